@@ -1,0 +1,161 @@
+"""Every check of this repository, from nothing but Python 3.11 or newer and pip.
+
+    python3 noxfile.py -s demo      the sandbox and a batch run, nothing to sign up for
+    python3 noxfile.py -s tests     the tests, on every supported Python found on this machine
+    python3 noxfile.py              all checks
+    python3 noxfile.py --list       everything there is
+
+`nox` itself works as well where it is installed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parent
+
+
+def start() -> None:
+    """Run nox on this file; fetch it into .nox first when this Python has none."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (say it in one line, before anything else fails)
+        sys.exit("Python 3.11 or newer is needed.")
+    env = os.environ.copy()
+    if not has_nox(env):
+        # One folder for each Python version; it appears all at once, so an interrupted fetch does no harm.
+        home = ROOT / ".nox" / ".bootstrap" / (sys.implementation.cache_tag or "python")
+        env["PYTHONPATH"] = str(home)
+        if not has_nox(env):
+            fetch_nox(home)
+    command = [sys.executable, "-m", "nox", "-f", __file__, *sys.argv[1:]]
+    if os.name == "posix":
+        os.execve(sys.executable, command, env)
+    sys.exit(subprocess.call(command, env=env))
+
+
+def has_nox(env: dict[str, str]) -> bool:
+    """Tell whether this Python finds a nox that is whole and new enough."""
+    probe = "import nox, virtualenv; nox.project.dependency_groups, nox.options.download_python"
+    return subprocess.run([sys.executable, "-c", probe], env=env, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def fetch_nox(home: Path) -> None:
+    """Install nox into a folder of its own: needs no venv module, no root, and changes nothing else."""
+    print(f"nox is not installed here: fetching it into {home.relative_to(ROOT)} (once)", flush=True)
+    shutil.rmtree(home, ignore_errors=True)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=home.parent) as folder:
+        whole = Path(folder, "nox")
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(whole), "nox"]
+        if subprocess.call(pip) != 0:
+            sys.exit("Could not fetch nox: see pip's message above.")
+        with suppress(OSError):  # another run was faster: its nox is as good
+            whole.rename(home)
+
+
+if __name__ == "__main__":
+    start()
+
+import nox  # noqa: E402 (only after it has been fetched)
+
+nox.needs_version = ">=2025.10.14"
+# virtualenv and plain pip. uv would be faster, but it does not read the machine's pip configuration and
+# certificates: it can fail on a fresh machine on which pip works.
+nox.options.default_venv_backend = "virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # also in CI, where nox turns it on
+nox.options.sessions = ["lint", "typing", "docs", "tests"]
+
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+
+
+def find_python(version: str) -> Path | None:
+    """Find a Python that really runs (a pyenv shim may exist and fail), on PATH or among pyenv's versions."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    folders = [Path(folder) for folder in os.get_exec_path()]
+    folders += sorted(pyenv.glob(f"versions/{version}.*/bin"), reverse=True)
+    for folder in folders:
+        python = folder / f"python{version}"
+        # A Python built without these cannot install or run the package.
+        probe = [python, "-c", "import ssl, sqlite3"]
+        if os.access(python, os.X_OK) and subprocess.run(probe, capture_output=True).returncode == 0:
+            return python
+    return None
+
+
+FOUND = {version: python for version in PYTHONS if (python := find_python(version))}
+# nox looks on PATH: these come before a shim that fails. Inside a session, its own programs come first.
+os.environ["PATH"] = os.pathsep.join([*(str(python.parent) for python in FOUND.values()), os.environ["PATH"]])
+
+
+def install(session: nox.Session, *what: str) -> None:
+    """Install into the session's environment; it sees nothing of the caller's, nor the fetched nox."""
+    session.env["PYTHONPATH"] = None
+    session.install(*what)
+
+
+def group(*names: str) -> tuple[str, ...]:
+    """List the requirements of dependency groups."""
+    return nox.project.dependency_groups(PYPROJECT, *names)
+
+
+def run_tests(session: nox.Session, *pins: str) -> None:
+    """Run pytest against the installed package."""
+    install(session, ".[all]", *group("tests"), *pins)
+    # PYTHONSAFEPATH: also a test that starts `python -c` or `python -m` here gets the installed package, not
+    # the checkout's folder of the same name.
+    session.run("pytest", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+
+
+@nox.session(python=PYTHONS if FOUND else None)
+def tests(session: nox.Session) -> None:
+    """Test on every supported Python found here, or else on the one that runs nox; takes pytest's options."""
+    run_tests(session)
+
+
+@nox.session(python=next(iter(FOUND), None))
+def floor(session: nox.Session) -> None:
+    """Test with the lowest versions of the dependencies that pyproject.toml allows."""
+    run_tests(session, *(line.replace(">=", "==") for line in PYPROJECT["project"]["dependencies"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    install(session, *group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types twice: mypy and pyright, both strict."""
+    install(session, ".[all]", *group("typing"))
+    session.run("mypy")
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    install(session, ".[all]", *group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html")
+    session.log("Open docs/_build/html/index.html")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run a batch of changes against the sandbox on this machine."""
+    install(session, ".[all]")
+    report = Path(session.create_tmp(), "report.jsonl")
+    report.unlink(missing_ok=True)
+    # Some lines of the example must fail: status 1 says that the others were done.
+    command = ["norce-order", "batch", "run", "docs/examples/changes.jsonl", "--sandbox"]
+    session.run(*command, "--report", str(report), success_codes=[1])
+    if not report.is_file():
+        session.error("The batch run left no report.")
+    session.log(f"Some lines of the example fail on purpose. What became of each line: {report}")
