@@ -1,0 +1,58 @@
+"""The state of one call."""
+
+from enum import StrEnum
+
+import attrs
+
+from norce_order_async.config import Timeout
+from norce_order_async.outcome import Attempt, OutcomeKind
+from norce_order_async.policy import RetryPolicy
+
+
+class Repeat(StrEnum):
+    """Whether a second attempt of an operation does harm: a matter of its meaning, not of its verb."""
+
+    SAFE = "safe"
+    """Sending it twice leaves the same state as sending it once."""
+    IF_UNSENT = "if_unsent"
+    """Only tried again when no byte of it can have reached the server (say, the creation of an order)."""
+    NEVER = "never"
+    """Never tried again."""
+
+
+@attrs.define(eq=False)
+class Call:
+    """The state of one call, shared by all its attempts. Made by the client; middlewares may read it.
+
+    Attributes:
+        operation: The API's operationId.
+        repeat: Whether a second attempt does harm.
+        request_id: Sent as ``x-request-id``, the same on every attempt.
+        started: The clock's monotonic time at the start.
+        timeout: The limits that hold for this call.
+        retry: The policy that holds for this call; None is off.
+        attempts: What was tried so far.
+        elapsed: Seconds that it took; set when the call ends.
+        outcome: What it amounts to; set when the call ends.
+        gave_up: Why no further attempt was made although the last one failed in a passing way.
+    """
+
+    operation: str
+    repeat: Repeat
+    request_id: str
+    started: float
+    timeout: Timeout
+    retry: RetryPolicy | None
+    attempts: list[Attempt] = attrs.Factory(list[Attempt])
+    elapsed: float = 0.0
+    outcome: OutcomeKind = OutcomeKind.UNKNOWN
+    gave_up: str | None = None
+
+    @property
+    def deadline(self) -> float:
+        """The monotonic time at which the call must have ended."""
+        return self.started + self.timeout.total
+
+    def mark_sent(self, sent: bool = True) -> None:
+        """Note whether the current attempt's request headers went out. Called by the transport."""
+        self.attempts[-1].sent = sent

@@ -1,0 +1,130 @@
+"""Checks of single values that end up on the wire; each raises before anything is sent."""
+
+import math
+import re
+
+import attrs
+
+from norce_order_async.errors import ConfigurationError, InvalidRequestError
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_MAX_ID = 128
+_RESERVED_HEADERS = {
+    "authorization": "use auth=",
+    "x-merchant": "use scoped(merchant=...)",
+    "x-channel": "use scoped(channel=...)",
+    "x-adapterid": "use adapter_id=",
+    "x-request-id": "use request_id=",
+} | dict.fromkeys(
+    (
+        "host",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "connection",
+        "cookie",
+        "expect",
+        "accept-encoding",
+    ),
+    "it follows from the request",
+)
+
+
+def check_id(name: str, value: object) -> str:
+    r"""Return ``value`` if it can stand as one segment of a path.
+
+    HTTP libraries cut an id at ``#`` and ``?`` and resolve ``..``, so such an id would reach ANOTHER resource.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidRequestError: It is empty, longer than 128 characters, ``.``, ``..``, or holds a character of
+            ``/ ? # % \``, a space or anything unprintable.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {type(value).__name__}")
+    if not value:
+        raise InvalidRequestError(f"{name} is empty")
+    if len(value) > _MAX_ID:
+        raise InvalidRequestError(f"{name} has {len(value)} characters, more than {_MAX_ID}")
+    if value in (".", ".."):
+        raise InvalidRequestError(f"{name} {value!r} would name another resource")
+    for character in value:
+        if character in "/?#%\\ " or not character.isprintable():
+            raise InvalidRequestError(f"{name} {value!r} holds {character!r}, which an id cannot hold")
+    return value
+
+
+def check_header_value(name: str, value: object) -> str:
+    """Return ``value`` if it can stand in a header.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidRequestError: It is empty, has spaces around it, control characters, or is not Latin-1.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {type(value).__name__}")
+    if not value or value != value.strip():
+        raise InvalidRequestError(f"{name} is empty or has spaces around it")
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        raise InvalidRequestError(f"{name} holds a character that a header cannot carry (not Latin-1)") from None
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+        raise InvalidRequestError(f"{name} holds a control character")
+    return value
+
+
+def check_header(name: object, value: object) -> None:
+    """Check one header that the caller wants to send.
+
+    Raises:
+        TypeError: Name or value is not a str.
+        InvalidRequestError: The name is not an HTTP token or is one that the client sets itself, or the value
+            cannot stand in a header.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a header's name must be a str, got {type(name).__name__}")
+    if not _TOKEN.fullmatch(name):
+        raise InvalidRequestError(f"{name!r} is not a header name")
+    if (hint := _RESERVED_HEADERS.get(name.lower())) is not None:
+        raise InvalidRequestError(f"the header {name!r} cannot be set by hand: {hint}")
+    check_header_value(f"header {name}", value)
+
+
+def check_token(value: object) -> str:
+    """Return ``value`` if it can stand as a bearer token. No message holds the token.
+
+    Raises:
+        ConfigurationError: It is not a str, empty, not printable ASCII, or has spaces.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"the token must be a str, got {type(value).__name__}")
+    if not value:
+        raise ConfigurationError("the token is empty")
+    if value.lower().startswith("bearer "):
+        raise ConfigurationError("give the token alone, without the word Bearer")
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigurationError("the token holds a space, a line break or another character that is not ASCII text")
+    return value
+
+
+def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
+    """An attrs validator: a number of seconds above zero (infinity is allowed)."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value <= 0:
+        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0, got {value!r}")
+
+
+def check_count(name: str, value: object) -> int:
+    """Return ``value`` if it is a whole number of at least 1.
+
+    Raises:
+        ConfigurationError: It isn't.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return value
+
+
+def positive_count(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+    """An attrs validator: a whole number of at least 1."""
+    check_count(attribute.name, value)

@@ -1,0 +1,136 @@
+"""Settings as plain values, each checked once, when it is made and before any I/O."""
+
+import re
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from norce_order_async.checks import check_header, check_header_value, positive_seconds
+from norce_order_async.errors import ConfigurationError
+from norce_order_async.policy import RetryPolicy
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class _Unset(Enum):
+    UNSET = "UNSET"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+Unset = _Unset
+UNSET: Final = _Unset.UNSET
+"""Stands for "as the client has it" where None means "off" or "none"."""
+
+
+class Environment(StrEnum):
+    """Norce's environments."""
+
+    PLAYGROUND = "playground"
+    """For first experiments."""
+    STAGE = "stage"
+    """For integration and acceptance tests."""
+    PRODUCTION = "production"
+
+    def base_url(self, slug: str) -> str:
+        """The order API's address for the customer that Norce calls ``slug``.
+
+        Raises:
+            ConfigurationError: The slug is not a DNS label.
+        """
+        if not _DNS_LABEL.fullmatch(slug):
+            raise ConfigurationError(f"slug {slug!r} is not a DNS label (letters, digits and hyphens)")
+        part = "" if self is Environment.PRODUCTION else f"{self.value}."
+        return f"https://{slug}.api-se.{part}norce.tech/checkout/order"
+
+
+def check_base_url(url: str, *, allow_http: bool = False) -> str:
+    """Return ``url`` without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is not https (http is allowed for loopback hosts, elsewhere only with
+            ``allow_http``), has no host, or has a user, a query, a fragment, spaces or unprintable characters.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url {url!r}: {error}") from None
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError(f"base_url {url!r} holds a character that a URL cannot hold")
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"base_url {url!r} is not an https address with a host")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("base_url holds a user or password; the token goes into auth=")
+    if "?" in url or "#" in url:
+        raise ConfigurationError(f"base_url {url!r} has a query or a fragment")
+    if parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
+        raise ConfigurationError(
+            f"base_url {url!r} would send the token unencrypted; use https, or allow_http=True if you mean it"
+        )
+    return url.rstrip("/")
+
+
+def _as_float(value: float) -> float:
+    return float(value) if type(value) is int else value
+
+
+@attrs.frozen
+class Timeout:
+    """How long things may take, in seconds; ``math.inf`` is no limit.
+
+    Attributes:
+        total: The whole call: queueing, tokens, all attempts and the waits between them.
+        attempt: One attempt, from the connection to the last byte of the answer.
+        connect: Establishing a connection, its TLS handshake included.
+
+    Raises:
+        ConfigurationError: One of them is not a number above zero.
+    """
+
+    total: float = attrs.field(default=30.0, converter=_as_float, validator=positive_seconds)
+    attempt: float = attrs.field(default=15.0, converter=_as_float, validator=positive_seconds)
+    connect: float = attrs.field(default=5.0, converter=_as_float, validator=positive_seconds)
+
+    @classmethod
+    def batch(cls) -> "Timeout":
+        """For jobs that rather wait than fail: 120 seconds in all."""
+        return cls(total=120.0)
+
+
+def _check_headers(instance: object, attribute: object, headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        check_header(name, value)
+
+
+def _check_optional_value(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if value is not None and not isinstance(value, Unset):
+        check_header_value(attribute.name, value)
+
+
+@attrs.frozen(kw_only=True)
+class CallOptions:
+    """What one call has otherwise than its client. Everything left out is as the client has it.
+
+    Attributes:
+        timeout: Other limits.
+        retry: Another policy; None is off.
+        headers: Further headers.
+        adapter_id: Another ``x-adapterid``; None sends none.
+        request_id: The ``x-request-id`` to send; without it a random one is made.
+
+    Raises:
+        InvalidRequestError: A header, adapter id or request id that cannot be sent.
+        TypeError: One of them is not a str.
+    """
+
+    timeout: Timeout | Unset = UNSET
+    retry: RetryPolicy | Unset | None = UNSET
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], validator=_check_headers)
+    adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
+    request_id: str | None = attrs.field(default=None, validator=_check_optional_value)

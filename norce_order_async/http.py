@@ -1,0 +1,69 @@
+"""A request and an answer as plain values: bytes in, bytes out, nothing of any HTTP library."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from norce_order_async.call import Call
+
+_SHOWN_HEADERS = frozenset(
+    {"accept", "content-length", "content-type", "date", "retry-after", "user-agent",
+     "x-adapterid", "x-channel", "x-merchant", "x-request-id"}
+)  # fmt: skip
+
+
+def _show_headers(headers: Mapping[str, str]) -> str:
+    return repr({name: value if name.lower() in _SHOWN_HEADERS else "***" for name, value in headers.items()})
+
+
+def _show_body(body: bytes | None) -> str:
+    return "None" if body is None else f"<{len(body)} bytes>"
+
+
+@attrs.frozen
+class Request:
+    """One request, ready for the wire.
+
+    Its repr shows neither the body (consents are personal data) nor a header that isn't on a short allow-list.
+
+    Attributes:
+        call: The call that this request is an attempt of.
+        method: The HTTP method, in capitals.
+        url: The absolute URL, percent-encoded; to be sent as it stands.
+        headers: All headers except those that follow from the connection and the body's length.
+        body: The body's bytes; None for no body.
+    """
+
+    call: Call = attrs.field(repr=False)
+    method: str
+    url: str
+    headers: Mapping[str, str] = attrs.field(repr=_show_headers)
+    body: bytes | None = attrs.field(default=None, repr=_show_body)
+
+    def with_headers(self, **headers: str) -> "Request":
+        """A copy with these headers set; an underscore in a name stands for a hyphen."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in named}
+        return attrs.evolve(self, headers=kept | named)
+
+
+@attrs.frozen
+class Response:
+    """One answer, its body fully read.
+
+    Attributes:
+        request: The request that it answers.
+        status: The HTTP status.
+        headers: The headers, their names in lower case.
+        body: The body's bytes.
+    """
+
+    request: Request = attrs.field(repr=False)
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_show_headers)
+    body: bytes = attrs.field(default=b"", repr=_show_body)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300

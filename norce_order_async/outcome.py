@@ -1,0 +1,65 @@
+"""What was tried, and the one outcome it amounts to."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import attrs
+
+
+class OutcomeKind(StrEnum):
+    """The one way in which a call ended."""
+
+    APPLIED = "applied"
+    """A 2xx answer was read."""
+    APPLIED_INFERRED = "applied_inferred"
+    """A DELETE of which an earlier attempt was ambiguous and a later one found nothing left: it is gone."""
+    REJECTED = "rejected"
+    """The API said no, and no earlier attempt can have been applied."""
+    NOT_SENT = "not_sent"
+    """No byte of it can have reached the server."""
+    UNKNOWN = "unknown"
+    """It may or may not have been applied."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the change is on the server."""
+        return self in (OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED)
+
+
+@attrs.define
+class Attempt:
+    """One request on the wire, or the failed try to make it.
+
+    Attributes:
+        number: 1 for the first.
+        started: Seconds after the start of the call.
+        elapsed: Seconds that it took.
+        sent: Whether the request's headers went out; None where the transport cannot tell.
+        status: The answer's HTTP status; None without a complete answer.
+        error: What went wrong instead of an answer, as ``ErrorClass: text``.
+        retry_after: The seconds that the answer asked to wait.
+        delay: The seconds that the client waited afterwards before it tried again.
+    """
+
+    number: int
+    started: float
+    elapsed: float = 0.0
+    sent: bool | None = None
+    status: int | None = None
+    error: str | None = None
+    retry_after: float | None = None
+    delay: float | None = None
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the server may have applied it although no answer says so."""
+        return self.sent is not False if self.status is None else self.status >= 500
+
+
+def failed_outcome(attempts: Sequence[Attempt]) -> OutcomeKind:
+    """What a call without a final 2xx amounts to: an ambiguous attempt is never cleared by a later refusal."""
+    if any(attempt.ambiguous for attempt in attempts):
+        return OutcomeKind.UNKNOWN
+    if any(attempt.status is not None for attempt in attempts):
+        return OutcomeKind.REJECTED
+    return OutcomeKind.NOT_SENT
