@@ -1,0 +1,360 @@
+"""Models on the wire: what they are written as, what they are read from, and what is refused."""
+
+import json
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from norce_order_async import models
+from norce_order_async.codec import encode, structure, unstructure
+from norce_order_async.errors import InvalidRequestError
+from norce_order_async.models import (
+    Address,
+    Cart,
+    Consent,
+    CreateResponse,
+    Customer,
+    CustomerType,
+    DeliveryDetails,
+    Discount,
+    Hook,
+    Item,
+    Logistics,
+    Model,
+    Notification,
+    Order,
+    OrderStatus,
+    Pagination,
+    Payment,
+    PaymentTransaction,
+    Price,
+    State,
+    Upsell,
+)
+from norce_order_async.wire import JSON, WireError, decode_json
+
+SCHEMAS: dict[str, dict[str, Any]] = json.loads(
+    (Path(models.__file__).parent / "testing" / "contract.json").read_text(encoding="utf-8")
+)["schemas"]
+OBJECTS = sorted(name for name, schema in SCHEMAS.items() if "properties" in schema)
+
+
+def model_named(name: str) -> type[Model]:
+    model: type[Model] = getattr(models, name)
+    return model
+
+
+# Wire values as the contract describes them, with members and enumeration values that it doesn't know.
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False, places=2) | st.integers()
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | AMOUNTS | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=3,
+)
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+TIMES = st.datetimes(timezones=ZONES).map(datetime.isoformat)
+NEW_MEMBERS = st.dictionaries(TEXT.map("x-{}".format), ANYTHING, max_size=1)
+SIMPLE: dict[str, st.SearchStrategy[Any]] = {
+    "string": TEXT,
+    "boolean": st.booleans(),
+    "integer": st.integers(-(2**31), 2**31 - 1),
+    "number": AMOUNTS,
+    "object": st.dictionaries(TEXT, ANYTHING, max_size=2),
+}
+
+
+@st.composite
+def wire_values(draw: st.DrawFn, schema: dict[str, Any], depth: int = 0) -> Any:
+    if "$ref" in schema:
+        schema = SCHEMAS[schema["$ref"].removeprefix("#/schemas/")]
+    if "enum" in schema:
+        return draw(st.sampled_from(schema["enum"]) | TEXT.map("new-{}".format))
+    if schema["type"] == "array":
+        size = draw(st.integers(0, 2 if depth < 3 else 0))
+        return [draw(wire_values(schema["items"], depth)) for _ in range(size)]
+    if schema.get("format") == "date-time":
+        return draw(TIMES)
+    if "properties" not in schema:
+        return draw(SIMPLE[schema["type"]])
+    names = draw(st.sets(st.sampled_from(sorted(schema["properties"])), max_size=5))
+    known = {name: draw(wire_values(schema["properties"][name], depth + 1)) for name in sorted(names)}
+    return known | draw(NEW_MEMBERS)
+
+
+def digits(body: bytes) -> Any:
+    """JSON with its numbers as the texts they are on the wire."""
+    return json.loads(body, parse_int="int {}".format, parse_float="number {}".format)
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_reading_and_writing_loses_nothing(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(OBJECTS))
+    wire = encode(data.draw(wire_values({"$ref": name})))
+    model = structure(decode_json(wire), model_named(name))
+    assert digits(encode(model)) == digits(wire)
+    assert structure(decode_json(encode(model)), type(model)) == model
+    assert unstructure(model) == decode_json(wire)
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_reading_raises_nothing_but_its_own_error(data: st.DataObject) -> None:
+    schema = SCHEMAS[name := data.draw(st.sampled_from(OBJECTS))]
+    wire = data.draw(st.dictionaries(st.sampled_from(sorted(schema["properties"])), ANYTHING, max_size=4))
+    with suppress(WireError):
+        structure(wire, model_named(name))
+
+
+# Writing
+
+
+def test_only_what_was_given_is_written() -> None:
+    assert encode(Consent()) == b"{}"
+    assert encode(Consent(id="c_1", checked=False)) == b'{"id":"c_1","checked":false}'
+    assert encode(Cart()) == b"{}"
+    assert encode(Cart(items=[], discounts=())) == b'{"items":[],"discounts":[]}'
+    assert encode(Order(attributes={"a": None})) == b'{"attributes":{"a":null}}'
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (Address(street_address2="c/o"), '{"streetAddress2":"c/o"}'),
+        (Item(image_url="/1"), '{"imageUrl":"/1"}'),
+        (DeliveryDetails(class_="express"), '{"class":"express"}'),
+        (PaymentTransaction(psp_event="AUTH", request_json="{}"), '{"pspEvent":"AUTH","requestJson":"{}"}'),
+        (
+            Price(including_vat=Decimal("125.50"), excluding_vat=Decimal("1E+2")),
+            '{"includingVat":125.50,"excludingVat":100}',
+        ),
+        (State(current_status=OrderStatus.CHECKOUT), '{"currentStatus":"checkout"}'),
+        (State(current_status="paused"), '{"currentStatus":"paused"}'),
+        (Order(created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)), '{"created":"2026-01-02T03:04:05+00:00"}'),
+        (Notification(schema={"const": "completed"}), '{"schema":{"const":"completed"}}'),
+        (Cart(items=[Item(items=[Item(sku="A")])]), '{"items":[{"items":[{"sku":"A"}]}]}'),
+    ],
+)
+def test_what_a_model_is_written_as(model: Model, text: str) -> None:
+    assert encode(model).decode() == text
+
+
+def test_unknown_members_are_written_unless_the_model_has_its_own_value() -> None:
+    extra: dict[str, JSON] = {"text": None, "id": "other", "new": [1]}
+    assert decode_json(encode(Consent(id="c_1", extra=extra))) == {"id": "c_1", "text": None, "new": [1]}
+
+
+def test_json_may_hold_models() -> None:
+    assert encode([Consent(id="c_1"), {"a": Price()}]) == b'[{"id":"c_1"},{"a":{}}]'
+
+
+def test_unstructured_models_share_nothing() -> None:
+    attributes: dict[str, JSON] = {"tags": ["a"]}
+    order = unstructure(Order(attributes=attributes))
+    assert order == {"attributes": attributes}
+    assert isinstance(order, Mapping)
+    assert order["attributes"] is not attributes
+
+
+NOW: Any = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def cyclic_item() -> Item:
+    items: list[Item] = []
+    items.append(Item(items=items))
+    return items[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"erp": [0, 1, 2, {"weight": math.nan}]}, "body.erp[3].weight: NaN is not a JSON number"),
+        (
+            Order(cart=Cart(items=[Item(), Item(logistics=Logistics(shipping_date=datetime(2026, 1, 2)))])),
+            "body.cart.items[1].logistics.shippingDate: a date-time needs a time zone",
+        ),
+        (Price(including_vat=Decimal("NaN")), "body.includingVat: NaN is not a JSON number"),
+        (Order(attributes={"when": NOW}), "body.attributes.when: datetime is not a JSON value"),
+        (Consent(extra={"when": NOW}), "body.when: datetime is not a JSON value"),
+        (Consent(text="\ud800"), "body.text: a lone surrogate cannot be written as UTF-8"),
+        (Consent, "body: type is not a JSON value"),
+        (cyclic_item(), "body.items[0].items: it contains itself"),
+    ],
+)
+def test_what_cannot_be_written_is_named_by_its_path(value: object, message: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        encode(value)
+    assert str(caught.value) == message
+
+
+def test_bundles_may_be_nested_but_not_without_end() -> None:
+    item = Item()
+    for _ in range(31):
+        item = Item(items=(item,))
+    assert structure(unstructure(item), Item) == item
+    with pytest.raises(InvalidRequestError, match="nested deeper than 64 levels"):
+        encode(Item(items=[Item(items=[item])]))
+
+
+def test_the_root_of_the_path_has_a_name() -> None:
+    with pytest.raises(InvalidRequestError, match=r"^attributes\.a: set is not a JSON value$"):
+        encode({"a": set[int]()}, root="attributes")
+    with pytest.raises(InvalidRequestError, match=r"^Order\.created: a date-time needs"):
+        unstructure(Order(created=datetime(2026, 1, 2)))
+
+
+def test_a_body_has_a_limit() -> None:
+    with pytest.raises(InvalidRequestError, match="body: more than 10 bytes of JSON"):
+        encode(Consent(id="c_1234"), limit=10)
+
+
+MODELS = st.builds(Consent, id=TEXT) | st.builds(Order, attributes=st.dictionaries(TEXT, st.text()))
+OBJECTS_OF_ANY_KIND: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.decimals()
+    | st.complex_numbers()
+    | st.text(st.characters())
+    | st.binary()
+    | st.datetimes()
+    | st.uuids()
+    | st.functions()
+    | MODELS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.frozensets(st.integers() | st.text())
+        | st.dictionaries(st.none() | st.integers() | st.text(), inner, max_size=3)
+        | st.builds(
+            Order, created=inner, payments=inner, extra=st.dictionaries(st.integers() | st.text(), inner, max_size=1)
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(OBJECTS_OF_ANY_KIND)
+@settings(deadline=None)
+def test_writing_raises_nothing_but_its_own_error(value: object) -> None:
+    try:
+        body = encode(value)
+    except InvalidRequestError as error:
+        str(error).encode()
+    else:
+        decode_json(body)
+
+
+# Reading
+
+
+def test_null_and_absent_are_the_same() -> None:
+    for name in OBJECTS:
+        members: dict[str, JSON] = dict.fromkeys(SCHEMAS[name]["properties"])
+        assert structure(members, model_named(name)) == model_named(name)()
+        assert encode(structure(members, model_named(name))) == b"{}"
+
+
+@pytest.mark.parametrize("text", ["person", "Person", "PERSON"])
+def test_enumerations_are_read_whatever_their_case(text: str) -> None:
+    assert structure({"type": text}, Customer).type is CustomerType.PERSON
+    assert structure({"type": "Alien"}, Customer).type == "Alien"
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05.1234567Z", datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)),
+        ("2026-01-02T03:04:05.1+02:00", datetime(2026, 1, 2, 3, 4, 5, 100000, tzinfo=timezone(timedelta(hours=2)))),
+        ("0001-01-01T00:00:00", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_date_times_are_aware(text: str, time: datetime) -> None:
+    created = structure({"created": text}, Order).created
+    assert created is not None
+    assert created == time
+    assert created.utcoffset() == time.utcoffset()
+
+
+@pytest.mark.parametrize(
+    ("wire", "model"),
+    [
+        ({"id": 5}, Order(id="5")),
+        ({"id": Decimal("1.50")}, Order(id="1.50")),
+        ({"total": {"includingVat": 5}}, Order(total=Price(including_vat=Decimal(5)))),
+        ({"total": {"includingVat": 0.1}}, Order(total=Price(including_vat=Decimal("0.1")))),
+        ({"cart": {"items": [{"quantity": Decimal("2.0")}]}}, Order(cart=Cart(items=(Item(quantity=2),)))),
+        ({"cart": {"items": []}}, Order(cart=Cart(items=()))),
+        ({"attributes": {"a": None}}, Order(attributes={"a": None})),
+        ({"ID": "o_1", "extra": {"a": None}}, Order(extra={"ID": "o_1", "extra": {"a": None}})),
+    ],
+)  # fmt: skip
+def test_what_is_read(wire: JSON, model: Order) -> None:
+    assert structure(wire, Order) == model
+
+
+def test_other_things_than_models_are_read() -> None:
+    assert structure("o_1", str) == "o_1"
+    assert structure([{"amount": 1}, {}], list[Payment]) == [Payment(amount=Decimal(1)), Payment()]
+
+
+@pytest.mark.parametrize(
+    ("wire", "cls", "message"),
+    [
+        ({"cart": {"items": [{}, {"quantity": 2.5}]}}, Order, "cart.items[1].quantity: expected an integer, got 2.5"),
+        ({"quantity": True}, Item, "quantity: expected an integer, got true"),
+        ({"quantity": "2"}, Item, "quantity: expected an integer, got a string"),
+        ({"limit": Decimal("1E+999999999")}, Pagination, "limit: expected an integer, got 1E+999999999"),
+        ({"includingVat": False}, Price, "includingVat: expected a number, got false"),
+        ({"includingVat": "12"}, Price, "includingVat: expected a number, got a string"),
+        ({"includingVat": math.nan}, Price, "includingVat: expected a number, got nan"),
+        ({"id": {}}, CreateResponse, "id: expected a string, got an object"),
+        ({"version": []}, Hook, "version: expected a string, got an array"),
+        ({"type": True}, Discount, "type: expected a string, got true"),
+        ({"checked": 1}, Consent, "checked: expected true or false, got 1"),
+        ({"checked": "true"}, Consent, "checked: expected true or false, got a string"),
+        ({"tags": ["a", None]}, Logistics, "tags[1]: expected a string, got null"),
+        ({"tags": "a"}, Logistics, "tags: expected an array, got a string"),
+        ({"expiration": 0}, Upsell, "expiration: expected a date-time, got 0"),
+        ({"expiration": "soon"}, Upsell, "expiration: expected a date-time, got another string"),
+        ({"attributes": []}, Order, "attributes: expected an object, got an array"),
+        ({"total": "free"}, Order, "total: expected an object, got a string"),
+        ([], Order, "expected an object, got an array"),
+        (None, Order, "expected an object, got null"),
+        (None, str, "expected a string, got null"),
+        ([{"amount": 1}, None], list[Payment], "[1]: expected an object, got null"),
+        ({}, list[Payment], "expected an array, got an object"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named_by_its_path(wire: JSON, cls: type[Any], message: str) -> None:
+    with pytest.raises(WireError) as caught:
+        structure(wire, cls)
+    assert str(caught.value) == message
+
+
+def test_bundles_nested_too_deeply_are_refused() -> None:
+    wire: JSON = {}
+    for _ in range(3000):
+        wire = {"items": [wire]}
+    with pytest.raises(WireError, match="nested too deeply"):
+        structure(wire, Item)
+
+
+def test_a_changed_copy_keeps_what_this_version_does_not_know() -> None:
+    wire = b'{"id":"o_1","state":{"currentStatus":"paused","since":1.50},"loyalty":{"points":[1,null]}}'
+    changed = attrs.evolve(structure(decode_json(wire), Order), reference="R-1")
+    assert digits(encode(changed)) == digits(wire) | {"reference": "R-1"}

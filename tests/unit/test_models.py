@@ -1,0 +1,115 @@
+"""The models against the contract, and what they are like as Python values."""
+
+import copy
+import inspect
+import json
+import keyword
+import pickle
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from norce_order_async import models
+from norce_order_async.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring
+
+CONTRACT = json.loads((Path(models.__file__).parent / "testing" / "contract.json").read_text(encoding="utf-8"))
+SCHEMAS: dict[str, dict[str, Any]] = CONTRACT["schemas"]
+ENUMS = {name for name, schema in SCHEMAS.items() if "enum" in schema}
+OBJECTS = {name for name, schema in SCHEMAS.items() if "properties" in schema}
+JSON_KINDS = {"string": "str", "boolean": "bool", "integer": "int", "number": "Decimal", "object": "Mapping[str, JSON]"}
+
+
+def python_name(wire_name: str) -> str:
+    name = re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), wire_name)
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def annotation(schema: dict[str, Any]) -> str:
+    """How a member of this schema is annotated."""
+    if schema.get("type") == "array":
+        return f"Sequence[{annotation(schema['items']).removesuffix(' | None')}]"
+    name = schema.get("$ref", "").removeprefix("#/schemas/")
+    if name in ENUMS:
+        return f"{name} | str | None"
+    if name in OBJECTS:
+        return f"{name} | None"
+    if schema.get("format") == "date-time":
+        return "datetime | None"
+    return JSON_KINDS[(SCHEMAS[name] if name else schema)["type"]] + " | None"
+
+
+def own_classes(base: type) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(models).items()
+        if inspect.isclass(value) and issubclass(value, base) and value not in (Model, StrEnum)
+    }
+
+
+def test_there_is_a_class_for_every_schema_and_no_other() -> None:
+    assert OBJECTS | ENUMS | {"Attributes"} == SCHEMAS.keys()
+    assert own_classes(Model).keys() == OBJECTS
+    assert own_classes(StrEnum).keys() == ENUMS
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_a_model_has_the_members_of_its_schema_and_no_other(name: str) -> None:
+    expected = {python_name(member): annotation(schema) for member, schema in SCHEMAS[name]["properties"].items()}
+    assert own_classes(Model)[name].__annotations__ == expected
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_nothing_is_required_to_make_a_model(name: str) -> None:
+    empty: Model = own_classes(Model)[name]()
+    assert empty.extra == {}
+    for member, kind in type(empty).__annotations__.items():
+        assert getattr(empty, member) is (NOT_SET if kind.startswith("Sequence") else None)
+
+
+@pytest.mark.parametrize("name", sorted(ENUMS))
+def test_an_enumeration_has_the_values_of_its_schema(name: str) -> None:
+    values = {member.name: member.value for member in own_classes(StrEnum)[name]}
+    assert values == {python_name(value).upper(): value for value in SCHEMAS[name]["enum"]}
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS | ENUMS))
+def test_a_docstring_names_the_schema(name: str) -> None:
+    assert (inspect.getdoc(getattr(models, name)) or "").startswith(f"Schema ``{name}``: ")
+
+
+def test_not_set_is_an_empty_sequence_that_survives_copies() -> None:
+    assert list(NOT_SET) == []
+    assert NOT_SET == ()
+    assert repr(NOT_SET) == "()"
+    assert copy.copy(NOT_SET) is NOT_SET
+    assert copy.deepcopy(Cart()).items is NOT_SET
+    assert pickle.loads(pickle.dumps(Cart())).items is NOT_SET
+
+
+def test_models_are_frozen_and_take_names_only() -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Consent().checked = True  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(TypeError):
+        Consent("c_1")  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+
+
+def test_models_compare_copy_and_evolve() -> None:
+    order = Order(id="o_1", cart=Cart(items=(Item(sku="A"), Item(sku="B"))), extra={"new": [1]})
+    assert pickle.loads(pickle.dumps(order)) == order
+    assert copy.deepcopy(order) == order
+    assert attrs.evolve(order, id="o_2") != order
+    assert attrs.evolve(order, id="o_2").extra == {"new": [1]}
+
+
+def test_the_repr_shows_what_was_given() -> None:
+    assert repr(Order()) == "Order()"
+    given = Order(id="o_1", cart=Cart(items=[]), total=Price(), extra={"new": 1})
+    assert repr(given) == "Order(id='o_1', cart=Cart(items=[]), total=Price(), extra={'new': 1})"
+
+
+def test_the_repr_hides_payment_tokens() -> None:
+    assert repr(Recurring(token="secret", description="monthly")) == "Recurring(description='monthly')"
