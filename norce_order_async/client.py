@@ -1,0 +1,388 @@
+"""The client: who calls with what, and the chain that every call goes through."""
+
+import asyncio
+import math
+import os
+import platform
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import attrs
+
+from norce_order_async.answers import base_error, status_error
+from norce_order_async.call import Call
+from norce_order_async.checks import check_header_value, check_token
+from norce_order_async.clock import Clock, SystemClock
+from norce_order_async.codec import encode
+from norce_order_async.config import UNSET, CallOptions, Environment, Timeout, Unset, check_base_url
+from norce_order_async.errors import CallError, ClientStateError, ConfigurationError, DeadlineExceeded
+from norce_order_async.http import Request, Response
+from norce_order_async.middleware import Handler, Middleware, compile_chain
+from norce_order_async.middleware.attempt import AttemptSender
+from norce_order_async.middleware.auth import Auth, TokenSource
+from norce_order_async.middleware.retry import Retry
+from norce_order_async.operations import Operation, QueryValue
+from norce_order_async.outcome import OutcomeKind, failed_outcome
+from norce_order_async.policy import RetryPolicy
+from norce_order_async.transport import Transport
+
+T = TypeVar("T")
+
+_DEFAULT_OPTIONS = CallOptions()
+
+
+@attrs.define(eq=False)
+class _Core:
+    """What a client and its scoped views share."""
+
+    base_url: str
+    timeout: Timeout
+    retry: RetryPolicy | None
+    transport: Transport
+    clock: Clock
+    once: Handler
+    retrying: Handler
+    closed: bool = False
+
+
+class OrderClient:
+    """Calls the Order Management API for one merchant and channel.
+
+    One client serves many calls at once and is meant to live as long as the program; :meth:`scoped` gives views of
+    it for other merchants and channels. It can be made anywhere, also outside an event loop::
+
+        async with OrderClient(environment=Environment.STAGE, slug="acme", merchant="acme", channel="1",
+                               auth="TOKEN") as client:
+            await patch_consent(client, "o_123", "ci_newsletter", checked=True)
+
+    Args:
+        environment: Which of Norce's environments; goes with ``slug``.
+        slug: The identifier in the address that Norce assigned, usually the merchant's.
+        base_url: The API's address instead of ``environment`` and ``slug``, up to and without ``/api``.
+        merchant: Sent as ``x-merchant``.
+        channel: Sent as ``x-channel``.
+        adapter_id: Sent as ``x-adapterid``: hooks of that adapter are not called for the changes made.
+        auth: A token, without the word Bearer, or a :class:`TokenSource`.
+        transport: What carries the requests, by default an :class:`AiohttpTransport`. The client closes it.
+        timeout: The limits of each call.
+        retry: When to try again; None is off.
+        call_middlewares: Run once a call, around all its attempts, the first outermost.
+        attempt_middlewares: Run once an attempt, the first outermost.
+        allow_http: Whether ``base_url`` may be http for a host other than loopback; the token goes unencrypted then.
+        clock: Where time comes from; tests replace it.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong; the message says which.
+    """
+
+    def __init__(
+        self,
+        *,
+        environment: Environment | None = None,
+        slug: str | None = None,
+        base_url: str | None = None,
+        merchant: str,
+        channel: str,
+        adapter_id: str | None = None,
+        auth: TokenSource | str,
+        transport: Transport | None = None,
+        timeout: Timeout | None = None,
+        retry: RetryPolicy | Unset | None = UNSET,
+        call_middlewares: Sequence[Middleware] = (),
+        attempt_middlewares: Sequence[Middleware] = (),
+        allow_http: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        address = _address(environment, slug, base_url, allow_http=allow_http)
+        self._headers = {
+            "x-merchant": _setting("merchant", merchant),
+            "x-channel": _setting("channel", channel),
+            "User-Agent": _user_agent(),
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        if adapter_id is not None:
+            self._headers["x-adapterid"] = _setting("adapter_id", adapter_id)
+        inner: list[Middleware] = []
+        if isinstance(auth, str):
+            self._headers = {"Authorization": f"Bearer {check_token(auth)}"} | self._headers
+        elif callable(getattr(auth, "get", None)):
+            inner.append(Auth(auth))
+        else:
+            raise ConfigurationError("auth must be a token or have an async get() that returns one")
+        clock = clock or SystemClock()
+        transport = transport or _default_transport()
+        sender = AttemptSender(transport, clock)
+        inner.extend(attempt_middlewares)
+        self._is_view = False
+        self._core = _Core(
+            base_url=address,
+            timeout=timeout or Timeout(),
+            retry=RetryPolicy.interactive() if isinstance(retry, Unset) else retry,
+            transport=transport,
+            clock=clock,
+            once=compile_chain([*call_middlewares, *inner], sender),
+            retrying=compile_chain([*call_middlewares, Retry(clock), *inner], sender),
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:
+        """A client with its settings from environment variables.
+
+        ``NORCE_ENVIRONMENT`` (playground, stage, production) and ``NORCE_SLUG``, or ``NORCE_BASE_URL``;
+        ``NORCE_MERCHANT``, ``NORCE_CHANNEL``, ``NORCE_ADAPTER_ID``; ``NORCE_TOKEN``, or ``NORCE_TOKEN_FILE`` with
+        the path of a file that holds the token.
+
+        Args:
+            environ: Read instead of ``os.environ``.
+            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable.
+
+        Raises:
+            ConfigurationError: A setting is missing or wrong.
+        """
+        variables = os.environ if environ is None else environ
+        given: dict[str, Any] = {
+            name: value for name, value in overrides.items() if value is not None or name == "retry"
+        }
+        names = ["merchant", "channel", "adapter_id"]
+        if "base_url" not in given:
+            names += ["environment", "slug"]
+        if "environment" not in given and "slug" not in given:
+            names.append("base_url")
+        for name in names:
+            if name not in given and (value := variables.get(f"NORCE_{name.upper()}")):
+                given[name] = value
+        if "auth" not in given:
+            given["auth"] = _token_from(variables)
+        for name in ("merchant", "channel"):
+            if name not in given:
+                raise ConfigurationError(f"no {name}: set NORCE_{name.upper()}, or give it as an argument")
+        return cls(**given)
+
+    def scoped(
+        self,
+        *,
+        merchant: str | Unset = UNSET,
+        channel: str | Unset = UNSET,
+        adapter_id: str | Unset | None = UNSET,
+    ) -> "OrderClient":
+        """A view of this client for another merchant, channel or adapter, on the same connections.
+
+        It costs next to nothing, so it can be made for every request. Closing it does nothing: it lives and ends
+        with the client it came from. ``adapter_id=None`` sends none.
+
+        Raises:
+            ConfigurationError: A value that cannot stand in a header.
+        """
+        view = object.__new__(OrderClient)
+        view._core = self._core
+        view._is_view = True
+        view._headers = dict(self._headers)
+        if not isinstance(merchant, Unset):
+            view._headers["x-merchant"] = _setting("merchant", merchant)
+        if not isinstance(channel, Unset):
+            view._headers["x-channel"] = _setting("channel", channel)
+        if adapter_id is None:
+            view._headers.pop("x-adapterid", None)
+        elif not isinstance(adapter_id, Unset):
+            view._headers["x-adapterid"] = _setting("adapter_id", adapter_id)
+        return view
+
+    @property
+    def base_url(self) -> str:
+        """The API's address, without a slash at its end."""
+        return self._core.base_url
+
+    @property
+    def merchant(self) -> str:
+        """What is sent as ``x-merchant``."""
+        return self._headers["x-merchant"]
+
+    @property
+    def channel(self) -> str:
+        """What is sent as ``x-channel``."""
+        return self._headers["x-channel"]
+
+    @property
+    def adapter_id(self) -> str | None:
+        """What is sent as ``x-adapterid``, if anything."""
+        return self._headers.get("x-adapterid")
+
+    def __repr__(self) -> str:
+        return f"OrderClient({self.base_url!r}, merchant={self.merchant!r}, channel={self.channel!r})"
+
+    async def execute(
+        self,
+        operation: Operation[T],
+        /,
+        *,
+        body: object = UNSET,
+        query: Mapping[str, QueryValue | None] | None = None,
+        options: CallOptions | None = None,
+        **ids: str,
+    ) -> T:
+        """Run any operation, also one of your own.
+
+        Args:
+            operation: What to run.
+            body: JSON values or a model, sent as JSON; left out, no body is sent.
+            query: Query parameters; those that are None are left out.
+            options: What this call has otherwise than the client.
+            **ids: The ids in the operation's path.
+
+        Returns:
+            What the operation's ``decode`` makes of the answer.
+
+        Raises:
+            TypeError: An id is not a str.
+            InvalidRequestError: Something that cannot be sent as it stands; nothing was sent.
+            ClientStateError: The client is closed; nothing was sent.
+            CallError: The call did not succeed; its ``outcome`` says what that means.
+        """
+        core = self._core
+        options = options or _DEFAULT_OPTIONS
+        target = operation.target(ids, query)
+        payload = None if body is UNSET else encode(body)
+        if core.closed:
+            raise ClientStateError("the client is closed")
+        call = Call(
+            operation=operation.name,
+            repeat=operation.repeat,
+            request_id=options.request_id or uuid.uuid4().hex,
+            started=core.clock.monotonic(),
+            timeout=core.timeout if isinstance(options.timeout, Unset) else options.timeout,
+            retry=core.retry if isinstance(options.retry, Unset) else options.retry,
+        )
+        request = Request(
+            call=call,
+            method=operation.method,
+            url=core.base_url + target,
+            headers=self._headers_for(call, options, has_body=payload is not None),
+            body=payload,
+        )
+        handler = core.once if call.retry is None else core.retrying
+        total = call.timeout.total
+        timer = asyncio.timeout(None if math.isinf(total) else total)
+        try:
+            async with timer:
+                response = await handler(request)
+            call.elapsed = core.clock.monotonic() - call.started
+            call.outcome = _outcome(operation, response, call)
+            if not call.outcome.done:
+                raise status_error(response)
+            return operation.decode(response)
+        except CallError as error:
+            _tell(error, call, core.clock)
+            raise
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            failure = DeadlineExceeded(f"{total:g} s in all are over")
+            _tell(failure, call, core.clock)
+            raise failure from error
+
+    async def aclose(self) -> None:
+        """Close the client and its connections; closing twice is fine, and closing a scoped view does nothing.
+
+        Calls made afterwards raise :class:`ClientStateError`.
+        """
+        if not self._is_view:
+            self._core.closed = True
+            await self._core.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        if self._core.closed:
+            raise ClientStateError("the client is closed; make a new one")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        await self.aclose()
+
+    def _headers_for(self, call: Call, options: CallOptions, *, has_body: bool) -> dict[str, str]:
+        headers = dict(self._headers)
+        headers["x-request-id"] = call.request_id
+        if has_body:
+            headers["Content-Type"] = "application/json"
+        if options.adapter_id is None:
+            headers.pop("x-adapterid", None)
+        elif not isinstance(options.adapter_id, Unset):
+            headers["x-adapterid"] = options.adapter_id
+        if options.headers:
+            theirs = {name.lower() for name in options.headers}
+            headers = {name: value for name, value in headers.items() if name.lower() not in theirs}
+            headers.update(options.headers)
+        return headers
+
+
+def _outcome(operation: Operation[Any], response: Response, call: Call) -> OutcomeKind:
+    if response.ok:
+        return OutcomeKind.APPLIED
+    outcome = failed_outcome(call.attempts)
+    gone = operation.method == "DELETE" and response.status == 404 and bool(base_error(response))
+    return OutcomeKind.APPLIED_INFERRED if gone and outcome is OutcomeKind.UNKNOWN else outcome
+
+
+def _tell(error: CallError, call: Call, clock: Clock) -> None:
+    """Write the call's account on the error that ends it."""
+    error.operation = call.operation
+    error.request_id = call.request_id
+    error.attempts = tuple(call.attempts)
+    error.elapsed = clock.monotonic() - call.started
+    error.outcome = call.outcome if call.outcome.done else failed_outcome(call.attempts)
+    error.retry_after = call.attempts[-1].retry_after if call.attempts else None
+    error.gave_up = call.gave_up
+
+
+def _address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> str:
+    if base_url is not None:
+        if environment is not None or slug is not None:
+            raise ConfigurationError("give either base_url, or environment and slug, not both")
+        return check_base_url(base_url, allow_http=allow_http)
+    if environment is None or slug is None:
+        raise ConfigurationError(
+            "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
+        )
+    try:
+        return Environment(environment).base_url(slug)
+    except ValueError as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        known = ", ".join(Environment)
+        raise ConfigurationError(f"environment {environment!r} is none of {known}") from None
+
+
+def _setting(name: str, value: object) -> str:
+    try:
+        return check_header_value(name, value)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _token_from(variables: Mapping[str, str]) -> str:
+    if token := variables.get("NORCE_TOKEN"):
+        return token
+    path = variables.get("NORCE_TOKEN_FILE")
+    if not path:
+        raise ConfigurationError("no token: set NORCE_TOKEN, or NORCE_TOKEN_FILE to a file that holds it")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"NORCE_TOKEN_FILE cannot be read: {error}") from None
+
+
+def _default_transport() -> Transport:
+    from norce_order_async.transport.aiohttp import AiohttpTransport  # heavy, so only when it is wanted
+
+    return AiohttpTransport()
+
+
+@cache
+def _user_agent() -> str:
+    return f"norce-order-async/{version('norce-order-async')} Python/{platform.python_version()}"

@@ -1,0 +1,1 @@
+"""Typed endpoint functions, one module per resource; each is an Operation and a few lines."""

@@ -1,0 +1,40 @@
+"""An order's own free-form attributes."""
+
+from collections.abc import Mapping
+
+from norce_order_async.answers import Receipt, receipt
+from norce_order_async.call import Repeat
+from norce_order_async.client import OrderClient
+from norce_order_async.config import CallOptions
+from norce_order_async.errors import InvalidRequestError
+from norce_order_async.operations import Operation
+from norce_order_async.wire import JSON
+
+PATCH_ATTRIBUTES = Operation(
+    "PatchCheckoutOrderAttributes", "PATCH", "/api/v0/checkout/orders/{order_id}/attributes", Repeat.SAFE, receipt
+)
+
+
+async def patch_attributes(
+    client: OrderClient, order_id: str, attributes: Mapping[str, JSON], *, options: CallOptions | None = None
+) -> Receipt:
+    """Set attributes of an order; those not named stay as they are.
+
+    None is sent as null. Whether the API then stores null or drops the attribute, and whether it merges or replaces
+    nested objects, is not published.
+
+    Raises:
+        TypeError: ``order_id`` is not a str.
+        InvalidRequestError: ``attributes`` is not a mapping, is empty, holds something that isn't JSON (the message
+            says where), is nested deeper than 64 levels or larger than 1 MiB; or an id that would name another
+            resource. Nothing was sent.
+        CallError: The call did not succeed; see its ``outcome``.
+
+    Source: PatchCheckoutOrderAttributes,
+    https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderattributes
+    """
+    if not isinstance(attributes, Mapping):
+        raise InvalidRequestError(f"attributes must be a mapping, got {type(attributes).__name__}")
+    if not attributes:
+        raise InvalidRequestError("attributes is empty; what the API does with an empty object is not published")
+    return await client.execute(PATCH_ATTRIBUTES, body=attributes, options=options, order_id=order_id)

@@ -1,0 +1,88 @@
+"""Consents of an order."""
+
+from norce_order_async.answers import Receipt, receipt
+from norce_order_async.call import Repeat
+from norce_order_async.client import OrderClient
+from norce_order_async.config import CallOptions
+from norce_order_async.models import Consent
+from norce_order_async.operations import Operation
+
+CREATE_CONSENT = Operation(
+    "CreateCheckoutOrderConsent", "POST", "/api/v0/checkout/orders/{order_id}/consents", Repeat.IF_UNSENT, receipt
+)
+PATCH_CONSENT = Operation(
+    "PatchCheckoutOrderConsent",
+    "PATCH",
+    "/api/v0/checkout/orders/{order_id}/consents/{consent_id}",
+    Repeat.SAFE,
+    receipt,
+)
+DELETE_CONSENT = Operation(
+    "RemoveCheckoutOrderConsent",
+    "DELETE",
+    "/api/v0/checkout/orders/{order_id}/consents/{consent_id}",
+    Repeat.SAFE,
+    receipt,
+)
+
+
+async def create_consent(
+    client: OrderClient, order_id: str, consent: Consent, *, options: CallOptions | None = None
+) -> Receipt:
+    """Add a consent to an order.
+
+    What happens when the order has one of that id already is not published, so the call is only tried again while
+    nothing was sent.
+
+    Raises:
+        TypeError: ``order_id`` is not a str, or ``consent`` not a :class:`Consent`.
+        InvalidRequestError: An id that would name another resource; nothing was sent.
+        CallError: The call did not succeed; see its ``outcome``.
+
+    Source: CreateCheckoutOrderConsent,
+    https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorderconsent
+    """
+    if not isinstance(consent, Consent):
+        raise TypeError(f"consent must be a Consent, got {type(consent).__name__}")
+    return await client.execute(CREATE_CONSENT, body=consent, options=options, order_id=order_id)
+
+
+async def patch_consent(
+    client: OrderClient, order_id: str, consent_id: str, *, checked: bool, options: CallOptions | None = None
+) -> Receipt:
+    """Set whether a consent is given.
+
+    ``checked`` is all that the API changes on a consent. The body also names the consent, as the published samples
+    do; whether the API needs that is not documented.
+
+    Raises:
+        TypeError: An id is not a str, or ``checked`` not a bool.
+        InvalidRequestError: An id that would name another resource; nothing was sent.
+        CallError: The call did not succeed; see its ``outcome``.
+
+    Source: PatchCheckoutOrderConsent,
+    https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsent
+    """
+    if not isinstance(checked, bool):
+        raise TypeError(f"checked must be a bool, got {type(checked).__name__}")
+    body = {"id": consent_id, "checked": checked}
+    return await client.execute(PATCH_CONSENT, body=body, options=options, order_id=order_id, consent_id=consent_id)
+
+
+async def delete_consent(
+    client: OrderClient, order_id: str, consent_id: str, *, options: CallOptions | None = None
+) -> Receipt:
+    """Take a consent off an order.
+
+    Whether the API answers 404 for a consent that the order lacks is not published. When an attempt's answer was
+    lost and a later attempt finds nothing left, the consent is gone: the receipt then has ``inferred`` set.
+
+    Raises:
+        TypeError: An id is not a str.
+        InvalidRequestError: An id that would name another resource; nothing was sent.
+        CallError: The call did not succeed; see its ``outcome``.
+
+    Source: RemoveCheckoutOrderConsent,
+    https://docs.norce.io/api-reference/nco/openapi/order/checkout/removecheckoutorderconsent
+    """
+    return await client.execute(DELETE_CONSENT, options=options, order_id=order_id, consent_id=consent_id)

@@ -1,0 +1,60 @@
+"""Whole orders."""
+
+from norce_order_async.answers import json_as
+from norce_order_async.call import Repeat
+from norce_order_async.client import OrderClient
+from norce_order_async.config import CallOptions
+from norce_order_async.errors import DecodeError
+from norce_order_async.http import Response
+from norce_order_async.models import CreateResponse, Order
+from norce_order_async.operations import Operation
+from norce_order_async.wire import decode_json
+
+
+def _created_id(response: Response) -> str:
+    """The id in a 201: the published schema has a bare string, Norce's own collections read ``id`` of an object."""
+    try:
+        body = decode_json(response.body)
+    except ValueError as error:
+        raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
+    created = body if isinstance(body, str) else json_as(CreateResponse)(response).id
+    if not created:
+        raise DecodeError("the answer names no id", response.body)
+    return created
+
+
+CREATE_ORDER = Operation("CreateCheckoutOrder", "POST", "/api/v0/checkout/orders", Repeat.IF_UNSENT, _created_id)
+GET_ORDER = Operation("GetCheckoutOrder", "GET", "/api/v0/checkout/orders/{order_id}", Repeat.SAFE, json_as(Order))
+
+
+async def create_order(client: OrderClient, order: Order, *, options: CallOptions | None = None) -> str:
+    """Create an order and return its id. It starts in state ``checkout``.
+
+    It is only tried again while nothing was sent, because sent twice it could make two orders.
+
+    Raises:
+        TypeError: ``order`` is not an :class:`Order`.
+        InvalidRequestError: A value in it that cannot be sent (the message says where); nothing was sent.
+        CallError: The call did not succeed; see its ``outcome``.
+
+    Source: CreateCheckoutOrder,
+    https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorder
+    """
+    if not isinstance(order, Order):
+        raise TypeError(f"order must be an Order, got {type(order).__name__}")
+    return await client.execute(CREATE_ORDER, body=order, options=options)
+
+
+async def get_order(client: OrderClient, order_id: str, *, options: CallOptions | None = None) -> Order:
+    """Read a whole order.
+
+    Raises:
+        TypeError: ``order_id`` is not a str.
+        InvalidRequestError: An id that would name another resource; nothing was sent.
+        NotFoundError: This merchant and channel have no such order.
+        CallError: The call did not succeed otherwise.
+
+    Source: GetCheckoutOrder,
+    https://docs.norce.io/api-reference/nco/openapi/order/checkout/getcheckoutorder
+    """
+    return await client.execute(GET_ORDER, options=options, order_id=order_id)

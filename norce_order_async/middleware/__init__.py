@@ -1,0 +1,35 @@
+"""The chain between a call and its transport.
+
+From the outside in: the user's call middlewares, :class:`Retry`, :class:`Auth`, the user's attempt middlewares, and
+:class:`AttemptSender`, which hands each attempt to the transport. What has nothing to do is not in the chain at all.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from norce_order_async.http import Request, Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+"""What takes a request and returns its answer: the rest of the chain, as a middleware sees it."""
+
+
+class Middleware(Protocol):
+    """One link of the chain: an object or a plain async function of this shape."""
+
+    async def __call__(self, request: Request, call_next: Handler, /) -> Response:
+        """Answer ``request``, usually by awaiting ``call_next`` with it or with a changed copy.
+
+        One instance serves many calls at once; what belongs to one call is on ``request.call``.
+        """
+        ...
+
+
+def compile_chain(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
+    """One handler out of these middlewares, the first outermost, around ``handler``."""
+    for middleware in reversed(middlewares):
+        handler = _link(middleware, handler)
+    return handler
+
+
+def _link(middleware: Middleware, call_next: Handler) -> Handler:
+    return lambda request: middleware(request, call_next)

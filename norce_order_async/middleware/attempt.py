@@ -1,0 +1,82 @@
+"""The innermost link: one attempt, timed and written down."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import attrs
+
+from norce_order_async.clock import Clock
+from norce_order_async.errors import DeadlineExceeded, TransportError
+from norce_order_async.http import Request, Response
+from norce_order_async.outcome import Attempt
+from norce_order_async.transport import Transport
+
+_DELAY_SECONDS = re.compile(r"[0-9]+")
+
+
+@attrs.frozen
+class AttemptSender:
+    """Hands each attempt to the transport, with the time it may take, and keeps its account on the call."""
+
+    transport: Transport
+    clock: Clock
+
+    async def __call__(self, request: Request) -> Response:
+        """Make one request on the wire.
+
+        Raises:
+            DeadlineExceeded: The call's time was over before it began.
+            TransportError: No complete answer came.
+        """
+        call = request.call
+        start = self.clock.monotonic()
+        left = call.deadline - start
+        if left <= 0:
+            raise DeadlineExceeded(f"{call.timeout.total:g} s in all are over")
+        attempt = Attempt(number=len(call.attempts) + 1, started=start - call.started)
+        call.attempts.append(attempt)
+        try:
+            response = await self.transport.send(request, timeout=min(call.timeout.attempt, left))
+        except TransportError as error:
+            if error.sent is None:
+                error.sent = attempt.sent
+            attempt.sent = error.sent
+            attempt.error = f"{type(error).__name__}: {error}"
+            raise
+        except BaseException as error:
+            attempt.error = type(error).__name__
+            raise
+        finally:
+            attempt.elapsed = self.clock.monotonic() - start
+        attempt.sent = True
+        attempt.status = response.status
+        attempt.retry_after = retry_after(response.headers, self.clock)
+        return response
+
+
+def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
+    """The seconds that ``Retry-After`` asks to wait: digits, or one of the three HTTP dates.
+
+    A date is taken relative to the answer's own ``Date`` header, without which the clock's time stands in.
+    Anything else counts as absent.
+    """
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    if _DELAY_SECONDS.fullmatch(value):
+        return float(value)
+    at = _http_date(value)
+    if at is None:
+        return None
+    now = _http_date(headers.get("date", "")) or datetime.fromtimestamp(clock.wall(), UTC)
+    return max(0.0, (at - now).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

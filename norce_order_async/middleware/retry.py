@@ -1,0 +1,76 @@
+"""Trying again, with back-off, never past the call's deadline."""
+
+import attrs
+from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt
+
+from norce_order_async.call import Call, Repeat
+from norce_order_async.clock import Clock
+from norce_order_async.errors import TransportError
+from norce_order_async.http import Request, Response
+from norce_order_async.middleware import Handler
+from norce_order_async.policy import RetryPolicy
+
+_RETRYING = AsyncRetrying()
+
+
+@attrs.frozen
+class Retry:
+    """Repeats an attempt as the call's :class:`RetryPolicy` says.
+
+    Tenacity's strategies judge one call's own state, which is only made after a first failure. When it stops,
+    the last answer is returned or the last error raised, and ``call.gave_up`` says why there was no other attempt.
+    """
+
+    clock: Clock
+
+    async def __call__(self, request: Request, call_next: Handler, /) -> Response:
+        """Send until an attempt needs no other, or none may follow."""
+        call = request.call
+        policy = call.retry
+        state: RetryCallState | None = None
+        while True:
+            try:
+                response = await call_next(request)
+            except TransportError as error:
+                if policy is None:
+                    raise
+                state = state or _state_of(call)
+                state.set_exception((type(error), error, error.__traceback__))
+                delay = self._delay(call, policy, state)
+                if delay is None:
+                    raise
+            else:
+                if response.ok or policy is None:
+                    return response
+                state = state or _state_of(call)
+                state.set_result(response)
+                delay = self._delay(call, policy, state)
+                if delay is None:
+                    return response
+            call.attempts[-1].delay = delay
+            await self.clock.sleep(delay)
+            state.prepare_for_next_attempt()
+
+    def _delay(self, call: Call, policy: RetryPolicy, state: RetryCallState) -> float | None:
+        """Seconds to wait before the next attempt; None when there is to be none."""
+        if not policy.retry(state):
+            return None
+        attempt = call.attempts[-1]
+        if call.repeat is Repeat.NEVER or (call.repeat is Repeat.IF_UNSENT and attempt.sent is not False):
+            call.gave_up = "sending this operation again could do it twice"
+            return None
+        if attempt.retry_after is not None and attempt.retry_after > policy.max_retry_after:
+            call.gave_up = f"the server asks to wait {attempt.retry_after:g} s"
+            return None
+        if stop_after_attempt(policy.max_attempts)(state):
+            call.gave_up = f"the limit is {policy.max_attempts} attempts"
+            return None
+        delay = float(policy.wait(state))
+        if self.clock.monotonic() + delay >= call.deadline:
+            call.gave_up = f"the next wait of {delay:.2f} s would pass the deadline"
+            return None
+        return delay
+
+
+def _state_of(call: Call) -> RetryCallState:
+    return RetryCallState(_RETRYING, None, (call,), {})

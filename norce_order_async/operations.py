@@ -1,0 +1,73 @@
+"""The API as data: one :class:`Operation` a row."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from norce_order_async.call import Repeat
+from norce_order_async.checks import check_id
+from norce_order_async.errors import InvalidRequestError
+from norce_order_async.http import Response
+
+T = TypeVar("T")
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+QueryValue = str | int | bool | Sequence[str]
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@attrs.frozen
+class Operation(Generic[T]):
+    """One operation of the API.
+
+    Attributes:
+        name: The API's own operationId.
+        method: The HTTP method.
+        path: The path below the base URL, with ``{placeholders}`` for ids.
+        repeat: Whether sending it twice does harm.
+        decode: Reads a 2xx answer; raises :class:`DecodeError` when it cannot.
+    """
+
+    name: str
+    method: Method
+    path: str
+    repeat: Repeat
+    decode: Callable[[Response], T]
+    _literals: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
+    _names: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        parts = _PLACEHOLDER.split(self.path)
+        object.__setattr__(self, "_literals", tuple(parts[::2]))
+        object.__setattr__(self, "_names", tuple(parts[1::2]))
+
+    def target(self, ids: Mapping[str, str], query: Mapping[str, QueryValue | None] | None = None) -> str:
+        """The path and query with these ids and parameters in them, percent-encoded.
+
+        A query parameter that is None is left out; a sequence is sent as one parameter a value (how the API
+        wants lists is not published).
+
+        Raises:
+            InvalidRequestError: An id is missing, left over, or would name another resource.
+            TypeError: An id is not a str.
+        """
+        if set(ids) != set(self._names):
+            raise InvalidRequestError(
+                f"{self.name} takes the ids {', '.join(self._names) or 'none'}, got {sorted(ids)}"
+            )
+        path = self._literals[0]
+        for name, literal in zip(self._names, self._literals[1:], strict=True):
+            path += quote(check_id(name, ids[name]), safe="") + literal
+        given = {name: _query_value(value) for name, value in (query or {}).items() if value is not None}
+        return f"{path}?{urlencode(given, doseq=True, quote_via=quote)}" if given else path
+
+
+def _query_value(value: QueryValue) -> str | list[str]:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
+        return str(value)
+    return [str(item) for item in value]

@@ -1,0 +1,40 @@
+"""What carries a request to the server and its answer back."""
+
+import abc
+from types import TracebackType
+from typing import Self
+
+from norce_order_async.http import Request, Response
+
+
+class Transport(abc.ABC):
+    """One ``send`` is one request on the wire, never more, and its answer's body is fully read.
+
+    A transport tells what really happened: ``request.call.mark_sent(False)`` before it starts, then
+    ``request.call.mark_sent()`` when the request's headers go out. Without these the client has to take every
+    failure for one that may have been applied.
+    """
+
+    @abc.abstractmethod
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        """Send one request and read its answer, whatever its status; redirects are answers too.
+
+        Args:
+            request: Sent as it stands: the URL is encoded, the headers are complete but for ``Host`` and length.
+            timeout: Seconds from the connection to the last byte of the answer; None is no limit.
+
+        Raises:
+            TransportError: No complete answer came. No other exception, least of all a library's own.
+        """
+
+    @abc.abstractmethod
+    async def aclose(self) -> None:
+        """Close all connections; closing twice is fine."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        await self.aclose()

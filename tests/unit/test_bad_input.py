@@ -1,0 +1,232 @@
+"""Bad input is refused with a clear error, and not a byte is sent."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import TOKEN, scripted
+
+from norce_order_async import (
+    BackOff,
+    CallOptions,
+    ClientStateError,
+    ConfigurationError,
+    Environment,
+    InvalidRequestError,
+    OrderClient,
+    RetryPolicy,
+    Timeout,
+    delete_consent,
+    patch_attributes,
+    patch_consent,
+)
+
+BAD_IDS = [
+    "", ".", "..", "a/b", "a?b", "a#f", "a%2Fb", "a\\b", "a b", "a\tb", "a\r\nb", "a\x00b", "a\x7fb", "a\u00a0b",
+    "\ud800", "x" * 129,
+]  # fmt: skip
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("bad", BAD_IDS)
+async def test_an_id_that_would_reach_another_resource_is_refused(bad: str) -> None:
+    client, transport, _ = scripted()
+    with pytest.raises(InvalidRequestError, match="order_id"):
+        await delete_consent(client, bad, "ci_newsletter")
+    with pytest.raises(InvalidRequestError, match="consent_id"):
+        await patch_consent(client, "o_123", bad, checked=True)
+    assert transport.requests == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("bad", [None, 7, b"o_123", ["o_123"]])
+async def test_an_id_that_is_no_str_is_a_type_error(bad: Any) -> None:
+    client, transport, _ = scripted()
+    with pytest.raises(TypeError, match="order_id must be a str"):
+        await delete_consent(client, bad, "ci_newsletter")
+    assert transport.requests == []
+
+
+@given(st.text(max_size=200))
+def test_any_id_is_either_refused_or_stands_alone_in_its_path(text: str) -> None:
+    from urllib.parse import unquote
+
+    from norce_order_async.endpoints.consents import DELETE_CONSENT
+
+    try:
+        path = DELETE_CONSENT.target({"order_id": text, "consent_id": "ci"})
+    except InvalidRequestError:
+        return
+    assert path.isascii()
+    assert [unquote(part) for part in path.split("/")] == [
+        "",
+        *["api", "v0", "checkout", "orders"],
+        text,
+        "consents",
+        "ci",
+    ]
+
+
+def cyclic() -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    members["self"] = members
+    return members
+
+
+def deep(levels: int) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for _ in range(levels):
+        members = {"a": members}
+    return members
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        None, [], "text", [("a", 1)], {}, {"a": math.nan}, {"a": math.inf}, {1: "a"}, {None: "a"}, cyclic(), deep(64),
+        {"a": "\ud800"}, {"\udfff": 1}, {"a": "x" * 1024 * 1024}, {"a": b"bytes"}, {"a": {1, 2}}, {"a": object()},
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_attributes_that_are_no_json_object_are_refused(attributes: Any) -> None:
+    client, transport, _ = scripted()
+    with pytest.raises(InvalidRequestError):
+        await patch_attributes(client, "o_123", attributes)
+    assert transport.requests == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("checked", [None, 1, 0, "true", [True]])
+async def test_checked_must_be_a_bool(checked: Any) -> None:
+    client, transport, _ = scripted()
+    with pytest.raises(TypeError, match="checked must be a bool"):
+        await patch_consent(client, "o_123", "ci_newsletter", checked=checked)
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"": "a"}, {"a b": "c"}, {"a:": "b"}, {"ä": "b"}, {"a": "b\r\nc: d"}, {"a": "b\x00"}, {"a": "\u20ac"},
+        {"a": ""}, {"Host": "x"}, {"content-length": "1"}, {"Transfer-Encoding": "chunked"}, {"Connection": "close"},
+        {"authorization": "Bearer x"}, {"Cookie": "a=b"}, {"Expect": "100-continue"}, {"Accept-Encoding": "gzip"},
+        {"X-Merchant": "other"}, {"x-request-id": "mine"},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_header_that_cannot_be_sent_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequestError):
+        CallOptions(headers=headers)
+
+
+@pytest.mark.parametrize(
+    "options", [{"headers": {"a": 1}}, {"headers": {1: "a"}}, {"request_id": 7}, {"adapter_id": 7}]
+)
+def test_an_option_of_the_wrong_type_is_a_type_error(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        CallOptions(**options)
+
+
+GOOD: dict[str, Any] = {
+    "base_url": "https://api.example.com/checkout/order",
+    "merchant": "m",
+    "channel": "1",
+    "auth": TOKEN,
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"base_url": "http://api.example.com/order"}, "unencrypted"),
+        ({"base_url": "https://user:secret@api.example.com"}, "user or password"),
+        ({"base_url": "https://api.example.com/?a=b"}, "query"),
+        ({"base_url": "https://api.example.com/#top"}, "fragment"),
+        ({"base_url": "https://api.example.com/\nx"}, "character"),
+        ({"base_url": "https:///checkout"}, "host"),
+        ({"base_url": "https://api.example.com:http/"}, "[Pp]ort"),
+        ({"base_url": "ftp://api.example.com"}, "https"),
+        ({"base_url": None}, "where to"),
+        ({"environment": Environment.STAGE}, "not both"),
+        ({"base_url": None, "environment": Environment.STAGE}, "slug"),
+        ({"base_url": None, "environment": Environment.STAGE, "slug": "a.b"}, "DNS label"),
+        ({"base_url": None, "environment": Environment.STAGE, "slug": "-a"}, "DNS label"),
+        ({"base_url": None, "environment": "prod", "slug": "a"}, "playground, stage, production"),
+        ({"merchant": ""}, "merchant"),
+        ({"merchant": None}, "merchant"),
+        ({"channel": "1\r\nx: y"}, "channel"),
+        ({"channel": " 1"}, "channel"),
+        ({"adapter_id": "\u20ac"}, "adapter_id"),
+        ({"auth": ""}, "empty"),
+        ({"auth": "a\nb"}, "line break"),
+        ({"auth": " abc"}, "space"),
+        ({"auth": "tökén"}, "ASCII"),
+        ({"auth": "Bearer abc"}, "without the word Bearer"),
+        ({"auth": 7}, "auth"),
+        ({"auth": None}, "auth"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        OrderClient(**(GOOD | settings))
+    assert "secret" not in str(caught.value)
+
+
+def test_http_is_for_loopback_or_for_who_asks() -> None:
+    for url in ("http://localhost:8787/x", "http://127.0.0.1/x", "http://[::1]:80/x"):
+        OrderClient(base_url=url, merchant="m", channel="1", auth=TOKEN)
+    OrderClient(base_url="http://gateway.internal/x", merchant="m", channel="1", auth=TOKEN, allow_http=True)
+
+
+NOT_POSITIVE: list[Any] = [True, math.nan, 0, -1, "1", None]
+
+
+@pytest.mark.parametrize("bad", NOT_POSITIVE)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (Timeout, "total"),
+        (Timeout, "attempt"),
+        (Timeout, "connect"),
+        (RetryPolicy, "max_attempts"),
+        (RetryPolicy, "max_retry_after"),
+        (BackOff, "base"),
+        (BackOff, "maximum"),
+    ],
+)
+def test_a_limit_is_a_number_above_zero(kind: Any, name: str, bad: Any) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        kind(**{name: bad})
+
+
+def test_a_strategy_must_be_one() -> None:
+    with pytest.raises(ConfigurationError, match="tenacity"):
+        RetryPolicy(wait=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.asyncio
+async def test_a_closed_client_says_so() -> None:
+    client, transport, _ = scripted()
+    await client.aclose()
+    await client.aclose()
+    with pytest.raises(ClientStateError, match="closed"):
+        await delete_consent(client, "o_123", "ci_newsletter")
+    with pytest.raises(ClientStateError, match="make a new one"):
+        async with client:
+            pass
+    assert transport.requests == []
+
+
+@pytest.mark.asyncio
+async def test_ids_that_do_not_fit_the_operation_are_refused() -> None:
+    from norce_order_async.endpoints.consents import DELETE_CONSENT
+
+    client, transport, _ = scripted()
+    with pytest.raises(InvalidRequestError, match="order_id, consent_id"):
+        await client.execute(DELETE_CONSENT, order_id="o_123")
+    with pytest.raises(InvalidRequestError, match="order_id, consent_id"):
+        await client.execute(DELETE_CONSENT, order_id="o_123", consent_id="ci", hook_id="h")
+    assert transport.requests == []

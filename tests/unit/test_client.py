@@ -1,0 +1,289 @@
+"""What the client sends, and how it is set up."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import TOKEN, scripted
+
+from norce_order_async import (
+    CallOptions,
+    ConfigurationError,
+    Consent,
+    Environment,
+    InvalidRequestError,
+    NotFoundError,
+    Operation,
+    Order,
+    OrderClient,
+    OutcomeKind,
+    Payment,
+    QueryValue,
+    Repeat,
+    Request,
+    Response,
+    Timeout,
+    create_consent,
+    create_order,
+    delete_consent,
+    get_order,
+    json_as,
+    patch_attributes,
+    patch_consent,
+    receipt,
+)
+from norce_order_async.middleware import Handler
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [
+        (Environment.PLAYGROUND, "https://customer-slug.api-se.playground.norce.tech/checkout/order"),
+        (Environment.STAGE, "https://customer-slug.api-se.stage.norce.tech/checkout/order"),
+        (Environment.PRODUCTION, "https://customer-slug.api-se.norce.tech/checkout/order"),
+    ],
+)
+async def test_the_addresses_of_the_three_environments(environment: Environment, address: str) -> None:
+    client, transport, _ = scripted(environment=environment, slug="customer-slug", base_url=None)
+    await patch_attributes(client, "o_123", {"a": 1})
+    assert transport.requests[0].url == f"{address}/api/v0/checkout/orders/o_123/attributes"
+
+
+async def test_a_slash_at_the_end_of_the_base_url_is_not_doubled() -> None:
+    client, transport, _ = scripted(base_url="https://api.example.com/checkout/order/")
+    await patch_attributes(client, "o_123", {"a": 1})
+    assert transport.requests[0].url == "https://api.example.com/checkout/order/api/v0/checkout/orders/o_123/attributes"
+
+
+async def test_the_headers_of_a_change() -> None:
+    client, transport, _ = scripted(adapter_id="my_adapter")
+    done = await patch_consent(client, "o_123", "ci_newsletter", checked=True)
+    headers = dict(transport.requests[0].headers)
+    assert headers.pop("User-Agent").startswith("norce-order-async/0.1.0 Python/3.")
+    assert headers == {
+        "Authorization": f"Bearer {TOKEN}",
+        "x-merchant": "norce",
+        "x-channel": "1",
+        "x-adapterid": "my_adapter",
+        "x-request-id": done.request_id,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+    }
+
+
+async def test_a_deletion_has_neither_body_nor_content_type() -> None:
+    client, transport, _ = scripted()
+    await delete_consent(client, "o_123", "ci_newsletter")
+    assert transport.requests[0].body is None
+    assert "Content-Type" not in transport.requests[0].headers
+
+
+async def test_null_is_sent_as_null_and_text_as_utf_8() -> None:
+    client, transport, _ = scripted()
+    await patch_attributes(client, "o_123", {"erpId": "A-17", "exported": True, "note": None, "stad": "Göteborg"})
+    assert transport.requests[0].body == '{"erpId":"A-17","exported":true,"note":null,"stad":"Göteborg"}'.encode()
+
+
+async def test_a_receipt_tells_what_happened() -> None:
+    client, _, _ = scripted(503, 200)
+    done = await patch_consent(client, "o_123", "ci_newsletter", checked=True, options=CallOptions(request_id="mine-1"))
+    assert (done.operation, done.status, done.attempts, done.request_id) == (
+        "PatchCheckoutOrderConsent",
+        200,
+        2,
+        "mine-1",
+    )
+    assert done.outcome is OutcomeKind.APPLIED
+    assert not done.inferred
+
+
+@pytest.mark.parametrize("body", [b'"o_new"', b'{"id": "o_new", "more": 1}', b'\xef\xbb\xbf"o_new"'])
+async def test_a_new_order_s_id_comes_bare_or_in_an_object(body: bytes) -> None:
+    client, transport, _ = scripted((201, {}, body))
+    assert await create_order(client, Order(culture="sv-SE", currency="SEK", country="SE")) == "o_new"
+    assert json.loads(transport.requests[0].body or b"") == {"culture": "sv-SE", "currency": "SEK", "country": "SE"}
+
+
+async def test_create_consent_sends_what_was_set_only() -> None:
+    client, transport, _ = scripted()
+    await create_consent(client, "o_123", Consent(id="ci_terms", checked=False))
+    assert transport.requests[0].body == b'{"id":"ci_terms","checked":false}'
+
+
+@pytest.mark.parametrize(("function", "wrong"), [(create_consent, {"id": "ci"}), (create_order, {"culture": "sv"})])
+async def test_a_model_is_wanted_where_one_is_sent(function: Any, wrong: Any) -> None:
+    client, transport, _ = scripted()
+    arguments = ("o_123", wrong) if function is create_consent else (wrong,)
+    with pytest.raises(TypeError):
+        await function(client, *arguments)
+    assert transport.requests == []
+
+
+async def test_get_order_reads_the_order() -> None:
+    body = b'{"id": "o_123", "consents": [{"id": "ci_terms", "checked": true}], "total": {"includingVat": 125.50}}'
+    client, _, _ = scripted((200, {}, body))
+    order = await get_order(client, "o_123")
+    assert order.consents == (Consent(id="ci_terms", checked=True),)
+    assert order.total is not None
+    assert str(order.total.including_vat) == "125.50"
+
+
+async def test_a_scoped_view_changes_the_headers_and_nothing_else() -> None:
+    client, transport, _ = scripted(adapter_id="mine")
+    view = client.scoped(merchant="other", channel="2", adapter_id=None)
+    await delete_consent(view, "o_123", "ci")
+    await view.aclose()
+    await delete_consent(client, "o_123", "ci")
+    first, second = transport.requests
+    assert (first.headers["x-merchant"], first.headers["x-channel"]) == ("other", "2")
+    assert "x-adapterid" not in first.headers
+    assert (second.headers["x-merchant"], second.headers["x-channel"]) == ("norce", "1")
+    assert second.headers["x-adapterid"] == "mine"
+    assert (view.merchant, view.channel, view.adapter_id) == ("other", "2", None)
+    assert transport.closed == 0
+    with pytest.raises(ConfigurationError):
+        client.scoped(merchant="")
+
+
+async def test_options_hold_for_one_call() -> None:
+    client, transport, _ = scripted(503, 200)
+    options = CallOptions(
+        headers={"traceparent": "00-1", "user-agent": "mine"}, adapter_id="a2", timeout=Timeout(attempt=2), retry=None
+    )
+    with pytest.raises(Exception, match="503"):
+        await delete_consent(client, "o_123", "ci", options=options)
+    await delete_consent(client, "o_123", "ci")
+    first, second = transport.requests
+    assert (first.headers["traceparent"], first.headers["user-agent"], first.headers["x-adapterid"]) == (
+        "00-1",
+        "mine",
+        "a2",
+    )
+    assert "User-Agent" not in first.headers
+    assert "traceparent" not in second.headers
+    assert "x-adapterid" not in second.headers
+    assert transport.timeouts == [2.0, 15.0]
+
+
+async def test_operations_of_one_s_own_are_a_row_and_a_call() -> None:
+    list_orders = Operation(
+        "GetCheckoutOrders", "GET", "/api/v0/checkout/orders", Repeat.SAFE, lambda response: response.body
+    )
+    list_payments = Operation(
+        "GetOrderPayments",
+        "GET",
+        "/api/v0/checkout/orders/{order_id}/payments",
+        Repeat.SAFE,
+        json_as(list[Payment]),
+    )
+    set_reference = Operation(
+        "UpdateCheckoutOrderReference", "PUT", "/api/v0/checkout/orders/{order_id}/reference", Repeat.SAFE, receipt
+    )
+    client, transport, _ = scripted((200, {}, b"[]"), (200, {}, b'[{"id": "p_1", "amount": 10.00}]'), 200)
+    query: dict[str, QueryValue | None]
+    query = {"limit": 10, "search": "å&b", "status": ["checkout", "accepted"], "reference": None}
+    assert await client.execute(list_orders, query=query) == b"[]"
+    (payment,) = await client.execute(list_payments, order_id="o_123")
+    assert str(payment.amount) == "10.00"
+    await client.execute(set_reference, body="ORDER-1001", order_id="o_123")
+    assert transport.requests[0].url.endswith("/orders?limit=10&search=%C3%A5%26b&status=checkout&status=accepted")
+    assert transport.requests[2].body == b'"ORDER-1001"'
+
+
+async def test_middlewares_run_once_a_call_and_once_an_attempt() -> None:
+    seen: list[str] = []
+
+    def note(name: str) -> Any:
+        async def middleware(request: Request, call_next: Handler, /) -> Response:
+            seen.append(name)
+            response = await call_next(request.with_headers(**{f"x_{name}": "yes"}))
+            seen.append(f"{name} done")
+            return response
+
+        return middleware
+
+    client, transport, _ = scripted(
+        503, 200, call_middlewares=[note("outer"), note("inner")], attempt_middlewares=[note("each")]
+    )
+    await delete_consent(client, "o_123", "ci")
+    assert seen == ["outer", "inner", "each", "each done", "each", "each done", "inner done", "outer done"]
+    for request in transport.requests:
+        assert {"x-outer", "x-inner", "x-each"} <= request.headers.keys()
+
+
+async def test_a_middleware_may_answer_by_itself() -> None:
+    async def refuse(request: Request, call_next: Handler, /) -> Response:
+        return Response(request, 404, body=b'{"code": "order-not-found", "message": "Not here."}')
+
+    client, transport, _ = scripted(call_middlewares=[refuse])
+    with pytest.raises(NotFoundError, match="order-not-found: Not here") as caught:
+        await get_order(client, "o_123")
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+    assert transport.requests == []
+
+
+ENVIRON = {
+    "NORCE_ENVIRONMENT": "stage",
+    "NORCE_SLUG": "acme",
+    "NORCE_MERCHANT": "m",
+    "NORCE_CHANNEL": "c",
+    "NORCE_TOKEN": TOKEN,
+}
+
+
+async def test_settings_come_from_the_environment(tmp_path: Path) -> None:
+    client = OrderClient.from_env(ENVIRON | {"NORCE_ADAPTER_ID": "a"})
+    assert client.base_url == "https://acme.api-se.stage.norce.tech/checkout/order"
+    assert (client.merchant, client.channel, client.adapter_id) == ("m", "c", "a")
+
+    secret = tmp_path / "token"
+    secret.write_text(f"{TOKEN}\n")
+    environ = {key: value for key, value in ENVIRON.items() if key != "NORCE_TOKEN"}
+    OrderClient.from_env(environ | {"NORCE_TOKEN_FILE": str(secret)})
+    with pytest.raises(ConfigurationError, match="NORCE_TOKEN_FILE cannot be read"):
+        OrderClient.from_env(environ | {"NORCE_TOKEN_FILE": str(tmp_path / "absent")})
+
+
+async def test_an_argument_wins_over_the_environment() -> None:
+    client = OrderClient.from_env(
+        ENVIRON, merchant="other", base_url="https://api.example.com", timeout=None, retry=None
+    )
+    assert client.base_url == "https://api.example.com"
+    assert client.merchant == "other"
+    client = OrderClient.from_env(
+        {**ENVIRON, "NORCE_BASE_URL": "https://api.example.com"}, environment=Environment.PRODUCTION, slug="acme"
+    )
+    assert client.base_url == "https://acme.api-se.norce.tech/checkout/order"
+
+
+@pytest.mark.parametrize(
+    ("missing", "says"),
+    [
+        ("NORCE_ENVIRONMENT", "where to"),
+        ("NORCE_MERCHANT", "NORCE_MERCHANT"),
+        ("NORCE_CHANNEL", "NORCE_CHANNEL"),
+        ("NORCE_TOKEN", "NORCE_TOKEN"),
+    ],
+)
+async def test_a_missing_variable_is_named(missing: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        OrderClient.from_env({key: value for key, value in ENVIRON.items() if key != missing})
+
+
+async def test_the_token_is_in_no_repr_and_no_error() -> None:
+    client, transport, _ = scripted(500)
+    with pytest.raises(Exception, match="500") as caught:
+        await delete_consent(client, "o_123", "ci")
+    for shown in (client, transport.requests[0], caught.value, caught.value.__dict__):
+        assert TOKEN not in repr(shown)
+    assert "<22 bytes>" in repr(Request(transport.requests[0].call, "PATCH", "u", {}, b'{"email":"a@b.example"}'[:22]))
+
+
+async def test_what_a_body_cannot_carry_names_the_place() -> None:
+    client, _, _ = scripted()
+    with pytest.raises(InvalidRequestError, match=r"erp\[1\]\.weight"):
+        await patch_attributes(client, "o_123", {"erp": [1, {"weight": float("nan")}]})

@@ -1,0 +1,345 @@
+"""When the client tries again, how long it waits, and what the account says."""
+
+import asyncio
+import pickle
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from support import TOKEN, ScriptedTransport, scripted
+from tenacity import retry_if_exception_type, wait_fixed, wait_none
+
+from norce_order_async import (
+    AuthenticationError,
+    AuthError,
+    BackOff,
+    BadRequestError,
+    CallError,
+    ConflictError,
+    ConnectError,
+    ConnectionLost,
+    DeadlineExceeded,
+    DecodeError,
+    NotFoundError,
+    Order,
+    OutcomeKind,
+    PermissionDeniedError,
+    RateLimitedError,
+    ReadTimeout,
+    RetryPolicy,
+    ServerError,
+    StatusError,
+    Timeout,
+    TLSError,
+    UnexpectedStatusError,
+    create_order,
+    delete_consent,
+    get_order,
+    patch_consent,
+)
+
+pytestmark = pytest.mark.asyncio
+
+BASE_ERROR = b'{"code": "consent-not-found", "message": "gone"}'
+
+
+async def failing(*script: Any, **settings: Any) -> tuple[CallError, ScriptedTransport, list[float]]:
+    """The error that ends a DELETE, what was sent, and what was slept."""
+    client, transport, clock = scripted(*script, **settings)
+    with pytest.raises(CallError) as caught:
+        await delete_consent(client, "o_123", "ci")
+    return caught.value, transport, clock.slept
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+async def test_a_passing_status_is_tried_again(status: int) -> None:
+    client, transport, _ = scripted(status, 200)
+    assert (await delete_consent(client, "o_123", "ci")).attempts == len(transport.requests) == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 402, 405, 406, 407, 409, 410, 412, 413, 422, 501])
+async def test_a_final_status_is_not(status: int) -> None:
+    error, transport, slept = await failing(status)
+    assert isinstance(error, StatusError)
+    assert (error.status, len(transport.requests), slept) == (status, 1, [])
+    assert error.gave_up is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, UnexpectedStatusError), (400, BadRequestError), (401, AuthenticationError), (403, PermissionDeniedError),
+        (404, NotFoundError), (409, ConflictError), (418, UnexpectedStatusError), (429, RateLimitedError),
+        (500, ServerError), (599, ServerError),
+    ],
+)  # fmt: skip
+async def test_each_status_has_its_error_with_the_api_s_own_words(status: int, kind: type[StatusError]) -> None:
+    error, _, _ = await failing((status, {"x-a": "b"}, BASE_ERROR), retry=None)
+    assert type(error) is kind
+    assert isinstance(error, StatusError)
+    assert (error.code, error.message, error.headers, error.body) == (
+        "consent-not-found",
+        "gone",
+        {"x-a": "b"},
+        BASE_ERROR,
+    )
+    assert "consent-not-found: gone" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Bad gateway</html>", b"[1]", b'{"code": 7}', b"\xff\xfe", b"[" * 100_000]
+)
+async def test_an_error_body_may_be_anything(body: bytes) -> None:
+    error, _, _ = await failing((502, {}, body), retry=None)
+    assert isinstance(error, ServerError)
+    assert (error.code, error.message, error.body) == (None, None, body)
+
+
+async def test_the_error_keeps_every_attempt() -> None:
+    error, _, slept = await failing(ConnectError("refused", sent=False), 503, ReadTimeout("slow", sent=True))
+    assert [(a.number, a.sent, a.status, a.error) for a in error.attempts] == [
+        (1, False, None, "ConnectError: refused"),
+        (2, True, 503, None),
+        (3, True, None, "ReadTimeout: slow"),
+    ]
+    assert [a.delay for a in error.attempts] == [*slept, None]
+    assert isinstance(error, ReadTimeout)
+    assert isinstance(error, TimeoutError)
+    assert error.gave_up == "the limit is 3 attempts"
+    assert error.elapsed == pytest.approx(sum(slept))
+    assert error.operation == "RemoveCheckoutOrderConsent"
+    assert "3 attempts" in str(error)
+
+
+async def test_errors_pickle_with_all_they_know() -> None:
+    for script in ([503], [ReadTimeout("slow", sent=True)]):
+        error, _, _ = await failing(*script)
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is type(error)
+        assert str(copy) == str(error)
+        assert copy.__dict__ == error.__dict__
+        assert TOKEN.encode() not in pickle.dumps(error)
+
+
+OUTCOMES: list[tuple[list[Any], str]] = [
+    ([(404, {}, BASE_ERROR)], "rejected"),
+    ([400], "rejected"),
+    ([ConnectError("refused", sent=False)], "not_sent"),
+    ([ConnectError("refused", sent=False), 400], "rejected"),
+    ([429, ConnectError("refused", sent=False)], "rejected"),
+    ([500], "unknown"),
+    ([ConnectionLost("cut", sent=True)], "unknown"),
+    ([ConnectionLost("cut", sent=None)], "unknown"),
+    ([ConnectionLost("cut", sent=True), 400], "unknown"),
+    ([502, 403], "unknown"),
+    ([ConnectionLost("cut", sent=True), (404, {}, b"<html>")], "unknown"),
+    ([ConnectionLost("cut", sent=True), (404, {}, b"{}")], "unknown"),
+]
+
+
+@pytest.mark.parametrize(("script", "outcome"), OUTCOMES)
+async def test_the_outcome_is_true(script: list[Any], outcome: str) -> None:
+    error, _, _ = await failing(*script)
+    assert error.outcome == outcome
+
+
+@pytest.mark.parametrize("lost", [ConnectionLost("cut", sent=True), 502])
+async def test_a_deletion_that_finds_nothing_after_a_lost_answer_is_done(lost: Any) -> None:
+    client, _, _ = scripted(lost, (404, {}, BASE_ERROR))
+    done = await delete_consent(client, "o_123", "ci")
+    assert (done.status, done.attempts, done.inferred) == (404, 2, True)
+    assert done.outcome is OutcomeKind.APPLIED_INFERRED
+
+
+async def test_a_patch_that_finds_nothing_after_a_lost_answer_stays_unknown() -> None:
+    client, _, _ = scripted(ConnectionLost("cut", sent=True), (404, {}, BASE_ERROR))
+    with pytest.raises(NotFoundError) as caught:
+        await patch_consent(client, "o_123", "ci", checked=True)
+    assert caught.value.outcome is OutcomeKind.UNKNOWN
+
+
+async def test_a_creation_is_only_repeated_while_nothing_was_sent() -> None:
+    client, transport, _ = scripted(ConnectError("refused", sent=False), (201, {}, b'"o_1"'))
+    assert await create_order(client, Order()) == "o_1"
+    assert len(transport.requests) == 2
+    for failure in (503, 429, ConnectionLost("cut", sent=True), ConnectionLost("cut", sent=None)):
+        client, transport, _ = scripted(failure)
+        with pytest.raises(CallError) as caught:
+            await create_order(client, Order())
+        assert len(transport.requests) == 1
+        assert caught.value.gave_up == "sending this operation again could do it twice"
+
+
+async def test_a_refused_certificate_is_final() -> None:
+    error, transport, _ = await failing(TLSError("self-signed", sent=False))
+    assert len(transport.requests) == 1
+    assert error.outcome is OutcomeKind.NOT_SENT
+
+
+async def test_back_off_is_full_jitter() -> None:
+    policy = RetryPolicy(max_attempts=12, wait=BackOff(base=0.1, maximum=20))
+    waits: list[list[float]] = []
+    for _ in range(200):
+        _, _, slept = await failing(502, retry=policy, timeout=Timeout(total=10_000))
+        waits.append(slept)
+    for n, column in enumerate(zip(*waits, strict=True)):
+        widest = min(20.0, 0.1 * 2**n)
+        assert max(column) <= widest
+        assert max(column) > 0.9 * widest
+        assert min(column) < 0.1 * widest
+
+
+async def test_a_throttled_client_starts_with_a_wider_back_off() -> None:
+    for answer in (429, (503, {"retry-after": "1"}, b"")):
+        firsts = [(await failing(answer, retry=RetryPolicy(max_attempts=2)))[2][0] for _ in range(50)]
+        assert max(firsts) > 0.5
+
+
+def http_dates(at: datetime) -> list[str]:
+    return [
+        format_datetime(at, usegmt=True),
+        at.strftime("%A, %d-%b-%y %H:%M:%S GMT"),
+        at.strftime("%a %b %e %H:%M:%S %Y"),
+    ]
+
+
+async def test_retry_after_is_never_undercut() -> None:
+    now = datetime(2026, 1, 12, 8, 21, 29, tzinfo=UTC)
+    asks = [({"retry-after": "7"}, 7.0)]
+    asks += [
+        ({"retry-after": date, "date": format_datetime(now, usegmt=True)}, 7.0)
+        for date in http_dates(now + timedelta(seconds=7))
+    ]
+    asks += [({"retry-after": date}, 7.0) for date in http_dates(datetime.fromtimestamp(1_768_204_889.0 + 7, UTC))]
+    for headers, seconds in asks:
+        error, _, slept = await failing((429, headers, b""), retry=RetryPolicy(max_attempts=2))
+        assert error.attempts[0].retry_after == pytest.approx(seconds)
+        assert slept[0] >= seconds
+        assert slept[0] <= seconds + 0.8
+
+
+@pytest.mark.parametrize("value", ["-5", "1.5", "soon", "", "7 s", "\u0667", "Mon, 99 Foo 2026 00:00:00 GMT", "1e3"])
+async def test_a_retry_after_that_is_none_is_ignored(value: str) -> None:
+    error, _, slept = await failing((429, {"retry-after": value}, b""), retry=RetryPolicy(max_attempts=2))
+    assert error.retry_after is None
+    assert slept[0] <= 1.0
+
+
+@pytest.mark.parametrize("value", ["3600", "9" * 5000])
+async def test_a_server_that_asks_for_too_long_ends_the_call_at_once(value: str) -> None:
+    error, transport, slept = await failing((429, {"retry-after": value}, b""))
+    assert (len(transport.requests), slept) == (1, [])
+    assert error.retry_after == float(value)
+    assert error.gave_up is not None
+    assert error.gave_up.startswith("the server asks to wait")
+
+
+async def test_nothing_sleeps_past_the_deadline() -> None:
+    error, transport, slept = await failing((429, {"retry-after": "20"}, b""), timeout=Timeout(total=30))
+    assert isinstance(error, RateLimitedError)
+    assert len(transport.requests) == 2
+    assert sum(slept) < 30
+    assert error.gave_up is not None
+    assert "deadline" in error.gave_up
+
+
+async def test_an_attempt_gets_what_is_left_of_the_total() -> None:
+    client, transport, _ = scripted(
+        503, 200, timeout=Timeout(total=10, attempt=8), retry=RetryPolicy(wait=wait_fixed(7))
+    )
+    await delete_consent(client, "o_123", "ci")
+    assert transport.timeouts == [8.0, pytest.approx(3.0)]
+
+
+async def test_the_deadline_covers_everything_that_a_call_does() -> None:
+    class Stuck:
+        async def get(self, *, rejected: str | None = None) -> str:
+            await asyncio.Event().wait()
+            return TOKEN
+
+    client, transport, _ = scripted(auth=Stuck(), timeout=Timeout(total=0.02))
+    with pytest.raises(DeadlineExceeded, match=r"0\.02 s in all are over") as caught:
+        await delete_consent(client, "o_123", "ci")
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+    assert transport.requests == []
+
+
+async def test_a_timeout_of_the_caller_is_the_caller_s() -> None:
+    client, _, _ = scripted(lambda request: pytest.fail("not reached"))
+
+    async def hang(request: Any, *, timeout: float | None) -> Any:
+        await asyncio.Event().wait()
+
+    client._core.transport.send = hang  # type: ignore[method-assign]  # pyright: ignore
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(0.01):
+            await delete_consent(client, "o_123", "ci")
+    assert not isinstance(caught.value, CallError)
+
+
+async def test_strategies_of_tenacity_can_be_mixed_in() -> None:
+    policy = RetryPolicy(max_attempts=4, wait=wait_none(), retry=retry_if_exception_type(ConnectionLost))
+    _, transport, slept = await failing(ConnectionLost("cut", sent=True), retry=policy)
+    assert (len(transport.requests), slept) == (4, [0, 0, 0])
+    _, transport, _ = await failing(503, retry=policy)
+    assert len(transport.requests) == 1
+
+
+async def test_concurrent_calls_do_not_share_their_state() -> None:
+    client, _, _ = scripted(*([503, 200] * 100), retry=RetryPolicy(max_attempts=300))
+    receipts = await asyncio.gather(*(delete_consent(client, f"o_{n}", "ci") for n in range(100)))
+    assert sum(receipt.attempts for receipt in receipts) == 200
+
+
+async def test_a_body_that_is_not_what_was_asked_for() -> None:
+    client, _, _ = scripted((200, {}, b"<html>" + b"x" * 5000))
+    with pytest.raises(DecodeError) as caught:
+        await get_order(client, "o_123")
+    assert caught.value.body.startswith("<html>")
+    assert len(caught.value.body) == 1000
+    assert caught.value.outcome is OutcomeKind.APPLIED
+
+
+class Tokens:
+    """Tokens that are handed out one after another, each when the one before was refused."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = list(tokens)
+        self.asked: list[str | None] = []
+
+    async def get(self, *, rejected: str | None = None) -> str:
+        self.asked.append(rejected)
+        if rejected is not None and rejected == self.tokens[0] and len(self.tokens) > 1:
+            del self.tokens[0]
+        return self.tokens[0]
+
+
+async def test_a_refused_token_is_replaced_once() -> None:
+    tokens = Tokens("old", "new")
+    client, transport, _ = scripted(401, 200, auth=tokens)
+    done = await delete_consent(client, "o_123", "ci")
+    assert [request.headers["Authorization"] for request in transport.requests] == ["Bearer old", "Bearer new"]
+    assert done.attempts == 2
+    assert tokens.asked == [None, "old"]
+
+
+async def test_without_another_token_the_401_stands() -> None:
+    for tokens, requests in ((Tokens("only"), 1), (Tokens("old", "new"), 2)):
+        client, transport, _ = scripted(401, auth=tokens)
+        with pytest.raises(AuthenticationError):
+            await delete_consent(client, "o_123", "ci")
+        assert len(transport.requests) == requests
+    error, transport, _ = await failing(401)
+    assert isinstance(error, AuthenticationError)
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("token", ["a\r\nb", "", None])
+async def test_a_source_that_fails_is_an_auth_error(token: Any) -> None:
+    client, transport, _ = scripted(auth=Tokens(token))
+    with pytest.raises(AuthError, match="token source") as caught:
+        await delete_consent(client, "o_123", "ci")
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+    assert transport.requests == []
