@@ -1,0 +1,141 @@
+"""The changes a batch can make, as values that check themselves."""
+
+import abc
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+import attrs
+
+from norce_order_async.answers import Receipt
+from norce_order_async.checks import check_id
+from norce_order_async.client import OrderClient
+from norce_order_async.config import CallOptions
+from norce_order_async.endpoints.attributes import patch_attributes
+from norce_order_async.endpoints.consents import delete_consent, patch_consent
+from norce_order_async.errors import InvalidRequestError
+from norce_order_async.wire import JSON
+
+
+def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
+    check_id(attribute.name, value)
+
+
+def _check_bool(instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be true or false, got {value!r}")
+
+
+def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JSON]]", value: object) -> None:
+    if not isinstance(value, Mapping) or not value:
+        raise InvalidRequestError(f"{attribute.name} must be an object with at least one member")
+
+
+@attrs.frozen
+class Change(abc.ABC):
+    """One change of one order. Subclass it to run operations of your own in a batch.
+
+    Attributes:
+        op: What it is called in a batch file.
+        order_id: The order to change.
+
+    Raises:
+        TypeError: A member of the wrong type.
+        InvalidRequestError: An id that would name another resource.
+    """
+
+    op: ClassVar[str]
+    order_id: str = attrs.field(validator=_check_id)
+
+    @property
+    @abc.abstractmethod
+    def resource(self) -> str:
+        """What in the order is changed. Changes of the same resource are made in turn, in the order they came."""
+
+    @abc.abstractmethod
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        """Make the change; raises what its endpoint function raises."""
+
+    def record(self) -> dict[str, Any]:
+        """The change as a line of a batch file."""
+        return {"op": self.op, **attrs.asdict(self, recurse=False)}
+
+
+@attrs.frozen
+class DeleteConsent(Change):
+    """Take a consent off an order; see :func:`delete_consent`."""
+
+    op = "delete_consent"
+    consent_id: str = attrs.field(validator=_check_id)
+
+    @property
+    def resource(self) -> str:
+        """The consent."""
+        return f"consents/{self.consent_id}"
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        """Make the change."""
+        return await delete_consent(client, self.order_id, self.consent_id, options=options)
+
+
+@attrs.frozen
+class PatchConsent(Change):
+    """Set whether a consent is given; see :func:`patch_consent`."""
+
+    op = "patch_consent"
+    consent_id: str = attrs.field(validator=_check_id)
+    checked: bool = attrs.field(kw_only=True, validator=_check_bool)
+
+    @property
+    def resource(self) -> str:
+        """The consent."""
+        return f"consents/{self.consent_id}"
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        """Make the change."""
+        return await patch_consent(client, self.order_id, self.consent_id, checked=self.checked, options=options)
+
+
+@attrs.frozen
+class PatchAttributes(Change):
+    """Set attributes of an order; see :func:`patch_attributes`."""
+
+    op = "patch_attributes"
+    attributes: Mapping[str, JSON] = attrs.field(validator=_check_mapping)
+
+    @property
+    def resource(self) -> str:
+        """The order's attributes."""
+        return "attributes"
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        """Make the change."""
+        return await patch_attributes(client, self.order_id, self.attributes, options=options)
+
+
+_KINDS: dict[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}
+
+
+def parse_change(record: Mapping[str, JSON]) -> Change:
+    """The change that a line of a batch file means.
+
+    ``op`` says which (``delete_consent``, ``patch_consent``, ``patch_attributes``), the other members are the
+    arguments. Members whose names begin with an underscore are notes and are passed over.
+
+    Raises:
+        InvalidRequestError: A member is missing, left over or wrong; the message says which.
+    """
+    given = {name: value for name, value in record.items() if not name.startswith("_")}
+    op = given.pop("op", None)
+    kind = _KINDS.get(op) if isinstance(op, str) else None
+    if kind is None:
+        known = ", ".join(_KINDS)
+        raise InvalidRequestError(f"op {op!r} is none of {known}" if op is not None else f"no op: one of {known}")
+    wanted = {field.name for field in attrs.fields(kind)}
+    if missing := sorted(wanted - given.keys()):
+        raise InvalidRequestError(f"{op} needs {', '.join(missing)}")
+    if extra := sorted(given.keys() - wanted):
+        raise InvalidRequestError(f"{op} does not take {', '.join(map(repr, extra))}")
+    try:
+        return kind(**cast(Any, given))
+    except TypeError as error:
+        raise InvalidRequestError(str(error)) from None

@@ -1,0 +1,220 @@
+"""Running a batch: every change has one outcome, in turn where it matters, and nothing is held that need not be."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import attrs
+import pytest
+from support import scripted
+
+from norce_order_async import (
+    CallOptions,
+    Change,
+    ClientStateError,
+    ConfigurationError,
+    DeleteConsent,
+    Entry,
+    InvalidRequestError,
+    OrderClient,
+    Outcome,
+    OutcomeKind,
+    PatchAttributes,
+    PatchConsent,
+    Receipt,
+    Request,
+    Response,
+    RetryPolicy,
+    run_batch,
+)
+from norce_order_async.batch.changes import parse_change
+
+pytestmark = pytest.mark.asyncio
+
+
+async def outcomes_of(client: OrderClient, changes: Any, **settings: Any) -> list[Outcome]:
+    return [outcome async for outcome in run_batch(client, changes, **settings)]
+
+
+async def test_every_change_has_one_outcome_and_its_place_in_the_input() -> None:
+    client, transport, _ = scripted()
+    changes = [PatchConsent(f"o_{n}", "ci", checked=True) for n in range(100)]
+    outcomes = await outcomes_of(client, changes, concurrency=7)
+    assert sorted(outcome.line for outcome in outcomes) == list(range(1, 101))
+    assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
+    assert [changes[outcome.line - 1] for outcome in outcomes] == [outcome.change for outcome in outcomes]
+    assert len(transport.requests) == 100
+
+
+async def test_a_failure_stops_nothing_and_is_told_in_full() -> None:
+    def answer(request: Request) -> Response:
+        status = {"o_1": 404, "o_2": 503}.get(request.url.split("/")[-3], 200)
+        return Response(request, status, body=b'{"code": "order-not-found", "message": "Not here."}')
+
+    client, _, _ = scripted(answer, retry=RetryPolicy.batch())
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(4)]
+    by_line = {outcome.line: outcome for outcome in await outcomes_of(client, changes)}
+    assert [by_line[line].outcome for line in (1, 2, 3, 4)] == ["applied", "rejected", "unknown", "applied"]
+    missing, failing = by_line[2], by_line[3]
+    assert (missing.error, missing.status, missing.attempts) == ("NotFoundError", 404, 1)
+    assert "order-not-found" in (missing.message or "")
+    assert (failing.error, failing.status, failing.attempts) == ("ServerError", 503, 5)
+    assert failing.request_id
+
+
+async def test_what_cannot_be_sent_is_an_outcome_too() -> None:
+    client, transport, _ = scripted()
+    changes = [PatchAttributes("o_1", {"a": float("nan")}), Entry(7, problem="not JSON", source={"_raw": "{"})]
+    nan, bad_line = sorted(await outcomes_of(client, changes), key=lambda outcome: outcome.line)
+    assert (nan.outcome, nan.error, nan.attempts) == (OutcomeKind.NOT_SENT, "InvalidRequestError", 0)
+    assert (bad_line.line, bad_line.change, bad_line.message) == (7, None, "not JSON")
+    assert transport.requests == []
+
+
+async def test_changes_of_one_resource_are_made_in_the_order_they_came() -> None:
+    under_way: set[str] = set()
+    bodies: list[bytes | None] = []
+
+    async def one_at_a_time(request: Request, call_next: Any, /) -> Response:
+        assert request.url not in under_way
+        under_way.add(request.url)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        response: Response = await call_next(request)
+        under_way.remove(request.url)
+        bodies.append(request.body)
+        return response
+
+    client, _, _ = scripted(call_middlewares=[one_at_a_time])
+    changes = [PatchAttributes(f"o_{n % 3}", {"n": n}) for n in range(60)]
+    await outcomes_of(client, changes, concurrency=8)
+    for order in range(3):
+        mine = [f'{{"n":{n}}}'.encode() for n in range(60) if n % 3 == order]
+        assert [body for body in bodies if body in mine] == mine
+
+
+async def test_the_input_is_pulled_only_as_there_is_room() -> None:
+    pulled = 0
+
+    def endless() -> Iterator[Change]:
+        nonlocal pulled
+        while True:
+            pulled += 1
+            yield DeleteConsent(f"o_{pulled}", "ci")
+
+    client, transport, _ = scripted()
+    async with aclosing(run_batch(client, endless(), concurrency=4)) as outcomes:
+        async for outcome in outcomes:
+            if outcome.line >= 50:
+                break
+            assert pulled <= outcome.line + 20
+    sent = len(transport.requests)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(transport.requests) == sent
+
+
+async def test_a_slow_reader_of_outcomes_slows_the_batch_down() -> None:
+    client, transport, _ = scripted()
+    async with aclosing(
+        run_batch(client, (DeleteConsent(f"o_{n}", "ci") for n in range(1000)), concurrency=4)
+    ) as outcomes:
+        await anext(outcomes)
+        for _ in range(500):
+            await asyncio.sleep(0)
+        assert len(transport.requests) <= 10
+
+
+async def test_the_input_may_be_asynchronous() -> None:
+    async def changes() -> AsyncIterator[Change]:
+        for n in range(20):
+            await asyncio.sleep(0)
+            yield DeleteConsent(f"o_{n}", "ci")
+
+    client, _, _ = scripted()
+    assert len(await outcomes_of(client, changes(), concurrency=3)) == 20
+
+
+async def test_an_input_that_fails_ends_the_batch_with_its_error() -> None:
+    def changes() -> Iterator[Change]:
+        yield DeleteConsent("o_1", "ci")
+        raise LookupError("the database is gone")
+
+    client, _, _ = scripted()
+    with pytest.raises(LookupError, match="the database is gone"):
+        await outcomes_of(client, changes())
+
+
+async def test_a_closed_client_ends_the_batch() -> None:
+    client, _, _ = scripted()
+    await client.aclose()
+    with pytest.raises(ClientStateError):
+        await outcomes_of(client, [DeleteConsent("o_1", "ci")])
+
+
+@pytest.mark.parametrize("concurrency", [0, -1, True, 1.5, "8"])
+async def test_concurrency_is_checked(concurrency: Any) -> None:
+    client, _, _ = scripted()
+    with pytest.raises(ConfigurationError, match="concurrency"):
+        await outcomes_of(client, [], concurrency=concurrency)
+
+
+async def test_no_task_is_left_behind() -> None:
+    client, _, _ = scripted()
+    async with aclosing(run_batch(client, (DeleteConsent(f"o_{n}", "ci") for n in range(100)))) as outcomes:
+        await anext(outcomes)
+    gc.collect()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_batch_takes_changes_of_one_s_own() -> None:
+    @attrs.frozen
+    class Withdraw(Change):
+        op = "withdraw"
+
+        @property
+        def resource(self) -> str:
+            return "consents/ci_newsletter"
+
+        async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+            return await PatchConsent(self.order_id, "ci_newsletter", checked=False).apply(client, options)
+
+    client, transport, _ = scripted()
+    (outcome,) = await outcomes_of(client, [Withdraw("o_1")])
+    assert outcome.outcome is OutcomeKind.APPLIED
+    assert transport.requests[0].body == b'{"id":"ci_newsletter","checked":false}'
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        DeleteConsent("o_1", "ci"),
+        PatchConsent("o_1", "ci", checked=False),
+        PatchAttributes("o_1", {"a": None, "b": [1, {"c": "d"}]}),
+    ],
+)
+async def test_a_change_is_its_record(change: Change) -> None:
+    assert parse_change(change.record() | {"_line": 7, "_error": "before"}) == change
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ({}, "no op"),
+        ({"op": "refund", "order_id": "o_1"}, "'refund' is none of delete_consent, patch_consent, patch_attributes"),
+        ({"op": ["delete_consent"]}, "is none of"),
+        ({"op": "delete_consent", "order_id": "o_1"}, "needs consent_id"),
+        ({"op": "patch_consent", "order_id": "o_1"}, "needs checked, consent_id"),
+        ({"op": "delete_consent", "order_id": "o_1", "consent_id": "c", "checked": True}, "does not take 'checked'"),
+        ({"op": "delete_consent", "order_id": "o#1", "consent_id": "c"}, "order_id 'o#1' holds '#'"),
+        ({"op": "delete_consent", "order_id": 7, "consent_id": "c"}, "order_id must be a str, got int"),
+        ({"op": "patch_consent", "order_id": "o_1", "consent_id": "c", "checked": "yes"}, "must be true or false"),
+        ({"op": "patch_attributes", "order_id": "o_1", "attributes": {}}, "at least one member"),
+        ({"op": "patch_attributes", "order_id": "o_1", "attributes": [1]}, "must be an object"),
+    ],
+)
+async def test_a_bad_record_says_what_is_wrong(record: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=says):
+        parse_change(record)
