@@ -1,0 +1,180 @@
+"""``norce-order batch run``."""
+
+import argparse
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, aclosing, suppress
+from pathlib import Path
+
+from norce_order_async.batch.files import Entry, read_changes
+from norce_order_async.batch.report import Report, Summary, failed_path
+from norce_order_async.batch.run import Outcome, bad_line, run_batch
+from norce_order_async.cli.display import Display, print_summary
+from norce_order_async.cli.errors import CANNOT_START
+from norce_order_async.cli.settings import client_from, timeout_from
+from norce_order_async.client import OrderClient
+from norce_order_async.config import Timeout
+from norce_order_async.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.outcome import OutcomeKind
+from norce_order_async.policy import RetryPolicy
+
+_HOPELESS = {kind.__name__ for kind in CANNOT_START}
+_HOPELESS_AFTER = 5
+"""This many failures of that kind at the very beginning end the batch: the rest would fail alike."""
+
+
+def batch_run(options: argparse.Namespace) -> int:
+    """Run the batch, show how it goes, and account for every line."""
+    if options.fault and not options.sandbox:
+        raise InvalidRequestError("--fault goes with --sandbox")
+    path = Path(options.file)
+    report = _report_path(path) if options.report is None else Path(options.report)
+    for output in (report, failed_path(report)):
+        if output.exists() and path.exists() and output.samefile(path):
+            raise ConfigurationError(f"{output} would be overwritten, but it is the input: choose another --report")
+    return asyncio.run(_run(options, path, report))
+
+
+def _report_path(path: Path) -> Path:
+    """The first name for a report in the current folder that is still free."""
+    name, number = Path(f"{path.stem}.report.jsonl"), 1
+    while name.exists() or failed_path(name).exists():
+        number += 1
+        name = Path(f"{path.stem}.report-{number}.jsonl")
+    return name
+
+
+async def _run(options: argparse.Namespace, path: Path, report_path: Path) -> int:
+    total = sum(1 for _ in read_changes(path, options.format))
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(await _client(options, path, stack))
+        report = stack.enter_context(Report(report_path))
+        display = stack.enter_context(Display(total))
+        batch = _Batch(client, read_changes(path, options.format), report, display, options.concurrency)
+        started = time.monotonic()
+        await batch.run()
+        elapsed = time.monotonic() - started
+    print_summary(
+        batch.summary,
+        elapsed=elapsed,
+        stopped=batch.stopped,
+        title=f"{path.name} against {'a sandbox' if options.sandbox else client.base_url}",
+        report=report.path,
+        failed=report.failed_path if batch.summary.failed else None,
+        as_json=options.output == "json",
+    )
+    if batch.interrupted:
+        return 130
+    if batch.hopeless:
+        return 3
+    return 1 if batch.summary.failed else 0
+
+
+async def _client(options: argparse.Namespace, path: Path, stack: AsyncExitStack) -> OrderClient:
+    retry, timeout = RetryPolicy.batch(), Timeout.batch()
+    if not options.sandbox:
+        return client_from(options, retry=retry, timeout=timeout)
+    from norce_order_async.cli.sandbox import add_orders_of
+    from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxServer
+
+    sandbox = Sandbox()
+    merchant, channel = options.merchant or "norce", options.channel or "1"
+    add_orders_of(sandbox, read_changes(path, options.format), merchant=merchant, channel=channel)
+    sandbox.faults.add(*options.fault)
+    server = await stack.enter_async_context(SandboxServer(sandbox))
+    return OrderClient(
+        base_url=server.url,
+        merchant=merchant,
+        channel=channel,
+        adapter_id=options.adapter_id,
+        auth=SANDBOX_TOKEN,
+        retry=retry,
+        timeout=timeout_from(options, timeout),
+    )
+
+
+class _Batch:
+    """One run: what was taken from the file, what became of it, and whether to go on."""
+
+    def __init__(
+        self, client: OrderClient, entries: Iterator[Entry], report: Report, display: Display, concurrency: int
+    ) -> None:
+        self.summary = Summary()
+        self.stopped: str | None = None
+        self.interrupted = False
+        self._client = client
+        self._entries = entries
+        self._report = report
+        self._display = display
+        self._concurrency = concurrency
+        self._open: dict[int, Entry] = {}
+        self._hopeless = 0
+        self._worked = False
+
+    async def run(self) -> None:
+        """Make the changes; Ctrl-C once finishes what is in flight, twice ends at once."""
+        making = asyncio.create_task(self._make())
+        loop = asyncio.get_running_loop()
+
+        def interrupt() -> None:
+            if self.interrupted:
+                making.cancel()
+            self.interrupted = True
+            self.stopped = "interrupted"
+            self._display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
+
+        for name in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
+                loop.add_signal_handler(name, interrupt)
+        try:
+            await asyncio.wait([making])
+        except asyncio.CancelledError:
+            self.interrupted = True
+            self.stopped = "interrupted"
+            making.cancel()
+            await asyncio.wait([making])
+        if not making.cancelled():
+            making.result()
+        self._account_for_the_rest()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether all that was sent failed in a way that everything would."""
+        return self._hopeless > 0 and not self._worked
+
+    async def _make(self) -> None:
+        async with aclosing(run_batch(self._client, self._take(), concurrency=self._concurrency)) as outcomes:
+            async for outcome in outcomes:
+                del self._open[outcome.line]
+                self._add(outcome)
+                if outcome.error in _HOPELESS:
+                    self._hopeless += 1
+                elif outcome.attempts:
+                    self._worked = True
+                if self.stopped is None and self.hopeless and self._hopeless >= _HOPELESS_AFTER:
+                    self.stopped = f"stopped, because everything failed alike: {outcome.message}"
+
+    def _take(self) -> Iterator[Entry]:
+        while self.stopped is None and (entry := next(self._entries, None)) is not None:
+            self._open[entry.line] = entry
+            yield entry
+
+    def _account_for_the_rest(self) -> None:
+        for entry in self._open.values():
+            self._add(_without_call(entry, OutcomeKind.UNKNOWN, "interrupted while it was in flight"))
+        if self.stopped is not None:
+            for entry in self._entries:
+                self._add(_without_call(entry, OutcomeKind.NOT_SENT, self.stopped))
+
+    def _add(self, outcome: Outcome) -> None:
+        self.summary.add(outcome)
+        self._report.add(outcome)
+        self._display.update(self.summary)
+
+
+def _without_call(entry: Entry, kind: OutcomeKind, why: str) -> Outcome:
+    if entry.change is None:
+        return bad_line(entry)
+    return Outcome(line=entry.line, change=entry.change, outcome=kind, error="Interrupted", message=why)

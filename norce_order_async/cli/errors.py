@@ -1,0 +1,59 @@
+"""What an error means to the person at the terminal, and what to do about it."""
+
+from norce_order_async.errors import (
+    AuthenticationError,
+    BadRequestError,
+    CallError,
+    ConfigurationError,
+    ConnectError,
+    ConnectTimeout,
+    DeadlineExceeded,
+    NorceOrderError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProxyError,
+    RateLimitedError,
+    ServerError,
+    TLSError,
+    TransportError,
+)
+from norce_order_async.outcome import OutcomeKind
+
+CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
+"""Errors that every further call would end in, too."""
+
+_ADVICE: tuple[tuple[type[NorceOrderError], str], ...] = (
+    (AuthenticationError, "The token was refused: check NORCE_TOKEN, and that it belongs to this environment."),
+    (PermissionDeniedError, "The token may not do this: check the merchant and channel, or ask Norce."),
+    (NotFoundError, "Check the id, and --merchant and --channel: an order is only visible to its own."),
+    (BadRequestError, "The API does not accept the request as it is."),
+    (RateLimitedError, "Too many requests: wait, or run with a lower --concurrency."),
+    (ServerError, "The service failed: try again later."),
+    (ConnectError, "The server was not reached: check --base-url (or --environment and --slug) and the network."),
+    (ConnectTimeout, "The server was not reached in time: check the address and the network."),
+    (TLSError, "The server's certificate is not accepted: check the address, or the machine's certificates."),
+    (ProxyError, "The proxy refused."),
+    (DeadlineExceeded, "It took too long: try again, or give it more with --timeout."),
+    (TransportError, "The connection failed on the way: try again."),
+)
+
+_OUTCOMES = {
+    OutcomeKind.UNKNOWN: "It may or may not have been applied; sending it again is safe unless it creates something.",
+    OutcomeKind.APPLIED: "The change itself was applied.",
+}
+
+
+def explain(error: NorceOrderError) -> str:
+    """The error's text, and under it what to do."""
+    lines = [str(error)]
+    lines += [advice for kind, advice in _ADVICE if isinstance(error, kind)][:1]
+    if isinstance(error, CallError) and error.outcome in _OUTCOMES:
+        lines.append(_OUTCOMES[error.outcome])
+    return "\n  ".join(lines)
+
+
+def exit_code(error: NorceOrderError) -> int:
+    """2 for wrong input, 3 when it could not start, 1 when a call failed."""
+    if isinstance(error, (ConfigurationError, *CANNOT_START)):
+        return 3
+    return 1 if isinstance(error, CallError) else 2

@@ -1,0 +1,56 @@
+"""``norce-order sandbox``, and the orders that a batch file takes for granted."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from norce_order_async.batch.changes import DeleteConsent, PatchConsent
+from norce_order_async.batch.files import Entry, read_changes
+from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxServer
+
+_EXAMPLE_ORDER = "o_123"
+_EXAMPLE_CONSENTS = ("ci_newsletter", "ci_terms")
+
+
+async def serve(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    token = options.token or SANDBOX_TOKEN
+    merchant, channel = "norce", "1"
+    sandbox = Sandbox(tokens=(token,))
+    sandbox.faults.add(*options.fault)
+    sandbox.add_order(_EXAMPLE_ORDER, merchant=merchant, channel=channel, consents=_EXAMPLE_CONSENTS)
+    if options.orders_from is not None:
+        add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=merchant, channel=channel)
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # on Windows, Ctrl-C ends the program
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with SandboxServer(sandbox, host=options.host, port=options.port) as server:
+        print(
+            f"""\
+The sandbox serves {server.url} until Ctrl-C.
+Nothing leaves this machine, and its orders are gone when it ends. In another terminal:
+
+  export NORCE_BASE_URL={server.url}
+  export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={token}
+  norce-order order get {_EXAMPLE_ORDER}
+  norce-order consent patch {_EXAMPLE_ORDER} {_EXAMPLE_CONSENTS[0]} --checked""",
+            flush=True,
+        )
+        await stop.wait()
+    return 0
+
+
+def add_orders_of(sandbox: Sandbox, entries: Iterable[Entry], *, merchant: str, channel: str) -> None:
+    """Create the orders that these changes are about, with the consents they name."""
+    consents: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.change is not None:
+            named = consents.setdefault(entry.change.order_id, set())
+            if isinstance(entry.change, DeleteConsent | PatchConsent):
+                named.add(entry.change.consent_id)
+    for order_id, named in consents.items():
+        sandbox.add_order(order_id, merchant=merchant, channel=channel, consents=sorted(named))

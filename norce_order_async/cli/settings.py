@@ -1,0 +1,24 @@
+"""The client that the flags and the environment ask for."""
+
+import argparse
+
+from norce_order_async.client import OrderClient
+from norce_order_async.config import Timeout
+from norce_order_async.policy import RetryPolicy
+
+SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id")
+
+
+def client_from(options: argparse.Namespace, *, retry: RetryPolicy, timeout: Timeout) -> OrderClient:
+    """A client with these flags; what they leave open comes from ``NORCE_*``.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong.
+    """
+    given = {name: getattr(options, name) for name in SETTINGS}
+    return OrderClient.from_env(**given, retry=retry, timeout=timeout_from(options, timeout))
+
+
+def timeout_from(options: argparse.Namespace, default: Timeout) -> Timeout:
+    """The limits of each call."""
+    return default if options.timeout is None else Timeout(total=options.timeout)
