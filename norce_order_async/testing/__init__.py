@@ -1,0 +1,45 @@
+"""For your tests: an order API to try things on, without Norce and, if you like, without a network.
+
+Nothing here is loaded before it is used, and nothing of the package's core imports it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from norce_order_async.testing.clock import FakeClock
+    from norce_order_async.testing.exchange import Answer, Received
+    from norce_order_async.testing.faults import Fault, FaultKind, Faults
+    from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
+    from norce_order_async.testing.server import SandboxServer
+    from norce_order_async.testing.transport import SandboxTransport
+
+__all__ = [
+    "SANDBOX_TOKEN",
+    "Answer",
+    "FakeClock",
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "Received",
+    "Sandbox",
+    "SandboxServer",
+    "SandboxTransport",
+]
+
+_EXPORTS = {
+    "clock": "FakeClock",
+    "exchange": "Answer Received",
+    "faults": "Fault FaultKind Faults",
+    "sandbox": "SANDBOX_TOKEN Sandbox",
+    "server": "SandboxServer",
+    "transport": "SandboxTransport",
+}
+_MODULES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value

@@ -1,0 +1,268 @@
+"""What can go wrong, as values: scripts of faults that a test or a flag switches on."""
+
+import random
+import re
+from collections.abc import Callable, Collection, Iterator
+from enum import StrEnum
+from typing import Any, TypedDict, Unpack
+
+import attrs
+
+from norce_order_async.checks import check_header_value, positive_count
+from norce_order_async.errors import ConfigurationError, InvalidRequestError
+
+
+class FaultKind(StrEnum):
+    """What a fault does to the requests that it strikes."""
+
+    LATENCY = "latency"
+    """The request is carried out at once and answered late."""
+    STATUS = "status"
+    """Nothing is carried out; the answer is the given status."""
+    DROP_BEFORE = "drop-before"
+    """The connection is cut before the request's body is read; nothing is carried out."""
+    DROP_AFTER = "drop-after"
+    """The request is carried out, then the connection is cut without an answer."""
+    TRUNCATE = "truncate"
+    """The request is carried out; the answer's body ends before the announced length."""
+    SLOW = "slow"
+    """The request is carried out; the answer's headers come at once, its body drips in."""
+
+
+class When(TypedDict, total=False):
+    """Which requests a fault strikes; all of them by default."""
+
+    times: int | None
+    """Only so many, then the fault is used up."""
+    share: float
+    """Only this share of them, above 0 and up to 1, drawn by the sandbox's own random numbers."""
+    operation: str | None
+    """Only those of this operationId."""
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One fault: what goes wrong, and when. Made by its class methods, or from text by :meth:`parse`.
+
+    ::
+
+        Fault.status(503, times=3)                           the next 3 requests
+        Fault.status(429, retry_after=2, share=0.05)         5 % of all requests
+        Fault.drop_after(operation="PatchCheckoutOrderConsent")
+
+    Attributes:
+        kind: What it does.
+        seconds: How late (latency), or how long the body takes (slow); infinity is never.
+        code: The status to answer.
+        retry_after: The text of its ``Retry-After`` header.
+        body: The answer's body; without one a status of 400 and above has the API's usual error body.
+        times: Strikes only so many requests; None is no limit.
+        share: Strikes only this share of the requests, 0 to 1.
+        operation: Strikes only requests of this operationId.
+
+    Raises:
+        ConfigurationError: A value out of its range.
+    """
+
+    kind: FaultKind
+    seconds: float = 0.0
+    code: int = 0
+    retry_after: str | None = None
+    body: bytes | None = None
+    times: int | None = attrs.field(default=None, validator=attrs.validators.optional(positive_count))
+    share: float = 1.0
+    operation: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        timed = self.kind in (FaultKind.LATENCY, FaultKind.SLOW)
+        is_status = self.kind is FaultKind.STATUS
+        if timed and not self.seconds > 0:
+            raise ConfigurationError(f"{self.kind} takes seconds above 0, got {self.seconds}")
+        if is_status and not 200 <= self.code <= 599:
+            raise ConfigurationError(f"status takes an HTTP status of 200 to 599, got {self.code}")
+        if not 0 < self.share <= 1:
+            raise ConfigurationError(f"share is above 0 and at most 1 (100%), got {self.share}")
+        if self.seconds and not timed:
+            raise ConfigurationError(f"{self.kind} takes no seconds")
+        if not is_status and (self.code, self.retry_after, self.body) != (0, None, None):
+            raise ConfigurationError(f"{self.kind} takes no code, retry-after or body")
+        if self.retry_after is not None:
+            try:
+                check_header_value("retry-after", self.retry_after)
+            except InvalidRequestError as error:
+                raise ConfigurationError(str(error)) from None
+
+    @property
+    def carries_out(self) -> bool:
+        """Whether the requests that it strikes are carried out all the same."""
+        return self.kind not in (FaultKind.DROP_BEFORE, FaultKind.STATUS)
+
+    @classmethod
+    def latency(cls, seconds: float, **when: Unpack[When]) -> "Fault":
+        """Carry out at once and answer late; goes together with one other fault on the same request."""
+        return cls(kind=FaultKind.LATENCY, seconds=seconds, **when)
+
+    @classmethod
+    def status(
+        cls, code: int, *, retry_after: int | str | None = None, body: bytes | None = None, **when: Unpack[When]
+    ) -> "Fault":
+        """Answer a status without carrying anything out; ``retry_after`` is whole seconds or an HTTP date."""
+        asked = None if retry_after is None else str(retry_after)
+        return cls(kind=FaultKind.STATUS, code=code, retry_after=asked, body=body, **when)
+
+    @classmethod
+    def drop_before(cls, **when: Unpack[When]) -> "Fault":
+        """Cut the connection before the body is read."""
+        return cls(kind=FaultKind.DROP_BEFORE, **when)
+
+    @classmethod
+    def drop_after(cls, **when: Unpack[When]) -> "Fault":
+        """Carry out, then cut the connection without an answer."""
+        return cls(kind=FaultKind.DROP_AFTER, **when)
+
+    @classmethod
+    def truncate(cls, **when: Unpack[When]) -> "Fault":
+        """Carry out, then cut the answer's body short."""
+        return cls(kind=FaultKind.TRUNCATE, **when)
+
+    @classmethod
+    def slow(cls, seconds: float, **when: Unpack[When]) -> "Fault":
+        """Carry out, then let the answer's body take so many seconds."""
+        return cls(kind=FaultKind.SLOW, seconds=seconds, **when)
+
+    @classmethod
+    def parse(cls, text: str) -> "Fault":
+        """A fault from its command line form, ``kind[:value][:name=value]...``.
+
+        ``latency:0.2``, ``slow:1.5``, ``status:503:times=3``, ``status:429:retry-after=2:share=5%``,
+        ``drop-before``, ``drop-after:operation=RemoveCheckoutOrderConsent``, ``truncate:times=1``.
+
+        Raises:
+            ConfigurationError: Not of this form; the message says what is wrong.
+        """
+        try:
+            return cls(**_settings(text))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"fault {text!r}: {error}") from None
+
+
+def _settings(text: str) -> dict[str, Any]:
+    name, _, rest = text.partition(":")
+    if name not in set(FaultKind):
+        raise ConfigurationError(f"{name!r} is none of {', '.join(FaultKind)}")
+    settings: dict[str, Any] = {"kind": FaultKind(name)}
+    # Not every colon separates: an HTTP date has some of its own.
+    value, *options = re.split(r"(?:^|:)(?=[a-z-]+=)", rest)
+    if value:
+        options.insert(0, f"{_VALUE_IS.get(settings['kind'], 'value')}={value}")
+    for option in options:
+        key, _, given = option.partition("=")
+        if key not in _READ:
+            raise ConfigurationError(f"{name} takes no {key}")
+        try:
+            settings[key.replace("-", "_")] = _READ[key](given)
+        except ValueError:
+            raise ConfigurationError(f"{key} is a number, got {given!r}") from None
+    return settings
+
+
+def _share(text: str) -> float:
+    return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+
+
+_VALUE_IS = {FaultKind.LATENCY: "seconds", FaultKind.SLOW: "seconds", FaultKind.STATUS: "code"}
+_READ: dict[str, Callable[[str], Any]] = {
+    "seconds": float,
+    "code": int,
+    "times": int,
+    "share": _share,
+    "operation": str,
+    "retry-after": str,
+}
+
+
+@attrs.frozen
+class Mishap:
+    """What goes wrong with one request.
+
+    Attributes:
+        latency: Seconds that its answer is late.
+        fault: What else goes wrong.
+    """
+
+    latency: float = 0.0
+    fault: Fault | None = None
+
+    @property
+    def drip(self) -> float:
+        """Seconds that the answer's body takes."""
+        return self.fault.seconds if self.fault is not None else 0.0
+
+    @property
+    def delay(self) -> float:
+        """Seconds until the answer is complete."""
+        return self.latency + self.drip
+
+    def of(self, *kinds: FaultKind) -> bool:
+        """Whether what else goes wrong is one of these."""
+        return self.fault is not None and self.fault.kind in kinds
+
+
+_NOTHING = Mishap()
+
+
+@attrs.define(eq=False)
+class _Running:
+    fault: Fault
+    left: int | None
+
+
+class Faults:
+    """The faults that are switched on, in order.
+
+    Of those that match a request the first latency strikes, and the first of all others.
+    """
+
+    def __init__(self, operations: Collection[str], random_numbers: random.Random) -> None:
+        self._operations = operations
+        self._random = random_numbers
+        self._running: list[_Running] = []
+
+    def add(self, *faults: Fault | str) -> None:
+        """Switch faults on, as values or in the form that :meth:`Fault.parse` reads.
+
+        Raises:
+            ConfigurationError: A text that cannot be read, or an operation that the API lacks.
+        """
+        for fault in faults:
+            fault = Fault.parse(fault) if isinstance(fault, str) else fault
+            if fault.operation is not None and fault.operation not in self._operations:
+                raise ConfigurationError(f"the API has no operation {fault.operation!r}")
+            self._running.append(_Running(fault, fault.times))
+
+    def clear(self) -> None:
+        """Switch all faults off."""
+        self._running.clear()
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter([running.fault for running in self._running])
+
+    def draw(self, operation: str | None) -> Mishap:
+        """What goes wrong with the next request, which is of this operation (None: of none)."""
+        late = other = None
+        for running in self._running[:]:
+            fault = running.fault
+            is_latency = fault.kind is FaultKind.LATENCY
+            if (late if is_latency else other) is None and self._strikes(fault, operation):
+                self._use(running)
+                late, other = (fault, other) if is_latency else (late, fault)
+        return Mishap(late.seconds if late else 0.0, other) if late or other else _NOTHING
+
+    def _strikes(self, fault: Fault, operation: str | None) -> bool:
+        return fault.operation in (None, operation) and (fault.share == 1 or self._random.random() < fault.share)
+
+    def _use(self, running: "_Running") -> None:
+        if running.left is not None:
+            running.left -= 1
+            if running.left == 0:
+                self._running.remove(running)

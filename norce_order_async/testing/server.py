@@ -1,0 +1,131 @@
+"""The sandbox's door for everybody else: an HTTP server."""
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from norce_order_async.errors import ConfigurationError
+from norce_order_async.testing.exchange import Answer
+from norce_order_async.testing.faults import FaultKind
+from norce_order_async.testing.sandbox import MAX_BODY, Sandbox
+
+_GRACE = 0.1
+_DRIPS = 10
+
+_logger = logging.getLogger(__name__)
+_logger.addHandler(logging.NullHandler())
+
+
+class SandboxServer:
+    """Serves a sandbox over HTTP.
+
+    ::
+
+        async with SandboxServer(Sandbox()) as server:
+            ...  # OrderClient(base_url=server.url, auth=SANDBOX_TOKEN, ...)
+
+    What isn't HTTP is answered by aiohttp itself, with a 400 that is not the API's.
+
+    Args:
+        sandbox: Who answers; several servers may share one.
+        host: The address to listen on, loopback by default.
+        port: The port to listen on; 0 takes a free one.
+    """
+
+    def __init__(self, sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._sandbox = sandbox
+        self._host = host
+        self._port = port
+        self._http: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """The ``base_url`` for clients.
+
+        Raises:
+            RuntimeError: The server isn't running.
+        """
+        if self._listener is None:
+            raise RuntimeError("the sandbox server is not running")
+        host, port, *_ = self._listener.sockets[0].getsockname()
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/checkout/order"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigurationError: Host and port cannot be listened on, say because the port is in use.
+        """
+        self._http = web.Server(
+            self._serve, handler_cancellation=True, access_log=None, logger=_logger, auto_decompress=False
+        )
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(self._http, self._host, self._port)
+        except (OSError, OverflowError) as error:
+            raise ConfigurationError(f"cannot listen on {self._host}:{self._port}: {error}") from error
+
+    async def aclose(self) -> None:
+        """Stop listening and cut what is still open; closing twice is fine."""
+        if self._listener is not None and self._http is not None:
+            self._listener.close()
+            self._listener = None
+            await self._http.shutdown(_GRACE)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        await self.aclose()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
+        body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
+        answer = self._sandbox.finish(arrival, body)
+        await asyncio.sleep(answer.mishap.latency)
+        if answer.mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()  # goes nowhere
+        if answer.mishap.of(FaultKind.TRUNCATE):
+            return await _truncated(request, answer)
+        if answer.mishap.of(FaultKind.SLOW):
+            return await _slow(request, answer)
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """The request's body, or a little more of it than the sandbox takes."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY:
+            break
+    return bytes(body)
+
+
+async def _truncated(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.content_length = len(answer.body) or 1
+    response.force_close()
+    await response.prepare(request)
+    await response.write(answer.body[: len(answer.body) // 2])
+    return response
+
+
+async def _slow(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    # Chunked, so that an empty body takes its time too: its end is late.
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    size = len(answer.body) // _DRIPS + 1
+    for drip in range(_DRIPS):
+        await asyncio.sleep(answer.mishap.drip / _DRIPS)
+        await response.write(answer.body[drip * size : (drip + 1) * size])
+    return response

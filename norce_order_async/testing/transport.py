@@ -1,0 +1,64 @@
+"""The sandbox's door for code in the same process: a transport without a network."""
+
+import asyncio
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from norce_order_async.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
+from norce_order_async.http import Request, Response
+from norce_order_async.testing.faults import FaultKind
+from norce_order_async.testing.sandbox import Sandbox
+from norce_order_async.transport import Transport
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class SandboxTransport(Transport):
+    """Hands requests to a sandbox instead of a server; nothing ever goes out to a network.
+
+    It knows Norce's hosts (``*.norce.tech``), loopback, and those it is told; no other host exists.
+
+    Args:
+        sandbox: Who answers; several transports may share one.
+        hosts: Further host names.
+    """
+
+    def __init__(self, sandbox: Sandbox, *, hosts: Iterable[str] = ()) -> None:
+        self._sandbox = sandbox
+        self._hosts = _LOOPBACK.union(host.lower() for host in hosts)
+        self._closed = False
+
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        """Have one request answered; see :meth:`Transport.send`.
+
+        Raises:
+            ClientStateError: The transport is closed.
+            ConnectError: A host that doesn't exist here.
+            ConnectionLost: A fault cut the connection.
+            ReadTimeout: A fault kept the answer longer than ``timeout``.
+        """
+        call = request.call
+        call.mark_sent(False)
+        if self._closed:
+            raise ClientStateError("the transport is closed")
+        url = urlsplit(request.url)
+        host = url.hostname or ""
+        if host not in self._hosts and not host.endswith(".norce.tech"):
+            raise ConnectError(f"the sandbox has no host {host!r}", sent=False)
+        call.mark_sent()
+        target = f"{url.path}?{url.query}" if url.query else url.path
+        answer = self._sandbox.handle(request.method, target, request.headers, request.body or b"")
+        mishap = answer.mishap
+        try:
+            async with asyncio.timeout(timeout):
+                # Also without a delay other tasks get their turn, as they would with a network.
+                await asyncio.sleep(mishap.delay)
+        except TimeoutError:
+            raise ReadTimeout("no complete answer in time", sent=True) from None
+        if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER, FaultKind.TRUNCATE):
+            raise ConnectionLost("the connection was cut by a fault", sent=True)
+        return Response(request=request, status=answer.status, headers=answer.headers, body=answer.body)
+
+    async def aclose(self) -> None:
+        """Take no more requests; closing twice is fine."""
+        self._closed = True

@@ -1,0 +1,494 @@
+"""The sandbox's brain, without a door: what each request does and what it is answered."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from norce_order_async import ConfigurationError
+from norce_order_async.testing import SANDBOX_TOKEN, Answer, Fault, FaultKind, Sandbox
+from norce_order_async.testing.contract import load_contract
+
+ORDERS = "/api/v0/checkout/orders"
+HEADERS = {
+    "Authorization": f"Bearer {SANDBOX_TOKEN}",
+    "x-merchant": "norce",
+    "x-channel": "1",
+    "Content-Type": "application/json",
+}
+
+
+def ask(
+    sandbox: Sandbox, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """One request; ``body`` is bytes as they are, or else JSON."""
+    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return sandbox.handle(method, path, HEADERS if headers is None else headers, content)
+
+
+def refusal(answer: Answer) -> tuple[int, str, str]:
+    body = json.loads(answer.body)
+    assert body.keys() == {"code", "message"}
+    assert answer.headers["content-type"] == "application/json"
+    return answer.status, body["code"], body["message"]
+
+
+def consents(sandbox: Sandbox) -> Any:
+    order = sandbox.order("o_1")
+    assert order is not None
+    return order["consents"]
+
+
+def attributes(sandbox: Sandbox) -> Any:
+    order = sandbox.order("o_1")
+    assert order is not None
+    return order["attributes"]
+
+
+@pytest.fixture
+def ticks() -> Iterator[float]:
+    return (1_768_204_889.0 + second for second in range(1_000_000))
+
+
+@pytest.fixture
+def sandbox(ticks: Iterator[float]) -> Sandbox:
+    """With one order; each look at its clock is a second later."""
+    sandbox = Sandbox(wall=lambda: next(ticks))
+    sandbox.add_order("o_1", consents=["ci_news", {"id": "ci_terms", "checked": True, "required": True}])
+    return sandbox
+
+
+class TestOrders:
+    def test_a_new_order_is_read_back(self, sandbox: Sandbox) -> None:
+        given = {"currency": "SEK", "cart": {"total": {"includingVat": 125.5}}, "consents": [{"id": "ci_a"}]}
+        created = ask(sandbox, "POST", ORDERS, given)
+        order_id = json.loads(created.body)["id"]
+        answer = ask(sandbox, "GET", f"{ORDERS}/{order_id}")
+
+        assert (created.status, created.operation) == (201, "CreateCheckoutOrder")
+        assert re.fullmatch("o_[A-Za-z]{26}", order_id)
+        assert answer.status == 200
+        order = json.loads(answer.body)
+        assert order | given == order
+        assert (order["id"], order["merchant"], order["channel"]) == (order_id, "norce", "1")
+        assert order["state"]["currentStatus"] == "checkout"
+        assert order["created"] == order["lastModified"] == "2026-01-12T08:01:31.000Z"
+
+    def test_an_order_needs_no_body(self, sandbox: Sandbox) -> None:
+        assert ask(sandbox, "POST", ORDERS).status == 201
+
+    def test_what_only_the_api_writes_is_ignored_whatever_it_is(self, sandbox: Sandbox) -> None:
+        given: dict[str, object] = {
+            "id": "mine",
+            "merchant": 7,
+            "channel": "",
+            "created": None,
+            "payments": "x",
+            "state": {},
+        }
+        created = ask(sandbox, "POST", ORDERS, given)
+        order = sandbox.order(json.loads(created.body)["id"])
+        assert order is not None
+        assert (order["merchant"], order["channel"], order["payments"]) == ("norce", "1", [])
+        assert order["state"]["currentStatus"] == "checkout"
+        assert sandbox.order("mine") is None
+
+    def test_the_same_seed_makes_the_same_ids(self) -> None:
+        made = [[ask(Sandbox(seed=seed), "POST", ORDERS).body for _ in range(3)] for seed in (1, 1, 2)]
+        assert made[0] == made[1] != made[2]
+
+    @pytest.mark.parametrize("where", [{"x-merchant": "other"}, {"x-channel": "2"}])
+    def test_an_order_is_one_merchants_and_channels(self, sandbox: Sandbox, where: dict[str, str]) -> None:
+        answer = ask(sandbox, "GET", f"{ORDERS}/o_1", headers=HEADERS | where)
+        assert refusal(answer) == (404, "order-not-found", "Order with id:o_1 not found.")
+
+    def test_ids_are_decoded(self, sandbox: Sandbox) -> None:
+        sandbox.add_order("ö 1/2", consents=["å"])
+        path = f"/checkout/order{ORDERS}/%C3%B6%201%2F2/consents/%C3%A5"
+        assert ask(sandbox, "PATCH", path, {"checked": True}).status == 200
+        order = sandbox.order("ö 1/2")
+        assert order is not None
+        assert order["consents"] == [{"id": "å", "checked": True}]
+
+    def test_what_a_test_gets_and_gives_is_a_copy(self, sandbox: Sandbox) -> None:
+        given = {"nested": [1]}
+        sandbox.add_order("o_2", attributes=given)
+        given["nested"].append(2)
+        order = sandbox.order("o_2")
+        assert order is not None
+        order["attributes"]["nested"].append(3)
+        again = sandbox.order("o_2")
+        assert again is not None
+        assert again["attributes"] == {"nested": [1]}
+
+    def test_a_test_may_set_any_member(self, sandbox: Sandbox) -> None:
+        sandbox.add_order("o_2", state={"currentStatus": "completed"}, total={"includingVat": 1.5})
+        order = sandbox.order("o_2")
+        assert order is not None
+        assert (order["state"], order["total"]) == ({"currentStatus": "completed"}, {"includingVat": Decimal("1.5")})
+
+
+class TestConsents:
+    def test_create(self, sandbox: Sandbox) -> None:
+        answer = ask(sandbox, "POST", f"{ORDERS}/o_1/consents", {"id": "ci_sms", "text": "SMS?"})
+        assert (answer.status, answer.body) == (200, b"")
+        assert consents(sandbox)[-1] == {"id": "ci_sms", "text": "SMS?"}
+
+    @pytest.mark.parametrize(("body", "status"), [({"id": "ci_news"}, 409), ({}, 400), ({"id": ""}, 400)])
+    def test_create_refused(self, sandbox: Sandbox, body: object, status: int) -> None:
+        before = consents(sandbox)
+        assert refusal(ask(sandbox, "POST", f"{ORDERS}/o_1/consents", body))[0] == status
+        assert consents(sandbox) == before
+
+    def test_patch_sets_checked_and_nothing_else(self, sandbox: Sandbox) -> None:
+        body = {"id": "ci_terms", "checked": False, "text": "new", "required": False}
+        answer = ask(sandbox, "PATCH", f"{ORDERS}/o_1/consents/ci_terms", body)
+        assert (answer.status, answer.body) == (200, b"")
+        assert consents(sandbox)[1] == {"id": "ci_terms", "checked": False, "required": True}
+
+    @pytest.mark.parametrize(
+        ("consent", "body", "status", "part"),
+        [
+            ("ci_none", {"checked": True}, 404, "Consent with id:ci_none not found."),
+            ("ci_news", {}, 400, "$.checked"),
+            ("ci_news", {"checked": None}, 400, "$.checked: None is not of type 'boolean'"),
+            ("ci_news", {"checked": "yes"}, 400, "$.checked"),
+            ("ci_news", {"id": "ci_terms", "checked": True}, 400, "$.id"),
+            ("ci_news", [], 400, "$: "),
+        ],
+    )
+    def test_patch_refused(self, sandbox: Sandbox, consent: str, body: object, status: int, part: str) -> None:
+        before = consents(sandbox)
+        answered = refusal(ask(sandbox, "PATCH", f"{ORDERS}/o_1/consents/{consent}", body))
+        assert answered[0] == status
+        assert part in answered[2]
+        assert consents(sandbox) == before
+
+    def test_remove_and_remove_again(self, sandbox: Sandbox) -> None:
+        path = f"{ORDERS}/o_1/consents/ci_terms"
+        first, second = ask(sandbox, "DELETE", path), ask(sandbox, "DELETE", path)
+        assert (first.status, first.body) == (200, b"")
+        assert refusal(second)[:2] == (404, "consent-not-found")
+        assert [consent["id"] for consent in consents(sandbox)] == ["ci_news"]
+
+
+class TestAttributes:
+    @pytest.mark.parametrize(
+        ("patch", "after"),
+        [
+            ({}, {"a": 1, "b": {"c": 1}}),
+            ({"a": None}, {"a": None, "b": {"c": 1}}),
+            ({"b": {"d": 2}, "e": []}, {"a": 1, "b": {"d": 2}, "e": []}),
+            ({"a": True}, {"a": True, "b": {"c": 1}}),
+        ],
+    )
+    def test_patch(self, sandbox: Sandbox, patch: object, after: object) -> None:
+        sandbox.add_order("o_1", attributes={"a": 1, "b": {"c": 1}})
+        answer = ask(sandbox, "PATCH", f"{ORDERS}/o_1/attributes", patch)
+        assert (answer.status, answer.body) == (200, b"")
+        assert repr(attributes(sandbox)) == repr(after)
+
+    def test_numbers_keep_their_digits(self, sandbox: Sandbox) -> None:
+        ask(sandbox, "PATCH", f"{ORDERS}/o_1/attributes", b'{"n":0.10000000000000000001}')
+        assert b"0.10000000000000000001" in ask(sandbox, "GET", f"{ORDERS}/o_1").body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "changes"),
+    [
+        ("PATCH", "/consents/ci_news", {"checked": True}, True),
+        ("PATCH", "/consents/ci_news", {"checked": False}, False),
+        ("PATCH", "/consents/ci_none", {"checked": True}, False),
+        ("DELETE", "/consents/ci_news", None, True),
+        ("POST", "/consents", {"id": "ci_sms"}, True),
+        ("POST", "/consents", {"id": "ci_news"}, False),
+        ("PATCH", "/attributes", {"a": 1}, True),
+        ("PATCH", "/attributes", {}, False),
+        ("GET", "", None, False),
+    ],
+)
+def test_last_modified_moves_with_changes_only(
+    sandbox: Sandbox, method: str, path: str, body: object, changes: bool
+) -> None:
+    before = sandbox.order("o_1")
+    ask(sandbox, method, f"{ORDERS}/o_1{path}", body)
+    after = sandbox.order("o_1")
+    assert before is not None
+    assert after is not None
+    assert before["created"] == after["created"]
+    assert (before["lastModified"] < after["lastModified"]) is changes
+
+
+class TestChecks:
+    @pytest.mark.parametrize(
+        ("change", "status", "code"),
+        [
+            ({"Authorization": None}, 401, "unauthorized"),
+            ({"Authorization": "Bearer other"}, 401, "unauthorized"),
+            ({"Authorization": SANDBOX_TOKEN}, 401, "unauthorized"),
+            ({"Authorization": f"Basic {SANDBOX_TOKEN}"}, 401, "unauthorized"),
+            ({"x-merchant": None}, 400, "bad-request"),
+            ({"x-merchant": ""}, 400, "bad-request"),
+            ({"x-merchant": "\udcff"}, 400, "bad-request"),
+            ({"x-channel": None}, 400, "bad-request"),
+            ({"Content-Type": None}, 400, "bad-request"),
+            ({"Content-Type": "application/merge-patch+json"}, 400, "bad-request"),
+        ],
+    )
+    def test_headers(self, sandbox: Sandbox, change: dict[str, str | None], status: int, code: str) -> None:
+        headers = {name: value for name, value in (HEADERS | change).items() if value is not None}
+        answer = ask(sandbox, "PATCH", f"{ORDERS}/o_1/consents/ci_news", {"checked": True}, headers)
+        assert refusal(answer)[:2] == (status, code)
+        assert not sandbox.requests[-1].applied
+
+    def test_header_names_and_the_scheme_are_read_in_any_case(self, sandbox: Sandbox) -> None:
+        headers = {name.upper(): value for name, value in HEADERS.items()} | {
+            "AUTHORIZATION": f"bearer {SANDBOX_TOKEN}",
+            "CONTENT-TYPE": "Application/JSON; charset=utf-8",
+        }
+        assert ask(sandbox, "PATCH", f"{ORDERS}/o_1/attributes", {"a": 1}, headers).status == 200
+
+    def test_its_own_tokens(self) -> None:
+        for sandbox in (Sandbox(tokens=("one", "two")), Sandbox(tokens="two")):
+            for token, status in (("two", 404), (SANDBOX_TOKEN, 401)):
+                headers = HEADERS | {"Authorization": f"Bearer {token}"}
+                assert ask(sandbox, "GET", f"{ORDERS}/o_1", headers=headers).status == status
+
+    @pytest.mark.parametrize("tokens", [(), ("",), ("Bearer x",)])
+    def test_tokens_that_cannot_be(self, tokens: tuple[str, ...]) -> None:
+        with pytest.raises(ConfigurationError):
+            Sandbox(tokens=tokens)
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status", "code"),
+        [
+            ("GET", "/", 404, "unknown-path"),
+            ("GET", "/api/v1/checkout/orders/o_1", 404, "unknown-path"),
+            ("GET", f"{ORDERS}/o_1/", 404, "unknown-path"),
+            ("GET", f"/nowhere?x={ORDERS}/o_1", 404, "unknown-path"),
+            ("PUT", f"{ORDERS}/o_1", 405, "method-not-allowed"),
+            ("get", f"{ORDERS}/o_1", 405, "method-not-allowed"),
+            ("DELETE", f"{ORDERS}/o_1", 501, "not-in-sandbox"),
+        ],
+    )
+    def test_what_the_sandbox_lacks(self, sandbox: Sandbox, method: str, path: str, status: int, code: str) -> None:
+        assert refusal(ask(sandbox, method, path))[:2] == (status, code)
+
+    def test_a_405_names_the_methods_there_are(self, sandbox: Sandbox) -> None:
+        assert ask(sandbox, "PUT", f"{ORDERS}/o_1").headers["allow"] == "GET, DELETE"
+
+    def test_all_34_operations_are_known(self, sandbox: Sandbox) -> None:
+        contract = load_contract()
+        assert len(contract.names) == 34
+        reached: set[str | None] = set()
+        for resource in contract.resources:
+            path = re.sub(r"\(\?P<\w+>\[\^/\]\+\)", "x", resource.pattern.pattern)
+            for method in resource.operations:
+                answer = ask(sandbox, method, path, b"{}")
+                reached.add(answer.operation)
+                assert answer.status in (200, 201, 400, 404, 501)
+        assert reached == contract.names
+
+    @pytest.mark.parametrize(
+        ("body", "part"),
+        [
+            (b"", "missing"),
+            (b"{", "$: "),
+            (b'{"a":NaN}', "NaN"),
+            (b"\xff", "utf-8"),
+            (b'{"a":"\\ud800"}', "surrogate"),
+            (b"[" * 100_000, "nested"),
+            (b'{"a":' * 63 + b"1" + b"}" * 63, "nested"),
+            (b'{"a":' + b"9" * 5000 + b"}", "digits"),
+            (b'"text"', "$: 'text' is not of type 'object'"),
+        ],
+    )
+    def test_bodies(self, sandbox: Sandbox, body: bytes, part: str) -> None:
+        status, code, message = refusal(ask(sandbox, "PATCH", f"{ORDERS}/o_1/attributes", body))
+        assert (status, code) == (400, "bad-request")
+        assert part in message
+        assert len(message) < 300
+
+    def test_what_is_taken_can_be_read(self, sandbox: Sandbox) -> None:
+        deep = b'{"a":' * 62 + b"1" + b"}" * 62
+        assert ask(sandbox, "PATCH", f"{ORDERS}/o_1/attributes", deep).status == 200
+        assert deep in ask(sandbox, "GET", f"{ORDERS}/o_1").body
+
+    def test_a_body_of_a_mebibyte_is_taken_one_of_three_is_not(self, sandbox: Sandbox) -> None:
+        path = f"{ORDERS}/o_1/attributes"
+        assert ask(sandbox, "PATCH", path, {"a": "x" * 2**20}).status == 200
+        assert refusal(ask(sandbox, "PATCH", path, {"a": "x" * 3 * 2**20}))[:2] == (413, "too-large")
+
+    @pytest.mark.parametrize(
+        ("order", "path"),
+        [
+            ({"currency": "kronor"}, "$.currency"),
+            ({"cart": {"items": [{"quantity": 1}, {"quantity": "2"}]}}, "$.cart.items[1].quantity"),
+            ({"customer": {"type": "Person"}}, "$.customer.type"),
+            ({"customer": {}}, "$.customer"),
+            ({"consents": None}, "$.consents"),
+        ],
+    )
+    def test_a_breach_of_the_contract_is_named_by_its_path(
+        self, sandbox: Sandbox, order: dict[str, object], path: str
+    ) -> None:
+        status, _, message = refusal(ask(sandbox, "POST", ORDERS, order))
+        assert status == 400
+        assert message.startswith(f"{path}: ")
+
+    @pytest.mark.parametrize("path", ["/", f"{ORDERS}/o_1", f"{ORDERS}/o_2"])
+    def test_every_answer_has_a_date_and_echoes_the_request_id(self, sandbox: Sandbox, path: str) -> None:
+        answer = ask(sandbox, "GET", path, headers=HEADERS | {"X-Request-Id": "r-1"})
+        assert answer.headers["x-request-id"] == "r-1"
+        assert re.fullmatch(r"Mon, 12 Jan 2026 08:01:\d\d GMT", answer.headers["date"])
+
+
+class TestRecords:
+    def test_what_arrived(self, sandbox: Sandbox) -> None:
+        ask(sandbox, "PATCH", f"/checkout/order{ORDERS}/o_1/consents/ci_news?a=b", {"checked": True})
+        ask(sandbox, "DELETE", f"{ORDERS}/o_1/consents/ci_none")
+        first, second = sandbox.requests
+        assert (first.method, first.target) == ("PATCH", f"{ORDERS}/o_1/consents/ci_news?a=b")
+        assert (first.operation, first.status, first.applied) == ("PatchCheckoutOrderConsent", 200, True)
+        assert json.loads(first.body) == {"checked": True}
+        assert first.headers["x-merchant"] == "norce"
+        assert (second.operation, second.status, second.applied) == ("RemoveCheckoutOrderConsent", 404, False)
+        assert SANDBOX_TOKEN not in repr(sandbox.requests)
+
+    def test_only_the_latest_are_kept(self) -> None:
+        sandbox = Sandbox(remember=10)
+        for number in range(100):
+            ask(sandbox, "GET", f"{ORDERS}/o_{number}")
+        assert sandbox.count == 100
+        assert [seen.target[-2:] for seen in sandbox.requests] == [str(number) for number in range(90, 100)]
+
+
+class TestFaults:
+    def patch(self, sandbox: Sandbox) -> Answer:
+        return ask(sandbox, "PATCH", f"{ORDERS}/o_1/consents/ci_news", {"checked": True})
+
+    def test_a_status_for_the_next_n(self, sandbox: Sandbox) -> None:
+        sandbox.faults.add(Fault.status(503, times=2))
+        assert [self.patch(sandbox).status for _ in range(3)] == [503, 503, 200]
+        assert list(sandbox.faults) == []
+        assert [seen.applied for seen in sandbox.requests] == [False, False, True]
+
+    def test_a_status_has_the_apis_body_or_its_own(self, sandbox: Sandbox) -> None:
+        sandbox.faults.add(
+            Fault.status(429, retry_after=2, times=1), Fault.status(502, body=b"<html>", times=1), Fault.status(302)
+        )
+        throttled, gateway, redirect = (self.patch(sandbox) for _ in range(3))
+        assert refusal(throttled)[:2] == (429, "sandbox-fault")
+        assert throttled.headers["retry-after"] == "2"
+        assert (gateway.status, gateway.body) == (502, b"<html>")
+        assert gateway.headers["content-type"] == "text/plain"
+        assert (redirect.status, redirect.body) == (302, b"")
+
+    def test_a_share_is_drawn_and_the_same_each_time(self) -> None:
+        runs: list[list[int]] = []
+        for _ in range(2):
+            sandbox = Sandbox(seed=5)
+            sandbox.faults.add(Fault.status(500, share=0.25))
+            runs.append([ask(sandbox, "GET", f"{ORDERS}/o_1").status for _ in range(1000)])
+        assert runs[0] == runs[1]
+        assert 200 < runs[0].count(500) < 300
+
+    def test_one_operation_only(self, sandbox: Sandbox) -> None:
+        sandbox.faults.add(Fault.status(500, operation="GetCheckoutOrder"))
+        assert self.patch(sandbox).status == 200
+        assert ask(sandbox, "GET", "/nowhere").status == 404
+        assert ask(sandbox, "GET", f"{ORDERS}/o_1").status == 500
+
+    def test_an_operation_that_there_is_not(self, sandbox: Sandbox) -> None:
+        with pytest.raises(ConfigurationError, match="PatchConsent"):
+            sandbox.faults.add(Fault.truncate(operation="PatchConsent"))
+
+    def test_the_first_that_matches_strikes_and_latency_goes_with_it(self, sandbox: Sandbox) -> None:
+        sandbox.faults.add(
+            Fault.drop_after(times=1), Fault.latency(0.5), Fault.latency(9), Fault.slow(2, times=1), Fault.drop_before()
+        )
+        first, second, third = (self.patch(sandbox).mishap for _ in range(3))
+        assert first.of(FaultKind.DROP_AFTER)
+        assert (first.latency, first.delay) == (0.5, 0.5)
+        assert second.of(FaultKind.SLOW)
+        assert (second.latency, second.delay) == (0.5, 2.5)
+        assert third.of(FaultKind.DROP_BEFORE)
+        assert [seen.applied for seen in sandbox.requests] == [True, True, False]
+
+    def test_all_off(self, sandbox: Sandbox) -> None:
+        sandbox.faults.add("status:500", Fault.latency(1))
+        sandbox.faults.clear()
+        answer = self.patch(sandbox)
+        assert (answer.status, answer.mishap.delay) == (200, 0)
+
+    @pytest.mark.parametrize(
+        ("text", "fault"),
+        [
+            ("latency:0.2", Fault.latency(0.2)),
+            ("status:503:times=3", Fault.status(503, times=3)),
+            ("status:429:retry-after=2:share=5%", Fault.status(429, retry_after=2, share=0.05)),
+            (
+                "status:503:retry-after=Wed, 21 Oct 2015 07:28:00 GMT:times=1",
+                Fault.status(503, retry_after="Wed, 21 Oct 2015 07:28:00 GMT", times=1),
+            ),
+            ("drop-before:times=1", Fault.drop_before(times=1)),
+            ("drop-after:share=0.01", Fault.drop_after(share=0.01)),
+            ("truncate", Fault.truncate()),
+            ("slow:1.5:operation=GetCheckoutOrder", Fault.slow(1.5, operation="GetCheckoutOrder")),
+            ("latency:inf", Fault.latency(float("inf"))),
+        ],
+    )
+    def test_the_text_form(self, text: str, fault: Fault) -> None:
+        assert Fault.parse(text) == fault
+
+    @pytest.mark.parametrize(
+        ("text", "part"),
+        [
+            ("", "none of latency, status, drop-before"),
+            ("crash", "none of latency"),
+            ("latency", "seconds above 0"),
+            ("latency:soon", "seconds is a number, got 'soon'"),
+            ("latency:-1", "seconds above 0"),
+            ("slow:nan", "seconds above 0"),
+            ("status", "200 to 599"),
+            ("status:99", "200 to 599"),
+            ("status:5xx", "code is a number"),
+            ("status:503:times=0", "times must be"),
+            ("status:503:times=1.5", "times is a number"),
+            ("status:503:share=0", "share is above 0"),
+            ("status:503:share=200%", "share is above 0"),
+            ("status:503:often=1", "takes no often"),
+            ("status:503:", "code is a number"),
+            ("truncate:5", "takes no value"),
+            ("truncate:retry-after=5", "takes no code, retry-after"),
+            ("drop-after:seconds=5", "takes no seconds"),
+            ("slow:1:code=500", "takes no code"),
+            ("status:503:retry-after=", "empty"),
+            ("status:503:body=x", "takes no body"),
+        ],
+    )
+    def test_text_that_is_no_fault(self, text: str, part: str) -> None:
+        with pytest.raises(ConfigurationError, match=part) as caught:
+            Fault.parse(text)
+        assert repr(text) in str(caught.value)
+
+
+def test_without_jsonschema_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    load_contract.cache_clear()
+    with pytest.raises(ConfigurationError, match=r'pip install "norce-order-async\[sandbox\]"'):
+        Sandbox()
+
+
+def test_the_brain_loads_neither_an_event_loop_nor_an_http_library() -> None:
+    code = (
+        "import sys; from norce_order_async.testing import Fault, Sandbox; Sandbox();"
+        "print([name for name in ('aiohttp', 'asyncio', 'cattrs', 'tenacity') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
