@@ -19,9 +19,18 @@ from norce_order_async.call import Call
 from norce_order_async.checks import check_header_value, check_token
 from norce_order_async.clock import Clock, SystemClock
 from norce_order_async.codec import encode
-from norce_order_async.config import UNSET, CallOptions, Environment, Timeout, Unset, check_base_url
+from norce_order_async.config import (
+    UNSET,
+    CallOptions,
+    Environment,
+    Timeout,
+    Unset,
+    as_timeout,
+    check_base_url,
+    check_retry,
+)
 from norce_order_async.errors import CallError, ClientStateError, ConfigurationError, DeadlineExceeded
-from norce_order_async.http import Request, Response
+from norce_order_async.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.attempt import AttemptSender
 from norce_order_async.middleware.auth import Auth, TokenSource
@@ -69,7 +78,7 @@ class OrderClient:
         adapter_id: Sent as ``x-adapterid``: hooks of that adapter are not called for the changes made.
         auth: A token, without the word Bearer, or a :class:`TokenSource`.
         transport: What carries the requests, by default an :class:`AiohttpTransport`. The client closes it.
-        timeout: The limits of each call.
+        timeout: The limits of each call; a number of seconds is its total.
         retry: When to try again; None is off.
         call_middlewares: Run once a call, around all its attempts, the first outermost.
         attempt_middlewares: Run once an attempt, the first outermost.
@@ -91,7 +100,7 @@ class OrderClient:
         adapter_id: str | None = None,
         auth: TokenSource | str,
         transport: Transport | None = None,
-        timeout: Timeout | None = None,
+        timeout: Timeout | float = Timeout(),  # noqa: B008 (frozen)
         retry: RetryPolicy | Unset | None = UNSET,
         call_middlewares: Sequence[Middleware] = (),
         attempt_middlewares: Sequence[Middleware] = (),
@@ -122,8 +131,8 @@ class OrderClient:
         self._is_view = False
         self._core = _Core(
             base_url=address,
-            timeout=timeout or Timeout(),
-            retry=RetryPolicy.interactive() if isinstance(retry, Unset) else retry,
+            timeout=as_timeout(timeout),
+            retry=RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
             transport=transport,
             clock=clock,
             once=compile_chain([*call_middlewares, *inner], sender),
@@ -314,11 +323,7 @@ class OrderClient:
             headers.pop("x-adapterid", None)
         elif not isinstance(options.adapter_id, Unset):
             headers["x-adapterid"] = options.adapter_id
-        if options.headers:
-            theirs = {name.lower() for name in options.headers}
-            headers = {name: value for name, value in headers.items() if name.lower() not in theirs}
-            headers.update(options.headers)
-        return headers
+        return merge_headers(headers, options.headers) if options.headers else headers
 
 
 def _outcome(operation: Operation[Any], response: Response, call: Call) -> OutcomeKind:

@@ -43,7 +43,7 @@ class Environment(StrEnum):
         Raises:
             ConfigurationError: The slug is not a DNS label.
         """
-        if not _DNS_LABEL.fullmatch(slug):
+        if not isinstance(slug, str) or not _DNS_LABEL.fullmatch(slug):
             raise ConfigurationError(f"slug {slug!r} is not a DNS label (letters, digits and hyphens)")
         part = "" if self is Environment.PRODUCTION else f"{self.value}."
         return f"https://{slug}.api-se.{part}norce.tech/checkout/order"
@@ -56,6 +56,8 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
         ConfigurationError: It is not https (http is allowed for loopback hosts, elsewhere only with
             ``allow_http``), has no host, or has a user, a query, a fragment, spaces or unprintable characters.
     """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url must be a str, got {type(url).__name__}")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
@@ -103,6 +105,39 @@ class Timeout:
         return cls(total=120.0)
 
 
+def as_timeout(value: Timeout | float) -> Timeout:
+    """A number of seconds as the total of a :class:`Timeout`.
+
+    Raises:
+        ConfigurationError: It is neither, or not above zero.
+    """
+    return value if isinstance(value, Timeout) else Timeout(total=value)
+
+
+def check_retry(value: object) -> RetryPolicy | None:
+    """Return ``value`` if it is a policy or None.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if value is None or isinstance(value, RetryPolicy):
+        return value
+    raise ConfigurationError(f"retry must be a RetryPolicy or None, got {value!r}")
+
+
+def _optional_timeout(value: Timeout | float | Unset) -> Timeout | Unset:
+    return value if isinstance(value, Unset) else as_timeout(value)
+
+
+def _check_optional_retry(instance: object, attribute: object, value: object) -> None:
+    if not isinstance(value, Unset):
+        check_retry(value)
+
+
+def _copy(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(headers)
+
+
 def _check_headers(instance: object, attribute: object, headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         check_header(name, value)
@@ -118,7 +153,7 @@ class CallOptions:
     """What one call has otherwise than its client. Everything left out is as the client has it.
 
     Attributes:
-        timeout: Other limits.
+        timeout: Other limits; a number of seconds is the total.
         retry: Another policy; None is off.
         headers: Further headers.
         adapter_id: Another ``x-adapterid``; None sends none.
@@ -127,10 +162,11 @@ class CallOptions:
     Raises:
         InvalidRequestError: A header, adapter id or request id that cannot be sent.
         TypeError: One of them is not a str.
+        ConfigurationError: The timeout or the policy is not one.
     """
 
-    timeout: Timeout | Unset = UNSET
-    retry: RetryPolicy | Unset | None = UNSET
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], validator=_check_headers)
+    timeout: Timeout | Unset = attrs.field(default=UNSET, converter=_optional_timeout)
+    retry: RetryPolicy | Unset | None = attrs.field(default=UNSET, validator=_check_optional_retry)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_copy, validator=_check_headers)
     adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
     request_id: str | None = attrs.field(default=None, validator=_check_optional_value)

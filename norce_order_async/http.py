@@ -20,6 +20,12 @@ def _show_body(body: bytes | None) -> str:
     return "None" if body is None else f"<{len(body)} bytes>"
 
 
+def merge_headers(headers: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str]:
+    """``headers`` with those of ``named`` in place of any that differ in case only."""
+    replaced = {name.lower() for name in named}
+    return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(named)
+
+
 @attrs.frozen
 class Request:
     """One request, ready for the wire.
@@ -43,8 +49,7 @@ class Request:
     def with_headers(self, **headers: str) -> "Request":
         """A copy with these headers set; an underscore in a name stands for a hyphen."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        kept = {name: value for name, value in self.headers.items() if name.lower() not in named}
-        return attrs.evolve(self, headers=kept | named)
+        return attrs.evolve(self, headers=merge_headers(self.headers, named))
 
 
 @attrs.frozen

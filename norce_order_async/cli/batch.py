@@ -30,6 +30,8 @@ def batch_run(options: argparse.Namespace) -> int:
     if options.fault and not options.sandbox:
         raise InvalidRequestError("--fault goes with --sandbox")
     path = Path(options.file)
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{path} is not a file: a batch is read more than once")
     report = _report_path(path) if options.report is None else Path(options.report)
     for output in (report, failed_path(report)):
         if output.exists() and path.exists() and output.samefile(path):

@@ -16,6 +16,7 @@ from yarl import URL
 
 from norce_order_async.checks import positive_count, positive_seconds
 from norce_order_async.errors import (
+    ClientStateError,
     ConnectError,
     ConnectionLost,
     ConnectTimeout,
@@ -84,6 +85,7 @@ class AiohttpTransport(Transport):
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     proxy: str | None = attrs.field(default=None, repr=False)
+    _closed: bool = attrs.field(default=False, init=False, repr=False)
     _pools: dict[asyncio.AbstractEventLoop, _Pool] = attrs.field(
         factory=dict[asyncio.AbstractEventLoop, _Pool], init=False, repr=False
     )
@@ -123,14 +125,17 @@ class AiohttpTransport(Transport):
 
     async def aclose(self) -> None:
         """Close the connections of every loop that still runs; closing twice is fine."""
+        self._closed = True
         here = asyncio.get_running_loop()
         for loop, lifetime in list(self._lifetimes.items()):
             if loop is here:
-                await lifetime.aclose()
+                await _close(lifetime)
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(lifetime.aclose(), loop))
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_close(lifetime), loop))
 
     async def _open(self) -> _Pool:
+        if self._closed:
+            raise ClientStateError("the transport is closed")
         loop = asyncio.get_running_loop()
         lifetime = self._lifetimes[loop] = self._lifetime(loop)
         return await anext(lifetime)
@@ -156,6 +161,10 @@ class AiohttpTransport(Transport):
         finally:
             del self._pools[loop], self._lifetimes[loop]
             await session.close()
+
+
+async def _close(lifetime: AsyncGenerator[_Pool]) -> None:
+    await lifetime.aclose()
 
 
 def _translate(error: Exception, *, sent: bool | None) -> TransportError:

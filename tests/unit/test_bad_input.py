@@ -150,6 +150,8 @@ GOOD: dict[str, Any] = {
         ({"base_url": "https://api.example.com:http/"}, "[Pp]ort"),
         ({"base_url": "ftp://api.example.com"}, "https"),
         ({"base_url": None}, "where to"),
+        ({"base_url": 7}, "must be a str"),
+        ({"base_url": None, "environment": Environment.STAGE, "slug": 7}, "DNS label"),
         ({"environment": Environment.STAGE}, "not both"),
         ({"base_url": None, "environment": Environment.STAGE}, "slug"),
         ({"base_url": None, "environment": Environment.STAGE, "slug": "a.b"}, "DNS label"),
@@ -202,9 +204,20 @@ def test_a_limit_is_a_number_above_zero(kind: Any, name: str, bad: Any) -> None:
         kind(**{name: bad})
 
 
-def test_a_strategy_must_be_one() -> None:
-    with pytest.raises(ConfigurationError, match="tenacity"):
-        RetryPolicy(wait=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+@pytest.mark.parametrize(
+    ("kind", "settings", "says"),
+    [
+        (RetryPolicy, {"wait": 3}, "tenacity"),
+        (CallOptions, {"retry": 3}, "RetryPolicy"),
+        (CallOptions, {"timeout": "3"}, "seconds"),
+        (OrderClient, {"retry": 3}, "RetryPolicy"),
+        (OrderClient, {"timeout": -1}, "seconds"),
+        (OrderClient, {"timeout": None}, "seconds"),
+    ],
+)
+def test_a_policy_must_be_one(kind: Any, settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        kind(**((GOOD if kind is OrderClient else {}) | settings))
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,177 @@
+"""What every transport that we ship has to do, whatever it runs on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias
+
+import pytest
+import pytest_asyncio
+from support import TOKEN
+
+from norce_order_async import (
+    AiohttpTransport,
+    CallOptions,
+    ClientStateError,
+    ConnectError,
+    ConnectionLost,
+    NotFoundError,
+    OrderClient,
+    OutcomeKind,
+    ReadTimeout,
+    RetryPolicy,
+    ServerError,
+    Timeout,
+    Transport,
+    delete_consent,
+    get_order,
+    patch_attributes,
+    patch_consent,
+)
+from norce_order_async.testing import Fault, Sandbox, SandboxServer, SandboxTransport
+
+pytestmark = pytest.mark.asyncio
+
+Door: TypeAlias = Callable[[Sandbox], AbstractAsyncContextManager[tuple[Transport, str]]]
+
+
+@asynccontextmanager
+async def over_sockets(sandbox: Sandbox) -> AsyncGenerator[tuple[Transport, str]]:
+    async with SandboxServer(sandbox) as server:
+        yield AiohttpTransport(), server.url
+
+
+@asynccontextmanager
+async def in_process(sandbox: Sandbox) -> AsyncGenerator[tuple[Transport, str]]:
+    yield SandboxTransport(sandbox), "http://localhost/checkout/order"
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    sandbox = Sandbox(tokens=[TOKEN])
+    sandbox.add_order("o_123", consents=["ci_newsletter"], attributes={"a": "x" * 100_000})
+    return sandbox
+
+
+@pytest_asyncio.fixture(params=[over_sockets, in_process])
+async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[OrderClient]:
+    door: Door = request.param
+    async with door(sandbox) as (transport, url):
+        retry = RetryPolicy(max_attempts=3, wait=lambda state: 0)
+        async with OrderClient(
+            base_url=url, merchant="norce", channel="1", auth=TOKEN, transport=transport, retry=retry
+        ) as client:
+            yield client
+
+
+async def test_a_change_arrives_as_it_was_meant(client: OrderClient, sandbox: Sandbox) -> None:
+    await patch_consent(client, "o_123", "ci_newsletter", checked=True)
+    await patch_attributes(client, "o_123", {"näme": None, "b": [1, {"c": "d"}]})
+    order = sandbox.order("o_123")
+    assert order is not None
+    assert order["consents"] == [{"id": "ci_newsletter", "checked": True}]
+    assert (order["attributes"]["näme"], order["attributes"]["b"]) == (None, [1, {"c": "d"}])
+    assert sandbox.count == 2
+
+
+async def test_a_large_body_is_read_whole(client: OrderClient) -> None:
+    order = await get_order(client, "o_123")
+    assert order.attributes == {"a": "x" * 100_000}
+
+
+async def test_an_answer_is_an_answer_whatever_its_status(client: OrderClient, sandbox: Sandbox) -> None:
+    with pytest.raises(NotFoundError) as missing:
+        await delete_consent(client, "o_123", "ci_absent")
+    assert missing.value.headers["content-type"].startswith("application/json")
+    for status in (302, 304, 418, 500, 599):
+        sandbox.faults.add(Fault.status(status, times=3))
+        with pytest.raises(Exception, match=f"HTTP {status}"):
+            await delete_consent(client, "o_123", "ci_newsletter")
+        sandbox.faults.clear()
+
+
+@pytest.mark.parametrize(
+    ("fault", "applied"), [("drop-before", False), ("drop-after", True), ("truncate", True), ("status:503", False)]
+)
+async def test_as_many_requests_as_attempts(client: OrderClient, sandbox: Sandbox, fault: str, applied: bool) -> None:
+    sandbox.faults.add(f"{fault}:times=1")
+    done = await patch_consent(client, "o_123", "ci_newsletter", checked=True)
+    assert done.attempts == sandbox.count == 2
+    assert [received.applied for received in sandbox.requests] == [applied, True]
+
+
+async def test_a_deletion_whose_answer_was_lost_is_done(client: OrderClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault.drop_after(times=1))
+    done = await delete_consent(client, "o_123", "ci_newsletter")
+    assert (done.attempts, done.inferred) == (2, True)
+
+
+@pytest.mark.parametrize("fault", ["drop-before", "drop-after", "truncate"])
+async def test_a_cut_connection_is_lost_and_was_sent(client: OrderClient, sandbox: Sandbox, fault: str) -> None:
+    sandbox.faults.add(fault)
+    with pytest.raises(ConnectionLost) as caught:
+        await patch_consent(client, "o_123", "ci_newsletter", checked=True)
+    assert caught.value.sent is True
+    assert caught.value.outcome is OutcomeKind.UNKNOWN
+    assert len(caught.value.attempts) == sandbox.count == 3
+
+
+@pytest.mark.parametrize("fault", ["latency:60", "slow:60"])
+async def test_a_late_answer_is_a_read_timeout(client: OrderClient, sandbox: Sandbox, fault: str) -> None:
+    sandbox.faults.add(fault)
+    with pytest.raises(ReadTimeout) as caught:
+        await get_order(client, "o_123", options=CallOptions(timeout=Timeout(attempt=0.05), retry=None))
+    assert caught.value.sent is True
+
+
+async def test_an_answer_that_drips_is_read(client: OrderClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add("slow:0.05")
+    assert (await get_order(client, "o_123")).id == "o_123"
+
+
+async def test_a_host_that_is_not_there_was_not_sent(client: OrderClient) -> None:
+    transport = client._core.transport  # pyright: ignore[reportPrivateUsage]
+    async with OrderClient(
+        base_url="https://absent.invalid", merchant="m", channel="1", auth=TOKEN, transport=transport, retry=None
+    ) as lost:
+        with pytest.raises(ConnectError) as caught:
+            await delete_consent(lost, "o_123", "ci")
+    assert caught.value.sent is False
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+
+
+async def test_many_calls_at_once_do_not_mix_their_answers(client: OrderClient, sandbox: Sandbox) -> None:
+    for number in range(200):
+        sandbox.add_order(f"o_{number}")
+    orders = await asyncio.gather(*(get_order(client, f"o_{number}") for number in range(200)))
+    assert [order.id for order in orders] == [f"o_{number}" for number in range(200)]
+
+
+async def test_cancelling_is_prompt_and_leaves_the_client_usable(client: OrderClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add("latency:60")
+    calls: list[asyncio.Task[object]] = [asyncio.create_task(get_order(client, "o_123")) for _ in range(20)]
+    while sandbox.count < 20:  # noqa: ASYNC110 (the sandbox has no event to wait for)
+        await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(result) for result in results} == {asyncio.CancelledError}
+    sandbox.faults.clear()
+    assert (await get_order(client, "o_123")).id == "o_123"
+    assert sandbox.count == 21
+
+
+async def test_closing_twice_is_fine_and_closed_is_closed(client: OrderClient) -> None:
+    transport = client._core.transport  # pyright: ignore[reportPrivateUsage]
+    await get_order(client, "o_123")
+    await transport.aclose()
+    await transport.aclose()
+    with pytest.raises(ClientStateError):
+        await get_order(client, "o_123")
+
+
+async def test_an_error_of_the_server_is_told_apart_from_the_transport_s(client: OrderClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault.status(500, body=b"<html>"))
+    with pytest.raises(ServerError) as caught:
+        await get_order(client, "o_123")
+    assert (caught.value.code, caught.value.body) == (None, b"<html>")

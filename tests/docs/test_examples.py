@@ -1,0 +1,163 @@
+"""Run the examples of README.md and docs/: Python as Python, consoles as the command, outputs compared."""
+
+import ast
+import asyncio
+import inspect
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+from sybil import Document, Example, Sybil
+from sybil.parsers.myst import CodeBlockParser, SkipParser
+
+from norce_order_async import AiohttpTransport, Request, Response, Transport
+from norce_order_async.cli import main
+from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxTransport
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+
+# What differs from run to run.
+VOLATILE = [
+    (r"\b[0-9a-f]{32}\b", "ID"),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00)?", "TIME"),
+    (r"\b\d+\.\d+ s\b", "0.0 s"),
+    (r"[\d,]+/s\b", "0/s"),
+    (r"(elapsed\W{1,2})[\d.e-]+", r"\g<1>0"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:8787"),
+]
+
+
+class NorceIsASandbox(Transport):
+    """The default transport, but what is meant for Norce's hosts goes to a sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._norce = SandboxTransport(sandbox)
+        self._sockets = AiohttpTransport()
+
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        transport = self._norce if ".norce.tech/" in request.url else self._sockets
+        return await transport.send(request, timeout=timeout)
+
+    async def aclose(self) -> None:
+        await self._norce.aclose()
+        await self._sockets.aclose()
+
+
+class Page:
+    """The state that the examples of one page share."""
+
+    def __init__(self) -> None:
+        self.runner = asyncio.Runner()
+        self.printed = ""
+        self.code = 0
+        self.server: subprocess.Popen[str] | None = None
+        self.address = "127.0.0.1:8787"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        self.runner.close()
+        if self.server is not None:
+            self.server.terminate()
+            self.server.communicate()
+
+    def parse(self, path: Path) -> Document:
+        blocks = {"python": self.python, "text": self.output, "console": self.console}
+        parsers = [CodeBlockParser(language, evaluate) for language, evaluate in blocks.items()]
+        return Sybil([SkipParser(), *parsers]).parse(path)
+
+    def python(self, example: Example) -> None:
+        """Run a block; an ``await`` in it runs on the page's event loop."""
+        self.nothing_left()
+        source = "\n" * (example.line + example.parsed.line_offset) + str(example.parsed)
+        code = compile(source, example.path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        with redirect_stdout(io.StringIO()) as out:
+            result: Any = eval(code, example.namespace)
+            if inspect.iscoroutine(result):
+                self.runner.run(result)
+        self.printed = out.getvalue()
+
+    def output(self, example: Example) -> str | None:
+        """Compare a block with what the Python before it printed."""
+        printed, self.printed = self.printed, ""
+        return differences(str(example.parsed), printed)
+
+    def nothing_left(self) -> None:
+        assert not self.printed, f"the page does not show that this is printed: {self.printed}"
+
+    def console(self, example: Example) -> str | None:
+        """Run the commands of a block, each followed by what it prints."""
+        for part in re.split(r"^\$ ", str(example.parsed), flags=re.MULTILINE)[1:]:
+            command, _, expected = part.replace("\\\n", "").partition("\n")
+            if failure := differences(expected, self.run(command, expected)):
+                return f"$ {command}\n{failure}"
+        return None
+
+    def run(self, command: str, expected: str) -> str:
+        words = shlex.split(command.replace("127.0.0.1:8787", self.address), comments=True)
+        if command == "echo $?":
+            return f"{self.code}\n"
+        if words[0] == "export":
+            os.environ.update(word.split("=", 1) for word in words[1:])
+            return ""
+        if words[0] == "cat":
+            return Path(words[1]).read_text(encoding="utf-8")
+        assert words[0] == "norce-order", f"the test cannot run {command!r}: put a skip comment before it"
+        if words[1] == "sandbox":
+            return self.serve(words[2:], lines=expected.count("\n"))
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(out):
+            try:
+                self.code = main(words[1:])
+            except SystemExit as error:
+                assert isinstance(error.code, int)
+                self.code = error.code
+        return out.getvalue()
+
+    def serve(self, options: list[str], *, lines: int) -> str:
+        """Start the sandbox on a free port, for the page's further commands."""
+        command = [sys.executable, "-m", "norce_order_async", "sandbox", *options, "--port", "0"]
+        self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.server.stdout is not None
+        said = "".join(self.server.stdout.readline() for _ in range(lines))
+        (self.address,) = set(re.findall(r"127\.0\.0\.1:\d+", said))
+        return said
+
+
+def differences(expected: str, printed: str) -> str | None:
+    for pattern, stand_in in VOLATILE:
+        expected, printed = re.sub(pattern, stand_in, expected), re.sub(pattern, stand_in, printed)
+    if OutputChecker().check_output(expected, printed, ELLIPSIS | NORMALIZE_WHITESPACE):
+        return None
+    return f"The page has:\n{expected}\nIt is:\n{printed}"
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    norce = Sandbox(tokens=["TOKEN", SANDBOX_TOKEN])
+    norce.add_order("o_123", consents=["ci_newsletter", "ci_terms"])
+    monkeypatch.setattr("norce_order_async.client._default_transport", lambda: NorceIsASandbox(norce))
+    monkeypatch.setattr(os, "environ", {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"})
+    monkeypatch.chdir(tmp_path)
+    with Page() as page:
+        yield page
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_examples(path: Path, page: Page) -> None:
+    for example in page.parse(path).examples():
+        example.evaluate()
+    page.nothing_left()

@@ -1,0 +1,96 @@
+"""Only type-checked, never run: what the checkers must accept of users' code, and what they must infer."""
+
+from collections.abc import AsyncIterator
+from typing import assert_type
+
+from norce_order_async import (
+    CallOptions,
+    Change,
+    Consent,
+    DeleteConsent,
+    Environment,
+    Handler,
+    Operation,
+    Order,
+    OrderClient,
+    Outcome,
+    OutcomeKind,
+    PatchAttributes,
+    Payment,
+    Receipt,
+    Repeat,
+    Request,
+    Response,
+    RetryPolicy,
+    Timeout,
+    create_order,
+    delete_consent,
+    get_order,
+    json_as,
+    patch_attributes,
+    patch_consent,
+    run_batch,
+)
+from norce_order_async.testing import Fault, Sandbox
+
+
+async def middleware(request: Request, call_next: Handler, /) -> Response:
+    """A plain function is a middleware."""
+    return await call_next(request.with_headers(traceparent="00-1"))
+
+
+class Source:
+    """Anything with an async ``get`` is a token source."""
+
+    async def get(self, *, rejected: str | None = None) -> str:
+        """A token."""
+        return "token"
+
+
+LIST_PAYMENTS = Operation("GetOrderPayments", "GET", "/{order_id}/payments", Repeat.SAFE, json_as(list[Payment]))
+
+
+async def use(client: OrderClient) -> None:
+    """The endpoint functions."""
+    assert_type(await delete_consent(client, "o", "c"), Receipt)
+    assert_type(
+        await patch_consent(client, "o", "c", checked=True, options=CallOptions(timeout=3, retry=None)), Receipt
+    )
+    assert_type(await patch_attributes(client, "o", {"a": None, "b": [1, 2.5, {"c": "d"}]}), Receipt)
+    assert_type(await create_order(client, Order(consents=[Consent(id="c")])), str)
+    order = await get_order(client, "o")
+    assert_type(order, Order)
+    for consent in order.consents:
+        assert_type(consent.checked, bool | None)
+    assert_type(await client.execute(LIST_PAYMENTS, order_id="o"), list[Payment])
+    assert_type(client.scoped(merchant="m", adapter_id=None), OrderClient)
+
+
+async def batch(client: OrderClient, more: AsyncIterator[Change]) -> None:
+    """Changes from anywhere."""
+    changes = [DeleteConsent("o", "c"), PatchAttributes("o", {"a": 1})]
+    async for outcome in run_batch(client, changes, concurrency=8):
+        assert_type(outcome, Outcome)
+        assert_type(outcome.outcome, OutcomeKind)
+    async for outcome in run_batch(client, more):
+        assert_type(outcome.change, Change | None)
+
+
+def make() -> list[OrderClient]:
+    """Clients of every kind."""
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault.status(503, times=1), "latency:0.1")
+    return [
+        OrderClient(environment=Environment.STAGE, slug="a", merchant="m", channel="1", auth=Source()),
+        OrderClient(
+            base_url="https://a.example",
+            merchant="m",
+            channel="1",
+            auth="token",
+            timeout=Timeout(total=5),
+            retry=RetryPolicy(max_attempts=2),
+            call_middlewares=[middleware],
+        ),
+        OrderClient.from_env(retry=None),
+        sandbox.client(),
+    ]
