@@ -1,7 +1,7 @@
 """When a failed attempt is tried again, and after how long, in tenacity's terms."""
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 from tenacity import RetryCallState, retry_if_exception, retry_if_result, wait_random_exponential
@@ -10,10 +10,7 @@ from tenacity.wait import WaitBaseT, wait_base
 
 from norce_order_async.checks import positive_count, positive_seconds
 from norce_order_async.errors import ConfigurationError, TransportError
-
-if TYPE_CHECKING:
-    from norce_order_async.http import Response
-    from norce_order_async.outcome import Attempt
+from norce_order_async.outcome import Attempt
 
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -22,7 +19,7 @@ def _retryable_error(error: BaseException) -> bool:
     return isinstance(error, TransportError) and error.retryable
 
 
-def _retryable_response(response: "Response") -> bool:
+def _retryable_response(response: Any) -> bool:
     return response.status in RETRYABLE_STATUSES
 
 
@@ -31,7 +28,7 @@ passing_failure = retry_if_exception(_retryable_error) | retry_if_result(_retrya
 408, 425, 429, 500, 502, 503, 504."""
 
 
-def last_attempt(state: RetryCallState) -> "Attempt":
+def last_attempt(state: RetryCallState) -> Attempt:
     """The attempt that a strategy has to judge; the client gives each strategy its call as ``state.args[0]``."""
     attempt: Attempt = state.args[0].attempts[-1]
     return attempt

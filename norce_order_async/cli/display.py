@@ -87,7 +87,7 @@ def _bar(total: int) -> Any:
     except ImportError:
         return None
     progress = Progress(
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=None),
         TaskProgressColumn(),
         TextColumn("[bold]{task.fields[rate]}"),
         TextColumn("[green]{task.fields[done]}"),
@@ -96,6 +96,7 @@ def _bar(total: int) -> Any:
         TextColumn("{task.fields[left]}"),
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
+        expand=True,
     )
     progress.add_task("", total=total, rate="", done="0 done", failed="0 failed", retried="0 retried", left="")
     return progress
