@@ -159,3 +159,10 @@ def demo(session: nox.Session) -> None:
     if not report.is_file():
         session.error("The batch run left no report.")
     session.log(f"Some lines of the example fail on purpose. What became of each line: {report}")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure: the memory and speed of a batch."""
+    install(session, ".[all]")
+    session.run("python", "tests/benchmarks/batch_memory.py", env={"PYTHONSAFEPATH": "1"})

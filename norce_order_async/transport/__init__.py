@@ -24,7 +24,8 @@ class Transport(abc.ABC):
             timeout: Seconds from the connection to the last byte of the answer; None is no limit.
 
         Raises:
-            TransportError: No complete answer came. No other exception, least of all a library's own.
+            TransportError: No complete answer came. A library's own exceptions never come through.
+            ClientStateError: The transport is closed.
         """
 
     @abc.abstractmethod

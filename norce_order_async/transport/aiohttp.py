@@ -99,6 +99,8 @@ class AiohttpTransport(Transport):
         call = request.call
         call.mark_sent(False)
         async with pool.slots:
+            if self._closed:
+                raise ClientStateError("the transport was closed while the request waited for its turn")
             try:
                 # Our timer, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
                 async with (

@@ -1,11 +1,15 @@
-"""Peak memory and speed of a batch over the in-process sandbox: python batch_memory.py CHANGES
+"""Peak memory and speed of a batch over the in-process sandbox.
 
-Prints one line of JSON. The orders are the same thousand however many changes there are.
+    python tests/benchmarks/batch_memory.py              1,000 and 100,000 changes, compared
+    python tests/benchmarks/batch_memory.py CHANGES      so many, in this process
+
+The orders are the same thousand however many changes there are.
 """
 
 import asyncio
 import json
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -49,5 +53,20 @@ async def main(count: int) -> None:
     )  # fmt: skip
 
 
+def compare(few: int, many: int, allowed_mib: float) -> int:
+    """Run both numbers of changes in processes of their own; 1 if memory grew by more than is allowed."""
+    peaks: list[float] = []
+    for count in (few, many):
+        line = subprocess.run(
+            [sys.executable, __file__, str(count)], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+        print(line, end="", flush=True)
+        peaks.append(json.loads(line)["peak_mib"])
+    print(f"{many:,} changes took {peaks[1] - peaks[0]:.1f} MiB more than {few:,}; {allowed_mib} MiB are allowed")
+    return int(peaks[1] - peaks[0] > allowed_mib)
+
+
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        sys.exit(compare(1_000, 100_000, allowed_mib=30))
     asyncio.run(main(int(sys.argv[1])))
