@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-COLUMNS, ROWS = 98, 40
+COLUMNS, ROWS = 88, 40
 EXAMPLE = "docs/examples/changes.jsonl"
 COMMAND = ["norce-order", "batch", "run", EXAMPLE, "--sandbox"]
 # Light on dark, each colour with enough contrast; the picture brings its own background.
@@ -30,7 +30,8 @@ _COLOURS = [(90, 98, 112), (255, 123, 114), (126, 211, 133), (229, 192, 96), (12
 _COLOURS += [(118, 218, 224), (225, 228, 232)]
 THEME = TerminalTheme((28, 31, 38), (225, 228, 232), _COLOURS, [(150, 158, 170), *_COLOURS[1:]])
 SVG = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="A terminal that ran a batch">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"
+ aria-label="A terminal that ran a batch">
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   font-size: {char_height}px; line-height: {line_height}px; }}

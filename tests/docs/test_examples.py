@@ -15,6 +15,7 @@ from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from unittest.mock import patch
 
 import pytest
 from sybil import Document, Example, Sybil
@@ -78,7 +79,9 @@ class Page:
     def parse(self, path: Path) -> Document:
         blocks = {"python": self.python, "text": self.output, "console": self.console}
         parsers = [CodeBlockParser(language, evaluate) for language, evaluate in blocks.items()]
-        return Sybil([SkipParser(), *parsers]).parse(path)
+        document = Sybil([SkipParser(), *parsers]).parse(path)
+        document.namespace["__name__"] = "__main__"
+        return document
 
     def python(self, example: Example) -> None:
         """Run a block; an ``await`` in it runs on the page's event loop."""
@@ -112,7 +115,7 @@ class Page:
         if command == "echo $?":
             return f"{self.code}\n"
         if words[0] == "export":
-            os.environ.update(word.split("=", 1) for word in words[1:])
+            os.environ.update(dict(word.split("=", 1) for word in words[1:]))
             return ""
         if words[0] == "cat":
             return Path(words[1]).read_text(encoding="utf-8")
@@ -122,9 +125,8 @@ class Page:
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(out):
             try:
                 self.code = main(words[1:])
-            except SystemExit as error:
-                assert isinstance(error.code, int)
-                self.code = error.code
+            except SystemExit as ended:
+                self.code = int(ended.code or 0)
         return out.getvalue()
 
     def serve(self, options: list[str], *, lines: int) -> str:
@@ -150,9 +152,11 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     norce = Sandbox(tokens=["TOKEN", SANDBOX_TOKEN])
     norce.add_order("o_123", consents=["ci_newsletter", "ci_terms"])
     monkeypatch.setattr("norce_order_async.client._default_transport", lambda: NorceIsASandbox(norce))
-    monkeypatch.setattr(os, "environ", {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"})
     monkeypatch.chdir(tmp_path)
-    with Page() as page:
+    settings = {name for name in os.environ if name.startswith("NORCE_")}
+    with patch.dict(os.environ, COLUMNS="80", NO_COLOR="1"), Page() as page:
+        for name in settings:
+            del os.environ[name]
         yield page
 
 

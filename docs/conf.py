@@ -1,0 +1,89 @@
+"""How Sphinx builds these pages."""
+
+from importlib.metadata import version as version_of
+
+from docutils.nodes import Element
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.domains.python import PyObject
+from sphinx.environment import BuildEnvironment
+from sphinx.util.typing import stringify_annotation
+
+import norce_order_async
+from norce_order_async import testing
+
+project = "norce-order-async"
+author = "norce-order-async contributors"
+project_copyright = author
+version = release = version_of("norce-order-async")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = project
+html_static_path = ["_static"]
+html_copy_source = False
+highlight_language = "text"
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
+
+# There is no intersphinx (a build needs no network), so names of other packages lead nowhere.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(abc|argparse|asyncio|attrs?|collections|datetime|decimal|enum|pathlib|random|ssl|tenacity)\..*"),
+    (r"py:.*", r"typing\..*|Decimal|datetime"),
+    # Type variables, and aliases that are not exported: the signature says enough.
+    (r"py:.*", r"(.*\.)?(T|Format|Method|Unset|_Unset|When|WireOrder|Never)"),
+    # The halves of Sandbox.handle(), for those who write another door; not exported.
+    (r"py:.*", r"(.*\.)?(Arrival|Mishap)"),
+    # What a Summary counts.
+    (r"py:.*", r"(.*\.)?Problem"),
+]
+
+_PUBLIC = {name: f"norce_order_async.{name}" for name in norce_order_async.__all__}
+_PUBLIC |= {name: f"norce_order_async.testing.{name}" for name in testing.__all__}
+_JSON = stringify_annotation(norce_order_async.JSON, "smart")
+
+
+def resolve_exported(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element) -> Element | None:
+    """Lead a name of one of our modules, such as ``norce_order_async.client.OrderClient``, to where it is exported."""
+    target = node.get("reftarget", "").split(".")
+    for place, part in enumerate(target):
+        if part in _PUBLIC and node.get("refdomain") == "py":
+            public = ".".join([_PUBLIC[part], *target[place + 1 :]])
+            return env.domains.python_domain.resolve_xref(
+                env, node["refdoc"], app.builder, "obj", public, node, content
+            )
+    return None
+
+
+def name_json(*event: object) -> tuple[object, ...]:
+    """In signatures, write JSON under its name: autodoc shows the union that it stands for, or one in another."""
+    public = "~norce_order_async.JSON"
+    nested = _JSON.replace("JSON", _JSON)
+    return tuple(
+        text.replace(nested, public).replace(_JSON, public) if isinstance(text, str) else text for text in event[-2:]
+    )
+
+
+def keep_colons(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Keep napoleon from taking what stands before a colon for a type."""
+    if what in ("attribute", "property"):
+        lines[:0] = ["..", ""]
+
+
+def setup(app: Sphinx) -> None:
+    """Hook in."""
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
+    app.connect("missing-reference", resolve_exported)
+    app.connect("autodoc-process-signature", name_json)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # napoleon has 500
