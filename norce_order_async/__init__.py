@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from norce_order_async.answers import Receipt, json_as, receipt
     from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
     from norce_order_async.batch.files import Entry, read_changes
-    from norce_order_async.batch.report import Report, Summary
+    from norce_order_async.batch.report import Problem, Report, Summary
     from norce_order_async.batch.run import Outcome, run_batch
     from norce_order_async.call import Call, Repeat
     from norce_order_async.client import OrderClient
     from norce_order_async.clock import Clock, SystemClock
-    from norce_order_async.config import UNSET, CallOptions, Environment, Timeout
+    from norce_order_async.config import UNSET, CallOptions, Environment, Timeout, Unset
     from norce_order_async.endpoints.attributes import patch_attributes
     from norce_order_async.endpoints.consents import create_consent, delete_consent, patch_consent
     from norce_order_async.endpoints.orders import create_order, get_order
@@ -176,6 +176,7 @@ __all__ = [
     "PickupLocationAddress",
     "PoolTimeout",
     "Price",
+    "Problem",
     "Product",
     "ProductType",
     "ProxyError",
@@ -203,6 +204,7 @@ __all__ = [
     "Transport",
     "TransportError",
     "UnexpectedStatusError",
+    "Unset",
     "Upsell",
     "UpsellState",
     "UpsellTransaction",
@@ -221,155 +223,42 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "answers": (
-        "Receipt",
-        "json_as",
-        "receipt",
-    ),
-    "batch.changes": (
-        "Change",
-        "DeleteConsent",
-        "PatchAttributes",
-        "PatchConsent",
-    ),
-    "batch.files": (
-        "Entry",
-        "read_changes",
-    ),
-    "batch.report": (
-        "Report",
-        "Summary",
-    ),
-    "batch.run": (
-        "Outcome",
-        "run_batch",
-    ),
-    "call": (
-        "Call",
-        "Repeat",
-    ),
-    "client": ("OrderClient",),
-    "clock": (
-        "Clock",
-        "SystemClock",
-    ),
-    "config": (
-        "CallOptions",
-        "Environment",
-        "Timeout",
-        "UNSET",
-    ),
-    "endpoints.attributes": ("patch_attributes",),
-    "endpoints.consents": (
-        "create_consent",
-        "delete_consent",
-        "patch_consent",
-    ),
-    "endpoints.orders": (
-        "create_order",
-        "get_order",
-    ),
-    "errors": (
-        "AuthError",
-        "AuthenticationError",
-        "BadRequestError",
-        "CallError",
-        "ClientStateError",
-        "ConfigurationError",
-        "ConflictError",
-        "ConnectError",
-        "ConnectTimeout",
-        "ConnectionLost",
-        "DeadlineExceeded",
-        "DecodeError",
-        "InvalidRequestError",
-        "NorceOrderError",
-        "NotFoundError",
-        "PermissionDeniedError",
-        "PoolTimeout",
-        "ProxyError",
-        "RateLimitedError",
-        "ReadTimeout",
-        "ServerError",
-        "StatusError",
-        "TLSError",
-        "TransportError",
-        "UnexpectedStatusError",
-    ),
-    "http": (
-        "Request",
-        "Response",
-    ),
-    "middleware": (
-        "Handler",
-        "Middleware",
-    ),
-    "middleware.auth": ("TokenSource",),
-    "models": (
-        "Addon",
-        "Address",
-        "BaseError",
-        "Callback",
-        "Cart",
-        "Consent",
-        "CreateResponse",
-        "Customer",
-        "CustomerType",
-        "DeliveryDetails",
-        "Discount",
-        "DiscountType",
-        "Hook",
-        "Item",
-        "Logistics",
-        "Model",
-        "NOT_SET",
-        "Notification",
-        "Order",
-        "OrderListOrderBy",
-        "OrderListOrderByDirection",
-        "OrderPaginationSet",
-        "OrderStatus",
-        "OrderVersion",
-        "Pagination",
-        "Payment",
-        "PaymentAction",
-        "PaymentEvent",
-        "PaymentState",
-        "PaymentTransaction",
-        "PaymentType",
-        "PickupLocation",
-        "PickupLocationAddress",
-        "Price",
-        "Product",
-        "ProductType",
-        "Recurring",
-        "Shipping",
-        "ShippingState",
-        "State",
-        "Transition",
-        "Upsell",
-        "UpsellState",
-        "UpsellTransaction",
-        "ValidationError",
-    ),
-    "operations": (
-        "Operation",
-        "QueryValue",
-    ),
-    "outcome": (
-        "Attempt",
-        "OutcomeKind",
-    ),
-    "policy": (
-        "BackOff",
-        "RetryPolicy",
-        "passing_failure",
-    ),
-    "transport": ("Transport",),
-    "transport.aiohttp": ("AiohttpTransport",),
-    "wire": ("JSON",),
+    "answers": "Receipt json_as receipt",
+    "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
+    "batch.files": "Entry read_changes",
+    "batch.report": "Problem Report Summary",
+    "batch.run": "Outcome run_batch",
+    "call": "Call Repeat",
+    "client": "OrderClient",
+    "clock": "Clock SystemClock",
+    "config": "CallOptions Environment Timeout UNSET Unset",
+    "endpoints.attributes": "patch_attributes",
+    "endpoints.consents": "create_consent delete_consent patch_consent",
+    "endpoints.orders": "create_order get_order",
+    "errors": """
+        AuthError AuthenticationError BadRequestError CallError ClientStateError ConfigurationError ConflictError
+        ConnectError ConnectTimeout ConnectionLost DeadlineExceeded DecodeError InvalidRequestError NorceOrderError
+        NotFoundError PermissionDeniedError PoolTimeout ProxyError RateLimitedError ReadTimeout ServerError
+        StatusError TLSError TransportError UnexpectedStatusError
+    """,
+    "http": "Request Response",
+    "middleware": "Handler Middleware",
+    "middleware.auth": "TokenSource",
+    "models": """
+        Addon Address BaseError Callback Cart Consent CreateResponse Customer CustomerType DeliveryDetails Discount
+        DiscountType Hook Item Logistics Model NOT_SET Notification Order OrderListOrderBy OrderListOrderByDirection
+        OrderPaginationSet OrderStatus OrderVersion Pagination Payment PaymentAction PaymentEvent PaymentState
+        PaymentTransaction PaymentType PickupLocation PickupLocationAddress Price Product ProductType Recurring
+        Shipping ShippingState State Transition Upsell UpsellState UpsellTransaction ValidationError
+    """,
+    "operations": "Operation QueryValue",
+    "outcome": "Attempt OutcomeKind",
+    "policy": "BackOff RetryPolicy passing_failure",
+    "transport": "Transport",
+    "transport.aiohttp": "AiohttpTransport",
+    "wire": "JSON",
 }
-_HOMES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for name in names}
+_HOMES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

@@ -291,7 +291,9 @@ class OrderClient:
         except TimeoutError as error:
             if not timer.expired():
                 raise
-            failure = DeadlineExceeded(f"{total:g} s in all are over")
+            failure = DeadlineExceeded(f"no success within {total:g} s")
+            if call.attempts and call.attempts[-1].status is None:
+                call.attempts[-1].error = "DeadlineExceeded"
             _tell(failure, call, core.clock)
             raise failure from error
 

@@ -16,15 +16,16 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class _Unset(Enum):
+class Unset(Enum):
+    """The type of :data:`UNSET`."""
+
     UNSET = "UNSET"
 
     def __repr__(self) -> str:
         return self.name
 
 
-Unset = _Unset
-UNSET: Final = _Unset.UNSET
+UNSET: Final = Unset.UNSET
 """Stands for "as the client has it" where None means "off" or "none"."""
 
 
@@ -73,7 +74,7 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
         raise ConfigurationError(f"base_url {url!r} has a query or a fragment")
     if parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
         raise ConfigurationError(
-            f"base_url {url!r} would send the token unencrypted; use https, or allow_http=True if you mean it"
+            f"base_url {url!r} would send the token unencrypted: use https (in Python, allow_http=True lets it)"
         )
     return url.rstrip("/")
 

@@ -12,7 +12,7 @@ class OutcomeKind(StrEnum):
     APPLIED = "applied"
     """A 2xx answer was read."""
     APPLIED_INFERRED = "applied_inferred"
-    """A DELETE of which an earlier attempt was ambiguous and a later one found nothing left: it is gone."""
+    """An earlier attempt of a DELETE was ambiguous, and a later one found nothing left; so it is gone."""
     REJECTED = "rejected"
     """The API said no, and no earlier attempt can have been applied."""
     NOT_SENT = "not_sent"

@@ -11,8 +11,8 @@ from pathlib import Path
 from norce_order_async.batch.files import Entry, read_changes
 from norce_order_async.batch.report import Report, Summary, failed_path
 from norce_order_async.batch.run import Outcome, bad_line, run_batch
-from norce_order_async.cli.display import Display, print_summary
-from norce_order_async.cli.errors import CANNOT_START
+from norce_order_async.cli.display import NOT_TRIED, Display, print_summary
+from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.settings import client_from, timeout_from
 from norce_order_async.client import OrderClient
 from norce_order_async.config import Timeout
@@ -20,7 +20,7 @@ from norce_order_async.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.policy import RetryPolicy
 
-_HOPELESS = {kind.__name__ for kind in CANNOT_START}
+_HOPELESS = {kind.__name__: kind for kind in CANNOT_START}
 _HOPELESS_AFTER = 5
 """This many failures of that kind at the very beginning end the batch: the rest would fail alike."""
 
@@ -62,6 +62,7 @@ async def _run(options: argparse.Namespace, path: Path, report_path: Path) -> in
         batch.summary,
         elapsed=elapsed,
         stopped=batch.stopped,
+        advice=batch.advice,
         title=f"{path.name} against {'a sandbox' if options.sandbox else client.base_url}",
         report=report.path,
         failed=report.failed_path if batch.summary.failed else None,
@@ -105,6 +106,7 @@ class _Batch:
     ) -> None:
         self.summary = Summary()
         self.stopped: str | None = None
+        self.advice: str | None = None
         self.interrupted = False
         self._client = client
         self._entries = entries
@@ -123,6 +125,7 @@ class _Batch:
         def interrupt() -> None:
             if self.interrupted:
                 making.cancel()
+                return
             self.interrupted = True
             self.stopped = "interrupted"
             self._display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
@@ -157,6 +160,7 @@ class _Batch:
                     self._worked = True
                 if self.stopped is None and self.hopeless and self._hopeless >= _HOPELESS_AFTER:
                     self.stopped = f"stopped, because everything failed alike: {outcome.message}"
+                    self.advice = advice_for(_HOPELESS[outcome.error or ""])
 
     def _take(self) -> Iterator[Entry]:
         while self.stopped is None and (entry := next(self._entries, None)) is not None:
@@ -165,10 +169,10 @@ class _Batch:
 
     def _account_for_the_rest(self) -> None:
         for entry in self._open.values():
-            self._add(_without_call(entry, OutcomeKind.UNKNOWN, "interrupted while it was in flight"))
+            self._add(_without_call(entry, OutcomeKind.UNKNOWN, "Interrupted", "ended while it was in flight"))
         if self.stopped is not None:
             for entry in self._entries:
-                self._add(_without_call(entry, OutcomeKind.NOT_SENT, self.stopped))
+                self._add(_without_call(entry, OutcomeKind.NOT_SENT, NOT_TRIED, self.stopped))
 
     def _add(self, outcome: Outcome) -> None:
         self.summary.add(outcome)
@@ -176,7 +180,7 @@ class _Batch:
         self._display.update(self.summary)
 
 
-def _without_call(entry: Entry, kind: OutcomeKind, why: str) -> Outcome:
+def _without_call(entry: Entry, kind: OutcomeKind, error: str, message: str) -> Outcome:
     if entry.change is None:
         return bad_line(entry)
-    return Outcome(line=entry.line, change=entry.change, outcome=kind, error="Interrupted", message=why)
+    return Outcome(line=entry.line, change=entry.change, outcome=kind, error=error, message=message)

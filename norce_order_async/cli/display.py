@@ -14,6 +14,9 @@ from norce_order_async.wire import JSON
 _LINE_EVERY = 5.0
 _REDRAW_EVERY = 0.1
 
+NOT_TRIED = "NotTried"
+"""What a report says in place of an error's class for a change that was left when the batch was stopped."""
+
 _MEANING = {
     OutcomeKind.APPLIED: "done",
     OutcomeKind.APPLIED_INFERRED: "done: gone after an attempt whose answer was lost",
@@ -45,6 +48,7 @@ class Display:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+            self._bar.console.print()
 
     def update(self, summary: Summary) -> None:
         """Show these sums, if it is time to."""
@@ -107,6 +111,7 @@ def print_summary(
     *,
     elapsed: float,
     stopped: str | None,
+    advice: str | None,
     title: str,
     report: Path,
     failed: Path | None,
@@ -116,9 +121,15 @@ def print_summary(
     if as_json:
         print(encode(_json(summary, elapsed=elapsed, stopped=stopped, report=report, failed=failed)).decode())
         return
-    lines = [("bold", f"{title}: {_count(summary.total, 'change')} in {elapsed:.1f} s ({_rate(summary, elapsed)}/s)")]
+    tried = summary.total - _not_tried(summary)
+    made = (
+        _count(summary.total, "change") if tried == summary.total else f"{tried:,} of {summary.total:,} changes tried"
+    )
+    lines = [("bold", f"{title}: {made} in {elapsed:.1f} s ({_rate(summary, elapsed)}/s)")]
     if stopped is not None:
         lines.append(("bold yellow", stopped[0].upper() + stopped[1:]))
+    if advice is not None:
+        lines.append(("bold yellow", advice))
     lines.append(("", ""))
     width = max(7, *(len(f"{count:,}") for count in summary.outcomes.values()), 0)
     for kind in OutcomeKind:
@@ -170,7 +181,11 @@ def _json(
 
 
 def _rate(summary: Summary, elapsed: float) -> str:
-    return f"{summary.total / max(elapsed, 1e-9):,.0f}"
+    return f"{(summary.total - _not_tried(summary)) / max(elapsed, 1e-9):,.0f}"
+
+
+def _not_tried(summary: Summary) -> int:
+    return summary.problems[NOT_TRIED].count if NOT_TRIED in summary.problems else 0
 
 
 def _count(number: int, what: str) -> str:

@@ -43,10 +43,16 @@ _OUTCOMES = {
 }
 
 
+def advice_for(kind: type[NorceOrderError]) -> str | None:
+    """What to do about an error of this class."""
+    return next((advice for parent, advice in _ADVICE if issubclass(kind, parent)), None)
+
+
 def explain(error: NorceOrderError) -> str:
     """The error's text, and under it what to do."""
     lines = [str(error)]
-    lines += [advice for kind, advice in _ADVICE if isinstance(error, kind)][:1]
+    if advice := advice_for(type(error)):
+        lines.append(advice)
     if isinstance(error, CallError) and error.outcome in _OUTCOMES:
         lines.append(_OUTCOMES[error.outcome])
     return "\n  ".join(lines)

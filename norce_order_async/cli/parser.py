@@ -5,8 +5,8 @@ import sys
 from typing import Any, NoReturn
 
 _SETTINGS = """\
-settings:
-  Each also comes from the environment; a flag wins.
+environment:
+  Each setting also comes from the environment; a flag wins.
     --environment  NORCE_ENVIRONMENT     --merchant    NORCE_MERCHANT
     --slug         NORCE_SLUG            --channel     NORCE_CHANNEL
     --base-url     NORCE_BASE_URL        --adapter-id  NORCE_ADAPTER_ID
@@ -157,6 +157,7 @@ def _fault(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--fault",
         metavar="FAULT",
+        type=_fault_text,
         action="append",
         default=[],
         help=f"{purpose}: latency:SECONDS, status:CODE, drop-before, drop-after, truncate or slow:SECONDS, each with "
@@ -208,14 +209,27 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not value > 0:
-        raise argparse.ArgumentTypeError("must be above 0")
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
     return value
+
+
+def _fault_text(text: str) -> str:
+    from norce_order_async.errors import ConfigurationError
+    from norce_order_async.testing.faults import Fault
+
+    try:
+        Fault.parse(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

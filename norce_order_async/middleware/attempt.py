@@ -34,7 +34,7 @@ class AttemptSender:
         start = self.clock.monotonic()
         left = call.deadline - start
         if left <= 0:
-            raise DeadlineExceeded(f"{call.timeout.total:g} s in all are over")
+            raise DeadlineExceeded(f"no success within {call.timeout.total:g} s")
         attempt = Attempt(number=len(call.attempts) + 1, started=start - call.started)
         call.attempts.append(attempt)
         try:

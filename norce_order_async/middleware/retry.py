@@ -5,7 +5,7 @@ from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt
 
 from norce_order_async.call import Call, Repeat
 from norce_order_async.clock import Clock
-from norce_order_async.errors import TransportError
+from norce_order_async.errors import ClientStateError, TransportError
 from norce_order_async.http import Request, Response
 from norce_order_async.middleware import Handler
 from norce_order_async.policy import RetryPolicy
@@ -28,28 +28,35 @@ class Retry:
         call = request.call
         policy = call.retry
         state: RetryCallState | None = None
-        while True:
-            try:
-                response = await call_next(request)
-            except TransportError as error:
-                if policy is None:
-                    raise
-                state = state or _state_of(call)
-                state.set_exception((type(error), error, error.__traceback__))
+        last: Response | TransportError | None = None
+        try:
+            while True:
+                made = len(call.attempts)
+                try:
+                    last = await call_next(request)
+                except TransportError as error:
+                    last = error
+                except ClientStateError:
+                    if last is None:
+                        raise
+                    call.gave_up = "the client was closed"
+                    return _end(last)
+                # A middleware that answers without an attempt has decided for itself.
+                if policy is None or len(call.attempts) == made or (isinstance(last, Response) and last.ok):
+                    return _end(last)
+                state = state or RetryCallState(_RETRYING, None, (call,), {})
+                if isinstance(last, Response):
+                    state.set_result(last)
+                else:
+                    state.set_exception((type(last), last, last.__traceback__))
                 delay = self._delay(call, policy, state)
                 if delay is None:
-                    raise
-            else:
-                if response.ok or policy is None:
-                    return response
-                state = state or _state_of(call)
-                state.set_result(response)
-                delay = self._delay(call, policy, state)
-                if delay is None:
-                    return response
-            call.attempts[-1].delay = delay
-            await self.clock.sleep(delay)
-            state.prepare_for_next_attempt()
+                    return _end(last)
+                call.attempts[-1].delay = delay
+                await self.clock.sleep(delay)
+                state.prepare_for_next_attempt()
+        finally:
+            del last, state  # an error's traceback holds this frame, so this frame must not hold the error
 
     def _delay(self, call: Call, policy: RetryPolicy, state: RetryCallState) -> float | None:
         """Seconds to wait before the next attempt; None when there is to be none."""
@@ -72,5 +79,7 @@ class Retry:
         return delay
 
 
-def _state_of(call: Call) -> RetryCallState:
-    return RetryCallState(_RETRYING, None, (call,), {})
+def _end(last: Response | TransportError) -> Response:
+    if isinstance(last, Response):
+        return last
+    raise last

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from norce_order_async.testing.clock import FakeClock
-    from norce_order_async.testing.exchange import Answer, Received
-    from norce_order_async.testing.faults import Fault, FaultKind, Faults
+    from norce_order_async.testing.exchange import Answer, Arrival, Received
+    from norce_order_async.testing.faults import Fault, FaultKind, Faults, Mishap
     from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
     from norce_order_async.testing.server import SandboxServer
     from norce_order_async.testing.transport import SandboxTransport
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 __all__ = [
     "SANDBOX_TOKEN",
     "Answer",
+    "Arrival",
     "FakeClock",
     "Fault",
     "FaultKind",
     "Faults",
+    "Mishap",
     "Received",
     "Sandbox",
     "SandboxServer",
@@ -29,8 +31,8 @@ __all__ = [
 
 _EXPORTS = {
     "clock": "FakeClock",
-    "exchange": "Answer Received",
-    "faults": "Fault FaultKind Faults",
+    "exchange": "Answer Arrival Received",
+    "faults": "Fault FaultKind Faults Mishap",
     "sandbox": "SANDBOX_TOKEN Sandbox",
     "server": "SandboxServer",
     "transport": "SandboxTransport",

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from types import TracebackType
 from typing import Self
 
@@ -66,7 +67,11 @@ class SandboxServer:
         try:
             self._listener = await asyncio.get_running_loop().create_server(self._http, self._host, self._port)
         except (OSError, OverflowError) as error:
-            raise ConfigurationError(f"cannot listen on {self._host}:{self._port}: {error}") from error
+            number = getattr(error, "errno", None)
+            reason = os.strerror(number) if number and number > 0 else str(error)
+            raise ConfigurationError(
+                f"cannot listen on {self._host}:{self._port}: {reason} (port 0 takes a free one)"
+            ) from error
 
     async def aclose(self) -> None:
         """Stop listening and cut what is still open; closing twice is fine."""

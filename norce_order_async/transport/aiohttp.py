@@ -176,6 +176,8 @@ def _translate(error: Exception, *, sent: bool | None) -> TransportError:
     else:
         cause = error
     text = str(cause) or type(cause).__name__
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        text = f"cannot connect to {cause.host}:{cause.port}: {cause.strerror or cause.os_error}"
     failure: TransportError
     match cause:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():

@@ -92,14 +92,18 @@ def test_a_token_from_a_file(sandbox: dict[str, str], tmp_path: Path) -> None:
         (["attributes", "patch", "o_123", "a:=b"], {}, 2, ["a: not JSON"]),
         (["attributes", "patch", "o_123", "--json", "[1]"], {}, 2, ["must be a JSON object"]),
         (["attributes", "patch", "o_123", "--json", "@/absent"], {}, 2, ["/absent cannot be read"]),
-        (["order", "get", "o_123", "--timeout", "0"], {}, 2, ["must be above 0"]),
+        (["order", "get", "o_123", "--timeout", "0"], {}, 2, ["above 0"]),
         (["order"], {}, 2, ["COMMAND"]),
         ([], {}, 2, ["COMMAND"]),
         (["refund"], {}, 2, ["refund"]),
-        (["sandbox", "--port", "0", "--fault", "oops"], {}, 3, ["'oops' is none of latency"]),
+        (["order", "get", "o_123", "--timeout", "soon"], {}, 2, ["number of seconds above 0, not 'soon'"]),
+        (["sandbox", "--port", "0", "--fault", "oops"], {}, 2, ["'oops' is none of latency"]),
+        (["sandbox", "--port", "0", "--fault", "slow:1:operation=Nope"], {}, 3, ["no operation 'Nope'"]),
+        (["batch", "run", "x", "--sandbox", "--concurrency", "many"], {}, 2, ["whole number of at least 1"]),
+        (["batch", "run", "x", "--fault", "truncate"], {}, 2, ["--fault goes with --sandbox"]),
         (["batch", "run", "absent.jsonl"], {}, 3, ["absent.jsonl cannot be read"]),
     ],
-    ids=range(22),
+    ids=range(26),
 )
 def test_what_goes_wrong_is_told_with_what_to_do(
     sandbox: dict[str, str], arguments: list[str], settings: dict[str, str], code: int, says: list[str], tmp_path: Path
@@ -117,7 +121,7 @@ def test_a_port_in_use_is_told(sandbox: dict[str, str]) -> None:
     port = sandbox["NORCE_BASE_URL"].split(":")[2].split("/")[0]
     result = run("sandbox", "--port", port)
     assert result.returncode == 3
-    assert "cannot listen on 127.0.0.1" in result.stderr
+    assert "Address already in use (port 0 takes a free one)" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -231,6 +235,8 @@ def test_a_batch_that_cannot_work_stops_early_and_accounts_for_every_line(
     assert result.returncode == 3
     assert "everything failed alike" in result.stdout
     assert says in result.stdout
+    assert "of 500 changes tried" in result.stdout
+    assert "check" in result.stdout
     outcomes = read(tmp_path / "changes.report.jsonl")
     assert sorted(line["line"] for line in outcomes) == list(range(1, 501))
     assert sum(line.get("attempts", 0) > 0 for line in outcomes) < 50

@@ -92,3 +92,10 @@ def test_an_import_loads_nothing_that_it_does_not_need(statement: str, absent: l
     code = f"{statement}; import sys; print([name for name in {absent!r} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_the_testing_package_exports_what_it_says() -> None:
+    from norce_order_async import testing
+
+    for name in testing.__all__:
+        assert getattr(testing, name) is not None

@@ -16,17 +16,21 @@ from norce_order_async import (
     BackOff,
     BadRequestError,
     CallError,
+    ClientStateError,
     ConflictError,
     ConnectError,
     ConnectionLost,
     DeadlineExceeded,
     DecodeError,
+    Handler,
     NotFoundError,
     Order,
     OutcomeKind,
     PermissionDeniedError,
     RateLimitedError,
     ReadTimeout,
+    Request,
+    Response,
     RetryPolicy,
     ServerError,
     StatusError,
@@ -259,7 +263,7 @@ async def test_the_deadline_covers_everything_that_a_call_does() -> None:
             return TOKEN
 
     client, transport, _ = scripted(auth=Stuck(), timeout=Timeout(total=0.02))
-    with pytest.raises(DeadlineExceeded, match=r"0\.02 s in all are over") as caught:
+    with pytest.raises(DeadlineExceeded, match=r"no success within 0\.02 s") as caught:
         await delete_consent(client, "o_123", "ci")
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.outcome is OutcomeKind.NOT_SENT
@@ -343,3 +347,29 @@ async def test_a_source_that_fails_is_an_auth_error(token: Any) -> None:
         await delete_consent(client, "o_123", "ci")
     assert caught.value.outcome is OutcomeKind.NOT_SENT
     assert transport.requests == []
+
+
+async def test_a_middleware_that_fails_without_an_attempt_has_the_last_word() -> None:
+    calls = 0
+
+    async def circuit_breaker(request: Request, call_next: Handler, /) -> Response:
+        nonlocal calls
+        calls += 1
+        raise ConnectError("the circuit is open", sent=False)
+
+    error, transport, slept = await failing(200, attempt_middlewares=[circuit_breaker])
+    assert isinstance(error, ConnectError)
+    assert (calls, transport.requests, slept, error.attempts) == (1, [], [], ())
+    assert error.outcome is OutcomeKind.NOT_SENT
+
+
+async def test_closing_during_a_wait_ends_the_call_with_what_it_knows() -> None:
+    client, _, _ = scripted(ConnectionLost("cut", sent=True), closed_transport)
+    with pytest.raises(ConnectionLost) as caught:
+        await delete_consent(client, "o_123", "ci")
+    assert caught.value.outcome is OutcomeKind.UNKNOWN
+    assert caught.value.gave_up == "the client was closed"
+
+
+def closed_transport(request: Request) -> Response:
+    raise ClientStateError("the transport is closed")
