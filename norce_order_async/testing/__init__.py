@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from norce_order_async.testing.clock import FakeClock
-    from norce_order_async.testing.exchange import Answer, Arrival, Received
+    from norce_order_async.testing.exchange import Answer, Received
     from norce_order_async.testing.faults import Fault, FaultKind, Faults, Mishap
     from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
     from norce_order_async.testing.server import SandboxServer
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "SANDBOX_TOKEN",
     "Answer",
-    "Arrival",
     "FakeClock",
     "Fault",
     "FaultKind",
@@ -31,7 +30,7 @@ __all__ = [
 
 _EXPORTS = {
     "clock": "FakeClock",
-    "exchange": "Answer Arrival Received",
+    "exchange": "Answer Received",
     "faults": "Fault FaultKind Faults Mishap",
     "sandbox": "SANDBOX_TOKEN Sandbox",
     "server": "SandboxServer",
