@@ -40,11 +40,9 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(abc|argparse|asyncio|attrs?|collections|datetime|decimal|enum|pathlib|random|ssl|tenacity)\..*"),
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
-    (r"py:.*", r"(.*\.)?(T|Format|Method|Unset|_Unset|When|WireOrder|Never)"),
+    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never)"),
     # The halves of Sandbox.handle(), for those who write another door; not exported.
-    (r"py:.*", r"(.*\.)?(Arrival|Mishap)"),
-    # What a Summary counts.
-    (r"py:.*", r"(.*\.)?Problem"),
+    (r"py:.*", r"(.*\.)?Arrival"),
 ]
 
 _PUBLIC = {name: f"norce_order_async.{name}" for name in norce_order_async.__all__}
