@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from norce_order_async.batch.report import Problem, Report, Summary
     from norce_order_async.batch.run import Outcome, run_batch
     from norce_order_async.call import Call, Repeat
-    from norce_order_async.client import OrderClient
+    from norce_order_async.client import OrderClient, Stats
     from norce_order_async.clock import Clock, SystemClock
     from norce_order_async.config import UNSET, CallOptions, Environment, Timeout, Unset
     from norce_order_async.endpoints.attributes import patch_attributes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         AuthError,
         BadRequestError,
         CallError,
+        ClientClosedError,
         ClientStateError,
         ConfigurationError,
         ConflictError,
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from norce_order_async.http import Request, Response
     from norce_order_async.middleware import Handler, Middleware
     from norce_order_async.middleware.auth import TokenSource
+    from norce_order_async.middleware.budget import RetryBudget
+    from norce_order_async.middleware.log import AttemptHook
     from norce_order_async.models import (
         NOT_SET,
         Addon,
@@ -112,6 +115,7 @@ __all__ = [
     "Address",
     "AiohttpTransport",
     "Attempt",
+    "AttemptHook",
     "AuthError",
     "AuthenticationError",
     "BackOff",
@@ -123,6 +127,7 @@ __all__ = [
     "Callback",
     "Cart",
     "Change",
+    "ClientClosedError",
     "ClientStateError",
     "Clock",
     "ConfigurationError",
@@ -189,11 +194,13 @@ __all__ = [
     "Report",
     "Request",
     "Response",
+    "RetryBudget",
     "RetryPolicy",
     "ServerError",
     "Shipping",
     "ShippingState",
     "State",
+    "Stats",
     "StatusError",
     "Summary",
     "SystemClock",
@@ -229,21 +236,23 @@ _EXPORTS = {
     "batch.report": "Problem Report Summary",
     "batch.run": "Outcome run_batch",
     "call": "Call Repeat",
-    "client": "OrderClient",
+    "client": "OrderClient Stats",
     "clock": "Clock SystemClock",
     "config": "CallOptions Environment Timeout UNSET Unset",
     "endpoints.attributes": "patch_attributes",
     "endpoints.consents": "create_consent delete_consent patch_consent",
     "endpoints.orders": "create_order get_order",
     "errors": """
-        AuthError AuthenticationError BadRequestError CallError ClientStateError ConfigurationError ConflictError
-        ConnectError ConnectTimeout ConnectionLost DeadlineExceeded DecodeError InvalidRequestError NorceOrderError
-        NotFoundError PermissionDeniedError PoolTimeout ProxyError RateLimitedError ReadTimeout ServerError
-        StatusError TLSError TransportError UnexpectedStatusError
+        AuthError AuthenticationError BadRequestError CallError ClientClosedError ClientStateError ConfigurationError
+        ConflictError ConnectError ConnectTimeout ConnectionLost DeadlineExceeded DecodeError InvalidRequestError
+        NorceOrderError NotFoundError PermissionDeniedError PoolTimeout ProxyError RateLimitedError ReadTimeout
+        ServerError StatusError TLSError TransportError UnexpectedStatusError
     """,
     "http": "Request Response",
     "middleware": "Handler Middleware",
     "middleware.auth": "TokenSource",
+    "middleware.budget": "RetryBudget",
+    "middleware.log": "AttemptHook",
     "models": """
         Addon Address BaseError Callback Cart Consent CreateResponse Customer CustomerType DeliveryDetails Discount
         DiscountType Hook Item Logistics Model NOT_SET Notification Order OrderListOrderBy OrderListOrderByDirection

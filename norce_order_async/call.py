@@ -34,6 +34,7 @@ class Call:
         attempts: What was tried so far.
         elapsed: Seconds that it took; set when the call ends.
         outcome: What it amounts to; set when the call ends.
+        paid: What the last retry took from the budget, which a success gives back; 1 without a retry.
         gave_up: Why no further attempt was made although the last one failed in a passing way.
     """
 
@@ -46,6 +47,7 @@ class Call:
     attempts: list[Attempt] = attrs.Factory(list[Attempt])
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN
+    paid: int = 1
     gave_up: str | None = None
 
     @property

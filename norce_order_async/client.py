@@ -1,10 +1,11 @@
 """The client: who calls with what, and the chain that every call goes through."""
 
 import asyncio
-import math
 import os
 import platform
 import uuid
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -29,11 +30,16 @@ from norce_order_async.config import (
     check_base_url,
     check_retry,
 )
-from norce_order_async.errors import CallError, ClientStateError, ConfigurationError, DeadlineExceeded
+from norce_order_async.errors import CallError, ClientClosedError, ClientStateError, ConfigurationError
 from norce_order_async.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.attempt import AttemptSender
 from norce_order_async.middleware.auth import Auth, TokenSource
+from norce_order_async.middleware.budget import RetryBudget
+from norce_order_async.middleware.deadline import Deadline
+from norce_order_async.middleware.life import Life
+from norce_order_async.middleware.limiter import Limiter
+from norce_order_async.middleware.log import AttemptHook, log_attempt
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.operations import Operation, QueryValue
 from norce_order_async.outcome import OutcomeKind, failed_outcome
@@ -56,7 +62,44 @@ class _Core:
     clock: Clock
     once: Handler
     retrying: Handler
-    closed: bool = False
+    life: Life
+    limiter: Limiter
+    budget: RetryBudget | None
+    owns_transport: bool
+    calls: int = 0
+    attempts: int = 0
+    retries: int = 0
+    outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
+
+    def count(self, call: Call) -> None:
+        """Add an ended call to the statistics."""
+        self.calls += 1
+        self.attempts += len(call.attempts)
+        self.retries += sum(attempt.delay is not None for attempt in call.attempts)
+        self.outcomes[call.outcome] += 1
+
+
+@attrs.frozen
+class Stats:
+    """What a client and its scoped views did so far.
+
+    Attributes:
+        calls: Calls that ended.
+        attempts: The requests that they took.
+        retries: How often one was tried again after a wait.
+        outcomes: How many calls ended in each outcome.
+        budget_left: Tokens left for retries; None when there is no budget.
+        slots_used: Requests under way now.
+        slots: How many may be under way at once in each event loop.
+    """
+
+    calls: int
+    attempts: int
+    retries: int
+    outcomes: Mapping[OutcomeKind, int]
+    budget_left: int | None
+    slots_used: int
+    slots: int
 
 
 class OrderClient:
@@ -82,6 +125,9 @@ class OrderClient:
         retry: When to try again; None is off.
         call_middlewares: Run once a call, around all its attempts, the first outermost.
         attempt_middlewares: Run once an attempt, the first outermost.
+        limit: How many requests at once in each event loop; more wait their turn.
+        budget: Tokens for retries, shared with the scoped views; None is no budget.
+        on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         allow_http: Whether ``base_url`` may be http for a host other than loopback; the token goes unencrypted then.
         clock: Where time comes from; tests replace it.
 
@@ -104,6 +150,9 @@ class OrderClient:
         retry: RetryPolicy | Unset | None = UNSET,
         call_middlewares: Sequence[Middleware] = (),
         attempt_middlewares: Sequence[Middleware] = (),
+        limit: int = 100,
+        budget: RetryBudget | Unset | None = UNSET,
+        on_attempt: Sequence[AttemptHook] = (),
         allow_http: bool = False,
         clock: Clock | None = None,
     ) -> None:
@@ -125,8 +174,11 @@ class OrderClient:
         else:
             raise ConfigurationError("auth must be a token or have an async get() that returns one")
         clock = clock or SystemClock()
+        limiter, life = Limiter(limit), Life()
+        budget = RetryBudget() if isinstance(budget, Unset) else budget
+        owns_transport = transport is None
         transport = transport or _default_transport()
-        sender = AttemptSender(transport, clock)
+        sender = AttemptSender(transport, clock, limiter, (log_attempt, *on_attempt))
         inner.extend(attempt_middlewares)
         self._is_view = False
         self._core = _Core(
@@ -136,7 +188,11 @@ class OrderClient:
             transport=transport,
             clock=clock,
             once=compile_chain([*call_middlewares, *inner], sender),
-            retrying=compile_chain([*call_middlewares, Retry(clock), *inner], sender),
+            retrying=compile_chain([*call_middlewares, Retry(clock, life, budget), *inner], sender),
+            life=life,
+            limiter=limiter,
+            budget=budget,
+            owns_transport=owns_transport,
         )
 
     @classmethod
@@ -222,6 +278,12 @@ class OrderClient:
         """What is sent as ``x-adapterid``, if anything."""
         return self._headers.get("x-adapterid")
 
+    def __del__(self) -> None:
+        core = getattr(self, "_core", None)  # absent when a setting was wrong
+        if core is not None and not self._is_view and core.owns_transport and core.calls and not core.life.closed:
+            fix = "use it with 'async with', or await aclose()"
+            warnings.warn(f"unclosed {self!r}: {fix}", ResourceWarning, stacklevel=2, source=self)
+
     def __repr__(self) -> str:
         return f"OrderClient({self.base_url!r}, merchant={self.merchant!r}, channel={self.channel!r})"
 
@@ -257,8 +319,6 @@ class OrderClient:
         options = options or _DEFAULT_OPTIONS
         target = operation.target(ids, query)
         payload = None if body is UNSET else encode(body)
-        if core.closed:
-            raise ClientStateError("the client is closed")
         call = Call(
             operation=operation.name,
             repeat=operation.repeat,
@@ -275,39 +335,58 @@ class OrderClient:
             body=payload,
         )
         handler = core.once if call.retry is None else core.retrying
-        total = call.timeout.total
-        timer = asyncio.timeout(None if math.isinf(total) else total)
+        core.life.enter()
         try:
-            async with timer:
+            async with Deadline(call):
                 response = await handler(request)
-            call.elapsed = core.clock.monotonic() - call.started
             call.outcome = _outcome(operation, response, call)
             if not call.outcome.done:
                 raise status_error(response)
+            call.elapsed = core.clock.monotonic() - call.started
             return operation.decode(response)
         except CallError as error:
             _tell(error, call, core.clock)
             raise
-        except TimeoutError as error:
-            if not timer.expired():
-                raise
-            failure = DeadlineExceeded(f"no success within {total:g} s")
-            if call.attempts and call.attempts[-1].status is None:
-                call.attempts[-1].error = "DeadlineExceeded"
+        except ClientStateError as error:
+            failure = ClientClosedError(f"{error}")
             _tell(failure, call, core.clock)
             raise failure from error
+        except asyncio.CancelledError:
+            call.outcome = failed_outcome(call.attempts)
+            raise
+        finally:
+            core.life.leave()
+            core.count(call)
 
-    async def aclose(self) -> None:
+    def stats(self) -> Stats:
+        """What this client and its scoped views did so far."""
+        core = self._core
+        return Stats(
+            calls=core.calls,
+            attempts=core.attempts,
+            retries=core.retries,
+            outcomes=dict(core.outcomes),
+            budget_left=None if core.budget is None else core.budget.left,
+            slots_used=core.limiter.used,
+            slots=core.limiter.limit,
+        )
+
+    async def aclose(self, *, grace: float = 5.0) -> None:
         """Close the client and its connections; closing twice is fine, and closing a scoped view does nothing.
 
-        Calls made afterwards raise :class:`ClientStateError`.
+        New calls raise :class:`ClientStateError`. Calls that wait between attempts end at once, those with a request
+        under way have ``grace`` seconds for it; what is still there then ends with its connection. Their errors
+        carry the outcome, as always.
+
+        Args:
+            grace: Seconds.
         """
         if not self._is_view:
-            self._core.closed = True
+            await self._core.life.close(grace)
             await self._core.transport.aclose()
 
     async def __aenter__(self) -> Self:
-        if self._core.closed:
+        if self._core.life.closed:
             raise ClientStateError("the client is closed; make a new one")
         return self
 
@@ -342,7 +421,9 @@ def _tell(error: CallError, call: Call, clock: Clock) -> None:
     error.request_id = call.request_id
     error.attempts = tuple(call.attempts)
     error.elapsed = clock.monotonic() - call.started
-    error.outcome = call.outcome if call.outcome.done else failed_outcome(call.attempts)
+    if not call.outcome.done:
+        call.outcome = failed_outcome(call.attempts)
+    error.outcome = call.outcome
     error.retry_after = call.attempts[-1].retry_after if call.attempts else None
     error.gave_up = call.gave_up
 

@@ -8,6 +8,7 @@
     ├── ClientStateError (RuntimeError)    the client is closed        ┘
     └── CallError                          a call did not succeed
         ├── DeadlineExceeded (TimeoutError)    the call's total time is over
+        ├── ClientClosedError (ClientStateError)  the client was closed under the call
         ├── AuthError                          no token could be had
         ├── DecodeError                        a 2xx answer whose body cannot be read
         ├── TransportError                     no complete answer
@@ -99,6 +100,10 @@ class CallError(NorceOrderError):
 
 class DeadlineExceeded(CallError, TimeoutError):
     """The call's total time, which covers queueing, tokens, waits and all attempts, is over."""
+
+
+class ClientClosedError(CallError, ClientStateError):
+    """The client was closed before the call could end; its ``outcome`` says whether anything was sent."""
 
 
 class AuthError(CallError):

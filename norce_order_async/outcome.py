@@ -51,6 +51,11 @@ class Attempt:
     delay: float | None = None
 
     @property
+    def throttled(self) -> bool:
+        """Whether the server asked for less: a 429, or a 503 that asks to wait for a second or more."""
+        return self.status == 429 or (self.status == 503 and self.retry_after is not None and self.retry_after >= 1)
+
+    @property
     def ambiguous(self) -> bool:
         """Whether the server may have applied it although no answer says so."""
         return self.sent is not False if self.status is None else self.status >= 500

@@ -55,8 +55,7 @@ class BackOff(wait_base):
         """Seconds to wait after the attempt that just failed."""
         attempt = last_attempt(retry_state)
         asked = attempt.retry_after
-        throttled = attempt.status == 429 or (attempt.status == 503 and asked is not None and asked >= 1)
-        jitter = wait_random_exponential(self.throttled_base if throttled else self.base, self.maximum)
+        jitter = wait_random_exponential(self.throttled_base if attempt.throttled else self.base, self.maximum)
         delay = jitter(retry_state)
         if asked is None:
             return delay

@@ -1,15 +1,17 @@
 """The innermost link: one attempt, timed and written down."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import attrs
 
 from norce_order_async.clock import Clock
-from norce_order_async.errors import DeadlineExceeded, TransportError
+from norce_order_async.errors import ClientStateError, DeadlineExceeded, TransportError
 from norce_order_async.http import Request, Response
+from norce_order_async.middleware.limiter import Limiter
+from norce_order_async.middleware.log import AttemptHook, log_attempt, run_hook
 from norce_order_async.outcome import Attempt
 from norce_order_async.transport import Transport
 
@@ -22,38 +24,45 @@ class AttemptSender:
 
     transport: Transport
     clock: Clock
+    limiter: Limiter
+    hooks: Sequence[AttemptHook] = (log_attempt,)
 
     async def __call__(self, request: Request) -> Response:
         """Make one request on the wire.
 
         Raises:
-            DeadlineExceeded: The call's time was over before it began.
+            DeadlineExceeded: The call's time was over before its turn came.
             TransportError: No complete answer came.
         """
         call = request.call
-        start = self.clock.monotonic()
-        left = call.deadline - start
-        if left <= 0:
-            raise DeadlineExceeded(f"no success within {call.timeout.total:g} s")
-        attempt = Attempt(number=len(call.attempts) + 1, started=start - call.started)
-        call.attempts.append(attempt)
-        try:
-            response = await self.transport.send(request, timeout=min(call.timeout.attempt, left))
-        except TransportError as error:
-            if error.sent is None:
-                error.sent = attempt.sent
-            attempt.sent = error.sent
-            attempt.error = f"{type(error).__name__}: {error}"
-            raise
-        except BaseException as error:
-            attempt.error = type(error).__name__
-            raise
-        finally:
-            attempt.elapsed = self.clock.monotonic() - start
-        attempt.sent = True
-        attempt.status = response.status
-        attempt.retry_after = retry_after(response.headers, self.clock)
-        return response
+        async with self.limiter:
+            start = self.clock.monotonic()
+            left = call.deadline - start
+            if left <= 0:
+                raise DeadlineExceeded(f"no success within {call.timeout.total:g} s")
+            attempt = Attempt(number=len(call.attempts) + 1, started=start - call.started)
+            call.attempts.append(attempt)
+            try:
+                response = await self.transport.send(request, timeout=min(call.timeout.attempt, left))
+                attempt.sent = True
+                attempt.status = response.status
+                attempt.retry_after = retry_after(response.headers, self.clock)
+                return response
+            except TransportError as error:
+                if error.sent is None:
+                    error.sent = attempt.sent
+                attempt.sent = error.sent
+                attempt.error = f"{type(error).__name__}: {error}"
+                raise
+            except BaseException as error:
+                if isinstance(error, ClientStateError):
+                    attempt.sent = False
+                attempt.error = type(error).__name__
+                raise
+            finally:
+                attempt.elapsed = self.clock.monotonic() - start
+                for hook in self.hooks:
+                    run_hook(hook, call, attempt)
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:

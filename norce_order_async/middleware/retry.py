@@ -5,9 +5,12 @@ from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt
 
 from norce_order_async.call import Call, Repeat
 from norce_order_async.clock import Clock
-from norce_order_async.errors import ClientStateError, TransportError
+from norce_order_async.errors import TransportError
 from norce_order_async.http import Request, Response
 from norce_order_async.middleware import Handler
+from norce_order_async.middleware.budget import RetryBudget
+from norce_order_async.middleware.life import Life
+from norce_order_async.middleware.log import log_give_up, log_retry
 from norce_order_async.policy import RetryPolicy
 
 _RETRYING = AsyncRetrying()
@@ -22,6 +25,8 @@ class Retry:
     """
 
     clock: Clock
+    life: Life
+    budget: RetryBudget | None
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
         """Send until an attempt needs no other, or none may follow."""
@@ -36,13 +41,12 @@ class Retry:
                     last = await call_next(request)
                 except TransportError as error:
                     last = error
-                except ClientStateError:
-                    if last is None:
-                        raise
-                    call.gave_up = "the client was closed"
-                    return _end(last)
+                if isinstance(last, Response) and last.ok:
+                    if self.budget is not None:
+                        self.budget.give(call.paid)
+                    return last
                 # A middleware that answers without an attempt has decided for itself.
-                if policy is None or len(call.attempts) == made or (isinstance(last, Response) and last.ok):
+                if policy is None or len(call.attempts) == made:
                     return _end(last)
                 state = state or RetryCallState(_RETRYING, None, (call,), {})
                 if isinstance(last, Response):
@@ -51,9 +55,12 @@ class Retry:
                     state.set_exception((type(last), last, last.__traceback__))
                 delay = self._delay(call, policy, state)
                 if delay is None:
+                    if call.gave_up is not None:
+                        log_give_up(call)
                     return _end(last)
+                log_retry(call, delay)
+                await self.life.sleep(self.clock, delay)
                 call.attempts[-1].delay = delay
-                await self.clock.sleep(delay)
                 state.prepare_for_next_attempt()
         finally:
             del last, state  # an error's traceback holds this frame, so this frame must not hold the error
@@ -61,6 +68,9 @@ class Retry:
     def _delay(self, call: Call, policy: RetryPolicy, state: RetryCallState) -> float | None:
         """Seconds to wait before the next attempt; None when there is to be none."""
         if not policy.retry(state):
+            return None
+        if self.life.closed:
+            call.gave_up = "the client was closed"
             return None
         attempt = call.attempts[-1]
         if call.repeat is Repeat.NEVER or (call.repeat is Repeat.IF_UNSENT and attempt.sent is not False):
@@ -76,6 +86,12 @@ class Retry:
         if self.clock.monotonic() + delay >= call.deadline:
             call.gave_up = f"the next wait of {delay:.2f} s would pass the deadline"
             return None
+        if self.budget is not None:
+            cost = self.budget.take(throttled=attempt.throttled)
+            if cost is None:
+                call.gave_up = "the retry budget is empty: too many calls fail"
+                return None
+            call.paid = cost
         return delay
 
 

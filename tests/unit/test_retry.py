@@ -16,6 +16,7 @@ from norce_order_async import (
     BackOff,
     BadRequestError,
     CallError,
+    ClientClosedError,
     ClientStateError,
     ConflictError,
     ConnectError,
@@ -292,7 +293,7 @@ async def test_strategies_of_tenacity_can_be_mixed_in() -> None:
 
 
 async def test_concurrent_calls_do_not_share_their_state() -> None:
-    client, _, _ = scripted(*([503, 200] * 100), retry=RetryPolicy(max_attempts=300))
+    client, _, _ = scripted(*([503, 200] * 100), retry=RetryPolicy(max_attempts=300), budget=None)
     receipts = await asyncio.gather(*(delete_consent(client, f"o_{n}", "ci") for n in range(100)))
     assert sum(receipt.attempts for receipt in receipts) == 200
 
@@ -363,12 +364,16 @@ async def test_a_middleware_that_fails_without_an_attempt_has_the_last_word() ->
     assert error.outcome is OutcomeKind.NOT_SENT
 
 
-async def test_closing_during_a_wait_ends_the_call_with_what_it_knows() -> None:
-    client, _, _ = scripted(ConnectionLost("cut", sent=True), closed_transport)
-    with pytest.raises(ConnectionLost) as caught:
-        await delete_consent(client, "o_123", "ci")
-    assert caught.value.outcome is OutcomeKind.UNKNOWN
-    assert caught.value.gave_up == "the client was closed"
+async def test_a_transport_that_is_closed_ends_the_call_with_what_it_knows() -> None:
+    for script, outcome in (
+        ((ConnectionLost("cut", sent=True), closed_transport), OutcomeKind.UNKNOWN),
+        ((429, closed_transport), OutcomeKind.REJECTED),
+        ((closed_transport,), OutcomeKind.NOT_SENT),
+    ):
+        client, _, _ = scripted(*script)
+        with pytest.raises(ClientClosedError) as caught:
+            await delete_consent(client, "o_123", "ci")
+        assert caught.value.outcome is outcome
 
 
 def closed_transport(request: Request) -> Response:
