@@ -166,3 +166,10 @@ def bench(session: nox.Session) -> None:
     """Measure: the memory and speed of a batch."""
     install(session, ".[all]")
     session.run("python", "tests/benchmarks/batch_memory.py", env={"PYTHONSAFEPATH": "1"})
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Hold the outcomes of 200,000 operations through faults against what the origin knows; takes minutes."""
+    install(session, ".[all]")
+    session.run("python", "tests/invariants.py", "20000", "--seeds", "5", env={"PYTHONSAFEPATH": "1"})
