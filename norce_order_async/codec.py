@@ -4,6 +4,7 @@ Reading is tolerant where the service may differ from its contract (see the mode
 that doesn't fit is an error that names its path, never a guess.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -49,6 +50,21 @@ def encode(value: object, *, root: str = "body", limit: int = MAX_BYTES) -> byte
         return encode_json(value, limit=limit, default=_members)
     except WireError as error:
         error.inside(root)
+        message = str(error)
+    raise InvalidRequestError(message)
+
+
+def encode_shown(value: object) -> bytes:
+    """Write what was read, a model or JSON, for people and files.
+
+    Unlike :func:`encode` it takes any size, and writes a lone surrogate, which others can send, as its JSON escape.
+
+    Raises:
+        InvalidRequestError: As :func:`encode` otherwise.
+    """
+    try:
+        return encode_json(value, limit=sys.maxsize, default=_members, escape_surrogates=True)
+    except WireError as error:
         message = str(error)
     raise InvalidRequestError(message)
 

@@ -12,7 +12,7 @@ from norce_order_async.checks import check_header, check_header_value, positive_
 from norce_order_async.errors import ConfigurationError
 from norce_order_async.policy import RetryPolicy
 
-_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -68,19 +68,15 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
         raise ConfigurationError(f"base_url {url!r} holds a character that a URL cannot hold")
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"base_url {url!r} is not an https address with a host")
+    if ":" not in host and not all(map(_DNS_LABEL.fullmatch, host.removesuffix(".").split("."))):
+        raise ConfigurationError(f"base_url {url!r}: {host!r} is not a host name")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url holds a user or password; the token goes into auth=")
     if "?" in url or "#" in url:
         raise ConfigurationError(f"base_url {url!r} has a query or a fragment")
     if parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
-        raise ConfigurationError(
-            f"base_url {url!r} would send the token unencrypted: use https (in Python, allow_http=True lets it)"
-        )
+        raise ConfigurationError(f"base_url {url!r} would send the token unencrypted: use https")
     return url.rstrip("/")
-
-
-def _as_float(value: float) -> float:
-    return float(value) if type(value) is int else value
 
 
 @attrs.frozen
@@ -96,9 +92,9 @@ class Timeout:
         ConfigurationError: One of them is not a number above zero.
     """
 
-    total: float = attrs.field(default=30.0, converter=_as_float, validator=positive_seconds)
-    attempt: float = attrs.field(default=15.0, converter=_as_float, validator=positive_seconds)
-    connect: float = attrs.field(default=5.0, converter=_as_float, validator=positive_seconds)
+    total: float = attrs.field(default=30.0, validator=positive_seconds)
+    attempt: float = attrs.field(default=15.0, validator=positive_seconds)
+    connect: float = attrs.field(default=5.0, validator=positive_seconds)
 
     @classmethod
     def batch(cls) -> "Timeout":

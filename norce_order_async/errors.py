@@ -32,7 +32,16 @@ from typing import Any, ClassVar
 
 from norce_order_async.outcome import Attempt, OutcomeKind
 
-_BODY_SHOWN = 200
+_SHOWN = 300
+
+
+def printable(text: str) -> str:
+    """Somebody else's words, fit for one line of a terminal or a log: what is not printable is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 class NorceOrderError(Exception):
@@ -187,10 +196,8 @@ class StatusError(CallError):
         code: str | None = None,
         message: str | None = None,
     ) -> None:
-        detail = ": ".join(part for part in (code, message) if part)
-        if not detail:
-            detail = body[:_BODY_SHOWN].decode("utf-8", "replace").strip()
-        super().__init__(f"HTTP {status}" + (f" {detail}" if detail else ""))
+        detail = ": ".join(part for part in (code, message) if part) or body[:_SHOWN].decode("utf-8", "replace")
+        super().__init__(f"HTTP {status} {printable(detail.strip()[:_SHOWN])}".rstrip())
         self.status = status
         self.headers = dict(headers or {})
         self.body = body

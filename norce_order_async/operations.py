@@ -51,7 +51,8 @@ class Operation(Generic[T]):
         wants lists is not published).
 
         Raises:
-            InvalidRequestError: An id is missing, left over, or would name another resource.
+            InvalidRequestError: An id is missing, left over, or would name another resource; a query parameter that is
+                neither text, number nor list of texts.
             TypeError: An id is not a str.
         """
         if set(ids) != set(self._names):
@@ -61,13 +62,20 @@ class Operation(Generic[T]):
         path = self._literals[0]
         for name, literal in zip(self._names, self._literals[1:], strict=True):
             path += quote(check_id(name, ids[name]), safe="") + literal
-        given = {name: _query_value(value) for name, value in (query or {}).items() if value is not None}
+        given = {name: _query_value(name, value) for name, value in (query or {}).items() if value is not None}
         return f"{path}?{urlencode(given, doseq=True, quote_via=quote)}" if given else path
 
 
-def _query_value(value: QueryValue) -> str | list[str]:
+def _query_value(name: str, value: QueryValue) -> str | list[str]:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | int):
+    if isinstance(value, int):
         return str(value)
-    return [str(item) for item in value]
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) and _sendable(text) for text in texts):
+        raise InvalidRequestError(f"the query parameter {name} must be text, a number or texts, got {value!r}")
+    return list(texts)
+
+
+def _sendable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

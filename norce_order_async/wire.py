@@ -56,36 +56,44 @@ def refuse(value: object) -> Never:
     raise WireError(f"{type(value).__name__} is not a JSON value")
 
 
-def encode_json(value: object, *, limit: int = MAX_BYTES, default: Callable[[object], object] = refuse) -> bytes:
+def encode_json(
+    value: object,
+    *,
+    limit: int = MAX_BYTES,
+    default: Callable[[object], object] = refuse,
+    escape_surrogates: bool = False,
+) -> bytes:
     """Write a value as compact UTF-8 JSON.
 
     Subclasses of str, int, float and Decimal (a StrEnum, say) are written as the value they hold, tuples and other
     sequences as arrays. ``default`` returns something to write in place of an object that JSON doesn't know, or
-    raises :class:`WireError`.
+    raises :class:`WireError`. With ``escape_surrogates`` a lone surrogate, which UTF-8 cannot hold, is written as its
+    JSON escape: for accounts of what others sent.
 
     Raises:
         WireError: NaN or infinity, a member name that isn't a str, a lone surrogate, an integer too long for Python
             to print, something that isn't JSON, a container inside itself, nesting deeper than ``MAX_DEPTH``, or
             more than ``limit`` bytes.
     """
-    body = _Writer(limit, default).text(value).encode()
+    body = _Writer(limit, default, escape_surrogates).text(value).encode()
     if len(body) > limit:
         raise _too_large(limit)
     return body
 
 
 class _Writer:
-    __slots__ = ("above", "default", "limit")
+    __slots__ = ("above", "default", "escape_surrogates", "limit")
 
-    def __init__(self, limit: int, default: Callable[[object], object]) -> None:
+    def __init__(self, limit: int, default: Callable[[object], object], escape_surrogates: bool) -> None:
         self.limit = limit
         self.default = default
+        self.escape_surrogates = escape_surrogates
         self.above: list[object] = []  # the containers around the value that is being written
 
     def text(self, value: object) -> str:
         # The commonest kinds come first: this runs for every value of every body.
         if isinstance(value, str):
-            return _string(value)
+            return _string(value, self.escape_surrogates)
         if value is None:
             return "null"
         if value is True:
@@ -127,7 +135,7 @@ class _Writer:
             if not isinstance(name, str):
                 raise WireError(f"a member name must be a str, got {type(name).__name__}")
             try:
-                part = f"{_string(name)}:{self.text(value)}"
+                part = f"{_string(name, self.escape_surrogates)}:{self.text(value)}"
             except WireError as error:
                 error.inside(name)
                 raise
@@ -157,12 +165,14 @@ def _too_large(limit: int) -> WireError:
     return WireError(f"more than {limit} bytes of JSON")
 
 
-def _string(value: str) -> str:
+def _string(value: str, escape_surrogates: bool) -> str:
     text = encode_basestring(value)
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
+            if escape_surrogates:
+                return text.encode("utf-8", "backslashreplace").decode()
             raise WireError("a lone surrogate cannot be written as UTF-8") from None
     return text
 

@@ -128,7 +128,8 @@ async def run(count: int, seed: int, door: Door) -> Result:
     async with AsyncExitStack() as stack:
         if door == "sockets":
             server = await stack.enter_async_context(SandboxServer(sandbox))
-            url, inner = server.url, AiohttpTransport()
+            url = server.url
+            inner: Transport = AiohttpTransport()
         else:
             url, inner = "http://localhost/checkout/order", SandboxTransport(sandbox)
         client = await stack.enter_async_context(

@@ -88,26 +88,59 @@ def _parse_record(number: int, record: Mapping[str, JSON]) -> Entry:
         return Entry(number, problem=str(error), source=record)
 
 
+class _Lines:
+    """The lines of a text, counted; one that is too long is an error instead of a line, and the next one follows."""
+
+    def __init__(self, text: TextIO) -> None:
+        self.number = 0
+        self._text = text
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_LINE + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        if len(line) > MAX_LINE:
+            while line and not line.endswith("\n"):
+                line = self._text.readline(MAX_LINE)
+            raise csv.Error(f"the line is longer than {MAX_LINE} characters")
+        return line
+
+
 def _read_csv(text: TextIO) -> Iterator[Entry]:
-    csv.field_size_limit(MAX_LINE)
-    rows = csv.reader(text)
-    header = next(rows, list[str]())
-    unknown = [name for name in header if name not in _COLUMNS and not name.startswith("_")]
-    if "op" not in header or "order_id" not in header or unknown:
-        raise ConfigurationError(
-            f"the first line of a CSV file names its columns, some of {', '.join(_COLUMNS)}; "
-            f"got {', '.join(header) or 'none'}"
-        )
+    # The limit is the csv module's, for the whole process; attributes may be longer than its default allows.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
+    lines = _Lines(text)
+    rows = csv.reader(lines, strict=True)
+    try:
+        header = next(rows, list[str]())
+    except csv.Error as error:
+        raise ConfigurationError(f"the first line is not CSV: {error}") from None
+    _check_header(header)
     while True:
+        first = lines.number + 1
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Entry(rows.line_num, problem=f"not CSV: {error}")
+            span = f"lines {first} to {lines.number}: " if lines.number > first else ""
+            yield Entry(first, problem=f"not CSV: {span}{error}")
             continue
         if any(row):
-            yield _parse_row(rows.line_num, header, row)
+            yield _parse_row(first, header, row)
+
+
+def _check_header(header: list[str]) -> None:
+    unknown = [name for name in header if name not in _COLUMNS and not name.startswith("_")]
+    if "op" not in header or "order_id" not in header or unknown or len(set(header)) < len(header):
+        raise ConfigurationError(
+            f"the first line of a CSV file names its columns, each once, some of {', '.join(_COLUMNS)}; "
+            f"got {', '.join(header) or 'none'}"
+        )
 
 
 def _parse_row(number: int, header: list[str], row: list[str]) -> Entry:

@@ -9,7 +9,7 @@ from typing import Self
 import attrs
 
 from norce_order_async.batch.run import Outcome
-from norce_order_async.codec import encode
+from norce_order_async.codec import encode_shown
 from norce_order_async.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.wire import JSON
@@ -91,22 +91,36 @@ class Report:
             self._report = path.open("wb")
             self._failed = self.failed_path.open("wb")
         except OSError as error:
-            raise ConfigurationError(f"{error.filename} cannot be written: {error.strerror or error}") from None
+            raise _unwritable(path, error) from None
         self._any_failed = False
 
     def add(self, outcome: Outcome) -> None:
-        """Write one outcome."""
-        self._report.write(_line(report_line(outcome)))
-        if not outcome.outcome.done:
-            self._any_failed = True
-            self._failed.write(_line(failed_line(outcome)))
+        """Write one outcome.
+
+        Raises:
+            ConfigurationError: A file cannot be written any more.
+        """
+        try:
+            self._report.write(_line(report_line(outcome)))
+            if not outcome.outcome.done:
+                self._any_failed = True
+                self._failed.write(_line(failed_line(outcome)))
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
 
     def close(self) -> None:
-        """Close both files."""
-        self._report.close()
-        self._failed.close()
-        if not self._any_failed:
-            self.failed_path.unlink()
+        """Close both files.
+
+        Raises:
+            ConfigurationError: What was still to be written could not be.
+        """
+        try:
+            with self._report, self._failed:
+                pass
+            if not self._any_failed:
+                self.failed_path.unlink()
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -117,8 +131,18 @@ class Report:
         self.close()
 
 
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"the report {error.filename or path} cannot be written: {error.strerror or error}")
+
+
 def failed_path(report: Path) -> Path:
-    """Where a report's failed changes go."""
+    """Where a report's failed changes go.
+
+    Raises:
+        ConfigurationError: The path has no file name.
+    """
+    if not report.name:
+        raise ConfigurationError(f"{str(report)!r} is not the name of a file for a report")
     return report.with_name(f"{report.stem}.failed.jsonl")
 
 
@@ -146,8 +170,8 @@ def failed_line(outcome: Outcome) -> dict[str, JSON]:
 
 def _line(record: dict[str, JSON]) -> bytes:
     try:
-        return encode(record) + b"\n"
+        return encode_shown(record) + b"\n"
     except InvalidRequestError:
-        # A bad line can hold what JSON cannot: lone surrogates, nesting without end.
-        notes = {name: value for name, value in record.items() if name.startswith("_")}
-        return encode({name: ascii(value) for name, value in notes.items()} | {"_raw": ascii(record)}) + b"\n"
+        # Attributes can hold what JSON cannot: NaN, nesting without end. They were not sent for that very reason.
+        notes = {name: value for name, value in record.items() if name.startswith("_") and name != "_raw"}
+        return encode_shown(notes | {"_raw": ascii(record)}) + b"\n"

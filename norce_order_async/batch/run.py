@@ -11,7 +11,7 @@ from norce_order_async.batch.files import Entry
 from norce_order_async.checks import check_count
 from norce_order_async.client import OrderClient
 from norce_order_async.config import CallOptions
-from norce_order_async.errors import CallError, InvalidRequestError
+from norce_order_async.errors import CallError, ClientStateError, InvalidRequestError
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.wire import JSON
 
@@ -69,7 +69,8 @@ async def run_batch(
     Raises:
         ConfigurationError: ``concurrency`` is not a whole number of at least 1.
         ClientStateError: The client was closed meanwhile.
-        Exception: Whatever the input itself raises, or a middleware that is not a :class:`CallError`.
+        Exception: Whatever the input itself raises, or a change that is not a :class:`CallError` (a defect in a
+            middleware, say). Nothing more is pulled then, and it is raised after the outcomes of what was under way.
     """
     check_count("concurrency", concurrency)
     lanes = _Lanes(client, _numbered(changes), options, room=2 * concurrency)
@@ -97,25 +98,20 @@ class _Lanes:
         self._entries = entries
         self._options = options
         self._pulling = asyncio.Lock()
+        self._failure: Exception | None = None
         # Weak: a lock lives as long as a lane holds or awaits it.
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def run(self, lanes: int) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(lanes):
-                    group.create_task(self._lane())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        async with asyncio.TaskGroup() as group:
+            for _ in range(lanes):
+                group.create_task(self._lane())
+        if self._failure is not None:
+            raise self._failure
 
     async def _lane(self) -> None:
-        while True:
-            await self.room.acquire()
-            async with self._pulling:
-                entry = await anext(self._entries, None)
+        while entry := await self._pull():
             # Nothing may be awaited between the pull and the lock: locks are given in the order they are asked for.
-            if entry is None:
-                return
             if entry.change is None:
                 outcome = bad_line(entry)
             else:
@@ -123,6 +119,18 @@ class _Lanes:
                 async with self._locks.setdefault(key, asyncio.Lock()):
                     outcome = await self._make(entry.line, entry.change)
             self.outcomes.put_nowait(outcome)
+
+    async def _pull(self) -> Entry | None:
+        """The next entry; None at the input's end, or once the batch has failed."""
+        await self.room.acquire()
+        async with self._pulling:
+            if self._failure is not None:
+                return None
+            try:
+                return await anext(self._entries, None)
+            except Exception as error:
+                self._failure = error
+                return None
 
     async def _make(self, line: int, change: Change) -> Outcome:
         try:
@@ -139,10 +147,19 @@ class _Lanes:
                 error=type(error).__name__,
                 message=error.reason,
             )
-        except InvalidRequestError as error:
-            return Outcome(
-                line=line, change=change, outcome=OutcomeKind.NOT_SENT, error=type(error).__name__, message=str(error)
-            )
+        except (InvalidRequestError, ClientStateError) as error:
+            if isinstance(error, ClientStateError):
+                self._failure = self._failure or error
+            return _failed(line, change, OutcomeKind.NOT_SENT, error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this lane: something that the change awaited was cancelled.
+            return _failed(line, change, OutcomeKind.UNKNOWN, error)
+        except Exception as error:
+            self._failure = self._failure or error
+            return _failed(line, change, OutcomeKind.UNKNOWN, error)
         return Outcome(
             line=line,
             change=change,
@@ -152,6 +169,10 @@ class _Lanes:
             status=receipt.status,
             request_id=receipt.request_id,
         )
+
+
+def _failed(line: int, change: Change, outcome: OutcomeKind, error: BaseException) -> Outcome:
+    return Outcome(line=line, change=change, outcome=outcome, error=type(error).__name__, message=str(error))
 
 
 def bad_line(entry: Entry) -> Outcome:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from norce_order_async.batch.files import Entry, read_changes
 from norce_order_async.batch.report import Report, Summary, failed_path
@@ -20,7 +21,11 @@ from norce_order_async.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.policy import RetryPolicy
 
+if TYPE_CHECKING:
+    from norce_order_async.testing import Sandbox
+
 _HOPELESS = {kind.__name__: kind for kind in CANNOT_START}
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _HOPELESS_AFTER = 5
 """This many failures of that kind at the very beginning end the batch: the rest would fail alike."""
 
@@ -30,13 +35,15 @@ def batch_run(options: argparse.Namespace) -> int:
     if options.fault and not options.sandbox:
         raise InvalidRequestError("--fault goes with --sandbox")
     path = Path(options.file)
-    if path.exists() and not path.is_file():
-        raise ConfigurationError(f"{path} is not a file: a batch is read more than once")
-    report = _report_path(path) if options.report is None else Path(options.report)
-    for output in (report, failed_path(report)):
-        if output.exists() and path.exists() and output.samefile(path):
-            raise ConfigurationError(f"{output} would be overwritten, but it is the input: choose another --report")
-    return asyncio.run(_run(options, path, report))
+    try:
+        report = _report_path(path) if options.report is None else Path(options.report)
+        _check_paths(path, report)
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename}: {error.strerror or error}") from None
+    # Before the event loop starts, so that Ctrl-C ends it at once.
+    total = sum(1 for _ in read_changes(path, options.format))
+    sandbox = _sandbox(options, path) if options.sandbox else None
+    return asyncio.run(_run(options, path, report, total, sandbox))
 
 
 def _report_path(path: Path) -> Path:
@@ -48,16 +55,41 @@ def _report_path(path: Path) -> Path:
     return name
 
 
-async def _run(options: argparse.Namespace, path: Path, report_path: Path) -> int:
-    total = sum(1 for _ in read_changes(path, options.format))
+def _check_paths(path: Path, report: Path) -> None:
+    if not path.exists():
+        return  # reading it says so
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is not a file: a batch is read more than once")
+    for output in (report, failed_path(report)):
+        if output.exists() and output.samefile(path):
+            raise ConfigurationError(f"{output} would be overwritten, but it is the input: choose another --report")
+
+
+def _sandbox(options: argparse.Namespace, path: Path) -> "Sandbox":
+    """A sandbox with the orders that the file names."""
+    from norce_order_async.cli.sandbox import add_orders_of
+    from norce_order_async.testing import Sandbox
+
+    sandbox = Sandbox()
+    sandbox.faults.add(*options.fault)
+    options.merchant, options.channel = options.merchant or "norce", options.channel or "1"
+    entries = read_changes(path, options.format)
+    add_orders_of(sandbox, entries, merchant=options.merchant, channel=options.channel)
+    return sandbox
+
+
+async def _run(
+    options: argparse.Namespace, path: Path, report_path: Path, total: int, sandbox: "Sandbox | None"
+) -> int:
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(await _client(options, path, stack))
+        client = await stack.enter_async_context(await _client(options, sandbox, stack))
         report = stack.enter_context(Report(report_path))
         display = stack.enter_context(Display(total))
         batch = _Batch(client, read_changes(path, options.format), report, display, options.concurrency)
         started = time.monotonic()
         await batch.run()
         elapsed = time.monotonic() - started
+        batch.account_for_the_rest()
     print_summary(
         batch.summary,
         elapsed=elapsed,
@@ -75,22 +107,17 @@ async def _run(options: argparse.Namespace, path: Path, report_path: Path) -> in
     return 1 if batch.summary.failed else 0
 
 
-async def _client(options: argparse.Namespace, path: Path, stack: AsyncExitStack) -> OrderClient:
+async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack: AsyncExitStack) -> OrderClient:
     retry, timeout = RetryPolicy.batch(), Timeout.batch()
-    if not options.sandbox:
+    if sandbox is None:
         return client_from(options, retry=retry, timeout=timeout)
-    from norce_order_async.cli.sandbox import add_orders_of
-    from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxServer
+    from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
-    sandbox = Sandbox()
-    merchant, channel = options.merchant or "norce", options.channel or "1"
-    add_orders_of(sandbox, read_changes(path, options.format), merchant=merchant, channel=channel)
-    sandbox.faults.add(*options.fault)
     server = await stack.enter_async_context(SandboxServer(sandbox))
     return OrderClient(
         base_url=server.url,
-        merchant=merchant,
-        channel=channel,
+        merchant=options.merchant,
+        channel=options.channel,
         adapter_id=options.adapter_id,
         auth=SANDBOX_TOKEN,
         retry=retry,
@@ -130,7 +157,7 @@ class _Batch:
             self.stopped = "interrupted"
             self._display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
 
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in _SIGNALS:
             with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
                 loop.add_signal_handler(name, interrupt)
         try:
@@ -140,9 +167,12 @@ class _Batch:
             self.stopped = "interrupted"
             making.cancel()
             await asyncio.wait([making])
+        finally:
+            for name in _SIGNALS:
+                with suppress(NotImplementedError):
+                    loop.remove_signal_handler(name)
         if not making.cancelled():
             making.result()
-        self._account_for_the_rest()
 
     @property
     def hopeless(self) -> bool:
@@ -167,7 +197,8 @@ class _Batch:
             self._open[entry.line] = entry
             yield entry
 
-    def _account_for_the_rest(self) -> None:
+    def account_for_the_rest(self) -> None:
+        """Add the outcomes of what was not tried, or not to its end."""
         for entry in self._open.values():
             self._add(_without_call(entry, OutcomeKind.UNKNOWN, "Interrupted", "ended while it was in flight"))
         if self.stopped is not None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from norce_order_async.answers import Receipt
 from norce_order_async.cli.settings import client_from
 from norce_order_async.client import OrderClient
-from norce_order_async.codec import encode
+from norce_order_async.codec import encode_shown
 from norce_order_async.config import Timeout
 from norce_order_async.endpoints.attributes import patch_attributes
 from norce_order_async.endpoints.consents import delete_consent, patch_consent
 from norce_order_async.endpoints.orders import get_order
-from norce_order_async.errors import InvalidRequestError
+from norce_order_async.errors import InvalidRequestError, printable
 from norce_order_async.models import Order
 from norce_order_async.policy import RetryPolicy
 from norce_order_async.wire import JSON, decode_json
@@ -24,7 +24,7 @@ def order_get(options: argparse.Namespace) -> int:
 
     async def call(client: OrderClient) -> None:
         order = await get_order(client, options.order)
-        print(encode(order).decode() if options.output == "json" else order_text(order))
+        print(encode_shown(order).decode() if options.output == "json" else order_text(order))
 
     return _with_client(options, call)
 
@@ -69,7 +69,7 @@ def _with_client(options: argparse.Namespace, call: Callable[[OrderClient], Awai
 def _print_receipt(options: argparse.Namespace, receipt: Receipt) -> None:
     if options.output == "json":
         print(
-            encode(
+            encode_shown(
                 {
                     "operation": receipt.operation,
                     "outcome": receipt.outcome,
@@ -143,8 +143,8 @@ def order_text(order: Order) -> str:
     attributes = order.attributes or {}
     lines.append("Attributes" if attributes else "Attributes: none")
     width = max(map(len, attributes), default=0)
-    lines += [f"  {name:{width}}  {encode(value).decode()}" for name, value in attributes.items()]
-    return "\n".join(lines)
+    lines += [f"  {name:{width}}  {encode_shown(value).decode()}" for name, value in attributes.items()]
+    return "\n".join(map(printable, lines))
 
 
 def sandbox(options: argparse.Namespace) -> int:

@@ -2,12 +2,14 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from norce_order_async.batch.report import Summary
-from norce_order_async.codec import encode
+from norce_order_async.codec import encode_shown
+from norce_order_async.errors import printable
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.wire import JSON
 
@@ -36,7 +38,7 @@ class Display:
     def __init__(self, total: int) -> None:
         self._total = total
         self._started = self._shown = time.monotonic()
-        self._bar = _bar(total) if sys.stderr.isatty() else None
+        self._bar = _bar(total) if sys.stderr is not None and sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -81,7 +83,8 @@ class Display:
         if self._bar is not None:
             self._bar.console.print(text)
         else:
-            print(text, file=sys.stderr, flush=True)
+            with suppress(OSError):  # nobody may be reading any more; the batch and its report go on
+                print(text, file=sys.stderr, flush=True)
 
 
 def _bar(total: int) -> Any:
@@ -119,7 +122,7 @@ def print_summary(
 ) -> None:
     """Print a batch's sums on standard output."""
     if as_json:
-        print(encode(_json(summary, elapsed=elapsed, stopped=stopped, report=report, failed=failed)).decode())
+        print(encode_shown(_json(summary, elapsed=elapsed, stopped=stopped, report=report, failed=failed)).decode())
         return
     tried = summary.total - _not_tried(summary)
     made = (
@@ -140,7 +143,7 @@ def print_summary(
         lines += [("", ""), ("bold", "What went wrong")]
     for name, problem in sorted(summary.problems.items(), key=lambda item: -item[1].count):
         lines.append(("red", f"  {problem.count:>{width},}  {name}, first in line {problem.line}:"))
-        lines.append(("", f"  {'':>{width}}  {problem.message}"))
+        lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
     lines += [("", ""), ("", f"Report, a line for each change:  {report}")]
     if failed is not None:
         lines.append(("", f"What is left, ready to run:      {failed}"))

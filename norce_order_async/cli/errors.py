@@ -37,10 +37,7 @@ _ADVICE: tuple[tuple[type[NorceOrderError], str], ...] = (
     (TransportError, "The connection failed on the way: try again."),
 )
 
-_OUTCOMES = {
-    OutcomeKind.UNKNOWN: "It may or may not have been applied; sending it again is safe unless it creates something.",
-    OutcomeKind.APPLIED: "The change itself was applied.",
-}
+_UNKNOWN = "It may or may not have been applied; sending it again is safe unless it creates something."
 
 
 def advice_for(kind: type[NorceOrderError]) -> str | None:
@@ -53,8 +50,8 @@ def explain(error: NorceOrderError) -> str:
     lines = [str(error)]
     if advice := advice_for(type(error)):
         lines.append(advice)
-    if isinstance(error, CallError) and error.outcome in _OUTCOMES:
-        lines.append(_OUTCOMES[error.outcome])
+    if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN:
+        lines.append(_UNKNOWN)
     return "\n  ".join(lines)
 
 

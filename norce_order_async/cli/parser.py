@@ -114,13 +114,16 @@ input, one change a line (JSON Lines; or CSV with these names in its first line,
   ends at once.
 """,
     )
-    parser.add_argument("file", metavar="FILE", help="the changes; *.csv is CSV, anything else JSON Lines")
+    parser.add_argument(
+        "file", type=_file_name, metavar="FILE", help="the changes; *.csv is CSV, anything else JSON Lines"
+    )
     parser.add_argument("--format", choices=("jsonl", "csv"), help="the file's format, whatever its name")
     parser.add_argument(
         "--concurrency", metavar="N", type=_count, default=32, help="how many changes at once (default: 32)"
     )
     parser.add_argument(
         "--report",
+        type=_file_name,
         metavar="FILE",
         help="where each change's outcome is written (default: a new file FILE.report.jsonl in this folder); "
         "what failed goes beside it",
@@ -146,7 +149,6 @@ def _sandbox(commands: Any) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8787, help="the port, 0 for a free one (default: 8787)")
-    parser.add_argument("--token", help="the token to accept (default: sandbox-token)")
     parser.add_argument(
         "--orders-from", metavar="FILE", help="create the orders and consents that this batch file names"
     )
@@ -198,7 +200,12 @@ def _command(
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings")
-    group.add_argument("--environment", metavar="NAME", help="playground, stage or production")
+    group.add_argument(
+        "--environment",
+        metavar="NAME",
+        choices=("playground", "stage", "production"),
+        help="playground, stage or production",
+    )
     group.add_argument("--slug", help="the identifier in the address that Norce assigned")
     group.add_argument("--base-url", metavar="URL", help="the API's address, instead of environment and slug")
     group.add_argument("--merchant", help="sent as x-merchant")
@@ -212,6 +219,12 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
+
+
+def _file_name(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError("is empty or not a file name")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -17,9 +17,8 @@ _EXAMPLE_CONSENTS = ("ci_newsletter", "ci_terms")
 
 async def serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
-    token = options.token or SANDBOX_TOKEN
     merchant, channel = "norce", "1"
-    sandbox = Sandbox(tokens=(token,))
+    sandbox = Sandbox()
     sandbox.faults.add(*options.fault)
     sandbox.add_order(_EXAMPLE_ORDER, merchant=merchant, channel=channel, consents=_EXAMPLE_CONSENTS)
     if options.orders_from is not None:
@@ -35,7 +34,7 @@ The sandbox serves {server.url} until Ctrl-C.
 Nothing leaves this machine, and its orders are gone when it ends. In another terminal:
 
   export NORCE_BASE_URL={server.url}
-  export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={token}
+  export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={SANDBOX_TOKEN}
   norce-order order get {_EXAMPLE_ORDER}
   norce-order consent patch {_EXAMPLE_ORDER} {_EXAMPLE_CONSENTS[0]} --checked""",
             flush=True,

@@ -16,6 +16,12 @@ from norce_order_async.outcome import Attempt
 from norce_order_async.transport import Transport
 
 _DELAY_SECONDS = re.compile(r"[0-9]+")
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
+)
+"""The three forms of a date in HTTP: the usual one, RFC 850's, and asctime's."""
 
 
 @attrs.frozen
@@ -84,6 +90,8 @@ def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
 
 
 def _http_date(value: str) -> datetime | None:
+    if not _HTTP_DATE.fullmatch(value):
+        return None
     try:
         at = parsedate_to_datetime(value)
     except ValueError:

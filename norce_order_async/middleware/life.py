@@ -1,7 +1,6 @@
 """Who is under way, so that closing can wait for them and wake those who only wait."""
 
 import asyncio
-from collections.abc import Awaitable
 
 import attrs
 
@@ -72,13 +71,15 @@ class Life:
         """Take no more calls, wake those who sleep, and give the others ``grace`` seconds to end."""
         self.closed = True
         this = asyncio.get_running_loop()
-        waits: list[Awaitable[None]] = []
+        waits: list[asyncio.Future[None]] = []
         for loop, there in list(self._loops.items()):
             if loop is this:
-                waits.append(_drain(there, grace))
+                waits.append(asyncio.ensure_future(_drain(there, grace)))
             elif loop.is_running():
                 waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_drain(there, grace), loop)))
-        await asyncio.gather(*waits)
+        if waits:
+            # Not awaited themselves: another loop may end meanwhile, and its drain with it, cancelled or never run.
+            await asyncio.wait(waits, timeout=grace + 1)
 
 
 async def _drain(there: _InLoop, grace: float) -> None:

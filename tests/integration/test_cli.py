@@ -83,7 +83,7 @@ def test_a_token_from_a_file(sandbox: dict[str, str], tmp_path: Path) -> None:
         (["order", "get", "o_123"], {"NORCE_MERCHANT": ""}, 3, ["set NORCE_MERCHANT"]),
         (["order", "get", "o_123"], {"NORCE_BASE_URL": "http://127.0.0.1:9"}, 3, ["not reached", "not_sent"]),
         (["order", "get", "o_123"], {"NORCE_BASE_URL": "http://example.com"}, 3, ["unencrypted"]),
-        (["order", "get", "o_123", "--environment", "prod", "--slug", "a"], {}, 3, ["playground, stage, production"]),
+        (["order", "get", "o_123", "--environment", "prod", "--slug", "a"], {}, 2, ["invalid choice: 'prod'", "stage"]),
         (["order", "get", "o#1"], {}, 2, ["order_id 'o#1' holds '#'"]),
         (["consent", "patch", "o_123", "ci"], {}, 2, ["--checked --unchecked is required"]),
         (["consent", "patch", "o_123", "ci_absent", "--checked"], {}, 1, ["consent-not-found"]),
@@ -243,8 +243,8 @@ def test_a_batch_that_cannot_work_stops_early_and_accounts_for_every_line(
     assert len(read(tmp_path / "changes.report.failed.jsonl")) == 500
 
 
-@pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c_ends_with_an_account_of_every_line(tmp_path: Path, presses: int) -> None:
+@pytest.mark.parametrize(("presses", "press"), [(1, signal.SIGINT), (2, signal.SIGINT), (1, signal.SIGTERM)])
+def test_ctrl_c_ends_with_an_account_of_every_line(tmp_path: Path, presses: int, press: signal.Signals) -> None:
     write(tmp_path, *({**GOOD[0], "order_id": f"o_{n}"} for n in range(2000)))
     command = [*CLI, "batch", "run", "changes.jsonl", "--sandbox", "--concurrency", "4", "--output", "json"]
     faults = ["--fault", "latency:0.1:times=300"] if presses == 1 else ["--fault", "latency:60"]
@@ -255,11 +255,11 @@ def test_ctrl_c_ends_with_an_account_of_every_line(tmp_path: Path, presses: int)
     while not report.exists():
         time.sleep(0.01)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(press)
     assert process.stderr is not None
     assert "press Ctrl-C again" in process.stderr.readline()
     if presses == 2:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(press)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
     told = json.loads(out)
@@ -303,3 +303,48 @@ def test_memory_does_not_grow_with_the_number_of_changes() -> None:
         assert told["outcomes"] == count
         peaks.append(told["peak_mib"])
     assert peaks[1] < peaks[0] + 30
+
+
+def test_progress_that_nobody_reads_does_not_end_a_batch(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    for number, redirect in enumerate(("2>&-", "2> /dev/full", "2> >(true)")):
+        command = " ".join(
+            [*CLI, "batch", "run", "changes.jsonl", "--sandbox", "--report", f"{number}.jsonl", redirect]
+        )
+        result = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        assert result.returncode == 0
+        assert "3 changes in" in result.stdout
+        assert len(read(tmp_path / f"{number}.jsonl")) == 3
+
+
+@pytest.mark.parametrize("redirect", [">&-", "> /dev/full"])
+def test_output_that_cannot_be_written_is_no_traceback(tmp_path: Path, redirect: str) -> None:
+    write(tmp_path, *GOOD)
+    command = " ".join([*CLI, "batch", "run", "changes.jsonl", "--sandbox", redirect])
+    result = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert "Traceback" not in result.stderr
+    assert len(read(tmp_path / "changes.report.jsonl")) == 3
+
+
+def test_names_that_the_terminal_cannot_show(sandbox: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path, {**GOOD[0], "order_id": "o_å", "checked": "yes"})
+    env = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    result = run("batch", "run", "changes.jsonl", "--sandbox", env=env, cwd=tmp_path)
+    assert (result.returncode, "Traceback" in result.stderr) == (1, False)
+    assert run("order", "get", "o_123", env=sandbox | env).returncode == 0
+
+
+@pytest.mark.parametrize("report", ["", ".", "x" * 300, "absent/report.jsonl"])
+def test_a_report_that_cannot_be_written_is_told(tmp_path: Path, report: str) -> None:
+    write(tmp_path, *GOOD)
+    result = run("batch", "run", "changes.jsonl", "--sandbox", "--report", report, cwd=tmp_path)
+    assert result.returncode in (2, 3)
+    assert "Traceback" not in result.stderr
+    assert "norce-order" in result.stderr
+
+
+def test_a_large_bad_line_stops_nothing(tmp_path: Path) -> None:
+    write(tmp_path, GOOD[0], "x" * 1_500_000, GOOD[1])
+    result = run("batch", "run", "changes.jsonl", "--sandbox", "--output", "json", cwd=tmp_path)
+    assert result.returncode == 1
+    assert (json.loads(result.stdout)["total"], json.loads(result.stdout)["done"]) == (3, 2)

@@ -176,7 +176,7 @@ async def test_many_at_once(sandbox: Sandbox, door: Door) -> None:
     for number in range(200):
         sandbox.add_order(f"o_{number}", consents=["ci_a", "ci_b"])
     sandbox.faults.add(Fault.drop_after(share=0.05), Fault.drop_before(share=0.05), Fault.status(503, share=0.05))
-    client = door(retry=RetryPolicy(max_attempts=10, wait=wait_none()))
+    client = door(retry=RetryPolicy(max_attempts=10, wait=wait_none()), budget=None)
     await asyncio.gather(
         *(patch_consent(client, f"o_{number}", "ci_a", checked=True) for number in range(200)),
         *(delete_consent(client, f"o_{number}", "ci_b") for number in range(200)),

@@ -1,7 +1,9 @@
 """What really goes over a socket."""
 
 import asyncio
+import gzip
 import inspect
+import math
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,6 +18,7 @@ from norce_order_async import (
     ConnectError,
     ConnectionLost,
     ConnectTimeout,
+    DecodeError,
     OrderClient,
     OutcomeKind,
     ReadTimeout,
@@ -137,9 +140,12 @@ async def test_a_redirect_is_an_answer() -> None:
 
 
 async def test_cookies_of_one_tenant_do_not_reach_the_next() -> None:
-    async with RawServer(answer(200, set_cookie="session=1")) as server, server.client() as client:
+    async with RawServer(answer(200, set_cookie="session=1")) as server:
+        # aiohttp's own jar would keep cookies of a named host, though not of a bare address.
+        client = server.client(base_url=server.url.replace("127.0.0.1", "localhost"))
         await delete_consent(client, "o_123", "ci")
         await delete_consent(client.scoped(merchant="other"), "o_123", "ci")
+        await client.aclose()
     assert b"cookie" not in server.requests[1].lower()
 
 
@@ -234,3 +240,16 @@ async def test_at_most_five_frames_of_ours_stand_above_the_session() -> None:
         with patch.object(aiohttp.ClientSession, "request", request):
             await delete_consent(client, "o_123", "ci")
     assert frames == ["send", "__call__", "__call__", "execute", "delete_consent"]
+
+
+async def test_no_limit_is_no_limit() -> None:
+    unlimited = Timeout(total=math.inf, attempt=math.inf, connect=math.inf)
+    async with RawServer() as server, server.client(timeout=unlimited) as client:
+        assert (await delete_consent(client, "o_123", "ci")).attempts == 1
+
+
+async def test_a_compressed_body_is_not_unpacked() -> None:
+    bomb = gzip.compress(b'{"id": "' + b"o" * 1_000_000 + b'"}')
+    async with RawServer(answer(200, bomb, content_encoding="gzip")) as server, server.client() as client:
+        with pytest.raises(DecodeError):
+            await get_order(client, "o_123")

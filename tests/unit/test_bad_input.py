@@ -111,7 +111,8 @@ async def test_checked_must_be_a_bool(checked: Any) -> None:
     "headers",
     [
         {"": "a"}, {"a b": "c"}, {"a:": "b"}, {"ä": "b"}, {"a": "b\r\nc: d"}, {"a": "b\x00"}, {"a": "\u20ac"},
-        {"a": ""}, {"Host": "x"}, {"content-length": "1"}, {"Transfer-Encoding": "chunked"}, {"Connection": "close"},
+        {"a": "å"}, {"a": ""}, {"Host": "x"}, {"content-length": "1"},
+        {"Transfer-Encoding": "chunked"}, {"Connection": "close"},
         {"authorization": "Bearer x"}, {"Cookie": "a=b"}, {"Expect": "100-continue"}, {"Accept-Encoding": "gzip"},
         {"X-Merchant": "other"}, {"x-request-id": "mine"},
     ],
@@ -151,6 +152,10 @@ GOOD: dict[str, Any] = {
         ({"base_url": "ftp://api.example.com"}, "https"),
         ({"base_url": None}, "where to"),
         ({"base_url": 7}, "must be a str"),
+        ({"base_url": "https://a..b"}, "not a host name"),
+        ({"base_url": "https://.com"}, "not a host name"),
+        ({"base_url": f"https://{'a' * 64}.com"}, "not a host name"),
+        ({"base_url": "https://good.example\\.evil.example"}, "not a host name"),
         ({"base_url": None, "environment": Environment.STAGE, "slug": 7}, "DNS label"),
         ({"environment": Environment.STAGE}, "not both"),
         ({"base_url": None, "environment": Environment.STAGE}, "slug"),
@@ -207,6 +212,7 @@ def test_a_limit_is_a_number_above_zero(kind: Any, name: str, bad: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "says"),
     [
+        (Timeout, {"total": 10**400}, "total"),
         (RetryPolicy, {"wait": 3}, "tenacity"),
         (CallOptions, {"retry": 3}, "RetryPolicy"),
         (CallOptions, {"timeout": "3"}, "seconds"),

@@ -137,21 +137,66 @@ async def test_the_input_may_be_asynchronous() -> None:
     assert len(await outcomes_of(client, changes(), concurrency=3)) == 20
 
 
-async def test_an_input_that_fails_ends_the_batch_with_its_error() -> None:
+async def until_it_fails(client: OrderClient, changes: Any, **settings: Any) -> tuple[list[Outcome], BaseException]:
+    outcomes: list[Outcome] = []
+    try:
+        async for outcome in run_batch(client, changes, **settings):
+            outcomes.append(outcome)
+    except Exception as error:
+        return outcomes, error
+    pytest.fail("the batch did not fail")
+
+
+async def test_an_input_that_fails_ends_the_batch_after_the_outcomes_of_what_was_taken() -> None:
     def changes() -> Iterator[Change]:
-        yield DeleteConsent("o_1", "ci")
+        for n in range(20):
+            yield DeleteConsent(f"o_{n}", "ci")
         raise LookupError("the database is gone")
 
+    client, transport, _ = scripted()
+    outcomes, error = await until_it_fails(client, changes(), concurrency=4)
+    assert str(error) == "the database is gone"
+    assert len(outcomes) == len(transport.requests) == 20
+
+
+async def test_a_defect_of_a_change_ends_the_batch_and_loses_no_outcome() -> None:
+    @attrs.frozen
+    class Broken(DeleteConsent):
+        async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+            await super().apply(client, options)
+            raise LookupError("a defect")
+
+    def changes() -> Iterator[Change]:
+        for n in range(1000):
+            yield (Broken if n == 50 else DeleteConsent)(f"o_{n}", "ci")
+
+    client, transport, _ = scripted()
+    outcomes, error = await until_it_fails(client, changes(), concurrency=4)
+    assert str(error) == "a defect"
+    assert len(outcomes) == len(transport.requests) < 100
+    (broken,) = (outcome for outcome in outcomes if outcome.error)
+    assert (broken.line, broken.outcome, broken.error) == (51, OutcomeKind.UNKNOWN, "LookupError")
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_an_outcome() -> None:
+    @attrs.frozen
+    class Cancelled(DeleteConsent):
+        async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+            raise asyncio.CancelledError
+
     client, _, _ = scripted()
-    with pytest.raises(LookupError, match="the database is gone"):
-        await outcomes_of(client, changes())
+    changes = [(Cancelled if n % 7 == 0 else DeleteConsent)(f"o_{n}", "ci") for n in range(50)]
+    outcomes = await outcomes_of(client, changes, concurrency=2)
+    assert len(outcomes) == 50
+    assert {outcome.outcome for outcome in outcomes if outcome.error} == {OutcomeKind.UNKNOWN}
 
 
 async def test_a_closed_client_ends_the_batch() -> None:
     client, _, _ = scripted()
     await client.aclose()
-    with pytest.raises(ClientStateError):
-        await outcomes_of(client, [DeleteConsent("o_1", "ci")])
+    outcomes, error = await until_it_fails(client, [DeleteConsent("o_1", "ci")])
+    assert isinstance(error, ClientStateError)
+    assert [outcome.outcome for outcome in outcomes] == [OutcomeKind.NOT_SENT]
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, True, 1.5, "8"])

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ def test_csv(tmp_path: Path) -> None:
     assert [(entry.line, entry.change) for entry in entries] == [
         (2, DeleteConsent("o_1", "c")),
         (3, PatchConsent("o_1", "c", checked=True)),
-        (6, PatchAttributes("o_1", {"a": [1, 2]})),
+        (5, PatchAttributes("o_1", {"a": [1, 2]})),
         (7, PatchConsent("o_1", "c", checked=False)),
     ]
 
@@ -98,7 +99,7 @@ def test_a_bad_line_is_named_and_stops_nothing(tmp_path: Path, line: bytes, says
         (b"patch_consent,o_1,c,maybe,", "true or false"),
         (b"patch_attributes,o_1,,,{a}", "attributes is not JSON"),
         (b"delete_consent,o_\xff,c,,", "order_id"),
-        (b'patch_attributes,o_1,,,"' + b"x" * (MAX_LINE + 10) + b'"', "not CSV: field larger"),
+        (b'patch_attributes,o_1,,,"' + b"x" * (MAX_LINE + 10) + b'"', "not CSV: the line is longer than"),
     ],
     ids=range(5),
 )
@@ -109,7 +110,30 @@ def test_a_bad_row_is_named_and_stops_nothing(tmp_path: Path, row: bytes, says: 
     assert says in (bad.problem or "")
 
 
-@pytest.mark.parametrize("head", ["", "order_id,consent_id\n", "op,order,consent\n", "op,order_id,chekced\n"])
+def test_a_quote_that_is_out_of_place_changes_no_other_order(tmp_path: Path) -> None:
+    content = 'op,order_id,consent_id\ndelete_consent,"o1"x,c\ndelete_consent,o_2,c\ndelete_consent,"o_3,c\na,b,c\n'
+    bad, good, unclosed = read(tmp_path, "changes.csv", content)
+    assert (bad.line, bad.change) == (2, None)
+    assert good.change == DeleteConsent("o_2", "c")
+    assert (unclosed.line, unclosed.change) == (4, None)
+    assert "lines 4 to 5" in (unclosed.problem or "")
+
+
+def test_a_long_line_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("norce_order_async.batch.files.MAX_LINE", 100)
+    good = '{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}'
+    for name, head, row in (
+        ("a.jsonl", "", good),
+        ("a.csv", "op,order_id,consent_id\n", "delete_consent,o_1,c"),
+    ):
+        long, after = read(tmp_path, name, f"{head}{'x' * 1000}\n{row}\n")
+        assert "longer than 100" in (long.problem or "")
+        assert after.change == DeleteConsent("o_1", "c")
+
+
+@pytest.mark.parametrize(
+    "head", ["", "op,op,order_id\n", "order_id,consent_id\n", "op,order,consent\n", "op,order_id,chekced\n"]
+)
 def test_a_csv_file_names_its_columns(tmp_path: Path, head: str) -> None:
     with pytest.raises(ConfigurationError, match="names its columns"):
         read(tmp_path, "changes.csv", head)
@@ -131,8 +155,8 @@ def test_any_bytes_are_lines_with_a_change_or_a_problem(tmp_path: Path, content:
             report_and_read_back(tmp_path, bad_line(entry))
 
 
-def report_and_read_back(folder: Path, *outcomes: Outcome) -> tuple[list[Any], list[Any]]:
-    path = folder / "report.jsonl"
+def report_and_read_back(folder: Path, *outcomes: Outcome, name: str = "report.jsonl") -> tuple[list[Any], list[Any]]:
+    path = folder / name
     with Report(path) as report:
         for outcome in outcomes:
             report.add(outcome)
@@ -190,7 +214,26 @@ def test_attributes_that_json_cannot_hold_do_not_end_the_report(tmp_path: Path) 
     assert "nan" in json.loads(failed)["_raw"]
 
 
+def test_what_the_server_says_may_be_anything(tmp_path: Path) -> None:
+    said = attrs.evolve(refused(1), message="cut \ud83d emoji" + "x" * 2_000_000)
+    (line,), (failed,) = report_and_read_back(tmp_path, said)
+    assert (line["line"], line["outcome"]) == (1, "rejected")
+    assert line["message"].startswith("cut \ud83d emoji")
+    assert json.loads(failed)["_outcome"] == "rejected"
+
+
+def test_a_report_on_a_full_disk_says_so() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with pytest.raises(ConfigurationError, match="No space left"):
+        report_and_read_back(Path("/dev"), done(1), name="full")
+    Path("/dev/full.failed.jsonl").unlink()
+
+
 def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
+    for bad in (Path(), Path("/")):
+        with pytest.raises(ConfigurationError, match="not the name of a file"):
+            Report(bad)
     with pytest.raises(ConfigurationError, match="cannot be written"):
         Report(tmp_path / "absent" / "report.jsonl")
 

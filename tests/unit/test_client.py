@@ -294,3 +294,20 @@ async def test_what_a_body_cannot_carry_names_the_place() -> None:
     client, _, _ = scripted()
     with pytest.raises(InvalidRequestError, match=r"erp\[1\]\.weight"):
         await patch_attributes(client, "o_123", {"erp": [1, {"weight": float("nan")}]})
+
+
+async def test_each_call_has_a_request_id_of_its_own() -> None:
+    client, transport, _ = scripted(503, 200)
+    for _ in range(2):
+        await delete_consent(client, "o_123", "ci")
+    first, again, second = (request.headers["x-request-id"] for request in transport.requests)
+    assert first == again != second
+
+
+@pytest.mark.parametrize("value", ["\ud800", 1.5, b"x", {"a": "b"}, [None], ["\udfff"], object()])
+async def test_a_query_parameter_that_cannot_be_sent_is_refused(value: Any) -> None:
+    listing = Operation("GetCheckoutOrders", "GET", "/api/v0/checkout/orders", Repeat.SAFE, receipt)
+    client, transport, _ = scripted()
+    with pytest.raises(InvalidRequestError, match="search"):
+        await client.execute(listing, query={"search": value})
+    assert transport.requests == []

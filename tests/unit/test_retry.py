@@ -224,7 +224,22 @@ async def test_retry_after_is_never_undercut() -> None:
         assert slept[0] <= seconds + 0.8
 
 
-@pytest.mark.parametrize("value", ["-5", "1.5", "soon", "", "7 s", "\u0667", "Mon, 99 Foo 2026 00:00:00 GMT", "1e3"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "-5",
+        "1.5",
+        "soon",
+        "",
+        "7 s",
+        "\u0667",
+        "Mon, 99 Foo 2026 00:00:00 GMT",
+        "1e3",
+        "Mon, 01 Jan 2030 00:00:00 +999999999999999999",
+        "Mon, 01 Jan 99999 00:00:00 GMT",
+        "1 Jan 2030 00:00 +0200",
+    ],
+)
 async def test_a_retry_after_that_is_none_is_ignored(value: str) -> None:
     error, _, slept = await failing((429, {"retry-after": value}, b""), retry=RetryPolicy(max_attempts=2))
     assert error.retry_after is None
@@ -378,3 +393,43 @@ async def test_a_transport_that_is_closed_ends_the_call_with_what_it_knows() -> 
 
 def closed_transport(request: Request) -> Response:
     raise ClientStateError("the transport is closed")
+
+
+async def test_the_account_of_an_attempt_has_its_time() -> None:
+    class Slow(ScriptedTransport):
+        async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+            clock.now += 2
+            return await super().send(request, timeout=timeout)
+
+    client, _, clock = scripted(transport=Slow(400))
+    with pytest.raises(BadRequestError) as caught:
+        await delete_consent(client, "o_123", "ci")
+    assert (caught.value.attempts[0].elapsed, caught.value.elapsed) == (2, 2)
+
+
+async def test_an_attempt_does_not_begin_after_the_deadline() -> None:
+    async def dawdle(request: Request, call_next: Handler, /) -> Response:
+        clock.now += 31
+        return await call_next(request)
+
+    client, transport, clock = scripted(attempt_middlewares=[dawdle])
+    with pytest.raises(DeadlineExceeded) as caught:
+        await delete_consent(client, "o_123", "ci")
+    assert transport.requests == []
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+
+
+async def test_a_timeout_of_a_middleware_is_not_taken_for_the_deadline() -> None:
+    async def impatient(request: Request, call_next: Handler, /) -> Response:
+        raise TimeoutError("mine")
+
+    client, _, _ = scripted(call_middlewares=[impatient])
+    with pytest.raises(TimeoutError, match="mine") as caught:
+        await delete_consent(client, "o_123", "ci")
+    assert not isinstance(caught.value, CallError)
+
+
+async def test_what_a_server_says_cannot_forge_lines_of_a_terminal() -> None:
+    error, _, _ = await failing((400, {}, b'{"message": "a\\nb \\u001b[2J \\ud83d' + b"x" * 5000 + b'"}'))
+    assert str(error).isprintable()
+    assert len(str(error)) < 600
