@@ -1,11 +1,11 @@
 """The ``norce-order`` command: arguments in, text and an exit code out."""
 
 import io
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
+
+from norce_order_async.cli.output import silence, tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,16 +17,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names and texts may hold what the terminal cannot show
     try:
-        return _run(arguments)
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except KeyboardInterrupt:
-        print("norce-order: interrupted", file=sys.stderr)
+        tell("norce-order: interrupted")
         return 130
     except OSError as error:
-        # The reader of our output is gone, or its disk is full; nothing may be written at exit either.
-        with suppress(OSError, AttributeError):
-            print(f"norce-order: the output cannot be written: {error.strerror or error}", file=sys.stderr)
-        with suppress(OSError, AttributeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output is gone, or its disk is full.
+        silence(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            tell(f"norce-order: the output cannot be written: {error.strerror or error}")
         return 1
 
 
@@ -42,8 +45,6 @@ def _run(arguments: Sequence[str] | None) -> int:
     except NorceOrderError as error:
         from norce_order_async.cli.errors import exit_code, explain
 
-        print(f"norce-order: {explain(error)}", file=sys.stderr)
+        tell(f"norce-order: {explain(error)}")
         return exit_code(error)
-    if sys.stdout is not None:
-        sys.stdout.flush()
     return code

@@ -2,12 +2,12 @@
 
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from norce_order_async.batch.report import Summary
+from norce_order_async.cli.output import tell
 from norce_order_async.codec import encode_shown
 from norce_order_async.errors import printable
 from norce_order_async.outcome import OutcomeKind
@@ -83,8 +83,7 @@ class Display:
         if self._bar is not None:
             self._bar.console.print(text)
         else:
-            with suppress(OSError):  # nobody may be reading any more; the batch and its report go on
-                print(text, file=sys.stderr, flush=True)
+            tell(text)
 
 
 def _bar(total: int) -> Any:

@@ -1,0 +1,21 @@
+"""Standard output and error that may be closed, full, or unread."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+
+def tell(text: str) -> None:
+    """Print a line on standard error; one that cannot be written ends nothing."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO | None) -> None:
+    """Let what is still to be written to a broken stream go nowhere, also at the end of the program."""
+    if stream is not None:
+        with suppress(OSError, ValueError):  # closed already
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
