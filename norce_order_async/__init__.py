@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from norce_order_async.operations import Operation, QueryValue
     from norce_order_async.outcome import Attempt, OutcomeKind
     from norce_order_async.policy import BackOff, RetryPolicy, passing_failure
+    from norce_order_async.tokens import ClientCredentials, TokenPair
     from norce_order_async.transport import Transport
     from norce_order_async.transport.aiohttp import AiohttpTransport
     from norce_order_async.wire import JSON
@@ -128,6 +129,7 @@ __all__ = [
     "Cart",
     "Change",
     "ClientClosedError",
+    "ClientCredentials",
     "ClientStateError",
     "Clock",
     "ConfigurationError",
@@ -206,6 +208,7 @@ __all__ = [
     "SystemClock",
     "TLSError",
     "Timeout",
+    "TokenPair",
     "TokenSource",
     "Transition",
     "Transport",
@@ -263,6 +266,7 @@ _EXPORTS = {
     "operations": "Operation QueryValue",
     "outcome": "Attempt OutcomeKind",
     "policy": "BackOff RetryPolicy passing_failure",
+    "tokens": "ClientCredentials TokenPair",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",
     "wire": "JSON",

@@ -65,6 +65,7 @@ class _Core:
     life: Life
     limiter: Limiter
     budget: RetryBudget | None
+    auth: TokenSource | str = attrs.field(repr=False)
     owns_transport: bool
     calls: int = 0
     attempts: int = 0
@@ -192,6 +193,7 @@ class OrderClient:
             life=life,
             limiter=limiter,
             budget=budget,
+            auth=auth,
             owns_transport=owns_transport,
         )
 
@@ -372,7 +374,9 @@ class OrderClient:
         )
 
     async def aclose(self, *, grace: float = 5.0) -> None:
-        """Close the client and its connections; closing twice is fine, and closing a scoped view does nothing.
+        """Close the client, its connections and its token source.
+
+        Closing twice is fine, and closing a scoped view does nothing.
 
         New calls raise :class:`ClientStateError`. Calls that wait between attempts end at once, those with a request
         under way have ``grace`` seconds for it; what is still there then ends with its connection. Their errors
@@ -381,9 +385,15 @@ class OrderClient:
         Args:
             grace: Seconds.
         """
-        if not self._is_view:
-            await self._core.life.close(grace)
-            await self._core.transport.aclose()
+        if self._is_view:
+            return
+        core = self._core
+        core.life.closed = True
+        close_source = getattr(core.auth, "aclose", None)
+        if close_source is not None:
+            await close_source()  # first, so that nobody waits for a token any more
+        await core.life.close(grace)
+        await core.transport.aclose()
 
     async def __aenter__(self) -> Self:
         if self._core.life.closed:

@@ -5,9 +5,11 @@ from typing import Protocol
 import attrs
 
 from norce_order_async.checks import check_token
-from norce_order_async.errors import AuthError, CallError
+from norce_order_async.errors import AuthError, CallError, ClientStateError, ConfigurationError
 from norce_order_async.http import Request, Response
 from norce_order_async.middleware import Handler
+
+_SCHEME = "Bearer "
 
 
 class TokenSource(Protocol):
@@ -24,7 +26,10 @@ class TokenSource(Protocol):
 
 @attrs.frozen
 class Auth:
-    """Puts the source's token on every attempt; after a 401 asks once for another and sends again with that."""
+    """Puts the source's token on every attempt; after a 401 asks once for another and sends again with that.
+
+    No local variable holds a token, so that no traceback can show one.
+    """
 
     source: TokenSource
 
@@ -33,24 +38,36 @@ class Auth:
 
         Raises:
             AuthError: The source failed, or gave something that is not a token.
+            ClientStateError: The source is closed.
         """
-        token = await self._token()
-        response = await call_next(_authorized(request, token))
+        refused = await self._authorized(request)
+        response = await call_next(refused)
         if response.status != 401:
             return response
-        fresh = await self._token(rejected=token)
-        if fresh == token:
+        fresh = await self._authorized(request, refused)
+        if fresh.headers == refused.headers:
             return response
-        return await call_next(_authorized(request, fresh))
+        return await call_next(fresh)
 
-    async def _token(self, *, rejected: str | None = None) -> str:
+    async def _authorized(self, request: Request, refused: Request | None = None) -> Request:
         try:
-            return check_token(await self.source.get(rejected=rejected))
-        except CallError:
+            if refused is None:
+                return _with_token(request, await self.source.get())
+            return _with_token(request, await self.source.get(rejected=_token_of(refused)))
+        except (CallError, ClientStateError):
             raise
+        except ConfigurationError as error:
+            problem = str(error)
         except Exception as error:
             raise AuthError(f"the token source failed with {type(error).__name__}") from error
+        # Out here, because the traceback of the error above shows what the source gave.
+        raise AuthError(f"the token source gave no token: {problem}")
 
 
-def _authorized(request: Request, token: str) -> Request:
-    return attrs.evolve(request, headers={"Authorization": f"Bearer {token}", **request.headers})
+def _with_token(request: Request, token: str) -> Request:
+    headers = {"Authorization": f"{_SCHEME}{check_token(token)}", **request.headers}
+    return attrs.evolve(request, headers=headers)
+
+
+def _token_of(request: Request) -> str:
+    return request.headers["Authorization"].removeprefix(_SCHEME)

@@ -15,7 +15,7 @@ PACKAGE = Path(norce_order_async.__file__).parent
 FLOORS = {
     0: {"checks", "clock", "errors", "outcome", "policy", "config", "call", "http"},
     1: {"wire", "models", "codec", "operations", "answers"},
-    2: {"middleware", "transport"},
+    2: {"middleware", "transport", "tokens"},
     3: {"client"},
     4: {"endpoints"},
     5: {"batch", "testing"},

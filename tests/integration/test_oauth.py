@@ -1,0 +1,290 @@
+"""Tokens from an OAuth2 endpoint over real sockets."""
+
+import asyncio
+import gc
+import json
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs
+
+import pytest
+from aiohttp import web
+from support import RawServer, answer
+
+from norce_order_async import (
+    AuthenticationError,
+    AuthError,
+    ClientCredentials,
+    DeadlineExceeded,
+    OrderClient,
+    OutcomeKind,
+    delete_consent,
+)
+
+SECRET = "canary-secret-90c1"
+CANARY = "canary-90c1-token"
+
+
+class LaterClock:
+    """The machine's clock, put forward by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def wall(self) -> float:
+        return time.time()
+
+    async def sleep(self, delay: float, /) -> None:
+        await asyncio.sleep(delay)
+
+
+class Norce:
+    """An API and a token endpoint on one port: the API takes the token that was issued last."""
+
+    def __init__(self, *, lifetime: int = 3600, delay: float = 0.0) -> None:
+        self.lifetime = lifetime
+        self.delay = delay
+        self.forms: list[dict[str, list[str]]] = []
+        self.calls = 0
+        self.accepts: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=2000).start()
+        self.origin = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        await self._runner.cleanup()
+
+    def source(self, **settings: Any) -> ClientCredentials:
+        given: dict[str, Any] = {"token_url": f"{self.origin}/token", "client_id": "id", "client_secret": SECRET}
+        return ClientCredentials(**given | settings)
+
+    def client(self, source: ClientCredentials, **settings: Any) -> OrderClient:
+        return OrderClient(base_url=self.origin, merchant="norce", channel="1", auth=source, **settings)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path != "/token":
+            self.calls += 1
+            token = request.headers["Authorization"].removeprefix("Bearer ")
+            return web.Response(status=200 if token in self.accepts else 401)
+        assert request.content_type == "application/x-www-form-urlencoded"
+        self.forms.append(parse_qs((await request.read()).decode()))
+        await asyncio.sleep(self.delay)
+        token = f"{CANARY}-{len(self.forms)}"
+        self.accepts = {token}
+        return web.json_response({"access_token": token, "expires_in": self.lifetime, "token_type": "Bearer"})
+
+
+async def call(client: OrderClient, calls: int) -> None:
+    """So many calls at once, all of which succeed."""
+    done = await asyncio.gather(*(delete_consent(client, f"o_{n}", "ci") for n in range(calls)))
+    assert {receipt.outcome for receipt in done} == {OutcomeKind.APPLIED}
+
+
+@pytest.mark.asyncio
+async def test_a_thousand_calls_with_an_expired_token_cause_one_token_request() -> None:
+    """First expired by the clock, then refused by the API although it should have served for long."""
+    clock = LaterClock()
+    async with Norce() as norce:
+        source = norce.source(clock=clock, scope="stage")
+        async with norce.client(source) as client:
+            await call(client, 1000)
+            form = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET, "scope": "stage"}
+            assert norce.forms == [{name: [value] for name, value in form.items()}]
+            assert norce.calls == 1000
+            clock.ahead = 3601
+            await call(client, 1000)
+            assert (len(norce.forms), norce.calls) == (2, 2000)
+            clock.ahead += 60
+            norce.accepts.clear()
+            await call(client, 1000)
+            assert len(norce.forms) == 3
+            assert norce.calls <= 4000
+        await source.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_is_refused_at_once_is_not_replaced_at_once() -> None:
+    async with Norce() as norce:
+        source = norce.source()
+        async with norce.client(source) as client:
+            await call(client, 1)
+            norce.accepts = {"another"}
+            ends = await asyncio.gather(
+                *(delete_consent(client, "o", "ci") for _ in range(200)), return_exceptions=True
+            )
+            assert {type(end) for end in ends} == {AuthenticationError}
+            assert (len(norce.forms), norce.calls) == (1, 201)
+        await source.aclose()
+
+
+async def garbage(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"SSH-2.0\r\n")
+    writer.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("behaviour", "problem", "requests"),
+    [
+        (answer(429, retry_after="3600"), "HTTP 429", 1),
+        (answer(400, json.dumps({"error": "invalid_client"}).encode()), "HTTP 400 invalid_client", 1),
+        (answer(307, location="http://127.0.0.1:9/"), "HTTP 307", 1),
+        (answer(503), "HTTP 503", 2),
+        (answer(200, b"<html>"), "its answer has no expires_in above 0", 2),
+        (None, "ConnectionLost", 2),
+        (garbage, "ConnectionLost", 2),
+    ],
+)
+async def test_an_endpoint_that_fails(
+    behaviour: Any, problem: str, requests: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A thousand callers learn it together, and no secret is logged by anybody."""
+    caplog.set_level(logging.DEBUG)
+    async with RawServer(behaviour) as server:
+        url = f"http://127.0.0.1:{server.port}/token"
+        source = ClientCredentials(token_url=url, client_id="id", client_secret=SECRET, timeout=2.5)
+        async with server.client(auth=source) as client:
+            calls = [delete_consent(client, f"o_{n}", "ci") for n in range(1000)]
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(end) for end in ends} == {AuthError}
+            told = f": no token from 127.0.0.1:{server.port}: {problem}; the next request is "
+            assert all(told in str(end) for end in ends)
+        await source.aclose()
+    assert 1 <= len(server.requests) <= requests
+    assert "canary" not in caplog.text + "".join(str(record.__dict__) for record in caplog.records)
+
+
+@pytest.mark.asyncio
+async def test_an_endpoint_that_is_down_is_not_sent() -> None:
+    async with RawServer() as server:
+        url = f"http://127.0.0.1:{server.port}/token"
+    source = ClientCredentials(token_url=url, client_id="id", client_secret=SECRET, timeout=0.5)
+    async with OrderClient(base_url="http://127.0.0.1:1", merchant="m", channel="1", auth=source) as client:
+        with pytest.raises(AuthError, match="ConnectError: cannot connect to") as caught:
+            await delete_consent(client, "o_1", "ci")
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+    assert caught.value.__cause__ is None
+    await source.aclose()
+
+
+@pytest.mark.asyncio
+async def test_a_slow_endpoint_is_cut_by_each_caller_s_own_deadline() -> None:
+    async with Norce(delay=0.3) as norce:
+        source = norce.source()
+        async with norce.client(source, timeout=5.0) as patient, norce.client(source, timeout=0.1) as hasty:
+            waiting = asyncio.create_task(call(patient, 50))
+            start = asyncio.get_running_loop().time()
+            with pytest.raises(DeadlineExceeded) as caught:
+                await delete_consent(hasty, "o_1", "ci")
+            assert asyncio.get_running_loop().time() - start < 0.25
+            assert caught.value.outcome is OutcomeKind.NOT_SENT
+            await waiting
+        assert len(norce.forms) == 1
+        await source.aclose()
+
+
+@pytest.mark.asyncio
+async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
+    async with Norce(delay=0.1) as norce:
+        source = norce.source()
+        async with norce.client(source) as client:
+            first = asyncio.create_task(delete_consent(client, "o_1", "ci"))
+            await asyncio.sleep(0.02)
+            waiting = asyncio.create_task(call(client, 50))
+            await asyncio.sleep(0.02)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            await waiting
+        assert len(norce.forms) == 1
+        await source.aclose()
+
+
+class InThread:
+    """A :class:`Norce` on a loop of its own."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.norce = Norce(**settings)
+        self._ready, self._stop = threading.Event(), asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __enter__(self) -> Norce:
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            async with self.norce:
+                self._ready.set()
+                await self._stop.wait()
+
+        self._thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        self._thread.start()
+        self._ready.wait(5)
+        return self.norce
+
+    def __exit__(self, *_: object) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(5)
+
+
+def test_two_event_loops_in_threads_share_one_request() -> None:
+    with InThread(delay=0.2) as norce:
+        source, ends = norce.source(), list[object]()
+
+        async def one() -> None:
+            await call(client, 300)
+            ends.append(None)
+
+        client = norce.client(source)
+        threads = [threading.Thread(target=lambda: asyncio.run(one())) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        assert ends == [None, None]
+        assert len(norce.forms) == 1
+        asyncio.run(client.aclose())
+        asyncio.run(source.aclose())
+
+
+def test_three_asyncio_runs_with_one_source_leave_nothing_behind() -> None:
+    """Warnings of tasks or connections left behind are errors here."""
+    clock = LaterClock()
+    with InThread() as norce:
+        source = norce.source(clock=clock)
+        client = norce.client(source)
+        for run in range(3):
+            asyncio.run(call(client, 20))
+            assert len(norce.forms) == run + 1
+            clock.ahead += 3700
+        asyncio.run(client.aclose())
+        asyncio.run(source.aclose())
+    gc.collect()
+
+
+def test_a_loop_that_ends_during_a_refresh_ends_it() -> None:
+    with InThread(delay=0.5) as norce:
+        source = norce.source()
+
+        async def impatient() -> None:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await source.get()
+            assert len(asyncio.all_tasks()) == 2
+
+        asyncio.run(impatient())
+        norce.delay = 0
+        assert asyncio.run(source.get()).startswith(CANARY)
+        assert len(norce.forms) == 2
+    gc.collect()
