@@ -9,7 +9,7 @@ from norce_order_async.codec import structure
 from norce_order_async.errors import DecodeError, StatusError
 from norce_order_async.http import Response
 from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import decode_json
+from norce_order_async.wire import JSON, decode_json
 
 T = TypeVar("T")
 
@@ -53,6 +53,20 @@ def receipt(response: Response) -> Receipt:
     )
 
 
+def json_body(response: Response) -> JSON:
+    """The JSON of an answer's body.
+
+    Raises:
+        DecodeError: It isn't JSON, or is larger than the transport reads.
+    """
+    if response.truncated:
+        raise DecodeError("the answer's body is larger than the transport reads", response.body)
+    try:
+        return decode_json(response.body)
+    except ValueError as error:
+        raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
+
+
 def json_as(cls: type[T]) -> Callable[[Response], T]:
     """A decoder for operations that return JSON: a model, ``list[Model]``, ``str`` ...
 
@@ -60,8 +74,9 @@ def json_as(cls: type[T]) -> Callable[[Response], T]:
     """
 
     def decode(response: Response) -> T:
+        body = json_body(response)
         try:
-            return structure(decode_json(response.body), cls)
+            return structure(body, cls)
         except ValueError as error:
             raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
 
@@ -71,8 +86,8 @@ def json_as(cls: type[T]) -> Callable[[Response], T]:
 def base_error(response: Response) -> dict[str, str] | None:
     """The API's error body (``code`` and ``message``, each only if it is text); None when it isn't a JSON object."""
     try:
-        body = decode_json(response.body)
-    except ValueError:
+        body = json_body(response)
+    except DecodeError:
         return None
     if not isinstance(body, dict):
         return None

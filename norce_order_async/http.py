@@ -54,19 +54,21 @@ class Request:
 
 @attrs.frozen
 class Response:
-    """One answer, its body fully read.
+    """One answer, its body read.
 
     Attributes:
         request: The request that it answers.
         status: The HTTP status.
         headers: The headers, their names in lower case.
         body: The body's bytes.
+        truncated: Whether the body is larger than the transport reads; ``body`` is its beginning then.
     """
 
     request: Request = attrs.field(repr=False)
     status: int
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_show_headers)
     body: bytes = attrs.field(default=b"", repr=_show_body)
+    truncated: bool = False
 
     @property
     def ok(self) -> bool:

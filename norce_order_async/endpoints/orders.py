@@ -1,6 +1,6 @@
 """Whole orders."""
 
-from norce_order_async.answers import json_as
+from norce_order_async.answers import json_as, json_body
 from norce_order_async.call import Repeat
 from norce_order_async.client import OrderClient
 from norce_order_async.config import CallOptions
@@ -8,15 +8,11 @@ from norce_order_async.errors import DecodeError
 from norce_order_async.http import Response
 from norce_order_async.models import CreateResponse, Order
 from norce_order_async.operations import Operation
-from norce_order_async.wire import decode_json
 
 
 def _created_id(response: Response) -> str:
     """The id in a 201: the published schema has a bare string, Norce's own collections read ``id`` of an object."""
-    try:
-        body = decode_json(response.body)
-    except ValueError as error:
-        raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
+    body = json_body(response)
     created = body if isinstance(body, str) else json_as(CreateResponse)(response).id
     if not created:
         raise DecodeError("the answer names no id", response.body)

@@ -1,6 +1,7 @@
 """For your tests: an order API to try things on, without Norce and, if you like, without a network.
 
-Nothing here is loaded before it is used, and nothing of the package's core imports it.
+Nothing here is loaded before it is used, and nothing of the package's core imports it. The conformance suite
+needs pytest.
 """
 
 from importlib import import_module
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from norce_order_async.testing.clock import FakeClock
+    from norce_order_async.testing.conformance import TransportConformance
     from norce_order_async.testing.exchange import Answer, Received
     from norce_order_async.testing.faults import Fault, FaultKind, Faults, Mishap
     from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
@@ -26,10 +28,12 @@ __all__ = [
     "Sandbox",
     "SandboxServer",
     "SandboxTransport",
+    "TransportConformance",
 ]
 
 _EXPORTS = {
     "clock": "FakeClock",
+    "conformance": "TransportConformance",
     "exchange": "Answer Received",
     "faults": "Fault FaultKind Faults Mishap",
     "sandbox": "SANDBOX_TOKEN Sandbox",

@@ -8,16 +8,20 @@ from norce_order_async.http import Request, Response
 
 
 class Transport(abc.ABC):
-    """One ``send`` is one request on the wire, never more, and its answer's body is fully read.
+    """One ``send`` is one request on the wire, never more, and its answer's body is read, up to a limit.
 
     A transport tells what really happened: ``request.call.mark_sent(False)`` before it starts, then
     ``request.call.mark_sent()`` when the request's headers go out. Without these the client has to take every
     failure for one that may have been applied.
+
+    :class:`~norce_order_async.testing.TransportConformance` tests what a transport has to promise.
     """
 
     @abc.abstractmethod
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         """Send one request and read its answer, whatever its status; redirects are answers too.
+
+        Of a body that is too large the beginning is returned, with ``truncated`` set: the answer still counts.
 
         Args:
             request: Sent as it stands: the URL is encoded, the headers are complete but for ``Host`` and length.

@@ -5,18 +5,25 @@ aiohttp is kept on a short lead: it must not send a second time by itself, follo
 """
 
 import asyncio
+import io
+import math
+import select
 import ssl
 from collections.abc import AsyncGenerator
 from functools import lru_cache
 from types import SimpleNamespace
+from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 import attrs
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from norce_order_async.checks import positive_count, positive_seconds
 from norce_order_async.errors import (
     ClientStateError,
+    ConfigurationError,
     ConnectError,
     ConnectionLost,
     ConnectTimeout,
@@ -27,6 +34,9 @@ from norce_order_async.errors import (
 )
 from norce_order_async.http import Request, Response
 from norce_order_async.transport import Transport
+
+_AT_ONCE = 1024 * 1024
+_OTHER_LOOPS = 1.0  # seconds
 
 
 class _NotSentAgain(Exception):
@@ -51,7 +61,65 @@ async def _on_headers_sent(
 
 @lru_cache
 def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=None, sock_read=None)
+    limit = None if math.isinf(seconds) else seconds
+    return aiohttp.ClientTimeout(total=None, connect=limit, sock_connect=None, sock_read=None)
+
+
+def _body(body: bytes | None) -> bytes | io.BytesIO | None:
+    # aiohttp warns of bytes that are many, because it would write them all at once.
+    return body if body is None or len(body) <= _AT_ONCE else io.BytesIO(body)
+
+
+def _readable(wire: asyncio.Transport) -> bool:
+    """Whether something waits to be read: bytes, or the end."""
+    sock = wire.get_extra_info("socket")
+    if sock is None:
+        return False
+    if hasattr(select, "poll"):  # select() knows no descriptor above 1023
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+@attrs.frozen(eq=False)
+class _Wire:
+    """The connection of one attempt, also after aiohttp has let go of it."""
+
+    protocol: ResponseHandler
+    transport: asyncio.Transport
+
+    def unsent(self) -> bool:
+        return self.transport.get_write_buffer_size() > 0
+
+
+_Wires = dict[asyncio.Task[Any] | None, _Wire]
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Knows which task has which connection, and uses no kept one on which something came between requests."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
+        self.wires: _Wires = {}
+        self._seen = WeakSet[ResponseHandler]()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is None or transport is None:
+                return connection
+            if protocol not in self._seen:
+                self._seen.add(protocol)
+            elif protocol.should_close or _readable(transport):
+                # What came answers no request of ours, but it would be taken for the next one's answer.
+                connection.close()
+                continue
+            self.wires[asyncio.current_task()] = _Wire(protocol, transport)
+            return connection
 
 
 @attrs.frozen(eq=False)
@@ -59,7 +127,18 @@ class _Pool:
     """The connections of one event loop."""
 
     session: aiohttp.ClientSession
-    slots: asyncio.Semaphore
+    wires: _Wires
+
+
+def _check_proxy(instance: object, attribute: object, value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        url = URL(value) if isinstance(value, str) else URL()
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigurationError("proxy must be the http address of a proxy, with a host")
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -70,21 +149,21 @@ class AiohttpTransport(Transport):
     loop shuts down, so one transport serves several ``asyncio.run`` one after another.
 
     Attributes:
-        limit: How many requests at once in each loop; further ones wait their turn before their attempt's
-            timer starts.
         keepalive: Seconds that an idle connection is kept; should be below what the server allows, because a
             connection that the server closes at the moment of sending costs an attempt.
         ssl_context: Another TLS configuration than the default one.
         proxy: The URL of an HTTP proxy. Environment variables are not looked at.
+        max_body: How many bytes of an answer's body are read. Of a larger one the beginning is returned, marked
+            ``truncated``, and the connection is closed.
 
     Raises:
-        ConfigurationError: A number that is not above zero.
+        ConfigurationError: A number that is not above zero, or a proxy that is none.
     """
 
-    limit: int = attrs.field(default=100, validator=positive_count)
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
-    proxy: str | None = attrs.field(default=None, repr=False)
+    proxy: str | None = attrs.field(default=None, repr=False, validator=_check_proxy)
+    max_body: int = attrs.field(default=1024 * 1024, validator=positive_count)
     _closed: bool = attrs.field(default=False, init=False, repr=False)
     _pools: dict[asyncio.AbstractEventLoop, _Pool] = attrs.field(
         factory=dict[asyncio.AbstractEventLoop, _Pool], init=False, repr=False
@@ -95,49 +174,75 @@ class AiohttpTransport(Transport):
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         """Send one request and read its answer; see :meth:`Transport.send`."""
+        if self._closed:
+            raise ClientStateError("the transport is closed")
         pool = self._pools.get(asyncio.get_running_loop()) or await self._open()
         call = request.call
         call.mark_sent(False)
-        async with pool.slots:
-            if self._closed:
-                raise ClientStateError("the transport was closed while the request waited for its turn")
-            try:
-                # Our timer, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
-                async with (
-                    asyncio.timeout(timeout),
-                    pool.session.request(
-                        request.method,
-                        URL(request.url, encoded=True),
-                        headers=request.headers,
-                        data=request.body,
-                        allow_redirects=False,
-                        timeout=_connect_limit(call.timeout.connect),
-                        trace_request_ctx=request,
-                    ) as answer,
-                ):
-                    return Response(
-                        request=request,
-                        status=answer.status,
-                        headers={name.lower(): value for name, value in answer.headers.items()},
-                        body=await answer.read(),
-                    )
-            except (aiohttp.ClientError, OSError, _NotSentAgain) as error:
-                failure = _translate(error, sent=call.attempts[-1].sent)
+        task = asyncio.current_task()
+        done = False
+        failure: TransportError | ClientStateError
+        try:
+            # Our timer, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
+            async with (
+                asyncio.timeout(timeout),
+                pool.session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    headers=request.headers,
+                    data=_body(request.body),
+                    allow_redirects=False,
+                    timeout=_connect_limit(call.timeout.connect),
+                    trace_request_ctx=request,
+                ) as answer,
+            ):
+                body = bytearray()
+                while len(body) <= self.max_body and (part := await answer.content.readany()):
+                    body += part
+                _check_end(answer, pool.wires.get(task))
+                response = Response(
+                    request=request,
+                    status=answer.status,
+                    headers={name.lower(): value for name, value in answer.headers.items()},
+                    body=bytes(body[: self.max_body]),
+                    truncated=len(body) > self.max_body,
+                )
+            done = not response.truncated
+            return response
+        except asyncio.CancelledError:
+            # Closing a session cancels the look-ups of addresses, and with them who waits for one.
+            if not pool.session.closed or task is None or task.cancelling():
+                raise
+            failure = ClientStateError("the transport was closed")
+        except (aiohttp.ClientError, OSError, _NotSentAgain) as error:
+            sent = call.attempts[-1].sent
+            if pool.session.closed and sent is False:
+                failure = ClientStateError("the transport was closed")
+            else:
+                failure = _translate(error, sent=sent)
+        finally:
+            wire = pool.wires.pop(task, None)
+            # Closing alone would first send what is still unsent, however long that takes.
+            if wire is not None and (not done or wire.unsent()):
+                wire.transport.abort()
         raise failure
 
     async def aclose(self) -> None:
         """Close the connections of every loop that still runs; closing twice is fine."""
         self._closed = True
         here = asyncio.get_running_loop()
-        for loop, lifetime in list(self._lifetimes.items()):
+        elsewhere: list[asyncio.Future[None]] = []
+        while self._lifetimes:
+            loop, lifetime = self._lifetimes.popitem()
             if loop is here:
                 await _close(lifetime)
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_close(lifetime), loop))
+                elsewhere.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_close(lifetime), loop)))
+        if elsewhere:
+            # Not awaited themselves: a loop may end at this moment, and close its connections by itself.
+            await asyncio.wait(elsewhere, timeout=_OTHER_LOOPS)
 
     async def _open(self) -> _Pool:
-        if self._closed:
-            raise ClientStateError("the transport is closed")
         loop = asyncio.get_running_loop()
         lifetime = self._lifetimes[loop] = self._lifetime(loop)
         return await anext(lifetime)
@@ -146,23 +251,39 @@ class AiohttpTransport(Transport):
         # A generator, because event loops close the generators begun in them when they shut down.
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_on_headers_sent)
+        connector = _Connector(
+            limit=0, keepalive_timeout=self.keepalive, ssl=True if self.ssl_context is None else self.ssl_context
+        )
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=self.keepalive, ssl=True if self.ssl_context is None else self.ssl_context
-            ),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             proxy=self.proxy,
             middlewares=(_send_once,),
             trace_configs=[tracing],
         )
-        self._pools[loop] = pool = _Pool(session, asyncio.Semaphore(self.limit))
+        self._pools[loop] = pool = _Pool(session, connector.wires)
         try:
             yield pool
         finally:
-            del self._pools[loop], self._lifetimes[loop]
+            self._pools.pop(loop, None)
+            self._lifetimes.pop(loop, None)
+            for wire in pool.wires.values():
+                wire.transport.abort()
+            # Who reads from one has to learn of it before the session forgets who that is.
+            await asyncio.sleep(0)
             await session.close()
+
+
+def _check_end(answer: aiohttp.ClientResponse, wire: _Wire | None) -> None:
+    """Raise if a body whose end is that of its connection ended with a reset, which aiohttp takes for an end too."""
+    if wire is None or "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers:
+        return
+    error = wire.protocol.exception()
+    if isinstance(error, aiohttp.ClientOSError):
+        raise error
 
 
 async def _close(lifetime: AsyncGenerator[_Pool]) -> None:
@@ -176,13 +297,16 @@ def _translate(error: Exception, *, sent: bool | None) -> TransportError:
     else:
         cause = error
     text = str(cause) or type(cause).__name__
+    if isinstance(cause, aiohttp.ClientHttpProxyError):
+        # Its address may hold a password, so it does not stay reachable.
+        return ProxyError(f"the proxy answered {cause.status} {cause.message}", sent=False)
     if isinstance(cause, aiohttp.ClientConnectorError):
         text = f"cannot connect to {cause.host}:{cause.port}: {cause.strerror or cause.os_error}"
     failure: TransportError
     match cause:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             failure = TLSError(text, sent=False)
-        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+        case aiohttp.ClientProxyConnectionError():
             failure = ProxyError(text, sent=False)
         case aiohttp.ClientConnectorError():
             failure = ConnectError(text, sent=False)
@@ -194,7 +318,7 @@ def _translate(error: Exception, *, sent: bool | None) -> TransportError:
             failure = ConnectTimeout("no connection in time", sent=False)
         case aiohttp.ClientResponseError():
             # Its request_info holds the token, so it does not stay reachable.
-            return ConnectionLost(f"what came is not an HTTP answer: {cause.message}", sent=True)
+            return ConnectionLost(f"what came is not an HTTP answer: {cause.message}", sent=sent)
         case _:
             failure = ConnectionLost(text, sent=sent)
     failure.__cause__ = cause

@@ -322,6 +322,18 @@ async def test_a_body_that_is_not_what_was_asked_for() -> None:
     assert caught.value.outcome is OutcomeKind.APPLIED
 
 
+async def test_a_body_that_was_cut_is_only_missed_where_it_is_needed() -> None:
+    def cut(request: Request) -> Response:
+        return Response(request, 200, body=b'{"id": "o_1"}', truncated=True)
+
+    client, _, _ = scripted(cut)
+    assert (await patch_consent(client, "o_123", "ci", checked=True)).outcome is OutcomeKind.APPLIED
+    for call in (get_order(client, "o_123"), create_order(client, Order())):
+        with pytest.raises(DecodeError, match="larger than the transport reads") as caught:
+            await call
+        assert caught.value.outcome is OutcomeKind.APPLIED
+
+
 class Tokens:
     """Tokens that are handed out one after another, each when the one before was refused."""
 

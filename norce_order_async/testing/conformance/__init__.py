@@ -1,0 +1,12 @@
+"""Tests that every transport has to pass, for those who write one: subclass :class:`TransportConformance`.
+
+It needs pytest, and trustme for the promises about TLS.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__name__}.base", f"{__name__}.promises")
+
+from norce_order_async.testing.conformance.promises import TransportConformance  # noqa: E402 (rewritten first)
+
+__all__ = ["TransportConformance"]

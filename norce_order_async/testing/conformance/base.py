@@ -1,0 +1,233 @@
+"""What the promises are written with: sending, and checking that what is said of it is true."""
+
+import asyncio
+import functools
+import gc
+import pickle
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+import attrs
+import pytest
+
+from norce_order_async.call import Call, Repeat
+from norce_order_async.config import Timeout
+from norce_order_async.errors import ClientStateError, TransportError
+from norce_order_async.http import Request, Response
+from norce_order_async.outcome import Attempt
+from norce_order_async.testing.conformance.certificates import Certificates
+from norce_order_async.testing.conformance.origin import RawOrigin
+from norce_order_async.transport import Transport
+
+P = ParamSpec("P")
+S = TypeVar("S", bound="Promises")
+
+CANARY = "canary-7b0e-token"
+PATIENCE = 20.0
+"""Seconds after which a promise counts as broken, where it would hang otherwise. Nothing ever waits for it."""
+
+
+@attrs.frozen
+class Ending:
+    """How one send ended: with an answer or an error, never with both.
+
+    Attributes:
+        sent: Whether the transport says that the request's headers went out; None if it cannot tell.
+        response: The answer.
+        error: The error.
+    """
+
+    sent: bool | None
+    response: Response | None = None
+    error: TransportError | ClientStateError | None = None
+
+    @property
+    def answer(self) -> Response:
+        """The answer; a failed assertion if there is none."""
+        assert self.response is not None, f"an answer was expected, not {self.error!r}"
+        return self.response
+
+    @property
+    def failure(self) -> TransportError:
+        """The transport's error; a failed assertion if it is none."""
+        assert isinstance(self.error, TransportError), f"a TransportError was expected, not {self}"
+        return self.error
+
+
+def make_request(
+    method: str, url: str, body: bytes | None = None, *, connect: float = 5.0, headers: Mapping[str, str] | None = None
+) -> Request:
+    """A request as the client would hand it to its transport, for the first attempt of a call of its own."""
+    call = Call(
+        operation="Conformance",
+        repeat=Repeat.SAFE,
+        request_id=secrets.token_hex(8),
+        started=0.0,
+        timeout=Timeout(connect=connect),
+        retry=None,
+    )
+    call.attempts.append(Attempt(number=1, started=0.0))
+    given = {
+        "Authorization": f"Bearer {CANARY}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "x-request-id": call.request_id,
+    }
+    if body is not None:
+        given["Content-Type"] = "application/json"
+    return Request(call, method, url, given | dict(headers or {}), body)
+
+
+def mark(request: Request) -> bytes:
+    """What tells this request from others on the wire."""
+    return request.call.request_id.encode()
+
+
+async def send(transport: Transport, request: Request, *, timeout: float | None = 5.0) -> Ending:
+    """Send, and see that nothing comes out but an answer, a TransportError or a ClientStateError."""
+    attempt = request.call.attempts[-1]
+    try:
+        response = await transport.send(request, timeout=timeout)
+    except TransportError as error:
+        check_error(error)
+        return Ending(attempt.sent if error.sent is None else error.sent, error=error)
+    except ClientStateError as error:
+        return Ending(False, error=error)
+    assert response.request is request
+    assert 100 <= response.status <= 999
+    assert all(name == name.lower() for name in response.headers)
+    return Ending(True, response=response)
+
+
+async def send_to(origin: RawOrigin, transport: Transport, request: Request, *, timeout: float | None = 5.0) -> Ending:
+    """As :func:`send`, and hold what is said of it against what the origin has received."""
+    ending = await send(transport, request, timeout=timeout)
+    await settle()
+    if ending.sent is False:
+        assert not origin.got(mark(request)), "said to be not sent, but the server has it"
+    # Also a part of the request is something that was sent; only plain connections can be looked into.
+    heads = [peer.received.count(b"x-request-id: " + mark(request)) for peer in origin.peers]
+    assert sum(heads) <= 1, f"one send was {sum(heads)} requests"
+    return ending
+
+
+def check_error(error: BaseException) -> None:
+    """Check that an error pickles, and that neither it nor what it comes from shows the token."""
+    assert CANARY.encode() not in pickle.dumps(error)
+    shown: BaseException | None = error
+    while shown is not None:
+        assert CANARY not in f"{shown} {shown!r}", f"the token stands in {type(shown)}"
+        shown = shown.__cause__ or shown.__context__
+
+
+async def settle(turns: int = 5) -> None:
+    """Let the event loop turn: what was written to a socket of this process has arrived then."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def in_a_loop(test: Callable[Concatenate[S, P], Coroutine[Any, Any, None]]) -> Callable[Concatenate[S, P], None]:
+    """Make an async test a plain one, in an event loop of its own, after which no task and no socket may be left."""
+
+    def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        async def main() -> None:
+            try:
+                await test(self, *args, **kwargs)
+            finally:
+                await self.close_all()
+            await self.nothing_left()
+
+        before = sockets()
+        self.run(main)
+        gc.collect()
+        assert sockets() <= before, "a socket is left"
+
+    functools.update_wrapper(run, test)
+    return run
+
+
+def sockets() -> int:
+    """How many sockets this process has open; 0 where that cannot be told."""
+    count = 0
+    for link in Path("/proc/self/fd").glob("*"):
+        try:
+            count += str(link.readlink()).startswith("socket:")
+        except OSError:  # the folder's own
+            continue
+    return count
+
+
+class Promises:
+    """The frame of the promises: how transports are made, and what is done about those that cannot keep one."""
+
+    cannot: ClassVar[Mapping[str, str]] = {}
+    """Promises that this transport cannot keep: the name of the test, and the reason, which is shown.
+
+    Such a test is run as an expected failure. A name that no test has is an error.
+    """
+
+    def make_transport(self, **settings: Any) -> Transport:
+        """Make a transport; to be overridden. The suite closes it.
+
+        Args:
+            **settings: ``ssl_context`` (an ``ssl.SSLContext``), ``proxy`` (a URL) or ``max_body`` (bytes); each
+                only by the tests that are about it. A transport that lacks one says so in ``cannot``.
+        """
+        raise NotImplementedError("make_transport(self, **settings) has to make your transport")
+
+    def make_loop(self) -> asyncio.AbstractEventLoop:
+        """Make an event loop to run on; may be overridden."""
+        return asyncio.new_event_loop()
+
+    @pytest.fixture(autouse=True)
+    def _allow_for_what_it_cannot(self, request: pytest.FixtureRequest) -> None:
+        unknown = [name for name in self.cannot if not callable(getattr(self, name, None))]
+        assert not unknown, f"`cannot` names tests that do not exist: {unknown}"
+        reason = self.cannot.get(request.function.__name__)
+        if reason is not None:
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
+
+    @pytest.fixture
+    def certificates(self) -> Certificates:
+        """Certificates, made once."""
+        return Certificates.make()
+
+    def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run in an event loop of its own, and give up where it hangs."""
+
+        async def guarded() -> None:
+            async with asyncio.timeout(PATIENCE):
+                await main()
+
+        with asyncio.Runner(loop_factory=self.make_loop) as runner:
+            runner.run(guarded())
+
+    def open(self, **settings: Any) -> Transport:
+        """Make a transport that is closed at the end of the test."""
+        transport = self.make_transport(**settings)
+        self._opened().append(transport)
+        return transport
+
+    async def close_all(self) -> None:
+        """Close every transport of the test."""
+        opened = self._opened()
+        while opened:
+            await opened.pop().aclose()
+
+    def _opened(self) -> list[Transport]:
+        # Not in __init__: pytest collects no class that has one.
+        opened: list[Transport] = self.__dict__.setdefault("_transports", [])
+        return opened
+
+    async def nothing_left(self) -> None:
+        """Check that no task is left but the one that asks."""
+        await settle()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"tasks are left: {left}"
+
+
+async def together(*waits: Awaitable[Any]) -> list[Any]:
+    """What each of these gives, exceptions included."""
+    return await asyncio.gather(*waits, return_exceptions=True)

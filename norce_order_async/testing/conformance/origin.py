@@ -1,0 +1,294 @@
+"""A server that misbehaves on purpose: nothing but asyncio's sockets and the bytes that a test tells it to write."""
+
+import asyncio
+import re
+import socket
+import ssl
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
+    """The bytes of an HTTP answer; an underscore in a header's name stands for a hyphen."""
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Peer(asyncio.Protocol):
+    """One connection, as the origin sees it.
+
+    Attributes:
+        received: Every byte that came, whether a handler asked for it or not.
+        gone: Set when the client has ended the connection, or it is over.
+    """
+
+    def __init__(self, origin: "RawOrigin") -> None:
+        self.received = bytearray()
+        self.gone = asyncio.Event()
+        self._origin = origin
+        self._read = 0
+        self._news = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._transport: asyncio.Transport | None = None
+        self._handler: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the handler."""
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("a stream was expected")
+        self._transport = transport
+        self._origin.joined(self)
+        self._handler = asyncio.ensure_future(self._serve())
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what came."""
+        self.received += data
+        self._news.set()
+
+    def eof_received(self) -> bool:
+        """Note that no more will come; the handler decides when to close."""
+        self.gone.set()
+        self._news.set()
+        return self._origin.plain
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wake who waits."""
+        self.gone.set()
+        self._lost.set()
+        self._news.set()
+
+    async def head(self) -> bytes:
+        """Wait for the head of the next request and return it, its empty line included.
+
+        Raises:
+            EOFError: The connection ended before.
+        """
+        while (end := self.received.find(b"\r\n\r\n", self._read)) < 0:
+            await self.more()
+        head = bytes(self.received[self._read : end + 4])
+        self._read = end + 4
+        return head
+
+    async def request(self) -> bytes:
+        """Wait for the next request and return it, its body included.
+
+        Raises:
+            EOFError: The connection ended before.
+        """
+        head = await self.head()
+        length = _LENGTH.search(head)
+        end = self._read + (int(length[1]) if length else 0)
+        while len(self.received) < end:
+            await self.more()
+        request = head + bytes(self.received[self._read : end])
+        self._read = end
+        self._origin.requests.append(request)
+        return request
+
+    async def end(self) -> None:
+        """Wait until the client has closed its side."""
+        with suppress(EOFError):
+            while True:
+                await self.more()
+
+    async def more(self) -> None:
+        """Wait until more has come.
+
+        Raises:
+            EOFError: The connection has ended.
+        """
+        if self.gone.is_set():
+            raise EOFError
+        self._news.clear()
+        await self._news.wait()
+
+    def write(self, data: bytes) -> None:
+        """Write bytes, at once as far as the socket takes them."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def pause(self) -> None:
+        """Read no further bytes, so that the client's writes pile up."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """End the connection in good order."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def reset(self) -> None:
+        """Cut the connection with a TCP reset."""
+        if self._transport is not None:
+            plain: socket.socket = self._transport.get_extra_info("socket")
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
+
+    async def stop(self) -> None:
+        """End the handler and the connection."""
+        if self._handler is not None:
+            self._handler.cancel()
+            await asyncio.wait([self._handler])
+        if self._transport is not None:
+            self._transport.abort()
+            await self._lost.wait()
+
+    async def _serve(self) -> None:
+        with suppress(EOFError):
+            await self._origin.serve(self)
+        self.close()
+
+
+Serve = Callable[[Peer], Awaitable[object]]
+Line = bytes | None | Serve
+
+
+class RawOrigin:
+    """A TCP server on loopback whose every byte a test decides about.
+
+    ::
+
+        async with RawOrigin(answering(OK, None)) as origin:
+            ...  # the first request is answered, the second one's connection is cut
+
+    Args:
+        serve: Run for each connection; when it returns, the connection is closed.
+        tls: Speak TLS.
+        window: The size of the socket's receive buffer, for bodies that must not fit into it.
+    """
+
+    def __init__(self, serve: Serve | None = None, *, tls: ssl.SSLContext | None = None, window: int = 0) -> None:
+        self.serve = serve or answering(OK)
+        self.peers: list[Peer] = []
+        self.requests: list[bytes] = []
+        self.port = 0
+        self._tls = tls
+        self._window = window
+        self._server: asyncio.Server | None = None
+        self._arrival = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """The origin's address."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it speaks no TLS."""
+        return self._tls is None
+
+    def got(self, *parts: bytes) -> bool:
+        """Whether one of these came in over any connection."""
+        return any(part in peer.received for peer in self.peers for part in parts)
+
+    def joined(self, peer: Peer) -> None:
+        """Take note of a new connection."""
+        self.peers.append(peer)
+        self._arrival.set()
+
+    async def peer(self, number: int = 0) -> Peer:
+        """Wait for a connection, the first one by default."""
+        while len(self.peers) <= number:
+            self._arrival.clear()
+            await self._arrival.wait()
+        return self.peers[number]
+
+    async def __aenter__(self) -> Self:
+        listener = socket.socket()
+        try:
+            if self._window:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._window)
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+            loop = asyncio.get_running_loop()
+            # The backlog holds what a sweep opens and cancels before it could be accepted.
+            self._server = await loop.create_server(lambda: Peer(self), sock=listener, ssl=self._tls, backlog=1024)
+        except BaseException:
+            listener.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+        for peer in self.peers:
+            await peer.stop()
+
+
+def answering(*script: Line) -> Serve:
+    """Answer each request, over whichever connection, with the next line of a script; the last one is repeated.
+
+    A line is the bytes to answer with, None to close the connection instead, or an async function of the peer
+    that returns whether the connection goes on.
+    """
+    lines = list(script)
+
+    async def serve(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            line = lines.pop(0) if len(lines) > 1 else lines[0]
+            if line is None:
+                return
+            if isinstance(line, bytes):
+                peer.write(line)
+            elif not await line(peer):
+                return
+
+    return serve
+
+
+class Hole:
+    """An address on which connections are neither made nor refused: the queue of its listener is full.
+
+    Attributes:
+        works: Whether it is one; some systems take connections beyond the queue.
+    """
+
+    def __init__(self) -> None:
+        self.works = False
+        self.port = 0
+        self._sockets: list[socket.socket] = []
+
+    @property
+    def url(self) -> str:
+        """The hole's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        listener = socket.socket()
+        self._sockets.append(listener)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        self.port = listener.getsockname()[1]
+        for _ in range(8):
+            plug = socket.socket()
+            self._sockets.append(plug)
+            plug.setblocking(False)
+            try:
+                async with asyncio.timeout(0.1):
+                    await asyncio.get_running_loop().sock_connect(plug, ("127.0.0.1", self.port))
+            except TimeoutError:
+                self.works = True
+                break
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        for one in self._sockets:
+            one.close()
