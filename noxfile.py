@@ -108,7 +108,8 @@ def run_tests(session: nox.Session, *pins: str) -> None:
     install(session, ".[all]", *group("tests"), *pins)
     # PYTHONSAFEPATH: also a test that starts `python -c` or `python -m` here gets the installed package, not
     # the checkout's folder of the same name.
-    session.run("pytest", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    # One process for each core; a file's tests stay together.
+    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session(python=PYTHONS if FOUND else None)
@@ -163,8 +164,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure: the memory and speed of a batch."""
+    """Measure: the cost of the chain, and the memory and speed of a batch."""
     install(session, ".[all]")
+    session.run("python", "tests/benchmarks/chain_cost.py", env={"PYTHONSAFEPATH": "1"})
     session.run("python", "tests/benchmarks/batch_memory.py", env={"PYTHONSAFEPATH": "1"})
 
 

@@ -1,6 +1,9 @@
 """One client over its life: several event loops, closing."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -55,3 +58,45 @@ async def test_a_closed_transport_opens_no_new_connections() -> None:
             await delete_consent(client, "o_123", "ci")
         await client.aclose()
         assert server.connections == 0
+
+
+FORK = """
+import asyncio, os, sys
+from norce_order_async import OrderClient, delete_consent
+
+async def call():
+    return (await delete_consent(client, "o_123", "ci")).status
+
+client = OrderClient(base_url=sys.argv[1], merchant="m", channel="1", auth="token")
+statuses = [asyncio.run(call())]
+
+async def fork_with_open_connections():
+    await call()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)  # as a worker that does nothing with what it inherited
+    os.waitpid(child, 0)
+    return await call()
+
+statuses.append(asyncio.run(fork_with_open_connections()))
+child = os.fork()
+statuses.append(asyncio.run(call()))
+if child == 0:
+    os._exit(0 if statuses == [200, 200, 200] else 1)
+_, code = os.waitpid(child, 0)
+statuses.append(asyncio.run(call()))
+asyncio.run(client.aclose())
+print(statuses, code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.asyncio
+async def test_one_client_works_before_and_after_a_fork_on_both_sides() -> None:
+    async with RawServer() as server:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", "-c", FORK, server.url, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        out, err = await process.communicate()
+    assert (out.decode().strip(), err.decode()) == ("[200, 200, 200, 200] 0", "")
+    assert len(server.requests) == 6
