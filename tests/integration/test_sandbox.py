@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -311,7 +311,9 @@ class TestServer:
     async def test_garbage_does_not_end_it(
         self, sandbox: Sandbox, server: SandboxServer, garbage: bytes, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        answer = await talk(server, garbage, until_closed=False)
+        answer = b""
+        with suppress(TimeoutError):  # aiohttp 3.14.3 leaves one of them without an answer
+            answer = await talk(server, garbage, until_closed=False)
         assert not answer.startswith(b"HTTP/1.1 2")
         async with sandbox.client(base_url=server.url, transport=None, retry=None) as client:
             assert (await get_order(client, "o_1")).id == "o_1"
