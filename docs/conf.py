@@ -40,7 +40,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(abc|argparse|asyncio|attrs?|collections|datetime|decimal|enum|pathlib|random|ssl|tenacity)\..*"),
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
-    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never)"),
+    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer)"),
     # The halves of Sandbox.handle(), for those who write another door; not exported.
     (r"py:.*", r"(.*\.)?Arrival"),
 ]

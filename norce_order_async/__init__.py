@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from norce_order_async.middleware.auth import TokenSource
     from norce_order_async.middleware.budget import RetryBudget
     from norce_order_async.middleware.log import AttemptHook
+    from norce_order_async.middleware.tracing import Tracing
     from norce_order_async.models import (
         NOT_SET,
         Addon,
@@ -210,6 +211,7 @@ __all__ = [
     "Timeout",
     "TokenPair",
     "TokenSource",
+    "Tracing",
     "Transition",
     "Transport",
     "TransportError",
@@ -256,6 +258,7 @@ _EXPORTS = {
     "middleware.auth": "TokenSource",
     "middleware.budget": "RetryBudget",
     "middleware.log": "AttemptHook",
+    "middleware.tracing": "Tracing",
     "models": """
         Addon Address BaseError Callback Cart Consent CreateResponse Customer CustomerType DeliveryDetails Discount
         DiscountType Hook Item Logistics Model NOT_SET Notification Order OrderListOrderBy OrderListOrderByDirection

@@ -31,6 +31,7 @@ class Call:
         started: The clock's monotonic time at the start.
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
+        reads_body: Whether the operation needs an answer's body.
         attempts: What was tried so far.
         elapsed: Seconds that it took; set when the call ends.
         outcome: What it amounts to; set when the call ends.
@@ -44,6 +45,7 @@ class Call:
     started: float
     timeout: Timeout
     retry: RetryPolicy | None
+    reads_body: bool = True
     attempts: list[Attempt] = attrs.Factory(list[Attempt])
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN

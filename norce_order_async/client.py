@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from norce_order_async.answers import base_error, status_error
+from norce_order_async.answers import base_error, receipt, status_error
 from norce_order_async.call import Call
 from norce_order_async.checks import check_header_value, check_token
 from norce_order_async.clock import Clock, SystemClock
@@ -328,6 +328,7 @@ class OrderClient:
             started=core.clock.monotonic(),
             timeout=core.timeout if isinstance(options.timeout, Unset) else options.timeout,
             retry=core.retry if isinstance(options.retry, Unset) else options.retry,
+            reads_body=operation.decode is not receipt,
         )
         request = Request(
             call=call,

@@ -136,14 +136,16 @@ class TransportError(CallError):
 
     Attributes:
         sent: Whether the request's headers went out; None where the transport cannot tell.
+        status: The HTTP status, where the answer's head came and only its body did not.
         retryable: Whether trying again can help.
     """
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, message: str, *, sent: bool | None = None) -> None:
+    def __init__(self, message: str, *, sent: bool | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.sent = sent
+        self.status = status
 
 
 class ConnectError(TransportError):

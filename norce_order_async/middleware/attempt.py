@@ -55,6 +55,11 @@ class AttemptSender:
                 attempt.retry_after = retry_after(response.headers, self.clock)
                 return response
             except TransportError as error:
+                if error.status is not None and 200 <= error.status < 300 and not call.reads_body:
+                    # The API said yes, and nobody needs what else it would have said.
+                    attempt.sent = True
+                    attempt.status = error.status
+                    return Response(request, error.status, truncated=True)
                 if error.sent is None:
                     error.sent = attempt.sent
                 attempt.sent = error.sent

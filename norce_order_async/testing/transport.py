@@ -54,9 +54,12 @@ class SandboxTransport(Transport):
                 # Also without a delay other tasks get their turn, as they would with a network.
                 await asyncio.sleep(mishap.delay)
         except TimeoutError:
-            raise ReadTimeout("no complete answer in time", sent=True) from None
-        if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER, FaultKind.TRUNCATE):
+            status = answer.status if mishap.of(FaultKind.SLOW) else None
+            raise ReadTimeout("no complete answer in time", sent=True, status=status) from None
+        if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             raise ConnectionLost("the connection was cut by a fault", sent=True)
+        if mishap.of(FaultKind.TRUNCATE):
+            raise ConnectionLost("the body was cut by a fault", sent=True, status=answer.status)
         return Response(request=request, status=answer.status, headers=answer.headers, body=answer.body)
 
     async def aclose(self) -> None:

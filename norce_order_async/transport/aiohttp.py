@@ -181,6 +181,7 @@ class AiohttpTransport(Transport):
         call.mark_sent(False)
         task = asyncio.current_task()
         done = False
+        status: int | None = None
         failure: TransportError | ClientStateError
         try:
             # Our timer, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
@@ -196,6 +197,7 @@ class AiohttpTransport(Transport):
                     trace_request_ctx=request,
                 ) as answer,
             ):
+                status = answer.status
                 body = bytearray()
                 while len(body) <= self.max_body and (part := await answer.content.readany()):
                     body += part
@@ -220,6 +222,7 @@ class AiohttpTransport(Transport):
                 failure = ClientStateError("the transport was closed")
             else:
                 failure = _translate(error, sent=sent)
+                failure.status = status
         finally:
             wire = pool.wires.pop(task, None)
             # Closing alone would first send what is still unsent, however long that takes.

@@ -15,6 +15,7 @@ from norce_order_async import (
     ClientStateError,
     ConnectError,
     ConnectionLost,
+    Consent,
     NotFoundError,
     OrderClient,
     OutcomeKind,
@@ -23,6 +24,7 @@ from norce_order_async import (
     ServerError,
     Timeout,
     Transport,
+    create_consent,
     delete_consent,
     get_order,
     patch_attributes,
@@ -90,9 +92,7 @@ async def test_an_answer_is_an_answer_whatever_its_status(client: OrderClient, s
         sandbox.faults.clear()
 
 
-@pytest.mark.parametrize(
-    ("fault", "applied"), [("drop-before", False), ("drop-after", True), ("truncate", True), ("status:503", False)]
-)
+@pytest.mark.parametrize(("fault", "applied"), [("drop-before", False), ("drop-after", True), ("status:503", False)])
 async def test_as_many_requests_as_attempts(client: OrderClient, sandbox: Sandbox, fault: str, applied: bool) -> None:
     sandbox.faults.add(f"{fault}:times=1")
     done = await patch_consent(client, "o_123", "ci_newsletter", checked=True)
@@ -106,7 +106,17 @@ async def test_a_deletion_whose_answer_was_lost_is_done(client: OrderClient, san
     assert (done.attempts, done.inferred) == (2, True)
 
 
-@pytest.mark.parametrize("fault", ["drop-before", "drop-after", "truncate"])
+async def test_a_yes_whose_body_is_cut_is_a_yes_unless_the_body_is_needed(
+    client: OrderClient, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("truncate:times=2")
+    done = await create_consent(client, "o_123", Consent(id="ci_new"))
+    assert (done.outcome, done.attempts, sandbox.count) == (OutcomeKind.APPLIED, 1, 1)
+    assert (await get_order(client, "o_123")).id == "o_123"
+    assert sandbox.count == 3
+
+
+@pytest.mark.parametrize("fault", ["drop-before", "drop-after"])
 async def test_a_cut_connection_is_lost_and_was_sent(client: OrderClient, sandbox: Sandbox, fault: str) -> None:
     sandbox.faults.add(fault)
     with pytest.raises(ConnectionLost) as caught:
