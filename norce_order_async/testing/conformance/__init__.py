@@ -5,7 +5,9 @@ It needs pytest, and trustme for the promises about TLS.
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.base", f"{__name__}.promises")
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{module}" for module in ("base", "exchange", "answers", "cancelling", "tls", "life"))
+)
 
 from norce_order_async.testing.conformance.promises import TransportConformance  # noqa: E402 (rewritten first)
 

@@ -1,0 +1,324 @@
+"""Answers that are none, that are too large, or that come at the wrong time."""
+
+import asyncio
+import gzip
+import math
+import random
+
+import pytest
+
+from norce_order_async.errors import (
+    ConnectionLost,
+    ReadTimeout,
+)
+from norce_order_async.testing.conformance.base import (
+    Promises,
+    in_a_loop,
+    make_request,
+    mark,
+    send_to,
+    settle,
+    sockets,
+)
+from norce_order_async.testing.conformance.lines import (
+    GARBAGE,
+    LARGE,
+    METHODS,
+    SHORT,
+    forever,
+    in_pieces,
+    make_request_as,
+    of,
+    then_close,
+    then_reset,
+)
+from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answer, answering
+
+
+class Answers(Promises):
+    """Answers that are none, that are too large, or that come at the wrong time."""
+
+    # Answers that are none
+
+    @pytest.mark.parametrize("garbage", GARBAGE)
+    @in_a_loop
+    async def test_garbage_is_no_answer(self, garbage: str) -> None:
+        """It may never pass for a 400 of the API's."""
+        async with RawOrigin(answering(then_close(GARBAGE[garbage]), OK)) as origin:
+            transport = self.open()
+            ending = await send_to(origin, transport, of("GET", origin))
+            assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
+            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+
+    @in_a_loop
+    async def test_silence_is_a_read_timeout(self) -> None:
+        """The request went out, and nothing came."""
+        async with RawOrigin(answering(forever)) as origin:
+            ending = await send_to(origin, self.open(), of("PATCH", origin), timeout=SHORT)
+            assert (type(ending.failure), ending.sent) == (ReadTimeout, True)
+            await origin.peers[0].gone.wait()
+
+    @pytest.mark.parametrize(
+        "start",
+        [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", b"HTTP/1.1 100 Continue\r\n\r\n"],
+        ids=["head", "body", "interim"],
+    )
+    @in_a_loop
+    async def test_an_answer_that_stops_is_a_read_timeout(self, start: bytes) -> None:
+        """In its head, in its body, or after an interim one."""
+        async with RawOrigin(answering(in_pieces(start), OK)) as origin:
+            ending = await send_to(origin, self.open(), of("PATCH", origin), timeout=SHORT)
+            assert (type(ending.failure), ending.sent) == (ReadTimeout, True)
+            await origin.peers[0].gone.wait()
+
+    @in_a_loop
+    async def test_a_bad_chunk_in_a_later_segment_ends_at_the_latest_with_the_timer(self) -> None:
+        """Some parsers hang there, and their own timers with them."""
+        line = in_pieces(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"zz\r\n")
+        async with RawOrigin(answering(line, OK)) as origin:
+            transport = self.open()
+            ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
+            assert isinstance(ending.failure, (ConnectionLost, ReadTimeout))
+            assert ending.sent is not False
+            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+
+    @in_a_loop
+    async def test_an_answer_that_drips_is_read_if_it_ends_in_time(self) -> None:
+        """The limit is for the whole attempt: pauses that are shorter do not lengthen it."""
+        pieces = [OK[n : n + 10] for n in range(0, len(OK), 10)]
+        async with RawOrigin(answering(in_pieces(*pieces, pause=0.01), in_pieces(*pieces, pause=SHORT / 2))) as origin:
+            transport = self.open()
+            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
+            assert (type(ending.failure), ending.sent) == (ReadTimeout, True)
+
+    @in_a_loop
+    async def test_no_limit_is_no_limit(self) -> None:
+        """None, or infinitely many seconds."""
+        async with RawOrigin() as origin:
+            for timeout in (None, math.inf):
+                request = of("GET", origin, connect=math.inf)
+                assert (await send_to(origin, self.open(), request, timeout=timeout)).answer.body == b"ok"
+
+    @in_a_loop
+    async def test_a_204_with_a_body_answers_nothing_else(self) -> None:
+        """It is an answer without a body, or none at all; its body is not read as the next answer."""
+        async with RawOrigin(answering(answer(204, b"HTTP/1.1 200 OK\r\n\r\n"), answer(404, b"{}"))) as origin:
+            transport = self.open()
+            ending = await send_to(origin, transport, of("DELETE", origin))
+            if ending.error is None:
+                assert (ending.answer.status, ending.answer.body) == (204, b"")
+            else:
+                assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
+            assert (await send_to(origin, transport, of("DELETE", origin))).answer.status == 404
+
+    @in_a_loop
+    async def test_a_switch_of_protocols_is_an_answer_and_ends_its_connection(self) -> None:
+        """Nobody asked for it."""
+        switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+        async with RawOrigin(answering(switch, OK)) as origin:
+            transport = self.open()
+            ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
+            assert ending.sent is not False
+            assert ending.response is None or ending.response.status == 101
+            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+
+    @pytest.mark.parametrize("seed", range(10))
+    @in_a_loop
+    async def test_whatever_comes_only_known_errors_come_out(self, seed: int) -> None:
+        """Random bytes, answers with random changes, and answers cut off at random, in random pieces."""
+        rng = random.Random(seed)
+        whole = [
+            answer(200, b"x" * 12, Set_Cookie="a=b", Content_Type="x/y; charset=z"),
+            b"HTTP/1.1 302 X\r\nLocation: http://[::\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            b"HTTP/1.1 503 X\r\nRetry-After: 1\r\nConnection: close\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08",
+        ]
+
+        def draw() -> bytes:
+            data = bytearray(rng.choice(whole))
+            kind = rng.randrange(4)
+            if kind == 0:
+                return rng.randbytes(rng.randrange(1, 200))
+            if kind == 1:
+                return bytes(data[: rng.randrange(len(data))])
+            for _ in range(rng.randrange(1, 4)):
+                place = rng.randrange(len(data))
+                data[place : place + rng.randrange(3)] = rng.choice(
+                    [rng.randbytes(rng.randrange(1, 4)), b"\r\n", b"\0", b":", b"\xff", b" ", b"9" * 30]
+                )
+            return bytes(data)
+
+        async def line(peer: Peer) -> bool:
+            data = draw()
+            cut = rng.randrange(len(data) + 1)
+            peer.write(data[:cut])
+            if rng.random() < 0.5:
+                await settle(3)
+            peer.write(data[cut:])
+            return False
+
+        async with RawOrigin(answering(line)) as origin:
+            transport = self.open()
+            for _ in range(40):
+                ending = await send_to(origin, transport, of(rng.choice(METHODS), origin), timeout=2.0)
+                assert ending.sent is not False
+                assert ending.response is None or ending.response.status not in (400, 413)
+
+    @in_a_loop
+    async def test_a_body_that_is_reset_is_not_whole(self) -> None:
+        """Also where nothing but the connection's end tells that of the body: a reset is no end."""
+        line = then_reset(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{")
+        async with RawOrigin(answering(line)) as origin:
+            ending = await send_to(origin, self.open(), of("GET", origin))
+            assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
+
+    # Bodies that are too large
+
+    @pytest.mark.parametrize("status", [200, 404, 500])
+    @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+    @in_a_loop
+    async def test_of_a_huge_body_the_beginning_is_read(self, status: int, chunked: bool) -> None:
+        """The answer stands, marked as truncated: a 2xx was applied, whatever the size of its body."""
+
+        async def line(peer: Peer) -> bool:
+            if chunked:
+                peer.write(f"HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+                while not peer.gone.is_set():
+                    peer.write(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+                    await asyncio.sleep(0)
+            else:
+                peer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 1000000000000\r\n\r\n".encode() + b"x" * 100_000)
+                await peer.gone.wait()
+            return False
+
+        async with RawOrigin(answering(line, OK)) as origin:
+            transport = self.open(max_body=50_000)
+            ending = await send_to(origin, transport, of("PATCH", origin))
+            assert (ending.answer.status, ending.answer.truncated) == (status, True)
+            assert ending.answer.body == b"x" * 50_000
+            await origin.peers[0].gone.wait()
+            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+
+    @in_a_loop
+    async def test_a_body_of_just_the_limit_is_whole(self) -> None:
+        """The limit itself is not too much."""
+        async with RawOrigin(answering(answer(200, b"x" * 1000))) as origin:
+            ending = await send_to(origin, self.open(max_body=1000), of("GET", origin))
+            assert (ending.answer.body, ending.answer.truncated) == (b"x" * 1000, False)
+
+    @in_a_loop
+    async def test_a_megabyte_is_read_without_asking(self) -> None:
+        """And not more, unless the transport is told so."""
+        async with RawOrigin(answering(answer(200, bytes(1024 * 1024)), answer(200, bytes(1024 * 1024 + 1)))) as origin:
+            transport = self.open()
+            whole, cut = [(await send_to(origin, transport, of("GET", origin))).answer for _ in range(2)]
+            assert (len(whole.body), whole.truncated, cut.truncated) == (1024 * 1024, False, True)
+
+    @in_a_loop
+    async def test_a_compressed_body_is_not_unpacked(self) -> None:
+        """It was not asked for, and may be a bomb."""
+        bomb = gzip.compress(bytes(50_000_000))
+        async with RawOrigin(answering(answer(200, bomb, Content_Encoding="gzip"))) as origin:
+            ending = await send_to(origin, self.open(), of("GET", origin))
+            assert ending.answer.body == bomb
+
+    # Answers at the wrong time
+
+    @pytest.mark.parametrize("closes", [True, False])
+    @in_a_loop
+    async def test_an_early_answer_does_not_hang(self, closes: bool) -> None:
+        """The server answers before it has read the request's body; the rest of it goes nowhere."""
+        again = make_request("GET", "")
+        open_then = 0
+
+        async def serve(peer: Peer) -> None:
+            nonlocal open_then
+            head = await peer.head()
+            if mark(again) in head:
+                peer.write(OK)
+                return
+            peer.pause()
+            await settle(20)
+            open_then = sockets()
+            peer.write(answer(413, b"too large"))
+            await settle()
+            if closes:
+                peer.reset()
+            else:
+                await stay.wait()
+
+        stay = asyncio.Event()
+        async with RawOrigin(serve, window=4096) as origin:
+            transport = self.open()
+            ending = await send_to(origin, transport, make_request("PATCH", origin.url, LARGE))
+            if ending.error is None:
+                assert (ending.answer.status, ending.answer.body) == (413, b"too large")
+            else:
+                assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
+            await settle()
+            assert not open_then or sockets() < open_then, "the connection stays open for what is unsent"
+            first = origin.peers[0]
+            first.resume()
+            await first.gone.wait()
+            assert len(first.received) < len(LARGE)
+            assert (await send_to(origin, transport, make_request_as(again, origin.url))).answer.body == b"ok"
+            assert len(origin.peers) == 2
+            stay.set()
+
+    @pytest.mark.parametrize("arrives", ["with the answer", "later", "at the last moment", "in part", "with the end"])
+    @in_a_loop
+    async def test_a_stray_answer_does_not_answer_the_next_request(self, arrives: str) -> None:
+        """What comes on an idle connection belongs to no request: never to the next."""
+        stray, mine = answer(200, b"stray"), answer(404, b"mine")
+
+        async def second(peer: Peer) -> bool:
+            peer.write(stray[20:] + mine if arrives == "in part" else mine)
+            return False
+
+        first = OK + stray if arrives == "with the answer" else OK
+        async with RawOrigin(answering(first, second, mine)) as origin:
+            transport = self.open()
+            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            idle = origin.peers[0]
+            if arrives != "with the answer":
+                idle.write(stray[:20] if arrives == "in part" else stray)
+            if arrives == "with the end":
+                idle.close()
+            if arrives not in ("at the last moment", "with the end"):
+                await settle(20)
+            ending = await send_to(origin, transport, of("DELETE", origin))
+            if ending.error is None:
+                assert (ending.answer.status, ending.answer.body) == (404, b"mine")
+            else:
+                assert isinstance(ending.failure, ConnectionLost)
+
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("when", ["before", "while"])
+    @in_a_loop
+    async def test_the_end_of_an_idle_connection_at_the_moment_of_sending(self, when: str, method: str) -> None:
+        """The request goes over another connection, or is reported lost; it is not sent twice."""
+
+        async def serve(peer: Peer) -> None:
+            await peer.request()
+            peer.write(OK)
+            if peer is origin.peers[0] and when == "while":
+                with_bytes.set()
+                await peer.head()
+                peer.reset()
+            elif peer is origin.peers[0]:
+                await with_bytes.wait()
+            else:
+                await peer.request()
+
+        with_bytes = asyncio.Event()
+        async with RawOrigin(serve) as origin:
+            transport = self.open()
+            await send_to(origin, transport, of("GET", origin))
+            if when == "before":
+                origin.peers[0].close()
+            ending = await send_to(origin, transport, of(method, origin))
+            if ending.error is not None:
+                assert isinstance(ending.failure, ConnectionLost)
+            elif len(origin.peers) > 1:
+                assert ending.answer.body == b"ok"
+            with_bytes.set()

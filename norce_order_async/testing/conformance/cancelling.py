@@ -1,0 +1,186 @@
+"""Cancelling, at any instant."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from norce_order_async.errors import (
+    ReadTimeout,
+)
+from norce_order_async.http import Request
+from norce_order_async.testing.conformance.base import (
+    Promises,
+    in_a_loop,
+    make_request,
+    mark,
+    send,
+    send_to,
+    settle,
+    sockets,
+    together,
+)
+from norce_order_async.testing.conformance.lines import (
+    LARGE,
+    SHORT,
+)
+from norce_order_async.testing.conformance.origin import OK, Hole, Peer, RawOrigin
+from norce_order_async.transport import Transport
+
+
+class Cancelling(Promises):
+    """Cancelling, at any instant."""
+
+    @in_a_loop
+    async def test_cancelling_ends_at_once_and_sends_nothing_more(self) -> None:
+        """2,000 times at random instants of every phase; then the transport is as good as new.
+
+        Each has to end within 0.1 s. A machine that is busy with something else may add to one, so that is asked
+        of 99 in 100, and half a second of all.
+        """
+        sweep = Sweep(self.open(), random.Random(20260))
+        await sweep.run(2000)
+        assert sweep.cancelled == 2000
+        sweep.times.sort()
+        assert sweep.times[int(len(sweep.times) * 0.99)] < 0.1
+        assert sweep.times[-1] < 0.5
+
+    @in_a_loop
+    async def test_a_cancelled_request_is_not_sent_on(self) -> None:
+        """Also what already waits in a buffer stays there, and the connection is not kept for it."""
+        async with RawOrigin(window=4096) as origin:
+
+            async def serve(peer: Peer) -> None:
+                await peer.head()
+                peer.pause()
+                await stay.wait()
+
+            stay = asyncio.Event()
+            origin.serve = serve
+            transport = self.open()
+            for cancels in (True, False):
+                call = asyncio.ensure_future(
+                    send(transport, make_request("PATCH", origin.url, LARGE), timeout=5.0 if cancels else SHORT)
+                )
+                peer = await origin.peer(0 if cancels else 1)
+                await settle(20)
+                open_then = sockets()
+                if cancels:
+                    call.cancel()
+                (ending,) = await together(call)
+                if cancels:
+                    assert isinstance(ending, asyncio.CancelledError)
+                else:
+                    assert (type(ending.failure), ending.sent) == (ReadTimeout, True)
+                await settle()
+                assert not open_then or sockets() < open_then, "the connection stays open for what is unsent"
+                peer.resume()
+                await peer.gone.wait()
+                assert len(peer.received) < len(LARGE)
+            stay.set()
+
+
+class Sweep:
+    """Many sends, each cancelled at some instant of one of its phases."""
+
+    def __init__(self, transport: Transport, rng: random.Random) -> None:
+        self.cancelled = 0
+        self.times: list[float] = []
+        self._transport = transport
+        self._rng = rng
+        self._waiting: dict[bytes, asyncio.Event] = {}
+        self._stay = asyncio.Event()
+
+    async def run(self, count: int) -> None:
+        """Cancel so many, ten at once; afterwards, see what the server has got."""
+        async with RawOrigin(self._serve) as origin, RawOrigin(self._serve, window=4096) as narrow, Hole() as hole:
+            phases: dict[str, Callable[[], Awaitable[None]]] = {
+                "connect": partial(self._connect, hole if hole.works else origin),
+                "send": partial(self._in_phase, "send", narrow, LARGE),
+                "wait": partial(self._in_phase, "wait", origin, b"{}"),
+                "read": partial(self._in_phase, "read", origin, b"{}"),
+                "any": partial(self._anywhere, origin),
+            }
+            names = list(phases)
+            left = count
+
+            async def work() -> None:
+                nonlocal left
+                while left > 0:
+                    left -= 1
+                    await phases[self._rng.choices(names, [4, 1, 5, 5, 5])[0]]()
+
+            workers = [asyncio.ensure_future(work()) for _ in range(10)]
+            try:
+                await asyncio.gather(*workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await together(*workers)
+            # As good as new, and one connection is enough for it.
+            for _ in range(3):
+                request = make_request("GET", f"{origin.url}/answer")
+                assert (await send_to(origin, self._transport, request)).answer.body == b"ok"
+            await self._transport.aclose()
+            for peer in origin.peers + narrow.peers:
+                peer.resume()
+                await peer.gone.wait()
+                assert len(peer.received) < len(LARGE), "what was cancelled was sent on"
+            self._stay.set()
+
+    async def _serve(self, peer: Peer) -> None:
+        while True:
+            head = await peer.head()
+            phase = head.split(b" ", 2)[1].strip(b"/")
+            if phase == b"answer":
+                peer.write(OK)
+                continue
+            if phase == b"send":
+                peer.pause()
+            if phase == b"read":
+                peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+            for name, event in self._waiting.items():
+                if name in head:
+                    event.set()
+            if phase == b"send":
+                await self._stay.wait()
+            await peer.end()
+            return
+
+    async def _connect(self, target: RawOrigin | Hole) -> None:
+        call = self._start(make_request("PATCH", f"{target.url}/wait", b"{}"))
+        await settle(self._rng.randrange(12))
+        await self._cancel(call)
+
+    async def _in_phase(self, phase: str, origin: RawOrigin, body: bytes) -> None:
+        request = make_request("PATCH", f"{origin.url}/{phase}", body)
+        arrived = self._waiting[mark(request)] = asyncio.Event()
+        call = self._start(request)
+        await arrived.wait()
+        await settle(self._rng.randrange(6))
+        await self._cancel(call)
+        del self._waiting[mark(request)]
+
+    async def _anywhere(self, origin: RawOrigin) -> None:
+        while True:
+            call = self._start(make_request("GET", f"{origin.url}/answer"))
+            await settle(self._rng.randrange(40))
+            if not call.done():
+                await self._cancel(call)
+                return
+            assert (await call).body == b"ok"
+
+    def _start(self, request: Request) -> "asyncio.Task[Any]":
+        return asyncio.ensure_future(self._transport.send(request, timeout=10.0))
+
+    async def _cancel(self, call: "asyncio.Task[Any]") -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        call.cancel()
+        await asyncio.wait([call])
+        self.times.append(loop.time() - start)
+        self.cancelled += call.cancelled()
+        if not call.cancelled():
+            error = call.exception()
+            raise AssertionError(f"a cancelled send ended otherwise: {error!r}") from error

@@ -1,0 +1,168 @@
+"""Event loops, threads, and closing."""
+
+import asyncio
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from norce_order_async.errors import (
+    ClientStateError,
+)
+from norce_order_async.testing.conformance.base import (
+    Promises,
+    in_a_loop,
+    make_request,
+    mark,
+    send,
+    send_to,
+    settle,
+    sockets,
+    together,
+)
+from norce_order_async.testing.conformance.lines import (
+    LARGE,
+    of,
+)
+from norce_order_async.testing.conformance.origin import OK, Hole, Peer, RawOrigin
+
+
+class Life(Promises):
+    """Event loops, threads, and closing."""
+
+    def test_it_serves_several_event_loops_one_after_another(self) -> None:
+        """Three times ``asyncio.run``, without a warning of a connection left open."""
+        transport = self.make_transport()
+
+        async def once() -> None:
+            async with RawOrigin() as origin:
+                for _ in range(2):
+                    assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+
+        before = sockets()
+        for _ in range(3):
+            self.run(once)
+            assert sockets() <= before
+        self.run(transport.aclose)
+
+    def test_it_serves_several_event_loops_at_once_and_closes_in_all(self) -> None:
+        """Each in a thread of its own."""
+        transport = self.make_transport()
+        used, closed, failures = threading.Barrier(4), threading.Event(), list[BaseException]()
+
+        async def elsewhere() -> None:
+            async with RawOrigin() as origin:
+                calls = [send_to(origin, transport, of("PATCH", origin)) for _ in range(20)]
+                assert {ending.answer.body for ending in await asyncio.gather(*calls)} == {b"ok"}
+                await asyncio.to_thread(used.wait, 10)
+                await asyncio.to_thread(closed.wait, 10)
+                for peer in origin.peers:
+                    await peer.gone.wait()
+                assert isinstance((await send(transport, of("GET", origin))).error, ClientStateError)
+
+        def run() -> None:
+            try:
+                self.run(elsewhere)
+            except BaseException as error:
+                failures.append(error)
+                used.abort()
+
+        async def here() -> None:
+            async with RawOrigin() as origin:
+                await send_to(origin, transport, of("GET", origin))
+                await asyncio.to_thread(used.wait, 10)
+                await transport.aclose()
+                closed.set()
+
+        before = sockets()
+        threads = [threading.Thread(target=run) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            self.run(here)
+        finally:
+            closed.set()
+            for thread in threads:
+                thread.join()
+        assert not failures
+        assert sockets() <= before
+
+    @in_a_loop
+    async def test_closed_is_closed_however_often(self) -> None:
+        """Unused or used, twice, or twice at once."""
+        async with RawOrigin() as origin:
+            for used in (False, True):
+                for at_once in (False, True):
+                    transport = self.make_transport()
+                    if used:
+                        await send_to(origin, transport, of("GET", origin))
+                    if at_once:
+                        assert await together(transport.aclose(), transport.aclose()) == [None, None]
+                    else:
+                        await transport.aclose()
+                        await transport.aclose()
+                    request = of("GET", origin)
+                    assert isinstance((await send_to(origin, transport, request)).error, ClientStateError)
+                    assert not origin.got(mark(request))
+            async with self.make_transport() as transport:
+                await send_to(origin, transport, of("GET", origin))
+            assert isinstance((await send_to(origin, transport, of("GET", origin))).error, ClientStateError)
+
+    @pytest.mark.parametrize("phase", ["name", "connect", "handshake", "send", "wait", "read", "idle"])
+    @in_a_loop
+    async def test_closing_with_calls_in_flight_cancels_nobody(
+        self, phase: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They end with an answer, a TransportError or a ClientStateError, and their connections are gone."""
+        stay, asked, answered = asyncio.Event(), threading.Event(), threading.Event()
+
+        async def serve(peer: Peer) -> None:
+            if phase == "handshake":
+                await stay.wait()
+            await peer.head()
+            peer.pause()
+            if phase == "read":
+                peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+            if phase == "idle":
+                peer.write(OK)
+                peer.resume()
+            await stay.wait()
+
+        def slow(*_: object, **__: object) -> Any:
+            asked.set()
+            answered.wait(10)
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        async with Hole() as hole, RawOrigin(serve, window=4096) as origin:
+            transport = self.open()
+            scheme = "https" if phase == "handshake" else "http"
+            url = hole.url if phase == "connect" else f"{scheme}://127.0.0.1:{origin.port}"
+            if phase == "connect" and not hole.works:
+                pytest.skip("this system takes every connection")
+            if phase == "name":
+                monkeypatch.setattr(socket, "getaddrinfo", slow)
+                url = "http://absent.invalid"
+            body = LARGE if phase == "send" else b"{}"
+            requests = [make_request("PATCH", url, body, connect=0.5) for _ in range(3)]
+            calls = [asyncio.ensure_future(send(transport, request)) for request in requests]
+            if phase == "name":
+                await asyncio.to_thread(asked.wait, 10)
+            elif phase != "connect":
+                await origin.peer(2)
+            await settle(20)
+            try:
+                await transport.aclose()
+                for request, ending in zip(requests, await together(*calls), strict=True):
+                    assert not isinstance(ending, BaseException), f"{ending!r} came out"
+                    assert (phase == "idle") == (ending.error is None)
+                    if phase in ("name", "connect", "handshake"):
+                        assert ending.sent is False
+                        assert not origin.got(mark(request))
+            finally:
+                answered.set()
+            for peer in origin.peers:
+                peer.resume()
+                await peer.gone.wait()
+                assert len(peer.received) < len(LARGE)
+            stay.set()

@@ -1,0 +1,102 @@
+"""What the servers of the tests say, and the requests that they get."""
+
+import asyncio
+from typing import Any
+
+from norce_order_async.http import Request
+from norce_order_async.testing.conformance.base import (
+    make_request,
+    settle,
+)
+from norce_order_async.testing.conformance.origin import Hole, Line, Peer, RawOrigin
+
+METHODS = ["GET", "PUT", "DELETE", "POST", "PATCH"]
+BODIES = {"PUT": b'{"a":1}', "POST": b'{"b":2}', "PATCH": b'{"c":3}'}
+SHORT = 0.15
+"""The time limit of tests in which it has to strike."""
+LARGE = bytes(8 * 1024 * 1024)
+"""A body that no pair of socket buffers holds."""
+
+
+async def forever(peer: Peer) -> bool:
+    """Say nothing."""
+    await peer.end()
+    return False
+
+
+async def reset(peer: Peer) -> bool:
+    """Cut with a TCP reset."""
+    peer.reset()
+    return False
+
+
+def then_close(data: bytes) -> Line:
+    """Write these bytes and close."""
+
+    async def line(peer: Peer) -> bool:
+        peer.write(data)
+        return False
+
+    return line
+
+
+def then_reset(data: bytes) -> Line:
+    """Write these bytes, and cut when they have arrived."""
+
+    async def line(peer: Peer) -> bool:
+        peer.write(data)
+        await settle()
+        peer.reset()
+        return False
+
+    return line
+
+
+def in_pieces(*pieces: bytes, pause: float = 0.0) -> Line:
+    """Write these one after the other, so that each arrives alone."""
+
+    async def line(peer: Peer) -> bool:
+        for piece in pieces:
+            peer.write(piece)
+            await settle()
+            if pause:
+                await asyncio.sleep(pause)
+        return True
+
+    return line
+
+
+def of(method: str, origin: RawOrigin | Hole, path: str = "/api/v0/checkout/orders/o_123", **more: Any) -> Request:
+    """A request of that method, with a body where the method usually has one."""
+    return make_request(method, origin.url + path, BODIES.get(method), **more)
+
+
+FAILURES: dict[str, Line] = {
+    "closed": None,
+    "reset": reset,
+    "closed in the head": then_close(b"HTTP/1.1 200 O"),
+    "closed after the head": then_close(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"),
+    "reset after the head": then_reset(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"),
+    "truncated": then_close(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+    "truncated chunks": then_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+}
+
+GARBAGE: dict[str, bytes] = {
+    "ssh": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "noise": b"\x00\xff" * 100,
+    "a TLS alert": b"\x15\x03\x01\x00\x02\x02\x46",
+    "http/2": b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18),
+    "no status": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+    "length and chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello",
+    "a bad header": b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n",
+    "a bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a huge header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000 + b"\r\n\r\n",
+    "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000 + b"\r\n",
+}
+
+
+def make_request_as(request: Request, url: str) -> Request:
+    """The same request to another address."""
+    return Request(request.call, request.method, url, request.headers, request.body)

@@ -1,0 +1,168 @@
+"""TLS, and proxies that refuse."""
+
+import asyncio
+
+import pytest
+
+from norce_order_async.errors import (
+    ConnectionLost,
+    ConnectTimeout,
+    ProxyError,
+    TLSError,
+)
+from norce_order_async.testing.conformance.base import (
+    CANARY,
+    Promises,
+    in_a_loop,
+    make_request,
+    send,
+    send_to,
+    together,
+)
+from norce_order_async.testing.conformance.certificates import Certificates
+from norce_order_async.testing.conformance.lines import (
+    FAILURES,
+    SHORT,
+    forever,
+    of,
+)
+from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answer, answering
+
+
+class Tls(Promises):
+    """TLS, and proxies that refuse."""
+
+    # TLS
+
+    @in_a_loop
+    async def test_tls_works_with_a_certificate_that_is_trusted(self, certificates: Certificates) -> None:
+        """The others of these tests would prove little without it."""
+        async with RawOrigin(answering(OK, OK, None), tls=certificates.server) as origin:
+            transport = self.open(ssl_context=certificates.trusted)
+            for _ in range(2):
+                assert (await send_to(origin, transport, of("PATCH", origin))).answer.body == b"ok"
+            ending = await send_to(origin, transport, of("PATCH", origin))
+            assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
+
+    @pytest.mark.parametrize("flaw", ["unknown authority", "wrong host"])
+    @in_a_loop
+    async def test_a_certificate_that_is_not_accepted_was_not_sent(self, certificates: Certificates, flaw: str) -> None:
+        """And trying again does not help."""
+        wrong = flaw == "wrong host"
+        async with RawOrigin(tls=certificates.wrong_host if wrong else certificates.server) as origin:
+            transport = self.open(ssl_context=certificates.trusted) if wrong else self.open()
+            ending = await send_to(origin, transport, of("DELETE", origin))
+            assert (type(ending.failure), ending.sent, ending.failure.retryable) == (TLSError, False, False)
+
+    @pytest.mark.parametrize("way", ["reset at once", "closed at once", "reset", "closed"])
+    @in_a_loop
+    async def test_a_handshake_that_is_cut_was_not_sent_and_may_be_tried_again(self, way: str) -> None:
+        """It says nothing about the certificate."""
+
+        async def serve(peer: Peer) -> None:
+            if "at once" not in way:
+                await peer.more()
+            if "reset" in way:
+                peer.reset()
+
+        async with RawOrigin(serve) as origin:
+            request = make_request("DELETE", origin.url.replace("http:", "https:"))
+            ending = await send_to(origin, self.open(), request)
+            assert ending.sent is False
+            assert ending.failure.retryable
+            assert not isinstance(ending.failure, TLSError)
+
+    @pytest.mark.parametrize("which", ["connect", "attempt"])
+    @in_a_loop
+    async def test_a_handshake_that_stops_is_a_connect_timeout(self, which: str) -> None:
+        """A connection is made when its handshake is done."""
+        async with RawOrigin(Peer.end) as origin:
+            url = origin.url.replace("http:", "https:")
+            request = make_request("DELETE", url, connect=SHORT if which == "connect" else 5.0)
+            ending = await send_to(origin, self.open(), request, timeout=SHORT if which == "attempt" else 5.0)
+            assert (type(ending.failure), ending.sent) == (ConnectTimeout, False)
+            await origin.peers[0].gone.wait()
+
+    @in_a_loop
+    async def test_a_server_without_tls_was_not_sent(self) -> None:
+        """It answers the handshake with something else."""
+
+        async def serve(peer: Peer) -> None:
+            await peer.more()
+            peer.write(answer(400, b"plain HTTP only"))
+            await peer.end()
+
+        async with RawOrigin(serve) as origin:
+            ending = await send_to(origin, self.open(), make_request("DELETE", origin.url.replace("http:", "https:")))
+            assert ending.failure.sent is False
+
+    # A proxy
+
+    @pytest.mark.parametrize("status", [403, 407, 502])
+    @in_a_loop
+    async def test_a_proxy_that_refuses_was_not_sent(self, status: int) -> None:
+        """Its answer is not the API's; the proxy does not see the request."""
+        async with RawOrigin(answering(answer(status, b"no", Proxy_Authenticate="Basic"))) as proxy:
+            ending = await send_to(proxy, self.open(proxy=proxy.url), make_request("DELETE", "https://norce.invalid/a"))
+            assert (type(ending.failure), ending.sent) == (ProxyError, False)
+            assert [request.split(b"\r\n")[0] for request in proxy.requests] == [b"CONNECT norce.invalid:443 HTTP/1.1"]
+
+    @in_a_loop
+    async def test_a_proxy_that_is_not_there_was_not_sent(self) -> None:
+        """Nobody listens there."""
+        async with RawOrigin() as proxy:
+            pass
+        for url in ("https://norce.invalid/a", "http://127.0.0.1:1/a"):
+            ending = await send(self.open(proxy=proxy.url), make_request("DELETE", url))
+            assert (type(ending.failure), ending.sent) == (ProxyError, False)
+
+    @pytest.mark.parametrize("way", ["closed", "reset", "closed in the head"])
+    @in_a_loop
+    async def test_a_proxy_that_hangs_up_was_not_sent(self, way: str) -> None:
+        """It did so before there was a way to the server."""
+        async with RawOrigin(answering(FAILURES[way])) as proxy:
+            ending = await send_to(proxy, self.open(proxy=proxy.url), make_request("DELETE", "https://norce.invalid/a"))
+            assert ending.failure.sent is False
+
+    @in_a_loop
+    async def test_a_proxy_that_says_nothing_is_a_connect_timeout(self) -> None:
+        """There is no connection before it has answered."""
+        async with RawOrigin(answering(forever)) as proxy:
+            request = make_request("DELETE", "https://norce.invalid/a", connect=SHORT)
+            ending = await send_to(proxy, self.open(proxy=proxy.url), request)
+            assert (type(ending.failure), ending.sent) == (ConnectTimeout, False)
+            await proxy.peers[0].gone.wait()
+
+    @in_a_loop
+    async def test_a_proxy_carries_what_is_encrypted(self, certificates: Certificates) -> None:
+        """It sees where to, and nothing else."""
+        async with RawOrigin(answering(OK), tls=certificates.server) as origin:
+
+            async def serve(peer: Peer) -> None:
+                await peer.request()
+                reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
+                peer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+                given = len(peer.received)
+
+                async def back() -> None:
+                    while data := await reader.read(65536):
+                        peer.write(data)
+
+                returning = asyncio.ensure_future(back())
+                try:
+                    while True:
+                        await peer.more()
+                        writer.write(peer.received[given:])
+                        given = len(peer.received)
+                finally:
+                    returning.cancel()
+                    writer.transport.abort()
+                    await together(returning, writer.wait_closed())
+
+            async with RawOrigin(serve) as proxy:
+                transport = self.open(proxy=proxy.url, ssl_context=certificates.trusted)
+                ending = await send_to(origin, transport, of("PATCH", origin))
+                assert ending.answer.body == b"ok"
+                assert proxy.requests[0].startswith(f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\n".encode())
+                assert not proxy.got(CANARY.encode())
+                await self.close_all()
