@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from norce_order_async.batch.report import Problem, Report, Summary
     from norce_order_async.batch.run import Outcome, run_batch
     from norce_order_async.call import Call, Repeat
-    from norce_order_async.client import OrderClient, Stats
+    from norce_order_async.client import OrderClient
     from norce_order_async.clock import Clock, SystemClock
     from norce_order_async.config import UNSET, CallOptions, Environment, Timeout, Unset
     from norce_order_async.endpoints.attributes import patch_attributes
@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from norce_order_async.operations import Operation, QueryValue
     from norce_order_async.outcome import Attempt, OutcomeKind
     from norce_order_async.policy import BackOff, RetryPolicy, passing_failure
+    from norce_order_async.stats import Stats
     from norce_order_async.tokens import ClientCredentials, TokenPair
     from norce_order_async.transport import Transport
     from norce_order_async.transport.aiohttp import AiohttpTransport
@@ -241,7 +242,7 @@ _EXPORTS = {
     "batch.report": "Problem Report Summary",
     "batch.run": "Outcome run_batch",
     "call": "Call Repeat",
-    "client": "OrderClient Stats",
+    "client": "OrderClient",
     "clock": "Clock SystemClock",
     "config": "CallOptions Environment Timeout UNSET Unset",
     "endpoints.attributes": "patch_attributes",
@@ -270,6 +271,7 @@ _EXPORTS = {
     "outcome": "Attempt OutcomeKind",
     "policy": "BackOff RetryPolicy passing_failure",
     "tokens": "ClientCredentials TokenPair",
+    "stats": "Stats",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",
     "wire": "JSON",

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -30,6 +29,7 @@ from norce_order_async.config import (
     check_base_url,
     check_retry,
 )
+from norce_order_async.environ import settings_from
 from norce_order_async.errors import CallError, ClientClosedError, ClientStateError, ConfigurationError
 from norce_order_async.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler, Middleware, compile_chain
@@ -44,6 +44,7 @@ from norce_order_async.middleware.retry import Retry
 from norce_order_async.operations import Operation, QueryValue
 from norce_order_async.outcome import OutcomeKind, failed_outcome
 from norce_order_async.policy import RetryPolicy
+from norce_order_async.stats import Stats
 from norce_order_async.transport import Transport
 
 T = TypeVar("T")
@@ -78,29 +79,6 @@ class _Core:
         self.attempts += len(call.attempts)
         self.retries += sum(attempt.delay is not None for attempt in call.attempts)
         self.outcomes[call.outcome] += 1
-
-
-@attrs.frozen
-class Stats:
-    """What a client and its scoped views did so far.
-
-    Attributes:
-        calls: Calls that ended.
-        attempts: The requests that they took.
-        retries: How often one was tried again after a wait.
-        outcomes: How many calls ended in each outcome.
-        budget_left: Tokens left for retries; None when there is no budget.
-        slots_used: Requests under way now.
-        slots: How many may be under way at once in each event loop.
-    """
-
-    calls: int
-    attempts: int
-    retries: int
-    outcomes: Mapping[OutcomeKind, int]
-    budget_left: int | None
-    slots_used: int
-    slots: int
 
 
 class OrderClient:
@@ -212,24 +190,7 @@ class OrderClient:
         Raises:
             ConfigurationError: A setting is missing or wrong.
         """
-        variables = os.environ if environ is None else environ
-        given: dict[str, Any] = {
-            name: value for name, value in overrides.items() if value is not None or name == "retry"
-        }
-        names = ["merchant", "channel", "adapter_id"]
-        if "base_url" not in given:
-            names += ["environment", "slug"]
-        if "environment" not in given and "slug" not in given:
-            names.append("base_url")
-        for name in names:
-            if name not in given and (value := variables.get(f"NORCE_{name.upper()}")):
-                given[name] = value
-        if "auth" not in given:
-            given["auth"] = _token_from(variables)
-        for name in ("merchant", "channel"):
-            if name not in given:
-                raise ConfigurationError(f"no {name}: set NORCE_{name.upper()}, or give it as an argument")
-        return cls(**given)
+        return cls(**settings_from(os.environ if environ is None else environ, overrides))
 
     def scoped(
         self,
@@ -462,18 +423,6 @@ def _setting(name: str, value: object) -> str:
         return check_header_value(name, value)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
-
-
-def _token_from(variables: Mapping[str, str]) -> str:
-    if token := variables.get("NORCE_TOKEN"):
-        return token
-    path = variables.get("NORCE_TOKEN_FILE")
-    if not path:
-        raise ConfigurationError("no token: set NORCE_TOKEN, or NORCE_TOKEN_FILE to a file that holds it")
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"NORCE_TOKEN_FILE cannot be read: {error}") from None
 
 
 def _default_transport() -> Transport:
