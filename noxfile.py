@@ -172,6 +172,19 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Hold the outcomes of 200,000 operations through faults against what the origin knows; takes minutes."""
+    """Hold the outcomes of 200,000 operations through faults against what the origin knows; takes minutes.
+
+    Then the same with faults that others make, mitmproxy and WireMock, each skipped where it cannot be had.
+    """
     install(session, ".[all]")
+    anything = range(256)
+    # mitmproxy has many dependencies: together with the package, so that it gets none that the package cannot have.
+    session.install(".[all]", *group("soak"), success_codes=anything)
+    wiremock = session.create_tmp()
+    if shutil.which("npm"):
+        npm = ["npm", "install", "--prefix", wiremock, "--no-save", "--no-audit", "--no-fund", "wiremock@3"]
+        session.run(*npm, external=True, success_codes=anything)
     session.run("python", "tests/invariants.py", "20000", "--seeds", "5", env={"PYTHONSAFEPATH": "1"})
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "soak_injectors.mitm", "20000", env=env)
+    session.run("python", "-m", "soak_injectors.wiremock", wiremock, env=env)

@@ -10,7 +10,8 @@ import asyncio
 import random
 import sys
 from collections import Counter
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Literal, get_args
 
 import attrs
@@ -35,6 +36,8 @@ from norce_order_async.client import OrderClient
 from norce_order_async.testing import SANDBOX_TOKEN, FakeClock, Sandbox, SandboxServer, SandboxTransport
 
 Door = Literal["sockets", "in process"]
+Through = Callable[[str], AbstractAsyncContextManager[str]]
+"""Something that stands between: takes the origin's address, and has another one while it is entered."""
 
 FAULTS = (
     "drop-before:share=4%",
@@ -55,10 +58,12 @@ class Refusing(Transport):
     def __init__(self, inner: Transport, rng: random.Random) -> None:
         self.inner = inner
         self.rng = rng
+        self.refused = 0
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         """Send, or don't."""
         if self.rng.random() < REFUSED:
+            self.refused += 1
             raise ConnectError("refused by the test", sent=False)
         return await self.inner.send(request, timeout=timeout)
 
@@ -75,11 +80,13 @@ class Result:
         violations: Every outcome that is not true, in words.
         outcomes: How many operations ended in each.
         attempts: Requests for each operation.
+        sent: Requests in all that were not refused.
     """
 
     violations: list[str]
     outcomes: Counter[OutcomeKind]
     attempts: float
+    sent: int
 
     @property
     def unknown(self) -> float:
@@ -87,8 +94,11 @@ class Result:
         return self.outcomes[OutcomeKind.UNKNOWN] / self.outcomes.total()
 
 
-async def run(count: int, seed: int, door: Door) -> Result:
-    """Run ``count`` operations, each on a thing of its own, and compare."""
+async def run(count: int, seed: int, door: Door, through: Through | None = None) -> Result:
+    """Run ``count`` operations, each on a thing of its own, and compare.
+
+    With ``through`` (the door is a socket then) the origin has no faults: they are made by what stands between.
+    """
     rng = random.Random(seed)
     sandbox = Sandbox(seed=seed, remember=0)
     orders = [f"o_{number}" for number in range(max(1, count // 100))]
@@ -100,7 +110,8 @@ async def run(count: int, seed: int, door: Door) -> Result:
         mine = range(place, count, len(orders))
         wanted = [number for number in mine if kinds[number] in ("patch_consent", "delete_consent") and exists[number]]
         sandbox.add_order(order_id, consents=[f"c_{number}" for number in wanted])
-    sandbox.faults.add(*FAULTS)
+    if through is None:
+        sandbox.faults.add(*FAULTS)
 
     outcomes: dict[int, OutcomeKind] = {}
     attempts = 0
@@ -129,18 +140,21 @@ async def run(count: int, seed: int, door: Door) -> Result:
         if door == "sockets":
             server = await stack.enter_async_context(SandboxServer(sandbox))
             url = server.url
+            if through is not None:
+                url = await stack.enter_async_context(through(url))
             inner: Transport = AiohttpTransport()
         else:
             url, inner = "http://localhost/checkout/order", SandboxTransport(sandbox)
+        refusing = Refusing(inner, rng)
         client = await stack.enter_async_context(
             OrderClient(
                 base_url=url,
                 merchant="norce",
                 channel="1",
                 auth=SANDBOX_TOKEN,
-                transport=Refusing(inner, rng),
+                transport=refusing,
                 retry=RetryPolicy.batch(),
-                timeout=Timeout(total=1e6),
+                timeout=Timeout(total=1e6, attempt=2.0 if through else 15.0),
                 clock=FakeClock(),
             )
         )
@@ -168,7 +182,7 @@ async def run(count: int, seed: int, door: Door) -> Result:
             }[kind]
             if effects > 1 or (outcome.done and not effects) or (effects and outcome in NOTHING_DONE):
                 violations.append(f"{number}: {kind} is {outcome}, but the origin has it {effects} times")
-    return Result(violations, Counter(outcomes.values()), attempts / count)
+    return Result(violations, Counter(outcomes.values()), attempts / count, attempts - refusing.refused)
 
 
 NOTHING_DONE = (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
