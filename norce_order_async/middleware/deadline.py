@@ -16,7 +16,7 @@ class Deadline:
 
     def __init__(self, call: Call) -> None:
         total = call.timeout.total
-        self._total = total
+        self._call = call
         self._timer = asyncio.timeout(None if math.isinf(total) else total)
 
     async def __aenter__(self) -> None:
@@ -28,4 +28,7 @@ class Deadline:
         try:
             await self._timer.__aexit__(kind, error, traceback)
         except TimeoutError:  # raised by an expired timer only; any other one passes through as it is
-            raise DeadlineExceeded(f"no success within {self._total:g} s") from None
+            attempts = self._call.attempts
+            if attempts and attempts[-1].error == "CancelledError":
+                attempts[-1].error = DeadlineExceeded.__name__  # that is who cancelled it
+            raise DeadlineExceeded(f"no success within {self._call.timeout.total:g} s") from None

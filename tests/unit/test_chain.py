@@ -129,6 +129,7 @@ async def test_a_call_whose_turn_never_comes_was_not_sent() -> None:
     with pytest.raises(DeadlineExceeded) as caught:
         await first
     assert caught.value.outcome is OutcomeKind.UNKNOWN
+    assert caught.value.attempts[0].error == "DeadlineExceeded"
 
 
 async def test_closing_wakes_who_waits_between_attempts() -> None:
