@@ -61,7 +61,8 @@ class Response:
         status: The HTTP status.
         headers: The headers, their names in lower case.
         body: The body's bytes.
-        truncated: Whether the body is larger than the transport reads; ``body`` is its beginning then.
+        truncated: Whether ``body`` is not the whole of it: it is larger than the transport reads, or was cut off on the
+            way where the operation needs none.
     """
 
     request: Request = attrs.field(repr=False)

@@ -34,6 +34,11 @@ def last_attempt(state: RetryCallState) -> Attempt:
     return attempt
 
 
+def spread(asked: float) -> float:
+    """Seconds to add to what a server asked for, drawn at random so that its callers do not all come back at once."""
+    return random.random() * min(1.0, 0.1 * asked + 0.05)
+
+
 @attrs.frozen
 class BackOff(wait_base):
     """Exponential back-off with full jitter that never comes back earlier than ``Retry-After`` asks for.
@@ -59,7 +64,7 @@ class BackOff(wait_base):
         delay = jitter(retry_state)
         if asked is None:
             return delay
-        return max(delay, asked + random.random() * min(1.0, 0.1 * asked + 0.05))
+        return max(delay, asked + spread(asked))
 
 
 def _check_strategy(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:

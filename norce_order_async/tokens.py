@@ -25,7 +25,7 @@ from norce_order_async.http import Request, Response
 from norce_order_async.middleware.attempt import retry_after
 from norce_order_async.middleware.log import logger
 from norce_order_async.outcome import Attempt
-from norce_order_async.policy import RETRYABLE_STATUSES
+from norce_order_async.policy import RETRYABLE_STATUSES, spread
 from norce_order_async.transport import Transport
 from norce_order_async.wire import WireError, decode_json
 
@@ -312,7 +312,7 @@ class ClientCredentials(_Secretive):
             asked = self.min_interval
         if asked is not None:
             asked = min(asked, _LONGEST_ASKED)
-            pause = max(pause, asked + random.random() * min(1.0, 0.1 * asked + 0.05))
+            pause = max(pause, asked + spread(asked))
         self._not_before = self.clock.monotonic() + pause
         logger.warning("no token: %s; asking again in %.1f s at the earliest", problem, pause)
 

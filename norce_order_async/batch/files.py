@@ -56,19 +56,47 @@ def read_changes(path: Path, format: Format | None = None) -> Iterator[Entry]:
             with path.open("rb") as stream:
                 yield from _read_jsonl(stream)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise _unreadable(path, error) from None
+
+
+def count_changes(path: Path, format: Format | None = None) -> int:
+    """How many entries :func:`read_changes` gives for a file; lines of JSON are not parsed for it.
+
+    Raises:
+        ConfigurationError: As :func:`read_changes`.
+    """
+    if (format or format_of(path)) == "csv":
+        return sum(1 for _ in read_changes(path, format))
+    try:
+        with path.open("rb") as stream:
+            return sum(1 for _ in _lines_of(stream))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{path} cannot be read: {error.strerror or error}")
 
 
 def _read_jsonl(stream: BinaryIO) -> Iterator[Entry]:
+    for number, line in _lines_of(stream):
+        if line is None:
+            yield Entry(number, problem=f"the line is longer than {MAX_LINE} bytes")
+        else:
+            yield _parse_line(number, line)
+
+
+def _lines_of(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """Each line that isn't blank, with its number; None for one that is too long."""
     number = 0
     while line := stream.readline(MAX_LINE + 1):
         number += 1
         if len(line) > MAX_LINE:
             while line and not line.endswith(b"\n"):
                 line = stream.readline(MAX_LINE)
-            yield Entry(number, problem=f"the line is longer than {MAX_LINE} bytes")
+            yield number, None
         elif line.strip():
-            yield _parse_line(number, line)
+            yield number, line
 
 
 def _parse_line(number: int, line: bytes) -> Entry:

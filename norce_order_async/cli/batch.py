@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from norce_order_async.batch.files import Entry, read_changes
+from norce_order_async.batch.files import Entry, count_changes, read_changes
 from norce_order_async.batch.report import Report, Summary, failed_path
 from norce_order_async.batch.run import Outcome, bad_line, run_batch
 from norce_order_async.cli.display import NOT_TRIED, Display, print_summary
@@ -41,7 +41,7 @@ def batch_run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise ConfigurationError(f"{error.filename}: {error.strerror or error}") from None
     # Before the event loop starts, so that Ctrl-C ends it at once.
-    total = sum(1 for _ in read_changes(path, options.format))
+    total = count_changes(path, options.format)
     sandbox = _sandbox(options, path) if options.sandbox else None
     return asyncio.run(_run(options, path, report, total, sandbox))
 

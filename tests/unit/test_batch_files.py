@@ -21,7 +21,7 @@ from norce_order_async import (
     Summary,
     read_changes,
 )
-from norce_order_async.batch.files import MAX_LINE
+from norce_order_async.batch.files import MAX_LINE, count_changes
 from norce_order_async.batch.run import bad_line
 
 
@@ -153,6 +153,7 @@ def test_any_bytes_are_lines_with_a_change_or_a_problem(tmp_path: Path, content:
         for entry in read(tmp_path, name, body):
             assert (entry.change is None) != (entry.problem is None)
             report_and_read_back(tmp_path, bad_line(entry))
+        assert count_changes(tmp_path / name) == len(list(read_changes(tmp_path / name)))
 
 
 def report_and_read_back(folder: Path, *outcomes: Outcome, name: str = "report.jsonl") -> tuple[list[Any], list[Any]]:
