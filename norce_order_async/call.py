@@ -1,11 +1,12 @@
 """The state of one call."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import attrs
 
 from norce_order_async.config import Timeout
-from norce_order_async.outcome import Attempt, OutcomeKind
+from norce_order_async.outcome import Attempt, OutcomeKind, failed_outcome
 from norce_order_async.policy import RetryPolicy
 
 
@@ -37,6 +38,8 @@ class Call:
         outcome: What it amounts to; set when the call ends.
         paid: What the last retry took from the budget, which a success gives back; 1 without a retry.
         gave_up: Why no further attempt was made although the last one failed in a passing way.
+        on_attempt: Called after each of its attempts.
+        redelivered: Whether an earlier call of the same change may have been applied.
     """
 
     operation: str
@@ -51,12 +54,23 @@ class Call:
     outcome: OutcomeKind = OutcomeKind.UNKNOWN
     paid: int = 1
     gave_up: str | None = None
+    on_attempt: "AttemptHook | None" = None
+    redelivered: bool = False
 
     @property
     def deadline(self) -> float:
         """The monotonic time at which the call must have ended."""
         return self.started + self.timeout.total
 
+    @property
+    def failed_outcome(self) -> OutcomeKind:
+        """What it amounts to without a 2xx."""
+        return OutcomeKind.UNKNOWN if self.redelivered else failed_outcome(self.attempts)
+
     def mark_sent(self, sent: bool = True) -> None:
         """Note whether the current attempt's request headers went out. Called by the transport."""
         self.attempts[-1].sent = sent
+
+
+AttemptHook = Callable[[Call, Attempt], None]
+"""Called after each attempt, with its call and its account. It runs in the event loop, so it must be quick."""

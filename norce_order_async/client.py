@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from norce_order_async.answers import base_error, receipt, status_error
-from norce_order_async.call import Call
+from norce_order_async.call import AttemptHook, Call
 from norce_order_async.checks import check_header_value, check_token
 from norce_order_async.clock import Clock, SystemClock
 from norce_order_async.codec import encode
@@ -39,10 +39,10 @@ from norce_order_async.middleware.budget import RetryBudget
 from norce_order_async.middleware.deadline import Deadline
 from norce_order_async.middleware.life import Life
 from norce_order_async.middleware.limiter import Limiter
-from norce_order_async.middleware.log import AttemptHook, log_attempt
+from norce_order_async.middleware.log import log_attempt
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.operations import Operation, QueryValue
-from norce_order_async.outcome import OutcomeKind, failed_outcome
+from norce_order_async.outcome import OutcomeKind
 from norce_order_async.policy import RetryPolicy
 from norce_order_async.stats import Stats
 from norce_order_async.transport import Transport
@@ -241,6 +241,21 @@ class OrderClient:
         """What is sent as ``x-adapterid``, if anything."""
         return self._headers.get("x-adapterid")
 
+    @property
+    def timeout(self) -> Timeout:
+        """The limits of its calls."""
+        return self._core.timeout
+
+    @property
+    def retry(self) -> RetryPolicy | None:
+        """When it tries again; None is never."""
+        return self._core.retry
+
+    @property
+    def clock(self) -> Clock:
+        """Where it takes the time from."""
+        return self._core.clock
+
     def __del__(self) -> None:
         core = getattr(self, "_core", None)  # absent when a setting was wrong
         if core is not None and not self._is_view and core.owns_transport and core.calls and not core.life.closed:
@@ -290,6 +305,8 @@ class OrderClient:
             timeout=core.timeout if isinstance(options.timeout, Unset) else options.timeout,
             retry=core.retry if isinstance(options.retry, Unset) else options.retry,
             reads_body=operation.decode is not receipt,
+            on_attempt=options.on_attempt,
+            redelivered=options.redelivered,
         )
         request = Request(
             call=call,
@@ -316,7 +333,7 @@ class OrderClient:
             _tell(failure, call, core.clock)
             raise failure from error
         except asyncio.CancelledError:
-            call.outcome = failed_outcome(call.attempts)
+            call.outcome = call.failed_outcome
             raise
         finally:
             core.life.leave()
@@ -382,7 +399,7 @@ class OrderClient:
 def _outcome(operation: Operation[Any], response: Response, call: Call) -> OutcomeKind:
     if response.ok:
         return OutcomeKind.APPLIED
-    outcome = failed_outcome(call.attempts)
+    outcome = call.failed_outcome
     gone = operation.method == "DELETE" and response.status == 404 and bool(base_error(response))
     return OutcomeKind.APPLIED_INFERRED if gone and outcome is OutcomeKind.UNKNOWN else outcome
 
@@ -394,7 +411,7 @@ def _tell(error: CallError, call: Call, clock: Clock) -> None:
     error.attempts = tuple(call.attempts)
     error.elapsed = clock.monotonic() - call.started
     if not call.outcome.done:
-        call.outcome = failed_outcome(call.attempts)
+        call.outcome = call.failed_outcome
     error.outcome = call.outcome
     error.retry_after = call.attempts[-1].retry_after if call.attempts else None
     error.gave_up = call.gave_up

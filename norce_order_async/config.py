@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import Enum, StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import attrs
@@ -11,6 +11,9 @@ import attrs
 from norce_order_async.checks import check_header, check_header_value, positive_seconds
 from norce_order_async.errors import ConfigurationError
 from norce_order_async.policy import RetryPolicy
+
+if TYPE_CHECKING:
+    from norce_order_async.call import AttemptHook
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -155,6 +158,10 @@ class CallOptions:
         headers: Further headers.
         adapter_id: Another ``x-adapterid``; None sends none.
         request_id: The ``x-request-id`` to send; without it a random one is made.
+        on_attempt: Called after each attempt of this call, after the client's own hooks.
+        redelivered: An earlier call of the same change may have been applied, but its answer was lost: the worker
+            died, say, and the queue delivers its message again. Then a refusal leaves the outcome ``unknown``, and a
+            DELETE that finds nothing is ``applied_inferred``.
 
     Raises:
         InvalidRequestError: A header, adapter id or request id that cannot be sent.
@@ -167,3 +174,5 @@ class CallOptions:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_copy, validator=_check_headers)
     adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
     request_id: str | None = attrs.field(default=None, validator=_check_optional_value)
+    on_attempt: "AttemptHook | None" = None
+    redelivered: bool = False

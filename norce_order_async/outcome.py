@@ -25,6 +25,20 @@ class OutcomeKind(StrEnum):
         """Whether the change is on the server."""
         return self in (OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED)
 
+    @property
+    def meaning(self) -> str:
+        """The outcome in words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    OutcomeKind.APPLIED: "done",
+    OutcomeKind.APPLIED_INFERRED: "done: gone after an attempt whose answer was lost",
+    OutcomeKind.REJECTED: "the API said no",
+    OutcomeKind.NOT_SENT: "nothing reached the server",
+    OutcomeKind.UNKNOWN: "may or may not be done; safe to run again",
+}
+
 
 @attrs.define
 class Attempt:

@@ -7,11 +7,12 @@ from email.utils import parsedate_to_datetime
 
 import attrs
 
+from norce_order_async.call import AttemptHook
 from norce_order_async.clock import Clock
 from norce_order_async.errors import ClientStateError, DeadlineExceeded, TransportError
 from norce_order_async.http import Request, Response
 from norce_order_async.middleware.limiter import Limiter
-from norce_order_async.middleware.log import AttemptHook, log_attempt, run_hook
+from norce_order_async.middleware.log import log_attempt, run_hook
 from norce_order_async.outcome import Attempt
 from norce_order_async.transport import Transport
 
@@ -74,6 +75,8 @@ class AttemptSender:
                 attempt.elapsed = self.clock.monotonic() - start
                 for hook in self.hooks:
                     run_hook(hook, call, attempt)
+                if call.on_attempt is not None:
+                    run_hook(call.on_attempt, call, attempt)
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:

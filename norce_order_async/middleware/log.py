@@ -1,16 +1,12 @@
 """What the client writes to the log: the logger is ``norce_order_async``, and bodies and the token are never in it."""
 
 import logging
-from collections.abc import Callable
 
-from norce_order_async.call import Call
+from norce_order_async.call import AttemptHook, Call
 from norce_order_async.outcome import Attempt
 
 logger = logging.getLogger("norce_order_async")
 logger.addHandler(logging.NullHandler())
-
-AttemptHook = Callable[[Call, Attempt], None]
-"""Called after each attempt, with its call and its account. It runs in the event loop, so it must be quick."""
 
 
 def log_attempt(call: Call, attempt: Attempt) -> None:
