@@ -2,12 +2,13 @@
 
 import abc
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, cast
 
 import attrs
 
 from norce_order_async.answers import Receipt
-from norce_order_async.checks import check_id
+from norce_order_async.checks import check_header_value, check_id
 from norce_order_async.client import OrderClient
 from norce_order_async.config import CallOptions
 from norce_order_async.endpoints.attributes import patch_attributes
@@ -18,6 +19,11 @@ from norce_order_async.wire import JSON
 
 def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
     check_id(attribute.name, value)
+
+
+def _check_scope(instance: object, attribute: "attrs.Attribute[str | None]", value: object) -> None:
+    if value is not None:
+        check_header_value(attribute.name, value)
 
 
 def _check_bool(instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
@@ -37,6 +43,8 @@ class Change(abc.ABC):
     Attributes:
         op: What it is called in a batch file.
         order_id: The order to change.
+        merchant: Whose order it is; None is the client's merchant.
+        channel: The order's channel; None is the client's.
 
     Raises:
         TypeError: A member of the wrong type.
@@ -45,6 +53,8 @@ class Change(abc.ABC):
 
     op: ClassVar[str]
     order_id: str = attrs.field(validator=_check_id)
+    merchant: str | None = attrs.field(default=None, kw_only=True, validator=_check_scope)
+    channel: str | None = attrs.field(default=None, kw_only=True, validator=_check_scope)
 
     @property
     @abc.abstractmethod
@@ -57,7 +67,20 @@ class Change(abc.ABC):
 
     def record(self) -> dict[str, Any]:
         """The change as a line of a batch file."""
-        return {"op": self.op, **attrs.asdict(self, recurse=False)}
+        record: dict[str, Any] = {"op": self.op}
+        for name in _members(type(self))[0]:
+            if (value := getattr(self, name)) is not None:
+                record[name] = value
+        return record
+
+
+@cache
+def _members(kind: type[Change]) -> tuple[dict[str, None], frozenset[str]]:
+    """The names of its members in their order, and those that it cannot do without."""
+    fields = attrs.fields(kind)
+    return dict.fromkeys(field.name for field in fields), frozenset(
+        field.name for field in fields if field.default is attrs.NOTHING
+    )
 
 
 @attrs.frozen
@@ -130,10 +153,12 @@ def parse_change(record: Mapping[str, JSON]) -> Change:
     if kind is None:
         known = ", ".join(_KINDS)
         raise InvalidRequestError(f"op {op!r} is none of {known}" if op is not None else f"no op: one of {known}")
-    wanted = {field.name for field in attrs.fields(kind)}
-    if missing := sorted(wanted - given.keys()):
+    fields = attrs.fields_dict(kind)
+    if missing := sorted(
+        name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given
+    ):
         raise InvalidRequestError(f"{op} needs {', '.join(missing)}")
-    if extra := sorted(given.keys() - wanted):
+    if extra := sorted(given.keys() - fields.keys()):
         raise InvalidRequestError(f"{op} does not take {', '.join(map(repr, extra))}")
     try:
         return kind(**cast(Any, given))

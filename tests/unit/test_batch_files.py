@@ -1,28 +1,23 @@
-"""Batch files in, reports out."""
+"""Batch files: every line is a change or a problem."""
 
-import json
+import gzip
+import random
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from norce_order_async import (
-    ConfigurationError,
-    DeleteConsent,
-    Entry,
-    Outcome,
-    OutcomeKind,
-    PatchAttributes,
-    PatchConsent,
-    Report,
-    Summary,
-    read_changes,
-)
-from norce_order_async.batch.files import MAX_LINE, count_changes
-from norce_order_async.batch.run import bad_line
+from norce_order_async import ConfigurationError, DeleteConsent, Entry, PatchAttributes, PatchConsent, read_changes
+from norce_order_async.batch.changes import Change
+from norce_order_async.batch.files import MAX_LINE, Format, count_entries, format_of
+
+GOOD = b'{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}'
+MADE = DeleteConsent("o_1", "c")
+HEAD = b"op,order_id,consent_id,checked,attributes,merchant,channel\n"
 
 
 def read(folder: Path, name: str, content: str | bytes) -> list[Entry]:
@@ -69,45 +64,245 @@ def test_csv(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        (b'{"op": "delete_consent"', "not JSON"),
-        (b"[1, 2]", "not a JSON object"),
-        (b"\xff\xfe{}", "not JSON"),
-        (b'{"op": "delete_consent", "order_id": "\\ud800", "consent_id": "c"}', "order_id"),
-        (b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": NaN}}', "not JSON"),
-        (b"[" * 100_000, "not JSON: nested too deeply"),
-        (b"x" * (MAX_LINE + 1), "longer than"),
-        (b'"' + b"x" * (3 * MAX_LINE), "longer than"),
-    ],
-    ids=range(8),
-)
+def delete(**members: str) -> bytes:
+    members = {"op": '"delete_consent"', "order_id": '"o_1"', "consent_id": '"c"'} | members
+    return ("{" + ", ".join(f'"{name}": {value}' for name, value in members.items()) + "}").encode("utf-8", "replace")
+
+
+def attributes(text: str) -> bytes:
+    return f'{{"op": "patch_attributes", "order_id": "o_1", "attributes": {text}}}'.encode()
+
+
+BAD_LINES: list[tuple[bytes, str]] = [
+    # not text
+    (b"\xff\xfe{}", "not UTF-8 text: it holds the byte 0xff"),
+    (delete().replace(b"o_1", b"o_\xe4"), "not UTF-8 text: it holds the byte 0xe4"),
+    (delete().replace(b"o_1", b"o_\xed\xa0\x80"), "not UTF-8 text"),
+    (delete().decode().encode("utf-16-be"), "is the file UTF-16, or damaged?"),
+    (b"\0" * 100, "is the file UTF-16, or damaged?"),
+    (b"x" * (MAX_LINE + 1), f"the line is longer than {MAX_LINE} bytes"),
+    (b'"' + b"x" * (3 * MAX_LINE), "longer than"),
+    # not JSON
+    (b'{"op": "delete_consent"', "at character 24; the object does not end in its line"),
+    (b"{", "the object does not end in its line"),
+    (delete() + b",", "without brackets around the lines or commas after them"),
+    (b"[" + delete() + b",", "without brackets around the lines or commas after them"),
+    (b"]", "without brackets around the lines or commas after them"),
+    (delete() + b"\r" + delete(), "lines end in LF or CRLF"),
+    (delete() + delete(), "not JSON: Extra data at character 63"),
+    (delete().replace(b'"', b"'"), "not JSON: Expecting property name"),
+    (delete().replace(b"}", b",}"), "not JSON"),
+    (b'{\xef\xbb\xbf"op": "delete_consent"}', "not JSON"),
+    (b"# a comment", "not JSON"),
+    (attributes('{"a": NaN}'), "NaN is not a JSON number"),
+    (attributes('{"a": -Infinity}'), "-Infinity is not a JSON number"),
+    (attributes('{"a": ' + "9" * 5000 + "}"), "not JSON: a number with too many digits"),
+    (attributes('{"a": 1e99999999999999999999}'), "not JSON: a number with too large an exponent"),
+    (b"[" * 100_000, "not JSON: nested too deeply"),
+    (attributes('{"a":' * 50_000), "not JSON: nested too deeply"),
+    (delete(consent_id='"c", "consent_id": "d"'), "the member 'consent_id' is there twice"),
+    (attributes('{"a": {"b": 1, "b": 1}}'), "the member 'b' is there twice"),
+    # not a change
+    (b"[" + delete() + b"]", "not a JSON object; each line is one object"),
+    (b"1", "not a JSON object"),
+    (b"null", "not a JSON object"),
+    (b"{}", "no op: one of delete_consent"),
+    (delete(op='"delete"'), "op 'delete' is none of delete_consent"),
+    (delete(op="[]"), "op [] is none of"),
+    (b'{"op": "patch_consent", "order_id": "o_1", "consent_id": "c"}', "patch_consent needs checked"),
+    (delete(note='"x"'), "does not take 'note'"),
+    (delete(attributes="{}"), "does not take 'attributes'"),
+    (delete(order_id="1"), "order_id must be a str, got int"),
+    (delete(order_id="null"), "order_id must be a str"),
+    (delete(order_id='""'), "order_id is empty"),
+    (delete(order_id='".."'), "would name another resource"),
+    *((delete(order_id=f'"o{character}1"'), "which an id cannot hold") for character in ("/", "?", "#", "%", " ")),
+    (delete(order_id='"\\ud800"'), "which an id cannot hold"),
+    (delete(order_id='"\\u0000"'), "which an id cannot hold"),
+    (delete(order_id='"\ufeffo"'), "which an id cannot hold"),
+    (delete(order_id=f'"{"o" * 129}"'), "order_id has 129 characters"),
+    (delete(op='"patch_consent"', checked='"true"'), "checked must be true or false, got 'true'"),
+    (delete(op='"patch_consent"', checked="1"), "checked must be true or false, got 1"),
+    (attributes("{}"), "attributes must be an object with at least one member"),
+    (attributes("[1]"), "attributes must be an object"),
+    (attributes('"{}"'), "attributes must be an object"),
+    (attributes("null"), "attributes must be an object"),
+    (delete(merchant='""'), "merchant is empty"),
+    (delete(merchant='"a\\nb"'), "merchant holds a character"),
+    (delete(merchant='"ö"'), "merchant holds a character"),
+    (delete(channel="1"), "channel must be a str"),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), BAD_LINES, ids=range(len(BAD_LINES)))
 def test_a_bad_line_is_named_and_stops_nothing(tmp_path: Path, line: bytes, says: str) -> None:
-    good = b'{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}'
-    before, bad, after = read(tmp_path, "changes.jsonl", b"\n".join([good, line, good]))
+    before, bad, after = read(tmp_path, "changes.jsonl", b"\n".join([GOOD, line, GOOD]))
     assert (before.line, bad.line, after.line) == (1, 2, 3)
-    assert after.change == DeleteConsent("o_1", "c")
+    assert after.change == MADE
+    assert (bad.change, bad.digest) == (None, None)
+    assert says in (bad.problem or "")
+    assert len(bad.problem or "") < 200
+    assert (bad.problem or "").isprintable()
+
+
+def test_every_bad_line_of_many_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    short = [line for line, _ in BAD_LINES if len(line) < 10_000]
+    shuffled = random.Random(5)
+    lines = [shuffled.choice([GOOD, b"", *short]) for _ in range(1000)]
+    entries = read(tmp_path, "changes.jsonl", b"\r\n".join(lines))
+    assert [entry.line for entry in entries] == [number for number, line in enumerate(lines, 1) if line]
+    for entry in entries:
+        assert entry.change == (MADE if lines[entry.line - 1] == GOOD else None)
+        assert (entry.change is None) == bool(entry.problem)
+        assert (entry.change is None) == (entry.source is not None)
+
+
+BAD_ROWS: list[tuple[bytes, str]] = [
+    (b"delete_consent,o_1", "2 columns where the first line has 7"),
+    (b"delete_consent,o_1,c,,,,,", "8 columns where the first line has 7"),
+    (b"delete_consent;o_1;c;;;;", "1 columns where the first line has 7"),
+    (b"patch_consent,o_1,c,maybe,,,", "checked must be true or false, got 'maybe'"),
+    (b"patch_consent,o_1,c,,,,", "needs checked"),
+    (b"delete_consent,,c,,,,", "needs order_id"),
+    (b",o_1,c,,,,", "no op"),
+    (b"delete,o_1,c,,,,", "op 'delete' is none of"),
+    (b"op,order_id,consent_id,checked,attributes,merchant,channel", "the columns are named once more"),
+    (b"delete_consent,o_1,c,,{},,", "does not take 'attributes'"),
+    (b"delete_consent, o_1,c,,,,", "which an id cannot hold"),
+    (b"delete_consent,o_\0,c,,,,", "which an id cannot hold"),
+    (b"delete_consent,o_\xff,c,,,,", "not UTF-8 text: save the file as UTF-8"),
+    (b'patch_attributes,o_1,,,"{""a"": ""\xff""}",,', "attributes: not UTF-8 text"),
+    (b"patch_attributes,o_1,,,{a},,", "attributes: not JSON"),
+    (b"patch_attributes,o_1,,,{},,", "at least one member"),
+    (b"patch_attributes,o_1,,,[],,", "attributes must be an object"),
+    (b'patch_attributes,o_1,,,"{""a"": 1, ""a"": 2}",,', "attributes: the member 'a' is there twice"),
+    (b"delete_consent,o_1,c,,,a b ,", "merchant is empty or has spaces around it"),
+    (b'delete_consent,o_1,c,,,"a\tb",', "merchant holds a character"),
+    (b'delete_consent,"o"1,c,,,,', "not CSV: ',' expected after '\"'"),
+    (b'patch_attributes,o_1,,,"' + b"x" * (MAX_LINE + 10) + b'",,', "not CSV: the line is longer than"),
+]
+
+
+@pytest.mark.parametrize(("row", "says"), BAD_ROWS, ids=range(len(BAD_ROWS)))
+def test_a_bad_row_is_named_and_stops_nothing(tmp_path: Path, row: bytes, says: str) -> None:
+    bad, after = read(tmp_path, "changes.csv", HEAD + row + b"\ndelete_consent,o_1,c,,,,\n")
+    assert (bad.line, after.line, after.change) == (2, 3, MADE)
     assert bad.change is None
     assert says in (bad.problem or "")
 
 
+def test_every_bad_row_of_many_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    short = [row for row, _ in BAD_ROWS if len(row) < 10_000]
+    good = b"delete_consent,o_1,c,,,,"
+    shuffled = random.Random(6)
+    rows = [shuffled.choice([good, b" ", b",,,,,,", *short]) for _ in range(1000)]
+    for line_end in (b"\n", b"\r\n", b"\r"):
+        entries = read(tmp_path, "changes.csv", HEAD.strip() + line_end + line_end.join(rows))
+        assert [entry.line for entry in entries] == [number for number, row in enumerate(rows, 2) if row.strip(b", ")]
+        for entry in entries:
+            assert entry.change == (MADE if rows[entry.line - 2] == good else None)
+            assert (entry.change is None) == (entry.source is not None)
+
+
+def test_whose_order_it_is(tmp_path: Path) -> None:
+    expected = [DeleteConsent("o_1", "c", merchant="other"), DeleteConsent("o_1", "c", channel="2"), MADE]
+    rows = b"delete_consent,o_1,c,,,other,\ndelete_consent,o_1,c,,,,2\ndelete_consent,o_1,c,,,,\n"
+    lines = b"\n".join([delete(merchant='"other"'), delete(channel='"2"'), delete(merchant="null")])
+    assert changes(read(tmp_path, "changes.csv", HEAD + rows)) == expected
+    assert changes(read(tmp_path, "changes.jsonl", lines)) == expected
+
+
+def changes(entries: list[Entry]) -> list[Change | None]:
+    return [entry.change for entry in entries]
+
+
+def test_files_that_were_put_together_keep_their_byte_order_marks(tmp_path: Path) -> None:
+    marked = b"\xef\xbb\xbf" + GOOD + b"\n"
+    assert changes(read(tmp_path, "changes.jsonl", marked + marked)) == [MADE, MADE]
+
+
+def test_an_entry_knows_how_long_its_line_is(tmp_path: Path) -> None:
+    (entry,) = read(tmp_path, "changes.jsonl", GOOD + b"\r\n")
+    (row,) = read(tmp_path, "changes.csv", HEAD + b'patch_attributes,o_1,,,"{""\xc3\xb6"":\n1}",,\n')
+    assert (entry.size, entry.file, entry.digest) == (len(GOOD) + 2, None, None)
+    assert (row.size, row.change) == (38, PatchAttributes("o_1", {"ö": 1}))
+
+
 @pytest.mark.parametrize(
-    ("row", "says"),
-    [
-        (b"delete_consent,o_1", "2 columns where the first line has 5"),
-        (b"patch_consent,o_1,c,maybe,", "true or false"),
-        (b"patch_attributes,o_1,,,{a}", "attributes is not JSON"),
-        (b"delete_consent,o_\xff,c,,", "order_id"),
-        (b'patch_attributes,o_1,,,"' + b"x" * (MAX_LINE + 10) + b'"', "not CSV: the line is longer than"),
-    ],
-    ids=range(5),
+    ("name", "format"),
+    [("a.csv", "csv"), ("a.CSV.gz", "csv"), ("a.jsonl.gz", "jsonl"), ("a.csv.txt", "jsonl"), ("-", "jsonl")],
 )
-def test_a_bad_row_is_named_and_stops_nothing(tmp_path: Path, row: bytes, says: str) -> None:
-    head, good = b"op,order_id,consent_id,checked,attributes\n", b"\ndelete_consent,o_1,c,,\n"
-    bad, after = read(tmp_path, "changes.csv", head + row + good)
-    assert (bad.line, after.line, after.change) == (2, 3, DeleteConsent("o_1", "c"))
-    assert says in (bad.problem or "")
+def test_the_name_tells_the_format(name: str, format: Format) -> None:
+    assert format_of(name) == format_of(Path(name)) == format
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl", "a"])
+def test_gzip_is_known_by_its_content(tmp_path: Path, name: str) -> None:
+    one, two = gzip.compress(GOOD + b"\n\n"), gzip.compress(b"\n" + GOOD)
+    entries = read(tmp_path, name, one + two + b"\0" * 512)
+    assert [(entry.line, entry.change) for entry in entries] == [(1, MADE), (4, MADE)]
+    assert changes(read(tmp_path, "a.csv.gz", gzip.compress(HEAD + b"delete_consent,o_1,c,,,,"))) == [MADE]
+
+
+SPOILED: list[tuple[Callable[[bytes], bytes], str]] = [
+    (lambda packed: packed[:-4], "cut off"),
+    (lambda packed: packed[: len(packed) * 2 // 3], "cut off"),
+    (lambda packed: packed[:12], "cut off"),
+    (lambda packed: packed[:-8] + b"12345678", "damaged"),
+    (lambda packed: packed + b"more", "damaged"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "says"), SPOILED, ids=range(len(SPOILED)))
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_damaged_gzip_is_an_error_after_what_could_be_read(
+    tmp_path: Path, name: str, spoil: Callable[[bytes], bytes], says: str
+) -> None:
+    head, row = (b"", GOOD) if name == "a.jsonl" else (HEAD, b"delete_consent,o_1,c,,,,")
+    notes = random.Random(7).randbytes(20_000).hex().encode()
+    body = b"\n".join(row.replace(b"o_1", b"o_" + notes[at : at + 20]) for at in range(0, len(notes) - 20, 20)) + b"\n"
+    path = tmp_path / name
+    path.write_bytes(spoil(gzip.compress(head + body)))
+    entries: list[Entry] = []
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be read.*{says}") as raised:
+        entries.extend(read_changes(path))
+    assert all(entry.change for entry in entries)
+    assert not entries or f"beyond line {entries[-1].line}:" in str(raised.value)
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be read.*{says}"):
+        count_entries(str(path), None, len)
+
+
+def test_a_line_that_only_gzip_makes_short_is_not_held_in_memory(tmp_path: Path) -> None:
+    pack = zlib.compressobj(wbits=31)
+    bomb = b"".join(pack.compress(b"x" * 2**20) for _ in range(50)) + pack.compress(b"\n" + GOOD) + pack.flush()
+    tracemalloc.start()
+    try:
+        long, after = read(tmp_path, "bomb.jsonl", bomb)
+        assert tracemalloc.get_traced_memory()[1] < 8 * MAX_LINE
+    finally:
+        tracemalloc.stop()
+    assert "longer than" in (long.problem or "")
+    assert after.change == MADE
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (GOOD.decode().encode("utf-16"), "is UTF-16 text: save it as"),
+        (b"\xfe\xff" + GOOD.decode().encode("utf-16-be"), "is UTF-16 text"),
+        (b"PK\3\4...", "is a ZIP archive or an Excel workbook"),
+        (gzip.compress(GOOD.decode().encode("utf-16")), "is UTF-16 text"),
+    ],
+    ids=["utf-16", "utf-16-be", "zip", "gzip"],
+)
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_a_file_that_is_something_else(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} {says}"):
+        read(tmp_path, name, content)
+
+
+def test_csv_that_is_read_as_json_lines(tmp_path: Path) -> None:
+    assert "is it CSV?" in (read(tmp_path, "changes.txt", HEAD)[0].problem or "")
 
 
 def test_a_quote_that_is_out_of_place_changes_no_other_order(tmp_path: Path) -> None:
@@ -131,119 +326,50 @@ def test_a_long_line_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.M
         assert after.change == DeleteConsent("o_1", "c")
 
 
+def test_a_quote_that_is_never_closed_is_bounded(tmp_path: Path) -> None:
+    row = b"delete_consent,o_1,c,,,,\n"
+    count = MAX_LINE // len(row) + 100
+    bad, *entries = read(tmp_path, "changes.csv", HEAD + b'delete_consent,"o_1,c,,,,\n' + row * count)
+    assert f"lines 2 to {entries[0].line - 1}: the row is longer than" in (bad.problem or "")
+    assert (entries[0].change, entries[-1].line) == (MADE, count + 2)
+
+
 @pytest.mark.parametrize(
-    "head", ["", "op,op,order_id\n", "order_id,consent_id\n", "op,order,consent\n", "op,order_id,chekced\n"]
+    ("head", "says"),
+    [
+        ("", "got none"),
+        ("op,op,order_id\n", "got op, op, order_id$"),
+        ("order_id,consent_id\n", "got order_id, consent_id"),
+        ("op,order,consent\n", "got op, order"),
+        ("op,order_id,chekced\n", "chekced"),
+        ("op;order_id;consent_id\n", "separated by semicolons, and not by commas"),
+        ("op\torder_id\tconsent_id\n", "separated by tabs"),
+        ('{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}\n', "is it JSON Lines"),
+        ("o\0p\0,\0", "is the file UTF-16"),
+        ("op,order_id,\udcff\x1b[2J", r"\\x1b"),
+    ],
 )
-def test_a_csv_file_names_its_columns(tmp_path: Path, head: str) -> None:
+def test_a_csv_file_names_its_columns(tmp_path: Path, head: str, says: str) -> None:
+    path = tmp_path / "changes.csv"
+    path.write_bytes(head.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigurationError, match=f"names its columns(.|\n)*{says}") as raised:
+        list(read_changes(path))
+    assert str(raised.value).isprintable()
     with pytest.raises(ConfigurationError, match="names its columns"):
-        read(tmp_path, "changes.csv", head)
+        count_entries(str(path), None, len)
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.jsonl", tmp_path):
-        with pytest.raises(ConfigurationError, match="cannot be read"):
+    for path, says in ((tmp_path / "absent.jsonl", "No such file"), (tmp_path, "it is a folder")):
+        with pytest.raises(ConfigurationError, match=f"cannot be read: {says}"):
             list(read_changes(path))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_lines_with_a_change_or_a_problem(tmp_path: Path, content: bytes) -> None:
-    for name in ("any.jsonl", "any.csv"):
-        body = b"op,order_id,consent_id\n" + content if name.endswith("csv") else content
-        for entry in read(tmp_path, name, body):
+    for name, head in (("any.jsonl", b"\n"), ("any.csv", HEAD)):
+        entries = read(tmp_path, name, head + content)
+        for entry in entries:
             assert (entry.change is None) != (entry.problem is None)
-            report_and_read_back(tmp_path, bad_line(entry))
-        assert count_changes(tmp_path / name) == len(list(read_changes(tmp_path / name)))
-
-
-def report_and_read_back(folder: Path, *outcomes: Outcome, name: str = "report.jsonl") -> tuple[list[Any], list[Any]]:
-    path = folder / name
-    with Report(path) as report:
-        for outcome in outcomes:
-            report.add(outcome)
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    failed = report.failed_path
-    return lines, failed.read_text(encoding="utf-8").splitlines() if failed.exists() else []
-
-
-def done(line: int) -> Outcome:
-    return Outcome(
-        line=line, change=DeleteConsent("o_1", "c"), outcome=OutcomeKind.APPLIED, attempts=2, status=200, request_id="r"
-    )
-
-
-def refused(line: int) -> Outcome:
-    return Outcome(
-        line=line,
-        change=PatchAttributes("o_1", {"email": "a@b.example"}),
-        outcome=OutcomeKind.REJECTED,
-        attempts=1,
-        status=404,
-        request_id="r",
-        error="NotFoundError",
-        message="HTTP 404",
-    )
-
-
-def test_a_report_has_a_line_for_every_outcome(tmp_path: Path) -> None:
-    lines, failed = report_and_read_back(tmp_path, done(1), refused(2), bad_line(Entry(3, problem="not JSON")))
-    assert [line["line"] for line in lines] == [1, 2, 3]
-    assert lines[0] == {
-        "line": 1, "outcome": "applied", "op": "delete_consent", "order_id": "o_1", "consent_id": "c", "attempts": 2,
-        "status": 200, "request_id": "r", "elapsed": 0.0,
-    }  # fmt: skip
-    assert "a@b.example" not in json.dumps(lines)
-    assert len(failed) == 2
-
-
-def test_what_failed_can_be_run_again(tmp_path: Path) -> None:
-    report_and_read_back(tmp_path, done(1), refused(2))
-    (entry,) = read_changes(tmp_path / "report.failed.jsonl")
-    assert entry.change == refused(2).change
-
-
-def test_without_failures_there_is_no_second_file(tmp_path: Path) -> None:
-    report_and_read_back(tmp_path, refused(1))
-    _, failed = report_and_read_back(tmp_path, done(1))
-    assert failed == []
-    assert not (tmp_path / "report.failed.jsonl").exists()
-
-
-def test_attributes_that_json_cannot_hold_do_not_end_the_report(tmp_path: Path) -> None:
-    outcome = Outcome(line=1, change=PatchAttributes("o_1", {"a": float("nan")}), outcome=OutcomeKind.NOT_SENT)
-    _, (failed,) = report_and_read_back(tmp_path, outcome)
-    assert "nan" in json.loads(failed)["_raw"]
-
-
-def test_what_the_server_says_may_be_anything(tmp_path: Path) -> None:
-    said = attrs.evolve(refused(1), message="cut \ud83d emoji" + "x" * 2_000_000)
-    (line,), (failed,) = report_and_read_back(tmp_path, said)
-    assert (line["line"], line["outcome"]) == (1, "rejected")
-    assert line["message"].startswith("cut \ud83d emoji")
-    assert json.loads(failed)["_outcome"] == "rejected"
-
-
-def test_a_report_on_a_full_disk_says_so() -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-    with pytest.raises(ConfigurationError, match="No space left"):
-        report_and_read_back(Path("/dev"), done(1), name="full")
-    Path("/dev/full.failed.jsonl").unlink()
-
-
-def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
-    for bad in (Path(), Path("/")):
-        with pytest.raises(ConfigurationError, match="not the name of a file"):
-            Report(bad)
-    with pytest.raises(ConfigurationError, match="cannot be written"):
-        Report(tmp_path / "absent" / "report.jsonl")
-
-
-def test_the_summary_adds_up() -> None:
-    summary = Summary()
-    for outcome in (done(1), refused(2), refused(3), bad_line(Entry(4, problem="not JSON"))):
-        summary.add(outcome)
-    assert (summary.total, summary.done, summary.failed, summary.requests, summary.retried) == (4, 1, 3, 4, 1)
-    assert summary.problems["NotFoundError"].count == 2
-    assert summary.problems["NotFoundError"].line == 2
-    assert summary.problems["InvalidRequestError"].message == "not JSON"
+        assert count_entries(str(tmp_path / name), None, len) == len(entries)

@@ -1,0 +1,175 @@
+"""What a batch reads: files, one after another, or standard input."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Condition, Thread
+
+import attrs
+
+from norce_order_async.batch.files import Entry, Format, count_entries, is_stream, read_file, shown_name
+from norce_order_async.errors import ConfigurationError
+
+AHEAD = 1_000
+"""So many entries are read ahead at most from what may wait."""
+AHEAD_SIZE = 8 * 1024 * 1024
+"""So large are they together at most, in bytes."""
+
+
+@attrs.frozen
+class InputFile:
+    """A file that a batch reads.
+
+    Attributes:
+        name: What it is called.
+        digest: The SHA-256 of its content, in hexadecimal; None where it can be read only once.
+        changes: How many changes it holds; None where it can be read only once.
+    """
+
+    name: str
+    digest: str | None
+    changes: int | None
+
+
+class Input:
+    """The entries of batch files, one file after another.
+
+    Iterating over it begins anew each time; standard input and pipes can be read only once.
+
+    Args:
+        paths: The files; ``-`` is standard input.
+        format: The format of all of them; by default their names say it.
+
+    Raises:
+        ConfigurationError: No file, or one that is named twice. While iterating: as :func:`read_changes`.
+    """
+
+    def __init__(self, *paths: Path | str, format: Format | None = None) -> None:
+        self._paths = tuple(os.fspath(path) for path in paths)
+        self._format: Format | None = format
+        self._begun = False
+        if not paths:
+            raise ConfigurationError("no file to read changes from")
+        known: set[str] = set()
+        for path in self._paths:
+            if (real := os.path.realpath(path)) in known:
+                raise ConfigurationError(f"{shown_name(path)} is named twice: its changes would be made twice")
+            known.add(real)
+
+    def survey(self) -> tuple[InputFile, ...]:
+        """Read every file once, without what its lines mean.
+
+        Raises:
+            ConfigurationError: One of them cannot be read.
+        """
+        streams = self._streams()
+        return tuple(
+            InputFile(shown_name(path), None, None) if path in streams else self._survey(path) for path in self._paths
+        )
+
+    def _survey(self, path: str) -> InputFile:
+        digest = hashlib.sha256()
+        changes = count_entries(path, self._format, digest.update)
+        return InputFile(path, digest.hexdigest(), changes)
+
+    def __iter__(self) -> Iterator[Entry]:
+        if (streams := self._streams()) and self._begun:
+            raise ConfigurationError(f"{shown_name(streams[0])} can be read only once")
+        self._begun = True
+        for path in self._paths:
+            yield from read_file(path, self._format, file=shown_name(path) if len(self._paths) > 1 else None)
+
+    def entries(self) -> Iterator[Entry] | AsyncIterator[Entry]:
+        """The entries for an event loop: what may wait for its other end is read in a thread.
+
+        Raises:
+            ConfigurationError: A file is not there.
+        """
+        return follow(iter(self)) if self._streams() else iter(self)
+
+    def _streams(self) -> list[str]:
+        return [path for path in self._paths if is_stream(path)]
+
+
+async def follow(entries: Iterator[Entry]) -> AsyncGenerator[Entry]:
+    """The entries of an iterator that may block, as they come, while the event loop goes on.
+
+    A thread reads ahead, ``AHEAD`` entries or ``AHEAD_SIZE`` bytes. Python doesn't wait for it at its end.
+    """
+    ahead = _Ahead(entries, asyncio.get_running_loop())
+    Thread(target=ahead.read, name="norce-order input", daemon=True).start()
+    try:
+        while block := await ahead.take():
+            for entry in block:
+                yield entry
+    finally:
+        ahead.close()
+
+
+class _Ahead:
+    """What the thread has read and the event loop has not taken."""
+
+    def __init__(self, entries: Iterator[Entry], loop: asyncio.AbstractEventLoop) -> None:
+        self._entries = entries
+        self._loop = loop
+        self._arrived = asyncio.Event()
+        self._changed = Condition()
+        self._waiting: list[Entry] = []
+        self._size = 0
+        self._ended = self._closed = False
+        self._error: Exception | None = None
+
+    def read(self) -> None:
+        """Read until the end, or until it is closed; runs in the thread."""
+        try:
+            for entry in self._entries:
+                if not self._put(entry):
+                    return
+        except Exception as error:
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._wake()
+
+    def _put(self, entry: Entry) -> bool:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closed or (len(self._waiting) < AHEAD and self._size < AHEAD_SIZE),
+            )
+            self._waiting.append(entry)
+            self._size += entry.size
+            if len(self._waiting) == 1:
+                self._wake()
+            return not self._closed
+
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # the event loop is closed
+            self._loop.call_soon_threadsafe(self._arrived.set)
+
+    async def take(self) -> list[Entry]:
+        """All that has been read; none at the end. What the iterator raised is raised after all it gave."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            with self._changed:
+                block, ended = self._waiting, self._ended
+                self._waiting, self._size = [], 0
+                self._changed.notify()
+            if block:
+                if ended:
+                    self._arrived.set()
+                return block
+            if ended:
+                if self._error is not None:
+                    raise self._error
+                return block
+
+    def close(self) -> None:
+        """Have the thread end when it has read what it waits for."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()

@@ -1,0 +1,42 @@
+"""What became of one change."""
+
+import attrs
+
+from norce_order_async.batch.changes import Change
+from norce_order_async.outcome import OutcomeKind
+from norce_order_async.wire import JSON
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What became of one change.
+
+    Attributes:
+        number: Its place in the input, from 1, over all files.
+        line: The line of its file, or its place in the iterator, from 1.
+        file: The name of its file, when there are several.
+        change: The change; None for a line that could not be read.
+        outcome: Its one outcome.
+        attempts: How many requests it took.
+        started: When its last call began, in seconds since 1970-01-01 UTC; None when there was none.
+        elapsed: Seconds from the start of its last call to the end.
+        status: The HTTP status of the last answer, if there was one.
+        request_id: What was sent as ``x-request-id``; None when nothing was.
+        error: The class of the error that ended it; None when the change is made.
+        message: That error's text.
+        source: The line as it was read, where it could not be understood.
+    """
+
+    number: int
+    line: int
+    file: str | None = None
+    change: Change | None
+    outcome: OutcomeKind
+    attempts: int = 0
+    started: float | None = None
+    elapsed: float = 0.0
+    status: int | None = None
+    request_id: str | None = None
+    error: str | None = None
+    message: str | None = None
+    source: JSON = None
