@@ -1,18 +1,39 @@
-"""The account of a batch: a line for every outcome, a file of what is left to do, and the sums."""
+"""The account of a batch: its sums, and a line for every change that can be run again as it stands."""
 
+import csv
+import io
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import BinaryIO
 
 import attrs
 
-from norce_order_async.batch.run import Outcome
+from norce_order_async.batch.files import Format, format_of
+from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.codec import encode_shown
 from norce_order_async.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.wire import JSON
+
+_TEXTS = ("op", "order_id", "consent_id", "merchant", "channel")
+_NOTES = (
+    "_line",
+    "_file",
+    "_outcome",
+    "_attempts",
+    "_status",
+    "_request_id",
+    "_error",
+    "_message",
+    "_started",
+    "_elapsed",
+    "_raw",
+)
+_COLUMNS: tuple[str, ...] = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel", *_NOTES)
 
 
 @attrs.define
@@ -20,13 +41,15 @@ class Problem:
     """One kind of failure.
 
     Attributes:
-        count: How many changes it ended.
         line: The first line that it ended.
         message: What was said there.
+        file: The file of that line, when there are several.
+        count: How many changes it ended.
     """
 
     line: int
     message: str
+    file: str | None = None
     count: int = 0
 
 
@@ -37,22 +60,31 @@ class Summary:
     Attributes:
         outcomes: How many changes ended in each outcome.
         problems: What went wrong, by the class of the error.
+        operations: How many changes there are of each operation; lines that could not be read are of none.
         requests: How many requests were made.
         retried: How many changes took more than one request.
+        in_flight: How many changes are under way and have no outcome yet.
     """
 
     outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
     problems: dict[str, Problem] = attrs.Factory(dict[str, Problem])
+    operations: Counter[str] = attrs.Factory(Counter[str])
     requests: int = 0
     retried: int = 0
+    in_flight: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self.outcomes[outcome.outcome] += 1
         self.requests += outcome.attempts
         self.retried += outcome.attempts > 1
+        if outcome.change is not None:
+            self.operations[outcome.change.op] += 1
         if outcome.error is not None:
-            problem = self.problems.setdefault(outcome.error, Problem(outcome.line, outcome.message or ""))
+            problem = self.problems.get(outcome.error)
+            if problem is None:
+                problem = Problem(outcome.line, outcome.message or "", outcome.file)
+                self.problems[outcome.error] = problem
             problem.count += 1
 
     @property
@@ -71,107 +103,165 @@ class Summary:
         return self.total - self.done
 
 
-class Report:
-    """Writes outcomes to a JSON Lines file, and what failed to a second one that can be run again.
+@attrs.frozen(kw_only=True)
+class Row:
+    """What a journal knows of one change; its members mean what they mean in :class:`Outcome`.
 
-    What failed goes beside the report, for ``report.jsonl`` to ``report.failed.jsonl``. Both files are replaced if
-    they exist; the second one is removed again if nothing failed.
-
-    Args:
-        path: The report.
-
-    Raises:
-        ConfigurationError: A file cannot be written.
+    Attributes:
+        record: The change as a line of a batch file; ``attributes`` only if it is not done. For a line that could not
+            be understood, what was read.
+        outcome: None while it is under way.
+        attempts: How many requests it took in all runs together.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.failed_path = failed_path(path)
-        try:
-            self._report = path.open("wb")
-            self._failed = self.failed_path.open("wb")
-        except OSError as error:
-            raise _unwritable(path, error) from None
-        self._any_failed = False
-
-    def add(self, outcome: Outcome) -> None:
-        """Write one outcome.
-
-        Raises:
-            ConfigurationError: A file cannot be written any more.
-        """
-        try:
-            self._report.write(_line(report_line(outcome)))
-            if not outcome.outcome.done:
-                self._any_failed = True
-                self._failed.write(_line(failed_line(outcome)))
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
-
-    def close(self) -> None:
-        """Close both files.
-
-        Raises:
-            ConfigurationError: What was still to be written could not be.
-        """
-        try:
-            with self._report, self._failed:
-                pass
-            if not self._any_failed:
-                self.failed_path.unlink()
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
-        self.close()
+    number: int
+    line: int
+    file: str | None
+    record: JSON
+    outcome: OutcomeKind | None
+    attempts: int
+    started: float | None
+    elapsed: float | None
+    status: int | None
+    request_id: str | None
+    error: str | None
+    message: str | None
 
 
-def _unwritable(path: Path, error: OSError) -> ConfigurationError:
-    return ConfigurationError(f"the report {error.filename or path} cannot be written: {error.strerror or error}")
+def source_record(outcome: Outcome) -> JSON:
+    """The change as a line of a batch file; what was read, for a line that could not be understood."""
+    return outcome.source if outcome.change is None else outcome.change.record()
 
 
-def failed_path(report: Path) -> Path:
-    """Where a report's failed changes go.
+def report_record(row: Row | Outcome) -> dict[str, JSON]:
+    """A line of a report: the change as in the input, then what became of it.
 
-    Raises:
-        ConfigurationError: The path has no file name.
+    The notes' names begin with an underscore, so that the line is one of a batch file too. What is not known is left
+    out. ``_raw`` is what was read where that isn't an object.
     """
-    if not report.name:
-        raise ConfigurationError(f"{str(report)!r} is not the name of a file for a report")
-    return report.with_name(f"{report.stem}.failed.jsonl")
-
-
-def report_line(outcome: Outcome) -> dict[str, JSON]:
-    """An outcome as one object of a report; what is not known is left out."""
-    line: dict[str, JSON] = {"line": outcome.line, "outcome": outcome.outcome}
-    if outcome.change is not None:
-        line |= {name: value for name, value in outcome.change.record().items() if name != "attributes"}
-    for name in ("attempts", "status", "request_id", "error", "message"):
-        if (value := getattr(outcome, name)) is not None:
-            line[name] = value
-    line["elapsed"] = round(outcome.elapsed, 6)
-    return line
-
-
-def failed_line(outcome: Outcome) -> dict[str, JSON]:
-    """A failed change as a line that can be run again, with notes on where it stood and what went wrong."""
+    source = row.record if isinstance(row, Row) else source_record(row)
     record: dict[str, JSON] = {}
-    if outcome.change is not None:
-        record = outcome.change.record()
-    elif isinstance(outcome.source, Mapping):
-        record = {name: value for name, value in outcome.source.items() if name not in ("_line", "_outcome", "_error")}
-    return record | {"_line": outcome.line, "_outcome": outcome.outcome, "_error": outcome.message}
+    raw: JSON = source
+    if isinstance(source, Mapping):
+        record = {name: value for name, value in source.items() if not name.startswith("_")}
+        raw = source.get("_raw")
+    started = row.started
+    notes: dict[str, JSON] = {
+        "_line": row.line,
+        "_file": row.file,
+        "_outcome": row.outcome,
+        "_attempts": row.attempts,
+        "_status": row.status,
+        "_request_id": row.request_id,
+        "_error": row.error,
+        "_message": row.message,
+        "_started": None
+        if started is None
+        else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
+        "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
+        "_raw": raw,
+    }
+    return record | {name: value for name, value in notes.items() if value is not None}
 
 
-def _line(record: dict[str, JSON]) -> bytes:
+def encode_record(record: JSON) -> str:
+    """A record as JSON in one line.
+
+    Attributes can hold what JSON cannot: NaN, nesting without end. They were not sent for that very reason; ``_raw``
+    shows them.
+    """
     try:
-        return encode_shown(record) + b"\n"
+        return encode_shown(record).decode()
     except InvalidRequestError:
-        # Attributes can hold what JSON cannot: NaN, nesting without end. They were not sent for that very reason.
-        notes = {name: value for name, value in record.items() if name.startswith("_") and name != "_raw"}
-        return encode_shown(notes | {"_raw": ascii(record)}) + b"\n"
+        notes = _notes(record) if isinstance(record, Mapping) else {}
+        return encode_shown(notes | {"_raw": _shown(record)}).decode()
+
+
+def _shown(value: object) -> str:
+    try:
+        return ascii(value)
+    except RecursionError:
+        return "nested too deeply"
+
+
+def _notes(record: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {name: record[name] for name in _NOTES if name in record and name != "_raw"}
+
+
+def write_report(rows: Iterable[Row | Outcome], stream: BinaryIO, format: Format = "jsonl") -> None:
+    """Write a line for each row.
+
+    In CSV, a line that its columns cannot hold as it is (a member that is none of them or of another type) stands
+    in ``_raw`` as JSON, so that running the report never makes another change of it.
+    """
+    if format == "jsonl":
+        for row in rows:
+            stream.write(encode_record(report_record(row)).encode() + b"\n")
+        return
+    text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="")
+    try:
+        lines = csv.DictWriter(text, _COLUMNS)
+        lines.writeheader()
+        lines.writerows(map(_cells, map(report_record, rows)))
+    finally:
+        text.detach()
+
+
+def _cells(record: dict[str, JSON]) -> dict[str, JSON]:
+    """The cells of a line of CSV; only what reads back as the same change stands in the columns of one."""
+    notes = _notes(record)
+    members = {name: value for name, value in record.items() if name not in notes}
+    try:
+        return {name: _cell(name, value) for name, value in members.items()} | notes
+    except InvalidRequestError:
+        return notes | {"_raw": encode_record(members)}
+
+
+def _cell(name: str, value: JSON) -> str:
+    if name in _TEXTS and isinstance(value, str) and value and value.isprintable():
+        return value
+    if name == "checked" and isinstance(value, bool):
+        return "true" if value else "false"
+    if name == "attributes" and isinstance(value, Mapping):
+        return encode_shown(value).decode()
+    if name == "_raw":
+        return value if isinstance(value, str) else encode_record(value)
+    raise InvalidRequestError(f"{name} cannot stand in a cell")
+
+
+def save_report(rows: Iterable[Row | Outcome], path: Path, format: Format | None = None) -> None:
+    """Write a report to a file, which appears complete or not at all; one that exists is replaced.
+
+    Raises:
+        ConfigurationError: It cannot be written, or its name says that it is compressed.
+    """
+    if path.suffix.lower() == ".gz":
+        raise ConfigurationError(f"the report {path} would not be compressed: leave out .gz")
+    with replacing(path, "report") as stream:
+        write_report(rows, stream, format or format_of(path))
+
+
+@contextmanager
+def replacing(path: Path, what: str) -> Generator[BinaryIO]:
+    """A file to write, which appears complete or not at all; one that exists is replaced.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a terminal cannot be replaced
+            with path.open("wb") as stream:
+                yield stream
+            return
+        path = path.resolve()
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with part.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"the {what} {path} cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,374 @@
+"""The journal of a batch: what it says after a kill, who may write it, and what it costs to read."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
+from norce_order_async.batch.changes import Change, parse_change
+from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.journal import MAX_MESSAGE, Journal, JournalReader, Mark, State
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.report import report_record
+
+INPUTS = [InputFile("changes.jsonl", "ab" * 32, 3)]
+TARGET = "http://localhost/checkout/order, merchant m, channel 1"
+PERSONAL = PatchAttributes("o_2", {"email": "a@b.example"})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "batch.journal"
+
+
+def begin(path: Path, inputs: list[InputFile] = INPUTS, target: str = TARGET) -> Journal:
+    return Journal.open(path, inputs=inputs, target=target)
+
+
+def mark(number: int, change: Change | None = None, **members: Any) -> Mark:
+    change = change or DeleteConsent(f"o_{number}", "c")
+    given: dict[str, Any] = {"line": number, "file": None, "digest": None, "request_id": f"r{number}", "started": 1e9}
+    return Mark(number=number, change=change, **given | members)
+
+
+def end(
+    number: int, outcome: OutcomeKind = OutcomeKind.APPLIED, change: Change | None = None, **members: Any
+) -> Outcome:
+    change = change or DeleteConsent(f"o_{number}", "c")
+    given: dict[str, Any] = {"attempts": 1, "started": 1e9, "elapsed": 0.5, "request_id": f"r{number}"}
+    if not outcome.done:
+        given |= {"status": 404, "error": "NotFoundError", "message": "HTTP 404"}
+    return Outcome(number=number, line=number, change=change, outcome=outcome, **given | members)
+
+
+def bad_line(number: int, source: Any) -> Outcome:
+    error: dict[str, Any] = {"error": "InvalidRequestError", "message": "not JSON"}
+    return Outcome(number=number, line=number, change=None, outcome=OutcomeKind.NOT_SENT, source=source, **error)
+
+
+def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    imports = "from test_journal import *\nimport os, sys\npath = Path(sys.argv[1])\n"
+    command = [sys.executable, "-c", f"import sys; sys.path[:0] = sys.argv[2:4]\n{imports}{code}"]
+    folders = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+    return subprocess.run([*command, str(arguments[0]), *folders], capture_output=True, text=True, check=False)
+
+
+# What is written
+
+
+def test_what_was_begun_and_what_became_of_it(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1), mark(2, digest=7), mark(3)], [])
+        journal.write([], [end(1), end(3, OutcomeKind.REJECTED), bad_line(4, {"_raw": "{"})])
+        assert journal.states(1, 3) == {
+            1: State(OutcomeKind.APPLIED, None),
+            2: State(None, 7),
+            3: State(OutcomeKind.REJECTED, None),
+        }
+        assert journal.states(5, 1_000) == {}
+        assert (journal.inputs, journal.target) == (tuple(INPUTS), TARGET)
+        first = next(journal.rows())
+        assert (first.number, first.record, first.attempts) == (1, DeleteConsent("o_1", "c").record(), 1)
+        assert (first.started, first.elapsed, first.request_id, first.error) == (1e9, 0.5, "r1", None)
+
+
+def test_attempts_of_all_runs_add_up(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1)], [end(1, OutcomeKind.REJECTED, attempts=3)])
+    with begin(path) as journal:
+        journal.write([mark(1, request_id="second")], [])
+        assert journal.states(1, 1)[1].outcome is None
+        journal.write([], [end(1, attempts=2, request_id="second")])
+        (row,) = journal.rows()
+        assert (row.outcome, row.attempts, row.request_id, row.error) == (OutcomeKind.APPLIED, 5, "second", None)
+        assert (journal.summary().requests, journal.summary().retried) == (5, 1)
+
+
+def test_attributes_are_kept_only_for_what_has_to_be_made_again(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1, PERSONAL)], [])
+        assert [row.record for row in journal.rows()] == [{"op": "patch_attributes", "order_id": "o_2"}]
+        journal.write([], [end(1, OutcomeKind.UNKNOWN, PERSONAL)])
+        journal.write([mark(1, PERSONAL)], [])
+        (row,) = journal.rows()
+        assert parse_change(report_record(row)) == PERSONAL
+        journal.write([], [end(1, OutcomeKind.APPLIED, PERSONAL)])
+        assert [row.record for row in journal.rows()] == [{"op": "patch_attributes", "order_id": "o_2"}]
+
+
+def test_a_mark_that_is_taken_back_leaves_what_was_before_it(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1), mark(2), mark(3)], [end(1, OutcomeKind.REJECTED)])
+        journal.write([mark(1), mark(2)], [])
+        journal.release([1, 2])
+        assert journal.states(1, 3) == {1: State(OutcomeKind.REJECTED, None), 3: State(None, None)}
+        row = next(journal.rows())
+        assert (row.error, row.attempts, row.request_id) == ("NotFoundError", 1, None)
+
+
+def test_a_change_that_was_never_marked_cannot_be_done(path: Path) -> None:
+    with begin(path) as journal:
+        with pytest.raises(ValueError, match="never marked"):
+            journal.write([mark(1)], [end(2)])
+        assert journal.states(1, 2) == {}
+
+
+def test_any_text_can_be_written(path: Path) -> None:
+    said = "cut \ud83d" + "x" * 5_000
+    nan = PatchAttributes("o_2", {"a": float("nan")})
+    deep: Any = {}
+    for _ in range(50_000):
+        deep = {"a": deep}
+    with begin(path, [InputFile("\udcff.jsonl", None, None)], "tar\udcffget") as journal:
+        journal.write([mark(1, file="\udcff")], [end(1, OutcomeKind.REJECTED, message=said, file="\udcff")])
+        journal.write([], [bad_line(2, {"order_id": "\udcff\x00", "op": "x"}), bad_line(3, None)])
+        journal.write([], [end(4, OutcomeKind.NOT_SENT, nan), end(5, OutcomeKind.NOT_SENT, PatchAttributes("o", deep))])
+        journal.set_stopped("\udcff")
+        rows = list(journal.rows())
+    assert len(rows[0].message or "") <= MAX_MESSAGE + len("\\ud83d")
+    assert [rows[1].record, rows[2].record] == [{"order_id": "\udcff\x00", "op": "x"}, None]
+    assert "nan" in str(rows[3].record)
+    assert "attributes" not in report_record(rows[3])
+    assert report_record(rows[4])["_raw"]
+    begin(path, [InputFile("\udcff.jsonl", None, None)], "tar\udcffget").close()
+
+
+# Who may write it
+
+
+def test_the_same_content_is_the_same_input_whatever_its_name(path: Path) -> None:
+    begin(path).close()
+    with begin(path, [InputFile("moved.jsonl", INPUTS[0].digest, 3)]) as journal:
+        assert journal.inputs == tuple(INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "target"),
+    [([InputFile("changes.jsonl", "cd" * 32, 3)], TARGET), (INPUTS * 2, TARGET), (INPUTS, "elsewhere")],
+    ids=["content", "files", "target"],
+)
+def test_another_batch_is_refused(path: Path, inputs: list[InputFile], target: str) -> None:
+    begin(path).close()
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"another batch: changes.jsonl \(3 changes\) for http.*, begun 2"):
+        begin(path, inputs, target)
+    assert path.read_bytes() == before
+    begin(path).close()
+
+
+def test_a_second_run_is_refused_and_a_reader_is_not(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1), mark(2)], [end(1)])
+        with pytest.raises(ConfigurationError, match="in use by another run"):
+            begin(path)
+        refused = run("begin(path)", path)
+        assert "in use by another run" in refused.stderr
+        with JournalReader.open(path) as reader:
+            assert reader.is_running
+            rows = reader.rows()
+            assert next(rows).number == 1
+            journal.write([mark(3)], [end(2)])
+            assert [row.number for row in rows] == [2]
+            assert (reader.summary().total, reader.summary().in_flight) == (2, 1)
+    with JournalReader.open(path) as reader:
+        assert not reader.is_running
+        begin(path).close()
+
+
+def test_after_a_clean_end_there_is_one_file_and_the_lock(path: Path) -> None:
+    journal = begin(path)
+    journal.write([mark(1)], [end(1)])
+    journal.close()
+    journal.close()
+    with JournalReader.open(path) as reader:
+        reader.summary()
+    assert sorted(file.name for file in path.parent.iterdir()) == ["batch.journal", "batch.journal.lock"]
+
+
+def make(path: Path, kind: str) -> None:
+    match kind:
+        case "words":
+            path.write_text("op,order_id\n" * 1_000)
+        case "short":
+            path.write_text("x")
+        case "folder":
+            path.mkdir()
+        case "newer":
+            begin(path).close()
+            with sqlite3.connect(path) as db:
+                db.execute("PRAGMA user_version = 99")
+            db.close()
+        case _:
+            with sqlite3.connect(path) as db:
+                db.execute("CREATE TABLE theirs (a)")
+            db.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("words", "not a journal"),
+        ("short", "not a journal"),
+        ("database", "not a journal"),
+        ("folder", "not a file"),
+        ("newer", "newer version"),
+    ],
+)
+def test_what_is_not_a_journal_is_left_alone(path: Path, kind: str, says: str) -> None:
+    make(path, kind)
+    before = None if path.is_dir() else path.read_bytes()
+    with pytest.raises(ConfigurationError, match=says):
+        begin(path)
+    with pytest.raises(ConfigurationError, match="journal"):
+        JournalReader.open(path)
+    assert before is None or path.read_bytes() == before
+
+
+def test_a_journal_that_is_not_there(path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no journal"):
+        JournalReader.open(path)
+    assert not path.exists()
+    with pytest.raises(ConfigurationError, match="No such file"):
+        begin(path / "absent" / "batch.journal")
+
+
+# After the worst
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("when", ["between", "within"])
+def test_a_killed_run_keeps_what_it_wrote(path: Path, when: str) -> None:
+    code = """
+journal = begin(path)
+journal.write([mark(1), mark(2, PERSONAL)], [])
+journal.write([mark(3)], [end(1)])
+def killer():
+    if "{when}" == "within":
+        yield (9, 9, None, None, None, None, None, None)
+    os.kill(os.getpid(), 9)
+with journal._writing():
+    journal._db.executemany(journal_module._MARK, killer())
+""".replace("{when}", when)
+    killed = run("import norce_order_async.batch.journal as journal_module" + code, path)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with JournalReader.open(path) as reader:
+        assert not reader.is_running
+        assert [row.outcome for row in reader.rows()] == ["applied", "unknown", "unknown"]
+        assert [row.number for row in reader.rows({OutcomeKind.UNKNOWN})] == [2, 3]
+        summary = reader.summary()
+        assert (summary.total, summary.done, summary.in_flight) == (3, 1, 0)
+        assert (summary.problems["Interrupted"].count, summary.problems["Interrupted"].line) == (2, 2)
+        assert [(run.ended, run.stopped) for run in reader.runs] == [(None, None)]
+    with begin(path) as journal:
+        assert journal.states(1, 9) == {
+            1: State(OutcomeKind.APPLIED, None),
+            2: State(None, None),
+            3: State(None, None),
+        }
+        journal.write([mark(2, PERSONAL)], [end(2, OutcomeKind.REJECTED, PERSONAL), end(3)])
+        assert [row.outcome for row in journal.rows()] == ["applied", "rejected", "applied"]
+        assert (journal.summary().requests, journal.summary().retried) == (3, 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of a file's size")
+def test_a_full_disk_says_so_and_leaves_a_sound_journal(path: Path) -> None:
+    full = run(
+        """
+import resource
+journal = begin(path)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, -1))
+try:
+    for number in range(1, 100_000, 50):
+        marks = [mark(n) for n in range(number, number + 50)]
+        journal.write(marks, [])
+        print(number + 49)
+except ConfigurationError as error:
+    print(error)
+    os._exit(0)
+""",
+        path,
+    )
+    *numbers, message = full.stdout.splitlines()
+    assert f"the journal {path} cannot be written" in message, full.stderr
+    with begin(path) as journal:
+        assert len(journal.states(1, 100_000)) == int(numbers[-1])
+
+
+def test_runs_and_samples_are_told(path: Path) -> None:
+    with begin(path) as journal:
+        journal.set_stopped("interrupted")
+        journal.sample(at=1.5, concurrency=8, rate=None, in_flight=3, reason="429")
+        journal.sample(at=2.5, concurrency=4, rate=10.0, in_flight=4, reason=None)
+        assert [run.ended for run in journal.runs] == [None]
+    begin(path).close()
+    with JournalReader.open(path) as reader:
+        first, second = reader.runs
+        assert (first.stopped, second.stopped) == ("interrupted", None)
+        assert first.ended is not None
+        assert first.started <= first.ended <= second.started
+        told = [(sample.at, sample.concurrency, sample.rate, sample.reason) for sample in reader.samples()]
+        assert told == [(1.5, 8, None, "429"), (2.5, 4, 10.0, None)]
+
+
+# Reading
+
+
+def test_the_sums_are_those_of_the_outcomes(path: Path) -> None:
+    outcomes = [
+        end(1, attempts=2),
+        end(2, OutcomeKind.REJECTED, PERSONAL),
+        end(3, OutcomeKind.REJECTED, message="another"),
+        end(4, OutcomeKind.APPLIED_INFERRED),
+        end(5, change=PatchConsent("o", "c", checked=True)),
+        bad_line(6, None),
+    ]
+    with begin(path) as journal:
+        journal.write([mark(outcome.number, outcome.change) for outcome in outcomes[:5]], outcomes)
+        summary = journal.summary()
+    assert summary.outcomes == {"applied": 2, "applied_inferred": 1, "rejected": 2, "not_sent": 1}
+    assert (summary.total, summary.done, summary.failed, summary.requests, summary.retried) == (6, 3, 3, 6, 1)
+    assert summary.operations == {"delete_consent": 3, "patch_attributes": 1, "patch_consent": 1}
+    problem = summary.problems["NotFoundError"]
+    assert (problem.count, problem.line, problem.message) == (2, 2, "HTTP 404")
+    assert list(summary.problems) == ["NotFoundError", "InvalidRequestError"]
+
+
+def test_rows_of_some_outcomes(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1), mark(2), mark(3)], [end(1), end(2, OutcomeKind.REJECTED)])
+        assert [row.number for row in journal.rows({OutcomeKind.REJECTED, OutcomeKind.UNKNOWN})] == [2]
+        assert [row.outcome for row in journal.rows()] == ["applied", "rejected", None]
+        assert list(journal.rows(())) == []
+    with JournalReader.open(path) as reader:
+        assert [row.number for row in reader.rows({OutcomeKind.REJECTED, OutcomeKind.UNKNOWN})] == [2, 3]
+
+
+def test_reading_many_rows_takes_no_memory(path: Path) -> None:
+    def filled(count: int) -> Iterator[tuple[object, ...]]:
+        record = json.dumps(DeleteConsent("o_1", "c").record())
+        return ((number, 0, "applied", 1, number, record) for number in range(1, count + 1))
+
+    begin(path).close()
+    with sqlite3.connect(path) as db:
+        columns = "number, open, outcome, attempts, line, record"
+        db.executemany(f"INSERT INTO changes ({columns}) VALUES (?, ?, ?, ?, ?, ?)", filled(200_000))
+    db.close()
+    with JournalReader.open(path) as reader:
+        rows = reader.rows()
+        next(rows)
+        tracemalloc.start()
+        assert sum(1 for _ in islice(rows, 20_000)) == 20_000
+        assert reader.summary().total == 200_000
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert sum(1 for _ in rows) == 200_000 - 20_001
+    assert peak < 1_000_000
