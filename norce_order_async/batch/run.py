@@ -1,199 +1,199 @@
-"""Running a batch: a fixed number of lanes that pull from one iterator."""
+"""Running a batch in this process."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
-from weakref import WeakValueDictionary
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from functools import partial
+from typing import Literal
 
 import attrs
+from tenacity import retry_all
 
-from norce_order_async.batch.changes import Change
-from norce_order_async.batch.files import Entry
-from norce_order_async.checks import check_count
+from norce_order_async.batch.blocks import Changes
+from norce_order_async.batch.engine import Engine, Made
+from norce_order_async.batch.items import Item
+from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.pace import Pace
+from norce_order_async.call import Call
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.errors import CallError, ClientStateError, InvalidRequestError
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON
+from norce_order_async.config import CallOptions, Unset
+from norce_order_async.errors import (
+    CallError,
+    ClientStateError,
+    ConfigurationError,
+    InvalidRequestError,
+    NorceOrderError,
+)
+from norce_order_async.outcome import Attempt, OutcomeKind
+from norce_order_async.policy import RetryPolicy, last_attempt
+
+LONGEST_PROBE = 5.0
+"""Seconds that a server which was gone has for a probe, so that one which is silent does not hold it up for long."""
 
 
-@attrs.frozen(kw_only=True)
-class Outcome:
-    """What became of one change.
+class Batch(Engine):
+    """Makes changes, many at a time; iterate over it for their outcomes.
 
-    Attributes:
-        line: The line of the file, or the place in the iterator, from 1.
-        change: The change; None for a line that could not be read.
-        outcome: Its one outcome.
-        attempts: How many requests it took.
-        elapsed: Seconds from the start of its call to the end.
-        status: The HTTP status of the last answer, if there was one.
-        request_id: What was sent as ``x-request-id``; None when nothing was.
-        error: The class of the error that ended it; None when the change is made.
-        message: That error's text.
-        source: The line as it was read, where it could not be understood.
-    """
+    ::
 
-    line: int
-    change: Change | None
-    outcome: OutcomeKind
-    attempts: int = 0
-    elapsed: float = 0.0
-    status: int | None = None
-    request_id: str | None = None
-    error: str | None = None
-    message: str | None = None
-    source: JSON = None
+        async with Batch(client, changes, journal=journal) as batch:
+            async for outcome in batch:
+                print(outcome.line, outcome.outcome, batch.progress.rate)
 
-
-async def run_batch(
-    client: OrderClient,
-    changes: Iterable[Change | Entry] | AsyncIterable[Change | Entry],
-    *,
-    concurrency: int = 32,
-    options: CallOptions | None = None,
-) -> AsyncGenerator[Outcome]:
-    """Make changes, ``concurrency`` at a time, and yield one :class:`Outcome` for each as it is known.
-
-    Changes are pulled only as there is room, so the input may be endless and memory doesn't grow with it. Two
-    changes of the same resource of the same order are never under way at once and are made in the order they came.
-    A change that fails stops nothing. Close the generator (``contextlib.aclosing``) to end early: what is in flight
-    is then cancelled and has no outcome.
+    See :func:`run_batch`, which is this without the means to watch and to stop.
 
     Args:
         client: What to call with; for jobs, make it with ``retry=RetryPolicy.batch()`` and
             ``timeout=Timeout.batch()``.
-        changes: Changes, or the entries of :func:`read_changes`.
-        concurrency: How many changes at once.
+        changes: Changes, or the entries of an :class:`Input`.
+        concurrency: How many changes at once; ``"auto"`` finds out, up to the client's ``limit``.
+        rate: How many requests a second at most.
+        max_failures: Stop after so many changes that failed.
+        patience: Seconds to wait for a server that cannot be reached.
+        journal: Where every change is written down, so that the batch can be continued.
+        only: With a journal, make those changes again that ended so, and no others: ``unknown`` includes changes
+            whose end is not in the journal, ``not_sent`` includes those that it doesn't have at all.
         options: Options of every call.
 
     Raises:
-        ConfigurationError: ``concurrency`` is not a whole number of at least 1.
-        ClientStateError: The client was closed meanwhile.
-        Exception: Whatever the input itself raises, or a change that is not a :class:`CallError` (a defect in a
-            middleware, say). Nothing more is pulled then, and it is raised after the outcomes of what was under way.
+        ConfigurationError: An argument that is wrong.
     """
-    check_count("concurrency", concurrency)
-    lanes = _Lanes(client, _numbered(changes), options, room=2 * concurrency)
-    running = asyncio.create_task(lanes.run(concurrency))
-    running.add_done_callback(lambda _: lanes.outcomes.put_nowait(None))
-    try:
-        while (outcome := await lanes.outcomes.get()) is not None:
-            lanes.room.release()
-            yield outcome
-        await running
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-
-
-class _Lanes:
-    """What the lanes of one batch share."""
 
     def __init__(
-        self, client: OrderClient, entries: AsyncIterator[Entry], options: CallOptions | None, *, room: int
+        self,
+        client: OrderClient,
+        changes: Changes,
+        *,
+        concurrency: int | Literal["auto"] = "auto",
+        rate: float | None = None,
+        max_failures: int | None = None,
+        patience: float = 300.0,
+        journal: Journal | None = None,
+        only: Collection[OutcomeKind] | None = None,
+        options: CallOptions | None = None,
     ) -> None:
-        self.outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
-        self.room = asyncio.Semaphore(room)
+        super().__init__(
+            changes,
+            clock=client.clock,
+            pace=Pace(concurrency=concurrency, maximum=client.stats().slots, rate=rate, clock=client.clock),
+            max_failures=max_failures,
+            patience=patience,
+            journal=journal,
+            only=only,
+        )
         self._client = client
-        self._entries = entries
-        self._options = options
-        self._pulling = asyncio.Lock()
-        self._failure: Exception | None = None
-        # Weak: a lock lives as long as a lane holds or awaits it.
-        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        options = options or CallOptions()
+        if options.request_id is not None or options.on_attempt is not None:
+            raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
+        self._retry = _unless_throttled(client.retry if isinstance(options.retry, Unset) else options.retry)
+        self._timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
+        self._probe_timeout = attrs.evolve(self._timeout, attempt=min(self._timeout.attempt, LONGEST_PROBE))
+        self._options = partial(CallOptions, headers=options.headers, adapter_id=options.adapter_id)
 
-    async def run(self, lanes: int) -> None:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(lanes):
-                group.create_task(self._lane())
-        if self._failure is not None:
-            raise self._failure
-
-    async def _lane(self) -> None:
-        while entry := await self._pull():
-            # Nothing may be awaited between the pull and the lock: locks are given in the order they are asked for.
-            if entry.change is None:
-                outcome = bad_line(entry)
-            else:
-                key = (entry.change.order_id, entry.change.resource)
-                async with self._locks.setdefault(key, asyncio.Lock()):
-                    outcome = await self._make(entry.line, entry.change)
-            self.outcomes.put_nowait(outcome)
-
-    async def _pull(self) -> Entry | None:
-        """The next entry; None at the input's end, or once the batch has failed."""
-        await self.room.acquire()
-        async with self._pulling:
-            if self._failure is not None:
-                return None
-            try:
-                return await anext(self._entries, None)
-            except Exception as error:
-                self._failure = error
-                return None
-
-    async def _make(self, line: int, change: Change) -> Outcome:
+    async def _make(self, item: Item, *, probe: bool) -> Made:
+        change, client = item.change, self._client
+        item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
-            receipt = await change.apply(self._client, self._options)
-        except CallError as error:
-            return Outcome(
-                line=line,
-                change=change,
-                outcome=error.outcome,
-                attempts=len(error.attempts),
-                elapsed=error.elapsed,
-                status=error.attempts[-1].status if error.attempts else None,
-                request_id=error.request_id,
-                error=type(error).__name__,
-                message=error.reason,
+            if change.merchant is not None:
+                client = client.scoped(merchant=change.merchant)
+            if change.channel is not None:
+                client = client.scoped(channel=change.channel)
+            options = self._options(
+                request_id=item.request_id,
+                on_attempt=partial(self._observe, item),
+                redelivered=item.maybe_applied,
+                timeout=self._probe_timeout if probe else self._timeout,
+                retry=None if probe else self._retry,
             )
-        except (InvalidRequestError, ClientStateError) as error:
-            if isinstance(error, ClientStateError):
-                self._failure = self._failure or error
-            return _failed(line, change, OutcomeKind.NOT_SENT, error)
+            receipt = await change.apply(client, options)
+        except Exception as error:
+            outcome = _outcome_of(error)
+            if isinstance(error, ClientStateError) or not isinstance(error, NorceOrderError):
+                self._fail(error)
+            failure = error if isinstance(error, CallError) and not isinstance(error, ClientStateError) else None
+            return item.failed(outcome, error, self._clock.monotonic() - begin), failure
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            # Nobody cancelled this lane: something that the change awaited was cancelled.
-            return _failed(line, change, OutcomeKind.UNKNOWN, error)
-        except Exception as error:
-            self._failure = self._failure or error
-            return _failed(line, change, OutcomeKind.UNKNOWN, error)
-        return Outcome(
-            line=line,
-            change=change,
-            outcome=receipt.outcome,
-            attempts=receipt.attempts,
-            elapsed=receipt.elapsed,
-            status=receipt.status,
-            request_id=receipt.request_id,
-        )
+            # Nobody cancelled this task: something that the change awaited was cancelled.
+            return item.failed(OutcomeKind.UNKNOWN, error, self._clock.monotonic() - begin), None
+        self._outage.succeeded()
+        return item.made(receipt, self._clock.monotonic() - begin), None
+
+    def _observe(self, item: Item, call: Call, attempt: Attempt) -> None:
+        item.observe(call, attempt)
+        self._pace.observe(call, attempt)
 
 
-def _failed(line: int, change: Change, outcome: OutcomeKind, error: BaseException) -> Outcome:
-    return Outcome(line=line, change=change, outcome=outcome, error=type(error).__name__, message=str(error))
+def _unless_throttled(policy: RetryPolicy | None) -> RetryPolicy | None:
+    """The policy without throttled requests: those go back to the schedule, so that the next one has a place in it."""
+    if policy is None:
+        return None
+    return attrs.evolve(policy, retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled))
 
 
-def bad_line(entry: Entry) -> Outcome:
-    """The outcome of a line that could not be read."""
-    return Outcome(
-        line=entry.line,
-        change=None,
-        outcome=OutcomeKind.NOT_SENT,
-        error=InvalidRequestError.__name__,
-        message=entry.problem,
-        source=entry.source,
+def _outcome_of(error: Exception) -> OutcomeKind:
+    if isinstance(error, CallError):
+        return error.outcome
+    sent_nothing = isinstance(error, InvalidRequestError | ClientStateError)
+    return OutcomeKind.NOT_SENT if sent_nothing else OutcomeKind.UNKNOWN
+
+
+async def run_batch(
+    client: OrderClient,
+    changes: Changes,
+    *,
+    concurrency: int | Literal["auto"] = "auto",
+    rate: float | None = None,
+    max_failures: int | None = None,
+    patience: float = 300.0,
+    journal: Journal | None = None,
+    only: Collection[OutcomeKind] | None = None,
+    options: CallOptions | None = None,
+) -> AsyncGenerator[Outcome]:
+    """Make changes, many at a time, and yield one :class:`Outcome` for each as it is known.
+
+    Changes are pulled only as there is room, so the input may be endless and memory doesn't grow with it. Two
+    changes of the same resource of the same order are never under way at once and are made in the order they came.
+    A change that fails stops nothing. One that fails because the server cannot be reached, or has no time, is made
+    again later; when five in a row do, the batch holds and sends only probes until the server is back.
+
+    Close the generator (``contextlib.aclosing``) to end early: what is in flight is then cancelled; its outcomes are
+    in the journal.
+
+    Args:
+        client: What to call with; for jobs, make it with ``retry=RetryPolicy.batch()`` and
+            ``timeout=Timeout.batch()``.
+        changes: Changes, or the entries of an :class:`Input`.
+        concurrency: How many changes at once; ``"auto"`` finds out, up to the client's ``limit``.
+        rate: How many requests a second at most.
+        max_failures: Stop after so many changes that failed.
+        patience: Seconds to wait for a server that cannot be reached.
+        journal: Where every change is written down, so that the batch can be continued.
+        only: With a journal, make those changes again that ended so, and no others: ``unknown`` includes changes
+            whose end is not in the journal, ``not_sent`` includes those that it doesn't have at all.
+        options: Options of every call.
+
+    Raises:
+        ConfigurationError: An argument that is wrong, or a journal that belongs to another input or cannot be
+            written any more.
+        ClientStateError: The client was closed meanwhile.
+        Exception: Whatever the input itself raises, or a change that is not a :class:`CallError` (a defect in a
+            middleware, say). Nothing more is pulled then, and it is raised after the outcomes of what was under way.
+    """
+    batch = Batch(
+        client,
+        changes,
+        concurrency=concurrency,
+        rate=rate,
+        max_failures=max_failures,
+        patience=patience,
+        journal=journal,
+        only=only,
+        options=options,
     )
-
-
-async def _numbered(changes: Iterable[Change | Entry] | AsyncIterable[Change | Entry]) -> AsyncIterator[Entry]:
-    number = 0
-    if isinstance(changes, AsyncIterable):
-        async for item in changes:
-            number += 1
-            yield item if isinstance(item, Entry) else Entry(number, item)
-    else:
-        for item in changes:
-            number += 1
-            yield item if isinstance(item, Entry) else Entry(number, item)
+    async with aclosing(aiter(batch)) as outcomes:
+        async for outcome in outcomes:
+            yield outcome

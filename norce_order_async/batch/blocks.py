@@ -1,0 +1,109 @@
+"""An input in blocks: as many entries as are there at once, numbered."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from contextlib import aclosing
+
+import attrs
+
+from norce_order_async.batch.changes import Change
+from norce_order_async.batch.files import Entry
+
+Changes = Iterable[Change | Entry] | AsyncIterable[Change | Entry]
+"""What a batch makes: changes, or the entries of a file."""
+BLOCK_SIZE = 1024 * 1024
+"""Bytes of input after which a block ends."""
+
+
+@attrs.frozen
+class Numbered:
+    """An entry and its place in the whole input, from 1."""
+
+    number: int
+    entry: Entry
+
+
+async def blocks(changes: Changes, size: Callable[[], int], rest: list[Numbered]) -> AsyncGenerator[list[Numbered]]:
+    """The entries in blocks of at most ``size()``; a slow asynchronous input gives smaller ones at once.
+
+    What the input raises is raised after the block of what came before it. What an asynchronous input has given
+    when this is closed goes to ``rest``.
+    """
+    number = 0
+    left: list[Change | Entry] = []
+    source = _pumped(changes, size, left) if isinstance(changes, AsyncIterable) else _sliced(changes, size)
+    try:
+        async with aclosing(source):
+            async for items in source:
+                block = [_numbered(place, item) for place, item in enumerate(items, number + 1)]
+                number += len(block)
+                yield block
+    finally:
+        rest += [_numbered(place, item) for place, item in enumerate(left, number + 1)]
+
+
+def _numbered(number: int, item: Change | Entry) -> Numbered:
+    return Numbered(number, item if isinstance(item, Entry) else Entry(number, item))
+
+
+def _size_of(item: Change | Entry) -> int:
+    return item.size if isinstance(item, Entry) else 0
+
+
+async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) -> AsyncGenerator[list[Change | Entry]]:
+    block: list[Change | Entry] = []
+    most, weight = size(), 0
+    try:
+        for item in changes:
+            block.append(item)
+            weight += _size_of(item)
+            if len(block) == most or weight >= BLOCK_SIZE:
+                yield block
+                block, most, weight = [], size(), 0
+    except (Exception, asyncio.CancelledError):
+        if block:
+            yield block
+        raise
+    if block:
+        yield block
+
+
+async def _pumped(
+    changes: AsyncIterable[Change | Entry], size: Callable[[], int], rest: list[Change | Entry]
+) -> AsyncGenerator[list[Change | Entry]]:
+    waiting: deque[Change | Entry] = deque()
+    arrived, taken = asyncio.Event(), asyncio.Event()
+
+    async def pump() -> None:
+        iterator = aiter(changes)
+        try:
+            async for item in iterator:
+                waiting.append(item)
+                arrived.set()
+                while len(waiting) >= size() or sum(map(_size_of, waiting)) >= BLOCK_SIZE:
+                    taken.clear()
+                    await taken.wait()
+        finally:
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+
+    pumping = asyncio.create_task(pump())
+    pumping.add_done_callback(lambda _: arrived.set())
+    try:
+        while True:
+            if not waiting and not pumping.done():
+                arrived.clear()
+                await arrived.wait()
+            if waiting:
+                block = list(waiting)
+                waiting.clear()
+                taken.set()
+                yield block
+            elif pumping.done():
+                pumping.result()
+                return
+    finally:
+        pumping.cancel()
+        await asyncio.wait([pumping])
+        rest += waiting
