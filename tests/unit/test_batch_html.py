@@ -1,0 +1,391 @@
+"""The page of a batch: its numbers are the journal's, its words are harmless, and it needs nothing else."""
+
+import math
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
+from norce_order_async.batch.changes import Change
+from norce_order_async.batch.charts import duration, number, seconds
+from norce_order_async.batch.html import html_report, write_html
+from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.journal import Journal, JournalReader, Mark
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.story import BUCKETS, EXAMPLES, Latencies, read_story
+
+TARGET = "https://api.example/checkout/order as m/1"
+HOSTILE = "</title><script>alert('1')</script>\"&amp;\x00\x1b[31m\u202e\ud800"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "batch.journal"
+
+
+def begin(path: Path, changes: int | None = 3, name: str = "changes.jsonl", digest: str | None = "ab") -> Journal:
+    return Journal.open(path, inputs=[InputFile(name, digest, changes)], target=TARGET)
+
+
+def fill(journal: Journal, outcomes: Iterable[Outcome]) -> None:
+    for outcome in outcomes:
+        marks = [] if outcome.change is None else [mark(outcome.number, outcome.change, outcome.started or 0.0)]
+        journal.write(marks, [outcome])
+
+
+def mark(number: int, change: Change, started: float) -> Mark:
+    return Mark(
+        number=number, line=number, file=None, digest=None, change=change, request_id=f"r{number}", started=started
+    )
+
+
+def end(journal: Journal, number: int, outcome: OutcomeKind = OutcomeKind.APPLIED, **members: Any) -> Outcome:
+    given: dict[str, Any] = {"change": DeleteConsent(f"o_{number}", "c"), "attempts": 1, "elapsed": 0.25, "status": 204}
+    given |= {"started": journal.runs[-1].started, "request_id": f"r{number}"}
+    if not outcome.done:
+        given |= {"status": 404, "error": "NotFoundError", "message": "HTTP 404"}
+    return Outcome(number=number, line=number, outcome=outcome, **given | members)
+
+
+def parse(page: str) -> ElementTree.Element:
+    """The page as a tree; it is XML too."""
+    return ElementTree.fromstring(page)
+
+
+def text(element: ElementTree.Element | None) -> str:
+    assert element is not None
+    return "".join(element.itertext())
+
+
+def cells(page: str) -> dict[str, list[str]]:
+    """The cells of the tables' rows, by the first one."""
+    rows = [[text(cell) for cell in row] for row in parse(page).iterfind(".//tbody/tr")]
+    return {row[0]: row[1:] for row in rows}
+
+
+def titles(page: str, chart: str) -> list[str]:
+    return [text(title) for title in parse(page).iterfind(f".//svg[@aria-label='{chart}']//title")]
+
+
+def commands(page: str) -> list[str]:
+    return [text(code) for code in parse(page).iterfind(".//pre/code")]
+
+
+# What it says
+
+
+def test_its_numbers_are_those_of_the_journal(path: Path) -> None:
+    kinds = [*OutcomeKind] * 3 + [OutcomeKind.APPLIED] * 5
+    changes = [DeleteConsent("o", "c"), PatchConsent("o", "c", checked=True)]
+    with begin(path, 25) as journal:
+        fill(
+            journal,
+            (
+                end(journal, place, kind, change=changes[place % 2], attempts=1 + place % 3)
+                for place, kind in enumerate(kinds, 1)
+            ),
+        )
+        fill(journal, [end(journal, 21, OutcomeKind.NOT_SENT, change=None, error="InvalidRequestError", started=None)])
+        journal.set_stopped("interrupted")
+    with JournalReader.open(path) as reader:
+        page, summary = html_report(reader), reader.summary()
+    table = cells(page)
+    for kind in OutcomeKind:
+        assert table[kind][0] == str(summary.outcomes[kind])
+    for op, count in summary.operations.items():
+        assert table[op][0] == str(count)
+    assert table["could not be read"][0] == "1"
+    assert table["left"][0] == "4"
+    assert text(parse(page).find(".//h1")) == "11 of 25 changes are done; 10 failed; 4 not begun."
+    assert f'<dd>{summary.requests:,}</dd><dd class="note">{summary.retried} changes took several' in page
+    problems = [text(problem) for problem in parse(page).iterfind(".//div[@class='problem']/h3")]
+    assert problems == ["NotFoundError 9", "InvalidRequestError 1"]
+    assert "stopped: interrupted" in page
+    ended = [
+        int(match[1]) for title in titles(page, "Changes ended per second") if (match := re.search(r"(\d+) ch", title))
+    ]
+    assert sum(ended) == 20
+    durations = [int(title.rpartition(" ")[2]) for title in titles(page, "How long changes took")]
+    assert sum(durations) == summary.done
+
+
+@pytest.mark.parametrize(
+    ("done", "failed", "changes", "verdict"),
+    [
+        (0, 0, 0, "No change has been begun."),
+        (1, 0, 1, "The one change is done."),
+        (1200, 0, 1200, "All 1,200 changes are done."),
+        (1, 1, 2, "1 of 2 changes is done; 1 failed."),
+        (2, 0, None, "All 2 changes are done."),
+        (0, 0, 7, "0 of 7 changes are done; 7 not begun."),
+    ],
+)
+def test_its_verdict(path: Path, done: int, failed: int, changes: int | None, verdict: str) -> None:
+    with begin(path, changes) as journal:
+        outcomes = [end(journal, place) for place in range(1, done + 1)]
+        outcomes += [end(journal, done + place, OutcomeKind.REJECTED) for place in range(1, failed + 1)]
+        marks = [mark(outcome.number, DeleteConsent("o", "c"), outcome.started or 0.0) for outcome in outcomes]
+        journal.write(marks, outcomes)
+    with JournalReader.open(path) as reader:
+        assert text(parse(html_report(reader)).find(".//h1")) == verdict
+
+
+def test_three_examples_of_each_error(path: Path) -> None:
+    with begin(path, 9) as journal:
+        fill(journal, (end(journal, place, OutcomeKind.REJECTED) for place in range(1, 6)))
+        page = html_report(journal)
+    examples = [text(example) for example in parse(page).iterfind(".//div[@class='problem']//li")]
+    assert len(examples) == EXAMPLES
+    assert examples[0] == "HTTP 404line 1order o_1rejectedHTTP 404request r1"
+    assert "and 2 more" in page
+
+
+def test_what_to_do_next(path: Path) -> None:
+    with begin(path, 9, name="a b.jsonl") as journal:
+        fill(journal, [end(journal, 1, OutcomeKind.REJECTED), end(journal, 2, OutcomeKind.UNKNOWN)])
+    with JournalReader.open(path) as reader:
+        run = f"norce-order batch run 'a b.jsonl' --journal {path}"
+        assert commands(html_report(reader)) == [
+            run,
+            f"norce-order batch report {path} --only failed > failed.jsonl",
+            f"{run} --only unknown",
+            "norce-order batch run failed.jsonl",
+        ]
+
+
+def test_what_was_read_once_is_not_read_again(path: Path) -> None:
+    with begin(path, None, name="standard input", digest=None) as journal:
+        fill(journal, [end(journal, 1, OutcomeKind.UNKNOWN)])
+    with JournalReader.open(path) as reader:
+        assert commands(html_report(reader)) == [
+            f"norce-order batch report {path} --only failed > failed.jsonl",
+            "norce-order batch run failed.jsonl",
+        ]
+
+
+def test_a_journal_without_a_run(path: Path) -> None:
+    begin(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM runs")
+    with JournalReader.open(path) as reader, pytest.raises(ConfigurationError, match="knows of no run"):
+        html_report(reader)
+
+
+def test_nothing_is_left_to_do(path: Path) -> None:
+    with begin(path, 1) as journal:
+        fill(journal, [end(journal, 1)])
+        page = html_report(journal)
+    assert commands(page) == []
+    assert "under way</span>" not in page
+
+
+# Runs
+
+
+def test_a_run_under_way(path: Path) -> None:
+    with begin(path, 3) as journal:
+        fill(journal, [end(journal, 1)])
+        journal.write([mark(2, DeleteConsent("o", "c"), journal.runs[0].started)], [])
+        with JournalReader.open(path) as reader:
+            page = html_report(reader)
+    assert text(parse(page).find(".//h1")) == "1 of 3 changes is done; 1 under way; 1 not begun."
+    assert commands(page) == [f"norce-order batch status {path}"]
+    assert [row[-1] for name, row in cells(page).items() if name.startswith("1 ·")] == ["under way"]
+
+
+def test_a_run_that_was_killed(path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom test_batch_html import *\n"
+        "journal = begin(Path(sys.argv[1]), 3)\n"
+        "journal.write([mark(1, DeleteConsent('o', 'c'), journal.runs[0].started)], [])\n"
+        f"os.kill(os.getpid(), {signal.SIGTERM.value})"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], cwd=Path(__file__).parent, check=False)
+    with JournalReader.open(path) as reader:
+        page = html_report(reader)
+    assert "killed; its end is that of its last sample" in page
+    assert text(parse(page).find(".//h1")) == "0 of 3 changes are done; 1 failed; 2 not begun."
+    assert "Interrupted" in page
+
+
+def test_pauses_between_runs_take_no_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1e9
+    monkeypatch.setattr("time.time", lambda: now)
+    for _ in range(3):
+        with begin(path, 300) as journal:
+            first = journal.summary().total
+            fill(journal, (end(journal, first + place, started=now + place) for place in range(1, 101)))
+            journal.sample(at=now, concurrency=4, rate=None, in_flight=3, reason=None)
+            journal.sample(at=now + 50, concurrency=8, rate=20.0, in_flight=8, reason="429: the server asks for less")
+            now += 102.0
+        now += 86_400
+    with JournalReader.open(path) as reader:
+        story, page = read_story(reader), html_report(reader)
+    timeline = story.timeline
+    assert timeline.length == 306
+    assert [stretch.offset for stretch in timeline.stretches] == [0, 102, 204]
+    assert len(timeline.buckets) == 153
+    assert sum(bucket.ended for bucket in timeline.buckets) == timeline.placed == 300
+    assert max(bucket.ended for bucket in timeline.buckets) <= 3
+    assert page.count("run 2</text>") == page.count("run 3</text>") == 3
+    assert cells(page)["A429: the server asks for less"][0] == "3.0 s"
+    at_once = titles(page, "Changes at once")
+    assert at_once[0].endswith("3 under way, 4 allowed")
+    assert at_once[26].endswith("8 under way, 8 allowed; slowed down: 429: the server asks for less")
+    assert titles(page, "Requests allowed per second")[26].startswith("52.0 s to 54.0 s: at most 20/s")
+
+
+@pytest.mark.parametrize("length", [0.0, 0.01, 3.0, 61.0, 3_600.0, 1e6, 1e8])
+def test_the_axis_has_few_buckets(path: Path, monkeypatch: pytest.MonkeyPatch, length: float) -> None:
+    now = 1e9
+    monkeypatch.setattr("time.time", lambda: now)
+    with begin(path, 1) as journal:
+        fill(journal, [end(journal, 1, started=now + length / 2)])
+        now += length
+    with JournalReader.open(path) as reader:
+        assert 1 <= len(read_story(reader).timeline.buckets) <= BUCKETS
+        parse(html_report(reader))
+
+
+# What it is made of
+
+
+def test_hostile_words_do_nothing(path: Path) -> None:
+    order = "<script>alert('1')"
+    with begin(path, 2, name=HOSTILE) as journal:
+        fill(
+            journal,
+            [
+                end(
+                    journal,
+                    1,
+                    OutcomeKind.REJECTED,
+                    message=HOSTILE,
+                    request_id=order,
+                    change=DeleteConsent(order, "c"),
+                ),
+                end(journal, 2, OutcomeKind.NOT_SENT, change=None, source={"order_id": order}, error=order),
+            ],
+        )
+        journal.sample(at=journal.runs[0].started, concurrency=1, rate=None, in_flight=1, reason=HOSTILE)
+        journal.set_stopped(HOSTILE)
+        page = html_report(journal)
+    assert not any(element.tag == "script" for element in parse(page).iter())
+    assert "<script" not in page
+    assert all(character.isprintable() or character == "\n" for character in page)
+    assert page.encode()
+
+
+def test_it_needs_nothing_else(path: Path) -> None:
+    with begin(path, 1) as journal:
+        fill(journal, [end(journal, 1)])
+        page = html_report(journal)
+    assert page.replace(TARGET, "").count("http") == 1  # http-equiv
+    assert not re.search(r"\b(src|href|srcset|action)=|@import|@font-face|url\((?!#)", page)
+    assert not any(element.tag in ("script", "link", "img", "iframe") for element in parse(page).iter())
+
+
+def test_no_attributes_are_shown(path: Path) -> None:
+    change = PatchAttributes("o_1", {"email": "secret@customer.example"})
+    with begin(path, 1) as journal:
+        fill(journal, [end(journal, 1, OutcomeKind.REJECTED, change=change)])
+        assert "secret" not in html_report(journal)
+
+
+def test_every_label_and_fill_is_there(path: Path) -> None:
+    with begin(path, 1) as journal:
+        fill(journal, [end(journal, 1)])
+        page = html_report(journal)
+    known = {element.get("id") for element in parse(page).iter() if element.get("id")}
+    assert set(re.findall(r"url\(#(\w+)\)", page)) <= known
+    assert all(svg.get("aria-label") or svg.get("aria-hidden") for svg in parse(page).iter("svg"))
+
+
+def test_memory_does_not_grow_with_the_batch(path: Path) -> None:
+    peaks = list[int]()
+    with begin(path, 40_000) as journal:
+        started = journal.runs[0].started
+        for first in (1, 4_001):
+            numbers = range(first, 4_001 if first == 1 else 40_001)
+            journal.write(
+                [mark(place, DeleteConsent(f"o_{place}", "c"), started) for place in numbers],
+                [end(journal, place, OutcomeKind.UNKNOWN if place % 2 else OutcomeKind.APPLIED) for place in numbers],
+            )
+            tracemalloc.start()
+            html_report(journal)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 200_000
+
+
+# The file
+
+
+def test_the_file_is_replaced_at_once(path: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("old")
+    with begin(path) as journal:
+        write_html(journal, page)
+        assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert not (tmp_path / "report.html.part").exists()
+
+
+def test_a_file_that_cannot_be_written(path: Path, tmp_path: Path) -> None:
+    with (
+        begin(path) as journal,
+        pytest.raises(ConfigurationError, match=r"the page .* cannot be written: No such file"),
+    ):
+        write_html(journal, tmp_path / "none" / "report.html")
+
+
+# Numbers
+
+
+def test_quantiles_are_half_a_percent_off_at_most() -> None:
+    values = [0.001 * 1.003**place for place in range(3_000)]
+    latencies = Latencies()
+    for value in values:
+        latencies.add(value)
+    for share in (0.001, 0.5, 0.9, 0.95, 0.99, 1.0):
+        exact = values[math.ceil(share * len(values)) - 1]
+        assert math.isclose(latencies.quantile(share), exact, rel_tol=0.005)
+    assert latencies.longest == values[-1]
+    assert Counter(latencies.columns()).total() == len(values)
+
+
+def test_a_change_that_took_no_time() -> None:
+    latencies = Latencies()
+    latencies.add(0.0)
+    assert latencies.quantile(0.5) == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.0, "0.0 s"), (59.97, "1 min 0 s"), (63.2, "1 min 3 s"), (5_400, "1 h 30 min"), (90_000, "1 d 1 h")],
+)
+def test_durations(value: float, told: str) -> None:
+    assert duration(value) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.0005, "0.5 ms"), (0.1234, "123 ms"), (0.99996, "1 s"), (12.34, "12.3 s"), (75.0, "1 min 15 s")],
+)
+def test_short_times(value: float, told: str) -> None:
+    assert seconds(value) == told
+
+
+@pytest.mark.parametrize(("value", "told"), [(0, "0"), (0.25, "0.25"), (79.13, "79.1"), (1234.5, "1,234"), (12, "12")])
+def test_numbers(value: float, told: str) -> None:
+    assert number(value) == told
