@@ -1,0 +1,213 @@
+"""A worker's side of a batch on a cluster: one client and one batch, for all the chunks that come."""
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any, Literal
+
+import attrs
+
+from norce_order_async.batch.files import Entry
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.run import Batch
+from norce_order_async.client import OrderClient
+from norce_order_async.config import Timeout
+from norce_order_async.errors import ConfigurationError, NorceOrderError
+from norce_order_async.policy import RetryPolicy
+
+try:
+    import distributed
+    from distributed.diagnostics.plugin import WorkerPlugin
+except ImportError:
+    raise ConfigurationError('a cluster needs Dask: pip install "norce-order-async[dask]"') from None
+
+
+@attrs.frozen(kw_only=True)
+class Chunk:
+    """Changes for one worker. Nothing of it is shown where Dask writes about its tasks.
+
+    Attributes:
+        batch: The name of the batch, and of its desk at each worker.
+        name: The chunk's name.
+        entries: The changes.
+        rate: Requests per second that one worker may send.
+    """
+
+    batch: str
+    name: str
+    entries: list[Entry] = attrs.field(repr=False)
+    rate: float | None
+
+
+@attrs.frozen
+class Ending:
+    """How a change ended at a worker.
+
+    Attributes:
+        outcome: Its outcome, without the change, which the driver has.
+        final: Whether the worker is done with it; otherwise the worker has stopped before.
+    """
+
+    outcome: Outcome
+    final: bool
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """What became of a chunk.
+
+    Attributes:
+        worker: The worker's address.
+        endings: How each change ended; None for one that was not even looked at.
+        worked: Whether the server has answered this worker anything.
+        stopped: Why the worker takes no more.
+        error: What it was told by a server that could not be reached, or would have none of it.
+        failure: What must not happen and did.
+    """
+
+    worker: str
+    endings: list[Ending | None]
+    worked: bool = False
+    stopped: str | None = None
+    error: Exception | None = None
+    failure: Exception | None = None
+
+
+Waiting = asyncio.Future[Ending | None]
+
+
+class Desk(Batch):
+    """The one batch of a worker. Its input is whatever chunks bring."""
+
+    def __init__(self, client: OrderClient, *, concurrency: int | Literal["auto"], patience: float) -> None:
+        super().__init__(client, self._entries(), concurrency=concurrency, patience=patience)
+        self._incoming: asyncio.Queue[Entry] = asyncio.Queue()
+        self._replies: dict[int, Waiting] = {}
+        self._count = 0
+        self._working = asyncio.create_task(self._work())
+
+    def set_rate(self, rate: float | None) -> None:
+        """Send so many requests a second at most."""
+        self._pace.ceiling = rate
+
+    async def make(self, entries: list[Entry]) -> list[Ending | None]:
+        """Make these changes, beside those of other chunks."""
+        if self._working.done():
+            return [None] * len(entries)
+        replies: list[Waiting] = []
+        for entry in entries:
+            self._count += 1
+            reply = self._replies[self._count] = asyncio.get_running_loop().create_future()
+            replies.append(reply)
+            self._incoming.put_nowait(entry)
+        await asyncio.wait(replies)
+        return [reply.result() for reply in replies]
+
+    @property
+    def failure(self) -> Exception | None:
+        """What must not happen and did."""
+        return self._failure
+
+    async def leave(self) -> None:
+        """End it at once, and let the chunks know."""
+        await self.aclose()
+        await asyncio.wait([self._working])
+
+    async def _entries(self) -> AsyncIterator[Entry]:
+        while True:
+            yield await self._incoming.get()
+
+    async def _work(self) -> None:
+        with suppress(Exception):  # what _fail was told, and replies tell
+            async for outcome in self:
+                self._reply(outcome, final=False)
+        while self._replies:
+            self._replies.popitem()[1].set_result(None)
+
+    def _end(self, outcome: Outcome) -> None:
+        super()._end(outcome)
+        self._reply(outcome, final=True)
+
+    def _reply(self, outcome: Outcome, *, final: bool) -> None:
+        if reply := self._replies.pop(outcome.number, None):
+            reply.set_result(Ending(attrs.evolve(outcome, change=None), final))
+
+
+class Host(WorkerPlugin):
+    """Keeps a worker's desk and client from the first chunk to the end of the batch."""
+
+    def __init__(self, settings: Mapping[str, Any], *, concurrency: int | Literal["auto"], patience: float) -> None:
+        self._settings = dict(settings)
+        self._concurrency: int | Literal["auto"] = concurrency
+        self._patience = patience
+        self._client: OrderClient | None = None
+        self._desk: Desk | None = None
+
+    async def make(self, chunk: Chunk, address: str, *, redelivered: bool) -> Reply:
+        """Make the changes of a chunk; raises nothing."""
+        try:
+            desk = self._desk or self._open()
+        except Exception as error:
+            return Reply(worker=address, endings=[None] * len(chunk.entries), failure=_sendable(error))
+        desk.set_rate(chunk.rate)
+        entries = chunk.entries
+        if redelivered:
+            entries = [attrs.evolve(entry, redelivered=True) for entry in entries]
+        endings = await desk.make(entries)
+        return Reply(
+            worker=address,
+            endings=endings,
+            worked=desk.worked,
+            stopped=desk.stopped,
+            error=None if desk.error is None else _sendable(desk.error),
+            failure=None if desk.failure is None else _sendable(desk.failure),
+        )
+
+    def stop(self, reason: str) -> None:
+        """Take no more, finish what is under way."""
+        if self._desk is not None:
+            self._desk.stop(reason)
+
+    async def teardown(self, worker: Any) -> None:
+        """Close the desk and its client."""
+        if self._desk is not None:
+            await self._desk.leave()
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _open(self) -> Desk:
+        limit = 100 if self._concurrency == "auto" else max(100, self._concurrency)
+        defaults = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch(), "limit": limit}
+        self._client = OrderClient.from_env(**defaults | self._settings)
+        self._desk = Desk(self._client, concurrency=self._concurrency, patience=self._patience)
+        return self._desk
+
+
+def _sendable(error: Exception) -> Exception:
+    """An error that any process can read.
+
+    Dask pickles an error with its cause, and the causes of ours, the HTTP library's errors, may hold the token.
+    """
+    bare = copy.copy(error) if isinstance(error, NorceOrderError) else RuntimeError(f"{type(error).__name__}: {error}")
+    bare.__cause__ = bare.__context__ = bare.__traceback__ = None
+    return bare
+
+
+async def make_chunk(chunk: Chunk) -> Reply:
+    """The task that makes a chunk."""
+    worker: Any = distributed.get_worker()
+    host = worker.plugins.get(chunk.batch)
+    if not isinstance(host, Host):
+        return Reply(worker=worker.address, endings=[None] * len(chunk.entries), stopped="the batch has ended")
+    # The scheduler knows whether a worker that is lost by now has begun this chunk before.
+    redelivered = await worker.scheduler.event_is_set(name=chunk.name)
+    await worker.scheduler.event_set(name=chunk.name)
+    return await host.make(chunk, worker.address, redelivered=redelivered)
+
+
+def stop_host(batch: str, reason: str, *, dask_worker: Any) -> None:
+    """Let a worker take no more of a batch."""
+    host = dask_worker.plugins.get(batch)
+    if isinstance(host, Host):
+        host.stop(reason)

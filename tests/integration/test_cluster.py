@@ -1,0 +1,307 @@
+"""A batch on a Dask cluster: the same outcomes as in one process, and workers that come to grief."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client, LocalCluster
+from support import RawServer
+
+from norce_order_async import (
+    CallOptions,
+    Change,
+    ConfigurationError,
+    DeleteConsent,
+    Entry,
+    Journal,
+    JournalReader,
+    OrderClient,
+    Outcome,
+    OutcomeKind,
+    PatchAttributes,
+    PatchConsent,
+    Receipt,
+)
+from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
+from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxServer
+
+pytestmark = [
+    pytest.mark.asyncio,
+    # Dask leaves sockets of workers that are killed, and of a cluster that is closed, to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed (<socket|transport|event loop):ResourceWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORCE_TOKEN", SANDBOX_TOKEN)
+
+
+@asynccontextmanager
+async def dask(workers: int = 2, *, processes: bool = False) -> AsyncGenerator[Any]:
+    kind: Any = LocalCluster
+    async with kind(
+        n_workers=workers,
+        threads_per_worker=4,
+        processes=processes,
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
+        asynchronous=True,
+        silence_logs=50,
+    ) as cluster:
+        yield cluster
+
+
+@asynccontextmanager
+async def sandbox_of(orders: int, *faults: str) -> AsyncGenerator[tuple[Sandbox, dict[str, Any]]]:
+    sandbox = Sandbox(remember=100_000)
+    sandbox.faults.add(*faults)
+    for n in range(orders):
+        sandbox.add_order(f"o_{n}", consents=["ci"])
+    async with SandboxServer(sandbox) as server:
+        yield sandbox, {"base_url": server.url, "merchant": "norce", "channel": "1"}
+
+
+async def outcomes_of(batch: ClusterBatch) -> list[Outcome]:
+    return [outcome async for outcome in batch]
+
+
+def kinds_of(outcomes: list[Outcome]) -> Counter[str]:
+    return Counter(outcome.outcome.value for outcome in outcomes)
+
+
+async def test_a_batch_on_two_workers_is_made_in_order() -> None:
+    changes: list[Change | Entry] = [PatchAttributes(f"o_{n % 50}", {"n": n}) for n in range(500)]
+    changes += [PatchConsent(f"o_{n}", "ci", checked=True) for n in range(50)]
+    changes.append(Entry(551, problem="not JSON"))
+    async with dask() as cluster, sandbox_of(50) as (sandbox, settings):
+        kind: Any = Client
+        async with kind(cluster, asynchronous=True, set_as_default=False) as client:
+            found = run_batch_on_cluster(changes, cluster=client, settings=settings, chunk=20)
+            outcomes = [outcome async for outcome in found]
+            assert client.status == "running"
+            assert await client.nthreads()
+        written: dict[str, list[int]] = {}
+        for request in sandbox.requests:
+            if request.target.endswith("attributes"):
+                written.setdefault(request.target, []).append(json.loads(request.body)["n"])
+        assert sandbox.order("o_7")["consents"][0]["checked"] is True  # type: ignore[index]
+    assert kinds_of(outcomes) == {"applied": 550, "not_sent": 1}
+    assert sorted(outcome.number for outcome in outcomes) == list(range(1, 552))
+    assert all(outcome.change == changes[outcome.number - 1] for outcome in outcomes if outcome.number < 551)
+    assert all(numbers == sorted(numbers) for numbers in written.values())
+    assert sum(map(len, written.values())) == 500
+
+
+async def test_a_journal_is_continued_on_a_cluster(tmp_path: Path) -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(300)]
+    path = tmp_path / "journal"
+    async with dask() as cluster, sandbox_of(300, "latency:0.01") as (sandbox, settings):
+        with Journal.open(path, inputs=[], target="a sandbox") as journal:
+            async with ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal, chunk=10) as batch:
+                count = 0
+                async for outcome in batch:
+                    count += outcome.outcome.done
+                    if count == 50:
+                        batch.stop("enough")
+            assert batch.stopped == "enough"
+            assert not journal.summary().in_flight
+        with Journal.open(path, inputs=[], target="a sandbox") as journal:
+            assert journal.summary().outcomes.total() == count < 300
+            second = ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal)
+            outcomes = await outcomes_of(second)
+            assert second.progress.passed == count
+            assert kinds_of(outcomes) == {"applied": 300 - count}
+            assert journal.summary().outcomes == {OutcomeKind.APPLIED: 300}
+        assert sandbox.count == 300
+
+
+async def test_an_abort_leaves_open_what_was_under_way(tmp_path: Path) -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(100)]
+    async with dask() as cluster, sandbox_of(100, "latency:0.1") as (sandbox, settings):
+        with Journal.open(tmp_path / "journal", inputs=[], target="a sandbox") as journal:
+            async with ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal, chunk=10) as batch:
+                outcomes: list[Outcome] = []
+                async for outcome in batch:
+                    outcomes.append(outcome)
+                    batch.abort("interrupted")
+            assert len(outcomes) == 100
+            kinds = kinds_of(outcomes)
+            assert kinds["unknown"] > 0
+        with Journal.open(tmp_path / "journal", inputs=[], target="a sandbox") as journal:
+            outcomes = await outcomes_of(ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal))
+        assert set(kinds_of(outcomes)) <= {"applied", "applied_inferred"}
+        assert len(outcomes) == 100 - kinds["applied"]
+        assert all(not sandbox.order(f"o_{n}")["consents"] for n in range(100))  # type: ignore[index]
+
+
+async def test_the_loss_of_a_worker_loses_and_refuses_nothing(tmp_path: Path) -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(1000)]
+    async with dask(processes=True) as cluster, sandbox_of(1000, "latency:0.02") as (sandbox, settings):
+        with Journal.open(tmp_path / "journal", inputs=[], target="a sandbox") as journal:
+            async with ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal, chunk=50) as batch:
+                outcomes: list[Outcome] = []
+                async for outcome in batch:
+                    outcomes.append(outcome)
+                    if len(outcomes) == 200:
+                        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+            assert journal.summary().outcomes.total() == 1000
+    assert set(kinds_of(outcomes)) == {"applied", "applied_inferred"}
+    assert sorted(outcome.number for outcome in outcomes) == list(range(1, 1001))
+    assert 1000 < sandbox.count < 1300
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [({}, "no token: set NORCE_TOKEN"), ({"NORCE_TOKEN_FILE": "/nowhere"}, "NORCE_TOKEN_FILE cannot be read")],
+)
+async def test_a_worker_without_a_token(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str) -> None:
+    monkeypatch.delenv("NORCE_TOKEN")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    async with dask(1) as cluster, sandbox_of(1) as (sandbox, settings):
+        batch = ClusterBatch([DeleteConsent("o_0", "ci")] * 20, cluster=cluster, settings=settings)
+        with pytest.raises(ConfigurationError, match=f"worker inproc://.*{says}"):
+            await outcomes_of(batch)
+        assert batch.progress.ended == sandbox.count == 0
+
+
+async def test_what_stops_a_worker_stops_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORCE_TOKEN", "wrong")
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(500)]
+    async with dask() as cluster, sandbox_of(1) as (sandbox, settings):
+        batch = ClusterBatch(changes, cluster=cluster, settings=settings)
+        outcomes = await outcomes_of(batch)
+        assert sandbox.count < 50
+    assert batch.stopped is not None
+    assert batch.stopped.startswith("everything fails alike: HTTP 401")
+    assert not batch.worked
+    assert type(batch.error).__name__ == "AuthenticationError"
+    assert kinds_of(outcomes)["rejected"] == sandbox.count
+    left = [outcome for outcome in outcomes if outcome.outcome is OutcomeKind.NOT_SENT]
+    assert len(left) + sandbox.count == len(outcomes)
+    assert left[-1].error == "NotTried"
+
+
+async def test_the_rate_is_shared_by_the_workers() -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(150)]
+    async with dask(3) as cluster, sandbox_of(150) as (_, settings):
+        begin = time.monotonic()
+        async with ClusterBatch(changes, cluster=cluster, settings=settings, rate=100) as batch:
+            outcomes = await outcomes_of(batch)
+            assert batch.progress.rate == 100
+    assert kinds_of(outcomes) == {"applied": 150}
+    assert 1.3 < time.monotonic() - begin < 4
+
+
+class Defective(Change):
+    """A change with a defect, which travels as it is a class of a module."""
+
+    op = "defective"
+
+    @property
+    def resource(self) -> str:
+        return "all"
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        raise LookupError(self.order_id)
+
+
+async def test_a_defect_in_a_change_ends_the_batch_as_it_does_in_one_process() -> None:
+    async with dask(1) as cluster, sandbox_of(1) as (_, settings):
+        with pytest.raises(RuntimeError, match="LookupError: o_1"):
+            await outcomes_of(ClusterBatch([Defective("o_1")], cluster=cluster, settings=settings))
+
+
+async def test_the_token_is_in_nothing_that_travels() -> None:
+    async with RawServer() as server:
+        settings = {"base_url": server.url, "merchant": "norce", "channel": "1", "auth": SANDBOX_TOKEN}
+        with pytest.raises(ConfigurationError, match="no token goes to the workers"):
+            ClusterBatch([], cluster=2, settings=settings)
+
+
+async def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("norce_order_async.batch.cluster._CONNECT", 0.3)
+    batch = ClusterBatch([], cluster="tcp://127.0.0.1:9", settings={})
+    with pytest.raises(ConfigurationError, match="the cluster cannot be used"):
+        async for _ in batch:
+            pass
+
+
+async def test_a_cluster_without_workers() -> None:
+    changes = [DeleteConsent("o_0", "ci")]
+    async with dask(0) as cluster, sandbox_of(1) as (sandbox, settings):
+        batch = ClusterBatch(changes, cluster=cluster, settings=settings, patience=0.5)
+        outcomes = await outcomes_of(batch)
+        assert sandbox.count == 0
+    assert batch.stopped == "no worker for 1 s"
+    assert len(outcomes) == 1
+
+
+CLI = [sys.executable, "-m", "norce_order_async", "batch", "run", "changes.jsonl", "--sandbox", "--workers", "2"]
+
+
+def _write_changes(folder: Path, count: int) -> None:
+    lines = [json.dumps({"op": "delete_consent", "order_id": f"o_{n}", "consent_id": "ci"}) for n in range(count)]
+    (folder / "changes.jsonl").write_text("\n".join(lines))
+
+
+def _group_members(group: int) -> list[int]:
+    found = subprocess.run(["ps", "-eo", "pid=,pgid="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in found.splitlines()]
+    return [int(pid) for pid, pgid in rows if int(pgid) == group]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 (what other processes do)
+            await asyncio.sleep(0.1)
+
+
+async def _started(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *CLI, *arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def _done(journal: Path) -> int:
+    with suppress(ConfigurationError), JournalReader.open(journal) as account:
+        return account.summary().outcomes[OutcomeKind.APPLIED]
+    return 0  # it has only just begun
+
+
+async def test_the_command_starts_workers_and_ends_them(tmp_path: Path) -> None:
+    _write_changes(tmp_path, 500)
+    process = await _started(tmp_path)
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors
+    assert b"500 changes in" in output
+    assert b"Traceback" not in errors
+    await _until(lambda: not _group_members(process.pid))
+
+
+async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path) -> None:
+    _write_changes(tmp_path, 5000)
+    process = await _started(tmp_path, "--rate", "100")
+    journal = tmp_path / "changes.jsonl.sandbox.journal"
+    await _until(lambda: _done(journal) > 50)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = await process.communicate()
+    assert process.returncode == 130, errors
+    assert b"Interrupted" in output
+    assert b"Traceback" not in errors
+    with JournalReader.open(journal) as account:
+        summary = account.summary()
+    assert set(summary.outcomes) == {OutcomeKind.APPLIED}
+    assert 50 < summary.total < 1000
+    await _until(lambda: not _group_members(process.pid))
