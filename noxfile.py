@@ -143,7 +143,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
-    install(session, ".[all]", *group("docs"))
+    install(session, ".[all,dask]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html")
     session.log("Open docs/_build/html/index.html")
 
@@ -152,22 +152,29 @@ def docs(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Run a batch of changes against the sandbox on this machine."""
     install(session, ".[all]")
-    report = Path(session.create_tmp(), "report.jsonl")
-    report.unlink(missing_ok=True)
+    folder = Path(session.create_tmp())
+    for old in folder.glob("changes.*"):
+        old.unlink()
+    report, page = folder / "changes.report.jsonl", folder / "changes.html"
     # Some lines of the example must fail: status 1 says that the others were done.
     command = ["norce-order", "batch", "run", "docs/examples/changes.jsonl", "--sandbox"]
-    session.run(*command, "--report", str(report), success_codes=[1])
-    if not report.is_file():
+    command += ["--journal", str(folder / "changes.journal"), "--report", str(report), "--html", str(page)]
+    session.run(*command, success_codes=[1])
+    if not report.is_file() or not page.is_file():
         session.error("The batch run left no report.")
-    session.log(f"Some lines of the example fail on purpose. What became of each line: {report}")
+    session.log("Some lines of the example fail on purpose. What became of each line:")
+    session.log(f"    {report}")
+    session.log(f"    {page}    (for a browser)")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure: the cost of the chain, and the memory and speed of a batch."""
+    """Measure: the cost of the chain, the memory and speed of a batch, and what its journal costs."""
     install(session, ".[all]")
     session.run("python", "tests/benchmarks/chain_cost.py", env={"PYTHONSAFEPATH": "1"})
     session.run("python", "tests/benchmarks/batch_memory.py", env={"PYTHONSAFEPATH": "1"})
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "tests/benchmarks/batch_journal.py", env=env)
 
 
 @nox.session
@@ -188,3 +195,16 @@ def soak(session: nox.Session) -> None:
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     session.run("python", "-m", "soak_injectors.mitm", "20000", env=env)
     session.run("python", "-m", "soak_injectors.wiremock", wiremock, env=env)
+
+
+@nox.session
+def soak_batch(session: nox.Session) -> None:
+    """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
+
+    The session's arguments name some of them; by default it runs all.
+    """
+    install(session, ".[all]")
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    names = session.posargs or ["memory", "kills", "limiter", "outage", "bad_lines", "ctrl_c"]
+    for name in names:
+        session.run("python", "-m", f"soak_batch.{name}", env=env)

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from norce_order_async.answers import Receipt, json_as, receipt
     from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
+    from norce_order_async.batch.engine import Progress
     from norce_order_async.batch.files import Entry, read_changes
-    from norce_order_async.batch.report import Problem, Report, Summary
-    from norce_order_async.batch.run import Outcome, run_batch
-    from norce_order_async.call import Call, Repeat
+    from norce_order_async.batch.html import write_html
+    from norce_order_async.batch.inputs import Input, InputFile
+    from norce_order_async.batch.journal import Journal, JournalReader, Run, Sample
+    from norce_order_async.batch.outcomes import Outcome
+    from norce_order_async.batch.report import Problem, Row, Summary, save_report, write_report
+    from norce_order_async.batch.run import Batch, run_batch
+    from norce_order_async.call import AttemptHook, Call, Repeat
     from norce_order_async.client import OrderClient
     from norce_order_async.clock import Clock, SystemClock
     from norce_order_async.config import UNSET, CallOptions, Environment, Timeout, Unset
@@ -52,7 +57,6 @@ if TYPE_CHECKING:
     from norce_order_async.middleware import Handler, Middleware
     from norce_order_async.middleware.auth import TokenSource
     from norce_order_async.middleware.budget import RetryBudget
-    from norce_order_async.middleware.log import AttemptHook
     from norce_order_async.middleware.tracing import Tracing
     from norce_order_async.models import (
         NOT_SET,
@@ -124,6 +128,7 @@ __all__ = [
     "BackOff",
     "BadRequestError",
     "BaseError",
+    "Batch",
     "Call",
     "CallError",
     "CallOptions",
@@ -153,8 +158,12 @@ __all__ = [
     "Environment",
     "Handler",
     "Hook",
+    "Input",
+    "InputFile",
     "InvalidRequestError",
     "Item",
+    "Journal",
+    "JournalReader",
     "Logistics",
     "Middleware",
     "Model",
@@ -188,6 +197,7 @@ __all__ = [
     "Problem",
     "Product",
     "ProductType",
+    "Progress",
     "ProxyError",
     "QueryValue",
     "RateLimitedError",
@@ -195,11 +205,13 @@ __all__ = [
     "Receipt",
     "Recurring",
     "Repeat",
-    "Report",
     "Request",
     "Response",
     "RetryBudget",
     "RetryPolicy",
+    "Row",
+    "Run",
+    "Sample",
     "ServerError",
     "Shipping",
     "ShippingState",
@@ -233,15 +245,23 @@ __all__ = [
     "read_changes",
     "receipt",
     "run_batch",
+    "save_report",
+    "write_html",
+    "write_report",
 ]
 
 _EXPORTS = {
     "answers": "Receipt json_as receipt",
     "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
+    "batch.engine": "Progress",
     "batch.files": "Entry read_changes",
-    "batch.report": "Problem Report Summary",
-    "batch.run": "Outcome run_batch",
-    "call": "Call Repeat",
+    "batch.html": "write_html",
+    "batch.inputs": "Input InputFile",
+    "batch.journal": "Journal JournalReader Run Sample",
+    "batch.outcomes": "Outcome",
+    "batch.report": "Problem Row Summary save_report write_report",
+    "batch.run": "Batch run_batch",
+    "call": "AttemptHook Call Repeat",
     "client": "OrderClient",
     "clock": "Clock SystemClock",
     "config": "CallOptions Environment Timeout UNSET Unset",
@@ -249,29 +269,29 @@ _EXPORTS = {
     "endpoints.consents": "create_consent delete_consent patch_consent",
     "endpoints.orders": "create_order get_order",
     "errors": """
-        AuthError AuthenticationError BadRequestError CallError ClientClosedError ClientStateError ConfigurationError
-        ConflictError ConnectError ConnectTimeout ConnectionLost DeadlineExceeded DecodeError InvalidRequestError
-        NorceOrderError NotFoundError PermissionDeniedError PoolTimeout ProxyError RateLimitedError ReadTimeout
-        ServerError StatusError TLSError TransportError UnexpectedStatusError
+        AuthError AuthenticationError BadRequestError CallError ClientClosedError ClientStateError
+        ConfigurationError ConflictError ConnectError ConnectTimeout ConnectionLost DeadlineExceeded DecodeError
+        InvalidRequestError NorceOrderError NotFoundError PermissionDeniedError PoolTimeout ProxyError
+        RateLimitedError ReadTimeout ServerError StatusError TLSError TransportError UnexpectedStatusError
     """,
     "http": "Request Response",
     "middleware": "Handler Middleware",
     "middleware.auth": "TokenSource",
     "middleware.budget": "RetryBudget",
-    "middleware.log": "AttemptHook",
     "middleware.tracing": "Tracing",
     "models": """
-        Addon Address BaseError Callback Cart Consent CreateResponse Customer CustomerType DeliveryDetails Discount
-        DiscountType Hook Item Logistics Model NOT_SET Notification Order OrderListOrderBy OrderListOrderByDirection
-        OrderPaginationSet OrderStatus OrderVersion Pagination Payment PaymentAction PaymentEvent PaymentState
-        PaymentTransaction PaymentType PickupLocation PickupLocationAddress Price Product ProductType Recurring
-        Shipping ShippingState State Transition Upsell UpsellState UpsellTransaction ValidationError
+        Addon Address BaseError Callback Cart Consent CreateResponse Customer CustomerType DeliveryDetails
+        Discount DiscountType Hook Item Logistics Model NOT_SET Notification Order OrderListOrderBy
+        OrderListOrderByDirection OrderPaginationSet OrderStatus OrderVersion Pagination Payment PaymentAction
+        PaymentEvent PaymentState PaymentTransaction PaymentType PickupLocation PickupLocationAddress Price
+        Product ProductType Recurring Shipping ShippingState State Transition Upsell UpsellState
+        UpsellTransaction ValidationError
     """,
     "operations": "Operation QueryValue",
     "outcome": "Attempt OutcomeKind",
     "policy": "BackOff RetryPolicy passing_failure",
-    "tokens": "ClientCredentials TokenPair",
     "stats": "Stats",
+    "tokens": "ClientCredentials TokenPair",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",
     "wire": "JSON",

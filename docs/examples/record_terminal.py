@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-COLUMNS, ROWS = 88, 40
+COLUMNS, ROWS = 100, 40
 EXAMPLE = "docs/examples/changes.jsonl"
 COMMAND = ["norce-order", "batch", "run", EXAMPLE, "--sandbox"]
 # Light on dark, each colour with enough contrast; the picture brings its own background.
@@ -70,9 +70,18 @@ def run_in_terminal(command: list[str], folder: Path) -> str:
 
 
 def last_state(written: str) -> str:
-    """What is left to see: of a line that was drawn again and again, the last drawing."""
-    lines = (re.split(r"\r|\x1b\[2K", line)[-1] for line in written.replace("\r\n", "\n").split("\n"))
-    return "\n".join(re.sub(r"\x1b\[\?25[lh]", "", line) for line in lines).rstrip()
+    """What is left to see: of lines that were drawn again and again, the last drawing."""
+    rows, row = [""], 0
+    for text, control in re.findall(r"([^\r\n\x1b]+|\x1b\[[\d;]*m)|(\r|\n|\x1b\[[?\d;]*[A-Za-z])", written):
+        if control == "\n":
+            row += 1
+            rows += [""] * (row == len(rows))
+        elif control == "\x1b[2K":
+            rows[row] = ""
+        elif up := re.fullmatch(r"\x1b\[(\d+)A", control):
+            row -= int(up[1])
+        rows[row] += text
+    return "\n".join(rows).rstrip()
 
 
 def main() -> None:

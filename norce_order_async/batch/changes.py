@@ -40,6 +40,9 @@ def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JS
 class Change(abc.ABC):
     """One change of one order. Subclass it to run operations of your own in a batch.
 
+    A change that is made again, because its outcome was lost, must leave the same state. An operation that may not be
+    repeated is not, within a run; but a run that is continued, or a cluster that lost a worker, makes it again.
+
     Attributes:
         op: What it is called in a batch file.
         order_id: The order to change.

@@ -2,118 +2,157 @@
 
 import argparse
 import asyncio
+import os
 import signal
-import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, aclosing, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from norce_order_async.batch.files import Entry, count_changes, read_changes
-from norce_order_async.batch.report import Report, Summary, failed_path
-from norce_order_async.batch.run import Outcome, bad_line, run_batch
-from norce_order_async.cli.display import NOT_TRIED, Display, print_summary
+from norce_order_async.batch.engine import Engine
+from norce_order_async.batch.inputs import Input, InputFile
+from norce_order_async.batch.journal import Journal, JournalReader, discard
+from norce_order_async.batch.report import save_report
+from norce_order_async.batch.run import Batch
+from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
+from norce_order_async.cli.output import tell
 from norce_order_async.cli.settings import client_from, timeout_from
+from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.config import Timeout
 from norce_order_async.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.outcome import OutcomeKind
 from norce_order_async.policy import RetryPolicy
 
 if TYPE_CHECKING:
     from norce_order_async.testing import Sandbox
 
-_HOPELESS = {kind.__name__: kind for kind in CANNOT_START}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_HOPELESS_AFTER = 5
-"""This many failures of that kind at the very beginning end the batch: the rest would fail alike."""
+_MOST = 100
+"""Changes at once, unless more are asked for."""
 
 
 def batch_run(options: argparse.Namespace) -> int:
     """Run the batch, show how it goes, and account for every line."""
     if options.fault and not options.sandbox:
         raise InvalidRequestError("--fault goes with --sandbox")
-    path = Path(options.file)
-    try:
-        report = _report_path(path) if options.report is None else Path(options.report)
-        _check_paths(path, report)
-    except OSError as error:
-        raise ConfigurationError(f"{error.filename}: {error.strerror or error}") from None
+    if options.cluster is not None and (options.workers is not None or options.sandbox):
+        raise InvalidRequestError("--cluster goes with neither --workers nor --sandbox")
+    source = Input(*options.files, format=options.format)
+    if options.dry_run:
+        return print_check(source, as_json=options.output == "json")
+    _check_outputs(options)
     # Before the event loop starts, so that Ctrl-C ends it at once.
-    total = count_changes(path, options.format)
-    sandbox = _sandbox(options, path) if options.sandbox else None
-    return asyncio.run(_run(options, path, report, total, sandbox))
+    files = source.survey()
+    sandbox = _sandbox(options, source, files) if options.sandbox else None
+    with _journal_path(options, files) as path:
+        return asyncio.run(_run(options, source, files, path, sandbox))
 
 
-def _report_path(path: Path) -> Path:
-    """The first name for a report in the current folder that is still free."""
-    name, number = Path(f"{path.stem}.report.jsonl"), 1
-    while name.exists() or failed_path(name).exists():
-        number += 1
-        name = Path(f"{path.stem}.report-{number}.jsonl")
-    return name
+def _check_outputs(options: argparse.Namespace) -> None:
+    """See that what is written at the end can be, and overwrites nothing that is still needed."""
+    taken = {name: "the input" for name in options.files if name != "-"}
+    for flag, name in (("journal", options.journal), ("report", options.report), ("html", options.html)):
+        if name is None:
+            continue
+        path = Path(name)
+        try:
+            for other, what in taken.items():
+                if path.resolve() == Path(other).resolve() or (path.exists() and path.samefile(other)):
+                    raise ConfigurationError(f"{path} is {what}: choose another --{flag}")
+            if not path.name or path.is_dir() or not path.resolve().parent.is_dir():
+                raise ConfigurationError(f"--{flag} {name!r} is not the name of a file in a folder that exists")
+        except OSError as error:
+            raise ConfigurationError(f"--{flag} {name!r}: {error.strerror or error}") from None
+        taken[name] = f"--{flag}"
 
 
-def _check_paths(path: Path, report: Path) -> None:
-    if not path.exists():
-        return  # reading it says so
-    if not path.is_file():
-        raise ConfigurationError(f"{path} is not a file: a batch is read more than once")
-    for output in (report, failed_path(report)):
-        if output.exists() and output.samefile(path):
-            raise ConfigurationError(f"{output} would be overwritten, but it is the input: choose another --report")
+@contextmanager
+def _journal_path(options: argparse.Namespace, files: tuple[InputFile, ...]) -> Generator[Path]:
+    """Where the journal is: beside the first file, and for a sandbox, whose orders are new, it is new too."""
+    if options.journal is not None:
+        yield Path(options.journal)
+    elif files[0].digest is None:
+        tell("What is read only once cannot be continued, and nothing is kept of it but --report: see --journal.")
+        with TemporaryDirectory(prefix="norce-order-") as folder:
+            yield Path(folder, "batch.journal")
+    else:
+        path = Path(files[0].name)
+        path = path.with_name(f"{path.name}.{'sandbox.' if options.sandbox else ''}journal")
+        if options.sandbox and path.exists():
+            discard(path)
+        yield path
 
 
-def _sandbox(options: argparse.Namespace, path: Path) -> "Sandbox":
-    """A sandbox with the orders that the file names."""
+def _sandbox(options: argparse.Namespace, source: Input, files: tuple[InputFile, ...]) -> "Sandbox":
+    """A sandbox with the orders that the files name."""
     from norce_order_async.cli.sandbox import add_orders_of
     from norce_order_async.testing import Sandbox
 
+    if any(file.digest is None for file in files):
+        raise InvalidRequestError("--sandbox reads the changes twice: it goes with files only")
     sandbox = Sandbox()
     sandbox.faults.add(*options.fault)
     options.merchant, options.channel = options.merchant or "norce", options.channel or "1"
-    entries = read_changes(path, options.format)
-    add_orders_of(sandbox, entries, merchant=options.merchant, channel=options.channel)
+    add_orders_of(sandbox, source, merchant=options.merchant, channel=options.channel)
     return sandbox
 
 
 async def _run(
-    options: argparse.Namespace, path: Path, report_path: Path, total: int, sandbox: "Sandbox | None"
+    options: argparse.Namespace, source: Input, files: tuple[InputFile, ...], path: Path, sandbox: "Sandbox | None"
 ) -> int:
+    counts = [file.changes for file in files]
+    total = None if None in counts else sum(count or 0 for count in counts)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await _client(options, sandbox, stack))
-        report = stack.enter_context(Report(report_path))
-        display = stack.enter_context(Display(total))
-        batch = _Batch(client, read_changes(path, options.format), report, display, options.concurrency)
-        started = time.monotonic()
-        await batch.run()
-        elapsed = time.monotonic() - started
-        batch.account_for_the_rest()
-    print_summary(
-        batch.summary,
-        elapsed=elapsed,
-        stopped=batch.stopped,
-        advice=batch.advice,
-        title=f"{path.name} against {'a sandbox' if options.sandbox else client.base_url}",
-        report=report.path,
-        failed=report.failed_path if batch.summary.failed else None,
-        as_json=options.output == "json",
-    )
-    if batch.interrupted:
+        target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
+        journal = stack.enter_context(Journal.open(path, inputs=files, target=target))
+        if begun := journal.summary().total:
+            tell(f"Continuing {path}: {begun:,} changes were begun before.")
+        async with _batch(options, source, journal, client) as batch:
+            display = Display(batch, total)
+            interrupted = await _follow(batch, display)
+        if batch.stopped is not None:
+            journal.set_stopped(batch.stopped)
+    hopeless = batch.stopped is not None and not batch.worked and isinstance(batch.error, CANNOT_START)
+    with JournalReader.open(path) as written:
+        account = Account(
+            title=f"{', '.join(Path(file.name).name for file in files)} against {target}",
+            summary=written.summary(),
+            samples=tuple(written.samples()),
+            total=total,
+            ended=batch.progress.ended,
+            elapsed=display.elapsed,
+            stopped=batch.stopped,
+            advice=advice_for(type(batch.error)) if batch.error is not None and batch.stopped is not None else None,
+            journal=None if options.journal is None and files[0].digest is None else path,
+        )
+        if options.report is not None:
+            save_report(written.rows(), Path(options.report))
+        if options.html is not None:
+            from norce_order_async.batch.html import write_html
+
+            write_html(written, Path(options.html))
+    print_account(account, as_json=options.output == "json")
+    if interrupted:
         return 130
-    if batch.hopeless:
+    if hopeless:
         return 3
-    return 1 if batch.summary.failed else 0
+    return 1 if account.summary.failed or account.left else 0
 
 
 async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack: AsyncExitStack) -> OrderClient:
     retry, timeout = RetryPolicy.batch(), Timeout.batch()
+    limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
     if sandbox is None:
-        return client_from(options, retry=retry, timeout=timeout)
+        # On a cluster, the workers have the token; this client only tells them whom to call.
+        auth = None if options.cluster is None else "not used here"
+        return client_from(options, retry=retry, timeout=timeout, limit=limit, auth=auth)
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
     server = await stack.enter_async_context(SandboxServer(sandbox))
+    os.environ["NORCE_TOKEN"] = SANDBOX_TOKEN  # for the processes of --workers
     return OrderClient(
         base_url=server.url,
         merchant=options.merchant,
@@ -122,96 +161,75 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         auth=SANDBOX_TOKEN,
         retry=retry,
         timeout=timeout_from(options, timeout),
+        limit=limit,
     )
 
 
-class _Batch:
-    """One run: what was taken from the file, what became of it, and whether to go on."""
+@asynccontextmanager
+async def _batch(
+    options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
+) -> AsyncGenerator[Engine]:
+    if options.cluster is None and options.workers is None:
+        async with Batch(
+            client,
+            source.entries(),
+            concurrency=options.concurrency,
+            rate=options.rate,
+            max_failures=options.max_failures,
+            patience=options.patience,
+            journal=journal,
+            only=options.only,
+        ) as batch:
+            yield batch
+        return
+    from norce_order_async.batch.cluster import ClusterBatch
 
-    def __init__(
-        self, client: OrderClient, entries: Iterator[Entry], report: Report, display: Display, concurrency: int
-    ) -> None:
-        self.summary = Summary()
-        self.stopped: str | None = None
-        self.advice: str | None = None
-        self.interrupted = False
-        self._client = client
-        self._entries = entries
-        self._report = report
-        self._display = display
-        self._concurrency = concurrency
-        self._open: dict[int, Entry] = {}
-        self._hopeless = 0
-        self._worked = False
+    async with ClusterBatch(
+        source.entries(),
+        cluster=options.cluster or options.workers,
+        settings={
+            "base_url": client.base_url,
+            "merchant": client.merchant,
+            "channel": client.channel,
+            "adapter_id": client.adapter_id,
+            "timeout": timeout_from(options, Timeout.batch()),
+        },
+        concurrency=options.concurrency,
+        rate=options.rate,
+        max_failures=options.max_failures,
+        patience=options.patience,
+        journal=journal,
+        only=options.only,
+    ) as batch:
+        yield batch
 
-    async def run(self) -> None:
-        """Make the changes; Ctrl-C once finishes what is in flight, twice ends at once."""
-        making = asyncio.create_task(self._make())
-        loop = asyncio.get_running_loop()
 
-        def interrupt() -> None:
-            if self.interrupted:
-                making.cancel()
-                return
-            self.interrupted = True
-            self.stopped = "interrupted"
-            self._display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
+async def _follow(batch: Engine, display: Display) -> bool:
+    """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once."""
+    interrupted = False
+    loop = asyncio.get_running_loop()
 
+    def interrupt() -> None:
+        nonlocal interrupted
+        if interrupted:
+            batch.abort("interrupted")
+            return
+        interrupted = True
+        batch.stop("interrupted")
+        display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
+
+    for name in _SIGNALS:
+        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
+            loop.add_signal_handler(name, interrupt)
+    try:
+        async with display:
+            async for _ in batch:
+                pass
+    except asyncio.CancelledError:
+        interrupted = True
+        await batch.aclose()
+    finally:
         for name in _SIGNALS:
-            with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
-                loop.add_signal_handler(name, interrupt)
-        try:
-            await asyncio.wait([making])
-        except asyncio.CancelledError:
-            self.interrupted = True
-            self.stopped = "interrupted"
-            making.cancel()
-            await asyncio.wait([making])
-        finally:
-            for name in _SIGNALS:
-                with suppress(NotImplementedError):
-                    loop.remove_signal_handler(name)
-        if not making.cancelled():
-            making.result()
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether all that was sent failed in a way that everything would."""
-        return self._hopeless > 0 and not self._worked
-
-    async def _make(self) -> None:
-        async with aclosing(run_batch(self._client, self._take(), concurrency=self._concurrency)) as outcomes:
-            async for outcome in outcomes:
-                del self._open[outcome.line]
-                self._add(outcome)
-                if outcome.error in _HOPELESS:
-                    self._hopeless += 1
-                elif outcome.attempts:
-                    self._worked = True
-                if self.stopped is None and self.hopeless and self._hopeless >= _HOPELESS_AFTER:
-                    self.stopped = f"stopped, because everything failed alike: {outcome.message}"
-                    self.advice = advice_for(_HOPELESS[outcome.error or ""])
-
-    def _take(self) -> Iterator[Entry]:
-        while self.stopped is None and (entry := next(self._entries, None)) is not None:
-            self._open[entry.line] = entry
-            yield entry
-
-    def account_for_the_rest(self) -> None:
-        """Add the outcomes of what was not tried, or not to its end."""
-        for entry in self._open.values():
-            self._add(_without_call(entry, OutcomeKind.UNKNOWN, "Interrupted", "ended while it was in flight"))
-        if self.stopped is not None:
-            for entry in self._entries:
-                self._add(_without_call(entry, OutcomeKind.NOT_SENT, NOT_TRIED, self.stopped))
-
-    def _add(self, outcome: Outcome) -> None:
-        self.summary.add(outcome)
-        self._report.add(outcome)
-        self._display.update(self.summary)
-
-
-def _without_call(entry: Entry, kind: OutcomeKind, error: str, message: str) -> Outcome:
-    if entry.change is None:
-        return bad_line(entry)
-    return Outcome(line=entry.line, change=entry.change, outcome=kind, error=error, message=message)
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(name)
+    return interrupted

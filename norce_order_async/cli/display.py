@@ -1,194 +1,141 @@
-"""How a batch looks while it runs and at its end; with rich on a terminal, in plain lines elsewhere."""
+"""How a batch looks while it runs; with rich on a terminal, in plain lines elsewhere."""
 
+import asyncio
 import sys
 import time
-from pathlib import Path
+from contextlib import suppress
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from norce_order_async.batch.report import Summary
+from norce_order_async.batch.engine import Engine, Progress
 from norce_order_async.cli.output import tell
-from norce_order_async.codec import encode_shown
 from norce_order_async.errors import printable
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON
 
 _LINE_EVERY = 5.0
-_REDRAW_EVERY = 0.1
-
-NOT_TRIED = "NotTried"
-"""What a report says in place of an error's class for a change that was left when the batch was stopped."""
-
-_MEANING = {
-    OutcomeKind.APPLIED: "done",
-    OutcomeKind.APPLIED_INFERRED: "done: gone after an attempt whose answer was lost",
-    OutcomeKind.REJECTED: "the API said no",
-    OutcomeKind.NOT_SENT: "nothing reached the server",
-    OutcomeKind.UNKNOWN: "may or may not be done; safe to run again",
-}
+_DRAW_EVERY = 0.2
+_RATE_OVER = 5.0
 
 
 class Display:
-    """Shows on standard error how far a batch is: rate, done, failed, retried, left.
+    """Shows on standard error how a batch goes: speed, done, failed, retried, left, and why it is slow.
 
     Args:
-        total: How many changes there are.
+        batch: The batch.
+        total: How many changes its input has; None when that is not known.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, batch: Engine, total: int | None) -> None:
+        self._batch = batch
         self._total = total
-        self._started = self._shown = time.monotonic()
-        self._bar = _bar(total) if sys.stderr is not None and sys.stderr.isatty() else None
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._seen: list[tuple[float, int]] = [(self._started, 0)]
+        self._live = _live() if sys.stderr is not None and sys.stderr.isatty() else None
+        self._drawing: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the batch took, or takes."""
+        return (self._ended or time.monotonic()) - self._started
+
+    async def __aenter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        self._drawing = asyncio.create_task(self._draw())
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar.console.print()
-
-    def update(self, summary: Summary) -> None:
-        """Show these sums, if it is time to."""
-        now = time.monotonic()
-        every = _LINE_EVERY if self._bar is None else _REDRAW_EVERY
-        last = summary.total == self._total
-        if now - self._shown < every and not last:
-            return
-        self._shown = now
-        rate = _rate(summary, now - self._started)
-        left = self._total - summary.total
-        if self._bar is not None:
-            self._bar.update(
-                self._bar.task_ids[0],
-                completed=summary.total,
-                rate=f"{rate}/s",
-                done=f"{summary.done:,} done",
-                failed=f"{summary.failed:,} failed",
-                retried=f"{summary.retried:,} retried",
-                left=f"{left:,} left",
-            )
-        else:
-            self.note(
-                f"{summary.total:,} of {self._total:,}: {summary.done:,} done, {summary.failed:,} failed, "
-                f"{summary.retried:,} retried, {left:,} left, {rate}/s"
-            )
+        self._ended = time.monotonic()
+        if self._drawing is not None:
+            self._drawing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._drawing
+        self._show(self._batch.progress)
+        if self._live is not None:
+            self._live.stop()
+            self._live.console.print()
 
     def note(self, text: str) -> None:
         """Show a line of text."""
-        if self._bar is not None:
-            self._bar.console.print(text)
+        if self._live is not None:
+            self._live.console.print(text)
         else:
             tell(text)
 
+    async def _draw(self) -> None:
+        while True:
+            await asyncio.sleep(_LINE_EVERY if self._live is None else _DRAW_EVERY)
+            self._show(self._batch.progress)
 
-def _bar(total: int) -> Any:
+    def _show(self, progress: Progress) -> None:
+        rate = self._rate(progress)
+        if self._live is not None:
+            self._live.update(self._panel(progress, rate), refresh=True)
+            return
+        of = "" if self._total is None else f" of {self._total:,}"
+        parts = [
+            f"{progress.passed + progress.ended:,}{of}: {progress.done:,} done",
+            f"{progress.failed:,} failed",
+            f"{progress.retried:,} retried",
+        ]
+        left = self._left(progress)
+        if left is not None:
+            parts.append(f"{left:,} left")
+        parts += [f"{rate:,.0f}/s", f"{progress.in_flight} of {progress.concurrency} in flight"]
+        tell(", ".join(parts) + (f" ({printable(progress.reason)})" if progress.reason else ""))
+
+    def _left(self, progress: Progress) -> int | None:
+        return None if self._total is None else max(0, self._total - progress.passed - progress.ended)
+
+    def _rate(self, progress: Progress) -> float:
+        """Changes that ended in a second: of late, and at the end over the whole run."""
+        now = time.monotonic()
+        if self._ended is not None:
+            return progress.ended / max(self.elapsed, 1e-9)
+        self._seen.append((now, progress.ended))
+        while self._seen[1][0] <= now - _RATE_OVER:
+            self._seen.pop(0)
+        since, ended = self._seen[0]
+        return (progress.ended - ended) / max(now - since, 1e-9)
+
+    def _panel(self, progress: Progress, rate: float) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        count = progress.passed + progress.ended
+        top = Table.grid(padding=(0, 2), expand=True)
+        cells: list[Any] = [ProgressBar(total=self._total, completed=count, pulse=self._total is None)]
+        top.add_column(ratio=1)
+        left = self._left(progress)
+        if left is not None and self._total:
+            ahead = f"{timedelta(seconds=round(left / rate))} left" if rate else ""
+            cells += [f"{count / self._total:.0%}", f"{count:,} of {self._total:,}", ahead]
+        else:
+            cells.append(f"{count:,}")
+        top.add_row(*cells)
+        line = Text("   ").join(
+            [
+                Text(f"{rate:,.0f}/s", "bold"),
+                Text(f"{progress.in_flight} of {progress.concurrency} in flight"),
+                Text(f"{progress.done:,} done", "green"),
+                Text(f"{progress.failed:,} failed", "red" if progress.failed else "dim"),
+                Text(f"{progress.retried:,} retried", "yellow" if progress.retried else "dim"),
+            ]
+        )
+        limit = "" if progress.rate is None else f"at most {progress.rate:,.0f}/s"
+        why = "   ".join(text for text in (limit, printable(progress.reason or "")) if text)
+        return Group(top, line, Text(why or "at full speed", "yellow" if why else "dim"))
+
+
+def _live() -> Any:
     try:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.live import Live
     except ImportError:
         return None
-    progress = Progress(
-        BarColumn(bar_width=None),
-        TaskProgressColumn(),
-        TextColumn("[bold]{task.fields[rate]}"),
-        TextColumn("[green]{task.fields[done]}"),
-        TextColumn("[red]{task.fields[failed]}"),
-        TextColumn("[yellow]{task.fields[retried]}"),
-        TextColumn("{task.fields[left]}"),
-        TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
-        expand=True,
-    )
-    progress.add_task("", total=total, rate="", done="0 done", failed="0 failed", retried="0 retried", left="")
-    return progress
-
-
-def print_summary(
-    summary: Summary,
-    *,
-    elapsed: float,
-    stopped: str | None,
-    advice: str | None,
-    title: str,
-    report: Path,
-    failed: Path | None,
-    as_json: bool,
-) -> None:
-    """Print a batch's sums on standard output."""
-    if as_json:
-        print(encode_shown(_json(summary, elapsed=elapsed, stopped=stopped, report=report, failed=failed)).decode())
-        return
-    tried = summary.total - _not_tried(summary)
-    made = (
-        _count(summary.total, "change") if tried == summary.total else f"{tried:,} of {summary.total:,} changes tried"
-    )
-    lines = [("bold", f"{title}: {made} in {elapsed:.1f} s ({_rate(summary, elapsed)}/s)")]
-    if stopped is not None:
-        lines.append(("bold yellow", stopped[0].upper() + stopped[1:]))
-    if advice is not None:
-        lines.append(("bold yellow", advice))
-    lines.append(("", ""))
-    width = max(7, *(len(f"{count:,}") for count in summary.outcomes.values()), 0)
-    for kind in OutcomeKind:
-        if count := summary.outcomes[kind]:
-            lines.append(("green" if kind.done else "red", f"  {count:>{width},}  {kind:<16}  {_MEANING[kind]}"))
-    lines.append(("dim", f"  {summary.requests:>{width},}  requests; {_count(summary.retried, 'change')} took several"))
-    if summary.problems:
-        lines += [("", ""), ("bold", "What went wrong")]
-    for name, problem in sorted(summary.problems.items(), key=lambda item: -item[1].count):
-        lines.append(("red", f"  {problem.count:>{width},}  {name}, first in line {problem.line}:"))
-        lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
-    lines += [("", ""), ("", f"Report, a line for each change:  {report}")]
-    if failed is not None:
-        lines.append(("", f"What is left, ready to run:      {failed}"))
-    _print_lines(lines)
-
-
-def _print_lines(lines: list[tuple[str, str]]) -> None:
-    try:
-        from rich.console import Console
-        from rich.text import Text
-    except ImportError:
-        print("\n".join(text for _, text in lines))
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    for style, text in lines:
-        console.print(Text(text, style=style))
-
-
-def _json(
-    summary: Summary, *, elapsed: float, stopped: str | None, report: Path, failed: Path | None
-) -> dict[str, JSON]:
-    return {
-        "total": summary.total,
-        "done": summary.done,
-        "failed": summary.failed,
-        "outcomes": {kind: summary.outcomes[kind] for kind in OutcomeKind},
-        "requests": summary.requests,
-        "retried": summary.retried,
-        "problems": {
-            name: {"count": problem.count, "line": problem.line, "message": problem.message}
-            for name, problem in summary.problems.items()
-        },
-        "seconds": round(elapsed, 3),
-        "stopped": stopped,
-        "report": str(report),
-        "failed_changes": None if failed is None else str(failed),
-    }
-
-
-def _rate(summary: Summary, elapsed: float) -> str:
-    return f"{(summary.total - _not_tried(summary)) / max(elapsed, 1e-9):,.0f}"
-
-
-def _not_tried(summary: Summary) -> int:
-    return summary.problems[NOT_TRIED].count if NOT_TRIED in summary.problems else 0
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    return Live(console=Console(stderr=True), auto_refresh=False)

@@ -2,7 +2,10 @@
 
 import argparse
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from norce_order_async.outcome import OutcomeKind
 
 _SETTINGS = """\
 environment:
@@ -18,6 +21,7 @@ exit codes:
   0 all done   1 some failed   2 wrong usage   3 could not start   130 interrupted
 """
 _COMMANDS = "norce_order_async.cli.commands"
+_JOURNAL = "norce_order_async.cli.journal"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,7 +69,7 @@ to try it without an account:
     _consent_ids(_command(consent, "delete", "consent_delete", "take a consent off an order", settings=True))
 
     _attributes(_group(commands, "attributes", "change an order's free-form attributes"))
-    _batch(_group(commands, "batch", "make many changes from a file"))
+    _batch(_group(commands, "batch", "make many changes from files"))
     _sandbox(commands)
     return parser
 
@@ -92,48 +96,114 @@ def _attributes(group: Any) -> None:
 
 
 def _batch(group: Any) -> None:
+    _batch_run(group)
+    status = _command(group, "status", "batch_status", "tell how a batch stands, from its journal", module=_JOURNAL)
+    status.add_argument("journal", type=_file_name, metavar="JOURNAL", help="the journal of the batch")
+    status.add_argument("--output", choices=("text", "json"), default="text", help="json is for programs")
+    report = _command(
+        group,
+        "report",
+        "batch_report",
+        "print a line for each change, from the journal of a batch",
+        module=_JOURNAL,
+        examples="""\
+  norce-order batch report changes.jsonl.journal --only failed > failed.jsonl
+  norce-order batch report changes.jsonl.journal --format csv > outcomes.csv
+  norce-order batch report changes.jsonl.journal --html report.html
+""",
+    )
+    report.add_argument("journal", type=_file_name, metavar="JOURNAL", help="the journal of the batch")
+    _only(report, "only changes that ended so")
+    report.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default: jsonl")
+    report.add_argument(
+        "--html", type=_file_name, metavar="FILE", help="write one page with charts instead, for a browser"
+    )
+
+
+def _batch_run(group: Any) -> None:
     parser = _command(
         group,
         "run",
         "batch_run",
-        "make the changes that a file lists",
+        "make the changes that files list, or go on with it",
         module="norce_order_async.cli.batch",
         settings=True,
         examples="""\
-  norce-order batch run changes.jsonl --sandbox
-  norce-order batch run changes.csv --environment stage --slug acme --concurrency 16
-  norce-order batch run changes.report.failed.jsonl        what failed is itself valid input
+  norce-order batch run changes.jsonl --sandbox            try it
+  norce-order batch run changes.csv --dry-run              check every line, send nothing
+  norce-order batch run changes.csv --environment stage --slug acme --rate 50
+  norce-order batch run changes.csv --environment stage --slug acme --rate 50
+                                                           the same once more: go on where it was stopped
+  norce-order batch run changes.csv --environment stage --slug acme --only unknown,not_sent
+  zcat export-*.jsonl.gz | norce-order batch run - --journal export.journal
 """,
         details="""\
 input, one change a line (JSON Lines; or CSV with these names in its first line, attributes as JSON):
   {"op": "patch_consent", "order_id": "o_123", "consent_id": "ci_newsletter", "checked": false}
   {"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_newsletter"}
   {"op": "patch_attributes", "order_id": "o_123", "attributes": {"exported": true}}
+  merchant and channel may stand on each line. A bad line is reported and stops nothing.
 
-  A bad line is reported and stops nothing. Ctrl-C finishes what is in flight and accounts for the rest; a second one
-  ends at once.
+journal:
+  Every change is written down before it is sent, and again with its outcome. The same command goes on where a run
+  was stopped or killed; what ended is never sent again, except with --only.
+
+Ctrl-C finishes what is in flight, a second one ends at once. Both can be continued.
 """,
     )
     parser.add_argument(
-        "file", type=_file_name, metavar="FILE", help="the changes; *.csv is CSV, anything else JSON Lines"
-    )
-    parser.add_argument("--format", choices=("jsonl", "csv"), help="the file's format, whatever its name")
-    parser.add_argument(
-        "--concurrency", metavar="N", type=_count, default=32, help="how many changes at once (default: 32)"
-    )
-    parser.add_argument(
-        "--report",
+        "files",
         type=_file_name,
+        nargs="+",
         metavar="FILE",
-        help="where each change's outcome is written (default: a new file FILE.report.jsonl in this folder); "
-        "what failed goes beside it",
+        help="the changes: *.csv is CSV, anything else JSON Lines; gzip is unpacked; - is standard input",
     )
+    parser.add_argument("--format", choices=("jsonl", "csv"), help="the files' format, whatever their names")
     parser.add_argument(
+        "--journal", type=_file_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
+    )
+    _only(parser, "make only those changes again that ended so")
+    parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
+    parser.add_argument("--report", type=_file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")
+    parser.add_argument("--html", type=_file_name, metavar="FILE", help="write one page with charts, for a browser")
+    pace = parser.add_argument_group("pace")
+    pace.add_argument(
+        "--concurrency",
+        metavar="N",
+        type=_concurrency,
+        default="auto",
+        help="how many changes at once, on each worker (default: auto, which finds out, up to 100)",
+    )
+    pace.add_argument("--rate", metavar="N", type=_number, help="how many requests a second at most")
+    pace.add_argument("--max-failures", metavar="N", type=_count, help="stop after so many changes that failed")
+    pace.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=_seconds,
+        default=300.0,
+        help="how long to wait for a server that cannot be reached (default: 300)",
+    )
+    where = parser.add_argument_group("where it runs")
+    where.add_argument(
         "--sandbox",
         action="store_true",
-        help="start a sandbox on a free port, create the orders that the file names, and run against that",
+        help="start a sandbox on a free port, create the orders that the files name, and run against that",
     )
-    _fault(parser, "with --sandbox: let it misbehave")
+    _fault(where, "with --sandbox: let it misbehave")
+    where.add_argument("--workers", metavar="N", type=_count, help="start so many processes for it on this machine")
+    where.add_argument(
+        "--cluster", metavar="ADDRESS", help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself"
+    )
+
+
+def _only(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument(
+        "--only",
+        metavar="OUTCOMES",
+        type=_outcomes,
+        help=f"{purpose}: applied, applied_inferred, rejected, not_sent, unknown, or failed for the last three; "
+        "several with commas",
+    )
 
 
 def _sandbox(commands: Any) -> None:
@@ -155,7 +225,7 @@ def _sandbox(commands: Any) -> None:
     _fault(parser, "misbehave")
 
 
-def _fault(parser: argparse.ArgumentParser, purpose: str) -> None:
+def _fault(parser: Any, purpose: str) -> None:
     parser.add_argument(
         "--fault",
         metavar="FAULT",
@@ -219,6 +289,33 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
+
+
+def _concurrency(text: str) -> int | str:
+    return text if text == "auto" else _count(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return _seconds(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}") from None
+
+
+def _outcomes(text: str) -> "frozenset[OutcomeKind]":
+    from norce_order_async.outcome import OutcomeKind
+
+    failed = {kind for kind in OutcomeKind if not kind.done}
+    kinds: set[OutcomeKind] = set()
+    for name in text.split(","):
+        if name.strip() == "failed":
+            kinds |= failed
+        elif name.strip() in set(OutcomeKind):
+            kinds.add(OutcomeKind(name.strip()))
+        else:
+            known = ", ".join([*OutcomeKind, "failed"])
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {known}")
+    return frozenset(kinds)
 
 
 def _file_name(text: str) -> str:

@@ -45,11 +45,14 @@ Nothing leaves this machine, and its orders are gone when it ends. In another te
 
 def add_orders_of(sandbox: Sandbox, entries: Iterable[Entry], *, merchant: str, channel: str) -> None:
     """Create the orders that these changes are about, with the consents they name."""
-    consents: dict[str, set[str]] = {}
+    consents: dict[tuple[str, str, str], set[str]] = {}
     for entry in entries:
-        if entry.change is not None:
-            named = consents.setdefault(entry.change.order_id, set())
-            if isinstance(entry.change, DeleteConsent | PatchConsent):
-                named.add(entry.change.consent_id)
-    for order_id, named in consents.items():
-        sandbox.add_order(order_id, merchant=merchant, channel=channel, consents=sorted(named))
+        change = entry.change
+        if change is not None:
+            named = consents.setdefault(
+                (change.order_id, change.merchant or merchant, change.channel or channel), set()
+            )
+            if isinstance(change, DeleteConsent | PatchConsent):
+                named.add(change.consent_id)
+    for (order_id, its_merchant, its_channel), named in consents.items():
+        sandbox.add_order(order_id, merchant=its_merchant, channel=its_channel, consents=sorted(named))

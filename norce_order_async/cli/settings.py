@@ -1,6 +1,7 @@
 """The client that the flags and the environment ask for."""
 
 import argparse
+from typing import Any
 
 from norce_order_async.client import OrderClient
 from norce_order_async.config import Timeout
@@ -9,14 +10,16 @@ from norce_order_async.policy import RetryPolicy
 SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id")
 
 
-def client_from(options: argparse.Namespace, *, retry: RetryPolicy, timeout: Timeout) -> OrderClient:
+def client_from(options: argparse.Namespace, *, retry: RetryPolicy, timeout: Timeout, **more: Any) -> OrderClient:
     """A client with these flags; what they leave open comes from ``NORCE_*``.
+
+    ``more`` are further arguments of :class:`OrderClient`.
 
     Raises:
         ConfigurationError: A setting is missing or wrong.
     """
     given = {name: getattr(options, name) for name in SETTINGS}
-    return OrderClient.from_env(**given, retry=retry, timeout=timeout_from(options, timeout))
+    return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
 
 
 def timeout_from(options: argparse.Namespace, default: Timeout) -> Timeout:

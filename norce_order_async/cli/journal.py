@@ -1,0 +1,54 @@
+"""``norce-order batch status`` and ``norce-order batch report``: what a journal tells."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from norce_order_async.batch.journal import JournalReader
+from norce_order_async.batch.report import write_report
+from norce_order_async.cli.summary import Account, print_account
+from norce_order_async.errors import InvalidRequestError
+
+
+def batch_status(options: argparse.Namespace) -> int:
+    """Tell how a batch stands: 0 all done, 1 not all, or not yet."""
+    path = Path(options.journal)
+    with JournalReader.open(path) as journal:
+        files = journal.inputs
+        counts = [file.changes for file in files]
+        total = None if not files or None in counts else sum(count or 0 for count in counts)
+        run = journal.runs[-1]
+        began = f"{datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        if journal.is_running:
+            state = f"running since {began}"
+        elif run.ended is None:
+            state = f"the last run, of {began}, was killed"
+        else:
+            state = f"the last run, of {began}, ended after {run.ended - run.started:.1f} s"
+        account = Account(
+            title=f"{', '.join(Path(file.name).name for file in files) or 'a batch'} against {journal.target}",
+            summary=journal.summary(),
+            samples=tuple(journal.samples()),
+            total=total,
+            state=state,
+            stopped=run.stopped,
+            journal=path,
+        )
+    print_account(account, as_json=options.output == "json")
+    return 1 if account.summary.failed or account.summary.in_flight or account.left else 0
+
+
+def batch_report(options: argparse.Namespace) -> int:
+    """Print a line for each change, or write the page."""
+    with JournalReader.open(Path(options.journal)) as journal:
+        if options.html is None:
+            if sys.stdout is not None:
+                write_report(journal.rows(options.only), sys.stdout.buffer, options.format)
+        elif options.only is not None:
+            raise InvalidRequestError("--html shows the whole batch: it does not go with --only")
+        else:
+            from norce_order_async.batch.html import write_html
+
+            write_html(journal, Path(options.html))
+    return 0

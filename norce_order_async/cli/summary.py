@@ -1,0 +1,201 @@
+"""What became of a batch, in text or JSON, on standard output."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from norce_order_async.batch.inputs import Input
+from norce_order_async.batch.journal import Sample
+from norce_order_async.batch.report import Summary
+from norce_order_async.codec import encode_shown
+from norce_order_async.errors import printable
+from norce_order_async.outcome import OutcomeKind
+from norce_order_async.wire import JSON
+
+_FIRST_PROBLEMS = 10
+
+Line = tuple[str, str]
+"""A style and a text."""
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """What there is to tell of a batch.
+
+    Attributes:
+        title: What ran against what.
+        summary: The sums over all its runs.
+        samples: How fast it was.
+        total: How many changes its input has; None when that is not known.
+        state: Whether it goes on, was killed, or ended.
+        ended: How many changes ended in this run; None for a batch that is only looked at.
+        elapsed: Seconds that this run took.
+        stopped: Why it ended before its input did.
+        advice: What to do about that.
+        journal: Where it is written down; None when that is gone.
+    """
+
+    title: str
+    summary: Summary
+    samples: Sequence[Sample] = ()
+    total: int | None = None
+    state: str | None = None
+    ended: int | None = None
+    elapsed: float = 0.0
+    stopped: str | None = None
+    advice: str | None = None
+    journal: Path | None = None
+
+    @property
+    def left(self) -> int:
+        """Changes of the input that were not begun."""
+        return 0 if self.total is None else max(0, self.total - self.summary.total - self.summary.in_flight)
+
+    @property
+    def slowed(self) -> Counter[str]:
+        """For how many seconds it was slower than it could be, by the reason."""
+        return Counter(sample.reason for sample in self.samples if sample.reason is not None)
+
+
+def print_account(account: Account, *, as_json: bool) -> None:
+    """Print it."""
+    if as_json:
+        print(encode_shown(_json(account)).decode())
+    else:
+        _print_lines(_lines(account))
+
+
+def print_check(source: Input, *, as_json: bool) -> int:
+    """Read the whole input, print what is in it and what is wrong with it; 1 when something is, else 0."""
+    operations: Counter[str] = Counter()
+    problems: list[tuple[str, str]] = []
+    bad = 0
+    for entry in source:
+        if entry.change is not None:
+            operations[entry.change.op] += 1
+            continue
+        bad += 1
+        if len(problems) < _FIRST_PROBLEMS:
+            problems.append((_place(entry.file, entry.line), entry.problem or ""))
+    if as_json:
+        print(
+            encode_shown(
+                {
+                    "total": operations.total() + bad,
+                    "operations": dict(operations),
+                    "bad": bad,
+                    "problems": [{"place": place, "message": message} for place, message in problems],
+                }
+            ).decode()
+        )
+        return 1 if bad else 0
+    total = operations.total() + bad
+    lines: list[Line] = [("bold", f"{_count(total, 'change')}, nothing sent"), ("", "")]
+    width = max(7, len(f"{total:,}"))
+    lines += [("", f"  {count:>{width},}  {op}") for op, count in operations.most_common()]
+    lines.append(("red" if bad else "dim", f"  {bad:>{width},}  cannot be made"))
+    lines += [("", "")] if problems else []
+    lines += [("red", f"  {place}: {printable(message)}") for place, message in problems]
+    if bad > len(problems):
+        lines.append(("dim", f"  and {bad - len(problems):,} more"))
+    _print_lines(lines)
+    return 1 if bad else 0
+
+
+def _lines(account: Account) -> list[Line]:
+    summary = account.summary
+    lines: list[Line] = []
+    if account.ended is None:
+        of = "" if account.total is None else f" of {account.total:,}"
+        lines.append(("bold", f"{account.title}: {summary.total:,}{of} changes have an outcome"))
+    else:
+        rate = account.ended / max(account.elapsed, 1e-9)
+        made = _count(account.ended, "change")
+        lines.append(("bold", f"{account.title}: {made} in {account.elapsed:.1f} s ({rate:,.0f}/s)"))
+    for text in (account.state, account.stopped, account.advice):
+        if text is not None:
+            lines.append(("bold yellow", printable(text[0].upper() + text[1:])))
+    lines.append(("", ""))
+    counts = [*summary.outcomes.values(), summary.in_flight, account.left, summary.requests]
+    width = max(7, *(len(f"{count:,}") for count in counts))
+    for kind in OutcomeKind:
+        if count := summary.outcomes[kind]:
+            lines.append(("green" if kind.done else "red", f"  {count:>{width},}  {kind:<16}  {kind.meaning}"))
+    if summary.in_flight:
+        lines.append(("", f"  {summary.in_flight:>{width},}  {'in flight':<16}  sent, or about to be"))
+    if account.left:
+        lines.append(("yellow", f"  {account.left:>{width},}  {'left':<16}  not begun"))
+    lines.append(("dim", f"  {summary.requests:>{width},}  requests; {_count(summary.retried, 'change')} took several"))
+    lines += _slow_lines(account, width)
+    if summary.problems:
+        lines += [("", ""), ("bold", "What went wrong")]
+    for name, problem in sorted(summary.problems.items(), key=lambda item: -item[1].count):
+        lines.append(("red", f"  {problem.count:>{width},}  {name}, first in {_place(problem.file, problem.line)}:"))
+        lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
+    if account.journal is not None:
+        lines += [("", ""), ("", f"Journal: {account.journal}")]
+        if account.left or summary.outcomes[OutcomeKind.UNKNOWN]:
+            lines.append(("", "  The same command goes on with what is left."))
+        if summary.failed:
+            lines.append(("", "  What failed:    norce-order batch report " + f"{account.journal} --only failed"))
+            lines.append(("", "  To try again:   the same command with --only failed"))
+    return lines
+
+
+def _slow_lines(account: Account, width: int) -> list[Line]:
+    if not account.samples:
+        return []
+    most = max(sample.in_flight for sample in account.samples)
+    last = account.samples[-1]
+    rate = "" if last.rate is None else f", {last.rate:,.0f} requests a second"
+    lines = [("dim", f"  {most:>{width},}  at once at most; at the end {last.concurrency} were allowed{rate}")]
+    for reason, seconds in account.slowed.most_common(3):
+        lines.append(("yellow", f"  {seconds:>{width},}  seconds slowed down: {printable(reason)}"))
+    return lines
+
+
+def _print_lines(lines: list[Line]) -> None:
+    try:
+        from rich.console import Console
+        from rich.text import Text
+    except ImportError:
+        print("\n".join(text for _, text in lines))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for style, text in lines:
+        console.print(Text(text, style=style))
+
+
+def _json(account: Account) -> dict[str, JSON]:
+    summary = account.summary
+    return {
+        "total": account.total,
+        "done": summary.done,
+        "failed": summary.failed,
+        "left": account.left,
+        "in_flight": summary.in_flight,
+        "outcomes": {kind: summary.outcomes[kind] for kind in OutcomeKind},
+        "operations": dict(summary.operations),
+        "requests": summary.requests,
+        "retried": summary.retried,
+        "problems": {
+            name: {"count": problem.count, "file": problem.file, "line": problem.line, "message": problem.message}
+            for name, problem in summary.problems.items()
+        },
+        "ended": account.ended,
+        "seconds": round(account.elapsed, 3),
+        "slowed": dict(account.slowed),
+        "state": account.state,
+        "stopped": account.stopped,
+        "journal": None if account.journal is None else str(account.journal),
+    }
+
+
+def _place(file: str | None, line: int) -> str:
+    return f"line {line}" if file is None else f"{printable(file)} line {line}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -1,0 +1,407 @@
+"""Batches on the command line: run, stopped, killed, continued, and accounted for."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import CLI, run
+
+TOKEN = "sandbox-token"
+
+GOOD: list[dict[str, Any]] = [
+    {"op": "patch_consent", "order_id": "o_1", "consent_id": "ci", "checked": True},
+    {"op": "patch_attributes", "order_id": "o_2", "attributes": {"erpId": "A-17", "note": None}},
+    {"op": "delete_consent", "order_id": "o_1", "consent_id": "ci"},
+]
+
+
+def write(folder: Path, *lines: Any, name: str = "changes.jsonl") -> Path:
+    path = folder / name
+    text = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    return path
+
+
+def many(count: int) -> list[dict[str, Any]]:
+    return [{**GOOD[0], "order_id": f"o_{n}"} for n in range(count)]
+
+
+def batch(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run a batch, and what it tells a program; its exit code is there, too."""
+    result = run("batch", "run", *arguments, "--output", "json", cwd=cwd, env=env)
+    assert "Traceback" not in result.stderr
+    assert result.stdout, result.stderr
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told | {"code": result.returncode}
+
+
+def report(journal: str, *arguments: str, cwd: Path) -> list[dict[str, Any]]:
+    result = run("batch", "report", journal, *arguments, cwd=cwd)
+    assert (result.returncode, result.stderr) == (0, "")
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def status(journal: str, *, cwd: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(run("batch", "status", journal, "--output", "json", cwd=cwd).stdout)
+    return told
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The settings for a sandbox in a process of its own, with the orders of 2,000 changes."""
+    orders = write(tmp_path, *many(2000), *GOOD, name="orders.jsonl")
+    command = [*CLI, "sandbox", "--port", "0", "--orders-from", str(orders)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[3]
+    yield {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 0
+    process.stdout.close()
+
+
+def start(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
+    command = [*CLI, "batch", "run", "changes.jsonl", "--output", "json", *arguments]
+    return subprocess.Popen(
+        command, cwd=cwd, env=clean | (env or {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def until_some_are_done(process: subprocess.Popen[str], folder: Path, journal: str, least: int = 20) -> None:
+    while process.poll() is None:
+        if (folder / journal).exists():
+            result = run("batch", "status", journal, "--output", "json", cwd=folder)
+            if result.stdout and json.loads(result.stdout)["done"] >= least:
+                return
+        time.sleep(0.01)
+    pytest.fail(f"it ended too early: {process.communicate()}")
+
+
+def test_a_batch_with_bad_lines(tmp_path: Path) -> None:
+    write(tmp_path, GOOD[0], "{oops", GOOD[1], "", {"op": "refund"}, GOOD[2], GOOD[2])
+    result = run("batch", "run", "changes.jsonl", "--sandbox", cwd=tmp_path)
+    assert result.returncode == 1, result.stderr
+    assert "6 changes in" in result.stdout
+    assert "InvalidRequestError, first in line 2:" in result.stdout
+    assert "consent-not-found" in result.stdout
+    assert "6 of 6: 3 done, 3 failed, 0 retried, 0 left" in result.stderr
+    journal = "changes.jsonl.sandbox.journal"
+    outcomes = {line["_line"]: line["_outcome"] for line in report(journal, cwd=tmp_path)}
+    assert outcomes == {1: "applied", 2: "not_sent", 3: "applied", 5: "not_sent", 6: "applied", 7: "rejected"}
+
+    failed = report(journal, "--only", "failed", cwd=tmp_path)
+    assert [line["_line"] for line in failed] == [2, 5, 7]
+    write(tmp_path, *failed, name="failed.jsonl")
+    told = batch("failed.jsonl", "--sandbox", cwd=tmp_path)
+    assert (told["code"], told["done"], told["failed"]) == (1, 1, 2)
+
+
+def test_the_same_command_once_more_sends_nothing(sandbox: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    first = batch("changes.jsonl", cwd=tmp_path, env=sandbox)
+    assert (first["code"], first["done"], first["ended"], first["requests"]) == (0, 3, 3, 3)
+    assert first["journal"] == "changes.jsonl.journal"
+    again = batch("changes.jsonl", cwd=tmp_path, env=sandbox)
+    assert (again["code"], again["done"], again["ended"], again["requests"]) == (0, 3, 0, 3)
+
+
+def test_what_ended_in_some_way_is_made_again_on_request(sandbox: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path, GOOD[2], {**GOOD[2], "order_id": "o_absent"}, "{oops")
+    first = batch("changes.jsonl", cwd=tmp_path, env=sandbox)
+    assert (first["done"], first["outcomes"]["rejected"], first["outcomes"]["not_sent"]) == (1, 1, 1)
+    again = batch("changes.jsonl", "--only", "rejected", cwd=tmp_path, env=sandbox)
+    assert (again["ended"], again["requests"], again["done"]) == (1, 3, 1)
+    assert run("batch", "run", "changes.jsonl", "--only", "nope", cwd=tmp_path, env=sandbox).returncode == 2
+
+
+def test_a_journal_belongs_to_one_input_and_one_target(sandbox: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    assert batch("changes.jsonl", cwd=tmp_path, env=sandbox)["code"] == 0
+    for change, settings in ((GOOD, {"NORCE_MERCHANT": "other"}), ([*GOOD, GOOD[1]], {})):
+        write(tmp_path, *change)
+        result = run("batch", "run", "changes.jsonl", cwd=tmp_path, env=sandbox | settings)
+        assert result.returncode == 3
+        assert "belongs to another batch" in result.stderr
+        assert "hoose another journal" in result.stderr
+
+
+def test_a_second_process_on_the_same_journal_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, *many(50))
+    journal = ["--journal", "j"]
+    first = start("--sandbox", "--fault", "latency:0.2", "--concurrency", "2", *journal, cwd=tmp_path)
+    until_some_are_done(first, tmp_path, "j", least=1)
+    second = run("batch", "run", "changes.jsonl", "--sandbox", *journal, cwd=tmp_path)
+    assert second.returncode == 3
+    assert "in use by another run" in second.stderr
+    assert status("j", cwd=tmp_path)["state"].startswith("running since")
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("name", ["changes.csv", "changes.csv.gz"])
+def test_a_csv_batch(tmp_path: Path, name: str) -> None:
+    text = "op,order_id,consent_id\ndelete_consent,o_1,ci\ndelete_consent,o_2,ci\n"
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    told = batch(name, "--sandbox", "--report", "out.csv", cwd=tmp_path)
+    assert (told["code"], told["done"]) == (0, 2)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
+    assert [(row["op"], row["order_id"], row["_outcome"]) for row in rows] == [
+        ("delete_consent", "o_1", "applied"),
+        ("delete_consent", "o_2", "applied"),
+    ]
+
+
+def test_several_files_and_tenants(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD, "{oops", name="a.jsonl")
+    write(tmp_path, {**GOOD[1], "merchant": "other", "channel": "se"}, {**GOOD[1], "checked": 1}, name="b.jsonl")
+    told = batch("a.jsonl", "b.jsonl", "--sandbox", cwd=tmp_path)
+    assert (told["code"], told["total"], told["done"], told["failed"]) == (1, 6, 4, 2)
+    assert told["journal"] == "a.jsonl.sandbox.journal"
+    failed = report(told["journal"], "--only", "failed", cwd=tmp_path)
+    assert [(line["_file"], line["_line"]) for line in failed] == [("a.jsonl", 4), ("b.jsonl", 2)]
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_standard_input(sandbox: dict[str, str], tmp_path: Path, compress: bool) -> None:
+    content = write(tmp_path, *many(300)).read_bytes()
+    command = [*CLI, "batch", "run", "-", "--output", "json"]
+    for extra, ended in ((["--journal", "j"], 300), (["--journal", "j"], 0), ([], 300)):
+        result = subprocess.run(
+            [*command, *extra],
+            input=gzip.compress(content) if compress else content,
+            cwd=tmp_path,
+            env=os.environ | sandbox,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        told = json.loads(result.stdout)
+        assert (result.returncode, told["done"], told["ended"], told["total"]) == (0, 300, ended, None)
+        assert (b"--journal" in result.stderr) == (not extra)
+    result = subprocess.run(
+        [*command, "--journal", "j"],
+        input=content.replace(b"true", b"false"),
+        cwd=tmp_path,
+        env=os.environ | sandbox,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 3
+    assert b"line 1 is not the one that the journal knows" in result.stderr
+
+
+def test_a_batch_through_faults_says_what_it_took(tmp_path: Path) -> None:
+    write(tmp_path, *many(100))
+    faults = ["--fault", "drop-after:times=5", "--fault", "status:503:times=5"]
+    told = batch("changes.jsonl", "--sandbox", *faults, cwd=tmp_path)
+    assert (told["code"], told["done"], told["requests"]) == (0, 100, 110)
+    assert 2 <= told["retried"] <= 10
+
+
+def test_a_sandbox_is_new_each_time_and_so_is_its_journal(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    for _ in range(2):
+        told = batch("changes.jsonl", "--sandbox", cwd=tmp_path)
+        assert (told["code"], told["ended"]) == (0, 3)
+
+
+def test_a_dry_run_checks_every_line_and_sends_nothing(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD, *(["{oops"] * 30))
+    nowhere = {"NORCE_BASE_URL": "http://127.0.0.1:9"}
+    result = run("batch", "run", "changes.jsonl", "--dry-run", cwd=tmp_path, env=nowhere)
+    assert result.returncode == 1
+    assert "33 changes, nothing sent" in result.stdout
+    assert "1  patch_attributes" in result.stdout
+    assert "line 4: not JSON" in result.stdout
+    assert "and 20 more" in result.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["changes.jsonl"]
+    write(tmp_path, *GOOD)
+    told = batch("changes.jsonl", "--dry-run", cwd=tmp_path)
+    assert (told["code"], told["total"], told["bad"]) == (0, 3, 0)
+
+
+def test_it_stops_after_so_many_failures_and_goes_on_later(sandbox: dict[str, str], tmp_path: Path) -> None:
+    bad = [{**GOOD[0], "order_id": f"absent_{n}"} for n in range(300)]
+    write(tmp_path, *bad, *many(300))
+    arguments = ["changes.jsonl", "--concurrency", "1"]
+    told = batch(*arguments, "--max-failures", "7", cwd=tmp_path, env=sandbox)
+    assert (told["code"], told["failed"], told["stopped"], told["left"]) == (1, 7, "7 changes failed", 593)
+    told = batch(*arguments, cwd=tmp_path, env=sandbox)
+    assert (told["code"], told["failed"], told["done"], told["left"]) == (1, 300, 300, 0)
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"), [("--report", "changes.jsonl"), ("--html", "sub/../changes.jsonl"), ("--journal", "link.jsonl")]
+)
+def test_the_input_is_never_overwritten(tmp_path: Path, flag: str, name: str) -> None:
+    path = write(tmp_path, *GOOD)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.jsonl").symlink_to(path)
+    before = path.read_text()
+    result = run("batch", "run", "changes.jsonl", "--sandbox", flag, name, cwd=tmp_path)
+    assert result.returncode == 3
+    assert "is the input" in result.stderr
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"), [("--report", ""), ("--html", "."), ("--journal", "x" * 300), ("--report", "absent/file")]
+)
+def test_what_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path, flag: str, name: str) -> None:
+    write(tmp_path, *GOOD)
+    result = run("batch", "run", "changes.jsonl", "--sandbox", flag, name, cwd=tmp_path)
+    assert result.returncode in (2, 3)
+    assert "Traceback" not in result.stderr
+    assert "norce-order" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [({"NORCE_BASE_URL": "http://127.0.0.1:9"}, "ConnectError"), ({"NORCE_TOKEN": "wrong"}, "AuthenticationError")],
+)
+def test_a_batch_that_cannot_work_stops_early_and_can_be_continued(
+    sandbox: dict[str, str], tmp_path: Path, settings: dict[str, str], says: str
+) -> None:
+    write(tmp_path, *many(500))
+    arguments = ["batch", "run", "changes.jsonl", "--concurrency", "4", "--timeout", "5"]
+    result = run(*arguments, env=sandbox | settings, cwd=tmp_path)
+    assert result.returncode == 3
+    assert "verything fails alike" in result.stdout
+    assert "check" in result.stdout
+    told = status("changes.jsonl.journal", cwd=tmp_path)
+    assert told["done"] == 0
+    assert told["requests"] < 50
+    assert told["left"] > 480
+    if says == "AuthenticationError":
+        told = batch(*arguments[2:], "--only", "rejected,not_sent", env=sandbox, cwd=tmp_path)
+        assert (told["code"], told["done"], told["left"]) == (0, 500, 0)
+
+
+@pytest.mark.parametrize(("presses", "press"), [(1, signal.SIGINT), (2, signal.SIGINT), (1, signal.SIGTERM)])
+def test_ctrl_c_leaves_a_batch_that_can_be_continued(tmp_path: Path, presses: int, press: signal.Signals) -> None:
+    write(tmp_path, *many(2000))
+    faults = ["--fault", "latency:0.1:times=300"] if presses == 1 else ["--fault", "latency:60:share=10%"]
+    process = start("--sandbox", "--journal", "j", "--concurrency", "4", *faults, cwd=tmp_path)
+    until_some_are_done(process, tmp_path, "j", least=1)
+    process.send_signal(press)
+    assert process.stderr is not None
+    while "press Ctrl-C again" not in process.stderr.readline():
+        assert process.poll() is None
+    if presses == 2:
+        time.sleep(0.5)
+        process.send_signal(press)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    told = json.loads(out)
+    assert (told["total"], told["stopped"]) == (2000, "interrupted")
+    assert told["done"] + told["failed"] + told["left"] == 2000
+    assert told["outcomes"]["not_sent"] == 0
+    assert (1 <= told["outcomes"]["unknown"] <= 4) if presses == 2 else told["outcomes"]["unknown"] == 0
+    told = batch("changes.jsonl", "--sandbox", "--journal", "j", cwd=tmp_path)
+    assert (told["code"], told["done"], told["left"]) == (0, 2000, 0)
+
+
+def test_a_killed_batch_is_continued(sandbox: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path, *many(2000))
+    process = start(cwd=tmp_path, env=sandbox)
+    until_some_are_done(process, tmp_path, "changes.jsonl.journal")
+    process.kill()
+    process.communicate()
+    told = status("changes.jsonl.journal", cwd=tmp_path)
+    assert "was killed" in told["state"]
+    assert told["done"] < 2000
+    closed = {line["_line"] for line in report("changes.jsonl.journal", "--only", "applied", cwd=tmp_path)}
+    assert len(closed) == told["done"]
+    told = batch("changes.jsonl", cwd=tmp_path, env=sandbox)
+    assert (told["code"], told["done"], told["ended"]) == (0, 2000, 2000 - len(closed))
+
+
+def test_a_page_of_it(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD, "{oops")
+    told = batch("changes.jsonl", "--sandbox", "--html", "page.html", cwd=tmp_path)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    (tmp_path / "page.html").unlink()
+    assert run("batch", "report", told["journal"], "--html", "page.html", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_what_is_no_journal_is_told(tmp_path: Path, command: str) -> None:
+    write(tmp_path, *GOOD)
+    for name, says in (("absent", "there is no journal"), ("changes.jsonl", "is not a journal")):
+        result = run("batch", command, name, cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (3, "")
+        assert says in result.stderr
+
+
+def test_without_the_extras_it_says_what_to_install(tmp_path: Path) -> None:
+    """As on a machine where jsonschema, rich and distributed are absent."""
+    write(tmp_path, *GOOD)
+    for name in ("jsonschema", "rich", "distributed"):
+        (tmp_path / "absent" / name).mkdir(parents=True)
+        (tmp_path / "absent" / name / "__init__.py").write_text(f"raise ImportError('{name}')\n")
+    env = {"PYTHONPATH": str(tmp_path / "absent")}
+    result = run("batch", "run", "changes.jsonl", "--sandbox", env=env, cwd=tmp_path)
+    assert result.returncode == 3
+    assert 'pip install "norce-order-async[sandbox]"' in result.stderr
+    env |= {"NORCE_BASE_URL": "http://127.0.0.1:9", "NORCE_MERCHANT": "m", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "t"}
+    result = run("batch", "run", "changes.jsonl", "--workers", "2", env=env, cwd=tmp_path)
+    assert result.returncode == 3
+    assert 'pip install "norce-order-async[dask]"' in result.stderr
+
+
+def test_memory_does_not_grow_with_the_number_of_changes() -> None:
+    script = Path(__file__).parent.parent / "benchmarks" / "batch_memory.py"
+    peaks: list[float] = []
+    for count in (1_000, 20_000):
+        result = subprocess.run([sys.executable, str(script), str(count)], capture_output=True, text=True, check=True)
+        told = json.loads(result.stdout)
+        assert told["outcomes"] == count
+        peaks.append(told["peak_mib"])
+    assert peaks[1] < peaks[0] + 30
+
+
+def test_progress_that_nobody_reads_does_not_end_a_batch(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    for redirect in ("2>&-", "2> /dev/full", "2> >(true)"):
+        command = " ".join([*CLI, "batch", "run", "changes.jsonl", "--sandbox", redirect])
+        result = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        assert result.returncode == 0
+        assert "3 changes in" in result.stdout
+
+
+@pytest.mark.parametrize("redirect", [">&-", "> /dev/full"])
+def test_output_that_cannot_be_written_is_no_traceback(tmp_path: Path, redirect: str) -> None:
+    write(tmp_path, *GOOD)
+    for arguments in (["run", "changes.jsonl", "--sandbox"], ["report", "changes.jsonl.sandbox.journal"]):
+        command = " ".join([*CLI, "batch", *arguments, redirect])
+        result = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        assert "Traceback" not in result.stderr
+    assert len(report("changes.jsonl.sandbox.journal", cwd=tmp_path)) == 3
+
+
+def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    write(tmp_path, {**GOOD[0], "order_id": "o_å", "checked": "yes"})
+    env = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    result = run("batch", "run", "changes.jsonl", "--sandbox", env=env, cwd=tmp_path)
+    assert (result.returncode, "Traceback" in result.stderr) == (1, False)
+
+
+def test_a_large_bad_line_stops_nothing(tmp_path: Path) -> None:
+    write(tmp_path, GOOD[0], "x" * 1_500_000, GOOD[1])
+    told = batch("changes.jsonl", "--sandbox", cwd=tmp_path)
+    assert (told["code"], told["total"], told["done"]) == (1, 3, 2)
