@@ -318,7 +318,7 @@ class OrderClient:
         handler = core.once if call.retry is None else core.retrying
         core.life.enter()
         try:
-            async with Deadline(call):
+            with Deadline(call):
                 response = await handler(request)
             call.outcome = _outcome(operation, response, call)
             if not call.outcome.done:

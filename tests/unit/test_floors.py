@@ -13,7 +13,7 @@ import norce_order_async
 PACKAGE = Path(norce_order_async.__file__).parent
 
 FLOORS = {
-    0: {"checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats"},
+    0: {"checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "timelimit"},
     1: {"wire", "models", "codec", "operations", "answers"},
     2: {"middleware", "transport", "tokens"},
     3: {"client"},
