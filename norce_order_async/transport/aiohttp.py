@@ -9,17 +9,18 @@ import io
 import math
 import select
 import ssl
-from collections.abc import AsyncGenerator
-from functools import lru_cache
-from types import SimpleNamespace
+from collections.abc import AsyncGenerator, Callable, Iterable
+from functools import lru_cache, partial
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import attrs
 from aiohttp.client_proto import ResponseHandler
+from multidict import CIMultiDict
 from yarl import URL
 
+from norce_order_async.call import Call
 from norce_order_async.checks import positive_count, positive_seconds
 from norce_order_async.errors import (
     ClientStateError,
@@ -33,6 +34,7 @@ from norce_order_async.errors import (
     TransportError,
 )
 from norce_order_async.http import Request, Response
+from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport
 
 _AT_ONCE = 1024 * 1024
@@ -52,11 +54,18 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         raise _NotSentAgain from error
 
 
-async def _on_headers_sent(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestHeadersSentParams
-) -> None:
-    request: Request = context.trace_request_ctx
-    request.call.mark_sent()
+class _Request(aiohttp.ClientRequest):
+    """Sends the headers that it is given, ``Host`` and the body's length, and looks for nothing to add."""
+
+    _skip_auto_headers = CIMultiDict[None]([("Content-Type", None)])
+
+    def update_headers(self, headers: Any) -> None:
+        """Take the headers as they are."""
+        self.headers = CIMultiDict[str]([("Host", self.url.host_port_subcomponent or "")])
+        self.headers.extend(headers)
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add none."""
 
 
 @lru_cache
@@ -70,39 +79,57 @@ def _body(body: bytes | None) -> bytes | io.BytesIO | None:
     return body if body is None or len(body) <= _AT_ONCE else io.BytesIO(body)
 
 
-def _readable(wire: asyncio.Transport) -> bool:
-    """Whether something waits to be read: bytes, or the end."""
+def _watch(wire: asyncio.Transport) -> Callable[[], object]:
+    """What tells whether something waits to be read from a connection: bytes, or the end."""
     sock = wire.get_extra_info("socket")
     if sock is None:
-        return False
+        return lambda: False
     if hasattr(select, "poll"):  # select() knows no descriptor above 1023
         poll = select.poll()
         poll.register(sock, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([sock], [], [], 0)[0])
+        return partial(poll.poll, 0)
+    return lambda: select.select([sock], [], [], 0)[0]
 
 
-@attrs.frozen(eq=False)
-class _Wire:
-    """The connection of one attempt, also after aiohttp has let go of it."""
+@attrs.define(eq=False)
+class _Way:
+    """What one attempt went through; it knows its connection also after aiohttp has let go of it."""
 
-    protocol: ResponseHandler
-    transport: asyncio.Transport
+    call: Call
+    protocol: ResponseHandler | None = None
+    transport: asyncio.Transport | None = None
+    done: bool = False
 
-    def unsent(self) -> bool:
-        return self.transport.get_write_buffer_size() > 0
+    def check_end(self, answer: aiohttp.ClientResponse) -> None:
+        """Raise if a body that ends with its connection ended with a reset, which aiohttp takes for an end too."""
+        if self.protocol is None or "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers:
+            return
+        error = self.protocol.exception()
+        if isinstance(error, aiohttp.ClientOSError):
+            raise error
+
+    def leave(self) -> None:
+        """Close the connection, unless the whole answer was read and the whole request sent."""
+        # Closing alone would first send what is still unsent, however long that takes.
+        if not self.done or (self.transport is not None and self.transport.get_write_buffer_size()):
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the connection at once, if there is one."""
+        if self.transport is not None:
+            self.transport.abort()
 
 
-_Wires = dict[asyncio.Task[Any] | None, _Wire]
+_Ways = dict[asyncio.Task[Any] | None, _Way]
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Knows which task has which connection, and uses no kept one on which something came between requests."""
+    """Notes the connection of each task's attempt, and uses no kept one on which something came between requests."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
-        self.wires: _Wires = {}
-        self._seen = WeakSet[ResponseHandler]()
+        self.ways: _Ways = {}
+        self._watches = WeakKeyDictionary[ResponseHandler, Callable[[], object]]()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
@@ -110,15 +137,17 @@ class _Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol, transport = connection.protocol, connection.transport
-            if protocol is None or transport is None:
-                return connection
-            if protocol not in self._seen:
-                self._seen.add(protocol)
-            elif protocol.should_close or _readable(transport):
-                # What came answers no request of ours, but it would be taken for the next one's answer.
-                connection.close()
-                continue
-            self.wires[asyncio.current_task()] = _Wire(protocol, transport)
+            if protocol is not None and transport is not None:
+                stirs = self._watches.get(protocol)
+                if stirs is None:
+                    self._watches[protocol] = _watch(transport)
+                elif protocol.should_close or stirs():
+                    # What came answers no request of ours, but it would be taken for the next one's answer.
+                    connection.close()
+                    continue
+            way = self.ways[asyncio.current_task()]
+            way.protocol, way.transport = protocol, transport
+            way.call.mark_sent()  # nothing is waited for between here and the first byte
             return connection
 
 
@@ -127,7 +156,7 @@ class _Pool:
     """The connections of one event loop."""
 
     session: aiohttp.ClientSession
-    wires: _Wires
+    ways: _Ways
 
 
 def _check_proxy(instance: object, attribute: object, value: str | None) -> None:
@@ -180,37 +209,33 @@ class AiohttpTransport(Transport):
         call = request.call
         call.mark_sent(False)
         task = asyncio.current_task()
-        done = False
-        status: int | None = None
+        way = pool.ways[task] = _Way(call)
+        answer: aiohttp.ClientResponse | None = None
         failure: TransportError | ClientStateError
         try:
-            # Our timer, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
-            async with (
-                asyncio.timeout(timeout),
-                pool.session.request(
+            # Our limit, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
+            with TimeLimit(timeout):
+                answer = await pool.session.request(
                     request.method,
                     URL(request.url, encoded=True),
                     headers=request.headers,
                     data=_body(request.body),
                     allow_redirects=False,
                     timeout=_connect_limit(call.timeout.connect),
-                    trace_request_ctx=request,
-                ) as answer,
-            ):
-                status = answer.status
-                body = bytearray()
-                while len(body) <= self.max_body and (part := await answer.content.readany()):
-                    body += part
-                _check_end(answer, pool.wires.get(task))
-                response = Response(
-                    request=request,
-                    status=answer.status,
-                    headers={name.lower(): value for name, value in answer.headers.items()},
-                    body=bytes(body[: self.max_body]),
-                    truncated=len(body) > self.max_body,
                 )
-            done = not response.truncated
-            return response
+                content, body = answer.content, bytearray()
+                while len(body) <= self.max_body and not content.at_eof():
+                    body += await content.readany()
+                way.check_end(answer)
+            way.done = len(body) <= self.max_body
+            del body[self.max_body :]
+            return Response(
+                request=request,
+                status=answer.status,
+                headers={name.lower(): value for name, value in answer.headers.items()},
+                body=bytes(body),
+                truncated=not way.done,
+            )
         except asyncio.CancelledError:
             # Closing a session cancels the look-ups of addresses, and with them who waits for one.
             if not pool.session.closed or task is None or task.cancelling():
@@ -222,12 +247,12 @@ class AiohttpTransport(Transport):
                 failure = ClientStateError("the transport was closed")
             else:
                 failure = _translate(error, sent=sent)
-                failure.status = status
+                failure.status = None if answer is None else answer.status
         finally:
-            wire = pool.wires.pop(task, None)
-            # Closing alone would first send what is still unsent, however long that takes.
-            if wire is not None and (not done or wire.unsent()):
-                wire.transport.abort()
+            del pool.ways[task]
+            if answer is not None and not answer.closed:
+                answer.close()
+            way.leave()
         raise failure
 
     async def aclose(self) -> None:
@@ -252,8 +277,6 @@ class AiohttpTransport(Transport):
 
     async def _lifetime(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[_Pool]:
         # A generator, because event loops close the generators begun in them when they shut down.
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_on_headers_sent)
         connector = _Connector(
             limit=0, keepalive_timeout=self.keepalive, ssl=True if self.ssl_context is None else self.ssl_context
         )
@@ -265,28 +288,19 @@ class AiohttpTransport(Transport):
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             proxy=self.proxy,
             middlewares=(_send_once,),
-            trace_configs=[tracing],
+            request_class=_Request,
         )
-        self._pools[loop] = pool = _Pool(session, connector.wires)
+        self._pools[loop] = pool = _Pool(session, connector.ways)
         try:
             yield pool
         finally:
             self._pools.pop(loop, None)
             self._lifetimes.pop(loop, None)
-            for wire in pool.wires.values():
-                wire.transport.abort()
+            for way in pool.ways.values():
+                way.abort()
             # Who reads from one has to learn of it before the session forgets who that is.
             await asyncio.sleep(0)
             await session.close()
-
-
-def _check_end(answer: aiohttp.ClientResponse, wire: _Wire | None) -> None:
-    """Raise if a body whose end is that of its connection ended with a reset, which aiohttp takes for an end too."""
-    if wire is None or "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers:
-        return
-    error = wire.protocol.exception()
-    if isinstance(error, aiohttp.ClientOSError):
-        raise error
 
 
 async def _close(lifetime: AsyncGenerator[_Pool]) -> None:
