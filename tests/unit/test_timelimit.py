@@ -1,0 +1,70 @@
+"""Limits of time: they end what they should, when they should, and nothing else."""
+
+import asyncio
+import gc
+import math
+import weakref
+
+import pytest
+
+from norce_order_async.timelimit import TimeLimit
+
+
+async def elapsed(seconds: float | None, work: float) -> float:
+    """Seconds until a limit around a wait ended, or the wait itself."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    try:
+        with TimeLimit(seconds):
+            await asyncio.sleep(work)
+    except TimeoutError:
+        pass
+    return loop.time() - started
+
+
+@pytest.mark.asyncio
+async def test_each_limit_ends_at_its_own_time_whichever_began_first() -> None:
+    limits = [0.2, 0.05, 0.1, math.inf, None]
+    ended = await asyncio.gather(*(elapsed(limit, 0.3) for limit in limits))
+    for limit, seconds in zip([0.2, 0.05, 0.1, 0.3, 0.3], ended, strict=True):
+        assert limit - 0.001 <= seconds < limit + 0.1
+
+
+@pytest.mark.asyncio
+async def test_a_limit_still_ends_after_others_that_were_not_reached() -> None:
+    for _ in range(100):
+        assert await elapsed(0.05, 0) < 0.05
+    await asyncio.sleep(0.06)
+    assert 0.049 <= await elapsed(0.05, 10) < 1
+
+
+@pytest.mark.asyncio
+async def test_the_inner_of_two_limits_ends_only_what_is_inside() -> None:
+    with TimeLimit(10):
+        with pytest.raises(TimeoutError), TimeLimit(0.01):
+            await asyncio.sleep(10)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_from_elsewhere_is_not_swallowed_at_the_same_moment() -> None:
+    async def limited() -> None:
+        with limit:
+            limit.expire()
+            task.cancel()
+            await asyncio.sleep(0)
+
+    limit = TimeLimit(10)
+    task = asyncio.create_task(limited())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_closed_loop_is_not_kept() -> None:
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(elapsed(60, 0))
+    kept = weakref.ref(loop)
+    loop.close()
+    del loop
+    gc.collect()
+    assert kept() is None
