@@ -14,6 +14,7 @@ from norce_order_async import (
     Attempt,
     Call,
     CallError,
+    CallOptions,
     ClientClosedError,
     ClientStateError,
     ConfigurationError,
@@ -120,7 +121,8 @@ async def test_no_more_than_the_limit_are_under_way() -> None:
 async def test_a_call_whose_turn_never_comes_was_not_sent() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate, limit=1, timeout=Timeout(total=0.02))
-    first = asyncio.create_task(delete_consent(client, "o_1", "ci"))
+    # The first has longer: at its end it would give its turn to the second, in whose last moments that would be sent.
+    first = asyncio.create_task(delete_consent(client, "o_1", "ci", options=CallOptions(timeout=0.1)))
     await settle()
     with pytest.raises(DeadlineExceeded) as caught:
         await delete_consent(client, "o_2", "ci")
