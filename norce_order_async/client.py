@@ -3,7 +3,6 @@
 import asyncio
 import os
 import platform
-import uuid
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -39,7 +38,6 @@ from norce_order_async.middleware.budget import RetryBudget
 from norce_order_async.middleware.deadline import Deadline
 from norce_order_async.middleware.life import Life
 from norce_order_async.middleware.limiter import Limiter
-from norce_order_async.middleware.log import log_attempt
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.operations import Operation, QueryValue
 from norce_order_async.outcome import OutcomeKind
@@ -77,7 +75,8 @@ class _Core:
         """Add an ended call to the statistics."""
         self.calls += 1
         self.attempts += len(call.attempts)
-        self.retries += sum(attempt.delay is not None for attempt in call.attempts)
+        if len(call.attempts) > 1:
+            self.retries += sum(attempt.delay is not None for attempt in call.attempts)
         self.outcomes[call.outcome] += 1
 
 
@@ -157,7 +156,7 @@ class OrderClient:
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         owns_transport = transport is None
         transport = transport or _default_transport()
-        sender = AttemptSender(transport, clock, limiter, (log_attempt, *on_attempt))
+        sender = AttemptSender(transport, clock, limiter, tuple(on_attempt))
         inner.extend(attempt_middlewares)
         self._is_view = False
         self._core = _Core(
@@ -300,7 +299,7 @@ class OrderClient:
         call = Call(
             operation=operation.name,
             repeat=operation.repeat,
-            request_id=options.request_id or uuid.uuid4().hex,
+            request_id=options.request_id or os.urandom(16).hex(),
             started=core.clock.monotonic(),
             timeout=core.timeout if isinstance(options.timeout, Unset) else options.timeout,
             retry=core.retry if isinstance(options.retry, Unset) else options.retry,

@@ -1,7 +1,7 @@
 """The API as data: one :class:`Operation` a row."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -17,6 +17,8 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 QueryValue = str | int | bool | Sequence[str]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLAIN_ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}")
+"""An id that is one segment of a path as it stands: by far the most are."""
 
 
 @attrs.frozen
@@ -36,13 +38,15 @@ class Operation(Generic[T]):
     path: str
     repeat: Repeat
     decode: Callable[[Response], T]
-    _literals: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
-    _names: tuple[str, ...] = attrs.field(init=False, repr=False, eq=False)
+    _start: str = attrs.field(init=False, repr=False, eq=False)
+    _rest: tuple[tuple[str, str], ...] = attrs.field(init=False, repr=False, eq=False)
+    _names: Set[str] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        parts = _PLACEHOLDER.split(self.path)
-        object.__setattr__(self, "_literals", tuple(parts[::2]))
-        object.__setattr__(self, "_names", tuple(parts[1::2]))
+        start, *rest = _PLACEHOLDER.split(self.path)
+        object.__setattr__(self, "_start", start)
+        object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
+        object.__setattr__(self, "_names", frozenset(rest[::2]))
 
     def target(self, ids: Mapping[str, str], query: Mapping[str, QueryValue | None] | None = None) -> str:
         """The path and query with these ids and parameters in them, percent-encoded.
@@ -55,15 +59,22 @@ class Operation(Generic[T]):
                 neither text, number nor list of texts.
             TypeError: An id is not a str.
         """
-        if set(ids) != set(self._names):
-            raise InvalidRequestError(
-                f"{self.name} takes the ids {', '.join(self._names) or 'none'}, got {sorted(ids)}"
-            )
-        path = self._literals[0]
-        for name, literal in zip(self._names, self._literals[1:], strict=True):
-            path += quote(check_id(name, ids[name]), safe="") + literal
-        given = {name: _query_value(name, value) for name, value in (query or {}).items() if value is not None}
+        if ids.keys() != self._names:
+            wanted = ", ".join(name for name, _ in self._rest) or "none"
+            raise InvalidRequestError(f"{self.name} takes the ids {wanted}, got {sorted(ids)}")
+        path = self._start
+        for name, literal in self._rest:
+            path += _segment(name, ids[name]) + literal
+        if not query:
+            return path
+        given = {name: _query_value(name, value) for name, value in query.items() if value is not None}
         return f"{path}?{urlencode(given, doseq=True, quote_via=quote)}" if given else path
+
+
+def _segment(name: str, value: str) -> str:
+    if isinstance(value, str) and _PLAIN_ID.fullmatch(value):
+        return value
+    return quote(check_id(name, value), safe="")
 
 
 def _query_value(name: str, value: QueryValue) -> str | list[str]:

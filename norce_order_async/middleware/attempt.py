@@ -32,7 +32,7 @@ class AttemptSender:
     transport: Transport
     clock: Clock
     limiter: Limiter
-    hooks: Sequence[AttemptHook] = (log_attempt,)
+    hooks: Sequence[AttemptHook] = ()
 
     async def __call__(self, request: Request) -> Response:
         """Make one request on the wire.
@@ -42,7 +42,8 @@ class AttemptSender:
             TransportError: No complete answer came.
         """
         call = request.call
-        async with self.limiter:
+        slots = await self.limiter.acquire()
+        try:
             start = self.clock.monotonic()
             left = call.deadline - start
             if left <= 0:
@@ -73,10 +74,13 @@ class AttemptSender:
                 raise
             finally:
                 attempt.elapsed = self.clock.monotonic() - start
+                log_attempt(call, attempt)
                 for hook in self.hooks:
                     run_hook(hook, call, attempt)
                 if call.on_attempt is not None:
                     run_hook(call.on_attempt, call, attempt)
+        finally:
+            self.limiter.release(slots)
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:

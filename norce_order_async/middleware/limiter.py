@@ -1,7 +1,6 @@
 """How many requests at once."""
 
 import asyncio
-from types import TracebackType
 from weakref import WeakKeyDictionary
 
 from norce_order_async.checks import check_count
@@ -26,16 +25,17 @@ class Limiter:
         """How many are passing now, over all event loops."""
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
-    async def __aenter__(self) -> None:
+    async def acquire(self) -> asyncio.Semaphore:
+        """Wait for a slot; what is returned has to be given to :meth:`release`."""
         loop = asyncio.get_running_loop()
         slots = self._slots.get(loop)
         if slots is None:
             slots = self._slots[loop] = asyncio.Semaphore(self.limit)
         await slots.acquire()
         self.used += 1
+        return slots
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
+    def release(self, slots: asyncio.Semaphore) -> None:
+        """Give a slot back."""
         self.used -= 1
-        self._slots[asyncio.get_running_loop()].release()
+        slots.release()
