@@ -7,14 +7,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import CLI, run
+
+from norce_order_async import ConfigurationError, JournalReader
 
 TOKEN = "sandbox-token"
 
@@ -80,9 +82,8 @@ def start(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subp
 
 def until_some_are_done(process: subprocess.Popen[str], folder: Path, journal: str, least: int = 20) -> None:
     while process.poll() is None:
-        if (folder / journal).exists():
-            result = run("batch", "status", journal, "--output", "json", cwd=folder)
-            if result.stdout and json.loads(result.stdout)["done"] >= least:
+        with suppress(ConfigurationError), JournalReader.open(folder / journal) as reader:  # at first there is none
+            if reader.summary().done >= least:
                 return
         time.sleep(0.01)
     pytest.fail(f"it ended too early: {process.communicate()}")
@@ -292,10 +293,11 @@ def test_a_batch_that_cannot_work_stops_early_and_can_be_continued(
 
 @pytest.mark.parametrize(("presses", "press"), [(1, signal.SIGINT), (2, signal.SIGINT), (1, signal.SIGTERM)])
 def test_ctrl_c_leaves_a_batch_that_can_be_continued(tmp_path: Path, presses: int, press: signal.Signals) -> None:
-    write(tmp_path, *many(2000))
-    faults = ["--fault", "latency:0.1:times=300"] if presses == 1 else ["--fault", "latency:60:share=10%"]
-    process = start("--sandbox", "--journal", "j", "--concurrency", "4", *faults, cwd=tmp_path)
-    until_some_are_done(process, tmp_path, "j", least=1)
+    stuck = [{**GOOD[1], "order_id": f"o_{n}"} for n in range(4)]
+    write(tmp_path, *many(20), *stuck, *many(1976))
+    slow = "latency:60:operation=PatchCheckoutOrderAttributes" if presses == 2 else "latency:0.1"
+    process = start("--sandbox", "--journal", "j", "--concurrency", "4", "--fault", slow, cwd=tmp_path)
+    until_some_are_done(process, tmp_path, "j", least=20)
     process.send_signal(press)
     assert process.stderr is not None
     while "press Ctrl-C again" not in process.stderr.readline():
@@ -309,7 +311,7 @@ def test_ctrl_c_leaves_a_batch_that_can_be_continued(tmp_path: Path, presses: in
     assert (told["total"], told["stopped"]) == (2000, "interrupted")
     assert told["done"] + told["failed"] + told["left"] == 2000
     assert told["outcomes"]["not_sent"] == 0
-    assert (1 <= told["outcomes"]["unknown"] <= 4) if presses == 2 else told["outcomes"]["unknown"] == 0
+    assert told["outcomes"]["unknown"] == (4 if presses == 2 else 0)
     told = batch("changes.jsonl", "--sandbox", "--journal", "j", cwd=tmp_path)
     assert (told["code"], told["done"], told["left"]) == (0, 2000, 0)
 
@@ -362,17 +364,6 @@ def test_without_the_extras_it_says_what_to_install(tmp_path: Path) -> None:
     result = run("batch", "run", "changes.jsonl", "--workers", "2", env=env, cwd=tmp_path)
     assert result.returncode == 3
     assert 'pip install "norce-order-async[dask]"' in result.stderr
-
-
-def test_memory_does_not_grow_with_the_number_of_changes() -> None:
-    script = Path(__file__).parent.parent / "benchmarks" / "batch_memory.py"
-    peaks: list[float] = []
-    for count in (1_000, 20_000):
-        result = subprocess.run([sys.executable, str(script), str(count)], capture_output=True, text=True, check=True)
-        told = json.loads(result.stdout)
-        assert told["outcomes"] == count
-        peaks.append(told["peak_mib"])
-    assert peaks[1] < peaks[0] + 30
 
 
 def test_progress_that_nobody_reads_does_not_end_a_batch(tmp_path: Path) -> None:
