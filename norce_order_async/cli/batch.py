@@ -127,6 +127,7 @@ async def _run(
             stopped=batch.stopped,
             advice=advice_for(type(batch.error)) if batch.error is not None and batch.stopped is not None else None,
             journal=None if options.journal is None and files[0].digest is None else path,
+            goes_on=options.journal is not None or not options.sandbox,
         )
         if options.report is not None:
             save_report(written.rows(), Path(options.report))

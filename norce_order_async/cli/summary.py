@@ -35,6 +35,7 @@ class Account:
         stopped: Why it ended before its input did.
         advice: What to do about that.
         journal: Where it is written down; None when that is gone.
+        goes_on: Whether the same command would go on with that journal.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Account:
     stopped: str | None = None
     advice: str | None = None
     journal: Path | None = None
+    goes_on: bool = True
 
     @property
     def left(self) -> int:
@@ -136,10 +138,11 @@ def _lines(account: Account) -> list[Line]:
         lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
     if account.journal is not None:
         lines += [("", ""), ("", f"Journal: {account.journal}")]
-        if account.left or summary.outcomes[OutcomeKind.UNKNOWN]:
+        if account.goes_on and (account.left or summary.outcomes[OutcomeKind.UNKNOWN]):
             lines.append(("", "  The same command goes on with what is left."))
         if summary.failed:
             lines.append(("", "  What failed:    norce-order batch report " + f"{account.journal} --only failed"))
+        if summary.failed and account.goes_on:
             lines.append(("", "  To try again:   the same command with --only failed"))
     return lines
 
