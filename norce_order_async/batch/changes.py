@@ -66,7 +66,10 @@ class Change(abc.ABC):
 
     @abc.abstractmethod
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
-        """Make the change; raises what its endpoint function raises."""
+        """Make the change; raises what its endpoint function raises.
+
+        Hand ``options`` on to every call: from them a batch learns what was sent.
+        """
 
     def record(self) -> dict[str, Any]:
         """The change as a line of a batch file."""

@@ -201,6 +201,9 @@ class Engine(abc.ABC):
         feeding = asyncio.create_task(self._feed())
         try:
             await self._dispatch()
+        except BaseException as error:
+            self.stop(str(error) or type(error).__name__)  # before its calls end: they are interrupted, not ended
+            raise
         finally:
             feeding.cancel()
             for call in self._calls:
@@ -318,8 +321,9 @@ class Engine(abc.ABC):
                 self.stop(hopeless)
             elif self._may_probe():
                 self._sample()
-                await self._pause(self._outage.next_probe(), self._stopping)
-                self._launch(probe=self._outage.holding)
+                await self._until_probe()
+                if self._may_probe():
+                    self._launch(probe=True)
             elif self._may_send():
                 if (delay := self._pace.reserve()) > 0:
                     await self._pause(delay, self._stopping)
@@ -339,6 +343,13 @@ class Engine(abc.ABC):
 
     def _may_probe(self) -> bool:
         return self._outage.holding and self._probe is None and bool(self._schedule.ready) and self.stopped is None
+
+    async def _until_probe(self) -> None:
+        """Wait until the next probe is due, or the server has answered something that was under way."""
+        due = self._clock.monotonic() + self._outage.next_probe()
+        while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
+            self._wake.clear()
+            await self._pause(left, self._wake)
 
     def _may_send(self) -> bool:
         return (

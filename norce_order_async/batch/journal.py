@@ -259,12 +259,13 @@ class JournalReader(_Account):
     """A journal that is only read. It never holds up the run that writes it."""
 
     @classmethod
-    def open(cls, path: Path) -> "JournalReader":
+    def open(cls, path: Path | str) -> "JournalReader":
         """Open a journal.
 
         Raises:
             ConfigurationError: There is none, or it cannot be read.
         """
+        path = Path(path)
         if not path.exists():
             raise ConfigurationError(f"there is no journal {path}")
         with ExitStack() as stack:
@@ -291,7 +292,7 @@ class Journal(_Account):
         self._is_closed = False
 
     @classmethod
-    def open(cls, path: Path, *, inputs: Sequence[InputFile], target: str) -> "Journal":
+    def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str) -> "Journal":
         """Create a journal, or continue one, and begin a run.
 
         Args:
@@ -303,6 +304,7 @@ class Journal(_Account):
             ConfigurationError: It belongs to another batch, is in use by another run, isn't a journal, or cannot be
                 written.
         """
+        path = Path(path)
         _create(path)
         target = _plain(target)
         with ExitStack() as stack:
@@ -345,6 +347,8 @@ class Journal(_Account):
 
     def release(self, numbers: Sequence[int]) -> None:
         """Take back the marks of changes of which nothing was sent: each is again what it was before its mark.
+
+        A change that had ended before keeps its outcome; the request id and the start that go with it are lost.
 
         Raises:
             ConfigurationError: It cannot be written.
@@ -413,7 +417,8 @@ def discard(path: Path) -> None:
     Raises:
         ConfigurationError: It is in use by a run, isn't a journal, or cannot be deleted.
     """
-    JournalReader.open(path).close()
+    with closing(_connect(path)) as db:
+        _recognise(path, db)
     with closing(_lock(path)):
         try:
             for suffix in ("", "-wal", "-shm"):

@@ -107,7 +107,9 @@ class Outage:
         return None
 
     def next_probe(self) -> float:
-        """Seconds to wait before the next probe; each wait is twice the one before, up to 30 s."""
-        delay = max(self._delay, self._not_before - self._clock.monotonic())
+        """Seconds to wait before the next probe: each time twice as long, up to 30 s, within the patience."""
+        now = self._clock.monotonic()
+        patience_left = self.patience - (now - (self._failing_since or now))
+        delay = max(min(self._delay, patience_left), self._not_before - now, 0.0)
         self._delay = min(LAST_PROBE, 2 * self._delay)
         return delay

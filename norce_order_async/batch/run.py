@@ -86,6 +86,8 @@ class Batch(Engine):
         options = options or CallOptions()
         if options.request_id is not None or options.on_attempt is not None:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
+        if options.redelivered:
+            raise ConfigurationError("redelivered is a matter of each change: see Entry")
         self._retry = _unless_throttled(client.retry if isinstance(options.retry, Unset) else options.retry)
         self._timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
         self._probe_timeout = attrs.evolve(self._timeout, attempt=min(self._timeout.attempt, LONGEST_PROBE))

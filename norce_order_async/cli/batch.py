@@ -17,7 +17,7 @@ from norce_order_async.batch.report import save_report
 from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
-from norce_order_async.cli.output import tell
+from norce_order_async.cli.output import is_same_file, tell
 from norce_order_async.cli.settings import client_from, timeout_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
@@ -53,13 +53,15 @@ def batch_run(options: argparse.Namespace) -> int:
 def _check_outputs(options: argparse.Namespace) -> None:
     """See that what is written at the end can be, and overwrites nothing that is still needed."""
     taken = {name: "the input" for name in options.files if name != "-"}
+    if options.journal is None and options.files[0] != "-":
+        taken[str(_beside(options))] = "the journal"
     for flag, name in (("journal", options.journal), ("report", options.report), ("html", options.html)):
         if name is None:
             continue
         path = Path(name)
         try:
             for other, what in taken.items():
-                if path.resolve() == Path(other).resolve() or (path.exists() and path.samefile(other)):
+                if is_same_file(path, Path(other)):
                     raise ConfigurationError(f"{path} is {what}: choose another --{flag}")
             if not path.name or path.is_dir() or not path.resolve().parent.is_dir():
                 raise ConfigurationError(f"--{flag} {name!r} is not the name of a file in a folder that exists")
@@ -78,11 +80,15 @@ def _journal_path(options: argparse.Namespace, files: tuple[InputFile, ...]) -> 
         with TemporaryDirectory(prefix="norce-order-") as folder:
             yield Path(folder, "batch.journal")
     else:
-        path = Path(files[0].name)
-        path = path.with_name(f"{path.name}.{'sandbox.' if options.sandbox else ''}journal")
+        path = _beside(options)
         if options.sandbox and path.exists():
             discard(path)
         yield path
+
+
+def _beside(options: argparse.Namespace) -> Path:
+    """The journal that is chosen by default."""
+    return Path(f"{Path(options.files[0])}.{'sandbox.' if options.sandbox else ''}journal")
 
 
 def _sandbox(options: argparse.Namespace, source: Input, files: tuple[InputFile, ...]) -> "Sandbox":
@@ -125,7 +131,7 @@ async def _run(
             ended=batch.progress.ended,
             elapsed=display.elapsed,
             stopped=batch.stopped,
-            advice=advice_for(type(batch.error)) if batch.error is not None and batch.stopped is not None else None,
+            advice=_advice(batch),
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
         )
@@ -140,7 +146,15 @@ async def _run(
         return 130
     if hopeless:
         return 3
-    return 1 if account.summary.failed or account.left else 0
+    return 1 if account.summary.failed or account.left or account.stopped is not None else 0
+
+
+def _advice(batch: Engine) -> str | None:
+    """What to do about the server that stopped it; an outage that is over is no reason."""
+    error = batch.error
+    if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
+        return None
+    return advice_for(type(error))
 
 
 async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack: AsyncExitStack) -> OrderClient:
@@ -207,11 +221,13 @@ async def _batch(
 
 async def _follow(batch: Engine, display: Display) -> bool:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once."""
-    interrupted = False
+    interrupted = ended = False
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
         nonlocal interrupted
+        if ended:
+            return  # all that is left is to tell of it
         if interrupted:
             batch.abort("interrupted")
             return
@@ -229,8 +245,6 @@ async def _follow(batch: Engine, display: Display) -> bool:
     except asyncio.CancelledError:
         interrupted = True
         await batch.aclose()
-    finally:
-        for name in _SIGNALS:
-            with suppress(NotImplementedError):
-                loop.remove_signal_handler(name)
+        batch.stopped = "interrupted"
+    ended = True
     return interrupted

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from norce_order_async.batch.engine import Engine, Progress
 from norce_order_async.cli.output import tell
+from norce_order_async.cli.summary import shown_rate
 from norce_order_async.errors import printable
 
 _LINE_EVERY = 5.0
@@ -84,7 +85,7 @@ class Display:
         left = self._left(progress)
         if left is not None:
             parts.append(f"{left:,} left")
-        parts += [f"{rate:,.0f}/s", f"{progress.in_flight} of {progress.concurrency} in flight"]
+        parts += [f"{shown_rate(rate)}/s", f"{progress.in_flight:,} of {progress.concurrency:,} in flight"]
         tell(", ".join(parts) + (f" ({printable(progress.reason)})" if progress.reason else ""))
 
     def _left(self, progress: Progress) -> int | None:
@@ -113,21 +114,21 @@ class Display:
         top.add_column(ratio=1)
         left = self._left(progress)
         if left is not None and self._total:
-            ahead = f"{timedelta(seconds=round(left / rate))} left" if rate else ""
+            ahead = f"{timedelta(seconds=round(left / rate))} left" if rate and left else ""
             cells += [f"{count / self._total:.0%}", f"{count:,} of {self._total:,}", ahead]
         else:
             cells.append(f"{count:,}")
         top.add_row(*cells)
         line = Text("   ").join(
             [
-                Text(f"{rate:,.0f}/s", "bold"),
-                Text(f"{progress.in_flight} of {progress.concurrency} in flight"),
+                Text(f"{shown_rate(rate)}/s", "bold"),
+                Text(f"{progress.in_flight:,} of {progress.concurrency:,} in flight"),
                 Text(f"{progress.done:,} done", "green"),
                 Text(f"{progress.failed:,} failed", "red" if progress.failed else "dim"),
                 Text(f"{progress.retried:,} retried", "yellow" if progress.retried else "dim"),
             ]
         )
-        limit = "" if progress.rate is None else f"at most {progress.rate:,.0f}/s"
+        limit = "" if progress.rate is None else f"at most {shown_rate(progress.rate)}/s"
         why = "   ".join(text for text in (limit, printable(progress.reason or "")) if text)
         return Group(top, line, Text(why or "at full speed", "yellow" if why else "dim"))
 
@@ -138,4 +139,6 @@ def _live() -> Any:
         from rich.live import Live
     except ImportError:
         return None
-    return Live(console=Console(stderr=True), auto_refresh=False)
+    console = Console(stderr=True)
+    # Without a cursor that can go back, nothing would be shown before the end.
+    return None if console.is_dumb_terminal else Live(console=console, auto_refresh=False)

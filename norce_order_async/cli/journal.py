@@ -7,8 +7,9 @@ from pathlib import Path
 
 from norce_order_async.batch.journal import JournalReader
 from norce_order_async.batch.report import write_report
+from norce_order_async.cli.output import is_same_file
 from norce_order_async.cli.summary import Account, print_account
-from norce_order_async.errors import InvalidRequestError
+from norce_order_async.errors import ConfigurationError, InvalidRequestError
 
 
 def batch_status(options: argparse.Namespace) -> int:
@@ -34,9 +35,14 @@ def batch_status(options: argparse.Namespace) -> int:
             state=state,
             stopped=run.stopped,
             journal=path,
+            goes_on=not path.name.endswith(".sandbox.journal"),
         )
     print_account(account, as_json=options.output == "json")
-    return 1 if account.summary.failed or account.summary.in_flight or account.left else 0
+    summary = account.summary
+    all_done = (
+        run.ended is not None and run.stopped is None and not (summary.failed or summary.in_flight or account.left)
+    )
+    return 0 if all_done else 1
 
 
 def batch_report(options: argparse.Namespace) -> int:
@@ -50,5 +56,15 @@ def batch_report(options: argparse.Namespace) -> int:
         else:
             from norce_order_async.batch.html import write_html
 
+            _check_page(Path(options.html), Path(options.journal))
             write_html(journal, Path(options.html))
     return 0
+
+
+def _check_page(page: Path, journal: Path) -> None:
+    """See that the page does not overwrite the journal that it tells of."""
+    try:
+        if is_same_file(page, journal):
+            raise ConfigurationError(f"{page} is the journal: choose another --html")
+    except OSError as error:
+        raise ConfigurationError(f"--html {str(page)!r}: {error.strerror or error}") from None

@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 
@@ -19,3 +20,12 @@ def silence(stream: TextIO | None) -> None:
     if stream is not None:
         with suppress(OSError, ValueError):  # closed already
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether both names are of one file, there or not.
+
+    Raises:
+        OSError: One of them cannot be looked at.
+    """
+    return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))

@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from contextlib import suppress
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -296,10 +298,10 @@ def _concurrency(text: str) -> int | str:
 
 
 def _number(text: str) -> float:
-    try:
-        return _seconds(text)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}") from None
+    with suppress(argparse.ArgumentTypeError):
+        if isfinite(value := _seconds(text)):
+            return value
+    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
 
 
 def _outcomes(text: str) -> "frozenset[OutcomeKind]":

@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.batch.inputs import Input
+from norce_order_async.batch.items import INTERRUPTED
 from norce_order_async.batch.journal import Sample
 from norce_order_async.batch.report import Summary
 from norce_order_async.codec import encode_shown
@@ -115,7 +116,7 @@ def _lines(account: Account) -> list[Line]:
     else:
         rate = account.ended / max(account.elapsed, 1e-9)
         made = _count(account.ended, "change")
-        lines.append(("bold", f"{account.title}: {made} in {account.elapsed:.1f} s ({rate:,.0f}/s)"))
+        lines.append(("bold", f"{account.title}: {made} in {account.elapsed:.1f} s ({shown_rate(rate)}/s)"))
     for text in (account.state, account.stopped, account.advice):
         if text is not None:
             lines.append(("bold yellow", printable(text[0].upper() + text[1:])))
@@ -138,7 +139,7 @@ def _lines(account: Account) -> list[Line]:
         lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
     if account.journal is not None:
         lines += [("", ""), ("", f"Journal: {account.journal}")]
-        if account.goes_on and (account.left or summary.outcomes[OutcomeKind.UNKNOWN]):
+        if account.goes_on and (account.left or summary.in_flight or INTERRUPTED in summary.problems):
             lines.append(("", "  The same command goes on with what is left."))
         if summary.failed:
             lines.append(("", "  What failed:    norce-order batch report " + f"{account.journal} --only failed"))
@@ -152,8 +153,12 @@ def _slow_lines(account: Account, width: int) -> list[Line]:
         return []
     most = max(sample.in_flight for sample in account.samples)
     last = account.samples[-1]
-    rate = "" if last.rate is None else f", {last.rate:,.0f} requests a second"
-    lines = [("dim", f"  {most:>{width},}  at once at most; at the end {last.concurrency} were allowed{rate}")]
+    rate = "" if last.rate is None else f", {shown_rate(last.rate)} requests a second"
+    lines: list[Line] = []
+    if most:  # a batch of less than a second was only looked at before it began
+        lines.append(
+            ("dim", f"  {most:>{width},}  at once at most; at the end {last.concurrency:,} were allowed{rate}")
+        )
     for reason, seconds in account.slowed.most_common(3):
         lines.append(("yellow", f"  {seconds:>{width},}  seconds slowed down: {printable(reason)}"))
     return lines
@@ -198,6 +203,11 @@ def _json(account: Account) -> dict[str, JSON]:
 
 def _place(file: str | None, line: int) -> str:
     return f"line {line}" if file is None else f"{printable(file)} line {line}"
+
+
+def shown_rate(rate: float) -> str:
+    """So many a second; two digits are kept of a slow one."""
+    return f"{rate:,.0f}" if rate >= 9.95 or rate == 0 else f"{rate:.2g}"
 
 
 def _count(number: int, what: str) -> str:

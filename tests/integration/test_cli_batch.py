@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -203,6 +204,23 @@ def test_standard_input(sandbox: dict[str, str], tmp_path: Path, compress: bool)
     assert b"line 1 is not the one that the journal knows" in result.stderr
 
 
+def test_a_batch_that_gave_up_is_not_all_done(tmp_path: Path) -> None:
+    lines = write(tmp_path, *many(40)).read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # takes connections, and never answers
+        env = {"NORCE_BASE_URL": f"http://127.0.0.1:{listener.getsockname()[1]}", "NORCE_TOKEN": TOKEN}
+        result = subprocess.run(
+            [*CLI, "batch", "run", "-", "--journal", "j", "--patience", "1", "--timeout", "0.2"],
+            input=lines,
+            cwd=tmp_path,
+            env=os.environ | env | {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"},
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    assert result.returncode in (1, 3), result.stderr
+    assert run("batch", "status", "j", cwd=tmp_path).returncode == 1
+
+
 def test_a_batch_through_faults_says_what_it_took(tmp_path: Path) -> None:
     write(tmp_path, *many(100))
     faults = ["--fault", "drop-after:times=5", "--fault", "status:503:times=5"]
@@ -396,3 +414,56 @@ def test_a_large_bad_line_stops_nothing(tmp_path: Path) -> None:
     write(tmp_path, GOOD[0], "x" * 1_500_000, GOOD[1])
     told = batch("changes.jsonl", "--sandbox", cwd=tmp_path)
     assert (told["code"], told["total"], told["done"]) == (1, 3, 2)
+
+
+def test_nothing_that_is_written_overwrites_the_journal(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    for flag in ("--report", "--html"):
+        for name, more in (("changes.jsonl.journal", ()), ("changes.jsonl.sandbox.journal", ("--sandbox",))):
+            result = run("batch", "run", "changes.jsonl", flag, name, *more, cwd=tmp_path)
+            assert (result.returncode, result.stderr) == (
+                3,
+                f"norce-order: {name} is the journal: choose another {flag}\n",
+            )
+    assert batch("changes.jsonl", "--sandbox", "--journal", "j", cwd=tmp_path)["code"] == 0
+    result = run("batch", "report", "j", "--html", "./j", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (3, "norce-order: j is the journal: choose another --html\n")
+    assert len(report("j", cwd=tmp_path)) == 3
+
+
+def test_an_old_report_is_replaced_also_with_a_new_journal(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    (tmp_path / "old.csv").write_text("old")
+    assert batch("changes.jsonl", "--sandbox", "--journal", "j", "--report", "old.csv", cwd=tmp_path)["code"] == 0
+    assert (tmp_path / "old.csv").read_text().startswith("op,")
+
+
+def test_what_is_unknown_for_good_is_not_said_to_go_on(tmp_path: Path) -> None:
+    write(tmp_path, GOOD[0])
+    run(
+        "batch",
+        "run",
+        "changes.jsonl",
+        "--sandbox",
+        "--journal",
+        "j",
+        "--fault",
+        "drop-after",
+        "--patience",
+        "60",
+        "--max-failures",
+        "1",
+        cwd=tmp_path,
+    )
+    told = run("batch", "status", "j", cwd=tmp_path).stdout
+    assert " unknown " in told
+    assert "To try again:" in told
+    assert "goes on" not in told
+
+
+def test_a_rate_of_less_than_ten_keeps_its_digits(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    told = run("batch", "run", "changes.jsonl", "--sandbox", "--rate", "2.5", cwd=tmp_path)
+    assert "2.5 requests a second" in told.stdout or "at once" not in told.stdout
+    assert " 0/s" not in told.stderr
+    assert run("batch", "run", "changes.jsonl", "--sandbox", "--rate", "inf", cwd=tmp_path).returncode == 2

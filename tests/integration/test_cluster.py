@@ -33,6 +33,7 @@ from norce_order_async import (
     Receipt,
 )
 from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
+from norce_order_async.batch.worker import Desk
 from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxServer
 
 pytestmark = [
@@ -193,14 +194,21 @@ async def test_what_stops_a_worker_stops_the_batch(monkeypatch: pytest.MonkeyPat
     assert left[-1].error == "NotTried"
 
 
-async def test_the_rate_is_shared_by_the_workers() -> None:
+async def test_the_rate_is_shared_by_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = [DeleteConsent(f"o_{n}", "ci") for n in range(150)]
+    rates: list[float | None] = []
+
+    def note(desk: Desk, rate: float | None) -> None:
+        rates.append(rate)
+
+    monkeypatch.setattr(Desk, "set_rate", note)
     async with dask(3) as cluster, sandbox_of(150) as (_, settings):
         begin = time.monotonic()
         async with ClusterBatch(changes, cluster=cluster, settings=settings, rate=100) as batch:
             outcomes = await outcomes_of(batch)
             assert batch.progress.rate == 100
     assert kinds_of(outcomes) == {"applied": 150}
+    assert rates[-1] == pytest.approx(100 / 3)
     assert 1.3 < time.monotonic() - begin < 4
 
 

@@ -965,6 +965,74 @@ async def test_nothing_is_left_behind(way: str) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+def _slow(number: int) -> list[Change]:
+    return [Doing(f"o_s{n}", what=lambda client, options: asyncio.sleep(3600)) for n in range(number)]
+
+
+async def test_what_is_cancelled_with_the_event_loop_stays_to_be_continued(path: Path) -> None:
+    client, _, _ = scripted()
+
+    async def read(journal: Journal) -> None:
+        async for _ in Batch(client, [*deletes(1), *_slow(5)], concurrency=6, journal=journal):
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                await turns()  # a reader that has something to tidy up
+                raise
+
+    before = asyncio.all_tasks()
+    with journal_at(path) as journal:
+        reading = asyncio.create_task(read(journal))
+        async with asyncio.timeout(5):
+            while not journal.summary().done:  # noqa: ASYNC110 (what is in a file)
+                await asyncio.sleep(0.01)
+        await turns()
+        for task in asyncio.all_tasks() - before:  # as asyncio.run does at its end
+            task.cancel()
+        await asyncio.wait([reading])
+    assert account(path) == {1: (0, "applied")}
+
+
+async def test_an_answer_to_what_was_under_way_ends_the_hold_at_once() -> None:
+    client, origin, clock = on_a_timeline(lambda sent: 200 if sent.order == "o_0" or sent.at > 40 else refused())
+
+    async def outlast(client: OrderClient, options: CallOptions | None) -> Receipt:
+        await clock.sleep(41)
+        return await delete_consent(client, "late", "c", options=options)
+
+    changes = [*deletes(1), Doing("late", what=outlast), *deletes(30, 1)]
+    outcomes = await outcomes_of(Batch(client, changes, concurrency=8))
+    assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
+    assert origin.sent[-1].at < 45
+
+
+async def test_a_journal_that_fails_while_it_holds_ends_nothing_falsely(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _, _ = on_a_timeline(lambda sent: 200 if sent.order == "o_0" else refused())
+    with journal_at(path) as journal:
+        sample = journal.sample
+
+        def fail_once(**values: Any) -> None:
+            if (values["reason"] or "").startswith("waiting"):
+                monkeypatch.setattr(journal, "sample", sample)
+                raise ConfigurationError("busy")
+            sample(**values)
+
+        monkeypatch.setattr(journal, "sample", fail_once)
+        changes = [*_slow(1), *deletes(50)]
+        outcomes, error = await until_it_fails(Batch(client, changes, concurrency=6, journal=journal))
+    assert str(error) == "busy"
+    assert {outcome.error for outcome in outcomes if outcome.number == 1} == {"Interrupted"}
+    assert account(path) == {2: (0, "applied")}
+
+
+async def test_a_batch_refuses_options_that_are_a_matter_of_each_change() -> None:
+    for options in (CallOptions(request_id="r"), CallOptions(redelivered=True)):
+        with pytest.raises(ConfigurationError):
+            Batch(scripted()[0], deletes(1), options=options)
+
+
 async def test_a_batch_runs_once() -> None:
     batch = Batch(scripted()[0], deletes(3))
     assert len(await outcomes_of(batch)) == 3
