@@ -14,7 +14,7 @@ from norce_order_async.wire import JSON, decode_json
 T = TypeVar("T")
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Receipt:
     """What became of a change that returns nothing else.
 

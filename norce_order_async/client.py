@@ -69,7 +69,8 @@ class _Core:
     calls: int = 0
     attempts: int = 0
     retries: int = 0
-    outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
+    applied: int = 0
+    other_outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
 
     def count(self, call: Call) -> None:
         """Add an ended call to the statistics."""
@@ -77,7 +78,10 @@ class _Core:
         self.attempts += len(call.attempts)
         if len(call.attempts) > 1:
             self.retries += sum(attempt.delay is not None for attempt in call.attempts)
-        self.outcomes[call.outcome] += 1
+        if call.outcome is OutcomeKind.APPLIED:
+            self.applied += 1
+        else:
+            self.other_outcomes[call.outcome] += 1
 
 
 class OrderClient:
@@ -315,13 +319,16 @@ class OrderClient:
             body=payload,
         )
         handler = core.once if call.retry is None else core.retrying
-        core.life.enter()
+        here = core.life.enter()
         try:
             with Deadline(call):
                 response = await handler(request)
-            call.outcome = _outcome(operation, response, call)
-            if not call.outcome.done:
-                raise status_error(response)
+            if response.ok:
+                call.outcome = OutcomeKind.APPLIED
+            else:
+                call.outcome = _outcome(operation, response, call)
+                if not call.outcome.done:
+                    raise status_error(response)
             call.elapsed = core.clock.monotonic() - call.started
             return operation.decode(response)
         except CallError as error:
@@ -335,7 +342,7 @@ class OrderClient:
             call.outcome = call.failed_outcome
             raise
         finally:
-            core.life.leave()
+            core.life.leave(here)
             core.count(call)
 
     def stats(self) -> Stats:
@@ -345,7 +352,7 @@ class OrderClient:
             calls=core.calls,
             attempts=core.attempts,
             retries=core.retries,
-            outcomes=dict(core.outcomes),
+            outcomes=({OutcomeKind.APPLIED: core.applied} if core.applied else {}) | core.other_outcomes,
             budget_left=None if core.budget is None else core.budget.left,
             slots_used=core.limiter.used,
             slots=core.limiter.limit,
@@ -396,8 +403,7 @@ class OrderClient:
 
 
 def _outcome(operation: Operation[Any], response: Response, call: Call) -> OutcomeKind:
-    if response.ok:
-        return OutcomeKind.APPLIED
+    """What a call amounts to whose last answer is not a 2xx."""
     outcome = call.failed_outcome
     gone = operation.method == "DELETE" and response.status == 404 and bool(base_error(response))
     return OutcomeKind.APPLIED_INFERRED if gone and outcome is OutcomeKind.UNKNOWN else outcome

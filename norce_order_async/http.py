@@ -26,7 +26,7 @@ def merge_headers(headers: Mapping[str, str], named: Mapping[str, str]) -> dict[
     return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(named)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Request:
     """One request, ready for the wire.
 
@@ -52,7 +52,7 @@ class Request:
         return attrs.evolve(self, headers=merge_headers(self.headers, named))
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Response:
     """One answer, its body read.
 

@@ -4,7 +4,8 @@ import asyncio
 import math
 from types import TracebackType
 from typing import Any
-from weakref import WeakKeyDictionary
+
+from norce_order_async.perloop import PerLoop
 
 _PAUSE = 0.005  # seconds
 
@@ -32,10 +33,12 @@ class TimeLimit:
             raise RuntimeError("a time limit needs a task")
         self._task: asyncio.Task[Any] = task
         self._cancelling = task.cancelling()
-        self._all = _limits.get(loop) or _limits.setdefault(loop, _Limits())
-        self.ends = loop.time() + self._seconds
+        self._all = _limits.of(loop)
+        self.ends = ends = loop.time() + self._seconds
         """When it is reached, in the event loop's time."""
-        self._all.add(self, loop)
+        self._all.running.add(self)
+        if ends < self._all.rings:
+            self._all.set_timer(ends, loop)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
@@ -57,25 +60,22 @@ class TimeLimit:
 class _Limits:
     """The limits of one event loop. Nothing here refers to the loop while none runs, so it ends with the loop."""
 
-    __slots__ = ("_rings", "running")
+    __slots__ = ("rings", "running")
 
     def __init__(self) -> None:
         self.running: set[TimeLimit] = set()
-        self._rings = math.inf
+        self.rings = math.inf
+        """When the timer rings next."""
 
-    def add(self, limit: TimeLimit, loop: asyncio.AbstractEventLoop) -> None:
-        self.running.add(limit)
-        if limit.ends < self._rings:
-            self._set_timer(limit.ends, loop)
-
-    def _set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
-        self._rings = when
+    def set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Ring at ``when``, and no more at the time set before."""
+        self.rings = when
         loop.call_at(when, self._ring, when)
 
     def _ring(self, when: float) -> None:
-        if when != self._rings:
+        if when != self.rings:
             return  # another timer was set since, for earlier
-        self._rings = math.inf
+        self.rings = math.inf
         loop = asyncio.get_running_loop()
         now = max(when, loop.time())
         due = [limit for limit in self.running if limit.ends <= now]
@@ -85,7 +85,7 @@ class _Limits:
         first = min((limit.ends for limit in self.running), default=math.inf)
         if first < math.inf:
             # Not at once: when very many end one by one, going through them all each time would take too long.
-            self._set_timer(max(first, now + _PAUSE), loop)
+            self.set_timer(max(first, now + _PAUSE), loop)
 
 
-_limits: WeakKeyDictionary[asyncio.AbstractEventLoop, _Limits] = WeakKeyDictionary()
+_limits = PerLoop(_Limits)

@@ -42,19 +42,20 @@ class AttemptSender:
             TransportError: No complete answer came.
         """
         call = request.call
-        slots = await self.limiter.acquire()
+        slots = self.limiter.take() or await self.limiter.wait()
         try:
             start = self.clock.monotonic()
             left = call.deadline - start
             if left <= 0:
                 raise DeadlineExceeded(f"no success within {call.timeout.total:g} s")
-            attempt = Attempt(number=len(call.attempts) + 1, started=start - call.started)
+            attempt = Attempt(len(call.attempts) + 1, start - call.started)
             call.attempts.append(attempt)
             try:
                 response = await self.transport.send(request, timeout=min(call.timeout.attempt, left))
                 attempt.sent = True
                 attempt.status = response.status
-                attempt.retry_after = retry_after(response.headers, self.clock)
+                if "retry-after" in response.headers:
+                    attempt.retry_after = retry_after(response.headers, self.clock)
                 return response
             except TransportError as error:
                 if error.status is not None and 200 <= error.status < 300 and not call.reads_body:

@@ -41,4 +41,5 @@ class RetryBudget:
 
     def give(self, tokens: int) -> None:
         """Bring tokens back: 1 for a success at the first try, what the last retry cost for a later one."""
-        self.left = min(self.capacity, self.left + tokens)
+        if self.left < self.capacity:
+            self.left = min(self.capacity, self.left + tokens)

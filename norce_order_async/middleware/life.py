@@ -9,7 +9,7 @@ from norce_order_async.errors import ClientStateError
 
 
 @attrs.define(eq=False)
-class _InLoop:
+class InLoop:
     """The calls of one event loop."""
 
     calls: int = 0
@@ -22,10 +22,10 @@ class Life:
 
     def __init__(self) -> None:
         self.closed = False
-        self._loops: dict[asyncio.AbstractEventLoop, _InLoop] = {}
+        self._loops: dict[asyncio.AbstractEventLoop, InLoop] = {}
 
-    def enter(self) -> None:
-        """A call begins.
+    def enter(self) -> InLoop:
+        """A call begins; what is returned has to be given to :meth:`leave`.
 
         Raises:
             ClientStateError: The client is closed.
@@ -35,16 +35,15 @@ class Life:
         loop = asyncio.get_running_loop()
         here = self._loops.get(loop)
         if here is None:
-            here = self._loops[loop] = _InLoop()
+            here = self._loops[loop] = InLoop()
         here.calls += 1
+        return here
 
-    def leave(self) -> None:
+    def leave(self, here: InLoop) -> None:
         """A call ends."""
-        loop = asyncio.get_running_loop()
-        here = self._loops[loop]
         here.calls -= 1
         if here.calls == 0:
-            del self._loops[loop]
+            del self._loops[asyncio.get_running_loop()]
             if here.drained is not None and not here.drained.done():
                 here.drained.set_result(None)
 
@@ -82,7 +81,7 @@ class Life:
             await asyncio.wait(waits, timeout=grace + 1)
 
 
-async def _drain(there: _InLoop, grace: float) -> None:
+async def _drain(there: InLoop, grace: float) -> None:
     for sleeper in there.sleepers:
         if not sleeper.done():
             sleeper.set_result(None)

@@ -13,14 +13,17 @@ import norce_order_async
 PACKAGE = Path(norce_order_async.__file__).parent
 
 FLOORS = {
-    0: {"checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "timelimit"},
+    0: {
+        "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
+        "timelimit",
+    },
     1: {"wire", "models", "codec", "operations", "answers"},
     2: {"middleware", "transport", "tokens"},
     3: {"client"},
     4: {"endpoints"},
     5: {"batch", "testing"},
     6: {"cli", "__main__"},
-}
+}  # fmt: skip
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
 

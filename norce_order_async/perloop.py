@@ -1,0 +1,34 @@
+"""One value for each event loop."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary, ref
+
+T = TypeVar("T")
+
+
+class PerLoop(Generic[T]):
+    """Values that belong to one event loop each, and end with it.
+
+    Args:
+        make: Makes the value for a loop that has none yet. It must not refer to the loop.
+    """
+
+    __slots__ = ("_latest", "_make", "_values")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._values: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
+        self._latest: tuple[ref[asyncio.AbstractEventLoop], T] | None = None
+
+    def of(self, loop: asyncio.AbstractEventLoop) -> T:
+        """The value of a loop. The one asked for last is found without a look-up: mostly there is no other."""
+        latest = self._latest  # one read, because another thread may ask for another loop meanwhile
+        if latest is not None and latest[0]() is loop:
+            return latest[1]
+        value = self._values.get(loop)
+        if value is None:
+            value = self._values[loop] = self._make()
+        self._latest = ref(loop), value
+        return value
