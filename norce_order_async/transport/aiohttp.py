@@ -38,6 +38,8 @@ from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport
 
 _AT_ONCE = 1024 * 1024
+_NEVER_RESENT = frozenset({"PATCH", "POST"})
+"""The methods that aiohttp does not send again by itself, because they are not idempotent."""
 _OTHER_LOOPS = 1.0  # seconds
 
 
@@ -54,6 +56,9 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         raise _NotSentAgain from error
 
 
+_ONCE = (_send_once,)
+
+
 class _Request(aiohttp.ClientRequest):
     """Sends the headers that it is given, ``Host`` and the body's length, and looks for nothing to add."""
 
@@ -61,8 +66,9 @@ class _Request(aiohttp.ClientRequest):
 
     def update_headers(self, headers: Any) -> None:
         """Take the headers as they are."""
-        self.headers = CIMultiDict[str]([("Host", self.url.host_port_subcomponent or "")])
-        self.headers.extend(headers)
+        own: CIMultiDict[str] = CIMultiDict(Host=self.url.host_port_subcomponent or "")
+        own.extend(headers)
+        self.headers = own
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Add none."""
@@ -77,6 +83,14 @@ def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
 def _body(body: bytes | None) -> bytes | io.BytesIO | None:
     # aiohttp warns of bytes that are many, because it would write them all at once.
     return body if body is None or len(body) <= _AT_ONCE else io.BytesIO(body)
+
+
+async def _read(content: aiohttp.StreamReader, most: int) -> bytes:
+    """A body, or of one of more than ``most`` bytes at least so many."""
+    body = bytearray()
+    while len(body) <= most and not content.at_eof():
+        body += await content.readany()
+    return bytes(body)
 
 
 def _watch(wire: asyncio.Transport) -> Callable[[], object]:
@@ -205,10 +219,11 @@ class AiohttpTransport(Transport):
         """Send one request and read its answer; see :meth:`Transport.send`."""
         if self._closed:
             raise ClientStateError("the transport is closed")
-        pool = self._pools.get(asyncio.get_running_loop()) or await self._open()
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop) or await self._open()
         call = request.call
         call.mark_sent(False)
-        task = asyncio.current_task()
+        task = asyncio.current_task(loop)
         way = pool.ways[task] = _Way(call)
         answer: aiohttp.ClientResponse | None = None
         failure: TransportError | ClientStateError
@@ -222,18 +237,19 @@ class AiohttpTransport(Transport):
                     data=_body(request.body),
                     allow_redirects=False,
                     timeout=_connect_limit(call.timeout.connect),
+                    middlewares=() if request.method in _NEVER_RESENT else _ONCE,
                 )
-                content, body = answer.content, bytearray()
-                while len(body) <= self.max_body and not content.at_eof():
-                    body += await content.readany()
+                content = answer.content
+                body = content.read_nowait() if content.is_eof() else await _read(content, self.max_body)
                 way.check_end(answer)
             way.done = len(body) <= self.max_body
-            del body[self.max_body :]
+            if not way.done:
+                body = body[: self.max_body]
             return Response(
                 request=request,
                 status=answer.status,
                 headers={name.lower(): value for name, value in answer.headers.items()},
-                body=bytes(body),
+                body=body,
                 truncated=not way.done,
             )
         except asyncio.CancelledError:
@@ -287,7 +303,6 @@ class AiohttpTransport(Transport):
             trust_env=False,
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             proxy=self.proxy,
-            middlewares=(_send_once,),
             request_class=_Request,
         )
         self._pools[loop] = pool = _Pool(session, connector.ways)
