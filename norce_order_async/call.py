@@ -49,7 +49,7 @@ class Call:
     timeout: Timeout
     retry: RetryPolicy | None
     reads_body: bool = True
-    attempts: list[Attempt] = attrs.Factory(lambda: [])
+    attempts: list[Attempt] = attrs.Factory(lambda: [])  # noqa: PIE807 (pyright has no type for the other)
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN
     paid: int = 1
