@@ -506,9 +506,11 @@ def _check_identity(known: _Account, inputs: Sequence[InputFile], target: str) -
         return
     begun = datetime.fromtimestamp(known.runs[0].started, UTC) if known.runs else None
     when = f", begun {begun:%Y-%m-%d %H:%M} UTC" if begun else ""
+    before, now = f"{_named(known.inputs)} for {known.target}", f"{_named(inputs)} for {target}"
+    this = "the content of that input has changed since" if before == now else f"this one is {now}"
     raise ConfigurationError(
-        f"the journal {known.path} belongs to another batch: {_named(known.inputs)} for {known.target}{when}; "
-        f"this one is {_named(inputs)} for {target}. Choose another journal, or delete that one to begin anew"
+        f"the journal {known.path} belongs to another batch: {before}{when}; {this}. "
+        "Choose another journal, or delete that one to begin anew"
     )
 
 
