@@ -206,12 +206,13 @@ def test_a_run_under_way(path: Path) -> None:
 
 def test_a_run_that_was_killed(path: Path) -> None:
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom test_batch_html import *\n"
+        "import os, sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[2])\nfrom test_batch_html import *\n"
         "journal = begin(Path(sys.argv[1]), 3)\n"
         "journal.write([mark(1, DeleteConsent('o', 'c'), journal.runs[0].started)], [])\n"
         f"os.kill(os.getpid(), {signal.SIGTERM.value})"
     )
-    subprocess.run([sys.executable, "-c", code, str(path)], cwd=Path(__file__).parent, check=False)
+    process = subprocess.run([sys.executable, "-c", code, str(path), str(Path(__file__).parent)], check=False)
+    assert process.returncode == -signal.SIGTERM
     with JournalReader.open(path) as reader:
         page = html_report(reader)
     assert "killed; its end is that of its last sample" in page
