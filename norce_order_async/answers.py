@@ -98,6 +98,6 @@ def status_error(response: Response) -> StatusError:
     """The error that stands for an answer which is not a 2xx."""
     known = base_error(response) or {}
     return StatusError.class_for(response.status)(
-        response.status, headers=response.headers, body=response.body,
+        response.status, headers=dict(response.headers), body=response.body,
         code=known.get("code"), message=known.get("message"),
     )  # fmt: skip

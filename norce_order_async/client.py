@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
+from random import randbytes
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -282,7 +283,8 @@ class OrderClient:
 
         Args:
             operation: What to run.
-            body: JSON values or a model, sent as JSON; left out, no body is sent.
+            body: JSON values or a model, sent as JSON; bytes that are JSON already, sent as they are; left out, no
+                body is sent.
             query: Query parameters; those that are None are left out.
             options: What this call has otherwise than the client.
             **ids: The ids in the operation's path.
@@ -299,11 +301,11 @@ class OrderClient:
         core = self._core
         options = options or _DEFAULT_OPTIONS
         target = operation.target(ids, query)
-        payload = None if body is UNSET else encode(body)
+        payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
         call = Call(
             operation=operation.name,
             repeat=operation.repeat,
-            request_id=options.request_id or os.urandom(16).hex(),
+            request_id=options.request_id or randbytes(16).hex(),
             started=core.clock.monotonic(),
             timeout=core.timeout if isinstance(options.timeout, Unset) else options.timeout,
             retry=core.retry if isinstance(options.retry, Unset) else options.retry,

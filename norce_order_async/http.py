@@ -1,6 +1,6 @@
 """A request and an answer as plain values: bytes in, bytes out, nothing of any HTTP library."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
@@ -24,6 +24,39 @@ def merge_headers(headers: Mapping[str, str], named: Mapping[str, str]) -> dict[
     """``headers`` with those of ``named`` in place of any that differ in case only."""
     replaced = {name.lower() for name in named}
     return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(named)
+
+
+class AnswerHeaders(Mapping[str, str]):
+    """An answer's headers, their names in lower case; of several with one name the last counts.
+
+    They are put together when they are first looked at: of an answer to a change that is made, nobody reads them.
+
+    Args:
+        items: Names and values as they came.
+    """
+
+    __slots__ = ("_headers", "_items")
+
+    def __init__(self, items: Iterable[tuple[str, str]]) -> None:
+        self._items = items
+        self._headers: dict[str, str] | None = None
+
+    def _read(self) -> dict[str, str]:
+        if self._headers is None:
+            self._headers = {name.lower(): value for name, value in self._items}
+        return self._headers
+
+    def __getitem__(self, name: str) -> str:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return _show_headers(self)
 
 
 @attrs.frozen(slots=False)

@@ -17,8 +17,8 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 QueryValue = str | int | bool | Sequence[str]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_PLAIN_ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}")
-"""An id that is one segment of a path as it stands: by far the most are."""
+_PLAIN_ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
+"""Finds an id that is one segment of a path as it stands: by far the most are."""
 
 
 @attrs.frozen
@@ -64,15 +64,21 @@ class Operation(Generic[T]):
             raise InvalidRequestError(f"{self.name} takes the ids {wanted}, got {sorted(ids)}")
         path = self._start
         for name, literal in self._rest:
-            path += _segment(name, ids[name]) + literal
+            path += segment(name, ids[name]) + literal
         if not query:
             return path
         given = {name: _query_value(name, value) for name, value in query.items() if value is not None}
         return f"{path}?{urlencode(given, doseq=True, quote_via=quote)}" if given else path
 
 
-def _segment(name: str, value: str) -> str:
-    if isinstance(value, str) and _PLAIN_ID.fullmatch(value):
+def segment(name: str, value: str) -> str:
+    """An id as one segment of a path, percent-encoded.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidRequestError: It would name another resource.
+    """
+    if isinstance(value, str) and _PLAIN_ID(value):
         return value
     return quote(check_id(name, value), safe="")
 

@@ -51,7 +51,7 @@ class Attempt:
         sent: Whether the request's headers went out; None where the transport cannot tell.
         status: The answer's HTTP status; None without a complete answer.
         error: What went wrong instead of an answer, as ``ErrorClass: text``.
-        retry_after: The seconds that the answer asked to wait.
+        retry_after: The seconds that an answer other than a 2xx asked to wait.
         delay: The seconds that the client waited afterwards before it tried again.
     """
 

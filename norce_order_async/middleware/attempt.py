@@ -54,7 +54,7 @@ class AttemptSender:
                 response = await self.transport.send(request, timeout=min(call.timeout.attempt, left))
                 attempt.sent = True
                 attempt.status = response.status
-                if "retry-after" in response.headers:
+                if not response.ok:
                     attempt.retry_after = retry_after(response.headers, self.clock)
                 return response
             except TransportError as error:

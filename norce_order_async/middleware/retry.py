@@ -39,12 +39,12 @@ class Retry:
                 made = len(call.attempts)
                 try:
                     last = await call_next(request)
+                    if last.ok:
+                        if self.budget is not None:
+                            self.budget.give(call.paid)
+                        return last
                 except TransportError as error:
                     last = error
-                if isinstance(last, Response) and last.ok:
-                    if self.budget is not None:
-                        self.budget.give(call.paid)
-                    return last
                 # A middleware that answers without an attempt has decided for itself.
                 if policy is None or len(call.attempts) == made:
                     return _end(last)

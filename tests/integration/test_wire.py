@@ -50,7 +50,14 @@ x-request-id: {request_id}
 NO_WAIT = RetryPolicy(max_attempts=3, wait=lambda state: 0)
 
 
-async def test_the_three_operations_byte_for_byte_over_one_connection() -> None:
+@pytest.mark.parametrize("known", [True, False], ids=["aiohttp as known", "another aiohttp"])
+async def test_the_three_operations_byte_for_byte_over_one_connection(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from norce_order_async.transport import aiohttp
+
+    assert aiohttp.SENDS_AT_ONCE, "this aiohttp makes its answers in another way: bodies are sent more slowly"
+    monkeypatch.setattr(aiohttp, "SENDS_AT_ONCE", known)
     async with RawServer() as server, server.client() as client:
         receipts = [
             await delete_consent(client, "o_123", "ci_newsletter"),
