@@ -42,7 +42,7 @@ from norce_order_async.transport import Transport
 _AT_ONCE = 1024 * 1024
 _SMALL = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
 _NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])
-SENDS_AT_ONCE = inspect.signature(aiohttp.ClientResponse).parameters.keys() == {
+SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
 }  # fmt: skip
 """Whether this aiohttp makes its answers in the way that is known here. Another one sends bodies in its own way."""
