@@ -43,14 +43,7 @@ class Receipt:
 def receipt(response: Response) -> Receipt:
     """Decode an operation that returns nothing: its body, if any, is not read."""
     call = response.request.call
-    return Receipt(
-        operation=call.operation,
-        status=response.status,
-        request_id=call.request_id,
-        attempts=len(call.attempts),
-        elapsed=call.elapsed,
-        outcome=call.outcome,
-    )
+    return Receipt(call.operation, response.status, call.request_id, len(call.attempts), call.elapsed, call.outcome)
 
 
 def json_body(response: Response) -> JSON:

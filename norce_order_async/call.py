@@ -6,6 +6,7 @@ from enum import StrEnum
 import attrs
 
 from norce_order_async.config import Timeout
+from norce_order_async.inloop import Slots
 from norce_order_async.outcome import Attempt, OutcomeKind, failed_outcome
 from norce_order_async.policy import RetryPolicy
 
@@ -33,6 +34,7 @@ class Call:
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
         reads_body: Whether the operation needs an answer's body.
+        slots: What its attempts take a slot of.
         attempts: What was tried so far.
         elapsed: Seconds that it took; set when the call ends.
         outcome: What it amounts to; set when the call ends.
@@ -49,6 +51,7 @@ class Call:
     timeout: Timeout
     retry: RetryPolicy | None
     reads_body: bool = True
+    slots: Slots = attrs.field(factory=lambda: Slots(1), repr=False)
     attempts: list[Attempt] = attrs.Factory(lambda: [])  # noqa: PIE807 (pyright has no type for the other)
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN

@@ -38,7 +38,6 @@ from norce_order_async.middleware.auth import Auth, TokenSource
 from norce_order_async.middleware.budget import RetryBudget
 from norce_order_async.middleware.deadline import Deadline
 from norce_order_async.middleware.life import Life
-from norce_order_async.middleware.limiter import Limiter
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.operations import Operation, QueryValue
 from norce_order_async.outcome import OutcomeKind
@@ -63,7 +62,6 @@ class _Core:
     once: Handler
     retrying: Handler
     life: Life
-    limiter: Limiter
     budget: RetryBudget | None
     auth: TokenSource | str = attrs.field(repr=False)
     owns_transport: bool
@@ -157,11 +155,11 @@ class OrderClient:
         else:
             raise ConfigurationError("auth must be a token or have an async get() that returns one")
         clock = clock or SystemClock()
-        limiter, life = Limiter(limit), Life()
+        life = Life(limit)
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         owns_transport = transport is None
         transport = transport or _default_transport()
-        sender = AttemptSender(transport, clock, limiter, tuple(on_attempt))
+        sender = AttemptSender(transport, clock, tuple(on_attempt))
         inner.extend(attempt_middlewares)
         self._is_view = False
         self._core = _Core(
@@ -173,7 +171,6 @@ class OrderClient:
             once=compile_chain([*call_middlewares, *inner], sender),
             retrying=compile_chain([*call_middlewares, Retry(clock, life, budget), *inner], sender),
             life=life,
-            limiter=limiter,
             budget=budget,
             auth=auth,
             owns_transport=owns_transport,
@@ -302,26 +299,23 @@ class OrderClient:
         options = options or _DEFAULT_OPTIONS
         target = operation.target(ids, query)
         payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
+        here = core.life.here()
         call = Call(
-            operation=operation.name,
-            repeat=operation.repeat,
-            request_id=options.request_id or randbytes(16).hex(),
-            started=core.clock.monotonic(),
-            timeout=core.timeout if isinstance(options.timeout, Unset) else options.timeout,
-            retry=core.retry if isinstance(options.retry, Unset) else options.retry,
-            reads_body=operation.decode is not receipt,
+            operation.name,
+            operation.repeat,
+            options.request_id or randbytes(16).hex(),
+            core.clock.monotonic(),
+            core.timeout if isinstance(options.timeout, Unset) else options.timeout,
+            core.retry if isinstance(options.retry, Unset) else options.retry,
+            operation.decode is not receipt,
+            here.slots,
             on_attempt=options.on_attempt,
             redelivered=options.redelivered,
         )
-        request = Request(
-            call=call,
-            method=operation.method,
-            url=core.base_url + target,
-            headers=self._headers_for(call, options, has_body=payload is not None),
-            body=payload,
-        )
+        headers = self._headers_for(call, options, has_body=payload is not None)
+        request = Request(call, operation.method, core.base_url + target, headers, payload)
         handler = core.once if call.retry is None else core.retrying
-        here = core.life.enter()
+        here.calls += 1
         try:
             with Deadline(call):
                 response = await handler(request)
@@ -344,7 +338,7 @@ class OrderClient:
             call.outcome = call.failed_outcome
             raise
         finally:
-            core.life.leave(here)
+            here.leave()
             core.count(call)
 
     def stats(self) -> Stats:
@@ -356,8 +350,8 @@ class OrderClient:
             retries=core.retries,
             outcomes=({OutcomeKind.APPLIED: core.applied} if core.applied else {}) | core.other_outcomes,
             budget_left=None if core.budget is None else core.budget.left,
-            slots_used=core.limiter.used,
-            slots=core.limiter.limit,
+            slots_used=core.life.slots_used,
+            slots=core.life.limit,
         )
 
     async def aclose(self, *, grace: float = 5.0) -> None:

@@ -32,3 +32,9 @@ class PerLoop(Generic[T]):
             value = self._values[loop] = self._make()
         self._latest = ref(loop), value
         return value
+
+    def items(self) -> list[tuple[asyncio.AbstractEventLoop, T]]:
+        """Every loop that has a value, with it."""
+        # From a list of references, made at once: another thread may add a loop meanwhile.
+        loops = [loop for reference in self._values.keyrefs() if (loop := reference()) is not None]
+        return [(loop, self._values[loop]) for loop in loops]

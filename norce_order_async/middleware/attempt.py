@@ -11,8 +11,7 @@ from norce_order_async.call import AttemptHook
 from norce_order_async.clock import Clock
 from norce_order_async.errors import ClientStateError, DeadlineExceeded, TransportError
 from norce_order_async.http import Request, Response
-from norce_order_async.middleware.limiter import Limiter
-from norce_order_async.middleware.log import log_attempt, run_hook
+from norce_order_async.middleware.log import DEBUG, log_attempt, logger, run_hook
 from norce_order_async.outcome import Attempt
 from norce_order_async.transport import Transport
 
@@ -31,7 +30,6 @@ class AttemptSender:
 
     transport: Transport
     clock: Clock
-    limiter: Limiter
     hooks: Sequence[AttemptHook] = ()
 
     async def __call__(self, request: Request) -> Response:
@@ -42,7 +40,9 @@ class AttemptSender:
             TransportError: No complete answer came.
         """
         call = request.call
-        slots = self.limiter.take() or await self.limiter.wait()
+        slots = call.slots
+        if not slots.take():
+            await slots.wait()
         try:
             start = self.clock.monotonic()
             left = call.deadline - start
@@ -75,13 +75,14 @@ class AttemptSender:
                 raise
             finally:
                 attempt.elapsed = self.clock.monotonic() - start
-                log_attempt(call, attempt)
+                if logger.isEnabledFor(DEBUG):
+                    log_attempt(call, attempt)
                 for hook in self.hooks:
                     run_hook(hook, call, attempt)
                 if call.on_attempt is not None:
                     run_hook(call.on_attempt, call, attempt)
         finally:
-            self.limiter.release(slots)
+            slots.give()
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:

@@ -2,50 +2,42 @@
 
 import asyncio
 
-import attrs
-
+from norce_order_async.checks import check_count
 from norce_order_async.clock import Clock
 from norce_order_async.errors import ClientStateError
-
-
-@attrs.define(eq=False)
-class InLoop:
-    """The calls of one event loop."""
-
-    calls: int = 0
-    sleepers: set[asyncio.Future[None]] = attrs.Factory(set["asyncio.Future[None]"])
-    drained: asyncio.Future[None] | None = None
+from norce_order_async.inloop import InLoop, Slots
+from norce_order_async.perloop import PerLoop
 
 
 class Life:
-    """The life of a client: open, then closed for good."""
+    """The life of a client: open, then closed for good.
 
-    def __init__(self) -> None:
+    Args:
+        limit: How many requests at once in each event loop.
+
+    Raises:
+        ConfigurationError: ``limit`` is not a whole number of at least 1.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = check_count("limit", limit)
         self.closed = False
-        self._loops: dict[asyncio.AbstractEventLoop, InLoop] = {}
+        self._loops = PerLoop(lambda: InLoop(Slots(limit)))
 
-    def enter(self) -> InLoop:
-        """A call begins; what is returned has to be given to :meth:`leave`.
+    @property
+    def slots_used(self) -> int:
+        """How many requests are under way, over all event loops."""
+        return sum(there.slots.used for _, there in self._loops.items())
+
+    def here(self) -> InLoop:
+        """What the client has in the running event loop.
 
         Raises:
             ClientStateError: The client is closed.
         """
         if self.closed:
             raise ClientStateError("the client is closed")
-        loop = asyncio.get_running_loop()
-        here = self._loops.get(loop)
-        if here is None:
-            here = self._loops[loop] = InLoop()
-        here.calls += 1
-        return here
-
-    def leave(self, here: InLoop) -> None:
-        """A call ends."""
-        here.calls -= 1
-        if here.calls == 0:
-            del self._loops[asyncio.get_running_loop()]
-            if here.drained is not None and not here.drained.done():
-                here.drained.set_result(None)
+        return self._loops.of(asyncio.get_running_loop())
 
     async def sleep(self, clock: Clock, delay: float) -> None:
         """Wait between attempts.
@@ -53,8 +45,9 @@ class Life:
         Raises:
             ClientStateError: The client was closed meanwhile.
         """
-        sleepers = self._loops[asyncio.get_running_loop()].sleepers
-        woken = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        sleepers = self._loops.of(loop).sleepers
+        woken = loop.create_future()
         sleeping = asyncio.ensure_future(clock.sleep(delay))
         sleepers.add(woken)
         try:
@@ -71,20 +64,11 @@ class Life:
         self.closed = True
         this = asyncio.get_running_loop()
         waits: list[asyncio.Future[None]] = []
-        for loop, there in list(self._loops.items()):
+        for loop, there in self._loops.items():
             if loop is this:
-                waits.append(asyncio.ensure_future(_drain(there, grace)))
+                waits.append(asyncio.ensure_future(there.drain(grace)))
             elif loop.is_running():
-                waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_drain(there, grace), loop)))
+                waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(there.drain(grace), loop)))
         if waits:
             # Not awaited themselves: another loop may end meanwhile, and its drain with it, cancelled or never run.
             await asyncio.wait(waits, timeout=grace + 1)
-
-
-async def _drain(there: InLoop, grace: float) -> None:
-    for sleeper in there.sleepers:
-        if not sleeper.done():
-            sleeper.set_result(None)
-    if there.calls:
-        there.drained = asyncio.get_running_loop().create_future()
-        await asyncio.wait({there.drained}, timeout=grace)

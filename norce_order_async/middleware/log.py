@@ -1,6 +1,7 @@
 """What the client writes to the log: the logger is ``norce_order_async``, and bodies and the token are never in it."""
 
 import logging
+from logging import DEBUG as DEBUG
 
 from norce_order_async.call import AttemptHook, Call
 from norce_order_async.outcome import Attempt
@@ -11,15 +12,14 @@ logger.addHandler(logging.NullHandler())
 
 def log_attempt(call: Call, attempt: Attempt) -> None:
     """One line at DEBUG for each attempt."""
-    if logger.isEnabledFor(logging.DEBUG):
-        logger.debug(
-            "%s attempt %d: %s in %.3f s",
-            call.operation,
-            attempt.number,
-            _result(attempt),
-            attempt.elapsed,
-            extra=_fields(call) | {"attempt": attempt.number, "status": attempt.status, "elapsed": attempt.elapsed},
-        )
+    logger.debug(
+        "%s attempt %d: %s in %.3f s",
+        call.operation,
+        attempt.number,
+        _result(attempt),
+        attempt.elapsed,
+        extra=_fields(call) | {"attempt": attempt.number, "status": attempt.status, "elapsed": attempt.elapsed},
+    )
 
 
 def log_retry(call: Call, delay: float) -> None:

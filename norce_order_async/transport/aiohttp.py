@@ -312,13 +312,7 @@ class AiohttpTransport(Transport):
             way.done = len(body) <= self.max_body
             if not way.done:
                 body = body[: self.max_body]
-            return Response(
-                request=request,
-                status=answer.status,
-                headers=AnswerHeaders(answer.headers.items()),
-                body=body,
-                truncated=not way.done,
-            )
+            return Response(request, answer.status, AnswerHeaders(answer.headers.items()), body, not way.done)
         except asyncio.CancelledError:
             # Closing a session cancels the look-ups of addresses, and with them who waits for one.
             if not pool.session.closed or task is None or task.cancelling():

@@ -15,7 +15,7 @@ PACKAGE = Path(norce_order_async.__file__).parent
 FLOORS = {
     0: {
         "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
-        "timelimit",
+        "inloop", "timelimit",
     },
     1: {"wire", "models", "codec", "operations", "answers"},
     2: {"middleware", "transport", "tokens"},
