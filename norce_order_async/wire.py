@@ -11,14 +11,14 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
 from typing import Never, Self, TypeAlias, cast
 
+from norce_order_async import fastjson
+from norce_order_async.fastjson import MAX_DEPTH
+
 JSON: TypeAlias = bool | int | float | Decimal | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 """Any JSON value. What was read holds int and Decimal; float is for those who write."""
 
 MAX_BYTES = 1024 * 1024
 """How large a body may be when written, in bytes."""
-
-MAX_DEPTH = 64
-"""How many objects and arrays may stand inside each other when written."""
 
 _MAX_FIXED = 64
 _MAX_PATH = 200
@@ -75,9 +75,11 @@ def encode_json(
             to print, something that isn't JSON, a container inside itself, nesting deeper than ``MAX_DEPTH``, or
             more than ``limit`` bytes.
     """
-    body = _Writer(limit, default, escape_surrogates).text(value).encode()
-    if len(body) > limit:
-        raise _too_large(limit)
+    body = fastjson.write(value, limit)
+    if body is None:
+        body = _Writer(limit, default, escape_surrogates).text(value).encode()
+        if len(body) > limit:
+            raise _too_large(limit)
     return body
 
 
@@ -217,7 +219,8 @@ def decode_json(body: bytes) -> JSON:
             long for Python.
     """
     try:
-        return cast(JSON, _read(body.decode("utf-8-sig")))
+        value = fastjson.read(body)
+        return cast(JSON, _read(body.decode("utf-8-sig")) if value is None else value)
     except RecursionError:
         reason = "nested too deeply"
     except InvalidOperation:

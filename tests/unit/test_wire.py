@@ -9,12 +9,15 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any
+from unittest import mock
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from norce_order_async.wire import MAX_DEPTH, WireError, decode_json, encode_json
+from norce_order_async import fastjson
+from norce_order_async.fastjson import MAX_DEPTH
+from norce_order_async.wire import WireError, decode_json, encode_json
 
 
 class Colour(StrEnum):
@@ -51,11 +54,58 @@ VALUES = st.recursive(
 )
 
 
+def nothing(*_: object) -> None:
+    """What is in C takes nothing on."""
+
+
+@pytest.fixture(params=["msgspec", "the standard library's C", "Python"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without msgspec, and without what is in C."""
+    if request.param == "msgspec":
+        pytest.importorskip("msgspec")
+        return
+    monkeypatch.setattr(fastjson, "_read", None)
+    monkeypatch.setattr(fastjson, "_write", fastjson._standard_write)  # pyright: ignore[reportPrivateUsage]
+    if request.param == "Python":
+        monkeypatch.setattr(fastjson, "write", nothing)
+
+
+def in_each_way(test: Any) -> Any:
+    """Run a test with and without what is in C."""
+    allowed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    return pytest.mark.usefixtures("ways")(allowed(test))
+
+
+@in_each_way
 @given(VALUES)
 def test_what_is_written_reads_back_with_the_standard_library(value: Any) -> None:
-    body = encode_json(value)
-    assert json.loads(body) == value
-    assert body == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    assert json.loads(encode_json(value)) == value
+
+
+@in_each_way
+@given(st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.lists(inner, max_size=4)))
+def test_nothing_is_written_but_what_has_to_be(value: Any) -> None:
+    assert encode_json(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@in_each_way
+@given(VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30))
+@example(b"[1.10, 1E5, -0, -0.0, 1e400, 123456789012345678901234567890]")
+@example(b'"\\ud800"')
+@example(b"\xef\xbb\xbf1.50")
+@example(b"NaN")
+@example(b"1" * 5_000)
+@example(b"1E99999999999999999999")
+@example(b"[" * 100_000 + b"]" * 100_000)
+def test_the_same_is_read_in_every_way(body: bytes) -> None:
+    read: list[str] = []
+    for way in (fastjson.read, nothing):
+        with mock.patch.object(fastjson, "read", way):
+            try:
+                read.append(repr(decode_json(body)))
+            except WireError as error:
+                read.append(str(error))
+    assert read[0] == read[1]
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))
@@ -114,17 +164,20 @@ def test_what_is_written(value: object, text: str) -> None:
         ({"k" * 1000: object()}, "k" * 100 + "..." + "k" * 100 + ": object is not a JSON value"),
     ],
 )
+@pytest.mark.usefixtures("ways")
 def test_what_cannot_be_written_is_named_by_its_path(value: object, message: str) -> None:
     with pytest.raises(WireError) as caught:
         encode_json(value)
     assert str(caught.value) == message
 
 
+@pytest.mark.usefixtures("ways")
 def test_depth_is_counted_per_branch_and_sharing_is_not_a_cycle() -> None:
     deep = nested(MAX_DEPTH - 1)
     assert json.loads(encode_json([deep, deep])) == [deep, deep]
 
 
+@pytest.mark.usefixtures("ways")
 def test_the_limit_counts_bytes_and_stops_early() -> None:
     assert encode_json("å", limit=4) == '"å"'.encode()
     with pytest.raises(WireError, match="more than 3 bytes of JSON"):
