@@ -50,7 +50,7 @@ def read(body: bytes) -> Any:
 
 def _room(value: Any, room: int, depth: int) -> int:
     """What a plain value leaves of ``room`` bytes at most; less than 0 for another one, or one that is too large."""
-    kind: type[Any] = type(value)
+    kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str:
         return room - len(value)
     if kind in _SHORT:
