@@ -7,10 +7,11 @@ The server, nginx where it is installed, is a process of its own, so that the CP
 """
 
 import argparse
-import statistics
 from operator import attrgetter
+from statistics import median
 
 from benchmarks import ours
+from benchmarks.machine import conditions
 from benchmarks.measure import MANY, Results, baseline_of, opened, ratios, spread, take_turns
 from benchmarks.picture import draw
 from benchmarks.server import Server, serve
@@ -29,21 +30,21 @@ def calls_in(in_flight: int) -> int:
 def table(results: Results, in_flight: int, orders: int) -> Table:
     """The medians; in brackets the middle half of the rounds."""
     baseline = baseline_of(results)
-    rows: list[list[str]] = []
-    for lane, slices in results.items():
-        p50, p99 = (statistics.median(getattr(slice, value) for slice in slices) for value in ("p50", "p99"))
-        rows.append([
-            lane.subject.label,
-            lane.loop,
-            spread([slice.per_second for slice in slices], ",.0f"),
-            spread(ratios(slices, baseline, attrgetter("per_second")), ".2f"),
-            spread([slice.cpu for slice in slices], ".0f"),
-            spread(ratios(slices, baseline, attrgetter("cpu")), ".2f"),
-            f"{p50:.2f}",
-            f"{p99:.2f}",
-        ])  # fmt: skip
+    cpu, per_second, p50, p99 = map(attrgetter, ("cpu", "per_second", "p50", "p99"))
+    rows = [
+        [
+            lane.label,
+            f"{median(map(per_second, slices)):,.0f}",
+            spread(ratios(slices, baseline, per_second), ".2f"),
+            f"{median(map(cpu, slices)):,.0f}",
+            spread(ratios(slices, baseline, cpu), ".2f"),
+            f"{median(map(p50, slices)):,.2f}",
+            f"{median(map(p99, slices)):,.2f}",
+        ]
+        for lane, slices in results.items()
+    ]
     where = f"{orders:,} orders in turn" if orders > 1 else "always the same order"
-    columns = ["client", "event loop", "calls/s", "ratio", "CPU µs a call", "ratio", "p50 ms", "p99 ms"]
+    columns = ["client", "calls/s", "over aiohttp", "CPU µs a call", "over aiohttp", "p50 ms", "p99 ms"]
     return Table(f"{in_flight:,} in flight, {where}", columns, rows)
 
 
@@ -59,7 +60,7 @@ def measure(server: Server, rounds: int) -> Found:
     tables = [table(result, in_flight, MANY) for in_flight, result in results.items()]
     names = dict.fromkeys(name for lane in ready for name in lane.subject.distributions)
     loops = {lane.loop for lane in ready} - {ASYNCIO}
-    picture = draw(results[32], results[256])
+    picture = draw(results[32], results[256], conditions(server.name, ["aiohttp"]))
     return Found([*tables, table(same, 32, 1)], [*names, *loops], server.name, {"calls.svg": picture})
 
 

@@ -19,6 +19,7 @@ before, started = len(sys.modules), time.perf_counter()
 print((time.perf_counter() - started) * 1e3, len(sys.modules) - before)
 """
 _STATEMENTS = {
+    "asyncio, which all need": "import asyncio",
     "norce_order_async": "import norce_order_async",
     "OrderClient and an endpoint, no transport yet": "from norce_order_async import OrderClient, patch_consent",
 } | {lane.subject.label: lane.subject.statement for lane in LANES if lane.loop == ASYNCIO and lane.subject.statement}

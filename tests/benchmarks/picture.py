@@ -12,7 +12,7 @@ from benchmarks.subjects import Lane
 _WIDTH, _LABELS, _GAP = 1000, 270, 20
 _PANEL = (_WIDTH - _LABELS - 3 * _GAP) // 3
 _BAR = _PANEL - 62  # what is left of a panel beside the longest number
-_ROW, _TOP, _FOOT = 26, 74, 34
+_ROW, _TOP, _FOOT = 26, 74, 58
 _CLIPPED = 6
 """A bar that would be so many times longer than hand-written aiohttp's is cut off."""
 
@@ -47,7 +47,7 @@ class _Panel:
         return min(max(values), _CLIPPED * median(map(self.of, baseline))) if baseline else max(values)
 
 
-def draw(some: Results, many: Results) -> str:
+def draw(some: Results, many: Results, conditions: str) -> str:
     """Draw throughput and CPU with some calls in flight, and the slow calls with many; the fastest on top."""
     panels = [
         _Panel("Calls a second", "32 in flight, more is better", some, attrgetter("per_second"), ",.0f"),
@@ -64,8 +64,9 @@ def draw(some: Results, many: Results) -> str:
         f'<rect class="page" width="{_WIDTH}" height="{height}" rx="8"/>',
         *_labels(lanes),
         *(line for place, panel in enumerate(panels) for line in _bars(panel, lanes, place)),
-        f'<text class="note" x="{_GAP}" y="{height - 14}">Cut off: more than {_CLIPPED} times aiohttp by hand.'
-        " Medians; with the machine and the versions in the tables.</text>",
+        f'<text class="note" x="{_GAP}" y="{height - 36}">Medians. A bar that is cut is more than {_CLIPPED} times as'
+        " long as that of aiohttp by hand, json=.</text>",
+        f'<text class="note" x="{_GAP}" y="{height - 16}">{escape(conditions)}</text>',
         "</svg>",
         "",
     ])  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from operator import attrgetter
+from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks import ours, peers
@@ -41,13 +42,13 @@ def _lanes(aiohttp: Open, default: Open, pyreqwest: Open) -> list[Lane]:
 
 def _row(results: Results, lane: Lane, *names: str) -> list[str]:
     slices, baseline = results[lane], baseline_of(results)
-    cpu, per_second, p99 = (attrgetter(name) for name in ("cpu", "per_second", "p99"))
+    cpu, per_second, p99 = map(attrgetter, ("cpu", "per_second", "p99"))
     return [
         *names,
-        spread([cpu(slice) for slice in slices], ",.0f"),
+        f"{median(map(cpu, slices)):,.0f}",
         spread(ratios(slices, baseline, cpu), ".2f"),
-        spread([per_second(slice) for slice in slices], ",.0f"),
-        spread([p99(slice) for slice in slices], ",.1f"),
+        f"{median(map(per_second, slices)):,.0f}",
+        f"{median(map(p99, slices)):,.1f}",
     ]
 
 

@@ -31,13 +31,13 @@ class Table:
             yield "  ".join(["  " + first, *others]).rstrip()
 
     def markdown(self) -> Iterator[str]:
-        """Lines of Markdown."""
+        """Lines of Markdown; only the rows' names may be broken."""
         yield f"**{self.caption}**"
         yield ""
         yield _line(self.columns)
         yield _line(["---"] + ["---:"] * (len(self.columns) - 1))
-        for row in self.rows:
-            yield _line(row)
+        for first, *others in self.rows:
+            yield _line([first, *(cell.replace(" ", "\u00a0") for cell in others)])
 
 
 def _line(cells: Sequence[str]) -> str:
