@@ -58,10 +58,9 @@ def measure(server: Server, rounds: int) -> Found:
         few = {lane: each for lane, each in ready.items() if lane.subject.name in ("ours", "aiohttp", "aiohttp-tuned")}
         same = take_turns(few, in_flight=32, calls=1_000, rounds=rounds, orders=1)
     tables = [table(result, in_flight, MANY) for in_flight, result in results.items()]
-    names = dict.fromkeys(name for lane in ready for name in lane.subject.distributions)
-    loops = {lane.loop for lane in ready} - {ASYNCIO}
-    picture = draw(results[32], results[256], conditions(server.name, ["aiohttp"]))
-    return Found([*tables, table(same, 32, 1)], [*names, *loops], server.name, {"calls.svg": picture})
+    used = {name for lane in ready for name in (*lane.subject.distributions, lane.loop)} - {ASYNCIO}
+    picture = draw(results[32], results[256], conditions(server.name, used))
+    return Found([*tables, table(same, 32, 1)], [*used], server.name, {"calls.svg": picture})
 
 
 def main() -> None:

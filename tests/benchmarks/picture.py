@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from operator import attrgetter
 from statistics import median
+from textwrap import wrap
 
 import attrs
 from benchmarks.measure import Results, Slice, baseline_of
@@ -12,7 +13,7 @@ from benchmarks.subjects import Lane
 _WIDTH, _LABELS, _GAP = 1000, 270, 20
 _PANEL = (_WIDTH - _LABELS - 3 * _GAP) // 3
 _BAR = _PANEL - 62  # what is left of a panel beside the longest number
-_ROW, _TOP, _FOOT = 26, 74, 58
+_ROW, _TOP, _NOTE = 26, 74, 18
 _CLIPPED = 6
 """A bar that would be so many times longer than hand-written aiohttp's is cut off."""
 
@@ -55,7 +56,12 @@ def draw(some: Results, many: Results, conditions: str) -> str:
         _Panel("99 of 100 calls took, ms", "256 in flight, less is better", many, attrgetter("p99"), ",.0f"),
     ]
     lanes = sorted(some, key=panels[0].value, reverse=True)
-    height = _TOP + len(lanes) * _ROW + _FOOT
+    notes = [
+        f"Medians. A bar that is cut is more than {_CLIPPED} times as long as that of aiohttp by hand, json=.",
+        *wrap(conditions, 140),
+    ]
+    foot = _TOP + len(lanes) * _ROW + 22
+    height = foot + len(notes) * _NOTE
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
         ' role="img">',
@@ -64,9 +70,10 @@ def draw(some: Results, many: Results, conditions: str) -> str:
         f'<rect class="page" width="{_WIDTH}" height="{height}" rx="8"/>',
         *_labels(lanes),
         *(line for place, panel in enumerate(panels) for line in _bars(panel, lanes, place)),
-        f'<text class="note" x="{_GAP}" y="{height - 36}">Medians. A bar that is cut is more than {_CLIPPED} times as'
-        " long as that of aiohttp by hand, json=.</text>",
-        f'<text class="note" x="{_GAP}" y="{height - 16}">{escape(conditions)}</text>',
+        *(
+            f'<text class="note" x="{_GAP}" y="{foot + place * _NOTE}">{escape(note)}</text>'
+            for place, note in enumerate(notes)
+        ),
         "</svg>",
         "",
     ])  # fmt: skip

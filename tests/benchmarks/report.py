@@ -1,7 +1,9 @@
 """Everything that docs/performance.md shows: measure it, print it, and write it to files that the page includes.
 
-PYTHONPATH=tests python -m benchmarks.report --write docs/_static/performance
-PYTHONPATH=tests python -m benchmarks.report calls imports --rounds 3        parts of it, printed only
+    PYTHONPATH=tests python -m benchmarks.report --write docs/_static/performance
+    PYTHONPATH=tests python -m benchmarks.report calls imports --rounds 3        parts of it, printed only
+
+`nox -s bench` does the first of them, with every client installed.
 """
 
 import argparse
