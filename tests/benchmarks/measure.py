@@ -19,6 +19,8 @@ import attrs
 from benchmarks.request import Send
 from benchmarks.subjects import ASYNCIO, BASELINE, Lane
 
+MISSING = 3
+"""The exit code of a measuring process whose client is not installed."""
 MANY = 5_000
 """How many orders the calls go to in turn: what jobs do, and nothing for a cache of URLs."""
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from benchmarks.machine import peak_memory
-from benchmarks.measure import opened
+from benchmarks.measure import MISSING, opened
 from benchmarks.server import Server
 from benchmarks.subjects import ASYNCIO, LANES
 from benchmarks.tables import Found, Table
@@ -32,20 +32,22 @@ def measure(server: Server) -> Found:
 def _peak(url: str, name: str, loop: str) -> float | None:
     command = [sys.executable, "-m", "benchmarks.memory", url, name, loop]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
+    if done.returncode == MISSING:
         print(done.stdout, end="", flush=True)
         return None
+    if done.returncode:
+        print(f"{name} ended its process with {done.returncode}", flush=True)
     return float(done.stdout)
 
 
 def main(url: str, name: str, loop: str) -> int:
-    """Make the calls and print the MiB; 1 if the client is not installed."""
+    """Make the calls and print the MiB."""
     with opened([lane for lane in LANES if lane.subject.name == name and lane.loop == loop], url) as ready:
         if not ready and name != _NONE:
-            return 1
+            return MISSING
         for each in ready.values():
             each.run(CALLS, IN_FLIGHT)
-        print(peak_memory())
+        print(peak_memory(), flush=True)
     return 0
 
 

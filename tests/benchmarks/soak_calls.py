@@ -14,13 +14,14 @@ import sys
 
 import attrs
 from benchmarks.machine import memory
-from benchmarks.measure import opened
+from benchmarks.measure import MISSING, opened
 from benchmarks.server import Server, serve
 from benchmarks.subjects import ASYNCIO, LANES
 from benchmarks.tables import Found, Table
 
 CALLS, SETTLED, IN_FLIGHT, ALLOWED = 200_000, 20_000, 32, 2.0
 _STEP = 10_000
+_SHOWN = {10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000}
 
 
 @attrs.frozen
@@ -46,9 +47,11 @@ def soak(server: Server, calls: int) -> Found:
         label = next(lane.subject.label for lane in LANES if lane.subject.name == name)
         command = [sys.executable, "-m", "benchmarks.soak_calls", str(calls), server.url, name]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        if done.returncode:
+        if done.returncode == MISSING:
             print(done.stdout, end="", flush=True)
             continue
+        if done.returncode:
+            failures.append(f"{label}: its process ended with {done.returncode}")
         samples = [Sample(**sample) for sample in json.loads(done.stdout)]
         settled = next(sample.mib for sample in samples if sample.calls >= min(SETTLED, calls))
         for sample in samples:
@@ -60,9 +63,6 @@ def soak(server: Server, calls: int) -> Found:
     columns = ["client", "calls", "CPU µs a call", "MiB", f"since {SETTLED:,}"]
     caption = f"One client and more and more calls, {IN_FLIGHT} in flight"
     return Found([Table(caption, columns, rows)], ["aiohttp", "pyreqwest"], server.name, failure="; ".join(failures))
-
-
-_SHOWN = {10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000}
 
 
 def sample(url: str, name: str, calls: int) -> list[Sample] | None:
@@ -80,12 +80,12 @@ def sample(url: str, name: str, calls: int) -> list[Sample] | None:
 
 
 def main() -> int:
-    """Print, and 1 if it failed."""
+    """Print; 1 if it failed."""
     if len(sys.argv) > 2:
         samples = sample(sys.argv[2], sys.argv[3], int(sys.argv[1]))
         if samples is None:
-            return 1
-        print(json.dumps([attrs.asdict(each) for each in samples]))
+            return MISSING
+        print(json.dumps([attrs.asdict(each) for each in samples]), flush=True)
         return 0
     with serve() as server:
         found = soak(server, int(sys.argv[1]) if len(sys.argv) > 1 else CALLS)
