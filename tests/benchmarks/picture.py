@@ -58,7 +58,7 @@ def draw(some: Results, many: Results, conditions: str) -> str:
     lanes = sorted(some, key=panels[0].value, reverse=True)
     notes = [
         f"Medians. A bar that is cut is more than {_CLIPPED} times as long as that of aiohttp by hand, json=.",
-        *wrap(conditions, 140),
+        *wrap(", ".join(part.replace(" ", "\u00a0") for part in conditions.split(", ")), 140, break_on_hyphens=False),
     ]
     foot = _TOP + len(lanes) * _ROW + 22
     height = foot + len(notes) * _NOTE

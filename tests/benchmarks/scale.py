@@ -36,7 +36,7 @@ def _lanes(aiohttp: Open, default: Open, pyreqwest: Open) -> list[Lane]:
     return [
         _lane(BASELINE, "aiohttp by hand, json=", aiohttp),
         _lane("ours", "OrderClient", default),
-        _lane("ours-pyreqwest", "OrderClient, PyreqwestTransport", pyreqwest),
+        _lane("ours-pyreqwest", "OrderClient, pyreqwest", pyreqwest),
     ]
 
 

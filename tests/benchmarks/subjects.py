@@ -38,7 +38,7 @@ _OURS = "from norce_order_async import OrderClient, patch_consent"
 SUBJECTS = [
     Subject("ours", "OrderClient", ours.default, BOTH, ("aiohttp", "msgspec"), f"{_OURS}, AiohttpTransport", ours=True),
     Subject(
-        "ours-pyreqwest", "OrderClient, PyreqwestTransport", ours.pyreqwest, BOTH, ("pyreqwest",),
+        "ours-pyreqwest", "OrderClient, pyreqwest", ours.pyreqwest, BOTH, ("pyreqwest",),
         f"{_OURS}; import norce_order_async.transport.pyreqwest", ours=True,
     ),
     Subject("aiohttp", "aiohttp by hand, json=", peers.aiohttp, BOTH, ("aiohttp",), "import aiohttp"),
