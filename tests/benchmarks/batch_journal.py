@@ -1,8 +1,5 @@
 """How fast a batch is with a journal and without, against the sandbox in a process of its own.
 
-    PYTHONPATH=tests python tests/benchmarks/batch_journal.py              9 rounds of 5,000 changes
-    PYTHONPATH=tests python tests/benchmarks/batch_journal.py CHANGES ROUNDS
-
 Each round runs both, in turn first, so that what else the machine does meets both alike.
 """
 
@@ -12,9 +9,10 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, nullcontext
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
+from benchmarks.measure import spread
+from benchmarks.tables import Found, Table
 from soak_batch.processes import sandbox, write
 
 from norce_order_async import Change, OrderClient, PatchAttributes, PatchConsent, RetryPolicy, Timeout, run_batch
@@ -35,7 +33,7 @@ def changes(count: int) -> Iterator[Change]:
             yield PatchConsent(order_id, "ci", checked=number % 4 == 0)
 
 
-async def measure(url: str, count: int, path: Path | None) -> float:
+async def run(url: str, count: int, path: Path | None) -> float:
     """Changes a second, with a journal if there is a path for one."""
     client = OrderClient(
         base_url=url, merchant="norce", channel="1", auth=SANDBOX_TOKEN, retry=RetryPolicy.batch(),
@@ -56,28 +54,32 @@ async def measure(url: str, count: int, path: Path | None) -> float:
     return count / seconds
 
 
-async def main(count: int, rounds: int) -> None:
-    """Measure and print."""
+async def take_turns(count: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Changes a second without a journal and with one."""
     without: list[float] = []
     with_journal: list[float] = []
     with TemporaryDirectory() as name:
         orders = write(Path(name, "orders.jsonl"), (change.record() for change in changes(ORDERS)))
         async with sandbox(orders) as url:
-            await measure(url, ORDERS, None)  # the first one is slower than those after it
+            await run(url, ORDERS, None)  # the first one is slower than those after it
             for number in range(rounds):
                 path = Path(name, f"{number}.journal")
                 if number % 2:
-                    with_journal.append(await measure(url, count, path))
-                    without.append(await measure(url, count, None))
+                    with_journal.append(await run(url, count, path))
+                    without.append(await run(url, count, None))
                 else:
-                    without.append(await measure(url, count, None))
-                    with_journal.append(await measure(url, count, path))
-    for what, rates in (("without a journal", without), ("with a journal", with_journal)):
-        print(f"{what:20} {median(rates):7,.0f}/s, from {min(rates):,.0f} to {max(rates):,.0f}")
-    ratios = [one / other for one, other in zip(with_journal, without, strict=True)]
-    print(f"{'with / without':20} {median(ratios):7.3f}, the median of {rounds} rounds of {count:,} changes each")
+                    without.append(await run(url, count, None))
+                    with_journal.append(await run(url, count, path))
+    return without, with_journal
 
 
-if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    asyncio.run(main(*given) if len(given) == 2 else main(given[0] if given else 5_000, 9))
+def measure(rounds: int, count: int = 5_000) -> Found:
+    """Measure both."""
+    without, with_journal = asyncio.run(take_turns(count, rounds))
+    share = [one / other for one, other in zip(with_journal, without, strict=True)]
+    rows = [
+        ["without a journal", spread(without, ",.0f"), ""],
+        ["with a journal", spread(with_journal, ",.0f"), spread(share, ".3f")],
+    ]
+    caption = f"A batch of {count:,} changes against the sandbox in a process of its own"
+    return Found([Table(caption, ["", "changes/s", "ratio"], rows)], ["aiohttp"])

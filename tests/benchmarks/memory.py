@@ -1,0 +1,55 @@
+"""The most memory that a process has which makes calls with one client and does nothing else.
+
+PYTHONPATH=tests python -m benchmarks.memory URL CLIENT LOOP        the MiB of this process
+"""
+
+import subprocess
+import sys
+
+from benchmarks.machine import peak_memory
+from benchmarks.measure import MISSING, opened
+from benchmarks.server import Server
+from benchmarks.subjects import ASYNCIO, LANES
+from benchmarks.tables import Found, Table
+
+CALLS, IN_FLIGHT = 5_000, 32
+_NONE = "none"
+
+
+def measure(server: Server) -> Found:
+    """Each client in a process of its own."""
+    nothing = _peak(server.url, _NONE, ASYNCIO) or 0.0
+    rows = [["none: Python and the benchmark", f"{nothing:.1f}", "0.0"]]
+    for lane in LANES:
+        peak = _peak(server.url, lane.subject.name, lane.loop) if lane.loop == ASYNCIO else None
+        if peak is not None:
+            rows.append([lane.subject.label, f"{peak:.1f}", f"{peak - nothing:.1f}"])
+    caption = f"Peak memory of a process that makes {CALLS:,} calls, {IN_FLIGHT} in flight"
+    used = [name for lane in LANES for name in lane.subject.distributions]
+    return Found([Table(caption, ["client", "MiB", "above none"], rows)], used, server.name)
+
+
+def _peak(url: str, name: str, loop: str) -> float | None:
+    command = [sys.executable, "-m", "benchmarks.memory", url, name, loop]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode == MISSING:
+        print(done.stdout, end="", flush=True)
+        return None
+    if done.returncode:
+        print(f"{name} ended its process with {done.returncode}", flush=True)
+    return float(done.stdout)
+
+
+def main(url: str, name: str, loop: str) -> int:
+    """Make the calls and print the MiB."""
+    with opened([lane for lane in LANES if lane.subject.name == name and lane.loop == loop], url) as ready:
+        if not ready and name != _NONE:
+            return MISSING
+        for each in ready.values():
+            each.run(CALLS, IN_FLIGHT)
+        print(peak_memory(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
