@@ -8,10 +8,9 @@ import asyncio
 import inspect
 import io
 import math
-import select
 import ssl
-from collections.abc import AsyncGenerator, Callable, Iterable
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -38,6 +37,7 @@ from norce_order_async.errors import (
 from norce_order_async.http import AnswerHeaders, Request, Response
 from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport
+from norce_order_async.transport.pools import Pools, watch
 
 _AT_ONCE = 1024 * 1024
 _SMALL = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
@@ -48,7 +48,6 @@ SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
 """Whether this aiohttp makes its answers in the way that is known here. Another one sends bodies in its own way."""
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
 """The methods that aiohttp does not send again by itself, because they are not idempotent."""
-_OTHER_LOOPS = 1.0  # seconds
 
 
 class _NotSentAgain(Exception):
@@ -156,18 +155,6 @@ async def _read(content: aiohttp.StreamReader, most: int) -> bytes:
     return bytes(body)
 
 
-def _watch(wire: asyncio.Transport) -> Callable[[], object]:
-    """What tells whether something waits to be read from a connection: bytes, or the end."""
-    sock = wire.get_extra_info("socket")
-    if sock is None:
-        return lambda: False
-    if hasattr(select, "poll"):  # select() knows no descriptor above 1023
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return partial(poll.poll, 0)
-    return lambda: select.select([sock], [], [], 0)[0]
-
-
 @attrs.define(eq=False)
 class _Way:
     """What one attempt went through; it knows its connection also after aiohttp has let go of it."""
@@ -221,7 +208,7 @@ class _Connector(aiohttp.TCPConnector):
             if protocol is not None and transport is not None:
                 stirs = self._watches.get(protocol)
                 if stirs is None:
-                    self._watches[protocol] = _watch(transport)
+                    self._watches[protocol] = watch(transport)
                 elif protocol.should_close or stirs():
                     # What came answers no request of ours, but it would be taken for the next one's answer.
                     connection.close()
@@ -238,6 +225,14 @@ class _Pool:
 
     session: aiohttp.ClientSession
     ways: _Ways
+
+    async def close(self) -> None:
+        """Close them, those in use as well."""
+        for way in self.ways.values():
+            way.abort()
+        # Who reads from one has to learn of it before the session forgets who that is.
+        await asyncio.sleep(0)
+        await self.session.close()
 
 
 def _check_proxy(instance: object, attribute: object, value: str | None) -> None:
@@ -274,20 +269,14 @@ class AiohttpTransport(Transport):
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     proxy: str | None = attrs.field(default=None, repr=False, validator=_check_proxy)
     max_body: int = attrs.field(default=1024 * 1024, validator=positive_count)
-    _closed: bool = attrs.field(default=False, init=False, repr=False)
-    _pools: dict[asyncio.AbstractEventLoop, _Pool] = attrs.field(
-        factory=dict[asyncio.AbstractEventLoop, _Pool], init=False, repr=False
-    )
-    _lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[_Pool]] = attrs.field(
-        factory=dict[asyncio.AbstractEventLoop, AsyncGenerator[_Pool]], init=False, repr=False
+    _pools: Pools[_Pool] = attrs.field(
+        default=attrs.Factory(lambda self: Pools(self._make_pool), takes_self=True), init=False, repr=False
     )
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         """Send one request and read its answer; see :meth:`Transport.send`."""
-        if self._closed:
-            raise ClientStateError("the transport is closed")
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop) or await self._open()
+        pool = self._pools.find(loop) or await self._pools.open()
         call = request.call
         call.mark_sent(False)
         task = asyncio.current_task(loop)
@@ -334,26 +323,9 @@ class AiohttpTransport(Transport):
 
     async def aclose(self) -> None:
         """Close the connections of every loop that still runs; closing twice is fine."""
-        self._closed = True
-        here = asyncio.get_running_loop()
-        elsewhere: list[asyncio.Future[None]] = []
-        while self._lifetimes:
-            loop, lifetime = self._lifetimes.popitem()
-            if loop is here:
-                await _close(lifetime)
-            elif loop.is_running():
-                elsewhere.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_close(lifetime), loop)))
-        if elsewhere:
-            # Not awaited themselves: a loop may end at this moment, and close its connections by itself.
-            await asyncio.wait(elsewhere, timeout=_OTHER_LOOPS)
+        await self._pools.aclose()
 
-    async def _open(self) -> _Pool:
-        loop = asyncio.get_running_loop()
-        lifetime = self._lifetimes[loop] = self._lifetime(loop)
-        return await anext(lifetime)
-
-    async def _lifetime(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[_Pool]:
-        # A generator, because event loops close the generators begun in them when they shut down.
+    def _make_pool(self) -> _Pool:
         connector = _Connector(
             limit=0, keepalive_timeout=self.keepalive, ssl=True if self.ssl_context is None else self.ssl_context
         )
@@ -366,21 +338,7 @@ class AiohttpTransport(Transport):
             proxy=self.proxy,
             request_class=_Request,
         )
-        self._pools[loop] = pool = _Pool(session, connector.ways)
-        try:
-            yield pool
-        finally:
-            self._pools.pop(loop, None)
-            self._lifetimes.pop(loop, None)
-            for way in pool.ways.values():
-                way.abort()
-            # Who reads from one has to learn of it before the session forgets who that is.
-            await asyncio.sleep(0)
-            await session.close()
-
-
-async def _close(lifetime: AsyncGenerator[_Pool]) -> None:
-    await lifetime.aclose()
+        return _Pool(session, connector.ways)
 
 
 def _translate(error: Exception, *, sent: bool | None) -> TransportError:
