@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from norce_order_async.tokens import ClientCredentials, TokenPair
     from norce_order_async.transport import Transport
     from norce_order_async.transport.aiohttp import AiohttpTransport
+    from norce_order_async.transport.httptools import HttptoolsTransport
     from norce_order_async.wire import JSON
 
 __all__ = [
@@ -158,6 +159,7 @@ __all__ = [
     "Environment",
     "Handler",
     "Hook",
+    "HttptoolsTransport",
     "Input",
     "InputFile",
     "InvalidRequestError",
@@ -294,6 +296,7 @@ _EXPORTS = {
     "tokens": "ClientCredentials TokenPair",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",
+    "transport.httptools": "HttptoolsTransport",
     "wire": "JSON",
 }
 _HOMES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for name in names.split()}

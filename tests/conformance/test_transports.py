@@ -44,6 +44,15 @@ async def over_sockets(sandbox: Sandbox) -> AsyncGenerator[tuple[Transport, str]
 
 
 @asynccontextmanager
+async def over_pyreqwest(sandbox: Sandbox) -> AsyncGenerator[tuple[Transport, str]]:
+    pytest.importorskip("pyreqwest", reason="the extra pyreqwest is not installed")
+    from norce_order_async import PyreqwestTransport
+
+    async with SandboxServer(sandbox) as server:
+        yield PyreqwestTransport(), server.url
+
+
+@asynccontextmanager
 async def in_process(sandbox: Sandbox) -> AsyncGenerator[tuple[Transport, str]]:
     yield SandboxTransport(sandbox), "http://localhost/checkout/order"
 
@@ -55,7 +64,7 @@ def sandbox() -> Sandbox:
     return sandbox
 
 
-@pytest_asyncio.fixture(params=[over_sockets, in_process])
+@pytest_asyncio.fixture(params=[over_sockets, over_pyreqwest, in_process])
 async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[OrderClient]:
     door: Door = request.param
     async with door(sandbox) as (transport, url):

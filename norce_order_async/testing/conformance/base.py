@@ -72,6 +72,7 @@ def make_request(
     call.attempts.append(Attempt(number=1, started=0.0))
     given = {
         "Authorization": f"Bearer {CANARY}",
+        "User-Agent": "conformance",
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "x-request-id": call.request_id,
