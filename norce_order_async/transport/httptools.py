@@ -9,11 +9,12 @@ import socket
 import ssl
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import cast
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import attrs
-from aiohappyeyeballs import start_connection
+from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
 from norce_order_async.checks import positive_count, positive_seconds
 from norce_order_async.errors import (
@@ -32,10 +33,10 @@ from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport
 from norce_order_async.transport.pools import Pools, watch
 
-try:
+# Its absence is said when a transport is made: who imports all names of the package need not have the extra.
+_installed = find_spec("httptools") is not None
+if TYPE_CHECKING or _installed:
     from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-except ImportError:
-    raise ConfigurationError('this transport needs httptools: pip install "norce-order-async[httptools]"') from None
 
 _MAX_HEAD = 64 * 1024
 """Bytes that may come without any of them being a body's: a head, the trailers, the sizes of chunks."""
@@ -316,8 +317,8 @@ class _Pool:
 class HttptoolsTransport(Transport):
     """Sends over connections of the event loop's own, with the parser of httptools.
 
-    It needs the extra ``httptools``, keeps every promise that :class:`AiohttpTransport` keeps, and takes less than half
-    of its time. What it lacks are proxies and HTTP/2.
+    It needs the extra ``speed``, keeps every promise that :class:`AiohttpTransport` keeps, and takes about half of its
+    time. What it lacks are proxies.
 
     Attributes:
         keepalive: Seconds that an idle connection is kept; should be below what the server allows, because a
@@ -336,6 +337,10 @@ class HttptoolsTransport(Transport):
     _pools: Pools[_Pool] = attrs.field(
         default=attrs.Factory(lambda self: Pools(lambda: _Pool(self)), takes_self=True), init=False, repr=False
     )
+
+    def __attrs_post_init__(self) -> None:
+        if not _installed:
+            raise ConfigurationError('this transport needs httptools: pip install "norce-order-async[speed]"')
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         """Send one request and read its answer; see :meth:`Transport.send`.

@@ -25,18 +25,18 @@ _COLUMNS = ["CPU µs a call", "over aiohttp", "calls/s", "p99 ms"]
 def measure(server: Server, rounds: int) -> Found:
     """All three."""
     tables = [_in_flight(server, rounds), _tenants(server, rounds), _body(server, rounds)]
-    return Found(tables, ["aiohttp", "pyreqwest"], server.name)
+    return Found(tables, ["aiohttp", "httptools"], server.name)
 
 
 def _lane(name: str, label: str, open_client: Open) -> Lane:
     return Lane(Subject(name, label, open_client), ASYNCIO)
 
 
-def _lanes(aiohttp: Open, default: Open, pyreqwest: Open) -> list[Lane]:
+def _lanes(aiohttp: Open, default: Open, httptools: Open) -> list[Lane]:
     return [
         _lane(BASELINE, "aiohttp by hand, json=", aiohttp),
         _lane("ours", "OrderClient", default),
-        _lane("ours-pyreqwest", "OrderClient, pyreqwest", pyreqwest),
+        _lane("ours-httptools", "OrderClient, httptools", httptools),
     ]
 
 
@@ -57,7 +57,7 @@ def _in_flight(server: Server, rounds: int) -> Table:
     lanes = _lanes(
         partial(peers.aiohttp, connections=MOST),
         partial(ours.default, limit=MOST),
-        partial(ours.pyreqwest, limit=MOST),
+        partial(ours.httptools, limit=MOST),
     )
     with opened(lanes, server.url) as ready:
         for in_flight in (1, 4, 16, 64, 256, 1024, MOST):
@@ -122,7 +122,7 @@ def _body(server: Server, rounds: int) -> Table:
     lanes = _lanes(
         _large_by_hand,
         partial(_large, transport=lambda: None),
-        partial(_large, transport=ours.pyreqwest_transport),
+        partial(_large, transport=ours.httptools_transport),
     )
     with opened(lanes, server.url) as ready:
         results = take_turns(ready, in_flight=4, calls=40, rounds=rounds)

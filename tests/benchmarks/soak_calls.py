@@ -43,7 +43,7 @@ def soak(server: Server, calls: int) -> Found:
     """Each transport in a process of its own."""
     rows: list[list[str]] = []
     failures: list[str] = []
-    for name in ("ours", "ours-pyreqwest"):
+    for name in ("ours", "ours-httptools"):
         label = next(lane.subject.label for lane in LANES if lane.subject.name == name)
         command = [sys.executable, "-m", "benchmarks.soak_calls", str(calls), server.url, name]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -62,7 +62,7 @@ def soak(server: Server, calls: int) -> Found:
             failures.append(f"{label}: memory grew by {samples[-1].mib - settled:.2f} MiB; {ALLOWED} are allowed")
     columns = ["client", "calls", "CPU µs a call", "MiB", f"since {SETTLED:,}"]
     caption = f"One client and more and more calls, {IN_FLIGHT} in flight"
-    return Found([Table(caption, columns, rows)], ["aiohttp", "pyreqwest"], server.name, failure="; ".join(failures))
+    return Found([Table(caption, columns, rows)], ["aiohttp", "httptools"], server.name, failure="; ".join(failures))
 
 
 def sample(url: str, name: str, calls: int) -> list[Sample] | None:

@@ -38,12 +38,11 @@ _OURS = "from norce_order_async import OrderClient, patch_consent"
 SUBJECTS = [
     Subject("ours", "OrderClient", ours.default, BOTH, ("aiohttp", "msgspec"), f"{_OURS}, AiohttpTransport", ours=True),
     Subject(
-        "ours-pyreqwest", "OrderClient, pyreqwest", ours.pyreqwest, BOTH, ("pyreqwest",),
-        f"{_OURS}; import norce_order_async.transport.pyreqwest", ours=True,
+        "ours-httptools", "OrderClient, httptools", ours.httptools, BOTH, ("httptools", "msgspec"),
+        f"{_OURS}, HttptoolsTransport", ours=True,
     ),
     Subject("aiohttp", "aiohttp by hand, json=", peers.aiohttp, BOTH, ("aiohttp",), "import aiohttp"),
     Subject("aiohttp-tuned", "aiohttp by hand, tuned", peers.tuned_aiohttp, BOTH),
-    Subject("pyreqwest", "pyreqwest by hand", peers.pyreqwest, BOTH, ("pyreqwest",), "import pyreqwest.client"),
     Subject("httpx", "httpx by hand", peers.httpx, distributions=("httpx",), statement="import httpx"),
     Subject(
         "elastic", "elastic-transport", peers.elastic, distributions=("elastic-transport",),

@@ -1,20 +1,21 @@
-"""The public suite, over the faster transport, on both kinds of event loop."""
+"""The faster transport: the public suite on both kinds of event loop, and what is only its own."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
 
-from norce_order_async import Transport
+from norce_order_async import ConfigurationError, HttptoolsTransport, InvalidRequestError, Transport
 from norce_order_async.testing import TransportConformance
-
-pytest.importorskip("httptools", reason="the extra httptools is not installed")
+from norce_order_async.testing.conformance.base import in_a_loop, make_request, send, send_to
+from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answering
 
 NO_PROXIES = "it knows no proxies"
 
 
 class TestHttptoolsTransport(TransportConformance):
-    cannot: ClassVar[dict[str, str]] = {
+    cannot: ClassVar[Mapping[str, str]] = {
         "test_a_proxy_that_refuses_was_not_sent": NO_PROXIES,
         "test_a_proxy_that_is_not_there_was_not_sent": NO_PROXIES,
         "test_a_proxy_that_hangs_up_was_not_sent": NO_PROXIES,
@@ -23,9 +24,47 @@ class TestHttptoolsTransport(TransportConformance):
     }
 
     def make_transport(self, **settings: Any) -> Transport:
-        from norce_order_async import HttptoolsTransport
-
         return HttptoolsTransport(**settings)
+
+    @in_a_loop
+    async def test_a_head_without_end_is_no_answer(self) -> None:
+        async def serve(peer: Peer) -> None:
+            await peer.request()
+            peer.write(b"HTTP/1.1 200 OK\r\nx: ")
+            while True:
+                peer.write(b"x" * 10_000)
+                await asyncio.sleep(0)
+
+        async with RawOrigin(serve) as origin:
+            ending = await send_to(origin, self.open(), make_request("GET", origin.url))
+        assert "too long" in str(ending.failure)
+
+    @in_a_loop
+    async def test_a_body_in_very_small_chunks_is_read(self) -> None:
+        chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+        async with RawOrigin(answering(chunks, OK)) as origin:
+            transport = self.open()
+            assert (await send_to(origin, transport, make_request("GET", origin.url))).answer.body == b"x" * 100_000
+            assert (await send_to(origin, transport, make_request("GET", origin.url))).answer.body == b"ok"
+            assert len(origin.peers) == 1
+
+    @in_a_loop
+    async def test_idle_connections_are_closed_after_their_time(self) -> None:
+        async with RawOrigin() as origin:
+            transport = self.open(keepalive=0.05)
+            await send_to(origin, transport, make_request("GET", origin.url))
+            await asyncio.sleep(0.03)
+            await send_to(origin, transport, make_request("GET", origin.url))
+            assert len(origin.peers) == 1
+            await origin.peers[0].gone.wait()
+
+    @pytest.mark.parametrize("header", [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}])
+    @in_a_loop
+    async def test_a_header_cannot_begin_another(self, header: dict[str, str]) -> None:
+        async with RawOrigin() as origin:
+            with pytest.raises(InvalidRequestError, match="line break"):
+                await send(self.open(), make_request("GET", origin.url, headers=header))
+            assert not origin.peers
 
 
 class TestHttptoolsTransportOnUvloop(TestHttptoolsTransport):
@@ -33,3 +72,9 @@ class TestHttptoolsTransportOnUvloop(TestHttptoolsTransport):
         uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed")
         loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         return loop
+
+
+def test_without_httptools_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("norce_order_async.transport.httptools._installed", False)
+    with pytest.raises(ConfigurationError, match=r"norce-order-async\[speed\]"):
+        HttptoolsTransport()

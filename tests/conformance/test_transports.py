@@ -16,6 +16,7 @@ from norce_order_async import (
     ConnectError,
     ConnectionLost,
     Consent,
+    HttptoolsTransport,
     NotFoundError,
     OrderClient,
     OutcomeKind,
@@ -44,12 +45,9 @@ async def over_sockets(sandbox: Sandbox) -> AsyncGenerator[tuple[Transport, str]
 
 
 @asynccontextmanager
-async def over_pyreqwest(sandbox: Sandbox) -> AsyncGenerator[tuple[Transport, str]]:
-    pytest.importorskip("pyreqwest", reason="the extra pyreqwest is not installed")
-    from norce_order_async import PyreqwestTransport
-
+async def over_httptools(sandbox: Sandbox) -> AsyncGenerator[tuple[Transport, str]]:
     async with SandboxServer(sandbox) as server:
-        yield PyreqwestTransport(), server.url
+        yield HttptoolsTransport(), server.url
 
 
 @asynccontextmanager
@@ -64,7 +62,7 @@ def sandbox() -> Sandbox:
     return sandbox
 
 
-@pytest_asyncio.fixture(params=[over_sockets, over_pyreqwest, in_process])
+@pytest_asyncio.fixture(params=[over_sockets, over_httptools, in_process])
 async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[OrderClient]:
     door: Door = request.param
     async with door(sandbox) as (transport, url):
