@@ -21,6 +21,7 @@ from norce_order_async import (
     CallError,
     ConnectError,
     Consent,
+    HttptoolsTransport,
     OutcomeKind,
     Request,
     Response,
@@ -35,7 +36,7 @@ from norce_order_async import (
 from norce_order_async.client import OrderClient
 from norce_order_async.testing import SANDBOX_TOKEN, FakeClock, Sandbox, SandboxServer, SandboxTransport
 
-Door = Literal["sockets", "in process"]
+Door = Literal["aiohttp", "httptools", "in process"]
 Through = Callable[[str], AbstractAsyncContextManager[str]]
 """Something that stands between: takes the origin's address, and has another one while it is entered."""
 
@@ -136,15 +137,16 @@ async def run(count: int, seed: int, door: Door, through: Through | None = None)
             outcomes[number] = receipt.outcome
             attempts += receipt.attempts
 
+    inner: Transport
     async with AsyncExitStack() as stack:
-        if door == "sockets":
+        if door == "in process":
+            url, inner = "http://localhost/checkout/order", SandboxTransport(sandbox)
+        else:
             server = await stack.enter_async_context(SandboxServer(sandbox))
             url = server.url
             if through is not None:
                 url = await stack.enter_async_context(through(url))
-            inner: Transport = AiohttpTransport()
-        else:
-            url, inner = "http://localhost/checkout/order", SandboxTransport(sandbox)
+            inner = AiohttpTransport() if door == "aiohttp" else HttptoolsTransport()
         refusing = Refusing(inner, rng)
         client = await stack.enter_async_context(
             OrderClient(
@@ -189,7 +191,7 @@ NOTHING_DONE = (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
 
 
 def main(arguments: Any = None) -> int:
-    """Run several seeds over both doors and print what came of each; 1 if there was a violation."""
+    """Run several seeds through every door and print what came of each; 1 if there was a violation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int)
     parser.add_argument("--seeds", type=int, default=1)

@@ -62,12 +62,14 @@ async def test_a_closed_transport_opens_no_new_connections() -> None:
 
 FORK = """
 import asyncio, os, sys
+import norce_order_async
 from norce_order_async import OrderClient, delete_consent
 
 async def call():
     return (await delete_consent(client, "o_123", "ci")).status
 
-client = OrderClient(base_url=sys.argv[1], merchant="m", channel="1", auth="token")
+client = OrderClient(base_url=sys.argv[1], merchant="m", channel="1", auth="token",
+                     transport=getattr(norce_order_async, sys.argv[2])())
 statuses = [asyncio.run(call())]
 
 async def fork_with_open_connections():
@@ -91,12 +93,14 @@ print(statuses, code)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("transport", ["AiohttpTransport", "HttptoolsTransport"])
 @pytest.mark.asyncio
-async def test_one_client_works_before_and_after_a_fork_on_both_sides() -> None:
+async def test_one_client_works_before_and_after_a_fork_on_both_sides(transport: str) -> None:
     async with RawServer() as server:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error", "-c", FORK, server.url, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+            sys.executable, "-W", "error", "-c", FORK, server.url, transport,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         out, err = await process.communicate()
     assert (out.decode().strip(), err.decode()) == ("[200, 200, 200, 200] 0", "")
     assert len(server.requests) == 6

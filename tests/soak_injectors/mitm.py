@@ -38,7 +38,7 @@ async def soak(count: int, seed: int) -> list[str]:
                 programs.append(program)
                 yield f"http://127.0.0.1:{program.port}{urlsplit(origin).path}"
 
-    result = await run(count, seed, "sockets", proxy)
+    result = await run(count, seed, "aiohttp", proxy)
     said = programs[0].last_words.strip().splitlines()
     account: dict[str, Any] = json.loads(said.pop()) if said else {"requests": 0, "faults": {}}
     told = ", ".join(f"{number:,} {kind}" for kind, number in result.outcomes.most_common())
