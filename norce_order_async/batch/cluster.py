@@ -181,12 +181,10 @@ class ClusterBatch(Engine):
         return super()._reason if self._workers else "no worker has joined the cluster"
 
     async def _make(self, item: Item, *, probe: bool) -> Made:
-        before = item.maybe_applied
         reply: Waiting = asyncio.get_running_loop().create_future()
         self._add(item, reply)
         ending = await reply
         if ending is None:
-            item.maybe_applied = before
             item.last = item.left(NOT_TRIED, "not tried")
             raise asyncio.CancelledError
         entry = item.entry
@@ -225,6 +223,7 @@ class ClusterBatch(Engine):
             entries=[_entry(item) for item, _ in parcel],
             rate=None if self._rate is None else self._rate / max(1, self._workers),
         )
+        before = [item.maybe_applied for item, _ in parcel]
         for item, _ in parcel:
             item.maybe_applied = True  # until its outcome says otherwise
         try:
@@ -240,7 +239,9 @@ class ClusterBatch(Engine):
                 reply.cancel()
         else:
             self._heed(answer)
-            for (_, reply), ending in zip(parcel, answer.endings, strict=True):
+            for (item, reply), ending, perhaps in zip(parcel, answer.endings, before, strict=True):
+                if ending is None:
+                    item.maybe_applied = perhaps or answer.redelivered
                 _settle(reply, ending)
 
     async def _answer(self, chunk: Chunk) -> Reply:

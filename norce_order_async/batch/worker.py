@@ -60,6 +60,7 @@ class Reply:
     Attributes:
         worker: The worker's address.
         endings: How each change ended; None for one that was not even looked at.
+        redelivered: Whether a worker that is lost had begun this chunk before.
         worked: Whether the server has answered this worker anything.
         stopped: Why the worker takes no more.
         error: What it was told by a server that could not be reached, or would have none of it.
@@ -68,6 +69,7 @@ class Reply:
 
     worker: str
     endings: list[Ending | None]
+    redelivered: bool = False
     worked: bool = False
     stopped: str | None = None
     error: Exception | None = None
@@ -149,7 +151,8 @@ class Host(WorkerPlugin):
         try:
             desk = self._desk or self._open()
         except Exception as error:
-            return Reply(worker=address, endings=[None] * len(chunk.entries), failure=_sendable(error))
+            endings: list[Ending | None] = [None] * len(chunk.entries)
+            return Reply(worker=address, endings=endings, redelivered=redelivered, failure=_sendable(error))
         desk.set_rate(chunk.rate)
         entries = chunk.entries
         if redelivered:
@@ -158,6 +161,7 @@ class Host(WorkerPlugin):
         return Reply(
             worker=address,
             endings=endings,
+            redelivered=redelivered,
             worked=desk.worked,
             stopped=desk.stopped,
             error=None if desk.error is None else _sendable(desk.error),
@@ -198,10 +202,11 @@ async def make_chunk(chunk: Chunk) -> Reply:
     """The task that makes a chunk."""
     worker: Any = distributed.get_worker()
     host = worker.plugins.get(chunk.batch)
-    if not isinstance(host, Host):
-        return Reply(worker=worker.address, endings=[None] * len(chunk.entries), stopped="the batch has ended")
     # The scheduler knows whether a worker that is lost by now has begun this chunk before.
     redelivered = await worker.scheduler.event_is_set(name=chunk.name)
+    if not isinstance(host, Host):
+        endings: list[Ending | None] = [None] * len(chunk.entries)
+        return Reply(worker=worker.address, endings=endings, redelivered=redelivered, stopped="the batch has ended")
     await worker.scheduler.event_set(name=chunk.name)
     return await host.make(chunk, worker.address, redelivered=redelivered)
 

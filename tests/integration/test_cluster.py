@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, Event, LocalCluster
 from support import RawServer
 
 from norce_order_async import (
@@ -192,6 +192,32 @@ async def test_what_stops_a_worker_stops_the_batch(monkeypatch: pytest.MonkeyPat
     left = [outcome for outcome in outcomes if outcome.outcome is OutcomeKind.NOT_SENT]
     assert len(left) + sandbox.count == len(outcomes)
     assert left[-1].error == "NotTried"
+
+
+async def test_what_a_lost_worker_may_have_made_is_not_said_to_be_unsent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("NORCE_TOKEN")  # so that the worker looks at nothing
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(20)]
+    connect: Any = Client
+    event: Any = Event
+    async with dask(1) as cluster, sandbox_of(1) as (_, settings), connect(cluster, asynchronous=True) as client:
+        with Journal.open(tmp_path / "journal", inputs=[], target="a sandbox") as journal:
+            batch = ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal, chunk=10)
+            # As a worker does that begins the chunk.
+            await event(f"{batch._name}-1", client=client).set()  # pyright: ignore[reportPrivateUsage]
+            outcomes: list[Outcome] = []
+
+            async def run() -> None:
+                async for outcome in batch:
+                    outcomes.append(outcome)
+
+            with pytest.raises(ConfigurationError, match="no token"):
+                await run()
+            assert kinds_of(outcomes)["unknown"] == 10
+            assert [number for number, state in journal.states(1, 20).items() if state.outcome is None] == [
+                *range(1, 11)
+            ]
 
 
 async def test_the_rate_is_shared_by_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
