@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import uuid
@@ -120,7 +121,8 @@ class ClusterBatch(Engine):
         )
         self._cluster = cluster
         self._rate = rate
-        self._host = Host(settings, concurrency=concurrency, patience=patience)
+        parent = os.getpid() if isinstance(cluster, int) else None
+        self._host = Host(settings, concurrency=concurrency, patience=patience, parent=parent)
         self._name = f"norce-order-{uuid.uuid4().hex}"
         self._client: Any = None
         self._workers = 0

@@ -2,6 +2,8 @@
 
 import asyncio
 import copy
+import os
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
@@ -137,14 +139,35 @@ class Desk(Batch):
 
 
 class Host(WorkerPlugin):
-    """Keeps a worker's desk and client from the first chunk to the end of the batch."""
+    """Keeps a worker's desk and client from the first chunk to the end of the batch.
 
-    def __init__(self, settings: Mapping[str, Any], *, concurrency: int | Literal["auto"], patience: float) -> None:
+    Args:
+        settings: Arguments of :meth:`OrderClient.from_env`.
+        concurrency: How many changes at once.
+        patience: Seconds to wait for a server that cannot be reached.
+        parent: The process that started the workers for this batch alone, and that decides what Ctrl-C means to them.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        concurrency: int | Literal["auto"],
+        patience: float,
+        parent: int | None = None,
+    ) -> None:
         self._settings = dict(settings)
+        self._parent = parent
         self._concurrency: int | Literal["auto"] = concurrency
         self._patience = patience
         self._client: OrderClient | None = None
         self._desk: Desk | None = None
+
+    def setup(self, worker: Any) -> None:
+        """Leave Ctrl-C to the process that started this one, also where it started it after another one was lost."""
+        if self._parent == os.getppid():
+            with suppress(ValueError):  # not the main thread: Python gives it no signals
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     async def make(self, chunk: Chunk, address: str, *, redelivered: bool) -> Reply:
         """Make the changes of a chunk; raises nothing."""
