@@ -114,6 +114,7 @@ class ClusterBatch(Engine):
             changes,
             clock=clock,
             pace=Pace(concurrency=self._chunk, rate=rate, clock=clock),
+            scope=(settings.get("merchant"), settings.get("channel")),
             max_failures=max_failures,
             patience=patience,
             journal=journal,

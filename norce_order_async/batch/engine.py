@@ -11,7 +11,7 @@ from typing import Self
 import attrs
 
 from norce_order_async.batch.blocks import Changes, Numbered, blocks
-from norce_order_async.batch.items import INTERRUPTED, NOT_TRIED, Item, bad_line
+from norce_order_async.batch.items import INTERRUPTED, NOT_TRIED, Item, Scope, bad_line
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.outage import Outage, passes, throttled
 from norce_order_async.batch.outcomes import Outcome
@@ -88,6 +88,7 @@ class Engine(abc.ABC):
         patience: Seconds to wait for a server that cannot be reached.
         journal: Where every change is written down, so that the batch can be continued.
         only: With a journal, make those changes again that ended so, and no others.
+        scope: The merchant and channel of changes that name none, as far as they are known.
 
     Raises:
         ConfigurationError: An argument that is wrong.
@@ -99,6 +100,7 @@ class Engine(abc.ABC):
         *,
         clock: Clock,
         pace: Pace,
+        scope: Scope,
         max_failures: int | None,
         patience: float,
         journal: Journal | None,
@@ -107,6 +109,7 @@ class Engine(abc.ABC):
         self._changes = changes
         self._clock = clock
         self._pace = pace
+        self._scope = scope
         self._outage = Outage(clock, patience)
         self._max_failures = None if max_failures is None else check_count("max_failures", max_failures)
         self._journal = journal
@@ -280,7 +283,7 @@ class Engine(abc.ABC):
             if entry.change is None:
                 self._end(bad_line(numbered.number, entry))
                 continue
-            item = Item(number=numbered.number, entry=entry, change=entry.change)
+            item = Item(number=numbered.number, entry=entry, change=entry.change, scope=self._scope)
             item.maybe_applied = redelivered or entry.redelivered
             item.request_id = entry.request_id or item.request_id
             items.append(item)

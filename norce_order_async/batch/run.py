@@ -77,6 +77,7 @@ class Batch(Engine):
             changes,
             clock=client.clock,
             pace=Pace(concurrency=concurrency, maximum=client.stats().slots, rate=rate, clock=client.clock),
+            scope=(client.merchant, client.channel),
             max_failures=max_failures,
             patience=patience,
             journal=journal,
