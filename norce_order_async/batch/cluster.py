@@ -81,7 +81,8 @@ class ClusterBatch(Engine):
         max_failures: Stop after so many changes that failed.
         patience: Seconds to wait for a server that cannot be reached, and for a first worker.
         journal: Where every change is written down, so that the batch can be continued.
-        only: With a journal, make those changes again that ended so, and no others.
+        only: With a journal, make those changes again that ended so, and what was done to the same resources after
+            them; see :func:`run_batch`.
         chunk: How many changes go to a worker at once, at most.
 
     Raises:

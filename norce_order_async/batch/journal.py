@@ -65,6 +65,13 @@ _CLOSE = """
         request_id = excluded.request_id, error = excluded.error, message = excluded.message,
         record = excluded.record, attributes = excluded.attributes
 """
+_DONE = frozenset(kind.value for kind in OutcomeKind if kind.done)
+# What a change is about, where its record tells it: an operation of one's own may be about anything.
+_OPERATIONS = "'patch_consent', 'delete_consent', 'patch_attributes'"
+_RESOURCE = """json_array(
+    coalesce(json_extract(record, '$.merchant'), ?), coalesce(json_extract(record, '$.channel'), ?),
+    json_extract(record, '$.order_id'), json_extract(record, '$.consent_id')
+)"""
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
         attributes
@@ -102,10 +109,12 @@ class State:
     Attributes:
         outcome: Its outcome; None when it was marked and its outcome never written.
         digest: The checksum of its entry.
+        reopened: Whether it was done, and is to be made once more.
     """
 
     outcome: OutcomeKind | None
     digest: int | None
+    reopened: bool = False
 
 
 @attrs.frozen
@@ -386,9 +395,42 @@ class Journal(_Account):
         rows = self._read("SELECT number, open, outcome, digest FROM changes WHERE number BETWEEN ? AND ?", first, last)
         with _reading(self.path):
             return {
-                number: State(None if is_open else OutcomeKind(outcome), digest)
+                number: State(None if is_open else OutcomeKind(outcome), digest, bool(is_open) and outcome in _DONE)
                 for number, is_open, outcome, digest in rows
             }
+
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+        """Open again what was done after a change of the same resource that ended so, and that is now made again.
+
+        Otherwise the older change would be the last one. It is one step, so that a run that is killed or stopped
+        after it is continued with all of them.
+
+        Args:
+            only: How changes ended that are made again.
+            merchant: Whose orders the changes are about that do not say it.
+            channel: The channel of those that do not say it.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        kinds = [kind.value for kind in only]
+        wanted = f"(NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
+        if OutcomeKind.UNKNOWN in only:
+            wanted += " OR open"
+        scope = (merchant, channel)
+        with self._writing():
+            self._db.execute("CREATE TEMP TABLE again (resource TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+            self._db.execute(
+                f"INSERT INTO again SELECT {_RESOURCE} AS resource, min(number) FROM changes "
+                f"WHERE op IN ({_OPERATIONS}) AND ({wanted}) GROUP BY resource",
+                (*scope, *kinds),
+            )
+            self._db.execute(
+                f"UPDATE changes SET open = 1 WHERE NOT open AND outcome IN ({', '.join(map(repr, sorted(_DONE)))}) "
+                f"AND op IN ({_OPERATIONS}) AND number > (SELECT number FROM again WHERE resource = {_RESOURCE})",
+                scope,
+            )
+            self._db.execute("DROP TABLE again")
 
     def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
         """Write down how fast the batch is; see :class:`Sample`.
