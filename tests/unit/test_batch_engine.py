@@ -791,7 +791,11 @@ async def failed_once(path: Path) -> tuple[OrderClient, Origin]:
 
 async def test_what_is_made_again_does_not_undo_what_was_done_after_it(path: Path) -> None:
     client, origin = await failed_once(path)
-    origin.answer = lambda sent: 404 if sent.method == "DELETE" else 200
+
+    def gone(sent: Sent) -> Answer:
+        return 404 if sent.method == "DELETE" else 200
+
+    origin.answer = gone
     with journal_at(path) as journal:
         batch = Batch(client, about_one_order(), journal=journal, only=[OutcomeKind.REJECTED])
         outcomes = await outcomes_of(batch)
