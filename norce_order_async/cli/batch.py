@@ -179,7 +179,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
-        auth = None if options.cluster is None else "not used here"
+        auth = None if options.cluster is None else "not-used-here"
         return client_from(options, retry=retry, timeout=timeout, limit=limit, auth=auth)
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 

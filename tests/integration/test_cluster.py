@@ -324,6 +324,27 @@ async def test_the_command_starts_workers_and_ends_them(tmp_path: Path) -> None:
     await _until(lambda: not _group_members(process.pid))
 
 
+async def test_the_command_runs_on_a_cluster_that_is_there_and_needs_no_token_itself(tmp_path: Path) -> None:
+    _write_changes(tmp_path, 300)
+    kind: Any = LocalCluster
+    async with (
+        kind(n_workers=2, threads_per_worker=4, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+             scheduler_kwargs={"dashboard": False}, asynchronous=True, silence_logs=50) as cluster,
+        sandbox_of(300) as (sandbox, settings),
+    ):  # fmt: skip
+        command = [sys.executable, "-m", "norce_order_async", "batch", "run", "changes.jsonl"]
+        command += ["--cluster", cluster.scheduler_address, "--base-url", settings["base_url"]]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
+        env |= {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"}
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        output, errors = await process.communicate()
+        assert sandbox.count == 300
+    assert process.returncode == 0, errors
+    assert b"300 changes in" in output
+
+
 def _workers(parent: int) -> list[int]:
     found = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(maxsplit=2) for line in found.splitlines()]
