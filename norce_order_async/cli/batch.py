@@ -67,6 +67,10 @@ def _check_outputs(options: argparse.Namespace) -> None:
                 raise ConfigurationError(f"--{flag} {name!r} is not the name of a file in a folder that exists")
             if flag == "report":
                 check_report_name(path)
+            # A journal says so by itself, because it is written at once; what is written at the end would be too late.
+            is_special = path.exists() and not path.is_file()
+            if flag != "journal" and not is_special and not os.access(path.resolve().parent, os.W_OK):
+                raise ConfigurationError(f"--{flag} {name!r}: its folder cannot be written")
         except OSError as error:
             raise ConfigurationError(f"--{flag} {name!r}: {error.strerror or error}") from None
         taken[name] = f"--{flag}"

@@ -271,6 +271,19 @@ def test_a_dry_run_finds_what_cannot_be_sent_just_as_a_run_does(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("flag", ["--report", "--html"])
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path, flag: str) -> None:
+    write(tmp_path, *GOOD)
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    result = run("batch", "run", "changes.jsonl", "--sandbox", flag, "folder/file", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert f"{flag} 'folder/file': its folder cannot be written" in result.stderr
+    assert not (tmp_path / JOURNAL).exists()
+
+
+@pytest.mark.parametrize("flag", ["--report", "--html"])
 def test_a_batch_is_accounted_for_also_when_its_report_cannot_be_written(tmp_path: Path, flag: str) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs a device that is always full")
