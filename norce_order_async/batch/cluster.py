@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import uuid
@@ -80,7 +81,8 @@ class ClusterBatch(Engine):
         max_failures: Stop after so many changes that failed.
         patience: Seconds to wait for a server that cannot be reached, and for a first worker.
         journal: Where every change is written down, so that the batch can be continued.
-        only: With a journal, make those changes again that ended so, and no others.
+        only: With a journal, make those changes again that ended so, and what was done to the same resources after
+            them; see :func:`run_batch`.
         chunk: How many changes go to a worker at once, at most.
 
     Raises:
@@ -113,6 +115,7 @@ class ClusterBatch(Engine):
             changes,
             clock=clock,
             pace=Pace(concurrency=self._chunk, rate=rate, clock=clock),
+            scope=(settings.get("merchant"), settings.get("channel")),
             max_failures=max_failures,
             patience=patience,
             journal=journal,
@@ -120,7 +123,8 @@ class ClusterBatch(Engine):
         )
         self._cluster = cluster
         self._rate = rate
-        self._host = Host(settings, concurrency=concurrency, patience=patience)
+        parent = os.getpid() if isinstance(cluster, int) else None
+        self._host = Host(settings, concurrency=concurrency, patience=patience, parent=parent)
         self._name = f"norce-order-{uuid.uuid4().hex}"
         self._client: Any = None
         self._workers = 0
@@ -181,12 +185,10 @@ class ClusterBatch(Engine):
         return super()._reason if self._workers else "no worker has joined the cluster"
 
     async def _make(self, item: Item, *, probe: bool) -> Made:
-        before = item.maybe_applied
         reply: Waiting = asyncio.get_running_loop().create_future()
         self._add(item, reply)
         ending = await reply
         if ending is None:
-            item.maybe_applied = before
             item.last = item.left(NOT_TRIED, "not tried")
             raise asyncio.CancelledError
         entry = item.entry
@@ -225,6 +227,7 @@ class ClusterBatch(Engine):
             entries=[_entry(item) for item, _ in parcel],
             rate=None if self._rate is None else self._rate / max(1, self._workers),
         )
+        before = [item.maybe_applied for item, _ in parcel]
         for item, _ in parcel:
             item.maybe_applied = True  # until its outcome says otherwise
         try:
@@ -240,7 +243,9 @@ class ClusterBatch(Engine):
                 reply.cancel()
         else:
             self._heed(answer)
-            for (_, reply), ending in zip(parcel, answer.endings, strict=True):
+            for (item, reply), ending, perhaps in zip(parcel, answer.endings, before, strict=True):
+                if ending is None:
+                    item.maybe_applied = perhaps or answer.redelivered
                 _settle(reply, ending)
 
     async def _answer(self, chunk: Chunk) -> Reply:

@@ -11,7 +11,7 @@ from typing import Self
 import attrs
 
 from norce_order_async.batch.blocks import Changes, Numbered, blocks
-from norce_order_async.batch.items import INTERRUPTED, NOT_TRIED, Item, bad_line
+from norce_order_async.batch.items import INTERRUPTED, NOT_TRIED, Item, Scope, bad_line
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.outage import Outage, passes, throttled
 from norce_order_async.batch.outcomes import Outcome
@@ -87,7 +87,9 @@ class Engine(abc.ABC):
         max_failures: Stop after so many changes that failed.
         patience: Seconds to wait for a server that cannot be reached.
         journal: Where every change is written down, so that the batch can be continued.
-        only: With a journal, make those changes again that ended so, and no others.
+        only: With a journal, make those changes again that ended so, and what was done to the same resources after
+            them, so that the last change stays the last.
+        scope: The merchant and channel of changes that name none, as far as they are known.
 
     Raises:
         ConfigurationError: An argument that is wrong.
@@ -99,6 +101,7 @@ class Engine(abc.ABC):
         *,
         clock: Clock,
         pace: Pace,
+        scope: Scope,
         max_failures: int | None,
         patience: float,
         journal: Journal | None,
@@ -107,6 +110,7 @@ class Engine(abc.ABC):
         self._changes = changes
         self._clock = clock
         self._pace = pace
+        self._scope = scope
         self._outage = Outage(clock, patience)
         self._max_failures = None if max_failures is None else check_count("max_failures", max_failures)
         self._journal = journal
@@ -219,6 +223,8 @@ class Engine(abc.ABC):
     async def _feed(self) -> None:
         rest: list[Numbered] = []
         try:
+            if self._journal is not None and self._only is not None:
+                self._journal.reopen(self._only, *self._scope)
             async with aclosing(blocks(self._changes, self._block_size, rest)) as source:
                 while await self._until_room() and (block := await anext(source, None)) is not None:
                     self._take(block)
@@ -280,7 +286,7 @@ class Engine(abc.ABC):
             if entry.change is None:
                 self._end(bad_line(numbered.number, entry))
                 continue
-            item = Item(number=numbered.number, entry=entry, change=entry.change)
+            item = Item(number=numbered.number, entry=entry, change=entry.change, scope=self._scope)
             item.maybe_applied = redelivered or entry.redelivered
             item.request_id = entry.request_id or item.request_id
             items.append(item)
@@ -304,8 +310,11 @@ class Engine(abc.ABC):
                     f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
                 )
             outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
-            still_open = state is None or state.outcome is None
-            if still_open if self._only is None else outcome in self._only:
+            if self._only is None:
+                is_wanted = state is None or state.outcome is None
+            else:
+                is_wanted = outcome in self._only or (state is not None and state.reopened)
+            if is_wanted:
                 wanted.append((numbered, outcome is OutcomeKind.UNKNOWN))
             else:
                 self._passed += 1

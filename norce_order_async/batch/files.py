@@ -39,7 +39,7 @@ _OTHERS = {b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PK\3\4": "a
 _COLUMNS = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _ONE_OBJECT = "each line is one object, without brackets around the lines or commas after them"
-_POSITION = re.compile(r": line 1 column (\d+) \(char \d+\)$")
+_POSITION = re.compile(r"(?: at)?: line 1 column (\d+) \(char \d+\)$")
 
 _Meaning = tuple[Change | None, str | None, JSON]
 """What a line says: a change, or a problem and what was read."""

@@ -185,7 +185,7 @@ def _next(story: Story) -> str:
     if summary.outcomes[OutcomeKind.REJECTED]:
         steps.append(("Run that file, once what was rejected in it is corrected", [*run[:3], "failed.jsonl"], ""))
     elif again and not story.can_be_read_again:
-        steps.append(("Run that file; this is safe", [*run[:3], "failed.jsonl"], ""))
+        steps.append(("Run that file, without what later lines have overtaken", [*run[:3], "failed.jsonl"], ""))
     if not steps:
         return ""
     items = "".join(

@@ -17,6 +17,7 @@ NOT_TRIED = "NotTried"
 INTERRUPTED = "Interrupted"
 """The error of a change that was ended while it was made."""
 
+Scope = tuple[str | None, str | None]
 Key = tuple[str | None, str | None, str, str]
 
 
@@ -28,6 +29,7 @@ class Item:
         number: Its place in the input, from 1.
         entry: The entry that it came in.
         change: The change.
+        scope: The merchant and channel that are sent when the change names none, as far as they are known.
         request_id: What is sent as ``x-request-id``.
         maybe_applied: Whether a request of it may have been carried out, in this run or an earlier one.
         rounds: How often it failed in a way that passes and was put back.
@@ -42,6 +44,7 @@ class Item:
     number: int
     entry: Entry
     change: Change
+    scope: Scope = (None, None)
     request_id: str = attrs.field(factory=lambda: uuid.uuid4().hex)
     maybe_applied: bool = False
     rounds: int = 0
@@ -55,7 +58,8 @@ class Item:
     @property
     def key(self) -> Key:
         """What no other change under way may have in common with it."""
-        return (self.change.merchant, self.change.channel, self.change.order_id, self.change.resource)
+        change, (merchant, channel) = self.change, self.scope
+        return (change.merchant or merchant, change.channel or channel, change.order_id, change.resource)
 
     def observe(self, call: Call, attempt: Attempt) -> None:
         """Count an attempt."""

@@ -29,6 +29,7 @@ _VERSION = 1
 _SMALLEST = 512  # bytes of a database; SQLite takes many a shorter file for an empty one
 _WAIT = 10.0
 _WAIT_FOR_LOCK = 0.1  # a reader that looks whether a run is under way holds the lock for a moment
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _UNTOLD = "the run ended before its outcome was known"
 
 # Whatever may be long stands at the end, so that sums need not read over it.
@@ -64,6 +65,13 @@ _CLOSE = """
         request_id = excluded.request_id, error = excluded.error, message = excluded.message,
         record = excluded.record, attributes = excluded.attributes
 """
+_DONE = frozenset(kind.value for kind in OutcomeKind if kind.done)
+# What a change is about, where its record tells it: an operation of one's own may be about anything.
+_OPERATIONS = "'patch_consent', 'delete_consent', 'patch_attributes'"
+_RESOURCE = """json_array(
+    coalesce(json_extract(record, '$.merchant'), ?), coalesce(json_extract(record, '$.channel'), ?),
+    json_extract(record, '$.order_id'), json_extract(record, '$.consent_id')
+)"""
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
         attributes
@@ -101,10 +109,12 @@ class State:
     Attributes:
         outcome: Its outcome; None when it was marked and its outcome never written.
         digest: The checksum of its entry.
+        reopened: Whether it was done, and is to be made once more.
     """
 
     outcome: OutcomeKind | None
     digest: int | None
+    reopened: bool = False
 
 
 @attrs.frozen
@@ -151,17 +161,26 @@ class _Account:
     @property
     def inputs(self) -> tuple[InputFile, ...]:
         """The files that the batch reads, by the names that they had at first."""
-        return tuple(InputFile(*row) for row in self._read("SELECT name, digest, changes FROM inputs ORDER BY place"))
+        rows = self._read("SELECT name, digest, changes FROM inputs ORDER BY place")
+        with _reading(self.path):
+            return tuple(InputFile(str(name), digest, _count(changes)) for name, digest, changes in rows)
 
     @property
     def target(self) -> str:
         """Where the changes are made: the API's address, merchant and channel."""
-        return str(self._read("SELECT target FROM batch")[0][0])
+        rows = self._read("SELECT target FROM batch")
+        with _reading(self.path):
+            return str(rows[0][0])
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """Every run so far, the first one first."""
-        return tuple(Run(*row) for row in self._read("SELECT started, ended, stopped FROM runs ORDER BY number"))
+        rows = self._read("SELECT started, ended, stopped FROM runs ORDER BY number")
+        with _reading(self.path):
+            return tuple(
+                Run(_time(started), None if ended is None else _time(ended), _text(stopped))
+                for started, ended, stopped in rows
+            )
 
     @property
     def is_running(self) -> bool:
@@ -184,7 +203,7 @@ class _Account:
         """
         is_running = self.is_running
         summary = Summary()
-        with _told(self.path, "read"), self._db:
+        with _reading(self.path), self._db:
             self._db.execute("BEGIN")
             sums = self._db.execute(
                 "SELECT open, outcome, op, count(*), sum(attempts), sum(attempts > 1) FROM changes "
@@ -194,21 +213,22 @@ class _Account:
                 "SELECT open, error, min(number), line, file, message, count(*) FROM changes "
                 "WHERE open OR error IS NOT NULL GROUP BY open, CASE WHEN open THEN NULL ELSE error END ORDER BY 3"
             ).fetchall()
-        for is_open, outcome, op, count, attempts, retried in sums:
-            summary.requests += attempts
-            summary.retried += retried
-            if op is not None:
-                summary.operations[op] += count
-            if not is_open:
-                summary.outcomes[OutcomeKind(outcome)] += count
-            elif is_running:
-                summary.in_flight += count
-            else:
-                summary.outcomes[OutcomeKind.UNKNOWN] += count
+        with _reading(self.path):
+            for is_open, outcome, op, count, attempts, retried in sums:
+                summary.requests += int(attempts)
+                summary.retried += int(retried)
+                if op is not None:
+                    summary.operations[str(op)] += count
+                if not is_open:
+                    summary.outcomes[OutcomeKind(outcome)] += count
+                elif is_running:
+                    summary.in_flight += count
+                else:
+                    summary.outcomes[OutcomeKind.UNKNOWN] += count
         for is_open, error, _, line, file, message, count in problems:
             if is_open and is_running:
                 continue
-            name, text = (INTERRUPTED, _UNTOLD) if is_open else (error, message or "")
+            name, text = (INTERRUPTED, _UNTOLD) if is_open else (str(error), _text(message) or "")
             problem = summary.problems.setdefault(name, Problem(line, text, file))
             problem.count += count
         return summary
@@ -226,24 +246,30 @@ class _Account:
             wanted = f"WHERE (NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
             if OutcomeKind.UNKNOWN in only and not is_running:
                 wanted += " OR open"
-        with _told(self.path, "read"):
+        with _reading(self.path):
             for row in self._db.execute(f"{_ROWS} {wanted} ORDER BY number", kinds):
                 yield _row(row, is_running)
 
     def samples(self) -> Iterator[Sample]:
         """How fast the batch was, moment after moment."""
-        with _told(self.path, "read"):
+        with _reading(self.path):
             for at, concurrency, rate, in_flight, reason in self._db.execute(
                 "SELECT at, concurrency, rate, in_flight, reason FROM samples ORDER BY rowid"
             ):
-                yield Sample(at=at, concurrency=concurrency, rate=rate, in_flight=in_flight, reason=reason)
+                yield Sample(
+                    at=_time(at),
+                    concurrency=int(concurrency),
+                    rate=_seconds(rate),
+                    in_flight=int(in_flight),
+                    reason=_text(reason),
+                )
 
     def close(self) -> None:
         """Close it; once more does nothing."""
         self._db.close()
 
     def _read(self, query: str, *values: object) -> list[Any]:
-        with _told(self.path, "read"):
+        with _reading(self.path):
             return self._db.execute(query, values).fetchall()
 
     def __enter__(self) -> Self:
@@ -366,11 +392,45 @@ class Journal(_Account):
         Raises:
             ConfigurationError: It cannot be read.
         """
-        query = "SELECT number, open, outcome, digest FROM changes WHERE number BETWEEN ? AND ?"
-        return {
-            number: State(None if is_open else OutcomeKind(outcome), digest)
-            for number, is_open, outcome, digest in self._read(query, first, last)
-        }
+        rows = self._read("SELECT number, open, outcome, digest FROM changes WHERE number BETWEEN ? AND ?", first, last)
+        with _reading(self.path):
+            return {
+                number: State(None if is_open else OutcomeKind(outcome), digest, bool(is_open) and outcome in _DONE)
+                for number, is_open, outcome, digest in rows
+            }
+
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+        """Open again what was done after a change of the same resource that ended so, and that is now made again.
+
+        Otherwise the older change would be the last one. It is one step, so that a run that is killed or stopped
+        after it is continued with all of them.
+
+        Args:
+            only: How changes ended that are made again.
+            merchant: Whose orders the changes are about that do not say it.
+            channel: The channel of those that do not say it.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        kinds = [kind.value for kind in only]
+        wanted = f"(NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
+        if OutcomeKind.UNKNOWN in only:
+            wanted += " OR open"
+        scope = (merchant, channel)
+        with self._writing():
+            self._db.execute("CREATE TEMP TABLE again (resource TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+            self._db.execute(
+                f"INSERT INTO again SELECT {_RESOURCE} AS resource, min(number) FROM changes "
+                f"WHERE op IN ({_OPERATIONS}) AND ({wanted}) GROUP BY resource",
+                (*scope, *kinds),
+            )
+            self._db.execute(
+                f"UPDATE changes SET open = 1 WHERE NOT open AND outcome IN ({', '.join(map(repr, sorted(_DONE)))}) "
+                f"AND op IN ({_OPERATIONS}) AND number > (SELECT number FROM again WHERE resource = {_RESOURCE})",
+                scope,
+            )
+            self._db.execute("DROP TABLE again")
 
     def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
         """Write down how fast the batch is; see :class:`Sample`.
@@ -459,6 +519,8 @@ def _recognise(path: Path, db: sqlite3.Connection) -> bool:
         if _code(error) == sqlite3.SQLITE_NOTADB:
             raise _foreign(path) from None
         raise ConfigurationError(f"the journal {path} cannot be opened: {error}") from None
+    except UnicodeDecodeError:  # sqlite3 stumbles over its own message, which quotes what is damaged
+        raise ConfigurationError(f"the journal {path} cannot be opened: it is damaged") from None
     if (application, version, tables) == (0, 0, 0):
         return True
     if application != _APPLICATION:
@@ -533,6 +595,18 @@ def _told(path: Path, what: str) -> Generator[None, None, None]:
         raise ConfigurationError(f"the journal {path} cannot be {what}: {error}") from None
 
 
+@contextmanager
+def _reading(path: Path) -> Generator[None, None, None]:
+    """Tell also of what was read and can be none of ours."""
+    try:
+        with _told(path, "read"):
+            yield
+    except ConfigurationError:
+        raise
+    except (ValueError, TypeError, LookupError) as error:
+        raise ConfigurationError(f"the journal {path} is damaged: {error}") from None
+
+
 def _code(error: sqlite3.Error) -> int:
     """What kind of error it is; the finer kinds are in the higher bits."""
     code: int = getattr(error, "sqlite_errorcode", 0)
@@ -549,6 +623,24 @@ def _is_busy(error: sqlite3.Error) -> bool:
 def _plain(text: str) -> str:
     """Text that SQLite can hold: lone surrogates are escaped."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _seconds(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _time(value: Any) -> float:
+    if not 0 <= (at := float(value)) < _END_OF_TIME:
+        raise ValueError(f"{at} is not a time")
+    return at
+
+
+def _count(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _marked(mark: Mark) -> tuple[object, ...]:
@@ -612,22 +704,22 @@ def _row(values: tuple[Any, ...], is_running: bool) -> Row:
             outcome, error, message = OutcomeKind.UNKNOWN, INTERRUPTED, _UNTOLD
     return Row(
         number=number,
-        line=line,
-        file=file,
+        line=int(line),
+        file=_text(file),
         record=_record(*values[12:]),
         outcome=None if outcome is None else OutcomeKind(outcome),
-        attempts=attempts,
-        started=started,
-        elapsed=elapsed,
-        status=status,
-        request_id=request_id,
-        error=error,
-        message=message,
+        attempts=int(attempts),
+        started=None if started is None else _time(started),
+        elapsed=_seconds(elapsed),
+        status=_count(status),
+        request_id=_text(request_id),
+        error=_text(error),
+        message=_text(message),
     )
 
 
 def _record(record: str | None, attributes: str | None) -> JSON:
-    members = None if record is None else decode_json(record.encode())
+    members = None if record is None else decode_json(str(record).encode())
     if attributes is not None and isinstance(members, dict):
-        members["attributes"] = decode_json(attributes.encode())
+        members["attributes"] = decode_json(str(attributes).encode())
     return members

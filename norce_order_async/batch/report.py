@@ -229,14 +229,23 @@ def _cell(name: str, value: JSON) -> str:
     raise InvalidRequestError(f"{name} cannot stand in a cell")
 
 
+def check_report_name(path: Path) -> None:
+    """See that a report's name does not promise what it is not.
+
+    Raises:
+        ConfigurationError: It says that the report is compressed.
+    """
+    if path.suffix.lower() == ".gz":
+        raise ConfigurationError(f"the report {path} would not be compressed: leave out .gz")
+
+
 def save_report(rows: Iterable[Row | Outcome], path: Path, format: Format | None = None) -> None:
     """Write a report to a file, which appears complete or not at all; one that exists is replaced.
 
     Raises:
         ConfigurationError: It cannot be written, or its name says that it is compressed.
     """
-    if path.suffix.lower() == ".gz":
-        raise ConfigurationError(f"the report {path} would not be compressed: leave out .gz")
+    check_report_name(path)
     with replacing(path, "report") as stream:
         write_report(rows, stream, format or format_of(path))
 

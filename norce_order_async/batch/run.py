@@ -52,8 +52,10 @@ class Batch(Engine):
         max_failures: Stop after so many changes that failed.
         patience: Seconds to wait for a server that cannot be reached.
         journal: Where every change is written down, so that the batch can be continued.
-        only: With a journal, make those changes again that ended so, and no others: ``unknown`` includes changes
-            whose end is not in the journal, ``not_sent`` includes those that it doesn't have at all.
+        only: With a journal, make those changes again that ended so: ``unknown`` includes changes whose end is not
+            in the journal, ``not_sent`` includes those that it doesn't have at all. Later changes of the same
+            resources that were done are made once more after them, so that the last one stays the last; those of
+            classes of your own are not.
         options: Options of every call.
 
     Raises:
@@ -77,6 +79,7 @@ class Batch(Engine):
             changes,
             clock=client.clock,
             pace=Pace(concurrency=concurrency, maximum=client.stats().slots, rate=rate, clock=client.clock),
+            scope=(client.merchant, client.channel),
             max_failures=max_failures,
             patience=patience,
             journal=journal,
@@ -174,8 +177,10 @@ async def run_batch(
         max_failures: Stop after so many changes that failed.
         patience: Seconds to wait for a server that cannot be reached.
         journal: Where every change is written down, so that the batch can be continued.
-        only: With a journal, make those changes again that ended so, and no others: ``unknown`` includes changes
-            whose end is not in the journal, ``not_sent`` includes those that it doesn't have at all.
+        only: With a journal, make those changes again that ended so: ``unknown`` includes changes whose end is not
+            in the journal, ``not_sent`` includes those that it doesn't have at all. Later changes of the same
+            resources that were done are made once more after them, so that the last one stays the last; those of
+            classes of your own are not.
         options: Options of every call.
 
     Raises:

@@ -2,6 +2,8 @@
 
 import asyncio
 import copy
+import os
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
@@ -60,6 +62,7 @@ class Reply:
     Attributes:
         worker: The worker's address.
         endings: How each change ended; None for one that was not even looked at.
+        redelivered: Whether a worker that is lost had begun this chunk before.
         worked: Whether the server has answered this worker anything.
         stopped: Why the worker takes no more.
         error: What it was told by a server that could not be reached, or would have none of it.
@@ -68,6 +71,7 @@ class Reply:
 
     worker: str
     endings: list[Ending | None]
+    redelivered: bool = False
     worked: bool = False
     stopped: str | None = None
     error: Exception | None = None
@@ -135,21 +139,43 @@ class Desk(Batch):
 
 
 class Host(WorkerPlugin):
-    """Keeps a worker's desk and client from the first chunk to the end of the batch."""
+    """Keeps a worker's desk and client from the first chunk to the end of the batch.
 
-    def __init__(self, settings: Mapping[str, Any], *, concurrency: int | Literal["auto"], patience: float) -> None:
+    Args:
+        settings: Arguments of :meth:`OrderClient.from_env`.
+        concurrency: How many changes at once.
+        patience: Seconds to wait for a server that cannot be reached.
+        parent: The process that started the workers for this batch alone, and that decides what Ctrl-C means to them.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        concurrency: int | Literal["auto"],
+        patience: float,
+        parent: int | None = None,
+    ) -> None:
         self._settings = dict(settings)
+        self._parent = parent
         self._concurrency: int | Literal["auto"] = concurrency
         self._patience = patience
         self._client: OrderClient | None = None
         self._desk: Desk | None = None
+
+    def setup(self, worker: Any) -> None:
+        """Leave Ctrl-C to the process that started this one, also where it started it after another one was lost."""
+        if self._parent == os.getppid():
+            with suppress(ValueError):  # not the main thread: Python gives it no signals
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     async def make(self, chunk: Chunk, address: str, *, redelivered: bool) -> Reply:
         """Make the changes of a chunk; raises nothing."""
         try:
             desk = self._desk or self._open()
         except Exception as error:
-            return Reply(worker=address, endings=[None] * len(chunk.entries), failure=_sendable(error))
+            endings: list[Ending | None] = [None] * len(chunk.entries)
+            return Reply(worker=address, endings=endings, redelivered=redelivered, failure=_sendable(error))
         desk.set_rate(chunk.rate)
         entries = chunk.entries
         if redelivered:
@@ -158,6 +184,7 @@ class Host(WorkerPlugin):
         return Reply(
             worker=address,
             endings=endings,
+            redelivered=redelivered,
             worked=desk.worked,
             stopped=desk.stopped,
             error=None if desk.error is None else _sendable(desk.error),
@@ -198,10 +225,11 @@ async def make_chunk(chunk: Chunk) -> Reply:
     """The task that makes a chunk."""
     worker: Any = distributed.get_worker()
     host = worker.plugins.get(chunk.batch)
-    if not isinstance(host, Host):
-        return Reply(worker=worker.address, endings=[None] * len(chunk.entries), stopped="the batch has ended")
     # The scheduler knows whether a worker that is lost by now has begun this chunk before.
     redelivered = await worker.scheduler.event_is_set(name=chunk.name)
+    if not isinstance(host, Host):
+        endings: list[Ending | None] = [None] * len(chunk.entries)
+        return Reply(worker=worker.address, endings=endings, redelivered=redelivered, stopped="the batch has ended")
     await worker.scheduler.event_set(name=chunk.name)
     return await host.make(chunk, worker.address, redelivered=redelivered)
 

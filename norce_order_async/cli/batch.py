@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from norce_order_async.batch.engine import Engine
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, JournalReader, discard
-from norce_order_async.batch.report import save_report
+from norce_order_async.batch.report import check_report_name, save_report
 from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
@@ -65,6 +65,12 @@ def _check_outputs(options: argparse.Namespace) -> None:
                     raise ConfigurationError(f"{path} is {what}: choose another --{flag}")
             if not path.name or path.is_dir() or not path.resolve().parent.is_dir():
                 raise ConfigurationError(f"--{flag} {name!r} is not the name of a file in a folder that exists")
+            if flag == "report":
+                check_report_name(path)
+            # A journal says so by itself, because it is written at once; what is written at the end would be too late.
+            is_special = path.exists() and not path.is_file()
+            if flag != "journal" and not is_special and not os.access(path.resolve().parent, os.W_OK):
+                raise ConfigurationError(f"--{flag} {name!r}: its folder cannot be written")
         except OSError as error:
             raise ConfigurationError(f"--{flag} {name!r}: {error.strerror or error}") from None
         taken[name] = f"--{flag}"
@@ -135,18 +141,33 @@ async def _run(
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
         )
-        if options.report is not None:
-            save_report(written.rows(), Path(options.report))
-        if options.html is not None:
-            from norce_order_async.batch.html import write_html
-
-            write_html(written, Path(options.html))
+        unwritten = _write_reports(options, written)
     print_account(account, as_json=options.output == "json")
+    for problem in unwritten:
+        tell(f"norce-order: {problem}")
     if interrupted:
         return 130
     if hopeless:
         return 3
-    return 1 if account.summary.failed or account.left or account.stopped is not None else 0
+    return 1 if account.summary.failed or account.left or account.stopped is not None or unwritten else 0
+
+
+def _write_reports(options: argparse.Namespace, journal: JournalReader) -> list[ConfigurationError]:
+    """Write what is asked for, and return why some of it could not be: the batch has run, and is accounted for."""
+    problems: list[ConfigurationError] = []
+    if options.report is not None:
+        try:
+            save_report(journal.rows(), Path(options.report))
+        except ConfigurationError as error:
+            problems.append(error)
+    if options.html is not None:
+        from norce_order_async.batch.html import write_html
+
+        try:
+            write_html(journal, Path(options.html))
+        except ConfigurationError as error:
+            problems.append(error)
+    return problems
 
 
 def _advice(batch: Engine) -> str | None:
@@ -162,7 +183,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
-        auth = None if options.cluster is None else "not used here"
+        auth = None if options.cluster is None else "not-used-here"
         return client_from(options, retry=retry, timeout=timeout, limit=limit, auth=auth)
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 

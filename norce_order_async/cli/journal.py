@@ -21,7 +21,8 @@ def batch_status(options: argparse.Namespace) -> int:
         total = None if not files or None in counts else sum(count or 0 for count in counts)
         run = journal.runs[-1]
         began = f"{datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        if journal.is_running:
+        is_running = journal.is_running
+        if is_running:
             state = f"running since {began}"
         elif run.ended is None:
             state = f"the last run, of {began}, was killed"
@@ -35,7 +36,7 @@ def batch_status(options: argparse.Namespace) -> int:
             state=state,
             stopped=run.stopped,
             journal=path,
-            goes_on=not path.name.endswith(".sandbox.journal"),
+            goes_on=not is_running and not path.name.endswith(".sandbox.journal"),
         )
     print_account(account, as_json=options.output == "json")
     summary = account.summary

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import attrs
 
+from norce_order_async.batch.changes import Change, PatchAttributes
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.items import INTERRUPTED
 from norce_order_async.batch.journal import Sample
 from norce_order_async.batch.report import Summary
-from norce_order_async.codec import encode_shown
-from norce_order_async.errors import printable
+from norce_order_async.codec import encode, encode_shown
+from norce_order_async.errors import InvalidRequestError, printable
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.wire import JSON
 
@@ -76,12 +77,13 @@ def print_check(source: Input, *, as_json: bool) -> int:
     problems: list[tuple[str, str]] = []
     bad = 0
     for entry in source:
-        if entry.change is not None:
+        problem = entry.problem if entry.change is None else _unsendable(entry.change)
+        if entry.change is not None and problem is None:
             operations[entry.change.op] += 1
             continue
         bad += 1
         if len(problems) < _FIRST_PROBLEMS:
-            problems.append((_place(entry.file, entry.line), entry.problem or ""))
+            problems.append((_place(entry.file, entry.line), problem or ""))
     if as_json:
         print(
             encode_shown(
@@ -105,6 +107,16 @@ def print_check(source: Input, *, as_json: bool) -> int:
         lines.append(("dim", f"  and {bad - len(problems):,} more"))
     _print_lines(lines)
     return 1 if bad else 0
+
+
+def _unsendable(change: Change) -> str | None:
+    """Why a change that can be read cannot be sent, if it cannot: what the request holds is checked only there."""
+    if isinstance(change, PatchAttributes):
+        try:
+            encode(change.attributes)
+        except InvalidRequestError as error:
+            return str(error)
+    return None
 
 
 def _lines(account: Account) -> list[Line]:

@@ -20,6 +20,7 @@ from command import CLI, run
 from norce_order_async import ConfigurationError, JournalReader
 
 TOKEN = "sandbox-token"
+JOURNAL = "changes.jsonl.sandbox.journal"
 
 GOOD: list[dict[str, Any]] = [
     {"op": "patch_consent", "order_id": "o_1", "consent_id": "ci", "checked": True},
@@ -251,6 +252,61 @@ def test_a_dry_run_checks_every_line_and_sends_nothing(tmp_path: Path) -> None:
     assert (told["code"], told["total"], told["bad"]) == (0, 3, 0)
 
 
+def test_a_dry_run_finds_what_cannot_be_sent_just_as_a_run_does(tmp_path: Path) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(70):
+        deep = {"a": deep}
+    bad = ({"a": "x" * 2**20}, deep, {"a": "\ud800"})
+    write(tmp_path, GOOD[1], *({**GOOD[1], "attributes": attributes} for attributes in bad))
+    checked = batch("changes.jsonl", "--dry-run", cwd=tmp_path)
+    assert (checked["code"], checked["total"], checked["bad"], checked["operations"]) == (
+        1,
+        4,
+        3,
+        {"patch_attributes": 1},
+    )
+    assert batch("changes.jsonl", "--sandbox", cwd=tmp_path)["outcomes"]["not_sent"] == 3
+    said = {f"line {line['_line']}": line["_message"] for line in report(JOURNAL, "--only", "failed", cwd=tmp_path)}
+    assert {problem["place"]: problem["message"] for problem in checked["problems"]} == said
+
+
+@pytest.mark.parametrize("flag", ["--report", "--html"])
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path, flag: str) -> None:
+    write(tmp_path, *GOOD)
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    result = run("batch", "run", "changes.jsonl", "--sandbox", flag, "folder/file", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert f"{flag} 'folder/file': its folder cannot be written" in result.stderr
+    assert not (tmp_path / JOURNAL).exists()
+
+
+@pytest.mark.parametrize("flag", ["--report", "--html"])
+def test_a_batch_is_accounted_for_also_when_its_report_cannot_be_written(tmp_path: Path, flag: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs a device that is always full")
+    write(tmp_path, *GOOD)
+    result = run("batch", "run", "changes.jsonl", "--sandbox", flag, "/dev/full", "--output", "json", cwd=tmp_path)
+    assert json.loads(result.stdout)["done"] == 3
+    assert "/dev/full cannot be written: No space left on device" in result.stderr
+    assert result.returncode == 1
+
+
+def test_status_of_a_batch_that_runs_does_not_tell_to_start_it_again(tmp_path: Path) -> None:
+    write(tmp_path, *many(2000))
+    process = start("--sandbox", "--fault", "latency:0.05", "--journal", "my.journal", cwd=tmp_path)
+    until_some_are_done(process, tmp_path, "my.journal")
+    says = run("batch", "status", "my.journal", cwd=tmp_path)
+    process.kill()
+    process.communicate()
+    assert "The same command goes on" in run("batch", "status", "my.journal", cwd=tmp_path).stdout
+    assert "Running since" in says.stdout
+    assert "left" in says.stdout
+    assert "same command" not in says.stdout
+
+
 def test_it_stops_after_so_many_failures_and_goes_on_later(sandbox: dict[str, str], tmp_path: Path) -> None:
     bad = [{**GOOD[0], "order_id": f"absent_{n}"} for n in range(300)]
     write(tmp_path, *bad, *many(300))
@@ -276,7 +332,14 @@ def test_the_input_is_never_overwritten(tmp_path: Path, flag: str, name: str) ->
 
 
 @pytest.mark.parametrize(
-    ("flag", "name"), [("--report", ""), ("--html", "."), ("--journal", "x" * 300), ("--report", "absent/file")]
+    ("flag", "name"),
+    [
+        ("--report", ""),
+        ("--html", "."),
+        ("--journal", "x" * 300),
+        ("--report", "absent/file"),
+        ("--report", "r.csv.gz"),
+    ],
 )
 def test_what_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path, flag: str, name: str) -> None:
     write(tmp_path, *GOOD)

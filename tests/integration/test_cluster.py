@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, Event, LocalCluster
 from support import RawServer
 
 from norce_order_async import (
@@ -194,6 +194,32 @@ async def test_what_stops_a_worker_stops_the_batch(monkeypatch: pytest.MonkeyPat
     assert left[-1].error == "NotTried"
 
 
+async def test_what_a_lost_worker_may_have_made_is_not_said_to_be_unsent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("NORCE_TOKEN")  # so that the worker looks at nothing
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(20)]
+    connect: Any = Client
+    event: Any = Event
+    async with dask(1) as cluster, sandbox_of(1) as (_, settings), connect(cluster, asynchronous=True) as client:
+        with Journal.open(tmp_path / "journal", inputs=[], target="a sandbox") as journal:
+            batch = ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal, chunk=10)
+            # As a worker does that begins the chunk.
+            await event(f"{batch._name}-1", client=client).set()  # pyright: ignore[reportPrivateUsage]
+            outcomes: list[Outcome] = []
+
+            async def run() -> None:
+                async for outcome in batch:
+                    outcomes.append(outcome)
+
+            with pytest.raises(ConfigurationError, match="no token"):
+                await run()
+            assert kinds_of(outcomes)["unknown"] == 10
+            assert [number for number, state in journal.states(1, 20).items() if state.outcome is None] == [
+                *range(1, 11)
+            ]
+
+
 async def test_the_rate_is_shared_by_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = [DeleteConsent(f"o_{n}", "ci") for n in range(150)]
     rates: list[float | None] = []
@@ -298,11 +324,45 @@ async def test_the_command_starts_workers_and_ends_them(tmp_path: Path) -> None:
     await _until(lambda: not _group_members(process.pid))
 
 
-async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path) -> None:
+async def test_the_command_runs_on_a_cluster_that_is_there_and_needs_no_token_itself(tmp_path: Path) -> None:
+    _write_changes(tmp_path, 300)
+    kind: Any = LocalCluster
+    async with (
+        kind(n_workers=2, threads_per_worker=4, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+             scheduler_kwargs={"dashboard": False}, asynchronous=True, silence_logs=50) as cluster,
+        sandbox_of(300) as (sandbox, settings),
+    ):  # fmt: skip
+        command = [sys.executable, "-m", "norce_order_async", "batch", "run", "changes.jsonl"]
+        command += ["--cluster", cluster.scheduler_address, "--base-url", settings["base_url"]]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
+        env |= {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"}
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        output, errors = await process.communicate()
+        assert sandbox.count == 300
+    assert process.returncode == 0, errors
+    assert b"300 changes in" in output
+
+
+def _workers(parent: int) -> list[int]:
+    found = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in found.splitlines()]
+    return [int(pid) for pid, ppid, command in rows if int(ppid) == parent and "spawn_main" in command]
+
+
+@pytest.mark.parametrize("one_is_lost", [False, True])
+async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path, one_is_lost: bool) -> None:
     _write_changes(tmp_path, 5000)
     process = await _started(tmp_path, "--rate", "100")
     journal = tmp_path / "changes.jsonl.sandbox.journal"
     await _until(lambda: _done(journal) > 50)
+    if one_is_lost:
+        lost = _workers(process.pid)[0]
+        os.kill(lost, signal.SIGKILL)
+        await _until(lambda: len({*_workers(process.pid)} - {lost}) == 2)
+        done = _done(journal)
+        await _until(lambda: _done(journal) > done + 150)  # by now the new one works, too
     os.killpg(process.pid, signal.SIGINT)
     output, errors = await process.communicate()
     assert process.returncode == 130, errors
@@ -310,6 +370,6 @@ async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path) -> No
     assert b"Traceback" not in errors
     with JournalReader.open(journal) as account:
         summary = account.summary()
-    assert set(summary.outcomes) == {OutcomeKind.APPLIED}
-    assert 50 < summary.total < 1000
+    assert set(summary.outcomes) <= {OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED}
+    assert 50 < summary.total < 2000
     await _until(lambda: not _group_members(process.pid))

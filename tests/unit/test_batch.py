@@ -88,7 +88,7 @@ async def test_changes_of_one_resource_are_made_in_the_order_they_came() -> None
         return response
 
     client, _, _ = scripted(call_middlewares=[one_at_a_time])
-    changes = [PatchAttributes(f"o_{n % 3}", {"n": n}) for n in range(60)]
+    changes = [PatchAttributes(f"o_{n % 3}", {"n": n}, merchant="norce" if n % 2 else None) for n in range(60)]
     await outcomes_of(client, changes, concurrency=8)
     for order in range(3):
         mine = [f'{{"n":{n}}}'.encode() for n in range(60) if n % 3 == order]

@@ -766,6 +766,66 @@ async def test_only_makes_those_again_that_ended_so(path: Path) -> None:
     assert [outcome.number for outcome in outcomes] == [9]
 
 
+def about_one_order() -> list[Change]:
+    return [
+        PatchConsent("o_0", "ci", checked=True),
+        PatchConsent("o_1", "ci", checked=True),
+        PatchConsent("o_1", "other", checked=True),
+        PatchAttributes("o_1", {"n": 1}),
+        PatchConsent("o_1", "ci", checked=True, merchant="other"),
+        PatchConsent("o_1", "ci", checked=False, merchant="norce"),
+        DeleteConsent("o_1", "ci"),
+    ]
+
+
+async def failed_once(path: Path) -> tuple[OrderClient, Origin]:
+    """A batch whose second change was refused, while later ones of the same resource were made."""
+    answers = iter([200, 404])
+    client, origin, _ = on_a_timeline(lambda sent: next(answers, 200))
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(client, about_one_order(), concurrency=1, journal=journal))
+    assert [number for number, (_, outcome) in account(path).items() if outcome != "applied"] == [2]
+    origin.sent.clear()
+    return client, origin
+
+
+async def test_what_is_made_again_does_not_undo_what_was_done_after_it(path: Path) -> None:
+    client, origin = await failed_once(path)
+
+    def gone(sent: Sent) -> Answer:
+        return 404 if sent.method == "DELETE" else 200
+
+    origin.answer = gone
+    with journal_at(path) as journal:
+        batch = Batch(client, about_one_order(), journal=journal, only=[OutcomeKind.REJECTED])
+        outcomes = await outcomes_of(batch)
+    assert [outcome.number for outcome in outcomes] == [2, 6, 7]
+    assert batch.progress.passed == 4
+    assert {(is_open, outcome) for is_open, outcome in account(path).values()} == {
+        (0, "applied"),
+        (0, "applied_inferred"),
+    }
+
+
+async def test_what_was_done_after_it_is_made_once_more_also_when_that_run_was_stopped(path: Path) -> None:
+    client, origin = await failed_once(path)
+    with journal_at(path) as journal:
+        batch = Batch(client, about_one_order(), concurrency=1, journal=journal, only=[OutcomeKind.REJECTED])
+
+        def stopping(_: Sent) -> Answer:
+            batch.stop("enough")
+            return 200
+
+        origin.answer = stopping
+        await outcomes_of(batch)
+    assert [number for number, (is_open, _) in account(path).items() if is_open] == [6, 7]
+    origin.answer = always
+    with journal_at(path) as journal:
+        outcomes = await outcomes_of(Batch(client, about_one_order(), journal=journal))
+    assert [outcome.number for outcome in outcomes] == [6, 7]
+    assert {account(path)[number] for number in range(1, 8)} == {(0, "applied")}
+
+
 async def test_a_stopped_rerun_leaves_what_it_did_not_make_as_it_was(path: Path) -> None:
     client, origin, _ = on_a_timeline(lambda sent: 404)
     with journal_at(path) as journal:

@@ -89,6 +89,7 @@ BAD_LINES: list[tuple[bytes, str]] = [
     (b"[" + delete() + b",", "without brackets around the lines or commas after them"),
     (b"]", "without brackets around the lines or commas after them"),
     (delete() + b"\r" + delete(), "lines end in LF or CRLF"),
+    (b'{"op": "a\tb"}', "not JSON: Invalid control character at character 10"),
     (delete() + delete(), "not JSON: Extra data at character 63"),
     (delete().replace(b'"', b"'"), "not JSON: Expecting property name"),
     (delete().replace(b"}", b",}"), "not JSON"),

@@ -1,12 +1,14 @@
 """The journal of a batch: what it says after a kill, who may write it, and what it costs to read."""
 
 import json
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 
 from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change, parse_change
+from norce_order_async.batch.html import html_report
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import MAX_MESSAGE, Journal, JournalReader, Mark, State
 from norce_order_async.batch.outcomes import Outcome
@@ -231,6 +234,49 @@ def test_what_is_not_a_journal_is_left_alone(path: Path, kind: str, says: str) -
     with pytest.raises(ConfigurationError, match="journal"):
         JournalReader.open(path)
     assert before is None or path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE changes SET outcome = 'aplied'",
+        "UPDATE changes SET outcome = NULL",
+        "UPDATE changes SET record = '{'",
+        "UPDATE changes SET record = x'ff'",
+        "UPDATE changes SET attempts = 'many'",
+        "UPDATE changes SET started = 'x'",
+        "UPDATE changes SET started = 1e300",
+        "UPDATE runs SET started = 'x'",
+        "UPDATE samples SET at = 'x'",
+        "DELETE FROM batch",
+    ],
+)
+def test_a_damaged_journal_says_so(path: Path, damage: str) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1)], [end(1)])
+        journal.sample(at=1e9, concurrency=10, rate=None, in_flight=5, reason=None)
+    db = sqlite3.connect(path)
+    with db:
+        db.execute(damage)
+    db.close()
+    with JournalReader.open(path) as reader, pytest.raises(ConfigurationError, match="is damaged"):
+        html_report(reader)
+
+
+def test_a_journal_with_garbage_in_it_raises_nothing_else(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(n) for n in range(300)], [end(n) for n in range(300)])
+    sound, rng = path.read_bytes(), random.Random(0)
+    for _ in range(200):
+        damaged = bytearray(sound)
+        for _ in range(rng.randrange(1, 100)):
+            damaged[rng.randrange(100, len(damaged))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        with suppress(ConfigurationError), JournalReader.open(path) as reader:
+            assert reader.summary().total >= 0
+            assert all(report_record(row) for row in reader.rows())
+            list(reader.samples())
+            assert html_report(reader)
 
 
 def test_a_journal_that_is_not_there(path: Path) -> None:

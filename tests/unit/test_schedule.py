@@ -35,6 +35,16 @@ def test_the_next_of_a_resource_is_ready_when_the_one_before_is_done_and_goes_fi
     assert ready(schedule) == [2, 3, 4]
 
 
+def test_a_change_that_names_the_merchant_that_is_sent_anyway_is_of_the_same_resource() -> None:
+    schedule = Schedule()
+    scopes: list[dict[str, Any]] = [{}, {"merchant": "m"}, {"channel": "1"}, {"merchant": "other"}]
+    for number, scope in enumerate(scopes, 1):
+        one = item(number, "a", **scope)
+        one.scope = ("m", "1")
+        schedule.add(one)
+    assert ready(schedule) == [1, 4]
+
+
 def test_a_change_that_was_put_back_keeps_its_resource() -> None:
     schedule = Schedule()
     for number in (1, 2):
