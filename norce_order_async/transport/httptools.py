@@ -94,32 +94,26 @@ class _Connection(asyncio.Protocol):
 
     # What the transport does with it
 
-    async def exchange(self, request: bytes) -> None:
-        """Send a request and read its answer, whose parts are attributes afterwards.
+    async def exchange(self, message: bytes, request: Request) -> Response:
+        """Send the bytes of a request and read its answer.
 
         Raises:
             TransportError: No complete answer came.
         """
-        assert self._wire is not None
+        if self._wire is None or self._wire.is_closing():
+            raise ConnectionLost("the server closed the connection at once", sent=False)
         waiting = asyncio.get_running_loop().create_future()
         self._begin(waiting)
-        self._wire.write(request)
+        self._wire.write(message)
         try:
             await waiting
         finally:
             self._waiting = None
         if self._failure is not None:
             raise self._failure
-
-    @property
-    def body(self) -> bytes:
-        """The body, or of one that is too large the beginning."""
-        return b"".join(self._body)[: self._most]
-
-    @property
-    def truncated(self) -> bool:
-        """Whether the body is too large."""
-        return self._size > self._most
+        body, self._body = b"".join(self._body), []
+        headers = AnswerHeaders(_texts(self.headers))
+        return Response(request, self.status or 0, headers, body[: self._most], len(body) > self._most)
 
     @property
     def reusable(self) -> bool:
@@ -166,6 +160,8 @@ class _Connection(asyncio.Protocol):
         self._open_ones.discard(self)
         if exc is None and self._head_ended and not self._is_measured:
             self._end(reusable=False)
+        elif self._aborted:
+            self._fail("the transport was closed")
         else:
             self._fail(str(exc or "the server closed the connection before its answer ended"))
 
@@ -234,7 +230,9 @@ class _Pool:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if not connection.stirs():
+            # A loop that stood still has closed none of those that are too old.
+            too_old = connection.idle_since < asyncio.get_running_loop().time() - self._settings.keepalive
+            if not (too_old or connection.stirs()):
                 return connection
             connection.abort()
         return None
@@ -270,7 +268,8 @@ class _Pool:
             made = True
             return connection
         except asyncio.CancelledError:
-            if not self._closed or not task.cancelled():
+            this = asyncio.current_task()
+            if not self._closed or this is None or this.cancelling():
                 raise
             failure = ClientStateError("the transport was closed")
         except TimeoutError:
@@ -363,14 +362,7 @@ class HttptoolsTransport(Transport):
                     await asyncio.sleep(0)  # so that requests leave in a burst: see AiohttpTransport
                 connection = pool.take(origin) or await pool.connect(origin, call.timeout.connect)
                 call.mark_sent()
-                await connection.exchange(message)
-                return Response(
-                    request,
-                    connection.status or 0,
-                    AnswerHeaders(_texts(connection.headers)),
-                    connection.body,
-                    connection.truncated,
-                )
+                return await connection.exchange(message, request)
         except TimeoutError:
             if connection is None:
                 failure: TransportError = ConnectTimeout("no connection in time", sent=False)

@@ -6,7 +6,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from norce_order_async import ConfigurationError, HttptoolsTransport, InvalidRequestError, Transport
+from norce_order_async import (
+    ConfigurationError,
+    ConnectError,
+    ConnectionLost,
+    HttptoolsTransport,
+    InvalidRequestError,
+    Transport,
+)
 from norce_order_async.testing import TransportConformance
 from norce_order_async.testing.conformance.base import in_a_loop, make_request, send, send_to
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answering
@@ -57,6 +64,14 @@ class TestHttptoolsTransport(TransportConformance):
             await send_to(origin, transport, make_request("GET", origin.url))
             assert len(origin.peers) == 1
             await origin.peers[0].gone.wait()
+
+    @in_a_loop
+    async def test_a_connection_that_is_lost_at_once_is_told_as_that(self) -> None:
+        async with RawOrigin(Peer.reset) as origin:
+            transport = self.open()
+            for _ in range(50):
+                ending = await send_to(origin, transport, make_request("PATCH", origin.url, b"{}"))
+                assert isinstance(ending.failure, (ConnectError, ConnectionLost))
 
     @pytest.mark.parametrize("header", [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}])
     @in_a_loop
