@@ -67,7 +67,10 @@ class TestHttptoolsTransport(TransportConformance):
 
     @in_a_loop
     async def test_a_connection_that_is_lost_at_once_is_told_as_that(self) -> None:
-        async with RawOrigin(Peer.reset) as origin:
+        async def reset(peer: Peer) -> None:
+            peer.reset()
+
+        async with RawOrigin(reset) as origin:
             transport = self.open()
             for _ in range(50):
                 ending = await send_to(origin, transport, make_request("PATCH", origin.url, b"{}"))
