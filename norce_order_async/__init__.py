@@ -115,6 +115,8 @@ if TYPE_CHECKING:
     from norce_order_async.transport.httptools import HttptoolsTransport
     from norce_order_async.wire import JSON
 
+__version__ = "0.1.0"
+
 __all__ = [
     "JSON",
     "NOT_SET",
@@ -303,10 +305,6 @@ _HOMES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("norce-order-async")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)

@@ -2,18 +2,17 @@
 
 import asyncio
 import os
-import platform
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.metadata import version
 from random import randbytes
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import attrs
 
+from norce_order_async import __version__
 from norce_order_async.answers import base_error, receipt, status_error
 from norce_order_async.call import AttemptHook, Call
 from norce_order_async.checks import check_header_value, check_token
@@ -48,6 +47,7 @@ from norce_order_async.transport import Transport
 T = TypeVar("T")
 
 _DEFAULT_OPTIONS = CallOptions()
+_USER_AGENT = f"norce-order-async/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}"
 
 
 @attrs.define(eq=False)
@@ -141,7 +141,7 @@ class OrderClient:
         self._headers = {
             "x-merchant": _setting("merchant", merchant),
             "x-channel": _setting("channel", channel),
-            "User-Agent": _user_agent(),
+            "User-Agent": _USER_AGENT,
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
@@ -447,8 +447,3 @@ def _default_transport() -> Transport:
     from norce_order_async.transport.aiohttp import AiohttpTransport  # heavy, so only when it is wanted
 
     return AiohttpTransport()
-
-
-@cache
-def _user_agent() -> str:
-    return f"norce-order-async/{version('norce-order-async')} Python/{platform.python_version()}"

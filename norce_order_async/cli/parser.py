@@ -1,10 +1,11 @@
 """What can be typed after ``norce-order``. Imports nothing heavy, so that ``--help`` is quick."""
 
 import argparse
-import sys
 from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from norce_order_async import __version__
 
 if TYPE_CHECKING:
     from norce_order_async.outcome import OutcomeKind
@@ -34,14 +35,6 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n  See: {self.prog} --help\n")
 
 
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version
-
-        print(f"norce-order {version('norce-order-async')}")
-        sys.exit(0)
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command; ``run`` of what it parses names the function to call."""
     parser = _Parser(
@@ -55,7 +48,9 @@ to try it without an account:
 {_SETTINGS}
 {_EXIT_CODES}""",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument(
+        "--version", action="version", version=f"norce-order {__version__}", help="print the version and exit"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     order = _group(commands, "order", "read orders")
