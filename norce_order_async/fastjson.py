@@ -63,13 +63,15 @@ def _room(value: Any, room: int, depth: int) -> int:
         for name, member in value.items():
             if type(name) is not str:
                 return -1
-            room = _room(member, room - len(name), depth - 1)
+            # Most members are text: it is counted here, because a call for each would take as long as all the rest.
+            room -= len(name)
+            room = room - len(member) if type(member) is str else _room(member, room, depth - 1)
             if room < 0:
                 break
         return room
     if kind is list or kind is tuple:
         for element in value:
-            room = _room(element, room, depth - 1)
+            room = room - len(element) if type(element) is str else _room(element, room, depth - 1)
             if room < 0:
                 break
         return room

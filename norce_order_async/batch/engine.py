@@ -27,7 +27,7 @@ from norce_order_async.errors import (
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.policy import spread
 
-GROUP = 64
+GROUP = 128
 """So many changes are written to the journal at once, at most."""
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
@@ -302,6 +302,8 @@ class Engine(abc.ABC):
         if self._journal is None:
             return [(numbered, False) for numbered in block]
         states = self._journal.states(block[0].number, block[-1].number)
+        if not states and self._only is None:
+            return [(numbered, False) for numbered in block]
         wanted: list[tuple[Numbered, bool]] = []
         for numbered in block:
             entry, state = numbered.entry, states.get(numbered.number)
@@ -529,12 +531,4 @@ class Engine(abc.ABC):
 
 def _mark(item: Item, now: float) -> Mark:
     entry = item.entry
-    return Mark(
-        number=item.number,
-        line=entry.line,
-        file=entry.file,
-        digest=entry.digest,
-        change=item.change,
-        request_id=item.request_id,
-        started=now,
-    )
+    return Mark(item.number, entry.line, entry.file, entry.digest, item.change, item.request_id, now)

@@ -1,6 +1,6 @@
 """A change on its way through a batch, and the outcomes it can come to."""
 
-import uuid
+from random import randbytes
 
 import attrs
 
@@ -45,7 +45,7 @@ class Item:
     entry: Entry
     change: Change
     scope: Scope = (None, None)
-    request_id: str = attrs.field(factory=lambda: uuid.uuid4().hex)
+    request_id: str = attrs.field(factory=lambda: randbytes(16).hex())
     maybe_applied: bool = False
     rounds: int = 0
     refusals: int = 0

@@ -45,9 +45,11 @@ _SCHEMA = (
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {_VERSION}",
 )
-_MARK = """
+_MARK_NEW = """
     INSERT INTO changes (number, open, line, file, digest, op, request_id, started, record)
     VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)
+"""
+_MARK = f"""{_MARK_NEW}
     ON CONFLICT DO UPDATE SET open = 1, line = excluded.line, file = excluded.file, digest = excluded.digest,
         op = excluded.op, request_id = excluded.request_id, started = excluded.started, record = excluded.record
 """
@@ -79,7 +81,7 @@ _ROWS = """
 """
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Mark:
     """The note that a change is about to be sent.
 
@@ -316,6 +318,8 @@ class Journal(_Account):
         self._lock = lock
         self._run = run
         self._is_closed = False
+        self._last: int = self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0]
+        """The largest number of a change that it knows; those after it need not be looked up."""
 
     @classmethod
     def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str) -> "Journal":
@@ -363,13 +367,20 @@ class Journal(_Account):
             ValueError: A change is done that was never marked.
         """
         marked = list(map(_marked, marks))
-        done = [_done(outcome) for outcome in outcomes if outcome.outcome.done]
-        failed = [_failed(outcome) for outcome in outcomes if not outcome.outcome.done]
+        done: list[tuple[object, ...]] = []
+        failed: list[tuple[object, ...]] = []
+        for outcome in outcomes:
+            if outcome.outcome.done:
+                done.append(_done(outcome))
+            else:
+                failed.append(_failed(outcome))
+        are_new = min((mark.number for mark in marks), default=0) > self._last
         with self._writing():
-            self._db.executemany(_MARK, marked)
+            self._db.executemany(_MARK_NEW if are_new else _MARK, marked)
             self._db.executemany(_CLOSE, failed)
             if self._db.executemany(_CLOSE_DONE, done).rowcount < len(done):
                 raise ValueError("a change is done that was never marked")
+        self._last = max((self._last, *(mark.number for mark in marks), *(outcome.number for outcome in outcomes)))
 
     def release(self, numbers: Sequence[int]) -> None:
         """Take back the marks of changes of which nothing was sent: each is again what it was before its mark.
@@ -392,6 +403,8 @@ class Journal(_Account):
         Raises:
             ConfigurationError: It cannot be read.
         """
+        if first > self._last:
+            return {}
         rows = self._read("SELECT number, open, outcome, digest FROM changes WHERE number BETWEEN ? AND ?", first, last)
         with _reading(self.path):
             return {

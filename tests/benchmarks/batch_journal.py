@@ -73,7 +73,7 @@ async def take_turns(count: int, rounds: int) -> tuple[list[float], list[float]]
     return without, with_journal
 
 
-def measure(rounds: int, count: int = 5_000) -> Found:
+def measure(rounds: int, count: int = 20_000) -> Found:
     """Measure both."""
     without, with_journal = asyncio.run(take_turns(count, rounds))
     share = [one / other for one, other in zip(with_journal, without, strict=True)]

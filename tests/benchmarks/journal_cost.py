@@ -3,7 +3,7 @@
     python tests/benchmarks/journal_cost.py              200,000 changes
     python tests/benchmarks/journal_cost.py CHANGES      so many
 
-Each transaction marks 64 changes and closes the 64 before them, as a batch does when it is busy.
+Each transaction marks 100 changes and closes the 100 before them, as a batch does when it is busy.
 """
 
 import platform
@@ -17,7 +17,7 @@ from norce_order_async import Change, OutcomeKind, PatchAttributes, PatchConsent
 from norce_order_async.batch.journal import Journal, JournalReader, Mark
 from norce_order_async.batch.outcomes import Outcome
 
-GROUP = 64
+GROUP = 100
 
 
 def change_of(number: int) -> Change:
