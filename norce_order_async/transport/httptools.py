@@ -40,6 +40,8 @@ if TYPE_CHECKING or _installed:
 
 _MAX_HEAD = 64 * 1024
 """Bytes that may come without any of them being a body's: a head, the trailers, the sizes of chunks."""
+_BUFFER = 16 * 1024
+"""Bytes that are read at once."""
 _HAPPY_EYEBALLS = 0.25
 """Seconds after which the next one of a host's addresses is tried beside the first."""
 _TURNS = 5
@@ -71,13 +73,15 @@ class _Origin:
         return cls(parts.hostname or "", parts.port or (443 if tls else 80), tls, parts.netloc)
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One connection; it carries one exchange after another."""
 
     def __init__(self, open_ones: "set[_Connection]", most: int) -> None:
         self._open_ones = open_ones
         self._most = most
         self._parser = HttpResponseParser(self)
+        # Ours, because asyncio's own, of 256 KiB, is asked from the system anew for every answer.
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._wire: asyncio.Transport | None = None
         self._aborted = False
         self._failure: TransportError | None = None
@@ -140,13 +144,16 @@ class _Connection(asyncio.Protocol):
         if self._aborted:
             self.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._waiting is None:
             self.abort()
             return
-        self._other += len(data)
+        self._other += nbytes
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:nbytes])
         except HttpParserUpgrade:
             self._end(reusable=False)  # nobody asked for it, but it is an answer
         except HttpParserError as error:
