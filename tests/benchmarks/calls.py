@@ -10,18 +10,16 @@ import argparse
 from operator import attrgetter
 from statistics import median
 
-from benchmarks import ours, peers
+from benchmarks import ours
 from benchmarks.machine import conditions
 from benchmarks.measure import MANY, Results, baseline_of, opened, ratios, spread, take_turns
 from benchmarks.picture import draw
 from benchmarks.server import Server, serve
-from benchmarks.subjects import ASYNCIO, BOTH, LANES, Lane, Subject
+from benchmarks.subjects import APART, ASYNCIO, BOTH, LANES, Lane, Subject
 from benchmarks.tables import Found, Table
 
 TRANSPORT = Subject("transport", "AiohttpTransport alone", ours.transport, BOTH, ours=True)
-# Not in the report: a process that has used it now and then crashes at its end.
-PYREQWEST = Subject("pyreqwest", "pyreqwest by hand", peers.pyreqwest, BOTH, ("pyreqwest",))
-_ALL = [*LANES, *(Lane(subject, loop) for subject in (TRANSPORT, PYREQWEST) for loop in BOTH)]
+_ALL = [*LANES, *APART, *(Lane(TRANSPORT, loop) for loop in BOTH)]
 
 
 def calls_in(in_flight: int) -> int:
@@ -69,7 +67,7 @@ def main() -> None:
     """Measure what the command line asks for, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = list(dict.fromkeys(lane.subject.name for lane in _ALL))
-    usual = [name for name in names if name != PYREQWEST.name]
+    usual = [name for name in names if name not in {lane.subject.name for lane in APART}]
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 32, 256])
     parser.add_argument("--orders", type=int, nargs="+", default=[1, MANY], help="how many orders, in turn")
     parser.add_argument("--subjects", nargs="+", choices=names, default=usual)

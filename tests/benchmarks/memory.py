@@ -9,7 +9,7 @@ import sys
 from benchmarks.machine import peak_memory
 from benchmarks.measure import MISSING, opened
 from benchmarks.server import Server
-from benchmarks.subjects import ASYNCIO, LANES
+from benchmarks.subjects import APART, ASYNCIO, LANES
 from benchmarks.tables import Found, Table
 
 CALLS, IN_FLIGHT = 5_000, 32
@@ -42,7 +42,8 @@ def _peak(url: str, name: str, loop: str) -> float | None:
 
 def main(url: str, name: str, loop: str) -> int:
     """Make the calls and print the MiB."""
-    with opened([lane for lane in LANES if lane.subject.name == name and lane.loop == loop], url) as ready:
+    lanes = [lane for lane in [*LANES, *APART] if lane.subject.name == name and lane.loop == loop]
+    with opened(lanes, url) as ready:
         if not ready and name != _NONE:
             return MISSING
         for each in ready.values():

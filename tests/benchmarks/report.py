@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import batch_journal, calls, chain, imports, memory, scale, soak_calls
+from benchmarks import batch_journal, calls, chain, imports, memory, scale, soak_calls, tls
 from benchmarks.machine import conditions
 from benchmarks.server import Server, serve
 from benchmarks.tables import Found
@@ -21,6 +21,7 @@ LONG = 1_000_000
 _Part = Callable[[Server, argparse.Namespace], Found]
 PARTS: dict[str, _Part] = {
     "calls": lambda server, options: calls.measure(server, options.rounds),
+    "tls": lambda server, options: tls.measure(options.rounds),
     "chain": lambda server, options: chain.measure(options.rounds),
     "batch": lambda server, options: batch_journal.measure(rounds=max(3, options.rounds // 2)),
     "memory": lambda server, options: memory.measure(server),

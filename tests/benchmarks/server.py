@@ -23,7 +23,8 @@ events {{ worker_connections {files}; }}
 http {{
     access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;
     client_body_temp_path {folder}/body; client_max_body_size 8m; client_body_buffer_size 2m;
-    server {{ listen 127.0.0.1:{port} backlog=4096; default_type application/json; return 200 '{{}}'; }}
+    {certificate}
+    server {{ listen 127.0.0.1:{port} {tls} backlog=4096; default_type application/json; return 200 '{{}}'; }}
 }}
 """
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -42,24 +43,35 @@ class Server:
     url: str
 
 
+def find_nginx() -> str | None:
+    """Where nginx is, if it is installed."""
+    return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+
+
 @contextmanager
-def serve() -> Generator[Server]:
-    """Run a server; this process, and those it starts, may have as many connections as is allowed."""
+def serve(certificate: Path | None = None) -> Generator[Server]:
+    """Run a server; this process, and those it starts, may have as many connections as is allowed.
+
+    With a certificate, a file that holds its key as well, it speaks TLS, and has to be nginx.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    nginx = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    nginx = find_nginx()
+    tls = {"tls": "", "certificate": ""}
+    if certificate is not None:
+        tls = {"tls": "ssl", "certificate": f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"}
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         name, command = "a minimal asyncio server", [sys.executable, "-m", "benchmarks.server", str(port)]
         if nginx:
             settings = Path(folder, "nginx.conf")
-            settings.write_text(_NGINX.format(folder=folder, port=port, files=allow_files()), encoding="utf-8")
+            settings.write_text(_NGINX.format(folder=folder, port=port, files=allow_files(), **tls), encoding="utf-8")
             said = subprocess.run([nginx, "-v"], stderr=subprocess.PIPE, text=True, check=True).stderr
             name = said.rpartition(" ")[2].strip().replace("/", " ")
             command = [nginx, "-p", folder, "-e", f"{folder}/error.log", "-c", str(settings)]
         process = subprocess.Popen(command)
         try:
             _await_port(process, port)
-            yield Server(name, f"http://127.0.0.1:{port}")
+            yield Server(name, f"{'https' if certificate else 'http'}://127.0.0.1:{port}")
         finally:
             process.terminate()
             process.wait()

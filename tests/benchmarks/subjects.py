@@ -87,3 +87,5 @@ class Lane:
 
 
 LANES = [Lane(subject, loop) for subject in SUBJECTS for loop in subject.loops]
+APART = [Lane(Subject("pyreqwest", "pyreqwest by hand", peers.pyreqwest, BOTH, ("pyreqwest",)), loop) for loop in BOTH]
+"""Not in the report: on some versions of Python, a process that has used it may crash at its end."""
