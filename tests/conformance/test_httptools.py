@@ -93,6 +93,6 @@ class TestHttptoolsTransportOnUvloop(TestHttptoolsTransport):
 
 
 def test_without_httptools_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.transport.httptools._installed", False)
+    monkeypatch.setattr("norce_order_async.transport.http11.installed", False)
     with pytest.raises(ConfigurationError, match=r"norce-order-async\[speed\]"):
         HttptoolsTransport()
