@@ -312,8 +312,14 @@ class OrderClient:
             on_attempt=options.on_attempt,
             redelivered=options.redelivered,
         )
-        headers = self._headers_for(call, options, has_body=payload is not None)
-        request = Request(call, operation.method, core.base_url + target, headers, payload)
+        # No local variable holds the headers, so that no traceback can show the token.
+        request = Request(
+            call,
+            operation.method,
+            core.base_url + target,
+            self._headers_for(call, options, has_body=payload is not None),
+            payload,
+        )
         handler = core.once if call.retry is None else core.retrying
         here.calls += 1
         try:

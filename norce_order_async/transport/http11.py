@@ -51,18 +51,22 @@ class Connection(asyncio.BufferedProtocol):
 
     # What the transport does with it
 
-    async def exchange(self, message: bytes, request: Request) -> Response:
-        """Send the bytes of a request and read its answer.
+    async def exchange(self, request: Request, host: str, target: str) -> Response:
+        """Send a request and read its answer.
+
+        Args:
+            request: The request.
+            host: What the ``Host`` header says.
+            target: The path and query.
 
         Raises:
             TransportError: No complete answer came.
+            InvalidRequestError: A header holds a line break; nothing was sent.
         """
-        if self._wire is None or self._wire.is_closing():
-            raise ConnectionLost("the server closed the connection at once", sent=False)
         waiting = asyncio.get_running_loop().create_future()
         self._begin(waiting)
-        self._wire.write(message)
         try:
+            self._send(request, host, target)
             await waiting
         finally:
             self._waiting = None
@@ -71,6 +75,16 @@ class Connection(asyncio.BufferedProtocol):
         body, self._body = b"".join(self._body), []
         headers = AnswerHeaders(_texts(self.headers))
         return Response(request, self.status or 0, headers, body[: self._most], len(body) > self._most)
+
+    def _send(self, request: Request, host: str, target: str) -> None:
+        # In a frame of its own, so that no traceback of a later failure shows the token.
+        if self._wire is None or self._wire.is_closing():
+            raise ConnectionLost("the server closed the connection at once", sent=False)
+        message = _written(request, host, target)
+        if message is None:
+            raise InvalidRequestError("a header holds a line break, which would begin another header")
+        request.call.mark_sent()
+        self._wire.write(message)
 
     @property
     def reusable(self) -> bool:
@@ -181,17 +195,8 @@ class Connection(asyncio.BufferedProtocol):
             self._end(reusable=False)
 
 
-def write_request(request: Request, host: str, target: str) -> bytes:
-    """The bytes of a request.
-
-    Args:
-        request: The request.
-        host: What the ``Host`` header says.
-        target: The path and query.
-
-    Raises:
-        InvalidRequestError: A header holds a line break.
-    """
+def _written(request: Request, host: str, target: str) -> bytes | None:
+    """The bytes of a request; None if a header would begin another one."""
     body = request.body
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
@@ -200,8 +205,9 @@ def write_request(request: Request, host: str, target: str) -> bytes:
     elif request.method != "GET":
         lines.append("Content-Length: 0")
     head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
-        raise InvalidRequestError("a header holds a line break, which would begin another header")
+    breaks = len(lines) - 1
+    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
+        return None
     return f"{head}\r\n\r\n".encode() + (body or b"")
 
 

@@ -23,7 +23,7 @@ from norce_order_async.errors import (
 from norce_order_async.http import Request, Response
 from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport, http11
-from norce_order_async.transport.http11 import Connection, write_request
+from norce_order_async.transport.http11 import Connection
 from norce_order_async.transport.pools import Pools
 
 _HAPPY_EYEBALLS = 0.25
@@ -197,7 +197,7 @@ class HttptoolsTransport(Transport):
         call.mark_sent(False)
         path = request.url.find("/", len("https://"))
         origin = _Origin.of(request.url if path < 0 else request.url[:path])
-        message = write_request(request, origin.netloc, "/" if path < 0 else request.url[path:])
+        target = "/" if path < 0 else request.url[path:]
         connection: Connection | None = None
         pool.under_way += 1
         try:
@@ -206,8 +206,7 @@ class HttptoolsTransport(Transport):
                 if pool.under_way > 1:
                     await asyncio.sleep(0)  # so that requests leave in a burst: see AiohttpTransport
                 connection = pool.take(origin) or await pool.connect(origin, call.timeout.connect)
-                call.mark_sent()
-                return await connection.exchange(message, request)
+                return await connection.exchange(request, origin.netloc, target)
         except TimeoutError:
             if connection is None:
                 failure: TransportError = ConnectTimeout("no connection in time", sent=False)

@@ -80,9 +80,11 @@ class TestHttptoolsTransport(TransportConformance):
     @in_a_loop
     async def test_a_header_cannot_begin_another(self, header: dict[str, str]) -> None:
         async with RawOrigin() as origin:
+            request = make_request("GET", origin.url, headers=header)
             with pytest.raises(InvalidRequestError, match="line break"):
-                await send(self.open(), make_request("GET", origin.url, headers=header))
-            assert not origin.peers
+                await send(self.open(), request)
+            assert request.call.attempts[-1].sent is False
+            assert not any(peer.received for peer in origin.peers)
 
 
 class TestHttptoolsTransportOnUvloop(TestHttptoolsTransport):

@@ -12,6 +12,7 @@ from support import TOKEN, RawServer, answer, scripted
 from norce_order_async import (
     CallError,
     ConnectError,
+    HttptoolsTransport,
     ReadTimeout,
     RetryPolicy,
     Timeout,
@@ -70,5 +71,22 @@ async def test_not_even_in_the_locals_that_a_debugger_shows_of_an_error_of_ours(
     client, _, _ = scripted(ConnectError("refused", sent=False), ReadTimeout("late", sent=True), 503)
     with pytest.raises(CallError) as caught:
         await delete_consent(client, "o_123", "ci")
-    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    assert TOKEN not in "".join(frames.format())
+    assert TOKEN not in with_locals(caught.value)
+
+
+@pytest.mark.parametrize("said", [None, b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+async def test_nor_in_those_of_the_faster_transport(said: bytes | None) -> None:
+    async def cut(writer: asyncio.StreamWriter) -> None:
+        writer.write(said or b"")
+        writer.close()
+
+    async with RawServer(cut) as server, server.client(transport=HttptoolsTransport(), retry=None) as client:
+        with pytest.raises(CallError) as caught:
+            await get_order(client, "o_123")
+    assert TOKEN.encode() in server.requests[0]
+    assert TOKEN not in with_locals(caught.value)
+
+
+def with_locals(error: BaseException) -> str:
+    """A traceback with the local variables of every frame."""
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
