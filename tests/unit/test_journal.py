@@ -338,7 +338,7 @@ try:
         journal.write(marks, [])
         print(number + 49)
 except ConfigurationError as error:
-    print(error)
+    print(error, flush=True)
     os._exit(0)
 """,
         path,
