@@ -58,10 +58,9 @@ class TestHttptoolsTransport(TransportConformance):
     @in_a_loop
     async def test_idle_connections_are_closed_after_their_time(self) -> None:
         async with RawOrigin() as origin:
-            transport = self.open(keepalive=0.05)
-            await send_to(origin, transport, make_request("GET", origin.url))
-            await asyncio.sleep(0.03)
-            await send_to(origin, transport, make_request("GET", origin.url))
+            transport = self.open(keepalive=0.5)
+            for _ in range(2):
+                await send_to(origin, transport, make_request("GET", origin.url))
             assert len(origin.peers) == 1
             await origin.peers[0].gone.wait()
 
