@@ -169,7 +169,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure everything that docs/performance.md shows, and write it there; takes half an hour.
+    """Measure everything that docs/performance.md shows, and write it there; takes a quarter of an hour.
 
     The session's arguments go to the report instead: parts of it, `--rounds 3`, `--write FOLDER`.
     """

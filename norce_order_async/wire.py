@@ -1,7 +1,8 @@
 """JSON in and out, without loss: numbers keep their exact digits, and a bad value is named by its path.
 
 The standard library cannot write a Decimal as a number, writes NaN or turns keys into text unless watched, and
-does not say where the bad value is. So the writer is our own; the reader is the standard library's.
+does not say where the bad value is. So the writer is our own; the reader is the standard library's. Where C code comes
+to the same, :mod:`norce_order_async.fastjson` has it do the work.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -299,9 +299,7 @@ class Engine(abc.ABC):
 
     def _wanted(self, block: Sequence[Numbered]) -> list[tuple[Numbered, bool]]:
         """What of a block is to be made, and whether that may have been applied before."""
-        if self._journal is None:
-            return [(numbered, False) for numbered in block]
-        states = self._journal.states(block[0].number, block[-1].number)
+        states = {} if self._journal is None else self._journal.states(block[0].number, block[-1].number)
         if not states and self._only is None:
             return [(numbered, False) for numbered in block]
         wanted: list[tuple[Numbered, bool]] = []

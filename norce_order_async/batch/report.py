@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import sys
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from typing import BinaryIO
 
 import attrs
 
-from norce_order_async import fastjson
 from norce_order_async.batch.files import Format, format_of
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.codec import encode_shown
@@ -172,9 +170,6 @@ def encode_record(record: JSON) -> str:
     Attributes can hold what JSON cannot: NaN, nesting without end. They were not sent for that very reason; ``_raw``
     shows them.
     """
-    body = fastjson.write(record, sys.maxsize)
-    if body is not None:
-        return body.decode()
     try:
         return encode_shown(record).decode()
     except InvalidRequestError:

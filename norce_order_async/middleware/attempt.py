@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from logging import DEBUG
 
 import attrs
 
@@ -11,7 +12,7 @@ from norce_order_async.call import AttemptHook
 from norce_order_async.clock import Clock
 from norce_order_async.errors import ClientStateError, DeadlineExceeded, TransportError
 from norce_order_async.http import Request, Response
-from norce_order_async.middleware.log import DEBUG, log_attempt, logger, run_hook
+from norce_order_async.middleware.log import log_attempt, logger, run_hook
 from norce_order_async.outcome import Attempt
 from norce_order_async.transport import Transport
 

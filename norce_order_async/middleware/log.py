@@ -1,7 +1,6 @@
 """What the client writes to the log: the logger is ``norce_order_async``, and bodies and the token are never in it."""
 
 import logging
-from logging import DEBUG as DEBUG
 
 from norce_order_async.call import AttemptHook, Call
 from norce_order_async.outcome import Attempt
