@@ -44,6 +44,11 @@ def printable(text: str) -> str:
     )
 
 
+def bare(error: OSError) -> OSError:
+    """A copy with class, errno and text, fit for a ``__cause__``: the frames of the original hold requests."""
+    return OSError(error.errno, error.strerror) if error.errno is not None else OSError(str(error))
+
+
 class NorceOrderError(Exception):
     """The base of every error of this package."""
 

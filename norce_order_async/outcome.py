@@ -10,7 +10,9 @@ class OutcomeKind(StrEnum):
     """The one way in which a call ended."""
 
     APPLIED = "applied"
-    """A 2xx answer was read."""
+    """A 2xx of the API was read."""
+    ACCEPTED = "accepted"
+    """202: taken in, unfinished, and a later request may supersede it. Not done, and never sent again."""
     APPLIED_INFERRED = "applied_inferred"
     """An earlier attempt of a DELETE was ambiguous, and a later one found nothing left; so it is gone."""
     REJECTED = "rejected"
@@ -26,6 +28,11 @@ class OutcomeKind(StrEnum):
         return self in (OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED)
 
     @property
+    def failed(self) -> bool:
+        """Whether it is one of ``rejected``, ``not_sent`` and ``unknown``."""
+        return self in (OutcomeKind.REJECTED, OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN)
+
+    @property
     def meaning(self) -> str:
         """The outcome in words."""
         return _MEANINGS[self]
@@ -33,6 +40,7 @@ class OutcomeKind(StrEnum):
 
 _MEANINGS = {
     OutcomeKind.APPLIED: "done",
+    OutcomeKind.ACCEPTED: "taken in, not finished yet",
     OutcomeKind.APPLIED_INFERRED: "done: gone after an attempt whose answer was lost",
     OutcomeKind.REJECTED: "the API said no",
     OutcomeKind.NOT_SENT: "nothing reached the server",

@@ -12,7 +12,11 @@ from norce_order_async.checks import positive_count, positive_seconds
 from norce_order_async.errors import ConfigurationError, TransportError
 from norce_order_async.outcome import Attempt
 
-RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LASTING = frozenset({501, 505, 506, 508, 510, 511})
+RETRYABLE_STATUSES = frozenset({408, 425, 429}) | (frozenset(range(500, 600)) - _LASTING)
+"""Statuses of failures that pass: the one definition for retries and for outages of a batch."""
+OVERLOAD_STATUSES = frozenset({429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+"""Statuses that say that the server, or the gateway before it, has too much to do: what pace heeds."""
 
 
 def _retryable_error(error: BaseException) -> bool:
@@ -25,7 +29,7 @@ def _retryable_response(response: Any) -> bool:
 
 passing_failure = retry_if_exception(_retryable_error) | retry_if_result(_retryable_response)
 """Whether trying again can help: no complete answer (except for a refused certificate), or a status of
-408, 425, 429, 500, 502, 503, 504."""
+408, 425, 429 or 5xx, except for 501, 505, 506, 508, 510 and 511."""
 
 
 def last_attempt(state: RetryCallState) -> Attempt:

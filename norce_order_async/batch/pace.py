@@ -18,6 +18,7 @@ from norce_order_async.errors import (
     ReadTimeout,
 )
 from norce_order_async.outcome import Attempt
+from norce_order_async.policy import OVERLOAD_STATUSES
 
 FIRST_LIMIT = 10
 """So many changes are in flight at first, when nobody said how many."""
@@ -41,7 +42,6 @@ _SLACK = 0.02
 _CLOSER = 0.001
 _OVERSHOT = 0.75
 _ASKED_FOR = "the rate that was asked for"
-_OVERLOAD_STATUSES = frozenset({429, 502, 503, 504})
 _OVERLOAD_ERRORS = frozenset(
     kind.__name__ for kind in (ConnectError, ConnectTimeout, PoolTimeout, ReadTimeout, ConnectionLost)
 )
@@ -50,7 +50,7 @@ _OVERLOAD_ERRORS = frozenset(
 def overload(attempt: Attempt) -> str | None:
     """What of an attempt tells that there is too much for the server: a status, or an error's class."""
     if attempt.status is not None:
-        return str(attempt.status) if attempt.status in _OVERLOAD_STATUSES else None
+        return str(attempt.status) if attempt.status in OVERLOAD_STATUSES else None
     error = (attempt.error or "").partition(":")[0]
     return error if error in _OVERLOAD_ERRORS else None
 
