@@ -15,9 +15,9 @@ PACKAGE = Path(norce_order_async.__file__).parent
 FLOORS = {
     0: {
         "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
-        "inloop", "timelimit",
+        "slots", "timelimit",
     },
-    1: {"wire", "fastjson", "models", "codec", "operations", "answers"},
+    1: {"wire", "fastjson", "errorbody", "models", "codec", "operations", "answers"},
     2: {"middleware", "transport", "tokens"},
     3: {"client"},
     4: {"endpoints"},
