@@ -535,7 +535,7 @@ class Engine(abc.ABC):
             self._outcomes.put_nowait(outcome)
         if self._unknown:
             logger.warning(
-                "a batch ended with %d changes whose outcome is unknown",
+                "a batch ended; changes whose outcome is unknown: %d",
                 self._unknown,
                 extra={"unknown": self._unknown},
             )

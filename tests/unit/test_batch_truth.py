@@ -270,16 +270,14 @@ async def test_one_line_in_all_tells_of_what_was_cut(caplog: pytest.LogCaptureFi
     assert unknown >= 6
     (record,) = caplog.records
     assert (record.levelname, record.__dict__["unknown"]) == ("WARNING", unknown)
-    assert record.getMessage() == f"a batch ended with {unknown} changes whose outcome is unknown"
+    assert record.getMessage() == f"a batch ended; changes whose outcome is unknown: {unknown}"
 
 
 async def test_one_line_in_all_tells_of_answers_that_were_lost(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "norce_order_async")
     client, _, _ = on_a_timeline(lambda sent: lost() if sent.order == "o_0" else 200)
     await outcomes_of(Batch(client, deletes(20), concurrency=1))
-    assert [record.getMessage() for record in caplog.records] == [
-        "a batch ended with 1 changes whose outcome is unknown"
-    ]
+    assert [record.getMessage() for record in caplog.records] == ["a batch ended; changes whose outcome is unknown: 1"]
 
 
 async def test_a_batch_that_ends_well_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
