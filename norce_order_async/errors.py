@@ -166,24 +166,6 @@ class NotTheApiError(CallError):
         self.body = body
 
 
-class NotTheApiError(CallError):
-    """A 2xx that the API did not give: a web page, say, or JSON that tells of an error.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The answer's headers, their names in lower case.
-        body: The raw body, cut to its first 1,000 characters.
-    """
-
-    def __init__(
-        self, message: str, *, status: int, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = dict(headers or {})
-        self.body = body[:1000].decode("utf-8", "replace")
-
-
 class TransportError(CallError):
     """No complete answer came. Raised by transports.
 

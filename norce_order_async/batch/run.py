@@ -94,7 +94,7 @@ class Batch(Engine):
         self._retry = _unless_throttled(client.retry if isinstance(options.retry, Unset) else options.retry)
         self._timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
         self._probe_timeout = attrs.evolve(self._timeout, attempt=min(self._timeout.attempt, LONGEST_PROBE))
-        self._options = partial(CallOptions, headers=options.headers, adapter_id=options.adapter_id)
+        self._options = partial(CallOptions, headers=options.headers, adapter_id=options.adapter_id, log_cut=False)
 
     async def _make(self, item: Item, *, probe: bool) -> Made:
         change, client = item.change, self._client
