@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import cast
 
 import attrs
 
@@ -90,7 +89,7 @@ def _details(errors: JSON) -> Iterator[str]:
             for text in _details(texts if isinstance(texts, list) else [texts]):
                 yield f"{field}: {text}"
     elif isinstance(errors, list):
-        for error in cast(list[JSON], errors)[:_MOST]:
+        for error in errors[:_MOST]:
             if isinstance(error, str):
                 yield error
             elif isinstance(error, Mapping) and (part := _object(error)) is not None:

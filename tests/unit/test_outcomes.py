@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from support import ScriptedTransport, scripted
 
 from norce_order_async import (
+    Attempt,
     Call,
     CallError,
     CallOptions,
@@ -138,12 +140,9 @@ FOREIGN: list[tuple[dict[str, str], bytes]] = [
 @pytest.mark.parametrize(("headers", "body"), [pair for pair in FOREIGN if pair[1]])
 @pytest.mark.parametrize(
     "call",
-    [
-        lambda client: delete_consent(client, "o_1", "ci"),
-        lambda client: create_order(client, Order()),
-        lambda client: get_order(client, "o_1"),
-    ],
-)
+    [partial(delete_consent, order_id="o_1", consent_id="ci"), partial(create_order, order=Order()),
+     partial(get_order, order_id="o_1")],
+)  # fmt: skip
 async def test_a_2xx_that_the_api_did_not_give_is_unknown_and_shows_its_beginning(
     call: Callable[[OrderClient], Any], headers: dict[str, str], body: bytes
 ) -> None:
@@ -336,12 +335,19 @@ async def test_a_call_that_is_cut_after_its_request_went_out_leaves_a_trace(
     caplog.set_level(logging.DEBUG)
     ended: list[tuple[Call, BaseException | None]] = []
     seen: list[str | None] = []
+
+    def note(call: Call, error: BaseException | None) -> None:
+        ended.append((call, error))
+
+    def see(_: Call, attempt: Attempt) -> None:
+        seen.append(attempt.error)
+
     transport = Silent()
     client, _, _ = scripted(
         transport=transport,
         timeout=Timeout(total=5 if cancel else 0.02),
-        on_call=[lambda call, error: ended.append((call, error))],
-        on_attempt=[lambda _, attempt: seen.append(attempt.error)],
+        on_call=[note],
+        on_attempt=[see],
     )
     call = get_order(client, "o_1") if reads else delete_consent(client, "o_1", "ci")
     error = await cut(call, cancel=cancel)
@@ -368,7 +374,7 @@ async def test_each_call_s_end_reaches_the_hooks_of_the_client_and_the_call() ->
     ended: list[tuple[str, OutcomeKind, type[BaseException] | None]] = []
 
     def note(call: Call, error: BaseException | None) -> None:
-        ended.append((call.operation, call.outcome, error and type(error)))
+        ended.append((call.operation, call.outcome, None if error is None else type(error)))
 
     client, _, _ = scripted(200, (404, {}, ERROR), (200, {}, b"{}"), on_call=[note])
     await delete_consent(client, "o_1", "ci", options=CallOptions(on_call=note))
