@@ -19,12 +19,34 @@ if TYPE_CHECKING:
     from norce_order_async.batch.report import Problem, Row, Summary, save_report, write_report
     from norce_order_async.batch.run import Batch, run_batch
     from norce_order_async.call import AttemptHook, Call, CallHook, Repeat
+    from norce_order_async.catalog import OPERATIONS
     from norce_order_async.client import OrderClient
     from norce_order_async.clock import Clock, SystemClock
     from norce_order_async.config import UNSET, CallOptions, Environment, Timeout, Unset
     from norce_order_async.endpoints.attributes import patch_attributes
-    from norce_order_async.endpoints.consents import create_consent, delete_consent, patch_consent
-    from norce_order_async.endpoints.orders import create_order, get_order
+    from norce_order_async.endpoints.cart import update_cart
+    from norce_order_async.endpoints.consents import create_consent, delete_consent, patch_consent, patch_consents
+    from norce_order_async.endpoints.customers import update_billing_address, update_shipping_address
+    from norce_order_async.endpoints.filters import OrderFilters
+    from norce_order_async.endpoints.hooks import create_hook, delete_hook
+    from norce_order_async.endpoints.notifications import create_notification, delete_notification
+    from norce_order_async.endpoints.orders import create_order, delete_order, get_order, list_orders
+    from norce_order_async.endpoints.payments import create_payment, get_payment, list_payments, update_payment
+    from norce_order_async.endpoints.references import update_reference
+    from norce_order_async.endpoints.shippings import create_shipping, get_shipping, list_shippings, update_shipping
+    from norce_order_async.endpoints.state import update_state
+    from norce_order_async.endpoints.transactions import (
+        add_payment_actions,
+        add_transaction,
+        execute_payment_action,
+        list_transactions,
+    )
+    from norce_order_async.endpoints.validations import (
+        create_validation,
+        delete_validation,
+        update_validation,
+        validate,
+    )
     from norce_order_async.errors import (
         AuthenticationError,
         AuthError,
@@ -54,7 +76,8 @@ if TYPE_CHECKING:
         TransportError,
         UnexpectedStatusError,
     )
-    from norce_order_async.http import Request, Response
+    from norce_order_async.http import RawResponse, Request, Response
+    from norce_order_async.jsontext import from_dict, from_json, to_dict, to_json
     from norce_order_async.middleware import Handler, Middleware
     from norce_order_async.middleware.auth import TokenSource
     from norce_order_async.middleware.budget import RetryBudget
@@ -109,7 +132,9 @@ if TYPE_CHECKING:
     from norce_order_async.operations import Operation, QueryValue
     from norce_order_async.outcome import Attempt, OutcomeKind
     from norce_order_async.policy import BackOff, RetryPolicy, passing_failure
+    from norce_order_async.problems import ValidationFailedError
     from norce_order_async.stats import Stats
+    from norce_order_async.table import Evidence
     from norce_order_async.tokens import ClientCredentials, TokenPair
     from norce_order_async.transport import Transport
     from norce_order_async.transport.aiohttp import AiohttpTransport
@@ -121,6 +146,7 @@ __version__ = "0.1.0"
 __all__ = [
     "JSON",
     "NOT_SET",
+    "OPERATIONS",
     "UNSET",
     "Addon",
     "Address",
@@ -161,6 +187,7 @@ __all__ = [
     "DiscountType",
     "Entry",
     "Environment",
+    "Evidence",
     "Handler",
     "Hook",
     "HttptoolsTransport",
@@ -180,6 +207,7 @@ __all__ = [
     "Operation",
     "Order",
     "OrderClient",
+    "OrderFilters",
     "OrderListOrderBy",
     "OrderListOrderByDirection",
     "OrderPaginationSet",
@@ -208,6 +236,7 @@ __all__ = [
     "ProxyError",
     "QueryValue",
     "RateLimitedError",
+    "RawResponse",
     "ReadTimeout",
     "Receipt",
     "Recurring",
@@ -241,18 +270,51 @@ __all__ = [
     "UpsellState",
     "UpsellTransaction",
     "ValidationError",
+    "ValidationFailedError",
+    "add_payment_actions",
+    "add_transaction",
     "create_consent",
+    "create_hook",
+    "create_notification",
     "create_order",
+    "create_payment",
+    "create_shipping",
+    "create_validation",
     "delete_consent",
+    "delete_hook",
+    "delete_notification",
+    "delete_order",
+    "delete_validation",
+    "execute_payment_action",
+    "from_dict",
+    "from_json",
     "get_order",
+    "get_payment",
+    "get_shipping",
     "json_as",
+    "list_orders",
+    "list_payments",
+    "list_shippings",
+    "list_transactions",
     "passing_failure",
     "patch_attributes",
     "patch_consent",
+    "patch_consents",
     "read_changes",
     "receipt",
     "run_batch",
     "save_report",
+    "to_dict",
+    "to_json",
+    "update_billing_address",
+    "update_cart",
+    "update_payment",
+    "update_reference",
+    "update_shipping",
+    "update_shipping_address",
+    "update_state",
+    "update_validation",
+    "validate",
     "write_html",
     "write_report",
 ]
@@ -269,19 +331,32 @@ _EXPORTS = {
     "batch.report": "Problem Row Summary save_report write_report",
     "batch.run": "Batch run_batch",
     "call": "AttemptHook Call CallHook Repeat",
+    "catalog": "OPERATIONS",
     "client": "OrderClient",
     "clock": "Clock SystemClock",
     "config": "CallOptions Environment Timeout UNSET Unset",
     "endpoints.attributes": "patch_attributes",
-    "endpoints.consents": "create_consent delete_consent patch_consent",
-    "endpoints.orders": "create_order get_order",
+    "endpoints.cart": "update_cart",
+    "endpoints.consents": "create_consent delete_consent patch_consent patch_consents",
+    "endpoints.customers": "update_billing_address update_shipping_address",
+    "endpoints.filters": "OrderFilters",
+    "endpoints.hooks": "create_hook delete_hook",
+    "endpoints.notifications": "create_notification delete_notification",
+    "endpoints.orders": "create_order delete_order get_order list_orders",
+    "endpoints.payments": "create_payment get_payment list_payments update_payment",
+    "endpoints.references": "update_reference",
+    "endpoints.shippings": "create_shipping get_shipping list_shippings update_shipping",
+    "endpoints.state": "update_state",
+    "endpoints.transactions": "add_payment_actions add_transaction execute_payment_action list_transactions",
+    "endpoints.validations": "create_validation delete_validation update_validation validate",
     "errors": """
         AuthError AuthenticationError BadRequestError CallError ClientClosedError ClientStateError
         ConfigurationError ConflictError ConnectError ConnectTimeout ConnectionLost DeadlineExceeded DecodeError
         InvalidRequestError NorceOrderError NotFoundError NotTheApiError PermissionDeniedError PoolTimeout ProxyError
         RateLimitedError ReadTimeout ServerError StatusError TLSError TransportError UnexpectedStatusError
     """,
-    "http": "Request Response",
+    "http": "RawResponse Request Response",
+    "jsontext": "from_dict from_json to_dict to_json",
     "middleware": "Handler Middleware",
     "middleware.auth": "TokenSource",
     "middleware.budget": "RetryBudget",
@@ -297,7 +372,9 @@ _EXPORTS = {
     "operations": "Operation QueryValue",
     "outcome": "Attempt OutcomeKind",
     "policy": "BackOff RetryPolicy passing_failure",
+    "problems": "ValidationFailedError",
     "stats": "Stats",
+    "table": "Evidence",
     "tokens": "ClientCredentials TokenPair",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",

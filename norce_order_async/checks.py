@@ -9,6 +9,8 @@ from norce_order_async.errors import ConfigurationError, InvalidRequestError
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _MAX_ID = 128
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+"""What Python calls printable although Unicode says that it is not shown (Default_Ignorable_Code_Point)."""
 _RESERVED_HEADERS = {
     "authorization": "use auth=",
     "x-merchant": "use scoped(merchant=...)",
@@ -31,14 +33,15 @@ _RESERVED_HEADERS = {
 
 
 def check_id(name: str, value: object) -> str:
-    r"""Return ``value`` if it can stand as one segment of a path.
+    r"""Return ``value`` if it can stand, percent-encoded, as one segment of a path.
 
-    HTTP libraries cut an id at ``#`` and ``?`` and resolve ``..``, so such an id would reach ANOTHER resource.
+    Servers and what is before them decode ``/``, ``%`` and ``\`` and resolve ``..``, so such an id would reach ANOTHER
+    resource. What cannot be seen makes two ids look like one.
 
     Raises:
         TypeError: It is not a str.
-        InvalidRequestError: It is empty, longer than 128 characters, ``.``, ``..``, or holds a character of
-            ``/ ? # % \``, a space or anything unprintable.
+        InvalidRequestError: It is empty, longer than 128 characters, ``.``, ``..``, or holds a character of ``/ % \``,
+            a control, invisible or direction character, or a lone surrogate.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, got {type(value).__name__}")
@@ -49,7 +52,7 @@ def check_id(name: str, value: object) -> str:
     if value in (".", ".."):
         raise InvalidRequestError(f"{name} {value!r} would name another resource")
     for character in value:
-        if character in "/?#%\\ " or not character.isprintable():
+        if character in "/%\\" or not character.isprintable() or _INVISIBLE.match(character):
             raise InvalidRequestError(f"{name} {value!r} holds {character!r}, which an id cannot hold")
     return value
 

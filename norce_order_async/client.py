@@ -14,9 +14,8 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from norce_order_async import __version__
-from norce_order_async.answers import status_error
 from norce_order_async.call import AttemptHook, Call, CallHook
-from norce_order_async.checks import check_header_value, check_token
+from norce_order_async.checks import check_header, check_header_value, check_token
 from norce_order_async.clock import Clock, SystemClock
 from norce_order_async.codec import encode
 from norce_order_async.config import (
@@ -45,7 +44,7 @@ from norce_order_async.middleware.attempt import AttemptSender
 from norce_order_async.middleware.auth import Auth, TokenSource
 from norce_order_async.middleware.budget import RetryBudget
 from norce_order_async.middleware.life import Deadline, Life
-from norce_order_async.middleware.log import log_cut, run_hook
+from norce_order_async.middleware.log import log_cut, run_hook, show_response
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.operations import Operation, QueryValue
 from norce_order_async.outcome import OutcomeKind, outcome_of
@@ -138,6 +137,8 @@ class OrderClient:
         budget: Tokens for retries, shared with the scoped views; None is no budget.
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
+        headers: Further headers of every request, say for a gateway on the way.
+        user_agent: Added to the ``User-Agent``: what calls, such as ``acme-shop/1.2``.
         allow_http: Whether ``base_url`` may be http for a host other than loopback; the token goes unencrypted then.
         clock: Where time comes from; tests replace it.
 
@@ -164,6 +165,8 @@ class OrderClient:
         budget: RetryBudget | Unset | None = UNSET,
         on_attempt: Sequence[AttemptHook] = (),
         on_call: Sequence[CallHook] = (),
+        headers: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
     ) -> None:
@@ -177,6 +180,9 @@ class OrderClient:
         }
         if adapter_id is not None:
             self._headers["x-adapterid"] = _setting("adapter_id", adapter_id)
+        if user_agent is not None:
+            self._headers["User-Agent"] += " " + _setting("user_agent", user_agent)
+        self._headers = merge_headers(self._headers, _checked(headers or {}))
         inner: list[Middleware] = []
         if isinstance(auth, str):
             self._headers = {"Authorization": f"Bearer {check_token(auth)}"} | self._headers
@@ -359,9 +365,11 @@ class OrderClient:
         try:
             with deadline:
                 response = await handler(request)
+            if options.on_response is not None:
+                show_response(options.on_response, call, response)
             success = _success(operation, response, call)
             if success is None:
-                raise status_error(response)
+                raise operation.refused(response)
             call.end(core.clock.monotonic(), success)
             result = operation.decode(response)
         except BaseException as error:
@@ -465,6 +473,15 @@ def _setting(name: str, value: object) -> str:
         return check_header_value(name, value)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
+
+
+def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    try:
+        for name, value in headers.items():
+            check_header(name, value)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(str(error)) from None
+    return headers
 
 
 def _default_transport() -> Transport:

@@ -47,7 +47,7 @@ def encode(value: object, *, root: str = "body", limit: int = MAX_BYTES) -> byte
             a date-time of a model has no time zone. The message begins with the path to it.
     """
     try:
-        return encode_json(value, limit=limit, default=_members)
+        return encode_json(value, limit=limit, default=one_level)
     except WireError as error:
         error.inside(root)
         message = str(error)
@@ -63,7 +63,7 @@ def encode_shown(value: object) -> bytes:
         InvalidRequestError: As :func:`encode` otherwise.
     """
     try:
-        return encode_json(value, limit=sys.maxsize, default=_members, escape_surrogates=True)
+        return encode_json(value, limit=sys.maxsize, default=one_level, escape_surrogates=True)
     except WireError as error:
         message = str(error)
     raise InvalidRequestError(message)
@@ -100,8 +100,12 @@ def members_of(cls: object) -> frozenset[str]:
 # Writing
 
 
-def _members(value: object) -> object:
-    """What to write in place of an object that JSON doesn't know."""
+def one_level(value: object) -> object:
+    """What to write in place of an object that JSON doesn't know: of a model, its members, and in them models again.
+
+    Raises:
+        WireError: It is no model, or a date-time in it has no time zone.
+    """
     return _converter.unstructure(value) if isinstance(value, Model) else refuse(value)
 
 

@@ -1,7 +1,7 @@
 """Settings as plain values, each checked once, when it is made and before any I/O."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from norce_order_async.policy import RetryPolicy
 
 if TYPE_CHECKING:
     from norce_order_async.call import AttemptHook, CallHook
+    from norce_order_async.http import RawResponse
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -160,6 +161,8 @@ class CallOptions:
         request_id: The ``x-request-id`` to send; without it a random one is made.
         on_attempt: Called after each attempt of this call, after the client's own hooks.
         on_call: Called at the call's end, after the client's own hooks.
+        on_response: Called with the answer that the call ends with, before it is read: status, headers and bytes. Where
+            a 2xx is not the API's (:class:`NotTheApiError`), the error has them instead.
         redelivered: An earlier call of the same change may have been applied, but its answer was lost: the worker
             died, say, and the queue delivers its message again. Then a refusal leaves the outcome ``unknown``, and a
             DELETE that finds nothing is ``applied_inferred``.
@@ -178,5 +181,6 @@ class CallOptions:
     request_id: str | None = attrs.field(default=None, validator=_check_optional_value)
     on_attempt: "AttemptHook | None" = None
     on_call: "CallHook | None" = None
+    on_response: "Callable[[RawResponse], None] | None" = None
     redelivered: bool = False
     log_cut: bool = True

@@ -108,3 +108,20 @@ class Response:
     def ok(self) -> bool:
         """Whether the status is a 2xx."""
         return 200 <= self.status < 300
+
+
+@attrs.frozen
+class RawResponse:
+    """An answer as it came, without its request, which holds the token.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, their names in lower case.
+        body: The body's bytes.
+        truncated: Whether ``body`` is not the whole of it.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=_show_headers)
+    body: bytes = attrs.field(repr=_show_body)
+    truncated: bool = False

@@ -2,24 +2,28 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
 
-from norce_order_async.answers import expected_members, receipt
+from norce_order_async.answers import expected_members, receipt, status_error
 from norce_order_async.call import Repeat
 from norce_order_async.checks import check_id
-from norce_order_async.errors import InvalidRequestError
+from norce_order_async.errors import CallError, InvalidRequestError
 from norce_order_async.http import Response
+from norce_order_async.table import Evidence, Method
 
 T = TypeVar("T")
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 QueryValue = str | int | bool | Sequence[str]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _PLAIN_ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
 """Finds an id that is one segment of a path as it stands: by far the most are."""
+
+
+def _no_get(operation: Any) -> bool:
+    return bool(operation.method != "GET")
 
 
 @attrs.frozen
@@ -32,9 +36,11 @@ class Operation(Generic[T]):
         path: The path below the base URL, with ``{placeholders}`` for ids.
         repeat: Whether sending it twice does harm.
         decode: Reads a 2xx answer; raises :class:`DecodeError` when it cannot.
+        changes: Whether the operation may change something on the server; unless given, whether it is no GET.
+        refused: Makes the error that stands for an answer which is not a 2xx.
+        evidence: How sure it is that the operation is like this; None for one of your own.
         reads_body: Whether ``decode`` needs the answer's body.
         members: The members of the object that ``decode`` reads; None when that is not known.
-        changes: Whether the operation may change something on the server.
     """
 
     name: str
@@ -42,9 +48,11 @@ class Operation(Generic[T]):
     path: str
     repeat: Repeat
     decode: Callable[[Response], T]
+    changes: bool = attrs.field(kw_only=True, default=attrs.Factory(_no_get, takes_self=True), repr=False, eq=False)
+    refused: Callable[[Response], CallError] = attrs.field(kw_only=True, default=status_error, repr=False, eq=False)
+    evidence: Evidence | None = attrs.field(kw_only=True, default=None, repr=False, eq=False)
     reads_body: bool = attrs.field(init=False, repr=False, eq=False)
     members: Set[str] | None = attrs.field(init=False, repr=False, eq=False)
-    changes: bool = attrs.field(init=False, repr=False, eq=False)
     _start: str = attrs.field(init=False, repr=False, eq=False)
     _rest: tuple[tuple[str, str], ...] = attrs.field(init=False, repr=False, eq=False)
     _names: Set[str] = attrs.field(init=False, repr=False, eq=False)
@@ -52,7 +60,6 @@ class Operation(Generic[T]):
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "reads_body", self.decode is not receipt)
         object.__setattr__(self, "members", expected_members(self.decode))
-        object.__setattr__(self, "changes", self.method != "GET")
         start, *rest = _PLACEHOLDER.split(self.path)
         object.__setattr__(self, "_start", start)
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))

@@ -461,6 +461,10 @@ def _row_meaning(header: list[str], row: list[str] | str, text: str) -> _Meaning
             record["attributes"] = _decode(attributes.encode("utf-8", "surrogateescape"))
         except InvalidRequestError as error:
             return None, f"attributes: {error}", record
+    for name in ("order_id", "consent_id"):
+        given = record.get(name)
+        if isinstance(given, str) and given != given.strip(" "):
+            return None, f"{name} {given!r} has spaces around it", record  # a padded column
     change, problem, source = _record_meaning(record)
     if problem is not None and not _is_utf8(text):
         problem = "not UTF-8 text: save the file as UTF-8"

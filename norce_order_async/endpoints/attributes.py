@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 
-from norce_order_async.answers import Receipt, receipt
-from norce_order_async.call import Repeat
+from norce_order_async.answers import Receipt
+from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
+from norce_order_async.codec import encode
 from norce_order_async.config import CallOptions
 from norce_order_async.errors import InvalidRequestError
 from norce_order_async.operations import Operation
 from norce_order_async.wire import JSON
 
-PATCH_ATTRIBUTES = Operation(
-    "PatchCheckoutOrderAttributes", "PATCH", "/api/v0/checkout/orders/{order_id}/attributes", Repeat.SAFE, receipt
-)
+PATCH_ATTRIBUTES: Operation[Receipt] = OPERATIONS["PatchCheckoutOrderAttributes"]
 
 
 async def patch_attributes(
@@ -22,6 +21,8 @@ async def patch_attributes(
 
     None is sent as null. Whether the API then stores null or drops the attribute, and whether it merges or replaces
     nested objects, is not published.
+
+    It is tried again: the same values replace themselves.
 
     Raises:
         TypeError: ``order_id`` is not a str.
@@ -37,4 +38,5 @@ async def patch_attributes(
         raise InvalidRequestError(f"attributes must be a mapping, got {type(attributes).__name__}")
     if not attributes:
         raise InvalidRequestError("attributes is empty; what the API does with an empty object is not published")
-    return await client.execute(PATCH_ATTRIBUTES, body=attributes, options=options, order_id=order_id)
+    body = encode(attributes, root="attributes")
+    return await client.execute(PATCH_ATTRIBUTES, body=body, options=options, order_id=order_id)

@@ -1,31 +1,22 @@
 """Consents of an order."""
 
+from collections.abc import Mapping
 from json.encoder import encode_basestring
 
-from norce_order_async.answers import Receipt, receipt
-from norce_order_async.call import Repeat
+from norce_order_async.answers import Receipt
+from norce_order_async.bodies import body_of
+from norce_order_async.catalog import OPERATIONS
+from norce_order_async.checks import check_id
 from norce_order_async.client import OrderClient
 from norce_order_async.config import CallOptions
+from norce_order_async.errors import InvalidRequestError
 from norce_order_async.models import Consent
 from norce_order_async.operations import Operation, segment
 
-CREATE_CONSENT = Operation(
-    "CreateCheckoutOrderConsent", "POST", "/api/v0/checkout/orders/{order_id}/consents", Repeat.IF_UNSENT, receipt
-)
-PATCH_CONSENT = Operation(
-    "PatchCheckoutOrderConsent",
-    "PATCH",
-    "/api/v0/checkout/orders/{order_id}/consents/{consent_id}",
-    Repeat.SAFE,
-    receipt,
-)
-DELETE_CONSENT = Operation(
-    "RemoveCheckoutOrderConsent",
-    "DELETE",
-    "/api/v0/checkout/orders/{order_id}/consents/{consent_id}",
-    Repeat.SAFE,
-    receipt,
-)
+CREATE_CONSENT: Operation[Receipt] = OPERATIONS["CreateCheckoutOrderConsent"]
+PATCH_CONSENTS: Operation[Receipt] = OPERATIONS["PatchCheckoutOrderConsents"]
+PATCH_CONSENT: Operation[Receipt] = OPERATIONS["PatchCheckoutOrderConsent"]
+DELETE_CONSENT: Operation[Receipt] = OPERATIONS["RemoveCheckoutOrderConsent"]
 
 
 async def create_consent(
@@ -33,20 +24,59 @@ async def create_consent(
 ) -> Receipt:
     """Add a consent to an order.
 
-    What happens when the order has one of that id already is not published, so the call is only tried again while
-    nothing was sent.
+    Its id may be left out, and can be addressed afterwards where it is given. The answer has none: read the order.
+
+    It is only tried again while nothing was sent, or when it was refused with 429, because what happens when the order
+    has one of that id already is not published.
 
     Raises:
-        TypeError: ``order_id`` is not a str, or ``consent`` not a :class:`Consent`.
-        InvalidRequestError: An id that would name another resource; nothing was sent.
+        TypeError: An id is not a str, or ``consent`` is not a :class:`Consent`.
+        InvalidRequestError: An id, also that of ``consent``, that would name another resource, or a value that cannot
+            be sent; nothing was sent.
         CallError: The call did not succeed; see its ``outcome``.
 
     Source: CreateCheckoutOrderConsent,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorderconsent
     """
-    if not isinstance(consent, Consent):
-        raise TypeError(f"consent must be a Consent, got {type(consent).__name__}")
-    return await client.execute(CREATE_CONSENT, body=consent, options=options, order_id=order_id)
+    body = body_of("consent", consent, Consent)
+    if consent.id is not None:
+        check_id("consent.id", consent.id)
+    return await client.execute(CREATE_CONSENT, body=body, options=options, order_id=order_id)
+
+
+async def patch_consents(
+    client: OrderClient, order_id: str, checked: Mapping[str, bool], *, options: CallOptions | None = None
+) -> Receipt:
+    """Set whether several consents are given.
+
+    What happens to the others when the order lacks one of them is not published: read the order after an error.
+
+    It is tried again: the same values replace themselves.
+
+    Args:
+        client: What to call with.
+        order_id: The order.
+        checked: The new values by the ids of the consents; the API changes nothing else.
+        options: What this call has otherwise than the client.
+
+    Raises:
+        TypeError: ``checked`` is no mapping, an id is not a str, or a value not a bool.
+        InvalidRequestError: ``checked`` is empty, or an id would name another resource; nothing was sent.
+        CallError: The call did not succeed; see its ``outcome``.
+
+    Source: PatchCheckoutOrderConsents,
+    https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsents
+    """
+    if not isinstance(checked, Mapping):
+        raise TypeError(f"checked must be a mapping, got {type(checked).__name__}")
+    if not checked:
+        raise InvalidRequestError("checked is empty")
+    for consent_id, value in checked.items():
+        check_id("an id in checked", consent_id)
+        if not isinstance(value, bool):
+            raise TypeError(f"checked[{consent_id!r}] must be a bool, got {type(value).__name__}")
+    body = [{"id": consent_id, "checked": value} for consent_id, value in checked.items()]
+    return await client.execute(PATCH_CONSENTS, body=body, options=options, order_id=order_id)
 
 
 async def patch_consent(
@@ -56,6 +86,8 @@ async def patch_consent(
 
     ``checked`` is all that the API changes on a consent. The body also names the consent, as the published samples
     do; whether the API needs that is not documented.
+
+    It is tried again: the same value replaces itself.
 
     Raises:
         TypeError: An id is not a str, or ``checked`` not a bool.
@@ -83,8 +115,10 @@ async def delete_consent(
 ) -> Receipt:
     """Take a consent off an order.
 
-    Whether the API answers 404 for a consent that the order lacks is not published. When an attempt's answer was
-    lost and a later attempt finds nothing left, the consent is gone: the receipt then has ``inferred`` set.
+    Whether the API answers 404 for a consent that the order lacks is not published.
+
+    It is tried again: what is gone stays gone. When an attempt's answer was lost and a later attempt finds nothing
+    left, the receipt has ``inferred`` set.
 
     Raises:
         TypeError: An id is not a str.

@@ -1,71 +1,71 @@
 """Whole orders."""
 
-from collections.abc import Set
-from typing import ClassVar
+from typing import Unpack
 
-from norce_order_async.answers import json_as, json_body
-from norce_order_async.call import Repeat
+from norce_order_async.answers import Receipt
+from norce_order_async.bodies import body_of
+from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.codec import members_of
 from norce_order_async.config import CallOptions
-from norce_order_async.errors import DecodeError, printable
-from norce_order_async.http import Response
-from norce_order_async.models import CreateResponse, Order
+from norce_order_async.endpoints.filters import OrderFilters, query_of
+from norce_order_async.models import Order, OrderPaginationSet
 from norce_order_async.operations import Operation
 
-
-class _CreatedId:
-    """The id in a 201: the published schema has a bare string, Norce's own collections read ``id`` of an object."""
-
-    members: ClassVar[Set[str]] = members_of(CreateResponse)
-
-    def __call__(self, response: Response) -> str:
-        body = json_body(response)
-        created = body if isinstance(body, str) else json_as(CreateResponse)(response).id
-        if not created:
-            raise DecodeError("the answer names no id", response.body)
-        return created
+LIST_ORDERS: Operation[OrderPaginationSet] = OPERATIONS["GetCheckoutOrders"]
+CREATE_ORDER: Operation[str] = OPERATIONS["CreateCheckoutOrder"]
+GET_ORDER: Operation[Order] = OPERATIONS["GetCheckoutOrder"]
+DELETE_ORDER: Operation[Receipt] = OPERATIONS["DeleteCheckoutOrder"]
 
 
-class _ThisOrder:
-    """The order that was asked for. Ids are compared without case: how they are spelt is not established."""
+async def list_orders(
+    client: OrderClient, *, options: CallOptions | None = None, **filters: Unpack[OrderFilters]
+) -> OrderPaginationSet:
+    """Read one page of the orders of this merchant and channel; ``data`` has them, ``pagination`` the figures.
 
-    members: ClassVar[Set[str]] = members_of(Order)
+    Pages shift while orders are made, and what ``pagination.size`` counts is published two ways: sort by ``created``,
+    drop ids that came before, and end on an empty page. It is tried again: it changes nothing.
 
-    def __call__(self, response: Response) -> Order:
-        order, wanted = json_as(Order)(response), response.request.call.ids.get("order_id", "")
-        if not order.id:
-            raise DecodeError("the answer is no order: it has no id", response.body, order)
-        if order.id.casefold() != wanted.casefold():
-            raise DecodeError(f"the answer is another order, {printable(order.id)}", response.body, order)
-        return order
+    Args:
+        client: What to call with.
+        options: What this call has otherwise than the client.
+        **filters: See :class:`OrderFilters`; ``status=["checkout"], limit=50``, say.
 
+    Raises:
+        TypeError: A filter that there is not, or a value of the wrong type.
+        InvalidRequestError: A value that cannot be meant: an empty list, a time without a zone; nothing was sent.
+        DecodeError: What came is no page of orders.
+        CallError: The call did not succeed otherwise.
 
-CREATE_ORDER = Operation("CreateCheckoutOrder", "POST", "/api/v0/checkout/orders", Repeat.IF_UNSENT, _CreatedId())
-GET_ORDER = Operation("GetCheckoutOrder", "GET", "/api/v0/checkout/orders/{order_id}", Repeat.SAFE, _ThisOrder())
+    Source: GetCheckoutOrders, https://docs.norce.io/api-reference/nco/openapi/order-read; most filters from the types
+    of v1, https://github.com/NorceTech/norce-checkout-angular
+    """
+    return await client.execute(LIST_ORDERS, query=query_of(filters), options=options)
 
 
 async def create_order(client: OrderClient, order: Order, *, options: CallOptions | None = None) -> str:
-    """Create an order and return its id. It starts in state ``checkout``.
+    """Create an order and return its id. It starts in state ``checkout``, and the service computes its ``total``.
+
+    The id is read from the body, or else from the ``Location`` header. Members that the service writes are not sent.
 
     It is only tried again while nothing was sent, or when it was refused with 429, because sent twice it could make two
-    orders.
+    orders. After ``unknown``, look for its ``cart_reference`` in :func:`list_orders`.
 
     Raises:
         TypeError: ``order`` is not an :class:`Order`.
         InvalidRequestError: A value in it that cannot be sent (the message says where); nothing was sent.
-        CallError: The call did not succeed; see its ``outcome``.
+        ConflictError: It clashes with what is stored.
+        CallError: The call did not succeed otherwise; see its ``outcome``.
 
     Source: CreateCheckoutOrder,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorder
     """
-    if not isinstance(order, Order):
-        raise TypeError(f"order must be an Order, got {type(order).__name__}")
-    return await client.execute(CREATE_ORDER, body=order, options=options)
+    return await client.execute(CREATE_ORDER, body=body_of("order", order, Order), options=options)
 
 
 async def get_order(client: OrderClient, order_id: str, *, options: CallOptions | None = None) -> Order:
-    """Read a whole order.
+    """Read a whole order: the only way to the ids of its hooks, validations, notifications and payment actions.
+
+    It is tried again: it changes nothing.
 
     Raises:
         TypeError: ``order_id`` is not a str.
@@ -78,3 +78,20 @@ async def get_order(client: OrderClient, order_id: str, *, options: CallOptions 
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/getcheckoutorder
     """
     return await client.execute(GET_ORDER, options=options, order_id=order_id)
+
+
+async def delete_order(client: OrderClient, order_id: str, *, options: CallOptions | None = None) -> Receipt:
+    """Remove an order.
+
+    It is tried again: what is gone stays gone. When an attempt's answer was lost and a later one finds no such order,
+    the receipt has ``inferred`` set.
+
+    Raises:
+        TypeError: ``order_id`` is not a str.
+        InvalidRequestError: An id that would name another resource; nothing was sent.
+        CallError: The call did not succeed; see its ``outcome``.
+
+    Source: DeleteCheckoutOrder,
+    https://docs.norce.io/api-reference/nco/openapi/order/checkout/getcheckoutorder (the page shows both)
+    """
+    return await client.execute(DELETE_ORDER, options=options, order_id=order_id)

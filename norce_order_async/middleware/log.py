@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from norce_order_async.call import Call
-from norce_order_async.http import Response
+from norce_order_async.http import RawResponse, Response
 from norce_order_async.outcome import Attempt
 
 H = TypeVar("H")
@@ -87,6 +87,12 @@ def run_hook(hook: Callable[[Call, H], None], call: Call, what: H) -> None:
         hook(call, what)
     except (Exception, asyncio.CancelledError):  # a plain function is not cancelled: it has raised that by itself
         logger.exception("a hook failed [request id %s]", call.request_id, extra=_fields(call))
+
+
+def show_response(hook: Callable[[RawResponse], None], call: Call, response: Response) -> None:
+    """Call a hook with the answer that a call ends with."""
+    raw = RawResponse(response.status, dict(response.headers), response.body, response.truncated)
+    run_hook(lambda _, raw: hook(raw), call, raw)
 
 
 def _result(attempt: Attempt) -> str:

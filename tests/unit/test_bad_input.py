@@ -2,31 +2,35 @@
 
 import math
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import TOKEN, scripted
+from support import BASE_URL, TOKEN, scripted
 
 from norce_order_async import (
     BackOff,
     CallOptions,
     ClientStateError,
     ConfigurationError,
+    Consent,
     Environment,
     InvalidRequestError,
     OrderClient,
     RetryPolicy,
     Timeout,
+    create_consent,
     delete_consent,
     patch_attributes,
     patch_consent,
 )
 
 BAD_IDS = [
-    "", ".", "..", "a/b", "a?b", "a#f", "a%2Fb", "a\\b", "a b", "a\tb", "a\r\nb", "a\x00b", "a\x7fb", "a\u00a0b",
-    "\ud800", "x" * 129,
+    "", ".", "..", "a/b", "a%2Fb", "a\\b", "a\tb", "a\r\nb", "a\x00b", "a\x7fb", "a\u00a0b", "a\u2028b", "a\u200bb",
+    "a\u200eb", "a\u202eb", "a\u2067b", "a\u3164b", "a\ufe0fb", "a\u034fb", "\ud800", "x" * 129,
 ]  # fmt: skip
+GOOD_IDS = ["terms 2024", "a?b=c", "a#f", "åäö", "תנאים", "条件", "a&b;c=d,e", "+", "...", "x" * 128]
 
 
 @pytest.mark.asyncio
@@ -41,6 +45,28 @@ async def test_an_id_that_would_reach_another_resource_is_refused(bad: str) -> N
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("good", GOOD_IDS)
+async def test_an_id_that_create_consent_takes_can_be_addressed_afterwards(good: str) -> None:
+    client, transport, _ = scripted()
+    await create_consent(client, "o_123", Consent(id=good))
+    await patch_consent(client, "o_123", good, checked=True)
+    await delete_consent(client, "o_123", good)
+    for request in transport.requests[1:]:
+        path = request.url.removeprefix(BASE_URL)
+        assert path.isascii()
+        assert [unquote(part) for part in path.split("/")][-2:] == ["consents", good]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("bad", BAD_IDS)
+async def test_an_id_that_could_not_be_addressed_afterwards_is_not_created(bad: str) -> None:
+    client, transport, _ = scripted()
+    with pytest.raises(InvalidRequestError, match=r"consent\.id"):
+        await create_consent(client, "o_123", Consent(id=bad))
+    assert transport.requests == []
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("bad", [None, 7, b"o_123", ["o_123"]])
 async def test_an_id_that_is_no_str_is_a_type_error(bad: Any) -> None:
     client, transport, _ = scripted()
@@ -51,8 +77,6 @@ async def test_an_id_that_is_no_str_is_a_type_error(bad: Any) -> None:
 
 @given(st.text(max_size=200))
 def test_any_id_is_either_refused_or_stands_alone_in_its_path(text: str) -> None:
-    from urllib.parse import unquote
-
     from norce_order_async.endpoints.consents import DELETE_CONSENT
 
     try:
@@ -174,6 +198,11 @@ GOOD: dict[str, Any] = {
         ({"auth": "Bearer abc"}, "without the word Bearer"),
         ({"auth": 7}, "auth"),
         ({"auth": None}, "auth"),
+        ({"user_agent": "shop\r\nx: y"}, "user_agent"),
+        ({"user_agent": ""}, "user_agent"),
+        ({"headers": {"x-merchant": "other"}}, "x-merchant"),
+        ({"headers": {"x-key": "a\nb"}}, "x-key"),
+        ({"headers": {"x-key": 7}}, "x-key"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], says: str) -> None:

@@ -255,7 +255,7 @@ async def test_a_change_is_its_record(change: Change) -> None:
         ({"op": "delete_consent", "order_id": "o_1"}, "needs consent_id"),
         ({"op": "patch_consent", "order_id": "o_1"}, "needs checked, consent_id"),
         ({"op": "delete_consent", "order_id": "o_1", "consent_id": "c", "checked": True}, "does not take 'checked'"),
-        ({"op": "delete_consent", "order_id": "o#1", "consent_id": "c"}, "order_id 'o#1' holds '#'"),
+        ({"op": "delete_consent", "order_id": "o/1", "consent_id": "c"}, "order_id 'o/1' holds '/'"),
         ({"op": "delete_consent", "order_id": 7, "consent_id": "c"}, "order_id must be a str, got int"),
         ({"op": "patch_consent", "order_id": "o_1", "consent_id": "c", "checked": "yes"}, "must be true or false"),
         ({"op": "patch_attributes", "order_id": "o_1", "attributes": {}}, "at least one member"),

@@ -117,7 +117,7 @@ BAD_LINES: list[tuple[bytes, str]] = [
     (delete(order_id="null"), "order_id must be a str"),
     (delete(order_id='""'), "order_id is empty"),
     (delete(order_id='".."'), "would name another resource"),
-    *((delete(order_id=f'"o{character}1"'), "which an id cannot hold") for character in ("/", "?", "#", "%", " ")),
+    *((delete(order_id=f'"o{character}1"'), "which an id cannot hold") for character in ("/", "\\\\", "%")),
     (delete(order_id='"\\ud800"'), "which an id cannot hold"),
     (delete(order_id='"\\u0000"'), "which an id cannot hold"),
     (delete(order_id='"\ufeffo"'), "which an id cannot hold"),
@@ -169,7 +169,8 @@ BAD_ROWS: list[tuple[bytes, str]] = [
     (b"delete,o_1,c,,,,", "op 'delete' is none of"),
     (b"op,order_id,consent_id,checked,attributes,merchant,channel", "the columns are named once more"),
     (b"delete_consent,o_1,c,,{},,", "does not take 'attributes'"),
-    (b"delete_consent, o_1,c,,,,", "which an id cannot hold"),
+    (b"delete_consent, o_1,c,,,,", "order_id ' o_1' has spaces around it"),
+    (b"delete_consent,o_1,c ,,,,", "consent_id 'c ' has spaces around it"),
     (b"delete_consent,o_\0,c,,,,", "which an id cannot hold"),
     (b"delete_consent,o_\xff,c,,,,", "not UTF-8 text: save the file as UTF-8"),
     (b'patch_attributes,o_1,,,"{""a"": ""\xff""}",,', "attributes: not UTF-8 text"),
@@ -374,3 +375,11 @@ def test_any_bytes_are_lines_with_a_change_or_a_problem(tmp_path: Path, content:
         for entry in entries:
             assert (entry.change is None) != (entry.problem is None)
         assert count_entries(str(tmp_path / name), None, len) == len(entries)
+
+
+@pytest.mark.parametrize("order_id", ["o 1", "o?1", "o#1", "ö1"])
+def test_an_id_may_have_what_a_path_can_carry(tmp_path: Path, order_id: str) -> None:
+    row = f"delete_consent,{order_id},c,,,,".encode()
+    for name, text in (("a.jsonl", delete(order_id=f'"{order_id}"')), ("a.csv", HEAD + row)):
+        (entry,) = read(tmp_path, name, text)
+        assert entry.change == DeleteConsent(order_id, "c")

@@ -16,9 +16,12 @@ PACKAGE = Path(norce_order_async.__file__).parent
 FLOORS = {
     0: {
         "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
-        "slots", "timelimit",
+        "slots", "timelimit", "table", "schemas",
     },
-    1: {"wire", "fastjson", "errorbody", "models", "codec", "operations", "answers"},
+    1: {
+        "wire", "fastjson", "errorbody", "models", "codec", "operations", "answers", "arguments", "bodies", "catalog",
+        "jsontext", "problems", "results",
+    },
     2: {"middleware", "transport", "tokens"},
     3: {"client"},
     4: {"endpoints"},
