@@ -1,0 +1,113 @@
+"""Giving on what was read: as JSON and back, without loss."""
+
+import json
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from norce_order_async import (
+    Cart,
+    Consent,
+    InvalidRequestError,
+    Item,
+    Order,
+    OutcomeKind,
+    Payment,
+    Price,
+    Receipt,
+    State,
+    from_dict,
+    from_json,
+    to_dict,
+    to_json,
+)
+
+ORDER = Order(
+    id="o_1",
+    created=datetime(2026, 1, 2, tzinfo=UTC),
+    state=State(current_status="checkout"),
+    cart=Cart(items=(Item(sku="A", total=Price(including_vat=Decimal("124.50"))),)),
+    attributes={"weight": Decimal("1.50"), "note": None, "tags": ["å"]},
+    extra={"new": {"a": 1}},
+)
+RECEIPT = Receipt("DeleteCheckoutOrder", 204, "id-1", 2, 0.12345, OutcomeKind.APPLIED_INFERRED)
+
+
+def test_an_order_comes_back_whole() -> None:
+    text = to_json(ORDER)
+    assert '"includingVat":124.50' in text
+    assert from_json(text, Order) == ORDER
+    assert from_json(text.encode(), Order) == ORDER
+    assert from_dict(to_dict(ORDER), Order) == ORDER
+
+
+def test_a_receipt_comes_back_whole() -> None:
+    assert from_json(to_json(RECEIPT), Receipt) == RECEIPT
+    assert json.loads(to_json(RECEIPT))["outcome"] == "applied_inferred"
+    assert from_dict(to_dict(RECEIPT), Receipt) == RECEIPT
+    assert to_dict(RECEIPT)["elapsed"] == Decimal("0.12345")
+
+
+def test_attributes_which_json_dumps_cannot_write() -> None:
+    assert ORDER.attributes is not None
+    with pytest.raises(TypeError):
+        json.dumps(ORDER.attributes)
+    assert to_json(ORDER.attributes) == '{"weight":1.50,"note":null,"tags":["å"]}'
+    assert from_json(to_json(ORDER.attributes)) == ORDER.attributes
+
+
+def test_lists_and_mappings_of_them() -> None:
+    payments = [Payment(id="p_1"), Payment(amount=Decimal("1.0"))]
+    assert from_json(to_json(payments), list[Payment]) == payments
+    assert to_dict({"receipts": [RECEIPT], "order": ORDER})["order"]["id"] == "o_1"
+
+
+def test_a_dict_shares_nothing_with_the_model() -> None:
+    given = to_dict(ORDER)
+    given["attributes"]["tags"].append("new")
+    assert ORDER.attributes is not None
+    assert ORDER.attributes["tags"] == ["å"]
+
+
+def test_what_others_sent_is_written_whatever_it_is() -> None:
+    text = to_json({"a": "\ud800", "b": "x" * 2**21})
+    assert text.isascii()
+    assert from_json(text) == {"a": "\ud800", "b": "x" * 2**21}
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"a": math.nan}, "a: NaN is not a JSON number"),
+        ({"a": [b"x"]}, r"a\[0\]: bytes"),
+        (Order(created=datetime(2026, 1, 2)), "created: a date-time needs a time zone"),
+        ({"a": {1, 2}}, "a: set"),
+    ],
+)
+def test_what_is_no_json_is_named(value: Any, says: str) -> None:
+    for write in (to_json, to_dict):
+        with pytest.raises(InvalidRequestError, match=says):
+            write(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "says"),
+    [
+        ("{", Order, "the text cannot be read"),
+        ("NaN", None, "the text cannot be read"),
+        (b"\xff", Order, "the text cannot be read"),
+        ("\ud800", Order, "the text cannot be read"),
+        ("[]", Order, "expected an object"),
+        ("{}", list[Consent], "expected an array"),
+        ("{}", Receipt, "a receipt has the members"),
+        (to_json(RECEIPT).replace("applied", "maybe"), Receipt, "no receipt has"),
+        (to_json(RECEIPT).replace("0.12345", '"x"'), Receipt, "no receipt has"),
+        (to_json(RECEIPT).replace("204", '"x"'), Receipt, "expected an integer"),
+    ],
+)
+def test_what_does_not_fit_is_named(text: str | bytes, kind: Any, says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=says):
+        from_json(text, kind)
