@@ -191,6 +191,13 @@ def structure(session: nox.Session) -> None:
 
 
 @nox.session
+def contract(session: nox.Session) -> None:
+    """Say what another OpenAPI file has otherwise than the package's contract: `nox -s contract -- FILE`."""
+    install(session, ".[all]", *group("contract"))
+    session.run("python", "-m", "contract", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Hold the outcomes of 200,000 operations through faults against what the origin knows; takes minutes.
 

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import norce_order_async
 
@@ -35,7 +35,7 @@ def read(path: Path) -> dict[str, Any]:
 def reduced(document: Mapping[str, Any]) -> dict[str, Any]:
     """An OpenAPI document in our form."""
     operations = [
-        operation(document, path, method, item[method])
+        operation(document, path, method, item[method], item.get("parameters", ()))
         for path, item in document["paths"].items()
         for method in METHODS
         if method in item
@@ -44,9 +44,11 @@ def reduced(document: Mapping[str, Any]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "operations": operations, "schemas": schemas}
 
 
-def operation(document: Mapping[str, Any], path: str, method: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    """One operation in our form."""
-    parameters = [target(document, parameter) for parameter in item.get("parameters", ())]
+def operation(
+    document: Mapping[str, Any], path: str, method: str, item: Mapping[str, Any], shared: Sequence[Any]
+) -> dict[str, Any]:
+    """One operation in our form; ``shared`` are the parameters of all operations on its path."""
+    parameters = [target(document, parameter) for parameter in (*shared, *item.get("parameters", ()))]
     responses = {status: target(document, response) for status, response in item["responses"].items()}
     success = [status for status in responses if status.startswith("2")]
     body = target(document, item.get("requestBody", {}))
@@ -82,10 +84,14 @@ def json_schema(content: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def schema(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema without what says nothing about its values."""
+    """A schema without what says nothing about its values, and without ways of writing that come to the same."""
+    if len(value.get("allOf", ())) == 1:
+        value = {**value["allOf"][0], **value}
     kept = {name: value[name] for name in KEPT if name in value}
     if "$ref" in kept:
         kept["$ref"] = kept["$ref"].replace("#/components/schemas/", "#/schemas/")
+    if isinstance(kept.get("type"), list):  # null stands for an absent member
+        kept["type"] = next(kind for kind in kept["type"] if kind != "null")
     if "items" in kept:
         kept["items"] = schema(kept["items"])
     if "anyOf" in kept:
@@ -113,9 +119,10 @@ def lines(value: Any, depth: int) -> str:
         return short
     inner, outer = "\n" + " " * (depth + 1), "\n" + " " * depth
     if isinstance(value, dict):
-        members = [f"{json.dumps(name)}: {lines(each, depth + 1)}" for name, each in value.items()]
+        given = cast("dict[str, Any]", value)
+        members = [f"{json.dumps(name)}: {lines(each, depth + 1)}" for name, each in given.items()]
         return "{" + inner + f",{inner}".join(members) + outer + "}" if members else "{}"
     if isinstance(value, list):
-        elements = [lines(each, depth + 1) for each in value]
+        elements = [lines(each, depth + 1) for each in cast("list[Any]", value)]
         return "[" + inner + f",{inner}".join(elements) + outer + "]" if elements else "[]"
     return short

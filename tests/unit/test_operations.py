@@ -85,8 +85,8 @@ def test_a_function_stands_for_each_operation(name: str) -> None:
     result = {None: Receipt, "list[ValidationError]": Receipt, "CreateResponse | str": str, "CreateResponse": str}
     expected: Any = result.get(row.result)
     if expected is None:
-        kind = getattr(models, str(row.result).removeprefix("list[").removesuffix("]"))
-        expected = list[kind] if str(row.result).startswith("list[") else kind
+        kind: Any = getattr(models, str(row.result).removeprefix("list[").removesuffix("]"))
+        expected = list.__class_getitem__(kind) if str(row.result).startswith("list[") else kind
     if name == "UpdateOrderPayment":
         expected = expected | None
     assert get_type_hints(function)["return"] == expected
