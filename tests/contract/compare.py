@@ -41,6 +41,9 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[Diff
             found.append(Difference(f"{name} is new: {row}", where))
         else:
             found += _operation(name, old[name], new[name])
+    for member, change in _changes(ours["parameters"], theirs["parameters"]):
+        if member in ours["parameters"] and member in theirs["parameters"]:  # what comes and goes is told above
+            found.append(Difference(f"query parameter {member} {change}", _file(filters)))
     return found + list(_schemas(ours["schemas"], theirs["schemas"]))
 
 
@@ -58,7 +61,8 @@ def _operation(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
         yield Difference(f"{name}: its body is {required}", _function(name))
     if sorted(old["errors"]) != sorted(new["errors"]):
         yield Difference(f"{name}: its errors are {new['errors']}, were {old['errors']}", f"docs of {_function(name)}")
-    for member, change in _changes(old["query"], new["query"]):
+    for member in sorted({*old["query"]} ^ {*new["query"]}):
+        change = "is new" if member in new["query"] else "is gone"
         yield Difference(f"{name}: query parameter {member} {change}", f"{row}, and {_file(filters)}")
 
 

@@ -34,21 +34,30 @@ def read(path: Path) -> dict[str, Any]:
 
 def reduced(document: Mapping[str, Any]) -> dict[str, Any]:
     """An OpenAPI document in our form."""
-    operations = [
-        operation(document, path, method, item[method], item.get("parameters", ()))
-        for path, item in document["paths"].items()
-        for method in METHODS
-        if method in item
-    ]
-    schemas = {name: schema(value) for name, value in document["components"]["schemas"].items()}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "operations": operations, "schemas": schemas}
+    operations: list[dict[str, Any]] = []
+    parameters: dict[str, Any] = {}
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                given = [
+                    target(document, each)
+                    for each in (*item.get("parameters", ()), *item[method].get("parameters", ()))
+                ]
+                query = {each["name"]: schema(each["schema"]) for each in given if each["in"] == "query"}
+                parameters |= query
+                operations.append(operation(document, path, method, item[method], list(query)))
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "parameters": parameters,
+        "operations": operations,
+        "schemas": {name: schema(value) for name, value in document["components"]["schemas"].items()},
+    }
 
 
 def operation(
-    document: Mapping[str, Any], path: str, method: str, item: Mapping[str, Any], shared: Sequence[Any]
+    document: Mapping[str, Any], path: str, method: str, item: Mapping[str, Any], query: Sequence[str]
 ) -> dict[str, Any]:
-    """One operation in our form; ``shared`` are the parameters of all operations on its path."""
-    parameters = [target(document, parameter) for parameter in (*shared, *item.get("parameters", ()))]
+    """One operation in our form."""
     responses = {status: target(document, response) for status, response in item["responses"].items()}
     success = [status for status in responses if status.startswith("2")]
     body = target(document, item.get("requestBody", {}))
@@ -59,7 +68,7 @@ def operation(
         "path": path,
         "request": json_schema(body),
         "requestRequired": body.get("required", False),
-        "query": {each["name"]: schema(each["schema"]) for each in parameters if each["in"] == "query"},
+        "query": query,
         "success": [int(status) for status in success],
         "response": json_schema(responses[success[0]]) if success else None,
         "errors": [int(status) for status in responses if status.isdigit() and status not in success],
@@ -123,6 +132,6 @@ def lines(value: Any, depth: int) -> str:
         members = [f"{json.dumps(name)}: {lines(each, depth + 1)}" for name, each in given.items()]
         return "{" + inner + f",{inner}".join(members) + outer + "}" if members else "{}"
     if isinstance(value, list):
-        elements = [lines(each, depth + 1) for each in cast("list[Any]", value)]
+        elements = [lines(each, depth + 1) for each in value]  # pyright: ignore[reportUnknownVariableType]
         return "[" + inner + f",{inner}".join(elements) + outer + "]" if elements else "[]"
     return short

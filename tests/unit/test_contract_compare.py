@@ -13,6 +13,7 @@ from contract.compare import differences
 CHECKOUT = Path(__file__).parents[2]
 GONE = object()
 STATES: list[str] = openapi.ours()["schemas"]["PaymentState"]["enum"]
+FILTERS = list(openapi.ours()["parameters"])
 TIME = {"type": "string", "format": "date-time"}
 
 
@@ -21,7 +22,7 @@ def changed(place: str, value: Any) -> list[tuple[str, str]]:
     theirs = copy.deepcopy(openapi.ours())
     named: dict[str, Any] = {row["operationId"]: row for row in theirs["operations"]}
     *steps, last = place.split("/")
-    target: dict[str, Any] = named | theirs["schemas"] if steps else theirs["schemas"]
+    target: dict[str, Any] = theirs | named | theirs["schemas"] if steps else theirs["schemas"]
     for step in steps:
         target = target[step]
     if value is GONE:
@@ -46,13 +47,9 @@ def changed(place: str, value: Any) -> list[tuple[str, str]]:
             "add_payment_actions()",
         ),
         ("CreateOrderPayment/requestRequired", True, "its body is required", "create_payment()"),
-        ("GetCheckoutOrders/query/search", GONE, "query parameter search is gone", "filters.py"),
-        (
-            "GetCheckoutOrders/query/offset",
-            {"type": "string"},
-            "query parameter offset is string, was integer format int32",
-            "filters.py",
-        ),
+        ("GetCheckoutOrders/query", FILTERS[1:], "GetCheckoutOrders: query parameter offset is gone", "filters.py"),
+        ("GetCheckoutOrders/query", [*FILTERS, "q"], "GetCheckoutOrders: query parameter q is new", "filters.py"),
+        ("parameters/offset", {"type": "string"}, "offset is string, was integer format int32", "filters.py"),
         ("Addon", GONE, "the schema Addon is gone", "models.py, class Addon"),
         ("Gift", {"type": "object"}, "the schema Gift is new", "models.py (a class)"),
         ("PaymentState/enum", [*STATES, "refunded"], "PaymentState: the value refunded is new", "class PaymentState"),
@@ -98,7 +95,8 @@ def document() -> dict[str, Any]:
     for row in openapi.ours()["operations"]:
         result = {"content": {"application/json": {"schema": there(row["response"])}}} if row["response"] else {}
         item: dict[str, Any] = {"operationId": row["operationId"], "responses": {"default": {}}}
-        item["parameters"] = [{"in": "query", "name": name, "schema": there(s)} for name, s in row["query"].items()]
+        known = openapi.ours()["parameters"]
+        item["parameters"] = [{"in": "query", "name": name, "schema": there(known[name])} for name in row["query"]]
         item["responses"] |= {str(status): result for status in row["success"]}
         item["responses"] |= {str(status): {"$ref": "#/components/responses/Error"} for status in row["errors"]}
         if row["request"]:
