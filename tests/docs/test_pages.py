@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from contract.docs import PAGE, with_table
 
 import norce_order_async
 from norce_order_async import testing
@@ -17,6 +18,11 @@ def test_every_public_name_is_in_the_reference_once() -> None:
     pages = [page.read_text(encoding="utf-8") for page in ROOT.glob("docs/reference*.md")]
     described = Counter(name for page in pages for name in NAMES.findall(page))
     assert described == Counter([*norce_order_async.__all__, *testing.__all__])
+
+
+def test_the_table_of_operations_is_the_package_s() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_table(page), "write it with: PYTHONPATH=tests python -m contract.docs"
 
 
 @pytest.mark.parametrize("path", ["README.md", *(f"docs/{page.name}" for page in ROOT.glob("docs/*.md"))])
