@@ -18,7 +18,7 @@ T = TypeVar("T")
 def to_json(value: object) -> str:
     """Write what this package gives as compact JSON: a model, a receipt, attributes, or a list or mapping of them.
 
-    Unlike :func:`json.dumps` it writes Decimals, with exactly their digits. Members of models are called as on the
+    Unlike ``json.dumps`` it writes Decimals, with exactly their digits. Members of models are called as on the
     wire.
 
     Raises:

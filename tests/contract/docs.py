@@ -1,6 +1,6 @@
 """The table of operations in the docs, made from the package's table.
 
-    PYTHONPATH=tests python -m contract.docs      writes it into docs/operations.md
+`PYTHONPATH=tests python -m contract.docs` writes it into docs/operations.md.
 """
 
 from pathlib import Path
