@@ -58,12 +58,10 @@ class Asked(Generic[T]):
     Attributes:
         model: What to read.
         id_name: The id in the path that names it.
-        needs_id: Whether what has no id is not it.
     """
 
     model: JsonAs[T]
     id_name: str
-    needs_id: bool
     members: Set[str] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -73,13 +71,13 @@ class Asked(Generic[T]):
         """Read it.
 
         Raises:
-            DecodeError: It is not JSON, doesn't fit, or is another one (then ``result`` has that).
+            DecodeError: It is not JSON, doesn't fit, has no id, or is another one (then ``result`` has that).
         """
         found: Any = self.model(response)
         noun, wanted = self.id_name.removesuffix("_id"), response.request.call.ids.get(self.id_name, "")
-        if not found.id and self.needs_id:
+        if not found.id:
             raise DecodeError(f"the answer is no {noun}: it has no id", response.body, found)
-        if found.id and found.id.casefold() != wanted.casefold():
+        if found.id.casefold() != wanted.casefold():
             raise DecodeError(f"the answer is another {noun}, {printable(found.id)}", response.body, found)
         return found  # type: ignore[no-any-return]
 
@@ -116,5 +114,5 @@ def decoder_of(row: Row) -> Callable[[Response], Any]:
         return json_as(list[kind])
     model = json_as(getattr(models, row.result))
     if row.method == "GET" and row.ids:
-        return Asked(model, row.ids[-1], needs_id=row.ids == ("order_id",))
+        return Asked(model, row.ids[-1])
     return MaybeEmpty(model) if row.changes and row.evidence == "v1_types" else model

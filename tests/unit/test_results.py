@@ -163,6 +163,9 @@ async def test_another_payment_than_the_one_asked_for_is_told() -> None:
     with pytest.raises(DecodeError, match="another payment, p_2") as caught:
         await get_payment(client, "o_1", "p_1")
     assert caught.value.result == Payment(id="p_2")
+    client, _, _ = scripted((200, {}, b'{"name": "Card"}'))
+    with pytest.raises(DecodeError, match="no payment: it has no id"):
+        await get_payment(client, "o_1", "p_1")
     client, _, _ = scripted((200, {}, b'{"id": "P_1", "name": "Card"}'))
     assert (await get_payment(client, "o_1", "p_1")).name == "Card"
 
