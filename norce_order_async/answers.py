@@ -5,7 +5,6 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from norce_order_async.codec import members_of, structure
 from norce_order_async.errorbody import ErrorBody, decoded, is_error_shaped, read_error
 from norce_order_async.errors import DecodeError, StatusError
 from norce_order_async.http import Response
@@ -79,6 +78,8 @@ class JsonAs(Generic[T]):
     members: Set[str] = attrs.field(init=False, factory=frozenset[str])
 
     def __attrs_post_init__(self) -> None:
+        from norce_order_async.codec import members_of  # heavy, so only when there is something to read
+
         object.__setattr__(self, "members", members_of(self.cls))
 
     def __call__(self, response: Response) -> T:
@@ -87,6 +88,8 @@ class JsonAs(Generic[T]):
         Raises:
             DecodeError: It is not JSON, or doesn't fit.
         """
+        from norce_order_async.codec import structure
+
         body = json_body(response)
         try:
             return structure(body, self.cls)

@@ -1,14 +1,44 @@
-"""Every operation of the API as what a client can run, made from its row in the table when it is first asked for."""
+"""Every operation of the API as what a client can run, made from its row in the table when it is first asked for.
 
-from collections.abc import Iterator, Mapping
+What reads their answers is heavy (the models, cattrs), so it is loaded with the first answer.
+"""
+
+from collections.abc import Iterator, Mapping, Set
+from functools import cached_property
 from typing import Any, Final
 
-from norce_order_async.answers import status_error
+from norce_order_async.answers import expected_members, receipt, status_error
 from norce_order_async.call import Repeat
+from norce_order_async.errors import CallError
+from norce_order_async.http import Response
 from norce_order_async.operations import Operation
-from norce_order_async.problems import refused_validation
-from norce_order_async.results import decoder_of
-from norce_order_async.table import ROWS
+from norce_order_async.table import ROWS, Row
+
+
+class _Decoder:
+    """The decoder of a row, made when it is first needed."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    @cached_property
+    def _decode(self) -> Any:
+        from norce_order_async.results import decoder_of
+
+        return decoder_of(self._row)
+
+    @cached_property
+    def members(self) -> Set[str] | None:
+        return expected_members(self._decode)
+
+    def __call__(self, response: Response) -> Any:
+        return self._decode(response)
+
+
+def _refused_validation(response: Response) -> CallError:
+    from norce_order_async.problems import refused_validation
+
+    return refused_validation(response)
 
 
 class _Catalog(Mapping[str, Operation[Any]]):
@@ -23,9 +53,9 @@ class _Catalog(Mapping[str, Operation[Any]]):
                 row.method,
                 row.path,
                 Repeat(row.repeat),
-                decoder_of(row),
+                receipt if row.result is None else _Decoder(row),
                 changes=row.changes,
-                refused=refused_validation if row.name == "Validate" else status_error,
+                refused=_refused_validation if row.name == "Validate" else status_error,
                 evidence=row.evidence,
             )
         return self._made[name]

@@ -102,7 +102,7 @@ class MaybeEmpty(Generic[T]):
 
 
 def decoder_of(row: Row) -> Callable[[Response], Any]:
-    """What reads the result of an operation of the table."""
+    """What reads the result of an operation of the table; of one without a result, its receipt."""
     if row.result is None:
         return receipt
     if "CreateResponse" in row.result:

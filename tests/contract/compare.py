@@ -68,7 +68,7 @@ def _operation(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
 
 def _schemas(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
     for name in [*old, *(name for name in new if name not in old)]:
-        where = f"{_file(models)}, class {name}"
+        where = f"{_file(getattr(models, name, models))}, class {name}"
         if name not in new and _plain(old[name]) != FREE:
             yield Difference(f"the schema {name} is gone", where)
         elif name not in old:
@@ -133,8 +133,8 @@ def _told(schema: Mapping[str, Any] | None) -> str:
     return " ".join([str(schema.get("type", "anything")), *details])
 
 
-def _file(module: ModuleType) -> str:
-    path = Path(inspect.getsourcefile(module) or "")
+def _file(thing: ModuleType | type) -> str:
+    path = Path(inspect.getsourcefile(thing) or "")
     return path.relative_to(PACKAGE.parent).as_posix()
 
 

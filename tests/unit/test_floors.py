@@ -77,6 +77,11 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     ("statement", "absent"),
     [
         ("import norce_order_async", ["aiohttp", "attrs", "cattrs", "tenacity", "asyncio", "rich", "argparse"]),
+        ("from norce_order_async.table import ROWS", ["attrs", "cattrs", "asyncio", "norce_order_async.models"]),
+        (
+            "from norce_order_async import OPERATIONS; [operation.evidence for operation in OPERATIONS.values()]",
+            ["aiohttp", "cattrs", "norce_order_async.models"],
+        ),
         ("from norce_order_async import OrderClient, delete_consent", ["aiohttp", "rich", "argparse"]),
         (
             "from norce_order_async import OrderClient, run_batch",

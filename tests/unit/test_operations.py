@@ -1,8 +1,6 @@
 """The table of operations against the contract, the functions and the models."""
 
 import inspect
-import subprocess
-import sys
 from importlib import import_module
 from typing import Any, get_type_hints
 
@@ -119,13 +117,3 @@ def test_what_may_not_be_written_and_what_is_required_is_the_contracts() -> None
     }
     assert required.pop("Customer") == ("type",)  # Norce's own samples come without it
     assert {name: found for name, found in required.items() if found} == REQUIRED
-
-
-def test_the_table_imports_nothing_of_the_package() -> None:
-    code = (
-        "import sys; from norce_order_async.table import ROWS; assert len(ROWS) == 34; "
-        "print([name for name in sys.modules if name.startswith('norce_order_async.') and name[18:] != 'table'], "
-        "[name for name in ('attrs', 'cattrs', 'asyncio') if name in sys.modules])"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["[]", "[]"]
