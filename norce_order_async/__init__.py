@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from norce_order_async.answers import Receipt, json_as, receipt
+    from norce_order_async.auth.client_credentials import ClientCredentials
+    from norce_order_async.auth.file import TokenFile
+    from norce_order_async.auth.pair import TokenPair
+    from norce_order_async.auth.source import TokenSource
     from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
     from norce_order_async.batch.engine import Progress
     from norce_order_async.batch.files import Entry, read_changes
@@ -55,7 +59,6 @@ if TYPE_CHECKING:
     )
     from norce_order_async.http import Request, Response
     from norce_order_async.middleware import Handler, Middleware
-    from norce_order_async.middleware.auth import TokenSource
     from norce_order_async.middleware.budget import RetryBudget
     from norce_order_async.middleware.tracing import Tracing
     from norce_order_async.models import (
@@ -109,7 +112,6 @@ if TYPE_CHECKING:
     from norce_order_async.outcome import Attempt, OutcomeKind
     from norce_order_async.policy import BackOff, RetryPolicy, passing_failure
     from norce_order_async.stats import Stats
-    from norce_order_async.tokens import ClientCredentials, TokenPair
     from norce_order_async.transport import Transport
     from norce_order_async.transport.aiohttp import AiohttpTransport
     from norce_order_async.transport.httptools import HttptoolsTransport
@@ -226,6 +228,7 @@ __all__ = [
     "SystemClock",
     "TLSError",
     "Timeout",
+    "TokenFile",
     "TokenPair",
     "TokenSource",
     "Tracing",
@@ -256,6 +259,10 @@ __all__ = [
 
 _EXPORTS = {
     "answers": "Receipt json_as receipt",
+    "auth.client_credentials": "ClientCredentials",
+    "auth.file": "TokenFile",
+    "auth.pair": "TokenPair",
+    "auth.source": "TokenSource",
     "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
     "batch.engine": "Progress",
     "batch.files": "Entry read_changes",
@@ -280,7 +287,6 @@ _EXPORTS = {
     """,
     "http": "Request Response",
     "middleware": "Handler Middleware",
-    "middleware.auth": "TokenSource",
     "middleware.budget": "RetryBudget",
     "middleware.tracing": "Tracing",
     "models": """
@@ -295,7 +301,6 @@ _EXPORTS = {
     "outcome": "Attempt OutcomeKind",
     "policy": "BackOff RetryPolicy passing_failure",
     "stats": "Stats",
-    "tokens": "ClientCredentials TokenPair",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",
     "transport.httptools": "HttptoolsTransport",

@@ -14,6 +14,7 @@ import attrs
 
 from norce_order_async import __version__
 from norce_order_async.answers import base_error, receipt, status_error
+from norce_order_async.auth.source import TokenSource
 from norce_order_async.call import AttemptHook, Call
 from norce_order_async.checks import check_header_value, check_token
 from norce_order_async.clock import Clock, SystemClock
@@ -33,7 +34,7 @@ from norce_order_async.errors import CallError, ClientClosedError, ClientStateEr
 from norce_order_async.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.attempt import AttemptSender
-from norce_order_async.middleware.auth import Auth, TokenSource
+from norce_order_async.middleware.auth import Auth
 from norce_order_async.middleware.budget import RetryBudget
 from norce_order_async.middleware.deadline import Deadline
 from norce_order_async.middleware.life import Life
@@ -147,15 +148,15 @@ class OrderClient:
         }
         if adapter_id is not None:
             self._headers["x-adapterid"] = _setting("adapter_id", adapter_id)
+        life = Life(limit)
         inner: list[Middleware] = []
         if isinstance(auth, str):
             self._headers = {"Authorization": f"Bearer {check_token(auth)}"} | self._headers
         elif callable(getattr(auth, "get", None)):
-            inner.append(Auth(auth))
+            inner.append(Auth(auth, life))
         else:
             raise ConfigurationError("auth must be a token or have an async get() that returns one")
         clock = clock or SystemClock()
-        life = Life(limit)
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         owns_transport = transport is None
         transport = transport or _default_transport()

@@ -1,9 +1,10 @@
 """A client's settings from environment variables."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from norce_order_async.auth.file import TokenFile
+from norce_order_async.auth.source import TokenSource
 from norce_order_async.errors import ConfigurationError
 
 
@@ -32,13 +33,13 @@ def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) ->
     return given
 
 
-def _token_from(variables: Mapping[str, str]) -> str:
+def _token_from(variables: Mapping[str, str]) -> TokenSource | str:
     if token := variables.get("NORCE_TOKEN"):
         return token
     path = variables.get("NORCE_TOKEN_FILE")
     if not path:
         raise ConfigurationError("no token: set NORCE_TOKEN, or NORCE_TOKEN_FILE to a file that holds it")
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"NORCE_TOKEN_FILE cannot be read: {error}") from None
+        return TokenFile(path)
+    except ConfigurationError as error:
+        raise ConfigurationError(str(error).replace("the token file", "NORCE_TOKEN_FILE", 1)) from None

@@ -142,7 +142,7 @@ async def garbage(writer: asyncio.StreamWriter) -> None:
         (answer(400, json.dumps({"error": "invalid_client"}).encode()), "HTTP 400 invalid_client", 1),
         (answer(307, location="http://127.0.0.1:9/"), "HTTP 307", 1),
         (answer(503), "HTTP 503", 2),
-        (answer(200, b"<html>"), "its answer has no expires_in above 0", 2),
+        (answer(200, b"<html>"), "its answer is not a JSON object", 2),
         (None, "ConnectionLost", 2),
         (garbage, "ConnectionLost", 2),
     ],

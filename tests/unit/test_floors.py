@@ -14,12 +14,12 @@ PACKAGE = Path(norce_order_async.__file__).parent
 
 FLOORS = {
     0: {
-        "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
+        "checks", "clock", "errors", "outcome", "policy", "config", "call", "http", "stats", "perloop",
         "inloop", "timelimit",
     },
     1: {"wire", "fastjson", "models", "codec", "operations", "answers"},
-    2: {"middleware", "transport", "tokens"},
-    3: {"client"},
+    2: {"middleware", "transport", "auth"},
+    3: {"client", "environ"},
     4: {"endpoints"},
     5: {"batch", "testing"},
     6: {"cli", "__main__"},
