@@ -52,7 +52,8 @@ class Auth:
             return _with_token(request, await self.source.get(rejected=_token_of(refused)))
         except asyncio.CancelledError as error:
             if _is_cancelled():
-                raise
+                error.__context__ = None  # and no frames of the source: it stays the context of other errors
+                raise error.with_traceback(None) from None
             problem = _told(error)
         except Exception as error:
             problem = _told(error)
