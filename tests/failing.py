@@ -111,7 +111,7 @@ def certificate() -> tuple[ssl.SSLContext, trustme.CA]:
     """What a server with a certificate of an unknown authority has, and that authority."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
     return context, authority
 
 
@@ -147,7 +147,7 @@ async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def dropped_in_tls(make: Callable[..., Transport]) -> BaseException:
     context, authority = certificate()
     trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    authority.configure_trust(trusting)  # pyright: ignore[reportUnknownMemberType]
     server = await asyncio.start_server(close_at_once, "127.0.0.1", 0, ssl=context)
     async with server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -8,7 +8,7 @@ import math
 import random
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, get_args
+from typing import Any, Self, cast, get_args
 from urllib.parse import urlsplit
 
 import attrs
@@ -89,10 +89,11 @@ def _check_method(instance: object, attribute: object, value: object) -> None:
 def _check_parameters(instance: object, attribute: object, value: object) -> None:
     if not isinstance(value, Mapping):
         raise ConfigurationError("parameters must be a mapping of names to text")
-    for name, each in value.items():
+    for name, each in cast("Mapping[object, object]", value).items():
         if not _is_text(name) or name in _OWN_PARAMETERS:
             raise ConfigurationError("parameters has a name that is not text, or one that has a setting of its own")
-        values = [each] if isinstance(each, str) or not isinstance(each, Sequence) else each
+        several = isinstance(each, Sequence) and not isinstance(each, str)
+        values = cast("Sequence[object]", each) if several else [each]
         if not values or not all(map(_is_text, values)):
             raise ConfigurationError(f"parameters: {name} must be text, or a sequence of texts")
 

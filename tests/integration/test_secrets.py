@@ -84,7 +84,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         yield each
         pending += [other for other in (each.__cause__, each.__context__) if other is not None]
         if isinstance(each, BaseExceptionGroup):
-            pending += each.exceptions
+            pending += each.exceptions  # pyright: ignore[reportUnknownMemberType]
 
 
 def by_the_standard_library(error: BaseException) -> str:
@@ -95,7 +95,7 @@ def by_rich(error: BaseException) -> str:
     console = Console(file=io.StringIO(), width=10_000)
     console.print(
         Traceback.from_exception(
-            type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, locals_max_length=None,
+            type(error), error, error.__traceback__, show_locals=True, locals_max_string=10**6, locals_max_length=1000,
             locals_hide_dunder=False, max_frames=0, suppress=(),
         )
     )  # fmt: skip

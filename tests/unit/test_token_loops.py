@@ -5,7 +5,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -60,7 +60,7 @@ def bluntly(work: Coroutine[Any, Any, str]) -> str:
 
 
 @contextmanager
-def pending_tasks_destroyed(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def pending_tasks_destroyed(caplog: pytest.LogCaptureFixture) -> Generator[None]:
     """asyncio logs a task that is left pending in a closed loop; nothing else may be logged."""
     yield
     gc.collect()

@@ -344,7 +344,9 @@ async def test_how_long_a_token_serves(members: str, lifetime: float, head: str)
 
 @pytest.mark.asyncio
 async def test_a_token_without_a_lifetime_serves_until_it_is_refused() -> None:
-    source, _, clock = credentials(*((200, {}, f'{{"access_token": "{CANARY}-{n}"}}'.encode()) for n in (1, 2)))
+    source, _, clock = credentials(
+        (200, {}, f'{{"access_token": "{CANARY}-1"}}'.encode()), (200, {}, f'{{"access_token": "{CANARY}-2"}}'.encode())
+    )
     client, _, _ = scripted(accepting(f"{CANARY}-2"), auth=source)
     await source.get()
     clock.now = 60
