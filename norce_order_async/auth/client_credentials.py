@@ -55,6 +55,13 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value) and value == value.strip() and value.isprintable()
 
 
+def _are_texts(value: object) -> bool:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return False
+    texts = cast("Sequence[object]", value)
+    return len(texts) > 0 and all(map(_is_text, texts))
+
+
 def _check_text(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     if not _is_text(value):
         raise ConfigurationError(f"{attribute.name} is not text, is empty, or has spaces or a line break around it")
@@ -92,9 +99,7 @@ def _check_parameters(instance: object, attribute: object, value: object) -> Non
     for name, each in cast("Mapping[object, object]", value).items():
         if not _is_text(name) or name in _OWN_PARAMETERS:
             raise ConfigurationError("parameters has a name that is not text, or one that has a setting of its own")
-        several = isinstance(each, Sequence) and not isinstance(each, str)
-        values = cast("Sequence[object]", each) if several else [each]
-        if not values or not all(map(_is_text, values)):
+        if not _is_text(each) and not _are_texts(each):
             raise ConfigurationError(f"parameters: {name} must be text, or a sequence of texts")
 
 
