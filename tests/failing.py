@@ -44,7 +44,7 @@ ORDER = {"email": "ada@canary.example"}
 
 
 async def silence(writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
+    await writer.wait_closed()
 
 
 def partly(start: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
