@@ -222,37 +222,38 @@ class ClientCredentials(Secretive):
     async def _refresh(self) -> str | None:
         """Get a token, trying more than once if time allows; what is wrong if there is none."""
         end = self.clock.monotonic() + self.timeout
+        host = urlsplit(self.token_url).netloc
         while True:
             delay = self._not_before - (now := self.clock.monotonic())
             if now + max(delay, 0.0) >= end:
-                host = urlsplit(self.token_url).netloc
                 problem = self._problem or "the last token is too new for another"
                 return f"no token from {host}: {problem}; the next request is {delay:.0f} s away"
             if delay > 0:
                 await self.clock.sleep(delay)
-            if not await self._request() or self._problem is None:
-                return None
+            try:
+                if not await self._request() or self._problem is None:
+                    return None
+            except ClientStateError as closed:
+                return f"no token from {host}: {closed}"
 
     async def _request(self) -> bool:
-        """Make one token request; whether it came to an end that tells something.
+        """Make one token request; whether it came to an end that tells something of the endpoint.
 
-        A request that is cut with its loop is no failure of the endpoint. So is one that failed because its loop stood
-        still meanwhile. Nor is a transport that was closed.
+        It does not if it was cut with its loop, or got no answer because its loop stood still meanwhile.
+
+        Raises:
+            ClientStateError: The transport is closed.
         """
         start = self.clock.monotonic()
         self._quiet_until = start + self.min_interval
-        failure: _Failure | None = None
         try:
             failure = await self._exchange(start)
         except ClientStateError:
             raise
-        except TransportError as error:
-            # What came back may be in the text, and the token in that.
-            failure = _Failure(type(error).__name__ + (f": {error.reason}" if error.sent is False else ""))
         except Exception as error:
-            failure = _Failure(type(error).__name__)  # its text may hold anything
-        if failure is not None and self.clock.monotonic() - start > _LATE * self.timeout:
-            return False
+            if self.clock.monotonic() - start > _LATE * self.timeout:
+                return False
+            failure = _Failure(_described(error))
         self._quiet_until = -math.inf
         self._note(failure)
         return True
@@ -309,3 +310,10 @@ class ClientCredentials(Secretive):
         request = Request(call, "POST", self.token_url, form.headers(), form.body())
         async with asyncio.timeout(self.timeout):
             return await self.transport.send(request, timeout=self.timeout)
+
+
+def _described(error: Exception) -> str:
+    """What a message says of an error without an answer. The text of most may hold anything, the token too."""
+    if isinstance(error, TransportError) and error.sent is False:
+        return f"{type(error).__name__}: {error.reason}"
+    return type(error).__name__

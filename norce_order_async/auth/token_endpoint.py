@@ -68,20 +68,19 @@ class Form:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
-        return (
-            headers | {"Authorization": f"Basic {self._basic()}"} if self.method == "client_secret_basic" else headers
-        )
+        if self.method == "client_secret_basic":
+            headers["Authorization"] = f"Basic {self._basic()}"
+        return headers
 
     def body(self) -> bytes:
         """The form itself."""
         members: dict[str, str | Sequence[str]] = {"grant_type": "client_credentials"}
-        by_form = self.method == "client_secret_post"
-        if by_form:
-            members["client_id"] = self.client_id
         if self.scope is not None:
             members["scope"] = self.scope
         members |= self.parameters
-        return urlencode(members | ({"client_secret": self.client_secret} if by_form else {}), doseq=True).encode()
+        if self.method == "client_secret_post":
+            members |= {"client_id": self.client_id, "client_secret": self.client_secret}
+        return urlencode(members, doseq=True).encode()
 
     def secrets(self) -> list[str]:
         """The secret in every form in which an answer can repeat it."""

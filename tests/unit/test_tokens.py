@@ -152,7 +152,7 @@ async def test_the_request_is_the_documented_form() -> None:
         "Accept": "application/json",
         "Accept-Encoding": "identity",
     }
-    body = b"grant_type=client_credentials&client_id=id&scope=stage&client_secret=s%26%3D%C3%A9+%2B"
+    body = b"grant_type=client_credentials&scope=stage&client_id=id&client_secret=s%26%3D%C3%A9+%2B"
     assert request.body == body
     assert transport.timeouts == [10.0]
 
@@ -304,8 +304,8 @@ async def test_further_parameters_and_a_query_are_sent() -> None:
     (request,) = transport.requests
     assert request.url == f"{URL}?p=canary"
     assert request.body == (
-        b"grant_type=client_credentials&client_id=id&audience=https%3A%2F%2Fapi.example%2F"
-        b"&resource=urn%3Aa&resource=urn%3Ab%26c&client_secret=canary-secret-77"
+        b"grant_type=client_credentials&audience=https%3A%2F%2Fapi.example%2F"
+        b"&resource=urn%3Aa&resource=urn%3Ab%26c&client_id=id&client_secret=canary-secret-77"
     )
     assert "canary" not in repr(source)
 
@@ -622,6 +622,21 @@ async def test_a_transport_that_ignores_its_timeout_is_cut() -> None:
     source, _, _ = credentials(transport=Endless(), timeout=0.02)
     with pytest.raises(AuthError, match="TimeoutError"):
         await source.get()
+
+
+@pytest.mark.asyncio
+async def test_a_transport_that_was_closed_by_others_is_no_failure_of_the_endpoint() -> None:
+    class Closed(ScriptedTransport):
+        async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+            raise ClientStateError("the transport is closed")
+
+    source, _, clock = credentials(transport=Closed())
+    for _ in range(3):
+        with pytest.raises(AuthError, match=r"no token from acme\S+: the transport is closed"):
+            await source.get()
+    source.transport = ScriptedTransport(issue())
+    assert await source.get() == f"{CANARY}-1"
+    assert clock.slept == []
 
 
 @pytest.mark.asyncio
