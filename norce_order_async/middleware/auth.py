@@ -46,6 +46,7 @@ class Auth:
         return await call_next(fresh)
 
     async def _authorized(self, request: Request, refused: Request | None = None) -> Request:
+        request.call.waiting = True
         try:
             if refused is None:
                 return _with_token(request, await self.source.get())
@@ -57,6 +58,8 @@ class Auth:
             problem = _told(error)
         except Exception as error:
             problem = _told(error)
+        finally:
+            request.call.waiting = False
         # Out here, so that the error above is not its context.
         if self.life.closed:
             raise ClientStateError("the client was closed")

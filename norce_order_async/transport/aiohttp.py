@@ -313,7 +313,8 @@ class AiohttpTransport(Transport):
                 failure = ClientStateError("the transport was closed")
             else:
                 failure = _translate(error, sent=sent)
-                failure.status = None if answer is None else answer.status
+                if answer is not None:
+                    failure.status, failure.content_type = answer.status, answer.headers.get("Content-Type")
         finally:
             del pool.ways[task]
             if answer is not None and not answer.closed:

@@ -179,6 +179,11 @@ class Connection(asyncio.BufferedProtocol):
             self._end(reusable=self._parser.should_keep_alive())
 
     @property
+    def content_type(self) -> str | None:
+        """The ``Content-Type`` of the head, if it has one."""
+        return AnswerHeaders(_texts(self.headers)).get("content-type")
+
+    @property
     def _is_measured(self) -> bool:
         """Whether the head tells where the body ends; otherwise that is where the connection does."""
         return any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
@@ -191,7 +196,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _fail(self, reason: str) -> None:
         if self._waiting is not None and not self._done:
-            self._failure = ConnectionLost(reason, sent=True, status=self.status)
+            kind = self.content_type
+            self._failure = ConnectionLost(reason, sent=True, status=self.status, content_type=kind)
             self._end(reusable=False)
 
 
