@@ -159,6 +159,17 @@ async def test_a_source_that_hangs_is_left_at_the_deadline(first: bool) -> None:
     assert len(transport.requests) == (0 if first else 1)
 
 
+async def test_a_source_that_hangs_is_left_when_the_client_is_closed() -> None:
+    client, transport, _ = scripted(auth=Source(hang))
+    call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
+    await asyncio.sleep(0)
+    await client.aclose()
+    with pytest.raises(ClientClosedError) as caught:
+        await call
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+    assert transport.requests == []
+
+
 @pytest.mark.parametrize("error", [ClientStateError("closed"), ValueError("closed"), asyncio.CancelledError()])
 async def test_a_source_that_was_closed_with_its_client_says_that_of_the_client(error: BaseException) -> None:
     class Closing:
