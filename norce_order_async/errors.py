@@ -24,15 +24,19 @@
             ├── NotFoundError 404 · ConflictError 409 · RateLimitedError 429 · ServerError 5xx
             └── UnexpectedStatusError              any other
 
-All of them pickle, and none holds the token or a type of an HTTP library (other than as ``__cause__``).
+All of them pickle, and ``type(error)(*error.args)`` rebuilds each, also when ``args`` went through JSON. None holds the
+token or a type of an HTTP library (other than as ``__cause__``).
 """
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from norce_order_async.outcome import Attempt, OutcomeKind
+from norce_order_async.plain import as_plain, from_plain
 
 _SHOWN = 300
+_STATUS = re.compile(r"HTTP (\d+)")
 
 
 def printable(text: str) -> str:
@@ -50,14 +54,34 @@ def bare(error: OSError) -> OSError:
 
 
 class NorceOrderError(Exception):
-    """The base of every error of this package."""
+    """The base of every error of this package.
+
+    Args:
+        message: What went wrong.
+        known: What the second of an error's ``args`` holds, to rebuild it.
+    """
+
+    def __init__(self, message: str = "", known: object = None) -> None:
+        super().__init__(message)
+        if isinstance(known, Mapping):
+            self.__dict__.update(from_plain(cast(Mapping[str, Any], known)))
+
+    def _rebuilds(self) -> tuple[Any, ...]:
+        known = as_plain(self.__dict__)
+        return (*super().args[:1], known) if known else super().args
+
+    def _keep(self, args: tuple[Any, ...]) -> None:
+        Exception.__init__(self, *args)
+
+    args: Any = property(_rebuilds, _keep)
+    """The text and, where the error knows more, a dict of it in plain JSON values."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)
+        return _rebuild, (type(self), super().args, self.__dict__)
 
 
 def _rebuild(cls: type[NorceOrderError], args: tuple[object, ...], state: dict[str, object]) -> NorceOrderError:
-    error = cls.__new__(cls, *args)
+    error = cls.__new__(cls)
     error.args = args
     error.__dict__.update(state)
     return error
@@ -131,9 +155,12 @@ class DecodeError(CallError):
         body: The raw body, cut to its first 1,000 characters.
     """
 
-    def __init__(self, message: str, body: bytes = b"") -> None:
-        super().__init__(message)
-        self.body = body[:1000].decode("utf-8", "replace")
+    body: str = ""
+
+    def __init__(self, message: str, body: object = b"") -> None:
+        super().__init__(message, body)
+        if isinstance(body, bytes):
+            self.body = body[:1000].decode("utf-8", "replace")
 
 
 class TransportError(CallError):
@@ -147,10 +174,12 @@ class TransportError(CallError):
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, message: str, *, sent: bool | None = None, status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, known: object = None, *, sent: bool | None = None, status: int | None = None
+    ) -> None:
         self.sent = sent
         self.status = status
+        super().__init__(message, known)
 
 
 class ConnectError(TransportError):
@@ -196,20 +225,27 @@ class StatusError(CallError):
 
     def __init__(
         self,
-        status: int,
+        status: int | str,
+        known: object = None,
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         code: str | None = None,
         message: str | None = None,
     ) -> None:
-        detail = ": ".join(part for part in (code, message) if part) or body[:_SHOWN].decode("utf-8", "replace")
-        super().__init__(f"HTTP {status} {printable(detail.strip()[:_SHOWN])}".rstrip())
+        if isinstance(status, str):  # the text of an error that is rebuilt
+            text = status
+            found = _STATUS.match(text)
+            status = int(found[1]) if found else 0
+        else:
+            detail = ": ".join(part for part in (code, message) if part) or body[:_SHOWN].decode("utf-8", "replace")
+            text = f"HTTP {status} {printable(detail.strip()[:_SHOWN])}".rstrip()
         self.status = status
         self.headers = dict(headers or {})
         self.body = body
         self.code = code
         self.message = message
+        super().__init__(text, known)
 
     @staticmethod
     def class_for(status: int) -> type["StatusError"]:

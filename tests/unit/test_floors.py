@@ -15,7 +15,7 @@ PACKAGE = Path(norce_order_async.__file__).parent
 FLOORS = {
     0: {
         "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
-        "inloop", "timelimit",
+        "inloop", "timelimit", "plain",
     },
     1: {"wire", "fastjson", "models", "codec", "operations", "answers"},
     2: {"middleware", "transport", "tokens"},
