@@ -144,6 +144,9 @@ def order_text(order: Order) -> str:
     lines.append("Attributes" if attributes else "Attributes: none")
     width = max(map(len, attributes), default=0)
     lines += [f"  {name:{width}}  {encode_shown(value).decode()}" for name, value in attributes.items()]
+    if unreadable := order.unreadable:
+        lines.append("Could not be read")
+        lines += [f"  {path}  {encode_shown(raw).decode()}" for path, raw in unreadable.items()]
     return "\n".join(map(printable, lines))
 
 
