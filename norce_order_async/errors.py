@@ -96,7 +96,7 @@ class InvalidRequestError(NorceOrderError, ValueError):
 
 
 class ClientStateError(NorceOrderError, RuntimeError):
-    """The client is closed. Nothing was sent."""
+    """The client is closed, or no event loop of asyncio runs here. Nothing was sent."""
 
 
 class CallError(NorceOrderError):

@@ -5,6 +5,22 @@ from collections import OrderedDict
 
 import attrs
 
+from norce_order_async.errors import ClientStateError
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs here.
+
+    Raises:
+        ClientStateError: None of asyncio's does.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ClientStateError(
+            "no event loop of asyncio runs here: await this under asyncio.run(); trio and curio have other loops"
+        ) from None
+
 
 class Slots:
     """Lets ``limit`` attempts at a time pass; the others wait in the order they came.

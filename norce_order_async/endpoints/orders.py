@@ -6,6 +6,7 @@ from norce_order_async.client import OrderClient
 from norce_order_async.config import CallOptions
 from norce_order_async.errors import DecodeError
 from norce_order_async.http import Response
+from norce_order_async.kinds import kind_of
 from norce_order_async.models import CreateResponse, Order
 from norce_order_async.operations import Operation
 
@@ -37,7 +38,7 @@ async def create_order(client: OrderClient, order: Order, *, options: CallOption
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorder
     """
     if not isinstance(order, Order):
-        raise TypeError(f"order must be an Order, got {type(order).__name__}")
+        raise TypeError(f"order must be an Order, got {kind_of(order)}")
     return await client.execute(CREATE_ORDER, body=order, options=options)
 
 

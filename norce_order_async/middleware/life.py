@@ -5,7 +5,7 @@ import asyncio
 from norce_order_async.checks import check_count
 from norce_order_async.clock import Clock
 from norce_order_async.errors import ClientStateError
-from norce_order_async.inloop import InLoop, Slots
+from norce_order_async.inloop import InLoop, Slots, running_loop
 from norce_order_async.perloop import PerLoop
 
 
@@ -33,11 +33,11 @@ class Life:
         """What the client has in the running event loop.
 
         Raises:
-            ClientStateError: The client is closed.
+            ClientStateError: The client is closed, or no event loop of asyncio runs.
         """
         if self.closed:
             raise ClientStateError("the client is closed")
-        return self._loops.of(asyncio.get_running_loop())
+        return self._loops.of(running_loop())
 
     async def sleep(self, clock: Clock, delay: float) -> None:
         """Wait between attempts.
@@ -62,7 +62,7 @@ class Life:
     async def close(self, grace: float) -> None:
         """Take no more calls, wake those who sleep, and give the others ``grace`` seconds to end."""
         self.closed = True
-        this = asyncio.get_running_loop()
+        this = running_loop()
         waits: list[asyncio.Future[None]] = []
         for loop, there in self._loops.items():
             if loop is this:

@@ -15,7 +15,7 @@ PACKAGE = Path(norce_order_async.__file__).parent
 FLOORS = {
     0: {
         "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
-        "inloop", "timelimit", "plain",
+        "inloop", "timelimit", "plain", "kinds",
     },
     1: {"wire", "fastjson", "unread", "models", "codec", "operations", "answers"},
     2: {"middleware", "transport", "tokens"},
