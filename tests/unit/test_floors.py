@@ -17,7 +17,7 @@ FLOORS = {
         "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
         "inloop", "timelimit", "plain", "kinds",
     },
-    1: {"wire", "fastjson", "unread", "models", "codec", "operations", "answers"},
+    1: {"wire", "fastjson", "strict", "unread", "models", "codec", "operations", "answers"},
     2: {"middleware", "transport", "tokens"},
     3: {"client"},
     4: {"endpoints"},
