@@ -67,10 +67,10 @@ def encode_json(
 ) -> bytes:
     """Write a value as compact UTF-8 JSON.
 
-    Subclasses of str, int, float and Decimal (a StrEnum, say) are written as the value they hold, tuples and other
-    sequences as arrays. ``default`` returns something to write in place of an object that JSON doesn't know, or
-    raises :class:`WireError`. With ``escape_surrogates`` a lone surrogate, which UTF-8 cannot hold, is written as its
-    JSON escape: for accounts of what others sent.
+    Subclasses of str, int, float and Decimal (a StrEnum, say) are written as the value they hold, and so are integers
+    and truth values of other libraries; tuples and other sequences are written as arrays. ``default`` returns something
+    to write in place of an object that JSON doesn't know, or raises :class:`WireError`. With ``escape_surrogates`` a
+    lone surrogate, which UTF-8 cannot hold, is written as its JSON escape: for accounts of what others sent.
 
     Raises:
         WireError: NaN or infinity, a member name that isn't a str, a lone surrogate, an integer too long for Python

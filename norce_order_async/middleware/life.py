@@ -20,7 +20,7 @@ class Life:
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = check_count("limit", limit)
+        self.limit = limit = check_count("limit", limit)
         self.closed = False
         self._loops = PerLoop(lambda: InLoop(Slots(limit)))
 
