@@ -26,10 +26,11 @@ def check_changes(changes: object) -> Changes:
     Raises:
         TypeError: It is text, a path, a record, or nothing that can be iterated over.
     """
+    got = kind_of(changes)
     if isinstance(changes, str | bytes | os.PathLike):
-        raise TypeError(f'{_TAKES}, got {kind_of(changes)}: Input("changes.jsonl") reads a file')
+        raise TypeError(f'{_TAKES}, got {got}: Input("changes.jsonl") reads a file')
     if isinstance(changes, Mapping) or not isinstance(changes, Iterable | AsyncIterable):
-        raise TypeError(f"{_TAKES}, got {kind_of(changes)}")
+        raise TypeError(f"{_TAKES}, got {got}")
     return cast(Changes, changes)
 
 
