@@ -7,7 +7,7 @@ import attrs
 
 from norce_order_async.codec import members_of, structure
 from norce_order_async.errorbody import ErrorBody, decoded, is_error_shaped, read_error
-from norce_order_async.errors import DecodeError, StatusError
+from norce_order_async.errors import DecodeError, NotTheApiError, StatusError, excerpt
 from norce_order_async.http import Response
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.wire import JSON, decode_json
@@ -107,18 +107,22 @@ def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:
     return frozenset() if decode is receipt else getattr(decode, "members", None)
 
 
-def not_the_api(response: Response) -> str | None:
-    """Why a 2xx is no answer of the API; None when it may be one.
+def not_the_api(response: Response) -> NotTheApiError | None:
+    """The error that a 2xx is when it is no answer of the API; None when it may be one.
 
     HTML and XML are none, by type or by their first byte, nor is JSON that is shaped like an error and has no member of
     the expected result.
     """
-    body = response.body
+    body, members = response.body, response.request.call.members
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _MARKUP or kind.endswith("+xml") or body[:_START].lstrip(_BLANK)[:1] == b"<":
-        return "it is HTML or XML"
-    members = response.request.call.members
-    return None if members is None or not is_error_shaped(body, members) else "its body is shaped like an error"
+        problem = "it is HTML or XML"
+    elif members is not None and is_error_shaped(body, members):
+        problem = "its body is shaped like an error"
+    else:
+        return None
+    text = f"HTTP {response.status}, but {problem}: {excerpt(body)}"
+    return NotTheApiError(text, status=response.status, headers=response.headers, body=body)
 
 
 def status_error(response: Response) -> StatusError:

@@ -5,7 +5,23 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
 
+from norce_order_async.errors import ClientStateError
+
 T = TypeVar("T")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs here.
+
+    Raises:
+        ClientStateError: None of asyncio's does.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ClientStateError(
+            "no event loop of asyncio runs here: await this under asyncio.run(); trio and curio have other loops"
+        ) from None
 
 
 class PerLoop(Generic[T]):

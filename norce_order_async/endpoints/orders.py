@@ -10,6 +10,7 @@ from norce_order_async.codec import members_of
 from norce_order_async.config import CallOptions
 from norce_order_async.errors import DecodeError, printable
 from norce_order_async.http import Response
+from norce_order_async.kinds import kind_of
 from norce_order_async.models import CreateResponse, Order
 from norce_order_async.operations import Operation
 
@@ -60,7 +61,7 @@ async def create_order(client: OrderClient, order: Order, *, options: CallOption
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorder
     """
     if not isinstance(order, Order):
-        raise TypeError(f"order must be an Order, got {type(order).__name__}")
+        raise TypeError(f"order must be an Order, got {kind_of(order)}")
     return await client.execute(CREATE_ORDER, body=order, options=options)
 
 

@@ -16,9 +16,9 @@ PACKAGE = Path(norce_order_async.__file__).parent
 FLOORS = {
     0: {
         "checks", "clock", "errors", "outcome", "policy", "config", "call", "http", "stats", "perloop",
-        "slots", "timelimit",
+        "slots", "timelimit", "plain", "kinds",
     },
-    1: {"wire", "fastjson", "errorbody", "models", "codec", "operations", "answers"},
+    1: {"wire", "fastjson", "strict", "unread", "errorbody", "models", "codec", "operations", "answers"},
     2: {"middleware", "transport", "auth"},
     3: {"client", "environ"},
     4: {"endpoints"},
