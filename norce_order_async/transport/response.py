@@ -48,6 +48,8 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
 
 def unpack(coding: str, body: bytes, limit: int) -> bytes | None:
     """A body without its encoding, or more than ``limit`` bytes of it; None where that cannot be done."""
+    if coding.lower() in ("", "identity"):
+        return body
     for window in _WINDOWS.get(coding.lower(), ()):
         try:
             return _inflate(body, window, limit)

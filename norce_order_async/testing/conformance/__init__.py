@@ -1,7 +1,6 @@
-"""Tests that every transport has to pass, for those who write one: subclass :class:`TransportConformance`
-and :class:`TlsTransportConformance`.
+"""Tests that every transport has to pass, for those who write one.
 
-It needs pytest, and trustme for TLS.
+Subclass :class:`TransportConformance` and :class:`TlsTransportConformance`. They need pytest, and trustme for TLS.
 """
 
 import pytest

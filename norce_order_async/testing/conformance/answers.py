@@ -96,9 +96,8 @@ class Answers(Promises):
     async def test_an_answer_that_drips_is_read_if_it_ends_in_time(self) -> None:
         """The limit is for the whole attempt: pauses that are shorter do not lengthen it."""
         pieces = [OK[n : n + 10] for n in range(0, len(OK), 10)]
-        async with self.origin(
-            answering(in_pieces(*pieces, pause=0.01), in_pieces(*pieces, pause=SHORT / 2))
-        ) as origin:
+        lines = [in_pieces(*pieces, pause=pause) for pause in (0.01, SHORT / 2)]
+        async with self.origin(answering(*lines)) as origin:
             transport = self.open()
             assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
             ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
