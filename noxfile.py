@@ -183,6 +183,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def structure(session: nox.Session) -> None:
+    """Print sizes, floors, circles, and the way of one call; takes `--json` or `--picture FILE.svg`."""
+    install(session, ".[all]")
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "structure", *session.posargs, env=env)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Hold the outcomes of 200,000 operations through faults against what the origin knows; takes minutes.
 

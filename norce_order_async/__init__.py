@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from norce_order_async.batch.outcomes import Outcome
     from norce_order_async.batch.report import Problem, Row, Summary, save_report, write_report
     from norce_order_async.batch.run import Batch, run_batch
-    from norce_order_async.call import AttemptHook, Call, Repeat
+    from norce_order_async.call import AttemptHook, Call, CallHook, Repeat
     from norce_order_async.client import OrderClient
     from norce_order_async.clock import Clock, SystemClock
     from norce_order_async.config import UNSET, CallOptions, Environment, Timeout, Unset
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         InvalidRequestError,
         NorceOrderError,
         NotFoundError,
+        NotTheApiError,
         PermissionDeniedError,
         PoolTimeout,
         ProxyError,
@@ -134,6 +135,7 @@ __all__ = [
     "Batch",
     "Call",
     "CallError",
+    "CallHook",
     "CallOptions",
     "Callback",
     "Cart",
@@ -173,6 +175,7 @@ __all__ = [
     "Model",
     "NorceOrderError",
     "NotFoundError",
+    "NotTheApiError",
     "Notification",
     "Operation",
     "Order",
@@ -265,7 +268,7 @@ _EXPORTS = {
     "batch.outcomes": "Outcome",
     "batch.report": "Problem Row Summary save_report write_report",
     "batch.run": "Batch run_batch",
-    "call": "AttemptHook Call Repeat",
+    "call": "AttemptHook Call CallHook Repeat",
     "client": "OrderClient",
     "clock": "Clock SystemClock",
     "config": "CallOptions Environment Timeout UNSET Unset",
@@ -275,7 +278,7 @@ _EXPORTS = {
     "errors": """
         AuthError AuthenticationError BadRequestError CallError ClientClosedError ClientStateError
         ConfigurationError ConflictError ConnectError ConnectTimeout ConnectionLost DeadlineExceeded DecodeError
-        InvalidRequestError NorceOrderError NotFoundError PermissionDeniedError PoolTimeout ProxyError
+        InvalidRequestError NorceOrderError NotFoundError NotTheApiError PermissionDeniedError PoolTimeout ProxyError
         RateLimitedError ReadTimeout ServerError StatusError TLSError TransportError UnexpectedStatusError
     """,
     "http": "Request Response",

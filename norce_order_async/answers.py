@@ -1,17 +1,21 @@
 """Reading answers: receipts, models, and the API's errors."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Set
+from typing import Any, Generic, TypeVar
 
 import attrs
 
-from norce_order_async.codec import structure
-from norce_order_async.errors import DecodeError, StatusError
+from norce_order_async.codec import members_of, structure
+from norce_order_async.errorbody import ErrorBody, decoded, is_error_shaped, read_error
+from norce_order_async.errors import DecodeError, StatusError, printable
 from norce_order_async.http import Response
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.wire import JSON, decode_json
 
 T = TypeVar("T")
+_MARKUP = frozenset({"text/html", "text/xml", "application/xml"})
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_START = 64
 
 
 @attrs.frozen(slots=False)
@@ -24,7 +28,7 @@ class Receipt:
         request_id: What was sent as ``x-request-id``, on every attempt.
         attempts: How many requests it took.
         elapsed: Seconds from the start of the call to its end.
-        outcome: ``applied``, or ``applied_inferred`` (see :class:`OutcomeKind`).
+        outcome: ``applied``, ``accepted``, or ``applied_inferred`` (see :class:`OutcomeKind`).
     """
 
     operation: str
@@ -52,45 +56,86 @@ def json_body(response: Response) -> JSON:
     Raises:
         DecodeError: It isn't JSON, or is larger than the transport reads.
     """
+    if not response.body:
+        raise DecodeError("the answer's body is empty")
     if response.truncated:
         raise DecodeError("the answer's body is larger than the transport reads", response.body)
     try:
         return decode_json(response.body)
     except ValueError as error:
-        raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
+        reason = packed(response) or str(error)
+        raise DecodeError(f"the answer's body cannot be read: {reason}", response.body) from error
 
 
-def json_as(cls: type[T]) -> Callable[[Response], T]:
+def packed(response: Response) -> str | None:
+    """What is said of a body whose encoding nobody asked for and no transport has undone; None for any other."""
+    coding = response.headers.get("content-encoding", "")
+    if coding.lower() in ("", "identity"):
+        coding = "gzip" if response.body.startswith(b"\x1f\x8b") else ""
+    return f"its encoding is {printable(coding[:40])}, which nobody asked for" if coding else None
+
+
+@attrs.frozen
+class JsonAs(Generic[T]):
+    """Reads JSON as a model, ``list[Model]``, ``str`` ...
+
+    Attributes:
+        cls: What to read it as.
+        members: The members that the wire's object may have; none when it is no object.
+    """
+
+    cls: type[T]
+    members: Set[str] = attrs.field(init=False, factory=frozenset[str])
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "members", members_of(self.cls))
+
+    def __call__(self, response: Response) -> T:
+        """Read an answer's body.
+
+        Raises:
+            DecodeError: It is not JSON, or doesn't fit.
+        """
+        body = json_body(response)
+        try:
+            return structure(body, self.cls)
+        except ValueError as error:
+            raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
+
+
+def json_as(cls: type[T]) -> JsonAs[T]:
     """A decoder for operations that return JSON: a model, ``list[Model]``, ``str`` ...
 
     The decoder raises :class:`DecodeError` when the body is not JSON or doesn't fit.
     """
-
-    def decode(response: Response) -> T:
-        body = json_body(response)
-        try:
-            return structure(body, cls)
-        except ValueError as error:
-            raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
-
-    return decode
+    return JsonAs(cls)
 
 
-def base_error(response: Response) -> dict[str, str] | None:
-    """The API's error body (``code`` and ``message``, each only if it is text); None when it isn't a JSON object."""
-    try:
-        body = json_body(response)
-    except DecodeError:
-        return None
-    if not isinstance(body, dict):
-        return None
-    return {key: value for key in ("code", "message") if isinstance(value := body.get(key), str)}
+def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:
+    """The members of the object that a decoder reads; None when that is not known."""
+    return frozenset() if decode is receipt else getattr(decode, "members", None)
+
+
+def not_the_api(response: Response) -> str | None:
+    """Why a 2xx is no answer of the API; None when it may be one.
+
+    HTML and XML are none, by type or by their first byte, nor is JSON that is shaped like an error and has no member of
+    the expected result.
+    """
+    body = response.body
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in _MARKUP or kind.endswith("+xml") or body[:_START].lstrip(_BLANK)[:1] == b"<":
+        return "it is HTML or XML"
+    members = response.request.call.members
+    return None if members is None or not is_error_shaped(body, members) else "its body is shaped like an error"
 
 
 def status_error(response: Response) -> StatusError:
     """The error that stands for an answer which is not a 2xx."""
-    known = base_error(response) or {}
+    content_type = response.headers.get("content-type", "")
+    known = read_error(response.body, content_type) or ErrorBody()
+    text = packed(response) or decoded(response.body, content_type)
     return StatusError.class_for(response.status)(
-        response.status, headers=dict(response.headers), body=response.body,
-        code=known.get("code"), message=known.get("message"),
+        response.status, headers=dict(response.headers), body=response.body, code=known.code,
+        message=known.message, text=None if known.code or known.message else text,
     )  # fmt: skip

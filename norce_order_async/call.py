@@ -1,13 +1,13 @@
 """The state of one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
 
 import attrs
 
 from norce_order_async.config import Timeout
-from norce_order_async.inloop import Slots
-from norce_order_async.outcome import Attempt, OutcomeKind, failed_outcome
+from norce_order_async.errors import CallError, NorceOrderError
+from norce_order_async.outcome import Attempt, OutcomeKind, outcome_of
 from norce_order_async.policy import RetryPolicy
 
 
@@ -17,7 +17,8 @@ class Repeat(StrEnum):
     SAFE = "safe"
     """Sending it twice leaves the same state as sending it once."""
     IF_UNSENT = "if_unsent"
-    """Only tried again when no byte of it can have reached the server (say, the creation of an order)."""
+    """Only tried again when no byte of it can have reached the server, or it was refused with 429 (say, the creation of
+    an order)."""
     NEVER = "never"
     """Never tried again."""
 
@@ -34,13 +35,17 @@ class Call:
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
         reads_body: Whether the operation needs an answer's body.
-        slots: What its attempts take a slot of.
+        changes: Whether the operation may change something on the server.
+        members: The members of the object that the operation reads; None when that is not known.
+        ids: The ids in the operation's path.
         attempts: What was tried so far.
         elapsed: Seconds that it took; set when the call ends.
         outcome: What it amounts to; set when the call ends.
         paid: What the last retry took from the budget, which a success gives back; 1 without a retry.
         gave_up: Why no further attempt was made although the last one failed in a passing way.
         on_attempt: Called after each of its attempts.
+        waiting: Whether it waits for a slot, a token or its next attempt, so that closing the client ends it at once.
+        timed_out: Whether its deadline has passed.
         redelivered: Whether an earlier call of the same change may have been applied.
     """
 
@@ -51,7 +56,9 @@ class Call:
     timeout: Timeout
     retry: RetryPolicy | None
     reads_body: bool = True
-    slots: Slots = attrs.field(factory=lambda: Slots(1), repr=False)
+    changes: bool = True
+    members: Set[str] | None = None
+    ids: Mapping[str, str] = attrs.field(factory=dict[str, str])
     attempts: list[Attempt] = attrs.Factory(lambda: [])  # noqa: PIE807 (pyright has no type for the other)
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN
@@ -59,6 +66,8 @@ class Call:
     gave_up: str | None = None
     on_attempt: "AttemptHook | None" = None
     redelivered: bool = False
+    waiting: bool = False
+    timed_out: bool = False
 
     @property
     def deadline(self) -> float:
@@ -66,14 +75,33 @@ class Call:
         return self.started + self.timeout.total
 
     @property
-    def failed_outcome(self) -> OutcomeKind:
-        """What it amounts to without a 2xx."""
-        return OutcomeKind.UNKNOWN if self.redelivered else failed_outcome(self.attempts)
+    def maybe_sent(self) -> bool:
+        """Whether the request of any attempt may have gone out."""
+        return any(attempt.sent is not False for attempt in self.attempts)
 
     def mark_sent(self, sent: bool = True) -> None:
         """Note whether the current attempt's request headers went out. Called by the transport."""
         self.attempts[-1].sent = sent
 
+    def end(self, now: float, outcome: OutcomeKind | None = None) -> None:
+        """Note that it has ended, and in what outcome; without one, in what its attempts amount to."""
+        self.elapsed = now - self.started
+        self.outcome = outcome or outcome_of(self.attempts, redelivered=self.redelivered)
+
+    def annotate(self, error: NorceOrderError) -> None:
+        """Write its account on the error that ends it."""
+        error.outcome = self.outcome
+        if isinstance(error, CallError):
+            error.operation = self.operation
+            error.request_id = self.request_id
+            error.attempts = tuple(self.attempts)
+            error.elapsed = self.elapsed
+            error.retry_after = self.attempts[-1].retry_after if self.attempts else None
+            error.gave_up = self.gave_up
+
 
 AttemptHook = Callable[[Call, Attempt], None]
 """Called after each attempt, with its call and its account. It runs in the event loop, so it must be quick."""
+
+CallHook = Callable[[Call, BaseException | None], None]
+"""Called at each call's end, however it ends, with its account and its error. It runs in the event loop, too."""

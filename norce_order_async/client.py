@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from logging import DEBUG, WARNING
 from random import randbytes
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,8 +14,8 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from norce_order_async import __version__
-from norce_order_async.answers import base_error, receipt, status_error
-from norce_order_async.call import AttemptHook, Call
+from norce_order_async.answers import status_error
+from norce_order_async.call import AttemptHook, Call, CallHook
 from norce_order_async.checks import check_header_value, check_token
 from norce_order_async.clock import Clock, SystemClock
 from norce_order_async.codec import encode
@@ -29,17 +30,25 @@ from norce_order_async.config import (
     check_retry,
 )
 from norce_order_async.environ import settings_from
-from norce_order_async.errors import CallError, ClientClosedError, ClientStateError, ConfigurationError
+from norce_order_async.errorbody import read_error
+from norce_order_async.errors import (
+    CallError,
+    ClientClosedError,
+    ClientStateError,
+    ConfigurationError,
+    DeadlineExceeded,
+    NorceOrderError,
+)
 from norce_order_async.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.attempt import AttemptSender
 from norce_order_async.middleware.auth import Auth, TokenSource
 from norce_order_async.middleware.budget import RetryBudget
-from norce_order_async.middleware.deadline import Deadline
-from norce_order_async.middleware.life import Life
+from norce_order_async.middleware.life import Deadline, Life
+from norce_order_async.middleware.log import log_cut, run_hook
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.operations import Operation, QueryValue
-from norce_order_async.outcome import OutcomeKind
+from norce_order_async.outcome import OutcomeKind, outcome_of
 from norce_order_async.policy import RetryPolicy
 from norce_order_async.stats import Stats
 from norce_order_async.transport import Transport
@@ -65,14 +74,27 @@ class _Core:
     budget: RetryBudget | None
     auth: TokenSource | str = attrs.field(repr=False)
     owns_transport: bool
+    hooks: Sequence[CallHook] = ()
     calls: int = 0
     attempts: int = 0
     retries: int = 0
     applied: int = 0
     other_outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
 
-    def count(self, call: Call) -> None:
-        """Add an ended call to the statistics."""
+    def failed(self, call: Call, error: BaseException, options: CallOptions) -> BaseException:
+        """End a call with an error; the one to raise."""
+        call.end(self.clock.monotonic(), None if call.outcome.failed else call.outcome)
+        if isinstance(error, ClientStateError) and not isinstance(error, CallError):
+            error = ClientClosedError(str(error))
+        if isinstance(error, NorceOrderError):
+            call.annotate(error)
+        if call.maybe_sent and isinstance(error, DeadlineExceeded | asyncio.CancelledError):
+            log_cut(call, WARNING if call.changes and options.log_cut else DEBUG)
+        self.ended(call, error, options)
+        return error
+
+    def ended(self, call: Call, error: BaseException | None, options: CallOptions) -> None:
+        """Count a call that has ended, and tell the hooks."""
         self.calls += 1
         self.attempts += len(call.attempts)
         if len(call.attempts) > 1:
@@ -81,6 +103,12 @@ class _Core:
             self.applied += 1
         else:
             self.other_outcomes[call.outcome] += 1
+        if self.budget is not None and not call.outcome.failed:
+            self.budget.give(call.paid)
+        for hook in self.hooks:
+            run_hook(hook, call, error)
+        if options.on_call is not None:
+            run_hook(options.on_call, call, error)
 
 
 class OrderClient:
@@ -109,6 +137,7 @@ class OrderClient:
         limit: How many requests at once in each event loop; more wait their turn.
         budget: Tokens for retries, shared with the scoped views; None is no budget.
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
+        on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
         allow_http: Whether ``base_url`` may be http for a host other than loopback; the token goes unencrypted then.
         clock: Where time comes from; tests replace it.
 
@@ -134,6 +163,7 @@ class OrderClient:
         limit: int = 100,
         budget: RetryBudget | Unset | None = UNSET,
         on_attempt: Sequence[AttemptHook] = (),
+        on_call: Sequence[CallHook] = (),
         allow_http: bool = False,
         clock: Clock | None = None,
     ) -> None:
@@ -159,7 +189,7 @@ class OrderClient:
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         owns_transport = transport is None
         transport = transport or _default_transport()
-        sender = AttemptSender(transport, clock, tuple(on_attempt))
+        sender = AttemptSender(transport, clock, life, tuple(on_attempt))
         inner.extend(attempt_middlewares)
         self._is_view = False
         self._core = _Core(
@@ -174,6 +204,7 @@ class OrderClient:
             budget=budget,
             auth=auth,
             owns_transport=owns_transport,
+            hooks=tuple(on_call),
         )
 
     @classmethod
@@ -307,8 +338,10 @@ class OrderClient:
             core.clock.monotonic(),
             core.timeout if isinstance(options.timeout, Unset) else options.timeout,
             core.retry if isinstance(options.retry, Unset) else options.retry,
-            operation.decode is not receipt,
-            here.slots,
+            operation.reads_body,
+            operation.changes,
+            operation.members,
+            ids,
             on_attempt=options.on_attempt,
             redelivered=options.redelivered,
         )
@@ -321,31 +354,26 @@ class OrderClient:
             payload,
         )
         handler = core.once if call.retry is None else core.retrying
-        here.calls += 1
+        deadline = Deadline(call)
+        here.calls.add(deadline)
         try:
-            with Deadline(call):
+            with deadline:
                 response = await handler(request)
-            if response.ok:
-                call.outcome = OutcomeKind.APPLIED
-            else:
-                call.outcome = _outcome(operation, response, call)
-                if not call.outcome.done:
-                    raise status_error(response)
-            call.elapsed = core.clock.monotonic() - call.started
-            return operation.decode(response)
-        except CallError as error:
-            _tell(error, call, core.clock)
-            raise
-        except ClientStateError as error:
-            failure = ClientClosedError(f"{error}")
-            _tell(failure, call, core.clock)
-            raise failure from error
-        except asyncio.CancelledError:
-            call.outcome = call.failed_outcome
-            raise
+            success = _success(operation, response, call)
+            if success is None:
+                raise status_error(response)
+            call.end(core.clock.monotonic(), success)
+            result = operation.decode(response)
+        except BaseException as error:
+            failure = core.failed(call, error, options)
+            if failure is error:
+                raise
+        else:
+            core.ended(call, None, options)
+            return result
         finally:
-            here.leave()
-            core.count(call)
+            here.leave(deadline)
+        raise failure
 
     def stats(self) -> Stats:
         """What this client and its scoped views did so far."""
@@ -365,9 +393,11 @@ class OrderClient:
 
         Closing twice is fine, and closing a scoped view does nothing.
 
-        New calls raise :class:`ClientStateError`. Calls that wait between attempts end at once, those with a request
-        under way have ``grace`` seconds for it; what is still there then ends with its connection. Their errors
-        carry the outcome, as always.
+        New calls raise :class:`ClientStateError`. Calls that wait for a slot, a token or their next attempt end at
+        once with a :class:`ClientClosedError`; those with a request under way have ``grace`` seconds for it, and end so
+        after that. Their errors carry the outcome, as always. A token source that does not close in time is left.
+
+        Who closes meanwhile joins the closing under way, and the shortest grace counts. Cancelling it ends the grace.
 
         Args:
             grace: Seconds.
@@ -375,12 +405,9 @@ class OrderClient:
         if self._is_view:
             return
         core = self._core
-        core.life.closed = True
         close_source = getattr(core.auth, "aclose", None)
-        if close_source is not None:
-            await close_source()  # first, so that nobody waits for a token any more
-        await core.life.close(grace)
-        await core.transport.aclose()
+        closers = [core.transport.aclose] if close_source is None else [close_source, core.transport.aclose]
+        await core.life.close(grace, *closers)
 
     async def __aenter__(self) -> Self:
         if self._core.life.closed:
@@ -404,24 +431,15 @@ class OrderClient:
         return merge_headers(headers, options.headers) if options.headers else headers
 
 
-def _outcome(operation: Operation[Any], response: Response, call: Call) -> OutcomeKind:
-    """What a call amounts to whose last answer is not a 2xx."""
-    outcome = call.failed_outcome
-    gone = operation.method == "DELETE" and response.status == 404 and bool(base_error(response))
-    return OutcomeKind.APPLIED_INFERRED if gone and outcome is OutcomeKind.UNKNOWN else outcome
-
-
-def _tell(error: CallError, call: Call, clock: Clock) -> None:
-    """Write the call's account on the error that ends it."""
-    error.operation = call.operation
-    error.request_id = call.request_id
-    error.attempts = tuple(call.attempts)
-    error.elapsed = clock.monotonic() - call.started
-    if not call.outcome.done:
-        call.outcome = call.failed_outcome
-    error.outcome = call.outcome
-    error.retry_after = call.attempts[-1].retry_after if call.attempts else None
-    error.gave_up = call.gave_up
+def _success(operation: Operation[Any], response: Response, call: Call) -> OutcomeKind | None:
+    """In what success a call ends with this answer; None if it is none."""
+    if response.ok:
+        return OutcomeKind.ACCEPTED if response.status == 202 else OutcomeKind.APPLIED
+    if response.status == 404 and outcome_of(call.attempts, redelivered=call.redelivered) is OutcomeKind.UNKNOWN:
+        known = read_error(response.body, response.headers.get("content-type", ""))
+        if known is not None and operation.says_gone(known.code):
+            return OutcomeKind.APPLIED_INFERRED
+    return None
 
 
 def _address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> str:

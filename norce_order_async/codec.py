@@ -90,6 +90,13 @@ def structure(value: JSON, cls: type[T]) -> T:
         raise WireError("nested too deeply") from None
 
 
+def members_of(cls: object) -> frozenset[str]:
+    """The members that a model's object may have on the wire; none of what is no model."""
+    if not (isinstance(cls, type) and issubclass(cls, Model)):
+        return frozenset()
+    return frozenset(_wire_name(field.name) for field in attrs.fields(cls) if field.name != "extra")
+
+
 # Writing
 
 

@@ -13,7 +13,7 @@ from norce_order_async.errors import ConfigurationError
 from norce_order_async.policy import RetryPolicy
 
 if TYPE_CHECKING:
-    from norce_order_async.call import AttemptHook
+    from norce_order_async.call import AttemptHook, CallHook
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -159,9 +159,11 @@ class CallOptions:
         adapter_id: Another ``x-adapterid``; None sends none.
         request_id: The ``x-request-id`` to send; without it a random one is made.
         on_attempt: Called after each attempt of this call, after the client's own hooks.
+        on_call: Called at the call's end, after the client's own hooks.
         redelivered: An earlier call of the same change may have been applied, but its answer was lost: the worker
             died, say, and the queue delivers its message again. Then a refusal leaves the outcome ``unknown``, and a
             DELETE that finds nothing is ``applied_inferred``.
+        log_cut: Whether it is logged when the call is cancelled, or meets its deadline, after its request went out.
 
     Raises:
         InvalidRequestError: A header, adapter id or request id that cannot be sent.
@@ -175,4 +177,6 @@ class CallOptions:
     adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
     request_id: str | None = attrs.field(default=None, validator=_check_optional_value)
     on_attempt: "AttemptHook | None" = None
+    on_call: "CallHook | None" = None
     redelivered: bool = False
+    log_cut: bool = True

@@ -10,7 +10,8 @@
         ├── DeadlineExceeded (TimeoutError)    the call's total time is over
         ├── ClientClosedError (ClientStateError)  the client was closed under the call
         ├── AuthError                          no token could be had
-        ├── DecodeError                        a 2xx answer whose body cannot be read
+        ├── DecodeError                        a 2xx answer whose body is not what was asked for
+        ├── NotTheApiError                     a 2xx answer that the API did not give
         ├── TransportError                     no complete answer
         │   ├── ConnectError                       refused, unreachable, unknown host
         │   ├── TLSError                           the server's certificate is not accepted
@@ -50,7 +51,13 @@ def bare(error: OSError) -> OSError:
 
 
 class NorceOrderError(Exception):
-    """The base of every error of this package."""
+    """The base of every error of this package.
+
+    Attributes:
+        outcome: What the call amounts to on the server; ``not_sent`` where nothing was sent.
+    """
+
+    outcome: OutcomeKind = OutcomeKind.NOT_SENT
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
@@ -129,11 +136,34 @@ class DecodeError(CallError):
 
     Attributes:
         body: The raw body, cut to its first 1,000 characters.
+        result: What was read, where it is not what was asked for: another order, say.
     """
 
-    def __init__(self, message: str, body: bytes = b"") -> None:
+    def __init__(self, message: str, body: bytes = b"", result: object = None) -> None:
         super().__init__(message)
         self.body = body[:1000].decode("utf-8", "replace")
+        self.result = result
+
+
+class NotTheApiError(CallError):
+    """A 2xx answer came that the API did not give: HTML, XML, or JSON shaped like an error.
+
+    A sign-in page, a proxy's notice, or a wrong base URL. The change may or may not be applied.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The answer's headers, their names in lower case.
+        body: The raw body.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> None:
+        shown = printable(body[:_SHOWN].decode("utf-8", "replace").strip())
+        super().__init__(f"HTTP {status}, but {message}: {shown}")
+        self.status = status
+        self.headers = dict(headers or {})
+        self.body = body
 
 
 class TransportError(CallError):
@@ -142,15 +172,19 @@ class TransportError(CallError):
     Attributes:
         sent: Whether the request's headers went out; None where the transport cannot tell.
         status: The HTTP status, where the answer's head came and only its body did not.
+        content_type: The ``Content-Type`` of that head, if it has one.
         retryable: Whether trying again can help.
     """
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, message: str, *, sent: bool | None = None, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, sent: bool | None = None, status: int | None = None, content_type: str | None = None
+    ) -> None:
         super().__init__(message)
         self.sent = sent
         self.status = status
+        self.content_type = content_type
 
 
 class ConnectError(TransportError):
@@ -202,8 +236,10 @@ class StatusError(CallError):
         body: bytes = b"",
         code: str | None = None,
         message: str | None = None,
+        text: str | None = None,
     ) -> None:
-        detail = ": ".join(part for part in (code, message) if part) or body[:_SHOWN].decode("utf-8", "replace")
+        detail = ": ".join(part for part in (code, message) if part)
+        detail = detail or (body[:_SHOWN].decode("utf-8", "replace") if text is None else text)
         super().__init__(f"HTTP {status} {printable(detail.strip()[:_SHOWN])}".rstrip())
         self.status = status
         self.headers = dict(headers or {})
@@ -214,7 +250,7 @@ class StatusError(CallError):
     @staticmethod
     def class_for(status: int) -> type["StatusError"]:
         """The class that stands for this status."""
-        if status >= 500:
+        if 500 <= status < 600:
             return ServerError
         return _BY_STATUS.get(status, UnexpectedStatusError)
 

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
+from norce_order_async.answers import expected_members, receipt
 from norce_order_async.call import Repeat
 from norce_order_async.checks import check_id
 from norce_order_async.errors import InvalidRequestError
@@ -31,6 +32,9 @@ class Operation(Generic[T]):
         path: The path below the base URL, with ``{placeholders}`` for ids.
         repeat: Whether sending it twice does harm.
         decode: Reads a 2xx answer; raises :class:`DecodeError` when it cannot.
+        reads_body: Whether ``decode`` needs the answer's body.
+        members: The members of the object that ``decode`` reads; None when that is not known.
+        changes: Whether the operation may change something on the server.
     """
 
     name: str
@@ -38,15 +42,28 @@ class Operation(Generic[T]):
     path: str
     repeat: Repeat
     decode: Callable[[Response], T]
+    reads_body: bool = attrs.field(init=False, repr=False, eq=False)
+    members: Set[str] | None = attrs.field(init=False, repr=False, eq=False)
+    changes: bool = attrs.field(init=False, repr=False, eq=False)
     _start: str = attrs.field(init=False, repr=False, eq=False)
     _rest: tuple[tuple[str, str], ...] = attrs.field(init=False, repr=False, eq=False)
     _names: Set[str] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "reads_body", self.decode is not receipt)
+        object.__setattr__(self, "members", expected_members(self.decode))
+        object.__setattr__(self, "changes", self.method != "GET")
         start, *rest = _PLACEHOLDER.split(self.path)
         object.__setattr__(self, "_start", start)
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
         object.__setattr__(self, "_names", frozenset(rest[::2]))
+
+    def says_gone(self, code: str | None) -> bool:
+        """Whether a 404 of the API with this code says that what a DELETE takes away is not there.
+
+        ``order-not-found`` names the order: that tells nothing of what is in it.
+        """
+        return self.method == "DELETE" and (code != "order-not-found" or self.path.endswith("/{order_id}"))
 
     def target(self, ids: Mapping[str, str], query: Mapping[str, QueryValue | None] | None = None) -> str:
         """The path and query with these ids and parameters in them, percent-encoded.

@@ -58,7 +58,7 @@ class Attempt:
         elapsed: Seconds that it took.
         sent: Whether the request's headers went out; None where the transport cannot tell.
         status: The answer's HTTP status; None without a complete answer.
-        error: What went wrong instead of an answer, as ``ErrorClass: text``.
+        error: What went wrong, as ``ErrorClass: text``; beside a status, why the answer is not the API's.
         retry_after: The seconds that an answer other than a 2xx asked to wait.
         delay: The seconds that the client waited afterwards before it tried again.
     """
@@ -78,14 +78,33 @@ class Attempt:
         return self.status == 429 or (self.status == 503 and self.retry_after is not None and self.retry_after >= 1)
 
     @property
+    def success(self) -> OutcomeKind | None:
+        """What a 2xx of the API means; None without one."""
+        if self.status is None or self.error is not None or not 200 <= self.status < 300:
+            return None
+        return OutcomeKind.ACCEPTED if self.status == 202 else OutcomeKind.APPLIED
+
+    @property
     def ambiguous(self) -> bool:
-        """Whether the server may have applied it although no answer says so."""
-        return self.sent is not False if self.status is None else self.status >= 500
+        """Whether the server may have applied it although no answer says so.
+
+        Only a 4xx, or a 2xx of the API, is clear.
+        """
+        if self.status is None:
+            return self.sent is not False
+        return self.success is None and not 400 <= self.status < 500
 
 
-def failed_outcome(attempts: Sequence[Attempt]) -> OutcomeKind:
-    """What a call without a final 2xx amounts to: an ambiguous attempt is never cleared by a later refusal."""
-    if any(attempt.ambiguous for attempt in attempts):
+def outcome_of(attempts: Sequence[Attempt], *, redelivered: bool = False) -> OutcomeKind:
+    """What these attempts amount to.
+
+    A 2xx of the API stays what it means, and an ambiguous attempt is never cleared by a later refusal. An earlier
+    call that may have been applied (``redelivered``) counts as an ambiguous attempt.
+    """
+    successes = [success for attempt in attempts if (success := attempt.success) is not None]
+    if successes:
+        return OutcomeKind.APPLIED if OutcomeKind.APPLIED in successes else OutcomeKind.ACCEPTED
+    if redelivered or any(attempt.ambiguous for attempt in attempts):
         return OutcomeKind.UNKNOWN
     if any(attempt.status is not None for attempt in attempts):
         return OutcomeKind.REJECTED

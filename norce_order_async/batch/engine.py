@@ -24,6 +24,7 @@ from norce_order_async.errors import (
     ClientStateError,
     ConfigurationError,
 )
+from norce_order_async.middleware.log import logger
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.policy import spread
 
@@ -37,6 +38,7 @@ PUT_BACK = 2
 """So often a change that failed in a way that passes is made again later, when there is no outage. One that was only
 refused because of too many requests comes back as often as it takes."""
 
+_PERHAPS_APPLIED = (OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
 _SAVE_AFTER = 0.05
 _SAMPLE_EVERY = 1.0
 
@@ -53,6 +55,7 @@ class Progress:
         passed: Changes passed over because the journal has their outcome.
         ended: Changes that have an outcome of this run.
         done: Those of them that are on the server.
+        failed: Those of them that are not on the server, or perhaps not.
         retried: Those of them that took several requests.
         in_flight: Changes under way.
         waiting: Changes taken from the input that wait for their turn.
@@ -64,6 +67,7 @@ class Progress:
     passed: int
     ended: int
     done: int
+    failed: int
     retried: int
     in_flight: int
     waiting: int
@@ -72,9 +76,9 @@ class Progress:
     reason: str | None
 
     @property
-    def failed(self) -> int:
-        """Changes of this run that are not on the server, or perhaps not."""
-        return self.ended - self.done
+    def accepted(self) -> int:
+        """Changes of this run that the server has taken in and not finished."""
+        return self.ended - self.done - self.failed
 
 
 class Engine(abc.ABC):
@@ -131,7 +135,7 @@ class Engine(abc.ABC):
         self._saving: asyncio.TimerHandle | None = None
         self._sampled = -_SAMPLE_EVERY
         self._outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
-        self._passed = self._ended = self._done = self._retried = 0
+        self._passed = self._ended = self._done = self._failed = self._unknown = self._retried = 0
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -141,6 +145,7 @@ class Engine(abc.ABC):
             passed=self._passed,
             ended=self._ended,
             done=self._done,
+            failed=self._failed,
             retried=self._retried,
             in_flight=len(self._calls),
             waiting=self._schedule.held - len(self._calls),
@@ -315,7 +320,7 @@ class Engine(abc.ABC):
             else:
                 is_wanted = outcome in self._only or (state is not None and state.reopened)
             if is_wanted:
-                wanted.append((numbered, outcome is OutcomeKind.UNKNOWN))
+                wanted.append((numbered, outcome in _PERHAPS_APPLIED))
             else:
                 self._passed += 1
         return wanted
@@ -405,7 +410,7 @@ class Engine(abc.ABC):
         if task is self._probe:
             self._probe = None
         self._wake.set()
-        if task.cancelled() and self.stopped is not None:
+        if task.cancelled() and self.stopped is not None and item.confirmed is None:
             self._interrupted.append(item)
             return
         outcome, error = self._made(task, item)
@@ -420,7 +425,7 @@ class Engine(abc.ABC):
     def _made(self, task: asyncio.Task[Made], item: Item) -> Made:
         """What a task has made; one that cancels itself, or raises what is no Exception, has an outcome too."""
         if task.cancelled():
-            return item.failed(OutcomeKind.UNKNOWN, asyncio.CancelledError(), 0.0), None
+            return item.failed(item.confirmed or OutcomeKind.UNKNOWN, asyncio.CancelledError(), 0.0), None
         defect = task.exception()
         if defect is None:
             return task.result()
@@ -432,7 +437,7 @@ class Engine(abc.ABC):
             failure = RuntimeError(f"a change raised {type(defect).__name__}")
             failure.__cause__ = defect
             self._fail(failure)
-        return item.failed(OutcomeKind.UNKNOWN, defect, 0.0), None
+        return item.failed(item.confirmed or OutcomeKind.UNKNOWN, defect, 0.0), None
 
     def _comes_back(self, item: Item, outcome: Outcome, error: CallError) -> bool:
         """Put a change back that can be made again, unless it has been often enough."""
@@ -457,8 +462,10 @@ class Engine(abc.ABC):
     def _end(self, outcome: Outcome) -> None:
         self._ended += 1
         self._done += outcome.outcome.done
+        self._failed += outcome.outcome.failed
+        self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
         self._retried += outcome.attempts > 1
-        if self._max_failures is not None and self._ended - self._done >= self._max_failures:
+        if self._max_failures is not None and self._failed >= self._max_failures:
             self.stop(f"{self._max_failures} changes failed")
         if self._journal is None:
             self._outcomes.put_nowait(outcome)
@@ -524,7 +531,14 @@ class Engine(abc.ABC):
             except ConfigurationError as error:
                 self._fail(error)
         for _, outcome in left:
+            self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
             self._outcomes.put_nowait(outcome)
+        if self._unknown:
+            logger.warning(
+                "a batch ended; changes whose outcome is unknown: %d",
+                self._unknown,
+                extra={"unknown": self._unknown},
+            )
 
 
 def _mark(item: Item, now: float) -> Mark:

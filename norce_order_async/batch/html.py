@@ -93,8 +93,10 @@ def _headline(story: Story) -> str:
         ("", "Changes a second", number(timeline.placed / timeline.length), "over the running time"),
         ("", "Requests", f"{summary.requests:,}", f"{count_of(summary.retried, 'change')} took several"),
     ]
+    if summary.accepted:
+        facts.insert(1, ("", "Accepted", f"{summary.accepted:,}", "not finished yet"))
     if story.left or summary.in_flight:
-        facts.insert(2, ("", "Open", f"{story.left + summary.in_flight:,}", f"{story.left:,} not begun"))
+        facts.insert(-2, ("", "Open", f"{story.left + summary.in_flight:,}", f"{story.left:,} not begun"))
     tiles = "".join(
         f'<div class="{style}"><dt>{name}</dt><dd>{value}</dd><dd class="note">{note}</dd></div>'
         for style, name, value, note in facts
@@ -419,6 +421,7 @@ svg .letter-label { font-weight: 650; fill: var(--maybe); stroke: var(--paper); 
 .area { fill: var(--accent-soft); stroke: var(--accent); stroke-width: 1.2; }
 .line { fill: none; stroke: var(--ink); stroke-width: 1.8; }
 .column, .applied { fill: var(--accent); }
+.accepted { fill: var(--accent-soft); }
 .applied_inferred { fill: url(#stripes); }
 .rejected { fill: var(--bad); }
 .not_sent { fill: url(#bars); }

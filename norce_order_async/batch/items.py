@@ -5,7 +5,7 @@ from random import randbytes
 import attrs
 
 from norce_order_async.answers import Receipt
-from norce_order_async.batch.changes import Change
+from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.call import Call, Repeat
@@ -17,6 +17,7 @@ NOT_TRIED = "NotTried"
 INTERRUPTED = "Interrupted"
 """The error of a change that was ended while it was made."""
 
+_ONE_CALL = (DeleteConsent, PatchAttributes, PatchConsent)
 Scope = tuple[str | None, str | None]
 Key = tuple[str | None, str | None, str, str]
 
@@ -61,6 +62,13 @@ class Item:
         change, (merchant, channel) = self.change, self.scope
         return (change.merchant or merchant, change.channel or channel, change.order_id, change.resource)
 
+    @property
+    def confirmed(self) -> OutcomeKind | None:
+        """What its call amounts to when the API said yes; None also for a change that may make several calls."""
+        if self.call is None or self.call.outcome.failed or type(self.change) not in _ONE_CALL:
+            return None
+        return self.call.outcome
+
     def observe(self, call: Call, attempt: Attempt) -> None:
         """Count an attempt."""
         self.call = call
@@ -75,7 +83,7 @@ class Item:
         return not self.once and (self.call is not None or outcome is OutcomeKind.NOT_SENT)
 
     def made(self, receipt: Receipt, elapsed: float) -> Outcome:
-        """The outcome of a change that is on the server."""
+        """The outcome of a change that the server has carried out or taken in."""
         return Outcome(
             number=self.number,
             line=self.entry.line,
@@ -90,9 +98,9 @@ class Item:
         )
 
     def failed(self, outcome: OutcomeKind, error: BaseException, elapsed: float) -> Outcome:
-        """The outcome of a change that is not on the server, or perhaps not."""
+        """The outcome of a change that ended in an error, which may have come after the server's yes."""
         attempts = error.attempts if isinstance(error, CallError) else ()
-        if self.maybe_applied and not outcome.done:
+        if self.maybe_applied and outcome.failed:
             outcome = OutcomeKind.UNKNOWN  # an earlier request counts, too
         return Outcome(
             number=self.number,

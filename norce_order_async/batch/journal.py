@@ -368,16 +368,16 @@ class Journal(_Account):
         """
         marked = list(map(_marked, marks))
         done: list[tuple[object, ...]] = []
-        failed: list[tuple[object, ...]] = []
+        others: list[tuple[object, ...]] = []
         for outcome in outcomes:
-            if outcome.outcome.done:
+            if outcome.outcome.done and outcome.error is None:
                 done.append(_done(outcome))
             else:
-                failed.append(_failed(outcome))
+                others.append(_in_full(outcome))
         are_new = min((mark.number for mark in marks), default=0) > self._last
         with self._writing():
             self._db.executemany(_MARK_NEW if are_new else _MARK, marked)
-            self._db.executemany(_CLOSE, failed)
+            self._db.executemany(_CLOSE, others)
             if self._db.executemany(_CLOSE_DONE, done).rowcount < len(done):
                 raise ValueError("a change is done that was never marked")
         self._last = max((self._last, *(mark.number for mark in marks), *(outcome.number for outcome in outcomes)))
@@ -678,7 +678,7 @@ def _done(outcome: Outcome) -> tuple[object, ...]:
     )
 
 
-def _failed(outcome: Outcome) -> tuple[object, ...]:
+def _in_full(outcome: Outcome) -> tuple[object, ...]:
     return (
         outcome.number,
         outcome.line,
@@ -692,11 +692,11 @@ def _failed(outcome: Outcome) -> tuple[object, ...]:
         outcome.request_id,
         outcome.error,
         None if outcome.message is None else _plain(outcome.message[:MAX_MESSAGE]),
-        *_failed_record(outcome),
+        *_full_record(outcome),
     )
 
 
-def _failed_record(outcome: Outcome) -> tuple[str, str | None]:
+def _full_record(outcome: Outcome) -> tuple[str, str | None]:
     """All that is needed to make the change again: its record, and its attributes apart, to be dropped once made."""
     record = source_record(outcome)
     if outcome.change is None:

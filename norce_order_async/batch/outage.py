@@ -6,6 +6,7 @@ from norce_order_async.errors import (
     AuthError,
     CallError,
     DeadlineExceeded,
+    NotTheApiError,
     PermissionDeniedError,
     StatusError,
     TLSError,
@@ -24,12 +25,14 @@ _REFUSED = (AuthenticationError, PermissionDeniedError, TLSError)
 
 
 def passes(error: CallError) -> bool:
-    """Whether the failure says nothing of the change: the server was not reached, or had no time for it."""
+    """Whether the failure says nothing of the change: the API was not reached, or had no time for it."""
+    if not error.outcome.failed:
+        return False
     if isinstance(error, TransportError):
         return error.retryable
     if isinstance(error, StatusError):
         return error.status in RETRYABLE_STATUSES
-    return isinstance(error, DeadlineExceeded | AuthError)
+    return isinstance(error, DeadlineExceeded | AuthError | NotTheApiError)
 
 
 def throttled(error: CallError) -> bool:

@@ -22,7 +22,8 @@ class Outcome:
         elapsed: Seconds from the start of its last call to the end.
         status: The HTTP status of the last answer, if there was one.
         request_id: What was sent as ``x-request-id``; None when nothing was.
-        error: The class of the error that ended it; None when the change is made.
+        error: The class of the error that ended it; None without one. A change that is done has one when something
+            failed after the API's yes: a middleware, or the reading of the answer's body.
         message: That error's text.
         source: The line as it was read, where it could not be understood.
     """

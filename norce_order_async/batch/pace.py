@@ -257,7 +257,8 @@ class Pace:
         if attempt.number > 1 and attempt.sent is not False and (rate := self._rate(now)) < math.inf:
             self._places.charge(now, rate)
         sign = overload(attempt)
-        if attempt.status is None and sign is None:
+        # With a status and an error, something else than the API answered: that tells nothing of the API's load.
+        if sign is None and (attempt.status is None or attempt.error is not None):
             return
         self._answers.add(now, sent, sign is not None)
         if attempt.throttled:

@@ -38,7 +38,7 @@ _COLUMNS: tuple[str, ...] = ("op", "order_id", "consent_id", "checked", "attribu
 
 @attrs.define
 class Problem:
-    """One kind of failure.
+    """One kind of error.
 
     Attributes:
         line: The first line that it ended.
@@ -100,7 +100,12 @@ class Summary:
     @property
     def failed(self) -> int:
         """How many changes are not on the server, or perhaps not."""
-        return self.total - self.done
+        return sum(count for kind, count in self.outcomes.items() if kind.failed)
+
+    @property
+    def accepted(self) -> int:
+        """How many changes the server has taken in and not finished."""
+        return self.outcomes[OutcomeKind.ACCEPTED]
 
 
 @attrs.frozen(kw_only=True)
@@ -108,8 +113,8 @@ class Row:
     """What a journal knows of one change; its members mean what they mean in :class:`Outcome`.
 
     Attributes:
-        record: The change as a line of a batch file; ``attributes`` only if it is not done. For a line that could not
-            be understood, what was read.
+        record: The change as a line of a batch file; ``attributes`` only if it is not done, or has an error. For a
+            line that could not be understood, what was read.
         outcome: None while it is under way.
         attempts: How many requests it took in all runs together.
     """

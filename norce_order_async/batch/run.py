@@ -94,7 +94,7 @@ class Batch(Engine):
         self._retry = _unless_throttled(client.retry if isinstance(options.retry, Unset) else options.retry)
         self._timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
         self._probe_timeout = attrs.evolve(self._timeout, attempt=min(self._timeout.attempt, LONGEST_PROBE))
-        self._options = partial(CallOptions, headers=options.headers, adapter_id=options.adapter_id)
+        self._options = partial(CallOptions, headers=options.headers, adapter_id=options.adapter_id, log_cut=False)
 
     async def _make(self, item: Item, *, probe: bool) -> Made:
         change, client = item.change, self._client
@@ -113,7 +113,7 @@ class Batch(Engine):
             )
             receipt = await change.apply(client, options)
         except Exception as error:
-            outcome = _outcome_of(error)
+            outcome = _outcome_of(error, item)
             if isinstance(error, ClientStateError) or not isinstance(error, NorceOrderError):
                 self._fail(error)
             failure = error if isinstance(error, CallError) and not isinstance(error, ClientStateError) else None
@@ -123,7 +123,7 @@ class Batch(Engine):
             if task is None or task.cancelling():
                 raise
             # Nobody cancelled this task: something that the change awaited was cancelled.
-            return item.failed(OutcomeKind.UNKNOWN, error, self._clock.monotonic() - begin), None
+            return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin), None
         self._outage.succeeded()
         return item.made(receipt, self._clock.monotonic() - begin), None
 
@@ -139,9 +139,11 @@ def _unless_throttled(policy: RetryPolicy | None) -> RetryPolicy | None:
     return attrs.evolve(policy, retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled))
 
 
-def _outcome_of(error: Exception) -> OutcomeKind:
+def _outcome_of(error: BaseException, item: Item) -> OutcomeKind:
     if isinstance(error, CallError):
         return error.outcome
+    if item.confirmed is not None:
+        return item.confirmed  # whatever failed after the API's yes
     sent_nothing = isinstance(error, InvalidRequestError | ClientStateError)
     return OutcomeKind.NOT_SENT if sent_nothing else OutcomeKind.UNKNOWN
 

@@ -202,7 +202,12 @@ class Story:
         if summary.done == self.total:
             return "The one change is done" if self.total == 1 else f"All {self.total:,} changes are done"
         parts = [f"{summary.done:,} of {count_of(self.total, 'change')} {'is' if summary.done == 1 else 'are'} done"]
-        for count, what in ((summary.failed, "failed"), (summary.in_flight, "under way"), (self.left, "not begun")):
+        for count, what in (
+            (summary.accepted, "accepted"),
+            (summary.failed, "failed"),
+            (summary.in_flight, "under way"),
+            (self.left, "not begun"),
+        ):
             parts += [f"{count:,} {what}"] if count else []
         return "; ".join(parts)
 

@@ -22,7 +22,7 @@ from norce_order_async.cli.settings import client_from, timeout_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.config import Timeout
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.errors import ConfigurationError, InvalidRequestError, NotTheApiError
 from norce_order_async.policy import RetryPolicy
 
 if TYPE_CHECKING:
@@ -127,7 +127,9 @@ async def _run(
             interrupted = await _follow(batch, display)
         if batch.stopped is not None:
             journal.set_stopped(batch.stopped)
-    hopeless = batch.stopped is not None and not batch.worked and isinstance(batch.error, CANNOT_START)
+    hopeless = (
+        batch.stopped is not None and not batch.worked and isinstance(batch.error, (*CANNOT_START, NotTheApiError))
+    )
     with JournalReader.open(path) as written:
         account = Account(
             title=f"{', '.join(Path(file.name).name for file in files)} against {target}",

@@ -79,6 +79,7 @@ class Display:
         of = "" if self._total is None else f" of {self._total:,}"
         parts = [
             f"{progress.passed + progress.ended:,}{of}: {progress.done:,} done",
+            *([f"{progress.accepted:,} accepted"] if progress.accepted else []),
             f"{progress.failed:,} failed",
             f"{progress.retried:,} retried",
         ]
@@ -124,6 +125,7 @@ class Display:
                 Text(f"{shown_rate(rate)}/s", "bold"),
                 Text(f"{progress.in_flight:,} of {progress.concurrency:,} in flight"),
                 Text(f"{progress.done:,} done", "green"),
+                *([Text(f"{progress.accepted:,} accepted", "cyan")] if progress.accepted else []),
                 Text(f"{progress.failed:,} failed", "red" if progress.failed else "dim"),
                 Text(f"{progress.retried:,} retried", "yellow" if progress.retried else "dim"),
             ]

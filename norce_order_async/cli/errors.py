@@ -10,6 +10,7 @@ from norce_order_async.errors import (
     DeadlineExceeded,
     NorceOrderError,
     NotFoundError,
+    NotTheApiError,
     PermissionDeniedError,
     ProxyError,
     RateLimitedError,
@@ -33,6 +34,10 @@ _ADVICE: tuple[tuple[type[NorceOrderError], str], ...] = (
     (ConnectTimeout, "The server was not reached in time: check the address and the network."),
     (TLSError, "The server's certificate is not accepted: check the address, or the machine's certificates."),
     (ProxyError, "The proxy refused."),
+    (
+        NotTheApiError,
+        "Something else answered than the API: check --base-url (or --environment and --slug), and what is on the way.",
+    ),
     (DeadlineExceeded, "It took too long: try again, or give it more with --timeout."),
     (TransportError, "The connection failed on the way: try again."),
 )

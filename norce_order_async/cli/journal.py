@@ -13,7 +13,7 @@ from norce_order_async.errors import ConfigurationError, InvalidRequestError
 
 
 def batch_status(options: argparse.Namespace) -> int:
-    """Tell how a batch stands: 0 all done, 1 not all, or not yet."""
+    """Tell how a batch stands: 0 all done or accepted, 1 not all, or not yet."""
     path = Path(options.journal)
     with JournalReader.open(path) as journal:
         files = journal.inputs

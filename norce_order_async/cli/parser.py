@@ -198,8 +198,8 @@ def _only(parser: argparse.ArgumentParser, purpose: str) -> None:
         "--only",
         metavar="OUTCOMES",
         type=_outcomes,
-        help=f"{purpose}: applied, applied_inferred, rejected, not_sent, unknown, or failed for the last three; "
-        "several with commas",
+        help=f"{purpose}: applied, accepted, applied_inferred, rejected, not_sent, unknown, or failed for the last "
+        "three; several with commas",
     )
 
 
@@ -302,7 +302,7 @@ def _number(text: str) -> float:
 def _outcomes(text: str) -> "frozenset[OutcomeKind]":
     from norce_order_async.outcome import OutcomeKind
 
-    failed = {kind for kind in OutcomeKind if not kind.done}
+    failed = {kind for kind in OutcomeKind if kind.failed}
     kinds: set[OutcomeKind] = set()
     for name in text.split(","):
         if name.strip() == "failed":

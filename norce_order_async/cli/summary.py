@@ -137,7 +137,8 @@ def _lines(account: Account) -> list[Line]:
     width = max(7, *(len(f"{count:,}") for count in counts))
     for kind in OutcomeKind:
         if count := summary.outcomes[kind]:
-            lines.append(("green" if kind.done else "red", f"  {count:>{width},}  {kind:<16}  {kind.meaning}"))
+            style = "red" if kind.failed else "green" if kind.done else "cyan"
+            lines.append((style, f"  {count:>{width},}  {kind:<16}  {kind.meaning}"))
     if summary.in_flight:
         lines.append(("", f"  {summary.in_flight:>{width},}  {'in flight':<16}  sent, or about to be"))
     if account.left:
@@ -193,6 +194,7 @@ def _json(account: Account) -> dict[str, JSON]:
     return {
         "total": account.total,
         "done": summary.done,
+        "accepted": summary.accepted,
         "failed": summary.failed,
         "left": account.left,
         "in_flight": summary.in_flight,

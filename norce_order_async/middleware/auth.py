@@ -50,6 +50,7 @@ class Auth:
         return await call_next(fresh)
 
     async def _authorized(self, request: Request, refused: Request | None = None) -> Request:
+        request.call.waiting = True
         try:
             if refused is None:
                 return _with_token(request, await self.source.get())
@@ -60,6 +61,8 @@ class Auth:
             problem = str(error)
         except Exception as error:
             raise AuthError(f"the token source failed with {type(error).__name__}") from error
+        finally:
+            request.call.waiting = False
         # Out here, because the traceback of the error above shows what the source gave.
         raise AuthError(f"the token source gave no token: {problem}")
 

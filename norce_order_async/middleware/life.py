@@ -1,12 +1,76 @@
-"""Who is under way, so that closing can wait for them and wake those who only wait."""
+"""The calls that are under way, and how they end when their time is over or their client is closed."""
 
 import asyncio
+import math
+import os
+from collections.abc import Awaitable, Callable
 
+import attrs
+
+from norce_order_async.call import Call
 from norce_order_async.checks import check_count
-from norce_order_async.clock import Clock
-from norce_order_async.errors import ClientStateError
-from norce_order_async.inloop import InLoop, Slots
+from norce_order_async.errors import ClientStateError, DeadlineExceeded
 from norce_order_async.perloop import PerLoop
+from norce_order_async.slots import Slots
+from norce_order_async.timelimit import TimeLimit
+
+_LAST_TURNS = 1.0
+"""Seconds that calls which were cut, and a token source, have to end."""
+
+
+class Deadline(TimeLimit):
+    """Ends what runs inside it when the call's total time is over, or when its client is closed.
+
+    A context manager rather than a link of the chain: so it costs no frame on the stack of every call.
+    """
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call.timeout.total)
+        self.call = call
+
+    def expire(self) -> None:
+        """End it because its time is over."""
+        if not self._expired:
+            self.call.timed_out = True
+            super().expire()
+
+    def cut(self) -> None:
+        """End it because its client is closed."""
+        if not self._expired:
+            super().expire()
+
+    def error(self) -> Exception:
+        """The error that ends the call."""
+        if self.call.timed_out:
+            return DeadlineExceeded(f"no success within {self.call.timeout.total:g} s")
+        return ClientStateError("the client was closed")
+
+
+@attrs.define(eq=False)
+class InLoop:
+    """What a client has in one event loop.
+
+    Attributes:
+        slots: How many requests at once.
+        calls: The calls that are under way.
+        process: The process that the loop belongs to; a forked child inherits what it cannot close.
+        news: Set when a closing has to look again: no call is left, or its grace was made shorter.
+        closing: The closing under way.
+    """
+
+    slots: Slots
+    calls: set[Deadline] = attrs.Factory(set[Deadline])
+    process: int = attrs.Factory(os.getpid)
+    news: asyncio.Event | None = None
+    closing: asyncio.Task[None] | None = None
+
+    def leave(self, call: Deadline) -> None:
+        """A call ends."""
+        self.calls.discard(call)
+        if self.news is not None and not self.calls:
+            self.news.set()
 
 
 class Life:
@@ -22,6 +86,7 @@ class Life:
     def __init__(self, limit: int) -> None:
         self.limit = check_count("limit", limit)
         self.closed = False
+        self._ends = math.inf
         self._loops = PerLoop(lambda: InLoop(Slots(limit)))
 
     @property
@@ -39,36 +104,79 @@ class Life:
             raise ClientStateError("the client is closed")
         return self._loops.of(asyncio.get_running_loop())
 
-    async def sleep(self, clock: Clock, delay: float) -> None:
-        """Wait between attempts.
+    async def close(self, grace: float, *closers: Callable[[], Awaitable[object]]) -> None:
+        """Take no more calls, end those that only wait, and give the others ``grace`` seconds; then close the rest.
 
-        Raises:
-            ClientStateError: The client was closed meanwhile.
+        There is one closing in each event loop: whoever closes meanwhile joins it, and the shortest grace counts. Who
+        is cancelled while closing has no patience left: the grace is over.
+
+        Args:
+            grace: Seconds.
+            *closers: Run after the calls, each with the rest of the grace but for at least a second.
         """
         loop = asyncio.get_running_loop()
-        sleepers = self._loops.of(loop).sleepers
-        woken = loop.create_future()
-        sleeping = asyncio.ensure_future(clock.sleep(delay))
-        sleepers.add(woken)
-        try:
-            await asyncio.wait({sleeping, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleepers.discard(woken)
-            sleeping.cancel()
-        if self.closed:
-            raise ClientStateError("the client was closed")
-        sleeping.result()
-
-    async def close(self, grace: float) -> None:
-        """Take no more calls, wake those who sleep, and give the others ``grace`` seconds to end."""
         self.closed = True
+        self._shorten(loop.time() + grace)
+        here = self._loops.of(loop)
+        if here.closing is None or here.closing.done():
+            here.closing = loop.create_task(self._close(closers))
+        try:
+            await asyncio.shield(here.closing)
+        except asyncio.CancelledError:
+            self._shorten(loop.time())
+            raise
+
+    def _shorten(self, ends: float) -> None:
+        self._ends = min(self._ends, ends)
+        this = asyncio.get_running_loop()
+        for loop, there in self._loops.items():
+            if there.news is None:
+                continue
+            if loop is this:
+                there.news.set()
+            elif loop.is_running() and there.process == os.getpid():
+                loop.call_soon_threadsafe(there.news.set)
+
+    async def _close(self, closers: tuple[Callable[[], Awaitable[object]], ...]) -> None:
         this = asyncio.get_running_loop()
         waits: list[asyncio.Future[None]] = []
         for loop, there in self._loops.items():
             if loop is this:
-                waits.append(asyncio.ensure_future(there.drain(grace)))
-            elif loop.is_running():
-                waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(there.drain(grace), loop)))
-        if waits:
-            # Not awaited themselves: another loop may end meanwhile, and its drain with it, cancelled or never run.
-            await asyncio.wait(waits, timeout=grace + 1)
+                waits.append(asyncio.ensure_future(self._drain(there)))
+            elif loop.is_running() and there.process == os.getpid():
+                waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._drain(there), loop)))
+        # Not awaited themselves: another loop may end meanwhile, and its drain with it, cancelled or never run.
+        await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+        failures: list[BaseException] = []
+        for close in closers:
+            closing = asyncio.ensure_future(close())
+            await asyncio.wait([closing], timeout=max(self._left(), _LAST_TURNS))
+            if not closing.done():
+                closing.cancel()
+            elif not closing.cancelled() and (failure := closing.exception()) is not None:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def _left(self) -> float:
+        return max(0.0, self._ends - asyncio.get_running_loop().time())
+
+    async def _drain(self, here: InLoop) -> None:
+        here.news = asyncio.Event()
+        for deadline in list(here.calls):
+            if deadline.call.waiting:
+                deadline.cut()
+        await self._empty(here, self._left)
+        for deadline in list(here.calls):
+            deadline.cut()
+        last = asyncio.get_running_loop().time() + _LAST_TURNS
+        await self._empty(here, lambda: last - asyncio.get_running_loop().time())
+
+    async def _empty(self, here: InLoop, left: Callable[[], float]) -> None:
+        """Wait until no call is under way, or no time is left."""
+        assert here.news is not None
+        while here.calls and (seconds := left()) > 0:
+            here.news.clear()
+            waiting = asyncio.ensure_future(here.news.wait())
+            await asyncio.wait([waiting], timeout=seconds)
+            waiting.cancel()

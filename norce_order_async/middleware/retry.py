@@ -40,8 +40,6 @@ class Retry:
                 try:
                     last = await call_next(request)
                     if last.ok:
-                        if self.budget is not None:
-                            self.budget.give(call.paid)
                         return last
                 except TransportError as error:
                     last = error
@@ -59,7 +57,11 @@ class Retry:
                         log_give_up(call)
                     return _end(last)
                 log_retry(call, delay)
-                await self.life.sleep(self.clock, delay)
+                call.waiting = True
+                try:
+                    await self.clock.sleep(delay)
+                finally:
+                    call.waiting = False
                 call.attempts[-1].delay = delay
                 state.prepare_for_next_attempt()
         finally:
@@ -73,7 +75,8 @@ class Retry:
             call.gave_up = "the client was closed"
             return None
         attempt = call.attempts[-1]
-        if call.repeat is Repeat.NEVER or (call.repeat is Repeat.IF_UNSENT and attempt.sent is not False):
+        refused = attempt.sent is False or attempt.status == 429
+        if call.repeat is Repeat.NEVER or (call.repeat is Repeat.IF_UNSENT and not refused):
             call.gave_up = "sending this operation again could do it twice"
             return None
         if attempt.retry_after is not None and attempt.retry_after > policy.max_retry_after:

@@ -13,6 +13,8 @@ from norce_order_async.testing.exchange import Answer
 from norce_order_async.testing.faults import FaultKind
 from norce_order_async.testing.sandbox import MAX_BODY, Sandbox
 
+_JSON = {"content-type": "application/json"}
+"""What the head of an answer says whose body a fault cuts, or brings late."""
 _GRACE = 0.1
 _DRIPS = 10
 
@@ -116,7 +118,7 @@ async def _body(request: web.BaseRequest) -> bytes:
 
 
 async def _truncated(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response = web.StreamResponse(status=answer.status, headers=_JSON | dict(answer.headers))
     response.content_length = len(answer.body) or 1
     response.force_close()
     await response.prepare(request)
@@ -126,7 +128,7 @@ async def _truncated(request: web.BaseRequest, answer: Answer) -> web.StreamResp
 
 async def _slow(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     # Chunked, so that an empty body takes its time too: its end is late.
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response = web.StreamResponse(status=answer.status, headers=_JSON | dict(answer.headers))
     response.enable_chunked_encoding()
     await response.prepare(request)
     size = len(answer.body) // _DRIPS + 1

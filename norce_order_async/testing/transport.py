@@ -10,6 +10,7 @@ from norce_order_async.testing.faults import FaultKind
 from norce_order_async.testing.sandbox import Sandbox
 from norce_order_async.transport import Transport
 
+_JSON = "application/json"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -55,11 +56,11 @@ class SandboxTransport(Transport):
                 await asyncio.sleep(mishap.delay)
         except TimeoutError:
             status = answer.status if mishap.of(FaultKind.SLOW) else None
-            raise ReadTimeout("no complete answer in time", sent=True, status=status) from None
+            raise ReadTimeout("no complete answer in time", sent=True, status=status, content_type=_JSON) from None
         if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             raise ConnectionLost("the connection was cut by a fault", sent=True)
         if mishap.of(FaultKind.TRUNCATE):
-            raise ConnectionLost("the body was cut by a fault", sent=True, status=answer.status)
+            raise ConnectionLost("the body was cut by a fault", sent=True, status=answer.status, content_type=_JSON)
         return Response(request=request, status=answer.status, headers=answer.headers, body=answer.body)
 
     async def aclose(self) -> None:

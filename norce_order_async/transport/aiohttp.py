@@ -49,6 +49,7 @@ from norce_order_async.transport.response import (
     is_measured,
     is_too_long,
     make_response,
+    value_of,
 )
 
 _AT_ONCE = 64 * 1024
@@ -348,6 +349,7 @@ class AiohttpTransport(Transport):
                 failure = _translate(error, sent=sent)
                 if answer is not None and not isinstance(error, _HeadTooLong):
                     failure.status = answer.status
+                    failure.content_type = value_of(b"content-type", answer.raw_headers)
         finally:
             del pool.ways[task]
             if answer is not None and not answer.closed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from norce_order_async.errors import ConnectionLost, InvalidRequestError, TransportError
 from norce_order_async.http import Request, Response
 from norce_order_async.transport.pools import watch
-from norce_order_async.transport.response import MAX_HEAD, TOO_LONG, is_measured, is_too_long, make_response
+from norce_order_async.transport.response import MAX_HEAD, TOO_LONG, is_measured, is_too_long, make_response, value_of
 
 installed = find_spec("httptools") is not None
 """Whether httptools is there. Its absence is told when a transport is made: not every program needs the extra."""
@@ -192,6 +192,11 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._end(reusable=self._parser.should_keep_alive())
 
+    @property
+    def content_type(self) -> str | None:
+        """The ``Content-Type`` of the head, if it has one."""
+        return value_of(b"content-type", self.headers)
+
     def _end(self, *, reusable: bool) -> None:
         if not self._done:
             self._done, self._reusable = True, reusable
@@ -200,7 +205,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _fail(self, reason: str) -> None:
         if self._waiting is not None and not self._done:
-            self._failure = ConnectionLost(reason, sent=True, status=self.status)
+            kind = self.content_type
+            self._failure = ConnectionLost(reason, sent=True, status=self.status, content_type=kind)
             self._end(reusable=False)
 
 

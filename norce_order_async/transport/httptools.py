@@ -213,6 +213,7 @@ class HttptoolsTransport(Transport):
                 failure: TransportError = ConnectTimeout("no connection in time", sent=False)
             else:
                 failure = ReadTimeout("no complete answer in time", sent=True, status=connection.status)
+                failure.content_type = connection.content_type
         finally:
             pool.under_way -= 1
             if connection is not None:

@@ -8,9 +8,11 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +232,22 @@ def test_a_batch_through_faults_says_what_it_took(tmp_path: Path) -> None:
     assert 2 <= told["retried"] <= 10
 
 
+def test_what_is_accepted_is_told_apart_and_no_failure(tmp_path: Path) -> None:
+    write(tmp_path, *many(20))
+    arguments = ["--journal", "j", "--sandbox", "--html", "page.html"]
+    result = run("batch", "run", "changes.jsonl", *arguments, "--fault", "status:202:times=3", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "        3  accepted          taken in, not finished yet" in result.stdout
+    assert "--only failed" not in result.stdout
+    assert "20 of 20: 17 done, 3 accepted, 0 failed, " in result.stderr
+    assert "17 of 20 changes are done; 3 accepted." in (tmp_path / "page.html").read_text()
+    told = status("j", cwd=tmp_path)
+    assert (told["done"], told["accepted"], told["failed"], told["outcomes"]["accepted"]) == (17, 3, 0, 3)
+    assert run("batch", "status", "j", cwd=tmp_path).returncode == 0
+    assert {line["_outcome"] for line in report("j", "--only", "accepted", cwd=tmp_path)} == {"accepted"}
+    assert report("j", "--only", "failed", cwd=tmp_path) == []
+
+
 def test_a_sandbox_is_new_each_time_and_so_is_its_journal(tmp_path: Path) -> None:
     write(tmp_path, *GOOD)
     for _ in range(2):
@@ -370,6 +388,36 @@ def test_a_batch_that_cannot_work_stops_early_and_can_be_continued(
     if says == "AuthenticationError":
         told = batch(*arguments[2:], "--only", "rejected,not_sent", env=sandbox, cwd=tmp_path)
         assert (told["code"], told["done"], told["left"]) == (0, 500, 0)
+
+
+def test_a_batch_that_only_ever_meets_web_pages_does_not_start(tmp_path: Path) -> None:
+    class Page(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PATCH(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            page = b"<!DOCTYPE html><title>Welcome</title>"
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, format: str, *_: Any) -> None:
+            pass
+
+    write(tmp_path, *many(500))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        env = {"NORCE_BASE_URL": f"http://127.0.0.1:{server.server_address[1]}", "NORCE_TOKEN": TOKEN}
+        env |= {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"}
+        result = run("batch", "run", "changes.jsonl", env=env, cwd=tmp_path)
+        server.shutdown()
+    assert result.returncode == 3, result.stdout
+    assert "verything fails alike" in result.stdout
+    assert "Something else answered than the API: check --base-url" in result.stdout
+    told = status("changes.jsonl.journal", cwd=tmp_path)
+    assert (told["done"], told["requests"] < 50) == (0, True)
 
 
 @pytest.mark.parametrize(("presses", "press"), [(1, signal.SIGINT), (2, signal.SIGINT), (1, signal.SIGTERM)])

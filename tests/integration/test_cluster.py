@@ -34,7 +34,8 @@ from norce_order_async import (
 )
 from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
 from norce_order_async.batch.worker import Desk
-from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxServer
+from norce_order_async.errors import NotTheApiError
+from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -64,7 +65,7 @@ async def dask(workers: int = 2, *, processes: bool = False) -> AsyncGenerator[A
 
 
 @asynccontextmanager
-async def sandbox_of(orders: int, *faults: str) -> AsyncGenerator[tuple[Sandbox, dict[str, Any]]]:
+async def sandbox_of(orders: int, *faults: Fault | str) -> AsyncGenerator[tuple[Sandbox, dict[str, Any]]]:
     sandbox = Sandbox(remember=100_000)
     sandbox.faults.add(*faults)
     for n in range(orders):
@@ -192,6 +193,28 @@ async def test_what_stops_a_worker_stops_the_batch(monkeypatch: pytest.MonkeyPat
     left = [outcome for outcome in outcomes if outcome.outcome is OutcomeKind.NOT_SENT]
     assert len(left) + sandbox.count == len(outcomes)
     assert left[-1].error == "NotTried"
+
+
+async def test_web_pages_stop_a_batch_on_a_cluster() -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(500)]
+    page = Fault.status(200, body=b"<!DOCTYPE html><title>Sign in</title>")
+    async with dask() as cluster, sandbox_of(1, page) as (sandbox, settings):
+        batch = ClusterBatch(changes, cluster=cluster, settings=settings)
+        outcomes = await outcomes_of(batch)
+        assert sandbox.count < 100
+    assert (batch.stopped or "").startswith("everything fails alike: ")
+    assert not batch.worked
+    assert isinstance(batch.error, NotTheApiError)
+    assert not any(outcome.outcome.done for outcome in outcomes)
+
+
+async def test_what_is_accepted_is_no_failure_on_a_cluster() -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(40)]
+    async with dask() as cluster, sandbox_of(40, "status:202:times=3") as (_, settings):
+        batch = ClusterBatch(changes, cluster=cluster, settings=settings, max_failures=1)
+        outcomes = await outcomes_of(batch)
+    assert kinds_of(outcomes) == {"applied": 37, "accepted": 3}
+    assert (batch.progress.done, batch.progress.accepted, batch.progress.failed) == (37, 3, 0)
 
 
 async def test_what_a_lost_worker_may_have_made_is_not_said_to_be_unsent(

@@ -156,6 +156,8 @@ class Ledger:
         match row.outcome:
             case OutcomeKind.APPLIED:
                 return right is OutcomeKind.APPLIED and self.applied[row.number] > 0
+            case OutcomeKind.ACCEPTED:
+                return False  # nothing answers 202 here
             case OutcomeKind.APPLIED_INFERRED:
                 # One that found nothing and was sent again is gone, too, but not by us.
                 return isinstance(line, dict) and line["op"] == "delete_consent" and again

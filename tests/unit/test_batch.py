@@ -51,7 +51,8 @@ async def test_every_change_has_one_outcome_and_its_place_in_the_input() -> None
 async def test_a_failure_stops_nothing_and_is_told_in_full() -> None:
     def answer(request: Request) -> Response:
         status = {"o_1": 404, "o_2": 503}.get(request.url.split("/")[-3], 200)
-        return Response(request, status, body=b'{"code": "order-not-found", "message": "Not here."}')
+        body = b"" if status == 200 else b'{"code": "order-not-found", "message": "Not here."}'
+        return Response(request, status, body=body)
 
     client, _, _ = scripted(answer, retry=RetryPolicy.batch())
     changes = [DeleteConsent(f"o_{n}", "ci") for n in range(4)]

@@ -53,7 +53,7 @@ def mark(number: int, change: Change, started: float) -> Mark:
 def end(journal: Journal, number: int, outcome: OutcomeKind = OutcomeKind.APPLIED, **members: Any) -> Outcome:
     given: dict[str, Any] = {"change": DeleteConsent(f"o_{number}", "c"), "attempts": 1, "elapsed": 0.25, "status": 204}
     given |= {"started": journal.runs[-1].started, "request_id": f"r{number}"}
-    if not outcome.done:
+    if outcome.failed:
         given |= {"status": 404, "error": "NotFoundError", "message": "HTTP 404"}
     return Outcome(number=number, line=number, outcome=outcome, **given | members)
 
@@ -88,7 +88,7 @@ def commands(page: str) -> list[str]:
 def test_its_numbers_are_those_of_the_journal(path: Path) -> None:
     kinds = [*OutcomeKind] * 3 + [OutcomeKind.APPLIED] * 5
     changes = [DeleteConsent("o", "c"), PatchConsent("o", "c", checked=True)]
-    with begin(path, 25) as journal:
+    with begin(path, 28) as journal:
         fill(
             journal,
             (
@@ -96,7 +96,7 @@ def test_its_numbers_are_those_of_the_journal(path: Path) -> None:
                 for place, kind in enumerate(kinds, 1)
             ),
         )
-        fill(journal, [end(journal, 21, OutcomeKind.NOT_SENT, change=None, error="InvalidRequestError", started=None)])
+        fill(journal, [end(journal, 24, OutcomeKind.NOT_SENT, change=None, error="InvalidRequestError", started=None)])
         journal.set_stopped("interrupted")
     with JournalReader.open(path) as reader:
         page, summary = html_report(reader), reader.summary()
@@ -107,7 +107,9 @@ def test_its_numbers_are_those_of_the_journal(path: Path) -> None:
         assert table[op][0] == str(count)
     assert table["could not be read"][0] == "1"
     assert table["left"][0] == "4"
-    assert text(parse(page).find(".//h1")) == "11 of 25 changes are done; 10 failed; 4 not begun."
+    assert text(parse(page).find(".//h1")) == "11 of 28 changes are done; 3 accepted; 10 failed; 4 not begun."
+    tiles = [[text(part) for part in tile] for tile in parse(page).iterfind(".//dl[@class='facts']/div")]
+    assert [tile[:2] for tile in tiles[:4]] == [["Done", "11"], ["Accepted", "3"], ["Failed", "10"], ["Open", "4"]]
     assert f'<dd>{summary.requests:,}</dd><dd class="note">{summary.retried} changes took several' in page
     problems = [text(problem) for problem in parse(page).iterfind(".//div[@class='problem']/h3")]
     assert problems == ["NotFoundError 9", "InvalidRequestError 1"]
@@ -115,7 +117,7 @@ def test_its_numbers_are_those_of_the_journal(path: Path) -> None:
     ended = [
         int(match[1]) for title in titles(page, "Changes ended per second") if (match := re.search(r"(\d+) ch", title))
     ]
-    assert sum(ended) == 20
+    assert sum(ended) == 23
     durations = [int(title.rpartition(" ")[2]) for title in titles(page, "How long changes took")]
     assert sum(durations) == summary.done
 

@@ -173,15 +173,13 @@ async def test_closing_does_not_wait_longer_than_its_grace() -> None:
     await settle()
     await client.aclose(grace=0.01)
     assert gate.closed == 1
-    assert not call.done()
-    call.cancel()
+    with pytest.raises(ClientClosedError, match="the client was closed") as caught:
+        await call
+    assert (caught.value.outcome, len(caught.value.attempts)) == (OutcomeKind.UNKNOWN, 1)
 
 
 async def test_nothing_is_tried_again_once_the_client_is_closed() -> None:
     class Cut(Gate):
-        async def aclose(self) -> None:
-            self.open.set()
-
         async def send(self, request: Request, /, *, timeout: float | None) -> Response:
             await super().send(request, timeout=timeout)
             raise ConnectionLost("cut", sent=True)
@@ -190,9 +188,12 @@ async def test_nothing_is_tried_again_once_the_client_is_closed() -> None:
     client, _, _ = scripted(transport=cut)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
     await settle()
-    await client.aclose(grace=0)
+    closing = asyncio.create_task(client.aclose(grace=10))
+    await settle()
+    cut.open.set()
     with pytest.raises(ConnectionLost) as caught:
         await call
+    await closing
     assert (caught.value.gave_up, caught.value.outcome) == ("the client was closed", OutcomeKind.UNKNOWN)
 
 

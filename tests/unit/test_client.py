@@ -173,7 +173,7 @@ async def test_a_number_of_seconds_is_a_total() -> None:
     client, transport, _ = scripted(timeout=9)
     await delete_consent(client, "o_123", "ci")
     await delete_consent(client, "o_123", "ci", options=CallOptions(timeout=4))
-    assert transport.timeouts == [9.0, 4.0]
+    assert [request.call.timeout.total for request in transport.requests] == [9.0, 4.0]
 
 
 async def test_operations_of_one_s_own_are_a_row_and_a_call() -> None:

@@ -48,7 +48,7 @@ def end(
 ) -> Outcome:
     change = change or DeleteConsent(f"o_{number}", "c")
     given: dict[str, Any] = {"attempts": 1, "started": 1e9, "elapsed": 0.5, "request_id": f"r{number}"}
-    if not outcome.done:
+    if outcome.failed:
         given |= {"status": 404, "error": "NotFoundError", "message": "HTTP 404"}
     return Outcome(number=number, line=number, change=change, outcome=outcome, **given | members)
 
@@ -96,11 +96,12 @@ def test_attempts_of_all_runs_add_up(path: Path) -> None:
         assert (journal.summary().requests, journal.summary().retried) == (5, 1)
 
 
-def test_attributes_are_kept_only_for_what_has_to_be_made_again(path: Path) -> None:
+@pytest.mark.parametrize("outcome", [OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED])
+def test_attributes_are_kept_only_for_what_is_not_done(path: Path, outcome: OutcomeKind) -> None:
     with begin(path) as journal:
         journal.write([mark(1, PERSONAL)], [])
         assert [row.record for row in journal.rows()] == [{"op": "patch_attributes", "order_id": "o_2"}]
-        journal.write([], [end(1, OutcomeKind.UNKNOWN, PERSONAL)])
+        journal.write([], [end(1, outcome, PERSONAL)])
         journal.write([mark(1, PERSONAL)], [])
         (row,) = journal.rows()
         assert parse_change(report_record(row)) == PERSONAL

@@ -277,8 +277,8 @@ def test_retries_cannot_put_off_the_schedule_for_long() -> None:
 
 @pytest.mark.parametrize(
     ("attempt", "limit"),
-    [(ended(status), 7) for status in (429, 502, 503, 504)]
-    + [(ended(status), 10) for status in (200, 400, 404, 500)]
+    [(ended(status), 7) for status in (429, 502, 503, 504, 520, 521, 522, 523, 524, 529)]
+    + [(ended(status), 10) for status in (200, 400, 404, 500, 507, 530)]
     + [(ended(None, error=f"{error}: x"), 7) for error in ("ConnectError", "ReadTimeout", "ConnectionLost")]
     + [(ended(None, error=error), 10) for error in ("TLSError: x", "CancelledError", "ClientClosedError")],
 )
@@ -286,6 +286,28 @@ def test_what_counts_as_overload(attempt: Attempt, limit: int) -> None:
     pace = Pace(clock=FakeClock())
     observe(pace, attempt)
     assert pace.limit == limit
+
+
+@pytest.mark.parametrize("status", [500, 530])
+def test_one_order_in_eight_that_always_fails_slows_nothing_down(status: int) -> None:
+    pace = Pace(clock=FakeClock())
+    for _ in range(10):
+        pace.begin()
+    observe(pace, *([ended(status), *[ended()] * 7] * 20))
+    assert pace.limit == 20
+    assert (pace.rate, pace.reason) == (None, None)
+
+
+def test_an_answer_that_is_not_the_api_s_is_no_success() -> None:
+    web_page = ended(200, error="NotTheApiError: a web page")
+    pace = Pace(clock=FakeClock())
+    for _ in range(10):
+        pace.begin()
+    observe(pace, *[web_page] * 100)
+    assert pace.limit == 10
+    observe(pace, *[ended()] * 50, *[web_page] * 200, *[ended(503)] * 10)
+    assert pace.limit < 14
+    assert pace.reason is not None
 
 
 def test_little_overload_changes_nothing() -> None:

@@ -93,7 +93,7 @@ async def test_each_status_has_its_error_with_the_api_s_own_words(status: int, k
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>Bad gateway</html>", b"[1]", b'{"code": 7}', b"\xff\xfe", b"[" * 100_000]
+    "body", [b"", b"<html>Bad gateway</html>", b"[1]", b'{"code": true}', b"\xff\xfe", b"[" * 100_000]
 )
 async def test_an_error_body_may_be_anything(body: bytes) -> None:
     error, _, _ = await failing((502, {}, body), retry=None)
@@ -168,7 +168,10 @@ async def test_a_creation_is_only_repeated_while_nothing_was_sent() -> None:
     client, transport, _ = scripted(ConnectError("refused", sent=False), (201, {}, b'"o_1"'))
     assert await create_order(client, Order()) == "o_1"
     assert len(transport.requests) == 2
-    for failure in (503, 429, ConnectionLost("cut", sent=True), ConnectionLost("cut", sent=None)):
+    client, transport, _ = scripted(429, (201, {}, b'"o_1"'))
+    assert await create_order(client, Order()) == "o_1"
+    assert len(transport.requests) == 2
+    for failure in (503, 530, ConnectionLost("cut", sent=True), ConnectionLost("cut", sent=None)):
         client, transport, _ = scripted(failure)
         with pytest.raises(CallError) as caught:
             await create_order(client, Order())
@@ -211,7 +214,7 @@ def http_dates(at: datetime) -> list[str]:
 
 async def test_retry_after_is_never_undercut() -> None:
     now = datetime(2026, 1, 12, 8, 21, 29, tzinfo=UTC)
-    asks = [({"retry-after": "7"}, 7.0)]
+    asks = [({"retry-after": "7"}, 7.0), ({"retry-after": "6.2"}, 7.0), ({"retry-after": " 7.0 "}, 7.0)]
     asks += [
         ({"retry-after": date, "date": format_datetime(now, usegmt=True)}, 7.0)
         for date in http_dates(now + timedelta(seconds=7))
@@ -228,7 +231,6 @@ async def test_retry_after_is_never_undercut() -> None:
     "value",
     [
         "-5",
-        "1.5",
         "soon",
         "",
         "7 s",
@@ -264,12 +266,12 @@ async def test_nothing_sleeps_past_the_deadline() -> None:
     assert "deadline" in error.gave_up
 
 
-async def test_an_attempt_gets_what_is_left_of_the_total() -> None:
+async def test_an_attempt_gets_no_limit_of_its_own_where_the_deadline_is_nearer() -> None:
     client, transport, _ = scripted(
         503, 200, timeout=Timeout(total=10, attempt=8), retry=RetryPolicy(wait=wait_fixed(7))
     )
     await delete_consent(client, "o_123", "ci")
-    assert transport.timeouts == [8.0, pytest.approx(3.0)]
+    assert transport.timeouts == [8.0, None]  # what is left of the total is the deadline's
 
 
 async def test_the_deadline_covers_everything_that_a_call_does() -> None:
@@ -314,10 +316,10 @@ async def test_concurrent_calls_do_not_share_their_state() -> None:
 
 
 async def test_a_body_that_is_not_what_was_asked_for() -> None:
-    client, _, _ = scripted((200, {}, b"<html>" + b"x" * 5000))
+    client, _, _ = scripted((200, {}, b"[<html>" + b"x" * 5000))
     with pytest.raises(DecodeError) as caught:
         await get_order(client, "o_123")
-    assert caught.value.body.startswith("<html>")
+    assert caught.value.body.startswith("[<html>")
     assert len(caught.value.body) == 1000
     assert caught.value.outcome is OutcomeKind.APPLIED
 

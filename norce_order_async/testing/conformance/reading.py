@@ -151,7 +151,9 @@ class Reading(Promises):
 
     # Bodies that are packed, though nobody asked for it
 
-    @pytest.mark.parametrize("coding", ["gzip", "GZIP", "x-gzip", "deflate", "deflate without a header", "identity", ""])
+    @pytest.mark.parametrize(
+        "coding", ["gzip", "GZIP", "x-gzip", "deflate", "deflate without a header", "identity", ""]
+    )
     @in_a_loop
     async def test_a_packed_body_is_unpacked(self, coding: str) -> None:
         """Where its encoding is named; the header is gone then."""

@@ -1,9 +1,7 @@
-"""What a client has in one event loop: so many slots for requests, and the calls that are under way."""
+"""How many requests at once."""
 
 import asyncio
 from collections import OrderedDict
-
-import attrs
 
 
 class Slots:
@@ -55,36 +53,3 @@ class Slots:
                 turn.set_result(None)
                 return
         self._free += 1
-
-
-@attrs.define(eq=False)
-class InLoop:
-    """What a client has in one event loop.
-
-    Attributes:
-        slots: How many requests at once.
-        calls: How many calls are under way.
-        sleepers: Those of them that wait between attempts.
-        drained: Done when no call is under way, while somebody waits for that.
-    """
-
-    slots: Slots
-    calls: int = 0
-    sleepers: set[asyncio.Future[None]] = attrs.Factory(set["asyncio.Future[None]"])
-    drained: asyncio.Future[None] | None = None
-
-    def leave(self) -> None:
-        """A call ends."""
-        self.calls -= 1
-        if self.drained is not None and self.calls == 0 and not self.drained.done():
-            self.drained.set_result(None)
-
-    async def drain(self, grace: float) -> None:
-        """Wake those who wait between attempts, and give the calls ``grace`` seconds to end."""
-        for sleeper in self.sleepers:
-            if not sleeper.done():
-                sleeper.set_result(None)
-        if self.calls:
-            self.drained = asyncio.get_running_loop().create_future()
-            await asyncio.wait({self.drained}, timeout=grace)
-            self.drained = None
