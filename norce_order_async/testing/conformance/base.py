@@ -28,6 +28,8 @@ S = TypeVar("S", bound="Promises")
 
 CANARY = "canary-7b0e-token"
 BODY_CANARY = "canary-51fd-body"
+PROXY_CANARY = "canary-c2e8-proxy"
+_SECRETS = {"the token": CANARY, "the request's body": BODY_CANARY, "the proxy's password": PROXY_CANARY}
 PATIENCE = 20.0
 """Seconds after which a promise counts as broken, where it would hang otherwise. Nothing ever waits for it."""
 
@@ -118,7 +120,7 @@ async def send_to(origin: RawOrigin, transport: Transport, request: Request, *, 
 
 
 def check_error(error: BaseException) -> None:
-    """Check that an error pickles, and that neither it nor what it comes from shows the token or the request's body.
+    """Check that an error pickles, and that neither it nor what it comes from shows a secret.
 
     What it comes from are its causes and contexts, with the local variables of all their frames: error trackers
     and many a log print these.
@@ -137,8 +139,8 @@ def check_error(error: BaseException) -> None:
         for frame, _ in traceback.walk_tb(shown.__traceback__):
             rendered += [f"{frame.f_code.co_name}: {name} = {value!r}" for name, value in frame.f_locals.items()]
         for text in rendered:
-            assert CANARY not in text, f"the token stands in {type(shown)}: {text}"
-            assert BODY_CANARY not in text, f"the request's body stands in {type(shown)}: {text}"
+            for what, canary in _SECRETS.items():
+                assert canary not in text, f"{what} stands in {type(shown)}: {text}"
 
 
 async def settle(turns: int = 5) -> None:
