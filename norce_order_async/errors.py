@@ -25,7 +25,7 @@
             ├── NotFoundError 404 · ConflictError 409 · RateLimitedError 429 · ServerError 5xx
             └── UnexpectedStatusError              any other
 
-All of them pickle, and none holds the token or a type of an HTTP library (other than as ``__cause__``).
+All of them pickle, and none holds the token or anything of an HTTP library.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, cast
 from norce_order_async.errors import ConnectionLost, InvalidRequestError, TransportError
 from norce_order_async.http import Request, Response
 from norce_order_async.transport.pools import watch
-from norce_order_async.transport.response import MAX_HEAD, TOO_LONG, is_measured, is_too_long, make_response, value_of
+from norce_order_async.transport.response import (
+    MAX_HEAD,
+    MAX_HEADERS,
+    TOO_LONG,
+    is_measured,
+    is_too_long,
+    make_response,
+    value_of,
+)
 
 installed = find_spec("httptools") is not None
 """Whether httptools is there. Its absence is told when a transport is made: not every program needs the extra."""
@@ -168,7 +176,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
-        if is_too_long(self.headers):
+        if len(self.headers) > MAX_HEADERS or (self._other > MAX_HEAD and is_too_long(self.headers)):
             self._fail(TOO_LONG)
         if not self._done:
             self.status = self._parser.get_status_code()

@@ -72,7 +72,7 @@ def _inflate(body: bytes, window: int, limit: int) -> bytes:
 def value_of(wanted: bytes, head: Head) -> str | None:
     """The value of a header, its name in lower case; None if there is none."""
     for name, value in head:
-        if name.strip().lower() == wanted:
+        if len(name) >= len(wanted) and name.strip().lower() == wanted:
             return value.decode("latin-1").strip()
     return None
 

@@ -9,7 +9,7 @@ from norce_order_async import DecodeError, OutcomeKind, ServerError, get_order, 
 
 pytestmark = pytest.mark.asyncio
 
-CASES = [
+CASES: list[tuple[dict[str, str], bytes, str]] = [
     ({"content-encoding": "br"}, b"\x8b\0", "br"),
     ({"content-encoding": "gzip"}, gzip.compress(b"{}")[:-3], "gzip"),
     ({}, gzip.compress(b"{}"), "gzip"),
