@@ -45,7 +45,12 @@ class TimeLimit:
     ) -> None:
         self._all.running.discard(self)
         if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise self.error() from None
+            failure = self.error()
+            try:
+                raise failure
+            finally:
+                # Raising it notes the cancellation, whose frames hold what ran inside: requests, with their tokens.
+                failure.__context__ = None
 
     def expire(self) -> None:
         """Cancel what runs inside."""

@@ -2,23 +2,31 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from norce_order_async.errors import ConnectionLost, InvalidRequestError, TransportError
-from norce_order_async.http import AnswerHeaders, Request, Response
+from norce_order_async.http import Request, Response
 from norce_order_async.transport.pools import watch
+from norce_order_async.transport.response import (
+    MAX_HEAD,
+    MAX_HEADERS,
+    TOO_LONG,
+    is_measured,
+    is_too_long,
+    make_response,
+    value_of,
+)
 
 installed = find_spec("httptools") is not None
 """Whether httptools is there. Its absence is told when a transport is made: not every program needs the extra."""
 if TYPE_CHECKING or installed:
     from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-_MAX_HEAD = 64 * 1024
-"""Bytes that may come without any of them being a body's: a head, the trailers, the sizes of chunks."""
 _BUFFER = 16 * 1024
 """Bytes that are read at once."""
+_PIECE = 64 * 1024
+"""Bytes that are written at once."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -33,6 +41,10 @@ class Connection(asyncio.BufferedProtocol):
         self._open_ones = open_ones
         self._most = most
         self._parser = HttpResponseParser(self)
+        # As aiohttp sets its parser. None of these changes where a body or an answer ends.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         # Ours, because asyncio's own, of 256 KiB, is asked from the system anew for every answer.
         self._buffer = memoryview(bytearray(_BUFFER))
         self._wire: asyncio.Transport | None = None
@@ -73,8 +85,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._failure is not None:
             raise self._failure
         body, self._body = b"".join(self._body), []
-        headers = AnswerHeaders(_texts(self.headers))
-        return Response(request, self.status or 0, headers, body[: self._most], len(body) > self._most)
+        return make_response(request, self.status or 0, self.headers, body, self._most)
 
     def _send(self, request: Request, host: str, target: str) -> None:
         # In a frame of its own, so that no traceback of a later failure shows the token.
@@ -84,7 +95,13 @@ class Connection(asyncio.BufferedProtocol):
         if message is None:
             raise InvalidRequestError("a header holds a line break, which would begin another header")
         request.call.mark_sent()
-        self._wire.write(message)
+        if len(message) <= _PIECE:
+            self._wire.write(message)
+            return
+        # In pieces: of a single one, TLS would take all and report nothing as unsent.
+        view = memoryview(message)
+        for start in range(0, len(view), _PIECE):
+            self._wire.write(view[start : start + _PIECE])
 
     @property
     def reusable(self) -> bool:
@@ -129,14 +146,15 @@ class Connection(asyncio.BufferedProtocol):
         except HttpParserError as error:
             self._fail(f"what came is not an HTTP answer: {error}")
         else:
-            if self._other > _MAX_HEAD:
-                self._fail("what came is too long for the head of an answer")
+            # All that is no body's: a head, the trailers, the sizes of chunks.
+            if self._other > MAX_HEAD:
+                self._fail(TOO_LONG)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed, by whichever side."""
         self._wire = None
         self._open_ones.discard(self)
-        if exc is None and self._head_ended and not self._is_measured:
+        if exc is None and self._head_ended and not is_measured(self.headers):
             self._end(reusable=False)
         elif self._aborted:
             self._fail("the transport was closed")
@@ -153,9 +171,13 @@ class Connection(asyncio.BufferedProtocol):
         """One of its headers, or of those after its body."""
         if not self._done:
             self.headers.append((name, value))
+            if 0 in value:
+                self._fail("what came is not an HTTP answer: a header holds a NUL")
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
+        if len(self.headers) > MAX_HEADERS or (self._other > MAX_HEAD and is_too_long(self.headers)):
+            self._fail(TOO_LONG)
         if not self._done:
             self.status = self._parser.get_status_code()
             self._head_ended = True
@@ -181,12 +203,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def content_type(self) -> str | None:
         """The ``Content-Type`` of the head, if it has one."""
-        return AnswerHeaders(_texts(self.headers)).get("content-type")
-
-    @property
-    def _is_measured(self) -> bool:
-        """Whether the head tells where the body ends; otherwise that is where the connection does."""
-        return any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+        return value_of(b"content-type", self.headers)
 
     def _end(self, *, reusable: bool) -> None:
         if not self._done:
@@ -215,7 +232,3 @@ def _written(request: Request, host: str, target: str) -> bytes | None:
     if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
         return None
     return f"{head}\r\n\r\n".encode() + (body or b"")
-
-
-def _texts(headers: list[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
-    return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)

@@ -25,6 +25,7 @@ from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport, http11
 from norce_order_async.transport.http11 import Connection
 from norce_order_async.transport.pools import Pools
+from norce_order_async.transport.response import MAX_BODY
 
 _HAPPY_EYEBALLS = 0.25
 """Seconds after which the next one of a host's addresses is tried beside the first."""
@@ -177,7 +178,7 @@ class HttptoolsTransport(Transport):
 
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
-    max_body: int = attrs.field(default=1024 * 1024, validator=positive_count)
+    max_body: int = attrs.field(default=MAX_BODY, validator=positive_count)
     _pools: Pools[_Pool] = attrs.field(
         default=attrs.Factory(lambda self: Pools(lambda: _Pool(self)), takes_self=True), init=False, repr=False
     )

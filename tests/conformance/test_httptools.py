@@ -11,12 +11,11 @@ from norce_order_async import (
     ConnectError,
     ConnectionLost,
     HttptoolsTransport,
-    InvalidRequestError,
     Transport,
 )
-from norce_order_async.testing import TransportConformance
-from norce_order_async.testing.conformance.base import in_a_loop, make_request, send, send_to
-from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answering
+from norce_order_async.testing import TlsTransportConformance, TransportConformance
+from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to
+from norce_order_async.testing.conformance.origin import OK, Peer, answering
 
 NO_PROXIES = "it knows no proxies"
 
@@ -42,14 +41,14 @@ class TestHttptoolsTransport(TransportConformance):
                 peer.write(b"x" * 10_000)
                 await asyncio.sleep(0)
 
-        async with RawOrigin(serve) as origin:
+        async with self.origin(serve) as origin:
             ending = await send_to(origin, self.open(), make_request("GET", origin.url))
         assert "too long" in str(ending.failure)
 
     @in_a_loop
     async def test_a_body_in_very_small_chunks_is_read(self) -> None:
         chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
-        async with RawOrigin(answering(chunks, OK)) as origin:
+        async with self.origin(answering(chunks, OK)) as origin:
             transport = self.open()
             assert (await send_to(origin, transport, make_request("GET", origin.url))).answer.body == b"x" * 100_000
             assert (await send_to(origin, transport, make_request("GET", origin.url))).answer.body == b"ok"
@@ -57,7 +56,7 @@ class TestHttptoolsTransport(TransportConformance):
 
     @in_a_loop
     async def test_idle_connections_are_closed_after_their_time(self) -> None:
-        async with RawOrigin() as origin:
+        async with self.origin() as origin:
             transport = self.open(keepalive=0.5)
             for _ in range(2):
                 await send_to(origin, transport, make_request("GET", origin.url))
@@ -69,21 +68,16 @@ class TestHttptoolsTransport(TransportConformance):
         async def reset(peer: Peer) -> None:
             peer.reset()
 
-        async with RawOrigin(reset) as origin:
+        async with self.origin(reset) as origin:
             transport = self.open()
             for _ in range(50):
                 ending = await send_to(origin, transport, make_request("PATCH", origin.url, b"{}"))
                 assert isinstance(ending.failure, (ConnectError, ConnectionLost))
 
-    @pytest.mark.parametrize("header", [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}])
-    @in_a_loop
-    async def test_a_header_cannot_begin_another(self, header: dict[str, str]) -> None:
-        async with RawOrigin() as origin:
-            request = make_request("GET", origin.url, headers=header)
-            with pytest.raises(InvalidRequestError, match="line break"):
-                await send(self.open(), request)
-            assert request.call.attempts[-1].sent is False
-            assert not any(peer.received for peer in origin.peers)
+
+class TestHttptoolsTransportOverTls(TlsTransportConformance):
+    def make_transport(self, **settings: Any) -> Transport:
+        return HttptoolsTransport(**settings)
 
 
 class TestHttptoolsTransportOnUvloop(TestHttptoolsTransport):
