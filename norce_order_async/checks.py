@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 
 import attrs
 
@@ -125,3 +126,18 @@ def check_count(name: str, value: object) -> int:
 def positive_count(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
     """An attrs validator: a whole number of at least 1."""
     check_count(attribute.name, value)
+
+
+def check_sendable(url: str, headers: Mapping[str, str]) -> None:
+    """Check what a transport is given, which may come from a middleware, for what would change the request on the wire.
+
+    Raises:
+        InvalidRequestError: A header that is not text, or a line break or null character in a header or the address.
+    """
+    try:
+        text = "\n".join([url, *headers, *headers.values()])
+        text.encode()
+    except (TypeError, UnicodeEncodeError):
+        raise InvalidRequestError("a header is not text") from None
+    if text.count("\n") != 2 * len(headers) or "\r" in text or "\0" in text:
+        raise InvalidRequestError("a header or the address holds a line break, which would begin another header")

@@ -48,9 +48,10 @@ class TimeLimit:
             raise self.error() from None
 
     def expire(self) -> None:
-        """Cancel what runs inside."""
-        self._expired = True
-        self._task.cancel()
+        """Cancel what runs inside; twice is fine."""
+        if not self._expired:
+            self._expired = True
+            self._task.cancel()
 
     def error(self) -> Exception:
         """What to raise when the limit was reached."""

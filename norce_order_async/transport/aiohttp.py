@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import io
 import math
+import socket
 import ssl
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -16,13 +17,14 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 import attrs
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
 from norce_order_async.call import Call
-from norce_order_async.checks import positive_count, positive_seconds
+from norce_order_async.checks import check_sendable, positive_count, positive_seconds
 from norce_order_async.errors import (
     ClientStateError,
     ConfigurationError,
@@ -37,7 +39,9 @@ from norce_order_async.errors import (
 from norce_order_async.http import AnswerHeaders, Request, Response
 from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport
-from norce_order_async.transport.pools import Pools, watch
+from norce_order_async.transport.alerts import is_about_certificate
+from norce_order_async.transport.pools import Pools, end_of_life, forget_frames, watch
+from norce_order_async.transport.resolver import Resolver, shared
 
 _AT_ONCE = 1024 * 1024
 _SMALL = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
@@ -46,6 +50,8 @@ SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
 }  # fmt: skip
 """Whether this aiohttp makes its answers in the way that is known here. Another one sends bodies in its own way."""
+_TURNS = 5
+"""Turns of the event loop after which a call that was connecting has ended."""
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
 """The methods that aiohttp does not send again by itself, because they are not idempotent."""
 
@@ -160,6 +166,7 @@ class _Way:
     """What one attempt went through; it knows its connection also after aiohttp has let go of it."""
 
     call: Call
+    limit: TimeLimit
     protocol: ResponseHandler | None = None
     transport: asyncio.Transport | None = None
     done: bool = False
@@ -188,12 +195,14 @@ _Ways = dict[asyncio.Task[Any] | None, _Way]
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Notes the connection of each task's attempt, and uses no kept one on which something came between requests."""
+    """Notes the connection of each task's attempt, and uses no kept one that is too old or on which something came."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, max_age: float, **settings: Any) -> None:
         super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
         self.ways: _Ways = {}
-        self._watches = WeakKeyDictionary[ResponseHandler, Callable[[], object]]()
+        self.max_age = max_age
+        self.is_closing = False
+        self._watches = WeakKeyDictionary[ResponseHandler, tuple[Callable[[], object], float]]()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
@@ -206,10 +215,11 @@ class _Connector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
             protocol, transport = connection.protocol, connection.transport
             if protocol is not None and transport is not None:
-                stirs = self._watches.get(protocol)
+                loop = asyncio.get_running_loop()
+                stirs, ends = self._watches.get(protocol, (None, math.inf))
                 if stirs is None:
-                    self._watches[protocol] = watch(transport)
-                elif protocol.should_close or stirs():
+                    self._watches[protocol] = watch(transport), end_of_life(loop, self.max_age)
+                elif protocol.should_close or ends <= loop.time() or stirs():
                     # What came answers no request of ours, but it would be taken for the next one's answer.
                     connection.close()
                     continue
@@ -218,20 +228,50 @@ class _Connector(aiohttp.TCPConnector):
             way.call.mark_sent()  # nothing is waited for between here and the first byte
             return connection
 
+    def wires(self) -> list[asyncio.Transport]:
+        """All connections."""
+        return [protocol.transport for protocol in self._watches if protocol.transport is not None]
+
+
+class _Resolver(AbstractResolver):
+    """Our resolver, as aiohttp asks for one."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address[0], port=address[1], family=kind, proto=0, flags=0)
+            for kind, _, _, _, address in await self._resolver.resolve(host, port)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept here."""
+
 
 @attrs.frozen(eq=False)
 class _Pool:
     """The connections of one event loop."""
 
     session: aiohttp.ClientSession
-    ways: _Ways
+    connector: _Connector
+
+    def wires(self) -> Iterable[asyncio.Transport]:
+        """All of them."""
+        return self.connector.wires()
 
     async def close(self) -> None:
         """Close them, those in use as well."""
-        for way in self.ways.values():
+        self.connector.is_closing = True
+        for way in self.connector.ways.values():
+            if way.transport is None:
+                way.limit.expire()
             way.abort()
         # Who reads from one has to learn of it before the session forgets who that is.
-        await asyncio.sleep(0)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         await self.session.close()
 
 
@@ -256,8 +296,10 @@ class AiohttpTransport(Transport):
     Attributes:
         keepalive: Seconds that an idle connection is kept; should be below what the server allows, because a
             connection that the server closes at the moment of sending costs an attempt.
+        max_age: Seconds after which a connection is used no more, however busy, and its host is looked up anew.
         ssl_context: Another TLS configuration than the default one.
         proxy: The URL of an HTTP proxy. Environment variables are not looked at.
+        resolver: Looks hosts up; shared by all transports unless it is set.
         max_body: How many bytes of an answer's body are read. Of a larger one the beginning is returned, marked
             ``truncated``, and the connection is closed.
 
@@ -266,8 +308,10 @@ class AiohttpTransport(Transport):
     """
 
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
+    max_age: float = attrs.field(default=300.0, validator=positive_seconds)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     proxy: str | None = attrs.field(default=None, repr=False, validator=_check_proxy)
+    resolver: Resolver = attrs.field(default=shared, repr=False)
     max_body: int = attrs.field(default=1024 * 1024, validator=positive_count)
     _pools: Pools[_Pool] = attrs.field(
         default=attrs.Factory(lambda self: Pools(self._make_pool), takes_self=True), init=False, repr=False
@@ -279,13 +323,15 @@ class AiohttpTransport(Transport):
         pool = self._pools.find(loop) or await self._pools.open()
         call = request.call
         call.mark_sent(False)
+        check_sendable(request.url, request.headers)
         task = asyncio.current_task(loop)
-        way = pool.ways[task] = _Way(call)
+        limit = TimeLimit(timeout)
+        way = pool.connector.ways[task] = _Way(call, limit)
         answer: aiohttp.ClientResponse | None = None
         failure: TransportError | ClientStateError
         try:
             # Our limit, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
-            with TimeLimit(timeout):
+            with limit:
                 answer = await pool.session.request(
                     request.method,
                     _url(request.url),
@@ -309,17 +355,21 @@ class AiohttpTransport(Transport):
             failure = ClientStateError("the transport was closed")
         except (aiohttp.ClientError, OSError, _NotSentAgain) as error:
             sent = call.attempts[-1].sent
-            if pool.session.closed and sent is False:
+            if pool.connector.is_closing and sent is False:
                 failure = ClientStateError("the transport was closed")
             else:
-                failure = _translate(error, sent=sent)
+                failure = _refused(error) if answer is None else None
+                failure = failure or _translate(error, sent=sent)
                 failure.status = None if answer is None else answer.status
         finally:
-            del pool.ways[task]
+            del pool.connector.ways[task]
             if answer is not None and not answer.closed:
                 answer.close()
             way.leave()
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
 
     async def aclose(self) -> None:
         """Close the connections of every loop that still runs; closing twice is fine."""
@@ -327,7 +377,12 @@ class AiohttpTransport(Transport):
 
     def _make_pool(self) -> _Pool:
         connector = _Connector(
-            limit=0, keepalive_timeout=self.keepalive, ssl=True if self.ssl_context is None else self.ssl_context
+            max_age=self.max_age,
+            limit=0,
+            keepalive_timeout=self.keepalive,
+            ssl=True if self.ssl_context is None else self.ssl_context,
+            resolver=_Resolver(self.resolver),
+            use_dns_cache=False,
         )
         session = aiohttp.ClientSession(
             connector=connector,
@@ -338,7 +393,16 @@ class AiohttpTransport(Transport):
             proxy=self.proxy,
             request_class=_Request,
         )
-        return _Pool(session, connector.ways)
+        return _Pool(session, connector)
+
+
+def _refused(error: BaseException | None) -> TransportError | None:
+    """Our error for a server that refused the client's certificate after the client's side of the handshake."""
+    while error is not None:
+        if is_about_certificate(error):
+            return TLSError(f"the server does not accept the client's certificate: {error}", sent=False)
+        error = error.__cause__
+    return None
 
 
 def _translate(error: Exception, *, sent: bool | None) -> TransportError:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from norce_order_async.errors import ConnectionLost, InvalidRequestError, TransportError
+from norce_order_async.errors import ConnectionLost, TLSError, TransportError
 from norce_order_async.http import AnswerHeaders, Request, Response
+from norce_order_async.transport.alerts import is_about_certificate
 from norce_order_async.transport.pools import watch
 
 installed = find_spec("httptools") is not None
@@ -39,6 +40,8 @@ class Connection(asyncio.BufferedProtocol):
         self._aborted = False
         self._failure: TransportError | None = None
         self.idle_since = -math.inf
+        self.ends = math.inf
+        """The event loop's time from which it is used no more."""
         self._begin(None)
 
     def _begin(self, waiting: asyncio.Future[None] | None) -> None:
@@ -61,7 +64,6 @@ class Connection(asyncio.BufferedProtocol):
 
         Raises:
             TransportError: No complete answer came.
-            InvalidRequestError: A header holds a line break; nothing was sent.
         """
         waiting = asyncio.get_running_loop().create_future()
         self._begin(waiting)
@@ -70,8 +72,12 @@ class Connection(asyncio.BufferedProtocol):
             await waiting
         finally:
             self._waiting = None
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # it would refer to itself through this frame
         body, self._body = b"".join(self._body), []
         headers = AnswerHeaders(_texts(self.headers))
         return Response(request, self.status or 0, headers, body[: self._most], len(body) > self._most)
@@ -81,8 +87,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._wire is None or self._wire.is_closing():
             raise ConnectionLost("the server closed the connection at once", sent=False)
         message = _written(request, host, target)
-        if message is None:
-            raise InvalidRequestError("a header holds a line break, which would begin another header")
         request.call.mark_sent()
         self._wire.write(message)
 
@@ -91,6 +95,11 @@ class Connection(asyncio.BufferedProtocol):
         """Whether the whole answer was read, the whole request sent, and nothing more came or will."""
         wire = self._wire
         return self._reusable and wire is not None and not (wire.is_closing() or wire.get_write_buffer_size())
+
+    @property
+    def wire(self) -> asyncio.Transport | None:
+        """The event loop's transport under it, while it is open."""
+        return self._wire
 
     def stirs(self) -> object:
         """Whether something came between two exchanges; it answers no request of ours."""
@@ -140,6 +149,8 @@ class Connection(asyncio.BufferedProtocol):
             self._end(reusable=False)
         elif self._aborted:
             self._fail("the transport was closed")
+        elif self.status is None and is_about_certificate(exc):
+            self._fail_with(TLSError(f"the server does not accept the client's certificate: {exc}", sent=False))
         else:
             self._fail(str(exc or "the server closed the connection before its answer ended"))
 
@@ -190,13 +201,16 @@ class Connection(asyncio.BufferedProtocol):
                 self._waiting.set_result(None)
 
     def _fail(self, reason: str) -> None:
+        self._fail_with(ConnectionLost(reason, sent=True, status=self.status))
+
+    def _fail_with(self, failure: TransportError) -> None:
         if self._waiting is not None and not self._done:
-            self._failure = ConnectionLost(reason, sent=True, status=self.status)
+            self._failure = failure
             self._end(reusable=False)
 
 
-def _written(request: Request, host: str, target: str) -> bytes | None:
-    """The bytes of a request; None if a header would begin another one."""
+def _written(request: Request, host: str, target: str) -> bytes:
+    """The bytes of a request."""
     body = request.body
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
@@ -205,9 +219,6 @@ def _written(request: Request, host: str, target: str) -> bytes | None:
     elif request.method != "GET":
         lines.append("Content-Length: 0")
     head = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
-        return None
     return f"{head}\r\n\r\n".encode() + (body or b"")
 
 

@@ -1,8 +1,7 @@
 """The faster transport: the public suite on both kinds of event loop, and what is only its own."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -11,25 +10,14 @@ from norce_order_async import (
     ConnectError,
     ConnectionLost,
     HttptoolsTransport,
-    InvalidRequestError,
     Transport,
 )
 from norce_order_async.testing import TransportConformance
-from norce_order_async.testing.conformance.base import in_a_loop, make_request, send, send_to
+from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answering
-
-NO_PROXIES = "it knows no proxies"
 
 
 class TestHttptoolsTransport(TransportConformance):
-    cannot: ClassVar[Mapping[str, str]] = {
-        "test_a_proxy_that_refuses_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_is_not_there_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_hangs_up_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_says_nothing_is_a_connect_timeout": NO_PROXIES,
-        "test_a_proxy_carries_what_is_encrypted": NO_PROXIES,
-    }
-
     def make_transport(self, **settings: Any) -> Transport:
         return HttptoolsTransport(**settings)
 
@@ -74,16 +62,6 @@ class TestHttptoolsTransport(TransportConformance):
             for _ in range(50):
                 ending = await send_to(origin, transport, make_request("PATCH", origin.url, b"{}"))
                 assert isinstance(ending.failure, (ConnectError, ConnectionLost))
-
-    @pytest.mark.parametrize("header", [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}])
-    @in_a_loop
-    async def test_a_header_cannot_begin_another(self, header: dict[str, str]) -> None:
-        async with RawOrigin() as origin:
-            request = make_request("GET", origin.url, headers=header)
-            with pytest.raises(InvalidRequestError, match="line break"):
-                await send(self.open(), request)
-            assert request.call.attempts[-1].sent is False
-            assert not any(peer.received for peer in origin.peers)
 
 
 class TestHttptoolsTransportOnUvloop(TestHttptoolsTransport):

@@ -1,0 +1,15 @@
+"""What a server says of the client's certificate."""
+
+import ssl
+
+_WORDS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
+
+
+def is_about_certificate(error: BaseException | None) -> bool:
+    """Whether a server ended a connection because of the client's certificate, or for want of one.
+
+    In TLS 1.3 that comes after the client's side of the handshake, in place of the answer. The server's side then has
+    not ended, so nothing that was sent meanwhile was read by whoever stands behind it.
+    """
+    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    return "_ALERT_" in reason and any(word in reason for word in _WORDS)
