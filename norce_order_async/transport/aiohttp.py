@@ -131,14 +131,16 @@ class _Request(aiohttp.ClientRequest):
 
 @lru_cache
 def _origin(url: str) -> URL:
-    return URL(url, encoded=True)
+    return URL(url)
 
 
 def _url(url: str) -> URL:
     """The URL as it stands; to take it apart once more for each order would cost more than to put it together."""
     path = url.find("/", len("https://"))
-    if path < 0 or "?" in url:
-        return URL(url, encoded=True)
+    if path < 0:
+        return _origin(url)
+    if "?" in url:
+        return URL(f"{_origin(url[:path])}{url[path:]}", encoded=True)
     return _origin(url[:path]).with_path(url[path:], encoded=True)
 
 
@@ -358,9 +360,11 @@ class AiohttpTransport(Transport):
             if pool.connector.is_closing and sent is False:
                 failure = ClientStateError("the transport was closed")
             else:
-                failure = _refused(error) if answer is None else None
-                failure = failure or _translate(error, sent=sent)
-                failure.status = None if answer is None else answer.status
+                broken = (_refused(error) if answer is None else None) or _translate(error, sent=sent)
+                broken.status = None if answer is None else answer.status
+                failure = broken
+                del broken
+            forget_frames(error)
         finally:
             del pool.connector.ways[task]
             if answer is not None and not answer.closed:

@@ -11,5 +11,6 @@ def is_about_certificate(error: BaseException | None) -> bool:
     In TLS 1.3 that comes after the client's side of the handshake, in place of the answer. The server's side then has
     not ended, so nothing that was sent meanwhile was read by whoever stands behind it.
     """
-    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    # Subclasses of other libraries may lack the reason.
+    reason = (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
     return "_ALERT_" in reason and any(word in reason for word in _WORDS)
