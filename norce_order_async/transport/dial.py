@@ -13,6 +13,7 @@ from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVa
 from yarl import URL
 
 from norce_order_async.errors import ConfigurationError, ProxyError, printable
+from norce_order_async.transport.pools import forget_frames
 from norce_order_async.transport.resolver import Resolver
 
 _HAPPY_EYEBALLS = 0.25
@@ -119,6 +120,7 @@ async def dial(
     except (OSError, RuntimeError) as error:
         if proxy is None or isinstance(error, ssl.SSLError):
             raise
+        forget_frames(error)
         reason = str(error)
     raise ProxyError(f"cannot connect through the proxy {proxy.host}:{proxy.port}: {reason}", sent=False)
 

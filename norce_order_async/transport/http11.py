@@ -33,7 +33,6 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, open_ones: "set[Connection]", most: int) -> None:
         self._open_ones = open_ones
         self._most = most
-        self._parser = HttpResponseParser(self)
         # Ours, because asyncio's own, of 256 KiB, is asked from the system anew for every answer.
         self._buffer = memoryview(bytearray(_BUFFER))
         self._wire: asyncio.Transport | None = None
@@ -115,6 +114,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
+        self._parser = HttpResponseParser(self)
         self._wire = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
         self._stirs = watch(self._wire)
         self._open_ones.add(self)
@@ -144,6 +144,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed, by whichever side."""
         self._wire = None
+        del self._parser  # the two refer to each other
         self._open_ones.discard(self)
         if exc is None and self._head_ended and not self._is_measured:
             self._end(reusable=False)
