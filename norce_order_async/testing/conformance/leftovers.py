@@ -7,16 +7,16 @@ import ssl
 import threading
 import traceback
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import pytest
 
 from norce_order_async.errors import ClientStateError, InvalidRequestError, TLSError, TransportError
 from norce_order_async.http import Request
-from norce_order_async.testing.conformance.base import Promises, in_a_loop, make_request, send, send_to, sockets
+from norce_order_async.testing.conformance.base import Promises, in_a_loop, make_request, send, sockets
 from norce_order_async.testing.conformance.certificates import Certificates
-from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever, of
+from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answer, answering
 from norce_order_async.transport.resolver import Resolver
 
@@ -116,10 +116,9 @@ class Leftovers(Promises):
         authority.configure_trust(client)
         if flaw != "missing":
             trustme.CA().issue_cert("somebody.example").configure_cert(client)
-        async with RawOrigin(tls=server) as origin:
-            request = of("PATCH", origin)
-            ending = await send_to(origin, self.open(ssl_context=client), request)
-            assert (type(ending.failure), ending.sent, ending.failure.retryable) == (TLSError, False, False)
+        with refusing(server) as url:
+            ending = await send(self.open(ssl_context=client), make_request("PATCH", url, b"{}"))
+        assert (type(ending.failure), ending.sent, ending.failure.retryable) == (TLSError, False, False)
 
 
 def is_of_a_call(one: object) -> bool:
@@ -135,6 +134,30 @@ def bluntly(loop: asyncio.AbstractEventLoop, work: Any) -> None:
     """Run in a loop, and close it without its shutdown."""
     loop.run_until_complete(work)
     loop.close()
+
+
+@contextmanager
+def refusing(tls: ssl.SSLContext) -> Generator[str]:
+    """A server that tells why it ends a handshake, which asyncio's do not; its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        plain, _ = listener.accept()
+        with plain.dup() as spare:
+            with suppress(OSError):
+                tls.wrap_socket(plain, server_side=True)
+            # To close with something unread would be a reset, which may overtake what was said.
+            with suppress(OSError):
+                while spare.recv(4096):
+                    pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/a"
+    finally:
+        listener.close()
+        thread.join()
 
 
 @contextmanager
