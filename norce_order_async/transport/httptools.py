@@ -34,8 +34,9 @@ _TURNS = 5
 class _Pool:
     """The connections of one event loop."""
 
-    def __init__(self, settings: "HttptoolsTransport") -> None:
+    def __init__(self, settings: "HttptoolsTransport", proxy: Proxy | None) -> None:
         self._settings = settings
+        self._proxy = proxy
         self._idle: dict[Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
         self._connecting: set[TimeLimit] = set()
@@ -85,7 +86,7 @@ class _Pool:
         try:
             connection.ends = end_of_life(asyncio.get_running_loop(), settings.max_age)
             with limit:
-                await dial(connection, origin, resolver=settings.resolver, context=context, proxy=settings._route)
+                await dial(connection, origin, resolver=settings.resolver, context=context, proxy=self._proxy)
             made = True
             return connection
         except (TransportError, OSError, RuntimeError, ValueError) as error:  # the last two for what a host can be
@@ -158,7 +159,9 @@ class HttptoolsTransport(Transport):
     resolver: Resolver = attrs.field(default=shared, repr=False)
     max_body: int = attrs.field(default=1024 * 1024, validator=positive_count)
     _pools: Pools[_Pool] = attrs.field(
-        default=attrs.Factory(lambda self: Pools(lambda: _Pool(self)), takes_self=True), init=False, repr=False
+        default=attrs.Factory(lambda self: Pools(lambda: _Pool(self, self._route)), takes_self=True),
+        init=False,
+        repr=False,
     )
 
     _route: Proxy | None = attrs.field(
