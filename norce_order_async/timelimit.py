@@ -48,8 +48,8 @@ class TimeLimit:
             raise self.error() from None
 
     def expire(self) -> None:
-        """Cancel what runs inside; twice is fine."""
-        if not self._expired:
+        """Cancel what runs inside; twice is fine, and so is a loop that was closed meanwhile."""
+        if not self._expired and not self._task.get_loop().is_closed():
             self._expired = True
             self._task.cancel()
 

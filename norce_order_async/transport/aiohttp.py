@@ -360,10 +360,8 @@ class AiohttpTransport(Transport):
             if pool.connector.is_closing and sent is False:
                 failure = ClientStateError("the transport was closed")
             else:
-                broken = (_refused(error) if answer is None else None) or _translate(error, sent=sent)
-                broken.status = None if answer is None else answer.status
-                failure = broken
-                del broken
+                failure = (_refused(error) if answer is None else None) or _translate(error, sent=sent)
+                failure.status = None if answer is None else answer.status
             forget_frames(error)
         finally:
             del pool.connector.ways[task]

@@ -142,3 +142,32 @@ def test_processes_share_no_connection(program: str, transport: str, loops: str,
     command = [sys.executable, str(file), transport, loops, url]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+HANGING = """
+import asyncio, sys, time
+import norce_order_async as norce
+from norce_order_async.transport.resolver import Resolver
+
+transport = getattr(norce, sys.argv[1])(resolver=Resolver(lambda host, port: time.sleep(1000)))
+
+async def main():
+    client = norce.OrderClient(
+        base_url="https://norce.invalid", merchant="norce", channel="1", auth="x", transport=transport,
+        timeout=norce.Timeout(connect=0.1), retry=None,
+    )
+    async with client:
+        try:
+            await norce.get_order(client, "o_1")
+        except norce.ConnectTimeout:
+            print("in time")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("transport", ["AiohttpTransport", "HttptoolsTransport"])
+def test_a_look_up_that_hangs_keeps_no_process_alive(transport: str) -> None:
+    command = [sys.executable, "-c", HANGING, transport]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "in time\n", "")
