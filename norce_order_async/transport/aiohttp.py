@@ -8,7 +8,6 @@ import asyncio
 import inspect
 import io
 import math
-import socket
 import ssl
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -17,7 +16,6 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 import attrs
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
@@ -39,7 +37,8 @@ from norce_order_async.errors import (
 from norce_order_async.http import AnswerHeaders, Request, Response
 from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport
-from norce_order_async.transport.alerts import is_about_certificate
+from norce_order_async.transport.aiohttp_names import AiohttpResolver
+from norce_order_async.transport.alerts import refused_certificate
 from norce_order_async.transport.pools import Pools, end_of_life, forget_frames, watch
 from norce_order_async.transport.resolver import Resolver, shared
 
@@ -235,24 +234,6 @@ class _Connector(aiohttp.TCPConnector):
         return [protocol.transport for protocol in self._watches if protocol.transport is not None]
 
 
-class _Resolver(AbstractResolver):
-    """Our resolver, as aiohttp asks for one."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(hostname=host, host=address[0], port=address[1], family=kind, proto=0, flags=0)
-            for kind, _, _, _, address in await self._resolver.resolve(host, port)
-        ]
-
-    async def close(self) -> None:
-        """Nothing is kept here."""
-
-
 @attrs.frozen(eq=False)
 class _Pool:
     """The connections of one event loop."""
@@ -360,7 +341,7 @@ class AiohttpTransport(Transport):
             if pool.connector.is_closing and sent is False:
                 failure = ClientStateError("the transport was closed")
             else:
-                failure = (_refused(error) if answer is None else None) or _translate(error, sent=sent)
+                failure = (refused_certificate(error) if answer is None else None) or _translate(error, sent=sent)
                 failure.status = None if answer is None else answer.status
             forget_frames(error)
         finally:
@@ -374,7 +355,7 @@ class AiohttpTransport(Transport):
             del failure
 
     async def aclose(self) -> None:
-        """Close the connections of every loop that still runs; closing twice is fine."""
+        """Close the connections of every event loop; closing twice is fine."""
         await self._pools.aclose()
 
     def _make_pool(self) -> _Pool:
@@ -383,7 +364,7 @@ class AiohttpTransport(Transport):
             limit=0,
             keepalive_timeout=self.keepalive,
             ssl=True if self.ssl_context is None else self.ssl_context,
-            resolver=_Resolver(self.resolver),
+            resolver=AiohttpResolver(self.resolver),
             use_dns_cache=False,
         )
         session = aiohttp.ClientSession(
@@ -396,15 +377,6 @@ class AiohttpTransport(Transport):
             request_class=_Request,
         )
         return _Pool(session, connector)
-
-
-def _refused(error: BaseException | None) -> TransportError | None:
-    """Our error for a server that refused the client's certificate after the client's side of the handshake."""
-    while error is not None:
-        if is_about_certificate(error):
-            return TLSError(f"the server does not accept the client's certificate: {error}", sent=False)
-        error = error.__cause__
-    return None
 
 
 def _translate(error: Exception, *, sent: bool | None) -> TransportError:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from norce_order_async.errors import ConnectionLost, TLSError, TransportError
+from norce_order_async.errors import ConnectionLost, TransportError
 from norce_order_async.http import AnswerHeaders, Request, Response
-from norce_order_async.transport.alerts import is_about_certificate
+from norce_order_async.transport.alerts import refused_certificate
 from norce_order_async.transport.pools import watch
 
 installed = find_spec("httptools") is not None
@@ -150,8 +150,8 @@ class Connection(asyncio.BufferedProtocol):
             self._end(reusable=False)
         elif self._aborted:
             self._fail("the transport was closed")
-        elif self.status is None and is_about_certificate(exc):
-            self._fail_with(TLSError(f"the server does not accept the client's certificate: {exc}", sent=False))
+        elif self.status is None and (refused := refused_certificate(exc)):
+            self._fail_with(refused)
         else:
             self._fail(str(exc or "the server closed the connection before its answer ended"))
 

@@ -215,7 +215,7 @@ class HttptoolsTransport(Transport):
             del failure
 
     async def aclose(self) -> None:
-        """Close the connections of every loop that still runs; closing twice is fine."""
+        """Close the connections of every event loop; closing twice is fine."""
         await self._pools.aclose()
 
 

@@ -16,6 +16,7 @@ def test_a_loop_that_was_closed_is_let_go_even_by_a_value_that_refers_to_it() ->
         known.append(ref(loop))
         loop.close()
         loops.append(loop)
+        del loop
     assert [loop for loop, _ in values.items()] == loops[-1:]
-    del loop, loops
+    del loops
     assert sum(one() is not None for one in known) == 1
