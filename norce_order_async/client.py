@@ -214,11 +214,14 @@ class OrderClient:
 
         ``NORCE_ENVIRONMENT`` (playground, stage, production) and ``NORCE_SLUG``, or ``NORCE_BASE_URL``;
         ``NORCE_MERCHANT``, ``NORCE_CHANNEL``, ``NORCE_ADAPTER_ID``; ``NORCE_TOKEN``, or ``NORCE_TOKEN_FILE`` with
-        the path of a file that holds the token.
+        the path of a file that holds the token; ``NORCE_PROXY``, the URL of an HTTP proxy, and ``NORCE_CA_FILE``, the
+        path of a PEM file with the authorities to trust instead of the system's. Neither touches a ``transport`` that
+        is given, and this machine's own addresses are reached without the proxy.
 
         Args:
             environ: Read instead of ``os.environ``.
-            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable.
+            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. And
+                ``proxy_from_env=True``: without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
 
         Raises:
             ConfigurationError: A setting is missing or wrong.

@@ -53,9 +53,10 @@ class TimeLimit:
                 failure.__context__ = None
 
     def expire(self) -> None:
-        """Cancel what runs inside."""
-        self._expired = True
-        self._task.cancel()
+        """Cancel what runs inside; twice is fine, and so is a loop that was closed meanwhile."""
+        if not self._expired and not self._task.get_loop().is_closed():
+            self._expired = True
+            self._task.cancel()
 
     def error(self) -> Exception:
         """What to raise when the limit was reached."""

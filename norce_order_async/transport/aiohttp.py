@@ -22,7 +22,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from norce_order_async.call import Call
-from norce_order_async.checks import positive_count, positive_seconds
+from norce_order_async.checks import positive_count, positive_seconds, unsendable
 from norce_order_async.errors import (
     ClientStateError,
     ConfigurationError,
@@ -39,7 +39,10 @@ from norce_order_async.errors import (
 from norce_order_async.http import Request, Response
 from norce_order_async.timelimit import TimeLimit
 from norce_order_async.transport import Transport
-from norce_order_async.transport.pools import Pools, watch
+from norce_order_async.transport.aiohttp_names import AiohttpResolver
+from norce_order_async.transport.alerts import refused_certificate
+from norce_order_async.transport.pools import Pools, end_of_life, forget_frames, watch
+from norce_order_async.transport.resolver import Resolver, shared
 from norce_order_async.transport.response import (
     MAX_BODY,
     MAX_HEAD,
@@ -61,16 +64,14 @@ SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
 }  # fmt: skip
 """Whether this aiohttp makes its answers in the way that is known here. Another one sends bodies in its own way."""
+_TURNS = 5
+"""Turns of the event loop after which a call that was connecting has ended."""
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
 """The methods that aiohttp does not send again by itself, because they are not idempotent."""
 
 
 class _NotSentAgain(Exception):
     """Carries an error past aiohttp's own resending, which looks for ClientOSError and ServerDisconnectedError."""
-
-
-class _HeaderRefused(Exception):
-    """aiohttp writes no header with a line break in it."""
 
 
 class _HeadTooLong(Exception):
@@ -126,13 +127,10 @@ class _Request(aiohttp.ClientRequest):
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Write the request."""
         protocol = conn.protocol
-        try:
-            if self._small_body is None or protocol is None:
-                return await super().send(conn)
-            writer = StreamWriter(protocol, self.loop)
-            await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
-        except ValueError:
-            raise _HeaderRefused from None
+        if self._small_body is None or protocol is None:
+            return await super().send(conn)
+        writer = StreamWriter(protocol, self.loop)
+        await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
         await writer.write_eof(self._small_body)
         protocol.start_timeout()
         return aiohttp.ClientResponse(
@@ -151,14 +149,16 @@ class _Request(aiohttp.ClientRequest):
 
 @lru_cache
 def _origin(url: str) -> URL:
-    return URL(url, encoded=True)
+    return URL(url)
 
 
 def _url(url: str) -> URL:
     """The URL as it stands; to take it apart once more for each order would cost more than to put it together."""
     path = url.find("/", len("https://"))
-    if path < 0 or "?" in url:
-        return URL(url, encoded=True)
+    if path < 0:
+        return _origin(url)
+    if "?" in url:
+        return URL(f"{_origin(url[:path])}{url[path:]}", encoded=True)
     return _origin(url[:path]).with_path(url[path:], encoded=True)
 
 
@@ -194,6 +194,7 @@ class _Way:
     """What one attempt went through; it knows its connection also after aiohttp has let go of it."""
 
     call: Call
+    limit: TimeLimit
     protocol: ResponseHandler | None = None
     transport: asyncio.Transport | None = None
     done: bool = False
@@ -222,12 +223,14 @@ _Ways = dict[asyncio.Task[Any] | None, _Way]
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Notes the connection of each task's attempt, and uses no kept one on which something came between requests."""
+    """Notes the connection of each task's attempt, and uses no kept one that is too old or on which something came."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, max_age: float, **settings: Any) -> None:
         super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
         self.ways: _Ways = {}
-        self._watches = WeakKeyDictionary[ResponseHandler, Callable[[], object]]()
+        self.max_age = max_age
+        self.is_closing = False
+        self._watches = WeakKeyDictionary[ResponseHandler, tuple[Callable[[], object], float]]()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
@@ -240,10 +243,11 @@ class _Connector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
             protocol, transport = connection.protocol, connection.transport
             if protocol is not None and transport is not None:
-                stirs = self._watches.get(protocol)
+                loop = asyncio.get_running_loop()
+                stirs, ends = self._watches.get(protocol, (None, math.inf))
                 if stirs is None:
-                    self._watches[protocol] = watch(transport)
-                elif protocol.should_close or stirs():
+                    self._watches[protocol] = watch(transport), end_of_life(loop, self.max_age)
+                elif protocol.should_close or ends <= loop.time() or stirs():
                     # What came answers no request of ours, but it would be taken for the next one's answer.
                     connection.close()
                     continue
@@ -252,17 +256,28 @@ class _Connector(aiohttp.TCPConnector):
             way.call.mark_sent()  # nothing is waited for between here and the first byte
             return connection
 
+    def wires(self) -> list[asyncio.Transport]:
+        """All connections."""
+        return [protocol.transport for protocol in self._watches if protocol.transport is not None]
+
 
 @attrs.frozen(eq=False)
 class _Pool:
     """The connections of one event loop."""
 
     session: aiohttp.ClientSession
-    ways: _Ways
+    connector: _Connector
+
+    def wires(self) -> Iterable[asyncio.Transport]:
+        """All of them."""
+        return self.connector.wires()
 
     async def close(self) -> None:
         """Close them, those in use as well."""
-        for way in self.ways.values():
+        self.connector.is_closing = True
+        for way in self.connector.ways.values():
+            if way.transport is None:
+                way.limit.expire()
             way.abort()
         # Who reads from one has to learn of it before the session forgets who that is.
         for _ in range(_TURNS):
@@ -291,8 +306,10 @@ class AiohttpTransport(Transport):
     Attributes:
         keepalive: Seconds that an idle connection is kept; should be below what the server allows, because a
             connection that the server closes at the moment of sending costs an attempt.
+        max_age: Seconds after which a connection is used no more, however busy, and its host is looked up anew.
         ssl_context: Another TLS configuration than the default one.
         proxy: The URL of an HTTP proxy. Environment variables are not looked at.
+        resolver: Looks hosts up; shared by all transports unless it is set.
         max_body: How many bytes of an answer's body are read. Of a larger one the beginning is returned, marked
             ``truncated``, and the connection is closed.
 
@@ -301,8 +318,10 @@ class AiohttpTransport(Transport):
     """
 
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
+    max_age: float = attrs.field(default=300.0, validator=positive_seconds)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     proxy: str | None = attrs.field(default=None, repr=False, validator=_check_proxy)
+    resolver: Resolver = attrs.field(default=shared, repr=False)
     max_body: int = attrs.field(default=MAX_BODY, validator=positive_count)
     _pools: Pools[_Pool] = attrs.field(
         default=attrs.Factory(lambda self: Pools(self._make_pool), takes_self=True), init=False, repr=False
@@ -314,13 +333,16 @@ class AiohttpTransport(Transport):
         pool = self._pools.find(loop) or await self._pools.open()
         call = request.call
         call.mark_sent(False)
+        if (problem := unsendable(request.url, request.headers)) is not None:
+            raise InvalidRequestError(problem)
         task = asyncio.current_task(loop)
-        way = pool.ways[task] = _Way(call)
+        limit = TimeLimit(timeout)
+        way = pool.connector.ways[task] = _Way(call, limit)
         answer: aiohttp.ClientResponse | None = None
-        failure: TransportError | ClientStateError | InvalidRequestError
+        failure: TransportError | ClientStateError
         try:
             # Our limit, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
-            with TimeLimit(timeout):
+            with limit:
                 answer = await pool.session.request(
                     request.method,
                     _url(request.url),
@@ -338,33 +360,39 @@ class AiohttpTransport(Transport):
             if not pool.session.closed or task is None or task.cancelling():
                 raise
             failure = ClientStateError("the transport was closed")
-        except _HeaderRefused:
-            call.mark_sent(False)
-            failure = InvalidRequestError("a header holds a line break, which would begin another header")
         except Exception as error:
             sent = call.attempts[-1].sent
-            if pool.session.closed and sent is False:
+            if pool.connector.is_closing and sent is False:
                 failure = ClientStateError("the transport was closed")
             else:
-                failure = _translate(error, sent=sent)
+                failure = (refused_certificate(error) if answer is None else None) or _translate(error, sent=sent)
                 if answer is not None and not isinstance(error, _HeadTooLong):
                     failure.status = answer.status
                     failure.content_type = value_of(b"content-type", answer.raw_headers)
+            forget_frames(error)
         finally:
-            del pool.ways[task]
+            del pool.connector.ways[task]
             if answer is not None and not answer.closed:
                 answer.close()
             way.leave()
             answer = None  # a traceback of the failure shows this frame
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
 
     async def aclose(self) -> None:
-        """Close the connections of every loop that still runs; closing twice is fine."""
+        """Close the connections of every event loop; closing twice is fine."""
         await self._pools.aclose()
 
     def _make_pool(self) -> _Pool:
         connector = _Connector(
-            limit=0, keepalive_timeout=self.keepalive, ssl=True if self.ssl_context is None else self.ssl_context
+            max_age=self.max_age,
+            limit=0,
+            keepalive_timeout=self.keepalive,
+            ssl=True if self.ssl_context is None else self.ssl_context,
+            resolver=AiohttpResolver(self.resolver),
+            use_dns_cache=False,
         )
         session = aiohttp.ClientSession(
             connector=connector,
@@ -378,7 +406,7 @@ class AiohttpTransport(Transport):
             max_field_size=MAX_HEAD,
             max_headers=MAX_HEADERS,
         )
-        return _Pool(session, connector.ways)
+        return _Pool(session, connector)
 
 
 def _translate(error: Exception, *, sent: bool | None) -> TransportError:

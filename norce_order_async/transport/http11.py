@@ -5,8 +5,9 @@ import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from norce_order_async.errors import ConnectionLost, InvalidRequestError, TransportError
+from norce_order_async.errors import ConnectionLost, TransportError
 from norce_order_async.http import Request, Response
+from norce_order_async.transport.alerts import refused_certificate
 from norce_order_async.transport.pools import watch
 from norce_order_async.transport.response import (
     MAX_HEAD,
@@ -40,17 +41,14 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, open_ones: "set[Connection]", most: int) -> None:
         self._open_ones = open_ones
         self._most = most
-        self._parser = HttpResponseParser(self)
-        # As aiohttp sets its parser. None of these changes where a body or an answer ends.
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
         # Ours, because asyncio's own, of 256 KiB, is asked from the system anew for every answer.
         self._buffer = memoryview(bytearray(_BUFFER))
         self._wire: asyncio.Transport | None = None
         self._aborted = False
         self._failure: TransportError | None = None
         self.idle_since = -math.inf
+        self.ends = math.inf
+        """The event loop's time from which it is used no more."""
         self._begin(None)
 
     def _begin(self, waiting: asyncio.Future[None] | None) -> None:
@@ -73,7 +71,6 @@ class Connection(asyncio.BufferedProtocol):
 
         Raises:
             TransportError: No complete answer came.
-            InvalidRequestError: A header holds a line break; nothing was sent.
         """
         waiting = asyncio.get_running_loop().create_future()
         self._begin(waiting)
@@ -82,8 +79,12 @@ class Connection(asyncio.BufferedProtocol):
             await waiting
         finally:
             self._waiting = None
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # it would refer to itself through this frame
         body, self._body = b"".join(self._body), []
         return make_response(request, self.status or 0, self.headers, body, self._most)
 
@@ -92,8 +93,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._wire is None or self._wire.is_closing():
             raise ConnectionLost("the server closed the connection at once", sent=False)
         message = _written(request, host, target)
-        if message is None:
-            raise InvalidRequestError("a header holds a line break, which would begin another header")
         request.call.mark_sent()
         if len(message) <= _PIECE:
             self._wire.write(message)
@@ -109,6 +108,11 @@ class Connection(asyncio.BufferedProtocol):
         wire = self._wire
         return self._reusable and wire is not None and not (wire.is_closing() or wire.get_write_buffer_size())
 
+    @property
+    def wire(self) -> asyncio.Transport | None:
+        """The event loop's transport under it, while it is open."""
+        return self._wire
+
     def stirs(self) -> object:
         """Whether something came between two exchanges; it answers no request of ours."""
         return self._wire is None or self._wire.is_closing() or self._stirs()
@@ -123,6 +127,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
+        self._parser = HttpResponseParser(self)
+        # As aiohttp sets its parser. None of these changes where a body or an answer ends.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._wire = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
         self._stirs = watch(self._wire)
         self._open_ones.add(self)
@@ -153,11 +162,14 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed, by whichever side."""
         self._wire = None
+        del self._parser  # the two refer to each other
         self._open_ones.discard(self)
         if exc is None and self._head_ended and not is_measured(self.headers):
             self._end(reusable=False)
         elif self._aborted:
             self._fail("the transport was closed")
+        elif self.status is None and (refused := refused_certificate(exc)):
+            self._fail_with(refused)
         else:
             self._fail(str(exc or "the server closed the connection before its answer ended"))
 
@@ -212,14 +224,17 @@ class Connection(asyncio.BufferedProtocol):
                 self._waiting.set_result(None)
 
     def _fail(self, reason: str) -> None:
+        self._fail_with(ConnectionLost(reason, sent=True, status=self.status))
+
+    def _fail_with(self, failure: TransportError) -> None:
         if self._waiting is not None and not self._done:
-            kind = self.content_type
-            self._failure = ConnectionLost(reason, sent=True, status=self.status, content_type=kind)
+            failure.content_type = self.content_type
+            self._failure = failure
             self._end(reusable=False)
 
 
-def _written(request: Request, host: str, target: str) -> bytes | None:
-    """The bytes of a request; None if a header would begin another one."""
+def _written(request: Request, host: str, target: str) -> bytes:
+    """The bytes of a request."""
     body = request.body
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
@@ -228,7 +243,4 @@ def _written(request: Request, host: str, target: str) -> bytes | None:
     elif request.method != "GET":
         lines.append("Content-Length: 0")
     head = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
-        return None
     return f"{head}\r\n\r\n".encode() + (body or b"")

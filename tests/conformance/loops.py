@@ -1,4 +1,4 @@
-"""The public suite over what the ordinary tests leave out, to keep their time: TLS on uvloop, and aiohttp on it.
+"""The public suite on uvloop, plain and over TLS: apart from the ordinary tests, to keep their time.
 
 Run it by its name: ``pytest tests/conformance/loops.py``, or as the nox session ``loops``.
 """
@@ -12,31 +12,28 @@ from norce_order_async import AiohttpTransport, HttptoolsTransport, Transport
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
 
 
-def uvloops() -> asyncio.AbstractEventLoop:
-    uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed")
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
+class OnUvloop:
+    def make_loop(self) -> asyncio.AbstractEventLoop:
+        uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed")
+        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        return loop
 
 
-class TestAiohttpTransportOnUvloop(TransportConformance):
+class TestAiohttpTransportOnUvloop(OnUvloop, TransportConformance):
     def make_transport(self, **settings: Any) -> Transport:
         return AiohttpTransport(**settings)
 
-    def make_loop(self) -> asyncio.AbstractEventLoop:
-        return uvloops()
 
-
-class TestAiohttpTransportOverTlsOnUvloop(TlsTransportConformance):
+class TestAiohttpTransportOverTlsOnUvloop(OnUvloop, TlsTransportConformance):
     def make_transport(self, **settings: Any) -> Transport:
         return AiohttpTransport(**settings)
 
-    def make_loop(self) -> asyncio.AbstractEventLoop:
-        return uvloops()
 
-
-class TestHttptoolsTransportOverTlsOnUvloop(TlsTransportConformance):
+class TestHttptoolsTransportOnUvloop(OnUvloop, TransportConformance):
     def make_transport(self, **settings: Any) -> Transport:
         return HttptoolsTransport(**settings)
 
-    def make_loop(self) -> asyncio.AbstractEventLoop:
-        return uvloops()
+
+class TestHttptoolsTransportOverTlsOnUvloop(OnUvloop, TlsTransportConformance):
+    def make_transport(self, **settings: Any) -> Transport:
+        return HttptoolsTransport(**settings)

@@ -1,8 +1,7 @@
-"""The faster transport: the public suite on both kinds of event loop, and what is only its own."""
+"""The faster transport: the public suite, and what is only its own."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -17,18 +16,8 @@ from norce_order_async.testing import TlsTransportConformance, TransportConforma
 from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to
 from norce_order_async.testing.conformance.origin import OK, Peer, answering
 
-NO_PROXIES = "it knows no proxies"
-
 
 class TestHttptoolsTransport(TransportConformance):
-    cannot: ClassVar[Mapping[str, str]] = {
-        "test_a_proxy_that_refuses_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_is_not_there_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_hangs_up_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_says_nothing_is_a_connect_timeout": NO_PROXIES,
-        "test_a_proxy_carries_what_is_encrypted": NO_PROXIES,
-    }
-
     def make_transport(self, **settings: Any) -> Transport:
         return HttptoolsTransport(**settings)
 
@@ -78,13 +67,6 @@ class TestHttptoolsTransport(TransportConformance):
 class TestHttptoolsTransportOverTls(TlsTransportConformance):
     def make_transport(self, **settings: Any) -> Transport:
         return HttptoolsTransport(**settings)
-
-
-class TestHttptoolsTransportOnUvloop(TestHttptoolsTransport):
-    def make_loop(self) -> asyncio.AbstractEventLoop:
-        uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed")
-        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        return loop
 
 
 def test_without_httptools_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
