@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from norce_order_async.answers import Receipt, json_as, receipt
+    from norce_order_async.auth.client_credentials import ClientCredentials
+    from norce_order_async.auth.file import TokenFile
+    from norce_order_async.auth.pair import TokenPair
+    from norce_order_async.auth.source import TokenSource
     from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
     from norce_order_async.batch.engine import Progress
     from norce_order_async.batch.files import Entry, read_changes
@@ -79,7 +83,6 @@ if TYPE_CHECKING:
     from norce_order_async.http import RawResponse, Request, Response
     from norce_order_async.jsontext import from_dict, from_json, to_dict, to_json
     from norce_order_async.middleware import Handler, Middleware
-    from norce_order_async.middleware.auth import TokenSource
     from norce_order_async.middleware.budget import RetryBudget
     from norce_order_async.middleware.tracing import Tracing
     from norce_order_async.models import (
@@ -135,7 +138,6 @@ if TYPE_CHECKING:
     from norce_order_async.problems import ValidationFailedError
     from norce_order_async.stats import Stats
     from norce_order_async.table import Evidence
-    from norce_order_async.tokens import ClientCredentials, TokenPair
     from norce_order_async.transport import Transport
     from norce_order_async.transport.aiohttp import AiohttpTransport
     from norce_order_async.transport.httptools import HttptoolsTransport
@@ -258,6 +260,7 @@ __all__ = [
     "SystemClock",
     "TLSError",
     "Timeout",
+    "TokenFile",
     "TokenPair",
     "TokenSource",
     "Tracing",
@@ -321,6 +324,10 @@ __all__ = [
 
 _EXPORTS = {
     "answers": "Receipt json_as receipt",
+    "auth.client_credentials": "ClientCredentials",
+    "auth.file": "TokenFile",
+    "auth.pair": "TokenPair",
+    "auth.source": "TokenSource",
     "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
     "batch.engine": "Progress",
     "batch.files": "Entry read_changes",
@@ -358,7 +365,6 @@ _EXPORTS = {
     "http": "RawResponse Request Response",
     "jsontext": "from_dict from_json to_dict to_json",
     "middleware": "Handler Middleware",
-    "middleware.auth": "TokenSource",
     "middleware.budget": "RetryBudget",
     "middleware.tracing": "Tracing",
     "models": """
@@ -375,7 +381,6 @@ _EXPORTS = {
     "problems": "ValidationFailedError",
     "stats": "Stats",
     "table": "Evidence",
-    "tokens": "ClientCredentials TokenPair",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",
     "transport.httptools": "HttptoolsTransport",

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from norce_order_async.errorbody import ErrorBody, decoded, is_error_shaped, read_error
-from norce_order_async.errors import DecodeError, StatusError
+from norce_order_async.errors import DecodeError, NotTheApiError, StatusError, excerpt, printable
 from norce_order_async.http import Response
 from norce_order_async.outcome import OutcomeKind
 from norce_order_async.wire import JSON, decode_json
@@ -62,7 +62,16 @@ def json_body(response: Response) -> JSON:
     try:
         return decode_json(response.body)
     except ValueError as error:
-        raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
+        reason = packed(response) or str(error)
+        raise DecodeError(f"the answer's body cannot be read: {reason}", response.body) from error
+
+
+def packed(response: Response) -> str | None:
+    """What is said of a body whose encoding nobody asked for and no transport has undone; None for any other."""
+    coding = response.headers.get("content-encoding", "")
+    if coding.lower() in ("", "identity"):
+        coding = "gzip" if response.body.startswith(b"\x1f\x8b") else ""
+    return f"its encoding is {printable(coding[:40])}, which nobody asked for" if coding else None
 
 
 @attrs.frozen
@@ -110,25 +119,30 @@ def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:
     return frozenset() if decode is receipt else getattr(decode, "members", None)
 
 
-def not_the_api(response: Response) -> str | None:
-    """Why a 2xx is no answer of the API; None when it may be one.
+def not_the_api(response: Response) -> NotTheApiError | None:
+    """The error that a 2xx is when it is no answer of the API; None when it may be one.
 
     HTML and XML are none, by type or by their first byte, nor is JSON that is shaped like an error and has no member of
     the expected result.
     """
-    body = response.body
+    body, members = response.body, response.request.call.members
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in _MARKUP or kind.endswith("+xml") or body[:_START].lstrip(_BLANK)[:1] == b"<":
-        return "it is HTML or XML"
-    members = response.request.call.members
-    return None if members is None or not is_error_shaped(body, members) else "its body is shaped like an error"
+        problem = "it is HTML or XML"
+    elif members is not None and is_error_shaped(body, members):
+        problem = "its body is shaped like an error"
+    else:
+        return None
+    text = f"HTTP {response.status}, but {problem}: {excerpt(body)}"
+    return NotTheApiError(text, status=response.status, headers=response.headers, body=body)
 
 
 def status_error(response: Response) -> StatusError:
     """The error that stands for an answer which is not a 2xx."""
     content_type = response.headers.get("content-type", "")
     known = read_error(response.body, content_type) or ErrorBody()
+    text = packed(response) or decoded(response.body, content_type)
     return StatusError.class_for(response.status)(
         response.status, headers=dict(response.headers), body=response.body, code=known.code,
-        message=known.message, text=None if known.code or known.message else decoded(response.body, content_type),
+        message=known.message, text=None if known.code or known.message else text,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeVar, cast
 
 from norce_order_async.errors import InvalidRequestError
+from norce_order_async.kinds import kind_of, own
 from norce_order_async.wire import WireError, decode_json
 
 E = TypeVar("E", bound=StrEnum)
@@ -20,7 +21,7 @@ def text(name: str, value: object) -> str:
         InvalidRequestError: It holds a lone surrogate.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, got {type(value).__name__}")
+        raise TypeError(f"{name} must be a str, got {kind_of(value)}")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -38,7 +39,7 @@ def texts(name: str, value: object) -> Sequence[str]:
     if isinstance(value, str):
         return [text(name, value)]
     if not isinstance(value, list | tuple | set | frozenset):
-        raise TypeError(f"{name} must be a list of texts, got {type(value).__name__}")
+        raise TypeError(f"{name} must be a list of texts, got {kind_of(value)}")
     given = [text(f"{name}[{index}]", each) for index, each in enumerate(cast("Sequence[object]", value))]
     if not given:
         raise InvalidRequestError(f"{name} is empty")
@@ -52,11 +53,12 @@ def count(name: str, value: object) -> int:
         TypeError: It is no int.
         InvalidRequestError: It is out of range.
     """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    if not 0 <= value <= _INT32:
-        raise InvalidRequestError(f"{name} must be from 0 to {_INT32}, got {value}")
-    return value
+    number = own(value)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name} must be an int, got {kind_of(value)}")
+    if not 0 <= number <= _INT32:
+        raise InvalidRequestError(f"{name} must be from 0 to {_INT32}, got {number}")
+    return number
 
 
 def time(name: str, value: object) -> str:
@@ -67,7 +69,7 @@ def time(name: str, value: object) -> str:
         InvalidRequestError: It has no time zone.
     """
     if not isinstance(value, datetime):
-        raise TypeError(f"{name} must be a datetime, got {type(value).__name__}")
+        raise TypeError(f"{name} must be a datetime, got {kind_of(value)}")
     if value.utcoffset() is None:
         raise InvalidRequestError(f"{name} needs a time zone")
     return value.isoformat()

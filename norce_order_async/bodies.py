@@ -5,6 +5,7 @@ from typing import cast
 
 from norce_order_async.codec import one_level
 from norce_order_async.errors import InvalidRequestError
+from norce_order_async.kinds import kind_of
 from norce_order_async.models import Model
 from norce_order_async.schemas import READ_ONLY, REQUIRED
 from norce_order_async.wire import WireError, encode_json
@@ -24,7 +25,7 @@ def body_of(name: str, value: object, cls: type[Model]) -> bytes:
             says where.
     """
     if not isinstance(value, cls):
-        raise TypeError(f"{name} must be {_an(cls)}, got {type(value).__name__}")
+        raise TypeError(f"{name} must be {_an(cls)}, got {kind_of(value)}")
     return _written(name, value)
 
 
@@ -36,13 +37,13 @@ def list_body_of(name: str, values: object, cls: type[Model]) -> bytes:
         InvalidRequestError: It is empty; or as :func:`body_of`.
     """
     if not isinstance(values, list | tuple):
-        raise TypeError(f"{name} must be a list, got {type(values).__name__}")
+        raise TypeError(f"{name} must be a list, got {kind_of(values)}")
     elements = cast("Sequence[object]", values)
     if not elements:
         raise InvalidRequestError(f"{name} is empty")
     for index, element in enumerate(elements):
         if not isinstance(element, cls):
-            raise TypeError(f"{name}[{index}] must be {_an(cls)}, got {type(element).__name__}")
+            raise TypeError(f"{name}[{index}] must be {_an(cls)}, got {kind_of(element)}")
     return _written(name, elements)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from norce_order_async import __version__
+from norce_order_async.auth.source import TokenSource
 from norce_order_async.call import AttemptHook, Call, CallHook
 from norce_order_async.checks import check_header, check_header_value, check_token
 from norce_order_async.clock import Clock, SystemClock
@@ -41,7 +42,7 @@ from norce_order_async.errors import (
 from norce_order_async.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.attempt import AttemptSender
-from norce_order_async.middleware.auth import Auth, TokenSource
+from norce_order_async.middleware.auth import Auth
 from norce_order_async.middleware.budget import RetryBudget
 from norce_order_async.middleware.life import Deadline, Life
 from norce_order_async.middleware.log import log_cut, run_hook, show_response
@@ -183,15 +184,15 @@ class OrderClient:
         if user_agent is not None:
             self._headers["User-Agent"] += " " + _setting("user_agent", user_agent)
         self._headers = merge_headers(self._headers, _checked(headers or {}))
+        life = Life(limit)
         inner: list[Middleware] = []
         if isinstance(auth, str):
             self._headers = {"Authorization": f"Bearer {check_token(auth)}"} | self._headers
         elif callable(getattr(auth, "get", None)):
-            inner.append(Auth(auth))
+            inner.append(Auth(auth, life))
         else:
             raise ConfigurationError("auth must be a token or have an async get() that returns one")
         clock = clock or SystemClock()
-        life = Life(limit)
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         owns_transport = transport is None
         transport = transport or _default_transport()
@@ -219,11 +220,14 @@ class OrderClient:
 
         ``NORCE_ENVIRONMENT`` (playground, stage, production) and ``NORCE_SLUG``, or ``NORCE_BASE_URL``;
         ``NORCE_MERCHANT``, ``NORCE_CHANNEL``, ``NORCE_ADAPTER_ID``; ``NORCE_TOKEN``, or ``NORCE_TOKEN_FILE`` with
-        the path of a file that holds the token.
+        the path of a file that holds the token; ``NORCE_PROXY``, the URL of an HTTP proxy, and ``NORCE_CA_FILE``, the
+        path of a PEM file with the authorities to trust instead of the system's. Neither touches a ``transport`` that
+        is given, and this machine's own addresses are reached without the proxy.
 
         Args:
             environ: Read instead of ``os.environ``.
-            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable.
+            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. And
+                ``proxy_from_env=True``: without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
 
         Raises:
             ConfigurationError: A setting is missing or wrong.

@@ -1,7 +1,7 @@
 """Models to bytes and back: how the members of :mod:`norce_order_async.models` look on the wire.
 
-Reading is tolerant where the service may differ from its contract (see the models), and otherwise strict: a value
-that doesn't fit is an error that names its path, never a guess.
+Reading is tolerant where the service may differ from its contract (see the models), and never guesses: a member or an
+element that doesn't fit is kept as it came and listed by the model; a whole answer that doesn't is an error.
 """
 
 import sys
@@ -16,12 +16,15 @@ import attrs
 from cattrs import Converter
 
 from norce_order_async.errors import InvalidRequestError
-from norce_order_async.models import NOT_SET, Model
+from norce_order_async.models import NOT_SET, Model, wire_name
+from norce_order_async.unread import PartlyReadError, unread_member
 from norce_order_async.wire import JSON, MAX_BYTES, WireError, decimal_text, decode_json, encode_json, refuse
 
 T = TypeVar("T")
 _Reader = Callable[[Any, Any], Any]  # cattrs calls it with the value and the type to make of it
 _MAX_DIGITS = 20
+
+_NOT_MEMBERS = ("extra", "unread")
 
 _converter = Converter(detailed_validation=False)
 
@@ -81,8 +84,11 @@ def unstructure(model: Model) -> JSON:
 def structure(value: JSON, cls: type[T]) -> T:
     """Make a model, a list of models (``list[Payment]``), a str ... of what was read.
 
+    What doesn't fit inside a model is listed by its ``unreadable``.
+
     Raises:
-        WireError: It doesn't fit; the message begins with the path to the bad value.
+        WireError: It doesn't fit, or an element of a list that is in no model doesn't; the message begins with the path
+            to the bad value.
     """
     try:
         return _converter.structure(value, cls)
@@ -94,7 +100,7 @@ def members_of(cls: object) -> frozenset[str]:
     """The members that a model's object may have on the wire; none of what is no model."""
     if not (isinstance(cls, type) and issubclass(cls, Model)):
         return frozenset()
-    return frozenset(_wire_name(field.name) for field in attrs.fields(cls) if field.name != "extra")
+    return frozenset(wire_name(field.name) for field in attrs.fields(cls) if field.name not in _NOT_MEMBERS)
 
 
 # Writing
@@ -112,31 +118,28 @@ def one_level(value: object) -> object:
 @_converter.register_unstructure_hook_factory(_subclass_of(Model))
 def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
     """One level deep: the JSON writer comes back for the models inside, so that it knows the path to them."""
-    names = [(field.name, _wire_name(field.name)) for field in attrs.fields(cls) if field.name != "extra"]
+    names = [(field.name, wire_name(field.name)) for field in attrs.fields(cls) if field.name not in _NOT_MEMBERS]
 
     def write(model: Model) -> dict[str, object]:
         members: dict[str, object] = {}
-        for name, wire_name in names:
+        for name, member in names:
             value: object = getattr(model, name)
             if value is None or value is NOT_SET:
                 continue
-            members[wire_name] = _time_text(value, wire_name) if isinstance(value, datetime) else value
-        for wire_name, value in model.extra.items():
-            members.setdefault(wire_name, value)
+            members[member] = _time_text(value, member) if isinstance(value, datetime) else value
+        for unread in model.unread:
+            unread.put_back(members)
+        for member, value in model.extra.items():
+            members.setdefault(member, value)
         return members
 
     return write
 
 
-def _time_text(value: datetime, wire_name: str) -> str:
+def _time_text(value: datetime, member: str) -> str:
     if value.utcoffset() is None:
-        raise WireError("a date-time needs a time zone").inside(wire_name)
+        raise WireError("a date-time needs a time zone").inside(member)
     return value.isoformat()
-
-
-def _wire_name(name: str) -> str:
-    first, *others = name.removesuffix("_").split("_")
-    return first + "".join(other.capitalize() for other in others)
 
 
 # Reading
@@ -146,25 +149,26 @@ def _wire_name(name: str) -> str:
 def _model_reader(cls: type[Model], converter: Converter) -> _Reader:
     members: dict[str, tuple[str, _Reader]] = {}
     for field in attrs.fields(attrs.resolve_types(cls)):
-        if field.name != "extra":
-            members[_wire_name(field.name)] = field.name, converter.get_structure_hook(field.type)
+        if field.name not in _NOT_MEMBERS:
+            members[wire_name(field.name)] = field.name, converter.get_structure_hook(field.type)
 
     def read(value: object, _: object) -> Model:
         if not isinstance(value, Mapping):
             raise _unfit("an object", value)
-        known: dict[str, Any] = {}
         extra: dict[str, JSON] = {}
-        for wire_name, member in cast(Mapping[str, JSON], value).items():
-            if wire_name not in members:
-                extra[wire_name] = member
-            elif member is not None:
-                name, read_member = members[wire_name]
+        known: dict[str, Any] = {"extra": extra}
+        for member, raw in cast(Mapping[str, JSON], value).items():
+            if member not in members:
+                extra[member] = raw
+            elif raw is not None:
+                name, read_member = members[member]
                 try:
-                    known[name] = read_member(member, None)
+                    known[name] = read_member(raw, None)
                 except WireError as error:
-                    error.inside(wire_name)
-                    raise
-        return cls(**known, extra=extra)
+                    known["unread"] = (*known.get("unread", ()), unread_member(member, raw, error))
+                    if isinstance(error, PartlyReadError):
+                        known[name] = error.elements
+        return cls(**known)
 
     return read
 
@@ -179,12 +183,16 @@ def _sequence_reader(cls: Any, converter: Converter) -> _Reader:
             raise _unfit("an array", value)
         read_element = converter.get_structure_hook(kind)  # not earlier: an Item holds Items
         elements: list[Any] = []
+        raws: dict[int | None, JSON] = {}
+        first: WireError | None = None
         for index, element in enumerate(cast(Sequence[JSON], value)):
             try:
                 elements.append(read_element(element, None))
             except WireError as error:
-                error.inside(index)
-                raise
+                raws[index] = element
+                first = first or error.inside(index)
+        if first is not None:
+            raise PartlyReadError(first, raws, tuple(elements))
         return elements if as_list else tuple(elements)
 
     return read
@@ -233,7 +241,8 @@ def _read_time(value: object, _: object) -> datetime:
     if not isinstance(value, str):
         raise _unfit("a date-time", value)
     try:
-        time = datetime.fromisoformat(value)
+        # RFC 3339 allows small letters. A leap second has no datetime: the next second is another time.
+        time = datetime.fromisoformat(value.upper() if value.endswith("z") else value)
     except ValueError:
         raise WireError("expected a date-time, got another string") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ import attrs
 
 from norce_order_async.checks import check_header, check_header_value, positive_seconds
 from norce_order_async.errors import ConfigurationError
+from norce_order_async.kinds import kind_of
 from norce_order_async.policy import RetryPolicy
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from norce_order_async.http import RawResponse
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_API = re.compile(r"/api/v\d+(/.*)?$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -59,10 +61,11 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
 
     Raises:
         ConfigurationError: It is not https (http is allowed for loopback hosts, elsewhere only with
-            ``allow_http``), has no host, or has a user, a query, a fragment, spaces or unprintable characters.
+            ``allow_http``), has no host, goes on into the API (``/api/v0``), or has a user, a query, a fragment, spaces
+            or unprintable characters.
     """
     if not isinstance(url, str):
-        raise ConfigurationError(f"base_url must be a str, got {type(url).__name__}")
+        raise ConfigurationError(f"base_url must be a str, got {kind_of(url)}")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
@@ -78,6 +81,8 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
         raise ConfigurationError("base_url holds a user or password; the token goes into auth=")
     if "?" in url or "#" in url:
         raise ConfigurationError(f"base_url {url!r} has a query or a fragment")
+    if found := _API.search(parts.path):
+        raise ConfigurationError(f"base_url {url!r}: leave out {found[0]!r} at its end; every call adds its own path")
     if parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
         raise ConfigurationError(f"base_url {url!r} would send the token unencrypted: use https")
     return url.rstrip("/")

@@ -25,15 +25,19 @@
             ├── NotFoundError 404 · ConflictError 409 · RateLimitedError 429 · ServerError 5xx
             └── UnexpectedStatusError              any other
 
-All of them pickle, and none holds the token or a type of an HTTP library (other than as ``__cause__``).
+All of them pickle, and ``type(error)(*error.args)`` rebuilds each, also when ``args`` went through JSON. None holds the
+token or anything of an HTTP library.
 """
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from norce_order_async.outcome import Attempt, OutcomeKind
+from norce_order_async.plain import as_plain, from_plain
 
 _SHOWN = 300
+_STATUS = re.compile(r"HTTP (\d+)")
 
 
 def printable(text: str) -> str:
@@ -43,6 +47,12 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
+
+
+def excerpt(body: bytes, text: str | None = None) -> str:
+    """The beginning of a body, fit for one line; ``text`` stands in its place where there is one."""
+    shown = body[:_SHOWN].decode("utf-8", "replace") if text is None else text
+    return printable(shown.strip()[:_SHOWN])
 
 
 def bare(error: OSError) -> OSError:
@@ -55,16 +65,35 @@ class NorceOrderError(Exception):
 
     Attributes:
         outcome: What the call amounts to on the server; ``not_sent`` where nothing was sent.
+
+    Args:
+        message: What went wrong.
+        known: What the second of an error's ``args`` holds, to rebuild it.
     """
 
     outcome: OutcomeKind = OutcomeKind.NOT_SENT
 
+    def __init__(self, message: str = "", known: object = None) -> None:
+        super().__init__(message)
+        if isinstance(known, Mapping):
+            self.__dict__.update(from_plain(cast(Mapping[str, Any], known)))
+
+    def _rebuilds(self) -> tuple[Any, ...]:
+        known = as_plain(self.__dict__)
+        return (*super().args[:1], known) if known else super().args
+
+    def _keep(self, args: tuple[Any, ...]) -> None:
+        Exception.__init__(self, *args)
+
+    args: Any = property(_rebuilds, _keep)
+    """The text and, where the error knows more, a dict of it in plain JSON values."""
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)
+        return _rebuild, (type(self), super().args, self.__dict__)
 
 
 def _rebuild(cls: type[NorceOrderError], args: tuple[object, ...], state: dict[str, object]) -> NorceOrderError:
-    error = cls.__new__(cls, *args)
+    error = cls.__new__(cls)
     error.args = args
     error.__dict__.update(state)
     return error
@@ -79,7 +108,7 @@ class InvalidRequestError(NorceOrderError, ValueError):
 
 
 class ClientStateError(NorceOrderError, RuntimeError):
-    """The client is closed. Nothing was sent."""
+    """The client is closed, or no event loop of asyncio runs here. Nothing was sent."""
 
 
 class CallError(NorceOrderError):
@@ -139,10 +168,15 @@ class DecodeError(CallError):
         result: What was read, where it is not what was asked for: another order, say.
     """
 
-    def __init__(self, message: str, body: bytes = b"", result: object = None) -> None:
-        super().__init__(message)
-        self.body = body[:1000].decode("utf-8", "replace")
-        self.result = result
+    body: str = ""
+    result: object = None
+
+    def __init__(self, message: str, body: object = b"", result: object = None) -> None:
+        super().__init__(message, body)
+        if isinstance(body, bytes):
+            self.body = body[:1000].decode("utf-8", "replace")
+        if result is not None:
+            self.result = result
 
 
 class NotTheApiError(CallError):
@@ -157,13 +191,18 @@ class NotTheApiError(CallError):
     """
 
     def __init__(
-        self, message: str, *, status: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+        self,
+        message: str,
+        known: object = None,
+        *,
+        status: int = 0,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> None:
-        shown = printable(body[:_SHOWN].decode("utf-8", "replace").strip())
-        super().__init__(f"HTTP {status}, but {message}: {shown}")
         self.status = status
         self.headers = dict(headers or {})
         self.body = body
+        super().__init__(message, known)
 
 
 class TransportError(CallError):
@@ -179,12 +218,18 @@ class TransportError(CallError):
     retryable: ClassVar[bool] = True
 
     def __init__(
-        self, message: str, *, sent: bool | None = None, status: int | None = None, content_type: str | None = None
+        self,
+        message: str,
+        known: object = None,
+        *,
+        sent: bool | None = None,
+        status: int | None = None,
+        content_type: str | None = None,
     ) -> None:
-        super().__init__(message)
         self.sent = sent
         self.status = status
         self.content_type = content_type
+        super().__init__(message, known)
 
 
 class ConnectError(TransportError):
@@ -230,7 +275,8 @@ class StatusError(CallError):
 
     def __init__(
         self,
-        status: int,
+        status: int | str,
+        known: object = None,
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
@@ -238,14 +284,19 @@ class StatusError(CallError):
         message: str | None = None,
         text: str | None = None,
     ) -> None:
-        detail = ": ".join(part for part in (code, message) if part)
-        detail = detail or (body[:_SHOWN].decode("utf-8", "replace") if text is None else text)
-        super().__init__(f"HTTP {status} {printable(detail.strip()[:_SHOWN])}".rstrip())
+        if isinstance(status, str):  # the text of an error that is rebuilt
+            shown = status
+            found = _STATUS.match(shown)
+            status = int(found[1]) if found else 0
+        else:
+            detail = ": ".join(part for part in (code, message) if part)
+            shown = f"HTTP {status} {excerpt(body, detail or text)}".rstrip()
         self.status = status
         self.headers = dict(headers or {})
         self.body = body
         self.code = code
         self.message = message
+        super().__init__(shown, known)
 
     @staticmethod
     def class_for(status: int) -> type["StatusError"]:

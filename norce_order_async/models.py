@@ -4,10 +4,10 @@ Members are called as on the wire, in snake case: ``street_address2`` is ``stree
 All of them are optional, as the service leaves out what it has no value for: None stands for a member that is absent
 or null, and is not written. A list that nobody gave is :data:`NOT_SET`; one that was given is written, also when empty.
 
-Values of an enumeration that this version doesn't know stay plain text, and members that it doesn't know are kept in
-``extra``: reading a value, changing a copy (``attrs.evolve``) and writing that loses nothing but nulls and what a
-date-time has beyond microseconds. Amounts are Decimals with exactly the digits of the wire. Lists that were read are
-tuples.
+Values of an enumeration that this version doesn't know stay plain text, members that it doesn't know are kept in
+``extra``, and what doesn't fit (``quantity: 1.5``) is kept as it came and listed by :attr:`Model.unreadable`: reading a
+value, changing a copy (``attrs.evolve``) and writing that loses nothing but nulls and what a date-time has beyond
+microseconds. Amounts are Decimals with exactly the digits of the wire. Lists that were read are tuples.
 
 Source: https://docs.norce.io/api-reference/nco/openapi/order/schemas
 """
@@ -18,10 +18,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Never
+from itertools import count
+from typing import Final, Never, cast
 
 import attrs
 
+from norce_order_async.unread import Unread, find
 from norce_order_async.wire import JSON
 
 
@@ -43,16 +45,57 @@ class Model:
     Attributes:
         extra: Members of the wire's object that the model doesn't know. They are written again, unless the model has
             a value of its own for the same name; so ``extra={"text": None}`` writes a null where one is needed.
+        unread: What could not be read of its own members. It is written again where it was, unless the member has a
+            value by then; ``attrs.evolve(model, unread=())`` lets go of it. See ``unreadable``.
     """
 
     extra: Mapping[str, JSON] = attrs.field(factory=dict[str, JSON], repr=False)
+    unread: Sequence[Unread] = attrs.field(default=(), repr=False)
+
+    @property
+    def unreadable(self) -> Mapping[str, JSON]:
+        """What could not be read in it and in the models inside: the raw values by their path on the wire.
+
+        Such a member is None, and such an element of a list is left out. So whoever sums sees what is missing::
+
+            {"cart.items[2].quantity": Decimal("1.5"), "shippings[0]": None}
+        """
+        found: dict[str, JSON] = {}
+        self._find_unreadable("", found)
+        return found
+
+    def _find_unreadable(self, path: str, found: dict[str, JSON]) -> None:
+        for field in attrs.fields(type(self)):
+            member, value = wire_name(field.name), getattr(self, field.name)
+            unread, place = find(self.unread, member), f"{path}{member}"
+            if unread is not None:
+                for index, raw in unread.raws.items():
+                    if index is not None:
+                        found[f"{place}[{index}]"] = raw
+                    elif value is None or value is NOT_SET:
+                        found[place] = raw
+            if isinstance(value, Model):
+                value._find_unreadable(f"{place}.", found)
+            elif isinstance(value, list | tuple):
+                elements = cast(Sequence[object], value)
+                for index, element in zip(unread.positions() if unread else count(), elements, strict=False):
+                    if isinstance(element, Model):
+                        element._find_unreadable(f"{place}[{index}].", found)
 
     def __repr__(self) -> str:
         # Only what was given: most members of most models are None.
         values = ((field.name, getattr(self, field.name)) for field in attrs.fields(type(self)) if field.repr)
         given = [f"{name}={value!r}" for name, value in values if value is not None and value is not NOT_SET]
         given += [f"extra={self.extra!r}"] if self.extra else []
+        # Without the raw values: one of them may stand for a member that the repr leaves out.
+        given += [f"unread={[unread.member for unread in self.unread]}"] if self.unread else []
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+def wire_name(name: str) -> str:
+    """What a member of a model is called on the wire."""
+    first, *others = name.removesuffix("_").split("_")
+    return first + "".join(other.capitalize() for other in others)
 
 
 # Orders

@@ -12,6 +12,7 @@ from norce_order_async.call import Repeat
 from norce_order_async.checks import check_id
 from norce_order_async.errors import CallError, InvalidRequestError
 from norce_order_async.http import Response
+from norce_order_async.kinds import own
 from norce_order_async.table import Evidence, Method
 
 T = TypeVar("T")
@@ -110,10 +111,11 @@ def segment(name: str, value: str) -> str:
 
 
 def _query_value(name: str, value: QueryValue) -> str | list[str]:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
+    plain = own(value)
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    if isinstance(plain, int):
+        return str(plain)
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) and _sendable(text) for text in texts):
         raise InvalidRequestError(f"the query parameter {name} must be text, a number or texts, got {value!r}")

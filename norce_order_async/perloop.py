@@ -5,14 +5,31 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
 
+from norce_order_async.errors import ClientStateError
+
 T = TypeVar("T")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs here.
+
+    Raises:
+        ClientStateError: None of asyncio's does.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ClientStateError(
+            "no event loop of asyncio runs here: await this under asyncio.run(); trio and curio have other loops"
+        ) from None
 
 
 class PerLoop(Generic[T]):
     """Values that belong to one event loop each, and end with it.
 
     Args:
-        make: Makes the value for a loop that has none yet. It must not refer to the loop.
+        make: Makes the value for a loop that has none yet. It may refer to the loop while something runs there: what
+            a loop that was closed in the midst of that leaves is let go when the next loop gets a value.
     """
 
     __slots__ = ("_latest", "_make", "_values")
@@ -29,6 +46,9 @@ class PerLoop(Generic[T]):
             return latest[1]
         value = self._values.get(loop)
         if value is None:
+            for other, _ in self.items():
+                if other.is_closed():
+                    self._values.pop(other, None)
             value = self._values[loop] = self._make()
         self._latest = ref(loop), value
         return value
@@ -37,4 +57,4 @@ class PerLoop(Generic[T]):
         """Every loop that has a value, with it."""
         # From a list of references, made at once: another thread may add a loop meanwhile.
         loops = [loop for reference in self._values.keyrefs() if (loop := reference()) is not None]
-        return [(loop, self._values[loop]) for loop in loops]
+        return [(loop, value) for loop in loops if (value := self._values.get(loop)) is not None]

@@ -14,6 +14,7 @@ from typing import Never, Self, TypeAlias, cast
 
 from norce_order_async import fastjson
 from norce_order_async.fastjson import MAX_DEPTH
+from norce_order_async.kinds import kind_of, own
 
 JSON: TypeAlias = bool | int | float | Decimal | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 """Any JSON value. What was read holds int and Decimal; float is for those who write."""
@@ -54,7 +55,7 @@ class WireError(ValueError):
 
 def refuse(value: object) -> Never:
     """The default of :func:`encode_json`: only JSON can be written."""
-    raise WireError(f"{type(value).__name__} is not a JSON value")
+    raise WireError(f"{kind_of(value)} is not a JSON value")
 
 
 def encode_json(
@@ -66,10 +67,10 @@ def encode_json(
 ) -> bytes:
     """Write a value as compact UTF-8 JSON.
 
-    Subclasses of str, int, float and Decimal (a StrEnum, say) are written as the value they hold, tuples and other
-    sequences as arrays. ``default`` returns something to write in place of an object that JSON doesn't know, or
-    raises :class:`WireError`. With ``escape_surrogates`` a lone surrogate, which UTF-8 cannot hold, is written as its
-    JSON escape: for accounts of what others sent.
+    Subclasses of str, int, float and Decimal (a StrEnum, say) are written as the value they hold, and so are integers
+    and truth values of other libraries; tuples and other sequences are written as arrays. ``default`` returns something
+    to write in place of an object that JSON doesn't know, or raises :class:`WireError`. With ``escape_surrogates`` a
+    lone surrogate, which UTF-8 cannot hold, is written as its JSON escape: for accounts of what others sent.
 
     Raises:
         WireError: NaN or infinity, a member name that isn't a str, a lone surrogate, an integer too long for Python
@@ -125,7 +126,8 @@ class _Writer:
             text = self.members(cast(Mapping[object, object], value))
         elif isinstance(value, _BYTES) or not isinstance(value, Sequence):
             above.pop()  # what is written in its place counts instead
-            return self.text(self.default(value))
+            known = own(value)
+            return self.text(self.default(value) if known is value else known)
         else:
             text = self.elements(cast(Sequence[object], value))
         above.pop()
@@ -136,7 +138,7 @@ class _Writer:
         parts: list[str] = []
         for name, value in members.items():
             if not isinstance(name, str):
-                raise WireError(f"a member name must be a str, got {type(name).__name__}")
+                raise WireError(f"a member name must be a str, got {kind_of(name)}")
             try:
                 part = f"{_string(name, self.escape_surrogates)}:{self.text(value)}"
             except WireError as error:

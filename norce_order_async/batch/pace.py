@@ -17,6 +17,7 @@ from norce_order_async.errors import (
     PoolTimeout,
     ReadTimeout,
 )
+from norce_order_async.kinds import own
 from norce_order_async.outcome import Attempt
 from norce_order_async.policy import OVERLOAD_STATUSES
 
@@ -305,6 +306,7 @@ class Pace:
 
 
 def _check_rate(rate: object) -> float:
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
+    number = own(rate)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
         raise ConfigurationError(f"rate must be a number of requests a second above 0, got {rate!r}")
-    return float(rate)
+    return float(number)

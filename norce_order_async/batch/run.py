@@ -186,6 +186,7 @@ async def run_batch(
         options: Options of every call.
 
     Raises:
+        TypeError: ``changes`` is no iterable of changes or entries, or gives something else.
         ConfigurationError: An argument that is wrong, or a journal that belongs to another input or cannot be
             written any more.
         ClientStateError: The client was closed meanwhile.

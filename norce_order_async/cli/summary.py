@@ -113,7 +113,7 @@ def _unsendable(change: Change) -> str | None:
     """Why a change that can be read cannot be sent, if it cannot: what the request holds is checked only there."""
     if isinstance(change, PatchAttributes):
         try:
-            encode(change.attributes)
+            encode(change.attributes, root="attributes")
         except InvalidRequestError as error:
             return str(error)
     return None

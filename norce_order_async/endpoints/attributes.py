@@ -8,6 +8,7 @@ from norce_order_async.client import OrderClient
 from norce_order_async.codec import encode
 from norce_order_async.config import CallOptions
 from norce_order_async.errors import InvalidRequestError
+from norce_order_async.kinds import kind_of
 from norce_order_async.operations import Operation
 from norce_order_async.wire import JSON
 
@@ -35,7 +36,7 @@ async def patch_attributes(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderattributes
     """
     if not isinstance(attributes, Mapping):
-        raise InvalidRequestError(f"attributes must be a mapping, got {type(attributes).__name__}")
+        raise InvalidRequestError(f"attributes must be a mapping, got {kind_of(attributes)}")
     if not attributes:
         raise InvalidRequestError("attributes is empty; what the API does with an empty object is not published")
     body = encode(attributes, root="attributes")

@@ -6,10 +6,11 @@ from json.encoder import encode_basestring
 from norce_order_async.answers import Receipt
 from norce_order_async.bodies import body_of
 from norce_order_async.catalog import OPERATIONS
-from norce_order_async.checks import check_id
+from norce_order_async.checks import check_bool, check_id
 from norce_order_async.client import OrderClient
 from norce_order_async.config import CallOptions
 from norce_order_async.errors import InvalidRequestError
+from norce_order_async.kinds import kind_of
 from norce_order_async.models import Consent
 from norce_order_async.operations import Operation, segment
 
@@ -68,13 +69,12 @@ async def patch_consents(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsents
     """
     if not isinstance(checked, Mapping):
-        raise TypeError(f"checked must be a mapping, got {type(checked).__name__}")
+        raise TypeError(f"checked must be a mapping, got {kind_of(checked)}")
     if not checked:
         raise InvalidRequestError("checked is empty")
     for consent_id, value in checked.items():
         check_id("an id in checked", consent_id)
-        if not isinstance(value, bool):
-            raise TypeError(f"checked[{consent_id!r}] must be a bool, got {type(value).__name__}")
+        check_bool(f"checked[{consent_id!r}]", value)
     body = [{"id": consent_id, "checked": value} for consent_id, value in checked.items()]
     return await client.execute(PATCH_CONSENTS, body=body, options=options, order_id=order_id)
 
@@ -97,10 +97,12 @@ async def patch_consent(
     Source: PatchCheckoutOrderConsent,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsent
     """
-    if not isinstance(checked, bool):
-        raise TypeError(f"checked must be a bool, got {type(checked).__name__}")
     return await client.execute(
-        PATCH_CONSENT, body=_body(consent_id, checked), options=options, order_id=order_id, consent_id=consent_id
+        PATCH_CONSENT,
+        body=_body(consent_id, check_bool("checked", checked)),
+        options=options,
+        order_id=order_id,
+        consent_id=consent_id,
     )
 
 

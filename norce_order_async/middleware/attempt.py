@@ -108,8 +108,8 @@ class AttemptSender:
         if not response.ok:
             attempt.retry_after = retry_after(response.headers, self.clock)
         elif response.body:
-            if (problem := not_the_api(response)) is not None:
-                raise NotTheApiError(problem, status=response.status, headers=response.headers, body=response.body)
+            if (foreign := not_the_api(response)) is not None:
+                raise foreign
             if not (response.request.call.reads_body or self._told_of_a_body):
                 self._told_of_a_body = True
                 log_body(response)

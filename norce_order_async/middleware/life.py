@@ -10,7 +10,7 @@ import attrs
 from norce_order_async.call import Call
 from norce_order_async.checks import check_count
 from norce_order_async.errors import ClientStateError, DeadlineExceeded
-from norce_order_async.perloop import PerLoop
+from norce_order_async.perloop import PerLoop, running_loop
 from norce_order_async.slots import Slots
 from norce_order_async.timelimit import TimeLimit
 
@@ -84,7 +84,7 @@ class Life:
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = check_count("limit", limit)
+        self.limit = limit = check_count("limit", limit)
         self.closed = False
         self._ends = math.inf
         self._loops = PerLoop(lambda: InLoop(Slots(limit)))
@@ -98,11 +98,11 @@ class Life:
         """What the client has in the running event loop.
 
         Raises:
-            ClientStateError: The client is closed.
+            ClientStateError: The client is closed, or no event loop of asyncio runs.
         """
         if self.closed:
             raise ClientStateError("the client is closed")
-        return self._loops.of(asyncio.get_running_loop())
+        return self._loops.of(running_loop())
 
     async def close(self, grace: float, *closers: Callable[[], Awaitable[object]]) -> None:
         """Take no more calls, end those that only wait, and give the others ``grace`` seconds; then close the rest.
@@ -114,7 +114,7 @@ class Life:
             grace: Seconds.
             *closers: Run after the calls, each with the rest of the grace but for at least a second.
         """
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         self.closed = True
         self._shorten(loop.time() + grace)
         here = self._loops.of(loop)

@@ -4,6 +4,8 @@ It keeps to the published contract. Where that is silent it had to choose, and a
 wrong. Not published, the sandbox:
 
 ==============================================  ===================================================================
+a header, or a path, of more than 8 KiB         431 ``header-too-large``, 414 ``path-too-long``
+more than 100 headers                           431 ``header-too-large``
 a path that the contract lacks                  404 ``unknown-path``
 another method on a known path                  405 ``method-not-allowed``, with ``Allow``
 the token missing or unknown                    401 ``unauthorized``
@@ -60,6 +62,13 @@ SANDBOX_TOKEN: Final = "sandbox-token"
 
 MAX_BODY: Final = 2 * 1024 * 1024
 """How many bytes a request's body may have."""
+
+
+MAX_HEADER: Final = 8190
+"""How many bytes a header, name and value, or a request's path may have: what Apache httpd takes."""
+
+MAX_HEADERS: Final = 100
+"""How many headers a request may have."""
 
 
 class Sandbox:
@@ -199,6 +208,7 @@ class Sandbox:
     def _carry_out(self, arrival: Arrival, body: bytes) -> tuple[int, bytes]:
         """Check a request and do what it asks for; the status and body to answer."""
         operation, headers = arrival.operation, arrival.headers
+        _check_head(arrival)
         if arrival.resource is None:
             raise Refused(404, "unknown-path", "The API has no such path.")
         if operation is None:
@@ -217,6 +227,16 @@ class Sandbox:
         content = _read(operation, headers.get("content-type", ""), body) if operation.takes_body else None
         result = handler(self._store, Ask(headers["x-merchant"], headers["x-channel"], arrival.ids, content))
         return operation.success, b"" if result is None else _write(result)
+
+
+def _check_head(arrival: Arrival) -> None:
+    if len(arrival.target) > MAX_HEADER:
+        raise Refused(414, "path-too-long", f"The path is longer than {MAX_HEADER} bytes.")
+    if len(arrival.headers) > MAX_HEADERS:
+        raise Refused(431, "header-too-large", f"There are more than {MAX_HEADERS} headers.")
+    for name, value in arrival.headers.items():
+        if len(name) + len(value) > MAX_HEADER:
+            raise Refused(431, "header-too-large", f"The header {name[:64]} is larger than {MAX_HEADER} bytes.")
 
 
 def _read(operation: ContractOperation, media_type: str, body: bytes) -> JSON:

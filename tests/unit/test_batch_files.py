@@ -383,3 +383,20 @@ def test_an_id_may_have_what_a_path_can_carry(tmp_path: Path, order_id: str) -> 
     for name, text in (("a.jsonl", delete(order_id=f'"{order_id}"')), ("a.csv", HEAD + row)):
         (entry,) = read(tmp_path, name, text)
         assert entry.change == DeleteConsent(order_id, "c")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("length", [*range(70, 110), 170, 199, 200, 201, 202, 300, 301, 302, 1000])
+def test_a_bad_line_of_csv_ends_where_its_line_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, length: int
+) -> None:
+    monkeypatch.setattr("norce_order_async.batch.files.MAX_LINE", 100)
+    long = "delete_consent,o_1,".ljust(length, "x")
+    rows = ["op,order_id,consent_id", long, "delete_consent,o_1,c", long, 'delete_consent,"o_1"x,c', "", long]
+    entries = read(tmp_path, "changes.csv", end.join([*rows, "delete_consent,o_1,c"]))
+    is_long = length + len(end) > 100
+    assert [entry.line for entry in entries] == [2, 3, 4, 5, 7, 8]
+    assert [entry.change for entry in (entries[1], entries[-1])] == [MADE, MADE]
+    assert [bool(entry.problem and "longer than 100" in entry.problem) for entry in entries] == [
+        is_long, False, is_long, False, is_long, False,
+    ]  # fmt: skip

@@ -15,15 +15,15 @@ PACKAGE = Path(norce_order_async.__file__).parent
 
 FLOORS = {
     0: {
-        "checks", "clock", "errors", "outcome", "policy", "config", "environ", "call", "http", "stats", "perloop",
-        "slots", "timelimit", "table", "schemas",
+        "checks", "clock", "errors", "outcome", "policy", "config", "call", "http", "stats", "perloop",
+        "slots", "timelimit", "plain", "kinds", "table", "schemas",
     },
     1: {
-        "wire", "fastjson", "errorbody", "models", "codec", "operations", "answers", "arguments", "bodies", "catalog",
-        "jsontext", "problems", "results",
+        "wire", "fastjson", "strict", "unread", "errorbody", "models", "codec", "operations", "answers", "arguments",
+        "bodies", "catalog", "jsontext", "problems", "results",
     },
-    2: {"middleware", "transport", "tokens"},
-    3: {"client"},
+    2: {"middleware", "transport", "auth"},
+    3: {"client", "environ"},
     4: {"endpoints"},
     5: {"batch", "testing"},
     6: {"cli", "__main__"},
