@@ -13,26 +13,11 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from norce_order_async import __version__
-from norce_order_async.answers import status_error
 from norce_order_async.auth.source import TokenSource
-from norce_order_async.call import AttemptHook, Call, CallHook
-from norce_order_async.checks import check_header_value, check_token
-from norce_order_async.clock import Clock, SystemClock
-from norce_order_async.codec import encode
-from norce_order_async.config import (
-    UNSET,
-    CallOptions,
-    Environment,
-    Timeout,
-    Unset,
-    as_timeout,
-    check_base_url,
-    check_retry,
-)
-from norce_order_async.environ import settings_from
-from norce_order_async.errorbody import read_error
-from norce_order_async.errors import (
+from norce_order_async.core.call import AttemptHook, Call, CallHook
+from norce_order_async.core.checks import check_header_value, check_token
+from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.errors import (
     CallError,
     ClientClosedError,
     ClientStateError,
@@ -40,19 +25,26 @@ from norce_order_async.errors import (
     DeadlineExceeded,
     NorceOrderError,
 )
-from norce_order_async.http import Request, Response, merge_headers
+from norce_order_async.core.http import Request, Response, merge_headers
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import OutcomeKind, outcome_of
+from norce_order_async.core.settings import UNSET, Environment, Timeout, Unset, as_timeout, check_base_url, check_retry
+from norce_order_async.core.stats import Stats
+from norce_order_async.core.version import __version__
+from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Handler, Middleware, compile_chain
-from norce_order_async.middleware.attempt import AttemptSender
 from norce_order_async.middleware.auth import Auth
-from norce_order_async.middleware.budget import RetryBudget
-from norce_order_async.middleware.life import Deadline, Life
-from norce_order_async.middleware.log import log_cut, run_hook
+from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.middleware.retry import Retry
-from norce_order_async.operations import Operation, QueryValue
-from norce_order_async.outcome import OutcomeKind, outcome_of
-from norce_order_async.policy import RetryPolicy
-from norce_order_async.stats import Stats
+from norce_order_async.sending.attempt import AttemptSender
+from norce_order_async.sending.budget import RetryBudget
+from norce_order_async.sending.lifecycle import Deadline, Lifecycle
+from norce_order_async.sending.log import log_cut, run_hook
 from norce_order_async.transport import Transport
+from norce_order_async.wire.codec import encode
+from norce_order_async.wire.decoders import status_error
+from norce_order_async.wire.error_body import read_error
+from norce_order_async.wire.operation import Operation, QueryValue
 
 T = TypeVar("T")
 
@@ -71,7 +63,7 @@ class _Core:
     clock: Clock
     once: Handler
     retrying: Handler
-    life: Life
+    lifecycle: Lifecycle
     budget: RetryBudget | None
     auth: TokenSource | str = attrs.field(repr=False)
     owns_transport: bool
@@ -178,19 +170,19 @@ class OrderClient:
         }
         if adapter_id is not None:
             self._headers["x-adapterid"] = _setting("adapter_id", adapter_id)
-        life = Life(limit)
+        lifecycle = Lifecycle(limit)
         inner: list[Middleware] = []
         if isinstance(auth, str):
             self._headers = {"Authorization": f"Bearer {check_token(auth)}"} | self._headers
         elif callable(getattr(auth, "get", None)):
-            inner.append(Auth(auth, life))
+            inner.append(Auth(auth, lifecycle))
         else:
             raise ConfigurationError("auth must be a token or have an async get() that returns one")
         clock = clock or SystemClock()
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         owns_transport = transport is None
         transport = transport or _default_transport()
-        sender = AttemptSender(transport, clock, life, tuple(on_attempt))
+        sender = AttemptSender(transport, clock, lifecycle, tuple(on_attempt))
         inner.extend(attempt_middlewares)
         self._is_view = False
         self._core = _Core(
@@ -200,8 +192,8 @@ class OrderClient:
             transport=transport,
             clock=clock,
             once=compile_chain([*call_middlewares, *inner], sender),
-            retrying=compile_chain([*call_middlewares, Retry(clock, life, budget), *inner], sender),
-            life=life,
+            retrying=compile_chain([*call_middlewares, Retry(clock, lifecycle, budget), *inner], sender),
+            lifecycle=lifecycle,
             budget=budget,
             auth=auth,
             owns_transport=owns_transport,
@@ -291,7 +283,7 @@ class OrderClient:
 
     def __del__(self) -> None:
         core = getattr(self, "_core", None)  # absent when a setting was wrong
-        if core is not None and not self._is_view and core.owns_transport and core.calls and not core.life.closed:
+        if core is not None and not self._is_view and core.owns_transport and core.calls and not core.lifecycle.closed:
             fix = "use it with 'async with', or await aclose()"
             warnings.warn(f"unclosed {self!r}: {fix}", ResourceWarning, stacklevel=2, source=self)
 
@@ -331,7 +323,7 @@ class OrderClient:
         options = options or _DEFAULT_OPTIONS
         target = operation.target(ids, query)
         payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
-        here = core.life.here()
+        here = core.lifecycle.here()
         call = Call(
             operation.name,
             operation.repeat,
@@ -385,8 +377,8 @@ class OrderClient:
             retries=core.retries,
             outcomes=({OutcomeKind.APPLIED: core.applied} if core.applied else {}) | core.other_outcomes,
             budget_left=None if core.budget is None else core.budget.left,
-            slots_used=core.life.slots_used,
-            slots=core.life.limit,
+            slots_used=core.lifecycle.slots_used,
+            slots=core.lifecycle.limit,
         )
 
     async def aclose(self, *, grace: float = 5.0) -> None:
@@ -408,10 +400,10 @@ class OrderClient:
         core = self._core
         close_source = getattr(core.auth, "aclose", None)
         closers = [core.transport.aclose] if close_source is None else [close_source, core.transport.aclose]
-        await core.life.close(grace, *closers)
+        await core.lifecycle.close(grace, *closers)
 
     async def __aenter__(self) -> Self:
-        if self._core.life.closed:
+        if self._core.lifecycle.closed:
             raise ClientStateError("the client is closed; make a new one")
         return self
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from norce_order_async.auth.file import TokenFile
 from norce_order_async.auth.source import TokenSource
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError
 
 
 def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from norce_order_async.batch.charts import (
 from norce_order_async.batch.journal import Journal, JournalReader
 from norce_order_async.batch.report import Row, replacing
 from norce_order_async.batch.story import PER_DECADE, SAMPLE, Bucket, Latencies, Story, count_of, read_story
-from norce_order_async.outcome import OutcomeKind
+from norce_order_async.core.outcome import OutcomeKind
 
 _LONGEST_NAME = 200
 _CELL = '<td class="{}">{}</td>'

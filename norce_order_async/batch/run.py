@@ -15,18 +15,19 @@ from norce_order_async.batch.items import Item
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
-from norce_order_async.call import Call
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions, Unset
-from norce_order_async.errors import (
+from norce_order_async.core.call import Call
+from norce_order_async.core.errors import (
     CallError,
     ClientStateError,
     ConfigurationError,
     InvalidRequestError,
     NorceOrderError,
 )
-from norce_order_async.outcome import Attempt, OutcomeKind
-from norce_order_async.policy import RetryPolicy, last_attempt
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.settings import Unset
+from norce_order_async.middleware.policy import RetryPolicy, last_attempt
 
 LONGEST_PROBE = 5.0
 """Seconds that a server which was gone has for a probe, so that one which is silent does not hold it up for long."""

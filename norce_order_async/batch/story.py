@@ -12,7 +12,7 @@ import attrs
 from norce_order_async.batch.charts import nice_step
 from norce_order_async.batch.journal import Journal, JournalReader, Run, Sample
 from norce_order_async.batch.report import Row, Summary
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError
 
 BUCKETS = 240
 """Buckets of time, at most."""

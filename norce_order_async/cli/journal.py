@@ -9,7 +9,7 @@ from norce_order_async.batch.journal import JournalReader
 from norce_order_async.batch.report import write_report
 from norce_order_async.cli.output import is_same_file
 from norce_order_async.cli.summary import Account, print_account
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 
 
 def batch_status(options: argparse.Namespace) -> int:

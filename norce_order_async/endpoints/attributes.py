@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from norce_order_async.answers import Receipt, receipt
-from norce_order_async.call import Repeat
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.kinds import kind_of
-from norce_order_async.operations import Operation
-from norce_order_async.wire import JSON
+from norce_order_async.core.call import Repeat
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.decoders import Receipt, receipt
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.operation import Operation
 
 PATCH_ATTRIBUTES = Operation(
     "PatchCheckoutOrderAttributes", "PATCH", "/api/v0/checkout/orders/{order_id}/attributes", Repeat.SAFE, receipt

@@ -2,14 +2,14 @@
 
 from json.encoder import encode_basestring
 
-from norce_order_async.answers import Receipt, receipt
-from norce_order_async.call import Repeat
-from norce_order_async.checks import check_bool
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.kinds import kind_of
-from norce_order_async.models import Consent
-from norce_order_async.operations import Operation, segment
+from norce_order_async.core.call import Repeat
+from norce_order_async.core.checks import check_bool
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.decoders import Receipt, receipt
+from norce_order_async.wire.models import Consent
+from norce_order_async.wire.operation import Operation, segment
 
 CREATE_CONSENT = Operation(
     "CreateCheckoutOrderConsent", "POST", "/api/v0/checkout/orders/{order_id}/consents", Repeat.IF_UNSENT, receipt

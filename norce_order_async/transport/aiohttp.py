@@ -21,9 +21,9 @@ from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from norce_order_async.call import Call
-from norce_order_async.checks import positive_count, positive_seconds
-from norce_order_async.errors import (
+from norce_order_async.core.call import Call
+from norce_order_async.core.checks import positive_count, positive_seconds
+from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
     ConnectError,
@@ -34,8 +34,8 @@ from norce_order_async.errors import (
     TLSError,
     TransportError,
 )
-from norce_order_async.http import AnswerHeaders, Request, Response
-from norce_order_async.timelimit import TimeLimit
+from norce_order_async.core.http import AnswerHeaders, Request, Response
+from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport import Transport
 from norce_order_async.transport.pools import Pools, watch
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from norce_order_async.errors import ConnectionLost, InvalidRequestError, TransportError
-from norce_order_async.http import AnswerHeaders, Request, Response
+from norce_order_async.core.errors import ConnectionLost, InvalidRequestError, TransportError
+from norce_order_async.core.http import AnswerHeaders, Request, Response
 from norce_order_async.transport.pools import watch
 
 installed = find_spec("httptools") is not None

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from norce_order_async.errors import ClientStateError
+from norce_order_async.core.errors import ClientStateError
 
 
 class Pool(Protocol):

@@ -14,17 +14,17 @@ import norce_order_async
 PACKAGE = Path(norce_order_async.__file__).parent
 
 FLOORS = {
-    0: {
-        "checks", "clock", "errors", "outcome", "policy", "config", "call", "http", "stats", "perloop",
-        "slots", "timelimit", "plain", "kinds",
-    },
-    1: {"wire", "fastjson", "strict", "unread", "errorbody", "models", "codec", "operations", "answers"},
-    2: {"middleware", "transport", "auth"},
-    3: {"client", "environ"},
-    4: {"endpoints"},
-    5: {"batch", "testing"},
-    6: {"cli", "__main__"},
-}  # fmt: skip
+    0: {"core"},
+    1: {"loops", "wire"},
+    2: {"transport"},
+    3: {"auth", "sending"},
+    4: {"middleware", "environ"},
+    5: {"client"},
+    6: {"endpoints"},
+    7: {"batch", "testing"},
+    8: {"cli"},
+    9: {"__main__"},
+}
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from norce_order_async import models
 from norce_order_async.cli.commands import order_text
-from norce_order_async.codec import structure
-from norce_order_async.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring
+from norce_order_async.wire.codec import structure
+from norce_order_async.wire.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring
 
 CONTRACT = json.loads((Path(models.__file__).parent / "testing" / "contract.json").read_text(encoding="utf-8"))
 SCHEMAS: dict[str, dict[str, Any]] = CONTRACT["schemas"]

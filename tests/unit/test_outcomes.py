@@ -41,7 +41,7 @@ from norce_order_async import (
     patch_consent,
     receipt,
 )
-from norce_order_async.errors import NorceOrderError, TransportError
+from norce_order_async.core.errors import NorceOrderError, TransportError
 from norce_order_async.middleware import Handler
 
 pytestmark = pytest.mark.asyncio
@@ -530,7 +530,7 @@ async def test_a_closing_that_is_cancelled_has_no_patience_left() -> None:
 
 
 async def test_a_token_source_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.middleware.life._LAST_TURNS", 0.01)
+    monkeypatch.setattr("norce_order_async.sending.lifecycle._LAST_TURNS", 0.01)
 
     class Source:
         async def get(self, *, rejected: str | None = None) -> str:

@@ -5,8 +5,8 @@ import re
 
 import attrs
 
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.kinds import kind_of, own
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.kinds import kind_of, own
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _MAX_ID = 128

@@ -5,12 +5,12 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from norce_order_async.codec import members_of, structure
-from norce_order_async.errorbody import ErrorBody, decoded, is_error_shaped, read_error
-from norce_order_async.errors import DecodeError, NotTheApiError, StatusError, excerpt
-from norce_order_async.http import Response
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON, decode_json
+from norce_order_async.core.errors import DecodeError, NotTheApiError, StatusError, excerpt
+from norce_order_async.core.http import Response
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import members_of, structure
+from norce_order_async.wire.error_body import ErrorBody, decoded, is_error_shaped, read_error
+from norce_order_async.wire.json import JSON, decode_json
 
 T = TypeVar("T")
 _MARKUP = frozenset({"text/html", "text/xml", "application/xml"})

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from norce_order_async.call import Call
-from norce_order_async.http import Response
-from norce_order_async.outcome import Attempt
+from norce_order_async.core.call import Call
+from norce_order_async.core.http import Response
+from norce_order_async.core.outcome import Attempt
 
 H = TypeVar("H")
 logger = logging.getLogger("norce_order_async")

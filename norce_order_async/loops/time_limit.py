@@ -5,7 +5,7 @@ import math
 from types import TracebackType
 from typing import Any
 
-from norce_order_async.perloop import PerLoop
+from norce_order_async.loops.per_loop import PerLoop
 
 _PAUSE = 0.005  # seconds
 

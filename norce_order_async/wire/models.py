@@ -23,8 +23,8 @@ from typing import Final, Never, cast
 
 import attrs
 
-from norce_order_async.unread import Unread, find
-from norce_order_async.wire import JSON
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.unread import Unread, find
 
 
 class _NotSet(tuple[Never, ...]):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from norce_order_async.call import Call
+from norce_order_async.core.call import Call
 
 _SHOWN_HEADERS = frozenset(
     {"accept", "content-length", "content-type", "date", "retry-after", "user-agent",

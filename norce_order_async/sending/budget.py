@@ -2,7 +2,7 @@
 
 import attrs
 
-from norce_order_async.checks import positive_count
+from norce_order_async.core.checks import positive_count
 
 
 @attrs.define

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
 
-from norce_order_async.errors import ClientStateError
+from norce_order_async.core.errors import ClientStateError
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from typing import cast
 
 import attrs
 
-from norce_order_async.wire import JSON, WireError
+from norce_order_async.wire.json import JSON, WireError
 
 
 @attrs.frozen

@@ -33,8 +33,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-from norce_order_async.outcome import Attempt, OutcomeKind
-from norce_order_async.plain import as_plain, from_plain
+from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.plain import as_plain, from_plain
 
 _SHOWN = 300
 _STATUS = re.compile(r"HTTP (\d+)")

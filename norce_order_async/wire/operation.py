@@ -7,12 +7,12 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
-from norce_order_async.answers import expected_members, receipt
-from norce_order_async.call import Repeat
-from norce_order_async.checks import check_id
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.http import Response
-from norce_order_async.kinds import own
+from norce_order_async.core.call import Repeat
+from norce_order_async.core.checks import check_id
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.http import Response
+from norce_order_async.core.kinds import own
+from norce_order_async.wire.decoders import expected_members, receipt
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from norce_order_async.call import Call
-from norce_order_async.checks import check_count
-from norce_order_async.errors import ClientStateError, DeadlineExceeded
-from norce_order_async.perloop import PerLoop, running_loop
-from norce_order_async.slots import Slots
-from norce_order_async.timelimit import TimeLimit
+from norce_order_async.core.call import Call
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.errors import ClientStateError, DeadlineExceeded
+from norce_order_async.loops.per_loop import PerLoop, running_loop
+from norce_order_async.loops.time_limit import TimeLimit
+from norce_order_async.sending.limiter import ConcurrencyLimiter
 
 _LAST_TURNS = 1.0
 """Seconds that calls which were cut, and a token source, have to end."""
@@ -49,18 +49,18 @@ class Deadline(TimeLimit):
 
 
 @attrs.define(eq=False)
-class InLoop:
+class LoopState:
     """What a client has in one event loop.
 
     Attributes:
-        slots: How many requests at once.
+        limiter: How many requests at once.
         calls: The calls that are under way.
         process: The process that the loop belongs to; a forked child inherits what it cannot close.
         news: Set when a closing has to look again: no call is left, or its grace was made shorter.
         closing: The closing under way.
     """
 
-    slots: Slots
+    limiter: ConcurrencyLimiter
     calls: set[Deadline] = attrs.Factory(set[Deadline])
     process: int = attrs.Factory(os.getpid)
     news: asyncio.Event | None = None
@@ -73,8 +73,8 @@ class InLoop:
             self.news.set()
 
 
-class Life:
-    """The life of a client: open, then closed for good.
+class Lifecycle:
+    """A client is open, then closed for good.
 
     Args:
         limit: How many requests at once in each event loop.
@@ -87,14 +87,14 @@ class Life:
         self.limit = limit = check_count("limit", limit)
         self.closed = False
         self._ends = math.inf
-        self._loops = PerLoop(lambda: InLoop(Slots(limit)))
+        self._loops = PerLoop(lambda: LoopState(ConcurrencyLimiter(limit)))
 
     @property
     def slots_used(self) -> int:
         """How many requests are under way, over all event loops."""
-        return sum(there.slots.used for _, there in self._loops.items())
+        return sum(there.limiter.used for _, there in self._loops.items())
 
-    def here(self) -> InLoop:
+    def here(self) -> LoopState:
         """What the client has in the running event loop.
 
         Raises:
@@ -161,7 +161,7 @@ class Life:
     def _left(self) -> float:
         return max(0.0, self._ends - asyncio.get_running_loop().time())
 
-    async def _drain(self, here: InLoop) -> None:
+    async def _drain(self, here: LoopState) -> None:
         here.news = asyncio.Event()
         for deadline in list(here.calls):
             if deadline.call.waiting:
@@ -172,7 +172,7 @@ class Life:
         last = asyncio.get_running_loop().time() + _LAST_TURNS
         await self._empty(here, lambda: last - asyncio.get_running_loop().time())
 
-    async def _empty(self, here: InLoop, left: Callable[[], float]) -> None:
+    async def _empty(self, here: LoopState, left: Callable[[], float]) -> None:
         """Wait until no call is under way, or no time is left."""
         assert here.news is not None
         while here.calls and (seconds := left()) > 0:

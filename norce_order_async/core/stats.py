@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from norce_order_async.outcome import OutcomeKind
+from norce_order_async.core.outcome import OutcomeKind
 
 
 @attrs.frozen

@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 from json import JSONDecoder
 from typing import cast
 
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.wire import JSON
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire.json import JSON
 
 _POSITION = re.compile(r"(?: at)?: line 1 column (\d+) \(char \d+\)$")
 

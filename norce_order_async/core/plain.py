@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.outcome import Attempt, OutcomeKind
+from norce_order_async.core.outcome import Attempt, OutcomeKind
 
 _BYTES = "latin-1"
 """How bytes stand in JSON, and the name of the only member of the object that holds them."""

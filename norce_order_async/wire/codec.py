@@ -1,4 +1,4 @@
-"""Models to bytes and back: how the members of :mod:`norce_order_async.models` look on the wire.
+"""Models to bytes and back: how the members of :mod:`norce_order_async.wire.models` look on the wire.
 
 Reading is tolerant where the service may differ from its contract (see the models), and never guesses: a member or an
 element that doesn't fit is kept as it came and listed by the model; a whole answer that doesn't is an error.
@@ -15,10 +15,10 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin
 import attrs
 from cattrs import Converter
 
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.models import NOT_SET, Model, wire_name
-from norce_order_async.unread import PartlyReadError, unread_member
-from norce_order_async.wire import JSON, MAX_BYTES, WireError, decimal_text, decode_json, encode_json, refuse
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decimal_text, decode_json, encode_json, refuse
+from norce_order_async.wire.models import NOT_SET, Model, wire_name
+from norce_order_async.wire.unread import PartlyReadError, unread_member
 
 T = TypeVar("T")
 _Reader = Callable[[Any, Any], Any]  # cattrs calls it with the value and the type to make of it
@@ -46,8 +46,8 @@ def encode(value: object, *, root: str = "body", limit: int = MAX_BYTES) -> byte
         limit: How many bytes there may be.
 
     Raises:
-        InvalidRequestError: Something in it cannot be written (see :func:`~norce_order_async.wire.encode_json`), or
-            a date-time of a model has no time zone. The message begins with the path to it.
+        InvalidRequestError: Something in it cannot be written (see :func:`~norce_order_async.wire.json.encode_json`),
+            or a date-time of a model has no time zone. The message begins with the path to it.
     """
     try:
         return encode_json(value, limit=limit, default=_members)

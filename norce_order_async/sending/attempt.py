@@ -1,19 +1,14 @@
 """The innermost link: one attempt, timed and written down."""
 
 import asyncio
-import math
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Sequence
 from logging import DEBUG
 
 import attrs
 
-from norce_order_async.answers import not_the_api
-from norce_order_async.call import AttemptHook, Call
-from norce_order_async.clock import Clock
-from norce_order_async.errors import (
+from norce_order_async.core.call import AttemptHook, Call
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import (
     ClientStateError,
     DeadlineExceeded,
     InvalidRequestError,
@@ -21,19 +16,13 @@ from norce_order_async.errors import (
     NotTheApiError,
     TransportError,
 )
-from norce_order_async.http import Request, Response
-from norce_order_async.middleware.life import Life
-from norce_order_async.middleware.log import log_attempt, log_body, logger, run_hook
-from norce_order_async.outcome import Attempt
+from norce_order_async.core.http import Request, Response
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.retry_after import retry_after
+from norce_order_async.sending.lifecycle import Lifecycle
+from norce_order_async.sending.log import log_attempt, log_body, logger, run_hook
 from norce_order_async.transport import Transport
-
-_DELAY_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
-_HTTP_DATE = re.compile(
-    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
-    r"|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
-    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
-)
-"""The three forms of a date in HTTP: the usual one, RFC 850's, and asctime's."""
+from norce_order_async.wire.decoders import not_the_api
 
 _SAME_MOMENT = 0.002
 """Seconds by which an event loop's timer may be early."""
@@ -45,7 +34,7 @@ class AttemptSender:
 
     transport: Transport
     clock: Clock
-    life: Life
+    lifecycle: Lifecycle
     hooks: Sequence[AttemptHook] = ()
     _told_of_a_body: bool = attrs.field(default=False, init=False)
 
@@ -59,11 +48,11 @@ class AttemptSender:
             NotTheApiError: A 2xx came that the API did not give.
         """
         call = request.call
-        slots = self.life.here().slots
-        if not slots.take():
+        limiter = self.lifecycle.here().limiter
+        if not limiter.acquire_nowait():
             call.waiting = True
             try:
-                await slots.wait()
+                await limiter.acquire()
             finally:
                 call.waiting = False
         try:
@@ -96,7 +85,7 @@ class AttemptSender:
                 return Response(request, attempt.status or 0, truncated=True)
             raise failure  # out here, so that it leads to nobody else's frames
         finally:
-            slots.give()
+            limiter.release()
 
     def _note(self, response: Response, attempt: Attempt) -> None:
         """Write down what came.
@@ -158,32 +147,3 @@ def _says_enough(error: TransportError, call: Call) -> bool:
     """Whether a 2xx whose body was cut is the API's yes: nobody reads the body, and its head says that it is JSON."""
     kind = (error.content_type or "").partition(";")[0].strip().lower()
     return not call.reads_body and (kind == "application/json" or kind.endswith("+json"))
-
-
-def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """The seconds that ``Retry-After`` asks to wait: digits, or one of the three HTTP dates.
-
-    Digits may have a fraction, which is rounded up. A date is taken relative to the answer's own ``Date`` header,
-    without which the clock's time stands in. Anything else counts as absent.
-    """
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    if _DELAY_SECONDS.fullmatch(value.strip()):
-        seconds = float(value)
-        return float(math.ceil(seconds)) if math.isfinite(seconds) else seconds
-    at = _http_date(value)
-    if at is None:
-        return None
-    now = _http_date(headers.get("date", "")) or datetime.fromtimestamp(clock.wall(), UTC)
-    return max(0.0, (at - now).total_seconds())
-
-
-def _http_date(value: str) -> datetime | None:
-    if not _HTTP_DATE.fullmatch(value):
-        return None
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

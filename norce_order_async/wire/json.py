@@ -2,7 +2,7 @@
 
 The standard library cannot write a Decimal as a number, writes NaN or turns keys into text unless watched, and
 does not say where the bad value is. So the writer is our own; the reader is the standard library's. Where C code comes
-to the same, :mod:`norce_order_async.fastjson` has it do the work.
+to the same, :mod:`norce_order_async.wire.fastjson` has it do the work.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,9 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
 from typing import Never, Self, TypeAlias, cast
 
-from norce_order_async import fastjson
-from norce_order_async.fastjson import MAX_DEPTH
-from norce_order_async.kinds import kind_of, own
+from norce_order_async.core.kinds import kind_of, own
+from norce_order_async.wire import fastjson
+from norce_order_async.wire.fastjson import MAX_DEPTH
 
 JSON: TypeAlias = bool | int | float | Decimal | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 """Any JSON value. What was read holds int and Decimal; float is for those who write."""

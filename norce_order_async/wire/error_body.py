@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 import attrs
 
-from norce_order_async.wire import JSON, WireError, decode_json
+from norce_order_async.wire.json import JSON, WireError, decode_json
 
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 _MOST = 20

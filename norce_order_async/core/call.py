@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
-from norce_order_async.config import Timeout
-from norce_order_async.errors import CallError, NorceOrderError
-from norce_order_async.outcome import Attempt, OutcomeKind, outcome_of
-from norce_order_async.policy import RetryPolicy
+from norce_order_async.core.errors import CallError, NorceOrderError
+from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
+from norce_order_async.core.settings import Timeout
 
 
 class Repeat(StrEnum):
@@ -21,6 +21,31 @@ class Repeat(StrEnum):
     an order)."""
     NEVER = "never"
     """Never tried again."""
+
+
+@runtime_checkable
+class RetryRules(Protocol):
+    """When to try again, as :class:`RetryPolicy` has it; a Protocol, so that plain values need no tenacity."""
+
+    @property
+    def max_attempts(self) -> int:
+        """How many attempts a call has at most."""
+        ...
+
+    @property
+    def wait(self) -> Any:
+        """Tenacity's strategy for the seconds before the next attempt."""
+        ...
+
+    @property
+    def retry(self) -> Any:
+        """Tenacity's strategy for whether a failure is worth another attempt."""
+        ...
+
+    @property
+    def max_retry_after(self) -> float:
+        """Seconds; a server that asks to wait longer ends the call at once."""
+        ...
 
 
 @attrs.define(eq=False)
@@ -54,7 +79,7 @@ class Call:
     request_id: str
     started: float
     timeout: Timeout
-    retry: RetryPolicy | None
+    retry: RetryRules | None
     reads_body: bool = True
     changes: bool = True
     members: Set[str] | None = None

@@ -1,4 +1,4 @@
-"""JSON in C, for what comes to the same as in :mod:`norce_order_async.wire`; msgspec's where it is installed.
+"""JSON in C, for what comes to the same as in :mod:`norce_order_async.wire.json`; msgspec's where it is installed.
 
 Both functions give None for all else, errors included.
 """

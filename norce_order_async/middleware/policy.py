@@ -1,22 +1,17 @@
 """When a failed attempt is tried again, and after how long, in tenacity's terms."""
 
-import random
 from typing import Any
 
 import attrs
-from tenacity import RetryCallState, retry_if_exception, retry_if_result, wait_random_exponential
+from tenacity import RetryCallState, retry_if_exception, retry_if_result
 from tenacity.retry import RetryBaseT
 from tenacity.wait import WaitBaseT, wait_base
 
-from norce_order_async.checks import positive_count, positive_seconds
-from norce_order_async.errors import ConfigurationError, TransportError
-from norce_order_async.outcome import Attempt
-
-_LASTING = frozenset({501, 505, 506, 508, 510, 511})
-RETRYABLE_STATUSES = frozenset({408, 425, 429}) | (frozenset(range(500, 600)) - _LASTING)
-"""Statuses of failures that pass: the one definition for retries and for outages of a batch."""
-OVERLOAD_STATUSES = frozenset({429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
-"""Statuses that say that the server, or the gateway before it, has too much to do: what pace heeds."""
+from norce_order_async.core.back_off import back_off, spread
+from norce_order_async.core.checks import positive_count, positive_seconds
+from norce_order_async.core.errors import ConfigurationError, TransportError
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.statuses import RETRYABLE_STATUSES
 
 
 def _retryable_error(error: BaseException) -> bool:
@@ -36,11 +31,6 @@ def last_attempt(state: RetryCallState) -> Attempt:
     """The attempt that a strategy has to judge; the client gives each strategy its call as ``state.args[0]``."""
     attempt: Attempt = state.args[0].attempts[-1]
     return attempt
-
-
-def spread(asked: float) -> float:
-    """Seconds to add to what a server asked for, drawn at random so that its callers do not all come back at once."""
-    return random.random() * min(1.0, 0.1 * asked + 0.05)
 
 
 @attrs.frozen
@@ -64,8 +54,8 @@ class BackOff(wait_base):
         """Seconds to wait after the attempt that just failed."""
         attempt = last_attempt(retry_state)
         asked = attempt.retry_after
-        jitter = wait_random_exponential(self.throttled_base if attempt.throttled else self.base, self.maximum)
-        delay = jitter(retry_state)
+        base = self.throttled_base if attempt.throttled else self.base
+        delay = back_off(retry_state.attempt_number, base=base, most=self.maximum)
         if asked is None:
             return delay
         return max(delay, asked + spread(asked))

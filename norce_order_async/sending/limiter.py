@@ -1,10 +1,10 @@
-"""How many requests at once."""
+"""How many requests at once in one event loop."""
 
 import asyncio
 from collections import OrderedDict
 
 
-class Slots:
+class ConcurrencyLimiter:
     """Lets ``limit`` attempts at a time pass; the others wait in the order they came.
 
     The wait comes before the attempt's timer starts, so it is never mistaken for a slow server. A call's deadline
@@ -25,14 +25,14 @@ class Slots:
         """How many are passing now."""
         return self._limit - self._free
 
-    def take(self) -> bool:
+    def acquire_nowait(self) -> bool:
         """Take a slot if one is free; it has to be given back."""
         if not self._free:
             return False
         self._free -= 1
         return True
 
-    async def wait(self) -> None:
+    async def acquire(self) -> None:
         """Wait for a slot and take it."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = None
@@ -40,12 +40,12 @@ class Slots:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self.give()  # it came together with the cancellation
+                self.release()  # it came together with the cancellation
             else:
                 self._waiting.pop(turn, None)
             raise
 
-    def give(self) -> None:
+    def release(self) -> None:
         """Give a slot back; who waits longest gets it."""
         while self._waiting:
             turn, _ = self._waiting.popitem(last=False)
