@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from norce_order_async.auth.source import TokenSource
-from norce_order_async.core.call import AttemptHook, Call, CallHook
+from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
 from norce_order_async.core.checks import check_header_value, check_token
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import (
@@ -26,9 +26,9 @@ from norce_order_async.core.errors import (
     NorceOrderError,
 )
 from norce_order_async.core.http import Request, Response, merge_headers
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, check_retry
 from norce_order_async.core.outcome import OutcomeKind, outcome_of
-from norce_order_async.core.settings import UNSET, Environment, Timeout, Unset, as_timeout, check_base_url, check_retry
+from norce_order_async.core.settings import UNSET, Environment, Timeout, Unset, as_timeout, check_base_url
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.version import __version__
 from norce_order_async.environ import settings_from
@@ -58,7 +58,7 @@ class _Core:
 
     base_url: str
     timeout: Timeout
-    retry: RetryPolicy | None
+    retry: RetryRules | None
     transport: Transport
     clock: Clock
     once: Handler
@@ -150,7 +150,7 @@ class OrderClient:
         auth: TokenSource | str,
         transport: Transport | None = None,
         timeout: Timeout | float = Timeout(),  # noqa: B008 (frozen)
-        retry: RetryPolicy | Unset | None = UNSET,
+        retry: RetryRules | Unset | None = UNSET,
         call_middlewares: Sequence[Middleware] = (),
         attempt_middlewares: Sequence[Middleware] = (),
         limit: int = 100,
@@ -206,11 +206,14 @@ class OrderClient:
 
         ``NORCE_ENVIRONMENT`` (playground, stage, production) and ``NORCE_SLUG``, or ``NORCE_BASE_URL``;
         ``NORCE_MERCHANT``, ``NORCE_CHANNEL``, ``NORCE_ADAPTER_ID``; ``NORCE_TOKEN``, or ``NORCE_TOKEN_FILE`` with
-        the path of a file that holds the token.
+        the path of a file that holds the token; ``NORCE_PROXY``, the URL of an HTTP proxy, and ``NORCE_CA_FILE``, the
+        path of a PEM file with the authorities to trust instead of the system's. Neither touches a ``transport`` that
+        is given, and this machine's own addresses are reached without the proxy.
 
         Args:
             environ: Read instead of ``os.environ``.
-            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable.
+            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. And
+                ``proxy_from_env=True``: without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
 
         Raises:
             ConfigurationError: A setting is missing or wrong.
@@ -272,7 +275,7 @@ class OrderClient:
         return self._core.timeout
 
     @property
-    def retry(self) -> RetryPolicy | None:
+    def retry(self) -> RetryRules | None:
         """When it tries again; None is never."""
         return self._core.retry
 

@@ -22,10 +22,10 @@ from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import AuthError, ClientStateError, ConfigurationError, TransportError
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
 from norce_order_async.core.settings import Environment, Timeout, check_base_url
-from norce_order_async.sending.log import logger
 from norce_order_async.transport import Transport
 
 _LONGEST_PAUSE = 60.0  # seconds

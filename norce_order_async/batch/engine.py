@@ -21,9 +21,9 @@ from norce_order_async.core.back_off import spread
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.loops.per_loop import running_loop
-from norce_order_async.sending.log import logger
 
 GROUP = 128
 """So many changes are written to the journal at once, at most."""

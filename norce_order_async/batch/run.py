@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import attrs
 from tenacity import retry_all
@@ -16,7 +16,7 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.client import OrderClient
-from norce_order_async.core.call import Call
+from norce_order_async.core.call import Call, RetryRules
 from norce_order_async.core.errors import (
     CallError,
     ClientStateError,
@@ -133,11 +133,13 @@ class Batch(Engine):
         self._pace.observe(call, attempt)
 
 
-def _unless_throttled(policy: RetryPolicy | None) -> RetryPolicy | None:
+def _unless_throttled(policy: RetryRules | None) -> RetryRules | None:
     """The policy without throttled requests: those go back to the schedule, so that the next one has a place in it."""
     if policy is None:
         return None
-    return attrs.evolve(policy, retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled))
+    return attrs.evolve(
+        cast(RetryPolicy, policy), retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled)
+    )
 
 
 def _outcome_of(error: BaseException, item: Item) -> OutcomeKind:

@@ -230,6 +230,7 @@ async def _batch(
             "merchant": client.merchant,
             "channel": client.channel,
             "adapter_id": client.adapter_id,
+            "proxy_from_env": options.proxy_from_env,
             "timeout": timeout_from(options, Timeout.batch()),
         },
         concurrency=options.concurrency,

@@ -18,6 +18,8 @@ environment:
     --base-url     NORCE_BASE_URL        --adapter-id  NORCE_ADAPTER_ID
   The token comes from NORCE_TOKEN, or from the file that NORCE_TOKEN_FILE names. There is no flag for it: flags can
   be seen by every user of a machine.
+  NORCE_PROXY is the URL of an HTTP proxy, NORCE_CA_FILE a PEM file with the authorities to trust instead of the
+  system's. This machine's own addresses are reached without the proxy.
 """
 _EXIT_CODES = """\
 exit codes:
@@ -278,6 +280,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--merchant", help="sent as x-merchant")
     group.add_argument("--channel", help="sent as x-channel")
     group.add_argument("--adapter-id", metavar="ID", help="sent as x-adapterid: its hooks are not called")
+    group.add_argument(
+        "--proxy-from-env", action="store_true", help="without NORCE_PROXY, do as HTTPS_PROXY and NO_PROXY say"
+    )
     group.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="for each call, retries included")
     group.add_argument("--output", choices=("text", "json"), default="text", help="json is for programs")
 

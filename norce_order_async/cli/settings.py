@@ -7,7 +7,7 @@ from norce_order_async.client import OrderClient
 from norce_order_async.core.settings import Timeout
 from norce_order_async.middleware.policy import RetryPolicy
 
-SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id")
+SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "proxy_from_env")
 
 
 def client_from(options: argparse.Namespace, *, retry: RetryPolicy, timeout: Timeout, **more: Any) -> OrderClient:

@@ -26,7 +26,7 @@
             └── UnexpectedStatusError              any other
 
 All of them pickle, and ``type(error)(*error.args)`` rebuilds each, also when ``args`` went through JSON. None holds the
-token or a type of an HTTP library (other than as ``__cause__``).
+token or anything of an HTTP library.
 """
 
 import re

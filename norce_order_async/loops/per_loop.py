@@ -28,7 +28,8 @@ class PerLoop(Generic[T]):
     """Values that belong to one event loop each, and end with it.
 
     Args:
-        make: Makes the value for a loop that has none yet. It must not refer to the loop.
+        make: Makes the value for a loop that has none yet. It may refer to the loop while something runs there: what
+            a loop that was closed in the midst of that leaves is let go when the next loop gets a value.
     """
 
     __slots__ = ("_latest", "_make", "_values")
@@ -45,6 +46,9 @@ class PerLoop(Generic[T]):
             return latest[1]
         value = self._values.get(loop)
         if value is None:
+            for other, _ in self.items():
+                if other.is_closed():
+                    self._values.pop(other, None)
             value = self._values[loop] = self._make()
         self._latest = ref(loop), value
         return value
@@ -53,4 +57,4 @@ class PerLoop(Generic[T]):
         """Every loop that has a value, with it."""
         # From a list of references, made at once: another thread may add a loop meanwhile.
         loops = [loop for reference in self._values.keyrefs() if (loop := reference()) is not None]
-        return [(loop, self._values[loop]) for loop in loops]
+        return [(loop, value) for loop in loops if (value := self._values.get(loop)) is not None]

@@ -45,12 +45,18 @@ class TimeLimit:
     ) -> None:
         self._all.running.discard(self)
         if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise self.error() from None
+            failure = self.error()
+            try:
+                raise failure
+            finally:
+                # Raising it notes the cancellation, whose frames hold what ran inside: requests, with their tokens.
+                failure.__context__ = None
 
     def expire(self) -> None:
-        """Cancel what runs inside."""
-        self._expired = True
-        self._task.cancel()
+        """Cancel what runs inside; twice is fine, and so is a loop that was closed meanwhile."""
+        if not self._expired and not self._task.get_loop().is_closed():
+            self._expired = True
+            self._task.cancel()
 
     def error(self) -> Exception:
         """What to raise when the limit was reached."""

@@ -3,12 +3,11 @@
 import attrs
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt
 
-from norce_order_async.core.call import Call, Repeat
+from norce_order_async.core.call import Call, Repeat, RetryRules
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.middleware import Handler
-from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.sending.budget import RetryBudget
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_give_up, log_retry
@@ -67,7 +66,7 @@ class Retry:
         finally:
             del last, state  # an error's traceback holds this frame, so this frame must not hold the error
 
-    def _delay(self, call: Call, policy: RetryPolicy, state: RetryCallState) -> float | None:
+    def _delay(self, call: Call, policy: RetryRules, state: RetryCallState) -> float | None:
         """Seconds to wait before the next attempt; None when there is to be none."""
         if not policy.retry(state):
             return None

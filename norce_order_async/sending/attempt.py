@@ -17,10 +17,11 @@ from norce_order_async.core.errors import (
     TransportError,
 )
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.log import log_attempt, log_body, logger, run_hook
+from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.decoders import not_the_api
 

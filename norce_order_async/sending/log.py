@@ -7,11 +7,10 @@ from typing import TypeVar
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.http import Response
+from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
 
 H = TypeVar("H")
-logger = logging.getLogger("norce_order_async")
-logger.addHandler(logging.NullHandler())
 
 
 def log_attempt(call: Call, attempt: Attempt) -> None:

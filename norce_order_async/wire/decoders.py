@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from norce_order_async.core.errors import DecodeError, NotTheApiError, StatusError, excerpt
+from norce_order_async.core.errors import DecodeError, NotTheApiError, StatusError, excerpt, printable
 from norce_order_async.core.http import Response
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import members_of, structure
@@ -63,7 +63,16 @@ def json_body(response: Response) -> JSON:
     try:
         return decode_json(response.body)
     except ValueError as error:
-        raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
+        reason = packed(response) or str(error)
+        raise DecodeError(f"the answer's body cannot be read: {reason}", response.body) from error
+
+
+def packed(response: Response) -> str | None:
+    """What is said of a body whose encoding nobody asked for and no transport has undone; None for any other."""
+    coding = response.headers.get("content-encoding", "")
+    if coding.lower() in ("", "identity"):
+        coding = "gzip" if response.body.startswith(b"\x1f\x8b") else ""
+    return f"its encoding is {printable(coding[:40])}, which nobody asked for" if coding else None
 
 
 @attrs.frozen
@@ -129,7 +138,8 @@ def status_error(response: Response) -> StatusError:
     """The error that stands for an answer which is not a 2xx."""
     content_type = response.headers.get("content-type", "")
     known = read_error(response.body, content_type) or ErrorBody()
+    text = packed(response) or decoded(response.body, content_type)
     return StatusError.class_for(response.status)(
         response.status, headers=dict(response.headers), body=response.body, code=known.code,
-        message=known.message, text=None if known.code or known.message else decoded(response.body, content_type),
+        message=known.message, text=None if known.code or known.message else text,
     )  # fmt: skip

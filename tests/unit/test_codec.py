@@ -17,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import scripted
 
-from norce_order_async import create_order, models
+import norce_order_async
+from norce_order_async import create_order
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire import models
 from norce_order_async.wire.codec import encode, structure, unstructure
 from norce_order_async.wire.json import JSON, WireError, decode_json
 from norce_order_async.wire.models import (
@@ -47,9 +49,8 @@ from norce_order_async.wire.models import (
     Upsell,
 )
 
-SCHEMAS: dict[str, dict[str, Any]] = json.loads(
-    (Path(models.__file__).parent / "testing" / "contract.json").read_text(encoding="utf-8")
-)["schemas"]
+CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
+SCHEMAS: dict[str, dict[str, Any]] = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))["schemas"]
 OBJECTS = sorted(name for name, schema in SCHEMAS.items() if "properties" in schema)
 
 

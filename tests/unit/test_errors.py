@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import errors
+from norce_order_async.core import errors
 from norce_order_async.core.errors import (
     AuthError,
     ClientClosedError,
