@@ -64,8 +64,6 @@ SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
 }  # fmt: skip
 """Whether this aiohttp makes its answers in the way that is known here. Another one sends bodies in its own way."""
-_TURNS = 5
-"""Turns of the event loop after which a call that was connecting has ended."""
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
 """The methods that aiohttp does not send again by itself, because they are not idempotent."""
 
