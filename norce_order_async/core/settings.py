@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from norce_order_async.core.checks import positive_seconds
+from norce_order_async.core.checks import check_header_value, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 
@@ -112,3 +112,38 @@ def as_timeout(value: Timeout | float) -> Timeout:
         ConfigurationError: It is neither, or not above zero.
     """
     return value if isinstance(value, Timeout) else Timeout(total=value)
+
+
+def api_address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> str:
+    """The API's address, from ``base_url`` or else from environment and slug.
+
+    Raises:
+        ConfigurationError: It is given in both ways, or in none, or is wrong.
+    """
+    if base_url is not None:
+        if environment is not None or slug is not None:
+            raise ConfigurationError("give either base_url, or environment and slug, not both")
+        return check_base_url(base_url, allow_http=allow_http)
+    if environment is None or slug is None:
+        raise ConfigurationError(
+            "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
+        )
+    try:
+        return Environment(environment).base_url(slug)
+    except ValueError as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        known = ", ".join(Environment)
+        raise ConfigurationError(f"environment {environment!r} is none of {known}") from None
+
+
+def client_header(name: str, value: object) -> str:
+    """Return ``value`` if it can stand in a header of every request of a client.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    try:
+        return check_header_value(name, value)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(str(error)) from None

@@ -100,4 +100,7 @@ class Retry:
 def _end(last: Response | TransportError) -> Response:
     if isinstance(last, Response):
         return last
-    raise last
+    try:
+        raise last
+    finally:
+        del last  # it would refer to itself through this frame

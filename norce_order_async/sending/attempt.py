@@ -73,6 +73,7 @@ class AttemptSender:
             except BaseException as error:
                 failure = self._failed(error, attempt, call)
                 if failure is error:
+                    del failure  # it would refer to itself through this frame
                     raise
             finally:
                 attempt.elapsed = self.clock.monotonic() - start
@@ -84,7 +85,10 @@ class AttemptSender:
                     run_hook(call.on_attempt, call, attempt)
             if failure is None:
                 return Response(request, attempt.status or 0, truncated=True)
-            raise failure  # out here, so that it leads to nobody else's frames
+            try:
+                raise failure  # out here, so that it leads to nobody else's frames
+            finally:
+                del failure
         finally:
             limiter.release()
 
@@ -99,7 +103,10 @@ class AttemptSender:
             attempt.retry_after = retry_after(response.headers, self.clock)
         elif response.body:
             if (foreign := not_the_api(response)) is not None:
-                raise foreign
+                try:
+                    raise foreign
+                finally:
+                    del foreign
             if not (response.request.call.reads_body or self._told_of_a_body):
                 self._told_of_a_body = True
                 log_body(response)

@@ -12,7 +12,9 @@ from norce_order_async.core.checks import check_id
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import own
+from norce_order_async.core.outcome import OutcomeKind, outcome_of
 from norce_order_async.wire.decoders import expected_members, receipt
+from norce_order_async.wire.error_body import read_error
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -59,12 +61,22 @@ class Operation(Generic[T]):
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
         object.__setattr__(self, "_names", frozenset(rest[::2]))
 
-    def says_gone(self, code: str | None) -> bool:
-        """Whether a 404 of the API with this code says that what a DELETE takes away is not there.
+    def success(self, response: Response) -> OutcomeKind | None:
+        """In what success a call ends with this answer; None if it is none.
 
-        ``order-not-found`` names the order: that tells nothing of what is in it.
+        A DELETE that finds nothing after an ambiguous attempt is one. But ``order-not-found`` names the order: that
+        tells nothing of what is in it.
         """
-        return self.method == "DELETE" and (code != "order-not-found" or self.path.endswith("/{order_id}"))
+        if response.ok:
+            return OutcomeKind.ACCEPTED if response.status == 202 else OutcomeKind.APPLIED
+        call = response.request.call
+        if response.status != 404 or self.method != "DELETE":
+            return None
+        known = read_error(response.body, response.headers.get("content-type", ""))
+        if known is None or (known.code == "order-not-found" and not self.path.endswith("/{order_id}")):
+            return None
+        ambiguous = outcome_of(call.attempts, redelivered=call.redelivered) is OutcomeKind.UNKNOWN
+        return OutcomeKind.APPLIED_INFERRED if ambiguous else None
 
     def target(self, ids: Mapping[str, str], query: Mapping[str, QueryValue | None] | None = None) -> str:
         """The path and query with these ids and parameters in them, percent-encoded.
