@@ -17,7 +17,7 @@ _EXPORTS = {
     "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
     "batch.engine": "Progress",
     "batch.files": "Entry read_changes",
-    "batch.html": "write_html",
+    "batch.page.page": "write_html",
     "batch.inputs": "Input InputFile",
     "batch.journal": "Journal JournalReader Run Sample",
     "batch.outcomes": "Outcome",

@@ -163,7 +163,7 @@ def _write_reports(options: argparse.Namespace, journal: JournalReader) -> list[
         except ConfigurationError as error:
             problems.append(error)
     if options.html is not None:
-        from norce_order_async.batch.html import write_html
+        from norce_order_async.batch.page.page import write_html
 
         try:
             write_html(journal, Path(options.html))

@@ -55,7 +55,7 @@ def batch_report(options: argparse.Namespace) -> int:
         elif options.only is not None:
             raise InvalidRequestError("--html shows the whole batch: it does not go with --only")
         else:
-            from norce_order_async.batch.html import write_html
+            from norce_order_async.batch.page.page import write_html
 
             _check_page(Path(options.html), Path(options.journal))
             write_html(journal, Path(options.html))

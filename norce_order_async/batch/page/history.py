@@ -9,8 +9,8 @@ from pathlib import Path
 
 import attrs
 
-from norce_order_async.batch.charts import nice_step
 from norce_order_async.batch.journal import Journal, JournalReader, Run, Sample
+from norce_order_async.batch.page.charts import nice_step
 from norce_order_async.batch.report import Row, Summary
 from norce_order_async.core.errors import ConfigurationError
 
@@ -152,7 +152,7 @@ class Latencies:
 
 
 @attrs.define(kw_only=True)
-class Story:
+class BatchHistory:
     """What there is to show of a batch.
 
     Attributes:
@@ -212,7 +212,7 @@ class Story:
         return "; ".join(parts)
 
 
-def read_story(journal: Journal | JournalReader) -> Story:
+def read_history(journal: Journal | JournalReader) -> BatchHistory:
     """Read a journal once, from its first change to its last.
 
     Raises:
@@ -225,7 +225,7 @@ def read_story(journal: Journal | JournalReader) -> Story:
     files, summary = journal.inputs, journal.summary()
     known = [file.changes for file in files if file.changes is not None]
     begun = summary.total + summary.in_flight
-    story = Story(
+    story = BatchHistory(
         journal=journal.path,
         made=made,
         files=tuple(file.name for file in files),
