@@ -30,7 +30,7 @@ from norce_order_async import (
     Receipt,
     Shipping,
 )
-from norce_order_async.table import ROWS
+from norce_order_async.wire.table import ROWS
 
 ORDER = "/api/v0/checkout/orders/o_1"
 PRICE = Price(including_vat=Decimal("50.00"), excluding_vat=Decimal("40.00"))

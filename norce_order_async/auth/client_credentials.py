@@ -16,16 +16,16 @@ import attrs
 from norce_order_async.auth.shared import SharedTask
 from norce_order_async.auth.source import Secretive
 from norce_order_async.auth.token_endpoint import AuthMethod, Form, NoToken, read_grant
-from norce_order_async.call import Call, Repeat
-from norce_order_async.checks import positive_seconds
-from norce_order_async.clock import Clock, SystemClock
-from norce_order_async.config import Environment, Timeout, check_base_url
-from norce_order_async.errors import AuthError, ClientStateError, ConfigurationError, TransportError
-from norce_order_async.http import Request, Response
-from norce_order_async.middleware.attempt import retry_after
-from norce_order_async.middleware.log import logger
-from norce_order_async.outcome import Attempt
-from norce_order_async.policy import spread
+from norce_order_async.core.back_off import back_off, spread
+from norce_order_async.core.call import Call, Repeat
+from norce_order_async.core.checks import positive_seconds
+from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.errors import AuthError, ClientStateError, ConfigurationError, TransportError
+from norce_order_async.core.http import Request, Response
+from norce_order_async.core.logger import logger
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.retry_after import retry_after
+from norce_order_async.core.settings import Environment, Timeout, check_base_url
 from norce_order_async.transport import Transport
 
 _LONGEST_PAUSE = 60.0  # seconds
@@ -281,7 +281,7 @@ class ClientCredentials(Secretive):
         self._problem = failure.problem
         pause = _LONGEST_PAUSE
         if not failure.lasting:
-            pause = random.uniform(0.5, 1.0) * min(_LONGEST_PAUSE, 2.0 ** min(self._failures, 6))
+            pause = back_off(self._failures, base=2.0, most=_LONGEST_PAUSE, least=0.5)
         asked = failure.asked
         if failure.throttled and asked is None:
             asked = self.min_interval

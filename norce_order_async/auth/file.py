@@ -9,10 +9,10 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.auth.source import Secretive
-from norce_order_async.checks import check_token
-from norce_order_async.clock import Clock, SystemClock
-from norce_order_async.errors import ConfigurationError
-from norce_order_async.middleware.log import logger
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.logger import logger
 
 _LARGEST = 64 * 1024  # bytes
 _LOOK = 1.0

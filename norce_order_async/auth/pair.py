@@ -5,9 +5,9 @@ import math
 import attrs
 
 from norce_order_async.auth.source import Secretive
-from norce_order_async.checks import check_token
-from norce_order_async.clock import Clock, SystemClock
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.errors import ConfigurationError
 
 _PAUSE = 60.0  # seconds
 

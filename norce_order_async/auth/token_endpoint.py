@@ -10,11 +10,11 @@ from urllib.parse import quote_plus, urlencode
 
 import attrs
 
-from norce_order_async.checks import check_token
-from norce_order_async.errors import ConfigurationError, printable
-from norce_order_async.http import Response
-from norce_order_async.policy import RETRYABLE_STATUSES
-from norce_order_async.wire import WireError, decode_json
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.errors import ConfigurationError, printable
+from norce_order_async.core.http import Response
+from norce_order_async.core.statuses import RETRYABLE_STATUSES
+from norce_order_async.wire.json import WireError, decode_json
 
 AuthMethod = Literal["client_secret_post", "client_secret_basic"]
 """How a client shows its secret: in the form, or by HTTP Basic. The names are those of RFC 7591."""

@@ -11,7 +11,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import Entry
-from norce_order_async.kinds import kind_of
+from norce_order_async.core.kinds import kind_of
 
 Changes = Iterable[Change | Entry] | AsyncIterable[Change | Entry]
 """What a batch makes: changes, or the entries of a file."""

@@ -7,15 +7,15 @@ from typing import Any, ClassVar, cast
 
 import attrs
 
-from norce_order_async.answers import Receipt
-from norce_order_async.checks import check_header_value, check_id
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
+from norce_order_async.core.checks import check_header_value, check_id
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import own
+from norce_order_async.core.options import CallOptions
 from norce_order_async.endpoints.attributes import patch_attributes
 from norce_order_async.endpoints.consents import delete_consent, patch_consent
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.kinds import own
-from norce_order_async.wire import JSON
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.json import JSON
 
 
 def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:

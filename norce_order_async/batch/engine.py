@@ -17,17 +17,13 @@ from norce_order_async.batch.outage import Outage, passes, throttled
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.batch.schedule import Schedule
-from norce_order_async.checks import check_count
-from norce_order_async.clock import Clock
-from norce_order_async.errors import (
-    CallError,
-    ClientStateError,
-    ConfigurationError,
-)
-from norce_order_async.middleware.log import logger
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.perloop import running_loop
-from norce_order_async.policy import spread
+from norce_order_async.core.back_off import spread
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.logger import logger
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.loops.per_loop import running_loop
 
 GROUP = 128
 """So many changes are written to the journal at once, at most."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, TextIO, cast
 import attrs
 
 from norce_order_async.batch.changes import Change, parse_change
-from norce_order_async.errors import ConfigurationError, InvalidRequestError, printable
-from norce_order_async.strict import decode_unique
-from norce_order_async.wire import JSON
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.strict import decode_unique
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -18,10 +18,10 @@ from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.items import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import Problem, Row, Summary, encode_record, source_record
-from norce_order_async.codec import encode_shown
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON, decode_json
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import encode_shown
+from norce_order_async.wire.json import JSON, decode_json
 
 MAX_MESSAGE = 1_000
 """Characters of an error's text that are kept."""

@@ -16,10 +16,10 @@ import attrs
 
 from norce_order_async.batch.files import Format, format_of
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.codec import encode_shown
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import encode_shown
+from norce_order_async.wire.json import JSON
 
 _TEXTS = ("op", "order_id", "consent_id", "merchant", "channel")
 _NOTES = (

@@ -58,7 +58,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     from norce_order_async.cli.parser import build_parser
 
     options = build_parser().parse_args(arguments)
-    from norce_order_async.errors import NorceOrderError
+    from norce_order_async.core.errors import NorceOrderError
 
     module, _, function = options.run.partition(":")
     try:

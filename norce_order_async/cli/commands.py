@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from norce_order_async.answers import Receipt
 from norce_order_async.cli.settings import client_from
 from norce_order_async.client import OrderClient
-from norce_order_async.codec import encode_shown
-from norce_order_async.config import Timeout
+from norce_order_async.core.errors import InvalidRequestError, printable
+from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.attributes import patch_attributes
 from norce_order_async.endpoints.consents import delete_consent, patch_consent
 from norce_order_async.endpoints.orders import get_order
-from norce_order_async.errors import InvalidRequestError, printable
-from norce_order_async.models import Order
-from norce_order_async.policy import RetryPolicy
-from norce_order_async.strict import decode_unique
-from norce_order_async.wire import JSON
+from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.wire.codec import encode_shown
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.models import Order
+from norce_order_async.wire.strict import decode_unique
 
 
 def order_get(options: argparse.Namespace) -> int:

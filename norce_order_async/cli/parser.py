@@ -5,10 +5,10 @@ from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from norce_order_async import __version__
+from norce_order_async.core.version import __version__
 
 if TYPE_CHECKING:
-    from norce_order_async.outcome import OutcomeKind
+    from norce_order_async.core.outcome import OutcomeKind
 
 _SETTINGS = """\
 environment:
@@ -305,7 +305,7 @@ def _number(text: str) -> float:
 
 
 def _outcomes(text: str) -> "frozenset[OutcomeKind]":
-    from norce_order_async.outcome import OutcomeKind
+    from norce_order_async.core.outcome import OutcomeKind
 
     failed = {kind for kind in OutcomeKind if kind.failed}
     kinds: set[OutcomeKind] = set()
@@ -337,7 +337,7 @@ def _seconds(text: str) -> float:
 
 
 def _fault_text(text: str) -> str:
-    from norce_order_async.errors import ConfigurationError
+    from norce_order_async.core.errors import ConfigurationError
     from norce_order_async.testing.faults import Fault
 
     try:

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from norce_order_async.answers import Receipt
-from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.codec import encode
-from norce_order_async.config import CallOptions
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.kinds import kind_of
-from norce_order_async.operations import Operation
-from norce_order_async.wire import JSON
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.codec import encode
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.operation import Operation
 
 PATCH_ATTRIBUTES: Operation[Receipt] = OPERATIONS["PatchCheckoutOrderAttributes"]
 

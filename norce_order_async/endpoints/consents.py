@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from json.encoder import encode_basestring
 
-from norce_order_async.answers import Receipt
-from norce_order_async.bodies import body_of
-from norce_order_async.catalog import OPERATIONS
-from norce_order_async.checks import check_bool, check_id
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.kinds import kind_of
-from norce_order_async.models import Consent
-from norce_order_async.operations import Operation, segment
+from norce_order_async.core.checks import check_bool, check_id
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.bodies import body_of
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.models import Consent
+from norce_order_async.wire.operation import Operation, segment
 
 CREATE_CONSENT: Operation[Receipt] = OPERATIONS["CreateCheckoutOrderConsent"]
 PATCH_CONSENTS: Operation[Receipt] = OPERATIONS["PatchCheckoutOrderConsents"]

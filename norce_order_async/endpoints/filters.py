@@ -5,9 +5,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypedDict
 
-from norce_order_async import arguments
-from norce_order_async.models import OrderListOrderBy, OrderListOrderByDirection, OrderStatus
-from norce_order_async.operations import QueryValue
+from norce_order_async.wire import arguments
+from norce_order_async.wire.models import OrderListOrderBy, OrderListOrderByDirection, OrderStatus
+from norce_order_async.wire.operation import QueryValue
 
 
 class OrderFilters(TypedDict, total=False):

@@ -1,12 +1,12 @@
 """Notifications of an order: calls that are made after a change is stored."""
 
-from norce_order_async.answers import Receipt
-from norce_order_async.bodies import body_of
-from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.models import Notification
-from norce_order_async.operations import Operation
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.bodies import body_of
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.models import Notification
+from norce_order_async.wire.operation import Operation
 
 CREATE_NOTIFICATION: Operation[Receipt] = OPERATIONS["CreateCheckoutOrderNotification"]
 DELETE_NOTIFICATION: Operation[Receipt] = OPERATIONS["DeleteCheckoutOrderNotification"]

@@ -2,14 +2,14 @@
 
 from typing import Unpack
 
-from norce_order_async.answers import Receipt
-from norce_order_async.bodies import body_of
-from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
+from norce_order_async.core.options import CallOptions
 from norce_order_async.endpoints.filters import OrderFilters, query_of
-from norce_order_async.models import Order, OrderPaginationSet
-from norce_order_async.operations import Operation
+from norce_order_async.wire.bodies import body_of
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.models import Order, OrderPaginationSet
+from norce_order_async.wire.operation import Operation
 
 LIST_ORDERS: Operation[OrderPaginationSet] = OPERATIONS["GetCheckoutOrders"]
 CREATE_ORDER: Operation[str] = OPERATIONS["CreateCheckoutOrder"]

@@ -1,11 +1,11 @@
 """Payments of an order. :mod:`norce_order_async.endpoints.transactions` has what hangs on them."""
 
-from norce_order_async.bodies import body_of
-from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.models import Payment
-from norce_order_async.operations import Operation
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.bodies import body_of
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.models import Payment
+from norce_order_async.wire.operation import Operation
 
 LIST_PAYMENTS: Operation[list[Payment]] = OPERATIONS["GetOrderPayments"]
 CREATE_PAYMENT: Operation[str] = OPERATIONS["CreateOrderPayment"]

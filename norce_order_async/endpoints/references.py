@@ -1,11 +1,11 @@
 """The reference of an order: its id elsewhere."""
 
-from norce_order_async import arguments
-from norce_order_async.answers import Receipt
-from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.operations import Operation
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire import arguments
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.operation import Operation
 
 UPDATE_REFERENCE: Operation[Receipt] = OPERATIONS["UpdateCheckoutOrderReference"]
 

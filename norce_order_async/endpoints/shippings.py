@@ -1,11 +1,11 @@
 """Shippings of an order."""
 
-from norce_order_async.bodies import body_of
-from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.models import Shipping
-from norce_order_async.operations import Operation
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.bodies import body_of
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.models import Shipping
+from norce_order_async.wire.operation import Operation
 
 LIST_SHIPPINGS: Operation[list[Shipping]] = OPERATIONS["GetOrderShippings"]
 CREATE_SHIPPING: Operation[str] = OPERATIONS["CreateOrderShipping"]

@@ -1,13 +1,13 @@
 """The state of an order."""
 
-from norce_order_async import arguments
-from norce_order_async.answers import Receipt
-from norce_order_async.bodies import body_of
-from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.models import OrderStatus, State
-from norce_order_async.operations import Operation
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire import arguments
+from norce_order_async.wire.bodies import body_of
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.models import OrderStatus, State
+from norce_order_async.wire.operation import Operation
 
 UPDATE_STATE: Operation[Receipt] = OPERATIONS["UpdateCheckoutOrderState"]
 

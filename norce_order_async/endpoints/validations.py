@@ -1,12 +1,12 @@
 """Validating an order, and the callbacks that are asked then."""
 
-from norce_order_async.answers import Receipt
-from norce_order_async.bodies import body_of
-from norce_order_async.catalog import OPERATIONS
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.models import Callback
-from norce_order_async.operations import Operation
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.bodies import body_of
+from norce_order_async.wire.catalog import OPERATIONS
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.models import Callback
+from norce_order_async.wire.operation import Operation
 
 CREATE_VALIDATION: Operation[Receipt] = OPERATIONS["CreateCheckoutOrderValidation"]
 UPDATE_VALIDATION: Operation[Receipt] = OPERATIONS["UpdateCheckoutOrderValidation"]

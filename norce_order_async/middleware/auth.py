@@ -5,11 +5,11 @@ import asyncio
 import attrs
 
 from norce_order_async.auth.source import TokenSource
-from norce_order_async.checks import check_token
-from norce_order_async.errors import AuthError, CallError, ClientStateError, ConfigurationError, NorceOrderError
-from norce_order_async.http import Request, Response
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.errors import AuthError, CallError, ClientStateError, ConfigurationError, NorceOrderError
+from norce_order_async.core.http import Request, Response
 from norce_order_async.middleware import Handler
-from norce_order_async.middleware.life import Life
+from norce_order_async.sending.lifecycle import Lifecycle
 
 _SCHEME = "Bearer "
 
@@ -27,7 +27,7 @@ class Auth:
     """
 
     source: TokenSource = attrs.field(repr=False)
-    life: Life = attrs.field(repr=False)
+    life: Lifecycle = attrs.field(repr=False)
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
         """Send with the current token, and once more with a fresh one if that was refused.

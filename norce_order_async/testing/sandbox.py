@@ -46,13 +46,13 @@ from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
-from norce_order_async.checks import check_token
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.contract import ContractOperation, load_contract
 from norce_order_async.testing.exchange import Answer, Arrival, Received
 from norce_order_async.testing.faults import Fault, FaultKind, Faults
 from norce_order_async.testing.handlers import HANDLERS, Ask, Refused, Store, WireOrder
-from norce_order_async.wire import JSON, WireError, decode_json, encode_json
+from norce_order_async.wire.json import JSON, WireError, decode_json, encode_json
 
 if TYPE_CHECKING:
     from norce_order_async.client import OrderClient

@@ -8,7 +8,7 @@ from typing import Self
 
 from aiohttp import web
 
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.exchange import Answer
 from norce_order_async.testing.faults import FaultKind
 from norce_order_async.testing.sandbox import MAX_BODY, Sandbox

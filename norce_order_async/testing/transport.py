@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from norce_order_async.checks import check_count
-from norce_order_async.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
-from norce_order_async.http import Request, Response
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
+from norce_order_async.core.http import Request, Response
 from norce_order_async.testing.faults import FaultKind
 from norce_order_async.testing.sandbox import Sandbox
 from norce_order_async.transport import Transport

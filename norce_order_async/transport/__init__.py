@@ -4,7 +4,7 @@ import abc
 from types import TracebackType
 from typing import Self
 
-from norce_order_async.http import Request, Response
+from norce_order_async.core.http import Request, Response
 
 
 class Transport(abc.ABC):

@@ -21,9 +21,9 @@ from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from norce_order_async.call import Call
-from norce_order_async.checks import positive_count, positive_seconds, unsendable
-from norce_order_async.errors import (
+from norce_order_async.core.call import Call
+from norce_order_async.core.checks import positive_count, positive_seconds, unsendable
+from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
     ConnectError,
@@ -36,8 +36,8 @@ from norce_order_async.errors import (
     TransportError,
     bare,
 )
-from norce_order_async.http import Request, Response
-from norce_order_async.timelimit import TimeLimit
+from norce_order_async.core.http import Request, Response
+from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport import Transport
 from norce_order_async.transport.aiohttp_names import AiohttpResolver
 from norce_order_async.transport.alerts import refused_certificate
@@ -64,8 +64,6 @@ SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
 }  # fmt: skip
 """Whether this aiohttp makes its answers in the way that is known here. Another one sends bodies in its own way."""
-_TURNS = 5
-"""Turns of the event loop after which a call that was connecting has ended."""
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
 """The methods that aiohttp does not send again by itself, because they are not idempotent."""
 

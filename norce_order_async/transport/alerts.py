@@ -2,7 +2,7 @@
 
 import ssl
 
-from norce_order_async.errors import TLSError
+from norce_order_async.core.errors import TLSError
 
 _WORDS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
 

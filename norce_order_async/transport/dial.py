@@ -12,7 +12,7 @@ import attrs
 from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 from yarl import URL
 
-from norce_order_async.errors import ConfigurationError, ProxyError, printable
+from norce_order_async.core.errors import ConfigurationError, ProxyError, printable
 from norce_order_async.transport.pools import forget_frames
 from norce_order_async.transport.resolver import Resolver
 

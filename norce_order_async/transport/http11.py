@@ -5,8 +5,8 @@ import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from norce_order_async.errors import ConnectionLost, TransportError
-from norce_order_async.http import Request, Response
+from norce_order_async.core.errors import ConnectionLost, TransportError
+from norce_order_async.core.http import Request, Response
 from norce_order_async.transport.alerts import refused_certificate
 from norce_order_async.transport.pools import watch
 from norce_order_async.transport.response import (

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import attrs
 
-from norce_order_async.checks import positive_count, positive_seconds, unsendable
-from norce_order_async.errors import (
+from norce_order_async.core.checks import positive_count, positive_seconds, unsendable
+from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
     ConnectError,
@@ -20,8 +20,8 @@ from norce_order_async.errors import (
     TransportError,
     bare,
 )
-from norce_order_async.http import Request, Response
-from norce_order_async.timelimit import TimeLimit
+from norce_order_async.core.http import Request, Response
+from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport import Transport, http11
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.http11 import Connection

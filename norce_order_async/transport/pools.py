@@ -10,7 +10,7 @@ from random import uniform
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
-from norce_order_async.errors import ClientStateError
+from norce_order_async.core.errors import ClientStateError
 
 _OTHER_LOOPS = 1.0  # seconds
 _owners = WeakKeyDictionary[asyncio.AbstractEventLoop, int]()

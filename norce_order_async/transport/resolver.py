@@ -11,9 +11,9 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.checks import positive_seconds
-from norce_order_async.errors import bare
-from norce_order_async.perloop import PerLoop
+from norce_order_async.core.checks import positive_seconds
+from norce_order_async.core.errors import bare
+from norce_order_async.loops.per_loop import PerLoop
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]
 """One address of a host, as ``socket.getaddrinfo`` gives it."""

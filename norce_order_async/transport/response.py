@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from norce_order_async.http import AnswerHeaders, Request, Response
+from norce_order_async.core.http import AnswerHeaders, Request, Response
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of an answer's body that are read by default: far more than several requests can put into an order."""

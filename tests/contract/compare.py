@@ -7,8 +7,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import norce_order_async
-from norce_order_async import models, schemas, table
 from norce_order_async.endpoints import filters
+from norce_order_async.wire import models, schemas, table
 
 PACKAGE = Path(norce_order_async.__file__).parent
 FREE = {"type": "object", "additionalProperties": True}

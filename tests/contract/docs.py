@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from norce_order_async.table import ROWS, Row
+from norce_order_async.wire.table import ROWS, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 BEGIN, END = "<!-- operations: begin -->\n", "<!-- operations: end -->\n"

@@ -17,10 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import scripted
 
-from norce_order_async import create_order, models
-from norce_order_async.codec import encode, structure, unstructure
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.models import (
+import norce_order_async
+from norce_order_async import create_order
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire import models
+from norce_order_async.wire.codec import encode, structure, unstructure
+from norce_order_async.wire.json import JSON, WireError, decode_json
+from norce_order_async.wire.models import (
     NOT_SET,
     Address,
     Cart,
@@ -45,11 +48,9 @@ from norce_order_async.models import (
     State,
     Upsell,
 )
-from norce_order_async.wire import JSON, WireError, decode_json
 
-SCHEMAS: dict[str, dict[str, Any]] = json.loads(
-    (Path(models.__file__).parent / "testing" / "contract.json").read_text(encoding="utf-8")
-)["schemas"]
+CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
+SCHEMAS: dict[str, dict[str, Any]] = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))["schemas"]
 OBJECTS = sorted(name for name, schema in SCHEMAS.items() if "properties" in schema)
 
 

@@ -42,7 +42,7 @@ from norce_order_async import (
     list_orders,
     update_payment,
 )
-from norce_order_async.table import ROWS
+from norce_order_async.wire.table import ROWS
 
 pytestmark = pytest.mark.asyncio
 every_function = pytest.mark.parametrize("given", CALLS, ids=lambda given: given.name)

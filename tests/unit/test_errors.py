@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import errors
-from norce_order_async.errors import (
+from norce_order_async.core import errors
+from norce_order_async.core.errors import (
     AuthError,
     ClientClosedError,
     ConfigurationError,
@@ -25,7 +25,7 @@ from norce_order_async.errors import (
     StatusError,
     TransportError,
 )
-from norce_order_async.outcome import Attempt, OutcomeKind
+from norce_order_async.core.outcome import Attempt, OutcomeKind
 
 
 def account(error: Any) -> Any:

@@ -19,10 +19,10 @@ import pytest
 
 from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change, parse_change
-from norce_order_async.batch.html import html_report
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import MAX_MESSAGE, Journal, JournalReader, Mark, State
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.page.page import html_report
 from norce_order_async.batch.report import report_record
 
 INPUTS = [InputFile("changes.jsonl", "ab" * 32, 3)]

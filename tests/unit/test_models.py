@@ -14,12 +14,14 @@ from typing import Any
 import attrs
 import pytest
 
-from norce_order_async import models
+import norce_order_async
 from norce_order_async.cli.commands import order_text
-from norce_order_async.codec import structure
-from norce_order_async.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring
+from norce_order_async.wire import models
+from norce_order_async.wire.codec import structure
+from norce_order_async.wire.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring
 
-CONTRACT = json.loads((Path(models.__file__).parent / "testing" / "contract.json").read_text(encoding="utf-8"))
+CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
+CONTRACT = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))
 SCHEMAS: dict[str, dict[str, Any]] = CONTRACT["schemas"]
 ENUMS = {name for name, schema in SCHEMAS.items() if "enum" in schema}
 OBJECTS = {name for name, schema in SCHEMAS.items() if "properties" in schema}

@@ -9,9 +9,10 @@ from contract.openapi import EVIDENCE, ours
 from endpoint_calls import CALLS
 
 import norce_order_async
-from norce_order_async import OPERATIONS, Evidence, Operation, Receipt, Repeat, models
-from norce_order_async.schemas import READ_ONLY, REQUIRED
-from norce_order_async.table import ROWS
+from norce_order_async import OPERATIONS, Evidence, Operation, Receipt, Repeat
+from norce_order_async.wire import models
+from norce_order_async.wire.schemas import READ_ONLY, REQUIRED
+from norce_order_async.wire.table import ROWS
 
 CONTRACT = {row["operationId"]: row for row in ours()["operations"]}
 SCHEMAS: dict[str, dict[str, Any]] = ours()["schemas"]

@@ -3,7 +3,7 @@
 import asyncio
 from weakref import ref
 
-from norce_order_async.perloop import PerLoop
+from norce_order_async.loops.per_loop import PerLoop
 
 
 def test_a_loop_that_was_closed_is_let_go_even_by_a_value_that_refers_to_it() -> None:

@@ -26,7 +26,7 @@ from norce_order_async import (
     update_payment,
     validate,
 )
-from norce_order_async.errors import BadRequestError, ConnectionLost, NotFoundError
+from norce_order_async.core.errors import BadRequestError, ConnectionLost, NotFoundError
 
 pytestmark = pytest.mark.asyncio
 JSON = {"content-type": "application/json"}

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from norce_order_async.timelimit import TimeLimit
+from norce_order_async.loops.time_limit import TimeLimit
 
 
 async def elapsed(seconds: float | None, work: float) -> float:

@@ -6,10 +6,7 @@ import random
 
 import pytest
 
-from norce_order_async.errors import (
-    ConnectionLost,
-    ReadTimeout,
-)
+from norce_order_async.core.errors import ConnectionLost, ReadTimeout
 from norce_order_async.testing.conformance.base import (
     Promises,
     in_a_loop,

@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 import attrs
 import pytest
 
-from norce_order_async.call import Call, Repeat
-from norce_order_async.config import Timeout
-from norce_order_async.errors import ClientStateError, TransportError
-from norce_order_async.http import Request, Response
-from norce_order_async.outcome import Attempt
+from norce_order_async.core.call import Call, Repeat
+from norce_order_async.core.errors import ClientStateError, TransportError
+from norce_order_async.core.http import Request, Response
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.settings import Timeout
 from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.origin import Hole, RawOrigin, Serve
 from norce_order_async.transport import Transport

@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from norce_order_async.errors import (
-    ReadTimeout,
-)
-from norce_order_async.http import Request
+from norce_order_async.core.errors import ReadTimeout
+from norce_order_async.core.http import Request
 from norce_order_async.testing.conformance.base import (
     Promises,
     in_a_loop,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async.errors import ClientStateError, ConnectError, ConnectTimeout
+from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectTimeout
 from norce_order_async.testing.conformance.base import (
     Promises,
     in_a_loop,

@@ -7,12 +7,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async.errors import (
-    ConnectError,
-    ConnectionLost,
-    ConnectTimeout,
-    InvalidRequestError,
-)
+from norce_order_async.core.errors import ConnectError, ConnectionLost, ConnectTimeout, InvalidRequestError
 from norce_order_async.testing.conformance.base import (
     CANARY,
     Promises,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from norce_order_async.errors import ClientStateError, InvalidRequestError, TLSError, TransportError
-from norce_order_async.http import Request
+from norce_order_async.core.errors import ClientStateError, InvalidRequestError, TLSError, TransportError
+from norce_order_async.core.http import Request
 from norce_order_async.testing.conformance.base import Promises, in_a_loop, make_request, send, sockets
 from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever

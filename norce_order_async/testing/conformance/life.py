@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async.errors import (
-    ClientStateError,
-    ReadTimeout,
-)
+from norce_order_async.core.errors import ClientStateError, ReadTimeout
 from norce_order_async.testing.conformance.base import (
     Promises,
     in_a_loop,

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from norce_order_async.http import Request
+from norce_order_async.core.http import Request
 from norce_order_async.testing.conformance.base import (
     BODY_CANARY,
     make_request,

@@ -6,9 +6,7 @@ import zlib
 
 import pytest
 
-from norce_order_async.errors import (
-    ConnectionLost,
-)
+from norce_order_async.core.errors import ConnectionLost
 from norce_order_async.testing.conformance.base import (
     Promises,
     in_a_loop,

@@ -4,12 +4,7 @@ import asyncio
 
 import pytest
 
-from norce_order_async.errors import (
-    ConnectionLost,
-    ConnectTimeout,
-    ProxyError,
-    TLSError,
-)
+from norce_order_async.core.errors import ConnectionLost, ConnectTimeout, ProxyError, TLSError
 from norce_order_async.testing.conformance.base import (
     CANARY,
     PROXY_CANARY,

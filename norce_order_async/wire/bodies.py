@@ -1,0 +1,73 @@
+"""Requests' bodies: what the contract takes of a model, checked before anything is sent."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.wire.codec import one_level
+from norce_order_async.wire.json import WireError, encode_json
+from norce_order_async.wire.models import Model
+from norce_order_async.wire.schemas import READ_ONLY, REQUIRED
+
+
+def body_of(name: str, value: object, cls: type[Model]) -> bytes:
+    """The JSON of a model as a request takes it: without the members that only the service writes.
+
+    Args:
+        name: What the caller's argument is called; messages of errors begin with it.
+        value: The argument.
+        cls: What it has to be.
+
+    Raises:
+        TypeError: It is something else.
+        InvalidRequestError: A member that the contract requires is missing, or a value cannot be sent; the message
+            says where.
+    """
+    if not isinstance(value, cls):
+        raise TypeError(f"{name} must be {_an(cls)}, got {kind_of(value)}")
+    return _written(name, value)
+
+
+def list_body_of(name: str, values: object, cls: type[Model]) -> bytes:
+    """The JSON of several models as a request takes it.
+
+    Raises:
+        TypeError: ``values`` is no list or tuple of them.
+        InvalidRequestError: It is empty; or as :func:`body_of`.
+    """
+    if not isinstance(values, list | tuple):
+        raise TypeError(f"{name} must be a list, got {kind_of(values)}")
+    elements = cast("Sequence[object]", values)
+    if not elements:
+        raise InvalidRequestError(f"{name} is empty")
+    for index, element in enumerate(elements):
+        if not isinstance(element, cls):
+            raise TypeError(f"{name}[{index}] must be {_an(cls)}, got {kind_of(element)}")
+    return _written(name, elements)
+
+
+def _written(name: str, value: object) -> bytes:
+    try:
+        return encode_json(value, default=_sent_members)
+    except WireError as error:
+        error.inside(name)
+        message = str(error)
+    raise InvalidRequestError(message)
+
+
+def _sent_members(value: object) -> object:
+    if not isinstance(value, Model):
+        return one_level(value)
+    members = cast("Mapping[str, object]", one_level(value))
+    schemas = [cls.__name__ for cls in type(value).__mro__]
+    read_only = frozenset[str]().union(*(READ_ONLY.get(schema, ()) for schema in schemas))
+    for schema in schemas:
+        for member in REQUIRED.get(schema, ()):
+            if members.get(member) in (None, ""):
+                raise WireError("it is required").inside(member)
+    return {member: given for member, given in members.items() if member not in read_only}
+
+
+def _an(cls: type[Model]) -> str:
+    return f"{'an' if cls.__name__[0] in 'AEIOU' else 'a'} {cls.__name__}"

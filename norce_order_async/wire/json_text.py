@@ -1,0 +1,96 @@
+"""Giving on what was read: models, receipts and attributes as JSON, and back without loss."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast, overload
+
+import attrs
+
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import one_level, structure
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.json import JSON, WireError, decode_json, encode_json
+
+T = TypeVar("T")
+
+
+def to_json(value: object) -> str:
+    """Write what this package gives as compact JSON: a model, a receipt, attributes, or a list or mapping of them.
+
+    Unlike ``json.dumps`` it writes Decimals, with exactly their digits. Members of models are called as on the
+    wire.
+
+    Raises:
+        InvalidRequestError: Something in it is no JSON (NaN, bytes), or a date-time has no time zone; the message
+            begins with the path to it.
+    """
+    try:
+        return encode_json(value, limit=sys.maxsize, default=_members, escape_surrogates=True).decode()
+    except WireError as error:
+        problem = str(error)
+    raise InvalidRequestError(problem)
+
+
+def to_dict(value: object) -> Any:
+    """What :func:`to_json` writes, as dicts, lists, texts, numbers, True, False and None, which share nothing with it.
+
+    Numbers with a point are Decimals; date-times are texts.
+
+    Raises:
+        InvalidRequestError: As :func:`to_json`.
+    """
+    return decode_json(to_json(value).encode())
+
+
+@overload
+def from_json(text: str | bytes) -> JSON: ...
+@overload
+def from_json(text: str | bytes, cls: type[T]) -> T: ...
+def from_json(text: str | bytes, cls: type[T] | None = None) -> T | JSON:
+    """Read what :func:`to_json` wrote.
+
+    Args:
+        text: JSON, as text or as UTF-8.
+        cls: What it is: a model, ``list[Model]``, :class:`Receipt`; None for JSON values.
+
+    Raises:
+        InvalidRequestError: It isn't JSON, or doesn't fit; the message begins with the path to what doesn't.
+    """
+    try:
+        value = decode_json(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+    except WireError as error:
+        problem = str(error)
+    else:
+        return value if cls is None else from_dict(value, cls)
+    raise InvalidRequestError(f"the text cannot be read: {problem}")
+
+
+def from_dict(value: JSON, cls: type[T]) -> T:
+    """Make a model, ``list[Model]`` or :class:`Receipt` of what :func:`to_dict` gave.
+
+    Raises:
+        InvalidRequestError: It doesn't fit; the message begins with the path to what doesn't.
+    """
+    try:
+        return cast(T, _receipt(value)) if cls is Receipt else structure(value, cls)
+    except WireError as error:
+        problem = str(error)
+    raise InvalidRequestError(problem)
+
+
+def _members(value: object) -> object:
+    return attrs.asdict(value) if isinstance(value, Receipt) else one_level(value)
+
+
+def _receipt(value: JSON) -> Receipt:
+    fields = {field.name for field in attrs.fields(Receipt)}
+    if not isinstance(value, Mapping) or set(value) != fields:
+        raise WireError(f"a receipt has the members {', '.join(sorted(fields))}")
+    kinds: dict[str, Any] = {"status": int, "attempts": int, "operation": str, "request_id": str}
+    members: dict[str, Any] = {name: structure(value[name], kind) for name, kind in kinds.items()}
+    elapsed, outcome = value["elapsed"], value["outcome"]
+    try:
+        return Receipt(**members, elapsed=float(cast("Any", elapsed)), outcome=OutcomeKind(cast("Any", outcome)))
+    except (TypeError, ValueError):
+        raise WireError("it has an outcome or a time that no receipt has") from None

@@ -1,0 +1,100 @@
+"""What is wrong with an order, as its validation says it."""
+
+from collections.abc import Mapping, Sequence, Set
+from typing import ClassVar
+
+from norce_order_async.core.errors import CallError, DecodeError, printable
+from norce_order_async.core.http import Response
+from norce_order_async.wire.codec import structure
+from norce_order_async.wire.decoders import Receipt, receipt, status_error
+from norce_order_async.wire.error_body import decoded
+from norce_order_async.wire.json import JSON, WireError, decode_json
+from norce_order_async.wire.models import ValidationError
+
+_SHOWN = 300
+
+
+class ValidationFailedError(CallError):
+    """The order was validated, and something is wrong with it.
+
+    It is this that is raised: :class:`ValidationError` is a model, one of the problems.
+
+    Attributes:
+        status: The HTTP status: 200 and 400 are both known to come with problems.
+        headers: The answer's headers, their names in lower case.
+        body: The raw body.
+        problems: All that is wrong. A text that an adapter gives is in ``extra["message"]``.
+    """
+
+    def __init__(
+        self,
+        problems: Sequence[ValidationError],
+        *,
+        status: int = 400,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        told = "; ".join(filter(None, map(_told, problems)))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"the order is not valid: {count}{': ' if told else ''}{printable(told[:_SHOWN])}")
+        self.status = status
+        self.headers = dict(headers or {})
+        self.body = body
+        self.problems = tuple(problems)
+
+
+class NoProblems:
+    """Decodes a validation: an empty body and an empty list say that nothing is wrong."""
+
+    members: ClassVar[Set[str]] = frozenset({"errors"})
+
+    def __call__(self, response: Response) -> Receipt:
+        """Read the answer.
+
+        Raises:
+            ValidationFailedError: Something is wrong with the order.
+            DecodeError: The body is no list of problems.
+        """
+        if response.truncated:
+            raise DecodeError("the answer's body is larger than the transport reads", response.body)
+        problems = _read(response) if response.body.strip() else ()
+        if problems is None:
+            raise DecodeError("the answer's body is no list of problems", response.body)
+        if problems:
+            raise _failed(problems, response)
+        return receipt(response)
+
+
+def refused_validation(response: Response) -> CallError:
+    """The error of a validation that is not answered with a 2xx: its problems, where a 400 has them."""
+    problems = _read(response) if response.status == 400 and not response.truncated else None
+    return _failed(problems, response) if problems else status_error(response)
+
+
+def _failed(problems: Sequence[ValidationError], response: Response) -> ValidationFailedError:
+    return ValidationFailedError(problems, status=response.status, headers=dict(response.headers), body=response.body)
+
+
+def _read(response: Response) -> Sequence[ValidationError] | None:
+    """The problems in a body, a list or ``{"errors": [...]}``; None if it is neither."""
+    text = decoded(response.body, response.headers.get("content-type", ""))
+    try:
+        value = decode_json(text.encode())
+    except WireError:
+        return None
+    if isinstance(value, Mapping):
+        value = value.get("errors")
+    return [_problem(each) for each in value] if isinstance(value, list) else None
+
+
+def _problem(value: JSON) -> ValidationError:
+    try:
+        return structure(value, ValidationError)
+    except WireError:
+        return ValidationError(extra={"message": value} if not isinstance(value, Mapping) else dict(value))
+
+
+def _told(problem: ValidationError) -> str:
+    text = problem.extra.get("message")
+    said = ": ".join(filter(None, (problem.code, text if isinstance(text, str) else None)))
+    return f"{said} ({problem.adapter_id})" if problem.adapter_id else said

@@ -1,0 +1,118 @@
+"""Reading the results of the API's operations: what was asked for, and the ids of what was created."""
+
+from collections.abc import Callable, Set
+from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from norce_order_async.core.errors import DecodeError, printable
+from norce_order_async.core.http import Response
+from norce_order_async.wire import models
+from norce_order_async.wire.codec import members_of
+from norce_order_async.wire.decoders import JsonAs, json_as, json_body, receipt
+from norce_order_async.wire.problems import NoProblems
+from norce_order_async.wire.table import Row
+
+T = TypeVar("T")
+
+
+class CreatedId:
+    """The id of what was created: an object's ``id``, a bare string, or else the end of the ``Location`` header."""
+
+    members: ClassVar[Set[str]] = members_of(models.CreateResponse)
+
+    def __call__(self, response: Response) -> str:
+        """Read an id.
+
+        Raises:
+            DecodeError: The answer names none.
+        """
+        located = _id_in_location(response)
+        try:
+            body = json_body(response)
+            created = body if isinstance(body, str) else json_as(models.CreateResponse)(response).id
+        except DecodeError:
+            if located is None:
+                raise
+            return located
+        if found := created or located:
+            return found
+        raise DecodeError("the answer names no id", response.body)
+
+
+def _id_in_location(response: Response) -> str | None:
+    """The id in a ``Location`` that leads below the request's path: ``.../orders/{id}`` after a POST ``.../orders``."""
+    try:
+        *above, last = urlsplit(response.headers.get("location", "")).path.split("/")
+    except ValueError:
+        return None
+    collection = urlsplit(response.request.url).path.rpartition("/")[2]
+    return unquote(last) or None if above[-1:] == [collection] else None
+
+
+@attrs.frozen
+class Asked(Generic[T]):
+    """Reads the very thing that was asked for. Ids are compared without case: how they are spelt is not established.
+
+    Attributes:
+        model: What to read.
+        id_name: The id in the path that names it.
+    """
+
+    model: JsonAs[T]
+    id_name: str
+    members: Set[str] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "members", self.model.members)
+
+    def __call__(self, response: Response) -> T:
+        """Read it.
+
+        Raises:
+            DecodeError: It is not JSON, doesn't fit, has no id, or is another one (then ``result`` has that).
+        """
+        found: Any = self.model(response)
+        noun, wanted = self.id_name.removesuffix("_id"), response.request.call.ids.get(self.id_name, "")
+        if not found.id:
+            raise DecodeError(f"the answer is no {noun}: it has no id", response.body, found)
+        if found.id.casefold() != wanted.casefold():
+            raise DecodeError(f"the answer is another {noun}, {printable(found.id)}", response.body, found)
+        return found  # type: ignore[no-any-return]
+
+
+@attrs.frozen
+class MaybeEmpty(Generic[T]):
+    """Reads a result that only v1 is known to give: an empty body stands for None."""
+
+    model: JsonAs[T]
+    members: Set[str] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "members", self.model.members)
+
+    def __call__(self, response: Response) -> T | None:
+        """Read it.
+
+        Raises:
+            DecodeError: There is something, and it is not JSON or doesn't fit.
+        """
+        return self.model(response) if response.body.strip() or response.truncated else None
+
+
+def decoder_of(row: Row) -> Callable[[Response], Any]:
+    """What reads the result of an operation of the table; of one without a result, its receipt."""
+    if row.result is None:
+        return receipt
+    if "CreateResponse" in row.result:
+        return CreatedId()
+    if row.result == "list[ValidationError]":
+        return NoProblems()
+    if row.result.startswith("list["):
+        kind: Any = getattr(models, row.result[5:-1])
+        return json_as(list[kind])
+    model = json_as(getattr(models, row.result))
+    if row.method == "GET" and row.ids:
+        return Asked(model, row.ids[-1])
+    return MaybeEmpty(model) if row.changes and row.evidence == "v1_types" else model
