@@ -41,9 +41,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(distributed|sqlite3)\..*"),
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
-    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Mark|State|Slots|Unread)"),
-    # What json_as() returns; not exported: any callable will do.
-    (r"py:.*", r"(.*\.)?JsonAs"),
+    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Mark|State|Unread|RetryRules|JsonAs)"),
     # The halves of Sandbox.handle(), for those who write another door; not exported.
     (r"py:.*", r"(.*\.)?Arrival"),
 ]

@@ -154,8 +154,10 @@ def client_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return ``headers`` if all of them can go with every request of a client.
 
     Raises:
-        ConfigurationError: One cannot, or is one that the client sets itself.
+        ConfigurationError: It is no mapping, or one of them cannot, or is one that the client sets itself.
     """
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers must be a mapping, got {kind_of(headers)}")
     try:
         for name, value in headers.items():
             check_header(name, value)

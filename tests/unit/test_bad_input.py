@@ -224,6 +224,7 @@ GOOD: dict[str, Any] = {
         ({"headers": {"x-merchant": "other"}}, "x-merchant"),
         ({"headers": {"x-key": "a\nb"}}, "x-key"),
         ({"headers": {"x-key": 7}}, "x-key"),
+        ({"headers": ["x-key"]}, "headers must be a mapping"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], says: str) -> None:
