@@ -1,5 +1,6 @@
 """Checks of the arguments that endpoint functions take; each raises before anything is sent, and names the argument."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,7 @@ from norce_order_async.wire.json import WireError, decode_json
 
 E = TypeVar("E", bound=StrEnum)
 _INT32 = 2**31 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def text(name: str, value: object) -> str:
@@ -22,10 +24,8 @@ def text(name: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, got {kind_of(value)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequestError(f"{name} holds a lone surrogate, which cannot be sent") from None
+    if _SURROGATE.search(value):
+        raise InvalidRequestError(f"{name} holds a lone surrogate, which cannot be sent")
     return value
 
 
