@@ -333,7 +333,7 @@ def _seconds(text: str) -> float:
 
 def _fault_text(text: str) -> str:
     from norce_order_async.errors import ConfigurationError
-    from norce_order_async.testing.faults import Fault
+    from norce_order_async.testing import Fault
 
     try:
         Fault.parse(text)

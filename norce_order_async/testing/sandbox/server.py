@@ -9,9 +9,11 @@ from typing import Self
 from aiohttp import web
 
 from norce_order_async.errors import ConfigurationError
-from norce_order_async.testing.exchange import Answer
-from norce_order_async.testing.faults import FaultKind
-from norce_order_async.testing.sandbox import MAX_BODY, Sandbox
+from norce_order_async.testing.sandbox import doors
+from norce_order_async.testing.sandbox.checks import MAX_BODY
+from norce_order_async.testing.sandbox.exchange import Answer
+from norce_order_async.testing.sandbox.faults import FaultKind
+from norce_order_async.testing.sandbox.service import OrderService
 
 _JSON = {"content-type": "application/json"}
 """What the head of an answer says whose body a fault cuts, or brings late."""
@@ -38,7 +40,7 @@ class SandboxServer:
         port: The port to listen on; 0 takes a free one.
     """
 
-    def __init__(self, sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, sandbox: OrderService, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._sandbox = sandbox
         self._host = host
         self._port = port
@@ -94,7 +96,7 @@ class SandboxServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
         body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
-        answer = self._sandbox.finish(arrival, body)
+        answer = await doors.answer(self._sandbox, arrival, body)
         await asyncio.sleep(answer.mishap.latency)
         if answer.mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             if request.transport is not None:
