@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from importlib import resources
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import unquote
 
 import attrs
@@ -178,7 +178,7 @@ def _normalised(value: Any, schema: Schema, schemas: Mapping[str, Schema], stric
     schema = schemas[name] if name else schema
     match value:
         case dict() if members := schema.get("properties"):
-            given: dict[str, Any] = value
+            given = cast(dict[str, Any], value)
             if name == "Customer" and not strict:
                 given = {"type": "person"} | given
             return {
@@ -187,7 +187,7 @@ def _normalised(value: Any, schema: Schema, schemas: Mapping[str, Schema], stric
                 if not members.get(key, {}).get("readOnly")
             }
         case list():
-            items: list[Any] = value
+            items = cast(Sequence[Any], value)
             return [_normalised(item, schema.get("items", {}), schemas, strict) for item in items]
         case str() if "enum" in schema and not strict:
             return next((known for known in schema["enum"] if known.lower() == value.lower()), value)

@@ -55,7 +55,7 @@ def api() -> Api:
 @pytest.fixture
 def order(api: Api) -> str:
     """The path of a new order."""
-    return "/" + api("POST", "", {"currency": "SEK", "cart": {"reference": "cart-1", "items": ROWS}})["id"]
+    return f"/{api('POST', '', {'currency': 'SEK', 'cart': {'reference': 'cart-1', 'items': ROWS}})['id']}"
 
 
 class TestCarts:
@@ -199,7 +199,7 @@ class TestPayments:
     @pytest.fixture
     def payment(self, api: Api, order: str) -> str:
         given = {"reference": "psp-1", "amount": 250.1, "actions": [self.action("capture"), self.action("other")]}
-        return f"{order}/payments/" + api("POST", f"{order}/payments", given)["id"]
+        return f"{order}/payments/{api('POST', f'{order}/payments', given)['id']}"
 
     @staticmethod
     def action(kind: str) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """Plausible orders in any number, the same for the same random numbers."""
 
-import string
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from norce_order_async.testing.sandbox.store import Part, WireOrder
+from norce_order_async.testing.sandbox.store import Part, WireOrder, letters, new_id, time_text
 from norce_order_async.testing.sandbox.totals import total_of, update_total
 
 _START = datetime(2025, 1, 1, 8, tzinfo=UTC)
@@ -57,16 +56,16 @@ def _order(random: Random, created: datetime, *, merchant: str, channel: str) ->
     way = random.choices(_WAYS, _WAY_WEIGHTS)[0]
     address = _address(random, place)
     order: WireOrder = {
-        "id": _id(random, "o"),
+        "id": new_id(random, "o"),
         "merchant": merchant,
         "channel": channel,
         "reference": f"{random.randrange(10**6, 10**7)}",
-        "created": _time(created),
-        "lastModified": _time(created + timedelta(minutes=3 * (len(way) - 1))),
+        "created": time_text(created),
+        "lastModified": time_text(created + timedelta(minutes=3 * (len(way) - 1))),
         "state": {
             "currentStatus": way[-1],
             "transitions": [
-                {"status": status, "timeStamp": _time(created + timedelta(minutes=3 * step))}
+                {"status": status, "timeStamp": time_text(created + timedelta(minutes=3 * step))}
                 for step, status in enumerate(way)
             ],
         },
@@ -95,7 +94,7 @@ def _cart(random: Random) -> Part:
         each = _price(Decimal(price))
         rows.append(
             {
-                "id": _id(random, "ci"),
+                "id": new_id(random, "ci"),
                 "reference": f"row-{len(rows) + 1}",
                 "sku": sku,
                 "name": name,
@@ -106,12 +105,12 @@ def _cart(random: Random) -> Part:
             }
         )
     total = total_of(row["total"] for row in rows)
-    return {"reference": f"cart-{_letters(random, 12)}", "items": rows, "total": total}
+    return {"reference": f"cart-{letters(random, 12)}", "items": rows, "total": total}
 
 
 def _shipping(random: Random, status: str) -> Part:
     return {
-        "id": _id(random, "s"),
+        "id": new_id(random, "s"),
         "state": {"checkout": "intent", "removed": "removed"}.get(status, "confirmed"),
         "name": "Home delivery",
         "total": _price(Decimal(random.choice((0, 49, 99)))),
@@ -121,7 +120,7 @@ def _shipping(random: Random, status: str) -> Part:
 
 def _payment(random: Random, order: WireOrder) -> Part:
     return {
-        "id": _id(random, "p"),
+        "id": new_id(random, "p"),
         "orderId": order["id"],
         "merchant": order["merchant"],
         "channel": order["channel"],
@@ -130,7 +129,7 @@ def _payment(random: Random, order: WireOrder) -> Part:
         "currency": order["currency"],
         "amount": order["total"]["includingVat"],
         "state": _PAYMENT_STATES[order["state"]["currentStatus"]],
-        "reference": f"psp-{_letters(random, 12)}",
+        "reference": f"psp-{letters(random, 12)}",
     }
 
 
@@ -154,15 +153,3 @@ def _address(random: Random, place: tuple[str, str, str, str, tuple[tuple[str, s
 
 def _price(including: Decimal) -> dict[str, Decimal]:
     return {"includingVat": including, "excludingVat": including / (1 + _VAT)}
-
-
-def _letters(random: Random, count: int) -> str:
-    return "".join(random.choices(string.ascii_letters, k=count))
-
-
-def _id(random: Random, prefix: str) -> str:
-    return f"{prefix}_{_letters(random, 26)}"
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

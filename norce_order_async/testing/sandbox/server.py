@@ -17,6 +17,7 @@ from norce_order_async.testing.sandbox.service import OrderService
 
 _JSON = {"content-type": "application/json"}
 """What the head of an answer says whose body a fault cuts, or brings late."""
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _GRACE = 0.1
 _DRIPS = 10
 
@@ -49,7 +50,18 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """The ``base_url`` for clients.
+        """The ``base_url`` for clients; for clients on this machine if it listens on all addresses.
+
+        Raises:
+            RuntimeError: The server isn't running.
+        """
+        host, port = self.address
+        host = _LOOPBACK_OF.get(host, host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/checkout/order"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The address and port it listens on.
 
         Raises:
             RuntimeError: The server isn't running.
@@ -57,7 +69,7 @@ class SandboxServer:
         if self._listener is None:
             raise RuntimeError("the sandbox server is not running")
         host, port, *_ = self._listener.sockets[0].getsockname()
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/checkout/order"
+        return host, port
 
     async def start(self) -> None:
         """Listen.

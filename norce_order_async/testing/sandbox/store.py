@@ -19,6 +19,22 @@ Part: TypeAlias = dict[str, Any]
 """A part of an order that has an id: a consent, a payment, a hook ..."""
 
 _NOTHING: Any = object()
+_LETTERS = (string.ascii_letters * 5)[:256].encode()
+
+
+def letters(random: random.Random, count: int) -> str:
+    """Letters drawn at random."""
+    return random.randbytes(count).translate(_LETTERS).decode()
+
+
+def new_id(random: random.Random, prefix: str) -> str:
+    """An id of the published look, such as ``o_`` and 26 letters."""
+    return f"{prefix}_{letters(random, 26)}"
+
+
+def time_text(moment: datetime) -> str:
+    """A time in UTC, as on the wire."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def not_found(kind: str, part_id: str) -> Refused:
@@ -137,12 +153,12 @@ class Store:
         order["lastModified"] = self.now()
 
     def new_id(self, prefix: str) -> str:
-        """An id of the published look, such as ``o_`` and 26 letters."""
-        return prefix + "_" + "".join(self.random.choices(string.ascii_letters, k=26))
+        """An id that nothing has yet."""
+        return new_id(self.random, prefix)
 
     def now(self) -> str:
         """The present time, as on the wire."""
-        return datetime.fromtimestamp(self.wall(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return time_text(datetime.fromtimestamp(self.wall(), UTC))
 
 
 def _text(value: JSON) -> bytes:
