@@ -30,7 +30,7 @@ def check_request(arrival: Arrival, body: bytes, *, tokens: Collection[str], str
     if scheme.lower() != "bearer" or token.strip() not in tokens:
         raise Refused(401, "unauthorized", "The bearer token is missing or unknown.", www_authenticate="Bearer")
     for name in ("x-merchant", "x-channel"):
-        if not headers.get(name) or not re.fullmatch(r"[^\x00-\x1f\x7f\ud800-\udfff]*", headers[name]):
+        if not headers.get(name) or not re.fullmatch(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*", headers[name]):
             raise Refused(400, "bad-request", f"The header {name} is missing, empty or not text.")
     query = _query(operation.query, arrival.target.partition("?")[2], strict)
     content = _body(operation, headers.get("content-type", ""), body, strict)

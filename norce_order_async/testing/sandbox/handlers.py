@@ -32,7 +32,7 @@ HANDLERS: Mapping[str, Handler] = {
     "CreateCheckoutOrderValidation": registrations.create("validations"),
     "UpdateCheckoutOrderValidation": registrations.update("validations", "validation"),
     "RemoveCheckoutOrderValidation": registrations.remove("validations", "validation"),
-    "Validate": payments.validate,
+    "Validate": orders.validate,
     "CreateCheckoutOrderHook": registrations.create("hooks"),
     "DeleteCheckoutOrderHook": registrations.remove("hooks", "hook"),
     "CreateCheckoutOrderNotification": registrations.create("notifications"),

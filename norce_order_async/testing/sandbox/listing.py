@@ -1,7 +1,7 @@
 """The list of orders: what a query keeps, in which order, and which page of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -73,7 +73,8 @@ def _of_names(role: str) -> Callable[[WireOrder, Any], bool]:
 
 
 def _created(order: WireOrder) -> datetime:
-    return datetime.fromisoformat(order["created"])
+    created = datetime.fromisoformat(order["created"])
+    return created if created.tzinfo else created.replace(tzinfo=UTC)
 
 
 _FILTERS: Mapping[str, Callable[[WireOrder, Any], bool]] = {

@@ -1,16 +1,11 @@
-"""Payments of an order, their actions and transactions; and the check of the whole order."""
+"""Payments of an order, their actions and transactions."""
 
-from decimal import Decimal
-from typing import Any
-
-from norce_order_async.testing.sandbox.exchange import Ask, Created, Refused, Result
+from norce_order_async.testing.sandbox.exchange import Ask, Created, Result
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder, find_part, refuse_twin
 from norce_order_async.wire import JSON
 
 _MOVES = {"capture": ("capture", "captured"), "refund": ("refund", "credited"), "cancel": ("cancel", "removed")}
 """The event of the transaction that an action of this type makes, and the state in which it leaves the payment."""
-
-_COUNT_FOR_NOTHING = frozenset({"removed", "failed", "declined"})
 
 
 def list_payments(store: Store, ask: Ask) -> Result:
@@ -85,26 +80,6 @@ def add_transaction(store: Store, ask: Ask) -> Result:
     transaction = {**ask.members, "created": store.now()}
     store.transactions(ask).append(transaction)
     return transaction
-
-
-def validate(store: Store, ask: Ask) -> Result:
-    """Check an order by the service's own rules; no callback is made."""
-    order = store.find(ask)
-    problems: list[str] = []
-    if not order.get("cart", {}).get("items"):
-        problems.append("cart-empty")
-    total = _amount(order.get("total", {}).get("includingVat"))
-    amounts = [_amount(one.get("amount")) for one in order["payments"] if one.get("state") not in _COUNT_FOR_NOTHING]
-    if total > 0 and sum(amounts) != total:
-        problems.append("payment-amount-mismatch" if amounts else "payment-missing")
-    if problems:
-        found = [{"code": problem, "adapterId": "order"} for problem in problems]
-        raise Refused(400, "order-validation", ", ".join(problems), body=found)
-    return []
-
-
-def _amount(value: Any) -> Decimal:
-    return Decimal(value or 0)
 
 
 def _payment(order: WireOrder, ask: Ask) -> Part:
