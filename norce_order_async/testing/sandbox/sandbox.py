@@ -1,14 +1,12 @@
 """The sandbox as tests use it: what to put in, what to look at, and a client that talks to it."""
 
 import copy
-import random
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from norce_order_async.testing.sandbox.seed import plausible_orders
-from norce_order_async.testing.sandbox.service import SANDBOX_TOKEN, OrderService
+from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.testing.sandbox.store import WireOrder
 from norce_order_async.wire import JSON, decode_json, encode_json
 
@@ -46,18 +44,6 @@ class Sandbox(OrderService):
     Raises:
         ConfigurationError: A package of the extra ``sandbox`` is not installed, or a token that cannot be one.
     """
-
-    def __init__(
-        self,
-        *,
-        tokens: Iterable[str] = (SANDBOX_TOKEN,),
-        seed: int = 0,
-        strict: bool = False,
-        wall: Callable[[], float] = time.time,
-        remember: int = 1000,
-    ) -> None:
-        super().__init__(tokens=tokens, seed=seed, strict=strict, wall=wall, remember=remember)
-        self._seeds = random.Random(seed)
 
     def add_order(
         self,

@@ -61,6 +61,7 @@ class OrderService:
         self._wall = wall
         self._store = Store(random.Random(seed), wall)
         self._lock = threading.Lock()
+        self._seeds = random.Random(seed)
         self.faults = Faults(self._contract.names, random.Random(seed))
         self.requests: deque[Received] = deque(maxlen=remember)
         self.count = 0
@@ -74,10 +75,7 @@ class OrderService:
             headers: The headers, in any case.
             body: The body's bytes.
         """
-        exchange = self.start(self.begin(method, target, headers), body)
-        while exchange.answer is None:
-            self.resume(exchange, [AdapterReply(200)] * len(exchange.calls))
-        return exchange.answer
+        return self.finish(self.begin(method, target, headers), body)
 
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arrival:
         """Take a request without its body, for a door that reads the body only if the faults let it."""
@@ -89,6 +87,13 @@ class OrderService:
             mishap = self.faults.draw(operation.name if operation else None)
         lowered = {name.lower(): value for name, value in headers.items()}
         return Arrival(method, path + mark + query, lowered, resource, operation, ids, mishap)
+
+    def finish(self, arrival: Arrival, body: bytes) -> Answer:
+        """Do the rest of :meth:`handle`, for a door that makes no calls."""
+        exchange = self.start(arrival, body)
+        while exchange.answer is None:
+            self.resume(exchange, [AdapterReply(200)] * len(exchange.calls))
+        return exchange.answer
 
     def start(self, arrival: Arrival, body: bytes) -> Exchange:
         """Carry a request out as far as it goes without calls to adapters."""
