@@ -36,8 +36,6 @@ def update_payment(store: Store, ask: Ask) -> Result:
     payment = _payment(order, ask)
     if ask.body is None:
         return payment
-    others = [other for other in order["payments"] if other is not payment]
-    refuse_twin(others, "payment", "reference", ask.body.get("reference"))
     updated = _completed(store, ask, order, payment, ask.body)
     store.write(order, order["payments"], order["payments"].index(payment), updated)
     return updated

@@ -35,8 +35,6 @@ def update_shipping(store: Store, ask: Ask) -> Result:
     shipping = _shipping(order, ask)
     if ask.body is None:
         return shipping
-    others = [other for other in order["shippings"] if other is not shipping]
-    refuse_twin(others, "shipping", "reference", ask.body.get("reference"))
     updated = _completed(store, ask, shipping, ask.body)
     store.write(order, order["shippings"], order["shippings"].index(shipping), updated)
     update_total(order)
