@@ -33,7 +33,7 @@ async def serve(options: argparse.Namespace) -> int:
         print(
             f"""\
 The sandbox serves {server.url} until Ctrl-C.
-{_reach(*server.address)}, and its orders are gone when it ends. In another terminal:
+{_reach(server.addresses)}, and its orders are gone when it ends. In another terminal:
 
   export NORCE_BASE_URL={server.url}
   export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={SANDBOX_TOKEN}
@@ -45,14 +45,15 @@ The sandbox serves {server.url} until Ctrl-C.
     return 0
 
 
-def _reach(host: str, port: int) -> str:
+def _reach(addresses: Iterable[tuple[str, int]]) -> str:
     """Who can use a sandbox that listens there."""
-    address = ip_address(host.partition("%")[0])
-    if address.is_loopback:
+    hosts = [ip_address(host.partition("%")[0]) for host, _ in addresses]
+    if all(host.is_loopback for host in hosts):
         return "Nothing leaves this machine"
-    where = "every address of this machine" if address.is_unspecified else host
+    everywhere = any(host.is_unspecified for host in hosts)
+    where = "every address of this machine" if everywhere else ", ".join(map(str, hosts))
     return f"""\
-It listens on {where}, port {port}: whoever can connect to that
+It listens on {where}: whoever can connect to it
 can read and change its orders with the token {SANDBOX_TOKEN}, which is no secret, over plain HTTP.
 Put nothing real in it"""
 

@@ -55,21 +55,20 @@ class SandboxServer:
         Raises:
             RuntimeError: The server isn't running.
         """
-        host, port = self.address
+        host, port = self.addresses[0]
         host = _LOOPBACK_OF.get(host, host)
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/checkout/order"
 
     @property
-    def address(self) -> tuple[str, int]:
-        """The address and port it listens on.
+    def addresses(self) -> list[tuple[str, int]]:
+        """The addresses and ports it listens on: one, unless the host is a name of several.
 
         Raises:
             RuntimeError: The server isn't running.
         """
         if self._listener is None:
             raise RuntimeError("the sandbox server is not running")
-        host, port, *_ = self._listener.sockets[0].getsockname()
-        return host, port
+        return [listening.getsockname()[:2] for listening in self._listener.sockets]
 
     async def start(self) -> None:
         """Listen.
