@@ -125,6 +125,13 @@ def floor(session: nox.Session) -> None:
 
 
 @nox.session
+def loops(session: nox.Session) -> None:
+    """Hold the transports against their promises on uvloop, over TLS too; takes about a minute."""
+    install(session, ".[all]", *group("tests"))
+    session.run("pytest", "tests/conformance/loops.py", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format."""
     install(session, *group("lint"))

@@ -41,7 +41,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(distributed|sqlite3)\..*"),
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
-    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Mark|State|Slots)"),
+    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Mark|State|Unread|RetryRules|JsonAs)"),
     # The steps of Sandbox.handle(), for those who write another door; not exported.
     (r"py:.*", r"(.*\.)?(AdapterReply|Arrival|Exchange|OrderService)"),
 ]

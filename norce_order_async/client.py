@@ -1,57 +1,49 @@
 """The client: who calls with what, and the chain that every call goes through."""
 
-import asyncio
 import os
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from logging import DEBUG, WARNING
 from random import randbytes
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import attrs
 
-from norce_order_async import __version__
-from norce_order_async.answers import status_error
-from norce_order_async.call import AttemptHook, Call, CallHook
-from norce_order_async.checks import check_header_value, check_token
-from norce_order_async.clock import Clock, SystemClock
-from norce_order_async.codec import encode
-from norce_order_async.config import (
+from norce_order_async.auth.source import TokenSource
+from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.errors import (
+    ClientStateError,
+    ConfigurationError,
+)
+from norce_order_async.core.http import Request, merge_headers
+from norce_order_async.core.options import CallOptions, check_retry
+from norce_order_async.core.settings import (
     UNSET,
-    CallOptions,
     Environment,
     Timeout,
     Unset,
+    api_address,
     as_timeout,
-    check_base_url,
-    check_retry,
+    client_header,
 )
+from norce_order_async.core.stats import Stats
+from norce_order_async.core.version import __version__
 from norce_order_async.environ import settings_from
-from norce_order_async.errorbody import read_error
-from norce_order_async.errors import (
-    CallError,
-    ClientClosedError,
-    ClientStateError,
-    ConfigurationError,
-    DeadlineExceeded,
-    NorceOrderError,
-)
-from norce_order_async.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler, Middleware, compile_chain
-from norce_order_async.middleware.attempt import AttemptSender
-from norce_order_async.middleware.auth import Auth, TokenSource
-from norce_order_async.middleware.budget import RetryBudget
-from norce_order_async.middleware.life import Deadline, Life
-from norce_order_async.middleware.log import log_cut, run_hook
+from norce_order_async.middleware.auth import Auth
+from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.middleware.retry import Retry
-from norce_order_async.operations import Operation, QueryValue
-from norce_order_async.outcome import OutcomeKind, outcome_of
-from norce_order_async.policy import RetryPolicy
-from norce_order_async.stats import Stats
+from norce_order_async.sending.attempt import AttemptSender
+from norce_order_async.sending.budget import RetryBudget
+from norce_order_async.sending.call_ends import CallEnds
+from norce_order_async.sending.lifecycle import Deadline, Lifecycle
 from norce_order_async.transport import Transport
+from norce_order_async.wire.codec import encode
+from norce_order_async.wire.decoders import status_error
+from norce_order_async.wire.operation import Operation, QueryValue
 
 T = TypeVar("T")
 
@@ -65,50 +57,15 @@ class _Core:
 
     base_url: str
     timeout: Timeout
-    retry: RetryPolicy | None
+    retry: RetryRules | None
     transport: Transport
     clock: Clock
     once: Handler
     retrying: Handler
-    life: Life
-    budget: RetryBudget | None
+    lifecycle: Lifecycle
+    ends: CallEnds
     auth: TokenSource | str = attrs.field(repr=False)
     owns_transport: bool
-    hooks: Sequence[CallHook] = ()
-    calls: int = 0
-    attempts: int = 0
-    retries: int = 0
-    applied: int = 0
-    other_outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
-
-    def failed(self, call: Call, error: BaseException, options: CallOptions) -> BaseException:
-        """End a call with an error; the one to raise."""
-        call.end(self.clock.monotonic(), None if call.outcome.failed else call.outcome)
-        if isinstance(error, ClientStateError) and not isinstance(error, CallError):
-            error = ClientClosedError(str(error))
-        if isinstance(error, NorceOrderError):
-            call.annotate(error)
-        if call.maybe_sent and isinstance(error, DeadlineExceeded | asyncio.CancelledError):
-            log_cut(call, WARNING if call.changes and options.log_cut else DEBUG)
-        self.ended(call, error, options)
-        return error
-
-    def ended(self, call: Call, error: BaseException | None, options: CallOptions) -> None:
-        """Count a call that has ended, and tell the hooks."""
-        self.calls += 1
-        self.attempts += len(call.attempts)
-        if len(call.attempts) > 1:
-            self.retries += sum(attempt.delay is not None for attempt in call.attempts)
-        if call.outcome is OutcomeKind.APPLIED:
-            self.applied += 1
-        else:
-            self.other_outcomes[call.outcome] += 1
-        if self.budget is not None and not call.outcome.failed:
-            self.budget.give(call.paid)
-        for hook in self.hooks:
-            run_hook(hook, call, error)
-        if options.on_call is not None:
-            run_hook(options.on_call, call, error)
 
 
 class OrderClient:
@@ -157,7 +114,7 @@ class OrderClient:
         auth: TokenSource | str,
         transport: Transport | None = None,
         timeout: Timeout | float = Timeout(),  # noqa: B008 (frozen)
-        retry: RetryPolicy | Unset | None = UNSET,
+        retry: RetryRules | Unset | None = UNSET,
         call_middlewares: Sequence[Middleware] = (),
         attempt_middlewares: Sequence[Middleware] = (),
         limit: int = 100,
@@ -167,29 +124,29 @@ class OrderClient:
         allow_http: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        address = _address(environment, slug, base_url, allow_http=allow_http)
+        address = api_address(environment, slug, base_url, allow_http=allow_http)
         self._headers = {
-            "x-merchant": _setting("merchant", merchant),
-            "x-channel": _setting("channel", channel),
+            "x-merchant": client_header("merchant", merchant),
+            "x-channel": client_header("channel", channel),
             "User-Agent": _USER_AGENT,
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
         if adapter_id is not None:
-            self._headers["x-adapterid"] = _setting("adapter_id", adapter_id)
+            self._headers["x-adapterid"] = client_header("adapter_id", adapter_id)
+        lifecycle = Lifecycle(limit)
         inner: list[Middleware] = []
         if isinstance(auth, str):
             self._headers = {"Authorization": f"Bearer {check_token(auth)}"} | self._headers
         elif callable(getattr(auth, "get", None)):
-            inner.append(Auth(auth))
+            inner.append(Auth(auth, lifecycle))
         else:
             raise ConfigurationError("auth must be a token or have an async get() that returns one")
         clock = clock or SystemClock()
-        life = Life(limit)
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         owns_transport = transport is None
         transport = transport or _default_transport()
-        sender = AttemptSender(transport, clock, life, tuple(on_attempt))
+        sender = AttemptSender(transport, clock, lifecycle, tuple(on_attempt))
         inner.extend(attempt_middlewares)
         self._is_view = False
         self._core = _Core(
@@ -199,12 +156,11 @@ class OrderClient:
             transport=transport,
             clock=clock,
             once=compile_chain([*call_middlewares, *inner], sender),
-            retrying=compile_chain([*call_middlewares, Retry(clock, life, budget), *inner], sender),
-            life=life,
-            budget=budget,
+            retrying=compile_chain([*call_middlewares, Retry(clock, lifecycle, budget), *inner], sender),
+            lifecycle=lifecycle,
+            ends=CallEnds(clock, budget, tuple(on_call)),
             auth=auth,
             owns_transport=owns_transport,
-            hooks=tuple(on_call),
         )
 
     @classmethod
@@ -213,11 +169,14 @@ class OrderClient:
 
         ``NORCE_ENVIRONMENT`` (playground, stage, production) and ``NORCE_SLUG``, or ``NORCE_BASE_URL``;
         ``NORCE_MERCHANT``, ``NORCE_CHANNEL``, ``NORCE_ADAPTER_ID``; ``NORCE_TOKEN``, or ``NORCE_TOKEN_FILE`` with
-        the path of a file that holds the token.
+        the path of a file that holds the token; ``NORCE_PROXY``, the URL of an HTTP proxy, and ``NORCE_CA_FILE``, the
+        path of a PEM file with the authorities to trust instead of the system's. Neither touches a ``transport`` that
+        is given, and this machine's own addresses are reached without the proxy.
 
         Args:
             environ: Read instead of ``os.environ``.
-            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable.
+            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. And
+                ``proxy_from_env=True``: without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
 
         Raises:
             ConfigurationError: A setting is missing or wrong.
@@ -244,13 +203,13 @@ class OrderClient:
         view._is_view = True
         view._headers = dict(self._headers)
         if not isinstance(merchant, Unset):
-            view._headers["x-merchant"] = _setting("merchant", merchant)
+            view._headers["x-merchant"] = client_header("merchant", merchant)
         if not isinstance(channel, Unset):
-            view._headers["x-channel"] = _setting("channel", channel)
+            view._headers["x-channel"] = client_header("channel", channel)
         if adapter_id is None:
             view._headers.pop("x-adapterid", None)
         elif not isinstance(adapter_id, Unset):
-            view._headers["x-adapterid"] = _setting("adapter_id", adapter_id)
+            view._headers["x-adapterid"] = client_header("adapter_id", adapter_id)
         return view
 
     @property
@@ -279,7 +238,7 @@ class OrderClient:
         return self._core.timeout
 
     @property
-    def retry(self) -> RetryPolicy | None:
+    def retry(self) -> RetryRules | None:
         """When it tries again; None is never."""
         return self._core.retry
 
@@ -290,7 +249,13 @@ class OrderClient:
 
     def __del__(self) -> None:
         core = getattr(self, "_core", None)  # absent when a setting was wrong
-        if core is not None and not self._is_view and core.owns_transport and core.calls and not core.life.closed:
+        if (
+            core is not None
+            and not self._is_view
+            and core.owns_transport
+            and core.ends.calls
+            and not core.lifecycle.closed
+        ):
             fix = "use it with 'async with', or await aclose()"
             warnings.warn(f"unclosed {self!r}: {fix}", ResourceWarning, stacklevel=2, source=self)
 
@@ -330,7 +295,7 @@ class OrderClient:
         options = options or _DEFAULT_OPTIONS
         target = operation.target(ids, query)
         payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
-        here = core.life.here()
+        here = core.lifecycle.here()
         call = Call(
             operation.name,
             operation.repeat,
@@ -359,34 +324,30 @@ class OrderClient:
         try:
             with deadline:
                 response = await handler(request)
-            success = _success(operation, response, call)
+            success = operation.success(response)
             if success is None:
                 raise status_error(response)
             call.end(core.clock.monotonic(), success)
             result = operation.decode(response)
         except BaseException as error:
-            failure = core.failed(call, error, options)
+            failure = core.ends.failed(call, error, options)
             if failure is error:
+                del failure  # it would refer to itself through this frame
                 raise
         else:
-            core.ended(call, None, options)
+            core.ends.ended(call, None, options)
             return result
         finally:
             here.leave(deadline)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
 
     def stats(self) -> Stats:
         """What this client and its scoped views did so far."""
-        core = self._core
-        return Stats(
-            calls=core.calls,
-            attempts=core.attempts,
-            retries=core.retries,
-            outcomes=({OutcomeKind.APPLIED: core.applied} if core.applied else {}) | core.other_outcomes,
-            budget_left=None if core.budget is None else core.budget.left,
-            slots_used=core.life.slots_used,
-            slots=core.life.limit,
-        )
+        lifecycle = self._core.lifecycle
+        return self._core.ends.stats(slots_used=lifecycle.slots_used, slots=lifecycle.limit)
 
     async def aclose(self, *, grace: float = 5.0) -> None:
         """Close the client, its connections and its token source.
@@ -407,10 +368,10 @@ class OrderClient:
         core = self._core
         close_source = getattr(core.auth, "aclose", None)
         closers = [core.transport.aclose] if close_source is None else [close_source, core.transport.aclose]
-        await core.life.close(grace, *closers)
+        await core.lifecycle.close(grace, *closers)
 
     async def __aenter__(self) -> Self:
-        if self._core.life.closed:
+        if self._core.lifecycle.closed:
             raise ClientStateError("the client is closed; make a new one")
         return self
 
@@ -429,42 +390,6 @@ class OrderClient:
         elif not isinstance(options.adapter_id, Unset):
             headers["x-adapterid"] = options.adapter_id
         return merge_headers(headers, options.headers) if options.headers else headers
-
-
-def _success(operation: Operation[Any], response: Response, call: Call) -> OutcomeKind | None:
-    """In what success a call ends with this answer; None if it is none."""
-    if response.ok:
-        return OutcomeKind.ACCEPTED if response.status == 202 else OutcomeKind.APPLIED
-    if response.status == 404 and outcome_of(call.attempts, redelivered=call.redelivered) is OutcomeKind.UNKNOWN:
-        known = read_error(response.body, response.headers.get("content-type", ""))
-        if known is not None and operation.says_gone(known.code):
-            return OutcomeKind.APPLIED_INFERRED
-    return None
-
-
-def _address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> str:
-    if base_url is not None:
-        if environment is not None or slug is not None:
-            raise ConfigurationError("give either base_url, or environment and slug, not both")
-        return check_base_url(base_url, allow_http=allow_http)
-    if environment is None or slug is None:
-        raise ConfigurationError(
-            "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
-        )
-    try:
-        return Environment(environment).base_url(slug)
-    except ValueError as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        known = ", ".join(Environment)
-        raise ConfigurationError(f"environment {environment!r} is none of {known}") from None
-
-
-def _setting(name: str, value: object) -> str:
-    try:
-        return check_header_value(name, value)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(str(error)) from None
 
 
 def _default_transport() -> Transport:

@@ -1,20 +1,30 @@
 """A client's settings from environment variables."""
 
+import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.auth.file import TokenFile
+from norce_order_async.auth.source import TokenSource
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.settings import Environment
+from norce_order_async.transport import Transport
+
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments for a client: what ``overrides`` has and is not None, and the rest from ``NORCE_*``.
 
-    An address that is given either way leaves the variables of the other way out.
+    An address that is given either way leaves the variables of the other way out. ``proxy_from_env`` among the
+    overrides asks for ``HTTPS_PROXY`` and ``NO_PROXY``.
 
     Raises:
-        ConfigurationError: The token, merchant or channel is missing, or the token's file cannot be read.
+        ConfigurationError: The token, merchant or channel is missing, a file cannot be read, or a proxy is none.
     """
+    proxy_from_env = overrides.get("proxy_from_env", False)
+    overrides = {name: value for name, value in overrides.items() if name != "proxy_from_env"}
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None or name == "retry"}
     names = ["merchant", "channel", "adapter_id"]
     if "base_url" not in given:
@@ -29,16 +39,65 @@ def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) ->
     for name in ("merchant", "channel"):
         if name not in given:
             raise ConfigurationError(f"no {name}: set NORCE_{name.upper()}, or give it as an argument")
+    if "transport" not in given and (transport := _transport_from(variables, given, proxy_from_env)):
+        given["transport"] = transport
     return given
 
 
-def _token_from(variables: Mapping[str, str]) -> str:
+def _transport_from(variables: Mapping[str, str], given: Mapping[str, Any], proxy_from_env: bool) -> Transport | None:
+    """A transport that differs from the default one, if the variables ask for that."""
+    name, proxy = _proxy_from(variables, given, proxy_from_env)
+    context = _context_from(variables.get("NORCE_CA_FILE"))
+    if proxy is None and context is None:
+        return None
+    from norce_order_async.transport.aiohttp import AiohttpTransport  # heavy, so only when it is wanted
+
+    try:
+        return AiohttpTransport(proxy=proxy, ssl_context=context)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+
+
+def _proxy_from(variables: Mapping[str, str], given: Mapping[str, Any], proxy_from_env: bool) -> tuple[str, str | None]:
+    """The variable that names the proxy for the API's address, and what it says."""
+    try:
+        parts = urlsplit(given.get("base_url") or Environment(given["environment"]).base_url(given["slug"]))
+        host = parts.hostname or ""
+    except (KeyError, ValueError):
+        return "", None  # the client says what is wrong with the address
+    if host in _THIS_MACHINE:
+        return "", None
+    if proxy := variables.get("NORCE_PROXY"):
+        return "NORCE_PROXY", proxy
+    proxy = variables.get("https_proxy") or variables.get("HTTPS_PROXY")
+    if not proxy_from_env or not proxy or parts.scheme != "https":
+        return "", None
+    # Heavy as well. typeshed only has `proxy_bypass`, which on some systems asks more than the environment.
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+    if proxy_bypass_environment(host, {"no": variables.get("no_proxy") or variables.get("NO_PROXY") or ""}):
+        return "", None
+    return "HTTPS_PROXY", proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _context_from(path: str | None) -> ssl.SSLContext | None:
+    if not path:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise ConfigurationError(f"NORCE_CA_FILE cannot be read: {error}") from None
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _token_from(variables: Mapping[str, str]) -> TokenSource | str:
     if token := variables.get("NORCE_TOKEN"):
         return token
     path = variables.get("NORCE_TOKEN_FILE")
     if not path:
         raise ConfigurationError("no token: set NORCE_TOKEN, or NORCE_TOKEN_FILE to a file that holds it")
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"NORCE_TOKEN_FILE cannot be read: {error}") from None
+        return TokenFile(path)
+    except ConfigurationError as error:
+        raise ConfigurationError(str(error).replace("the token file", "NORCE_TOKEN_FILE", 1)) from None

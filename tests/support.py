@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from norce_order_async import OrderClient, Request, Response, Transport
-from norce_order_async.errors import TransportError
+from norce_order_async.core.errors import TransportError
 from norce_order_async.testing.clock import FakeClock
 
 BASE_URL = "http://127.0.0.1:1/checkout/order"

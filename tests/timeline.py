@@ -24,7 +24,7 @@ from norce_order_async import (
 )
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.run import Batch
-from norce_order_async.errors import ConnectError, ReadTimeout
+from norce_order_async.core.errors import ConnectError, ReadTimeout
 from norce_order_async.testing.clock import FakeClock
 
 MISSING = b'{"code": "not-found", "message": "Not here."}'

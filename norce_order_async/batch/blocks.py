@@ -1,19 +1,37 @@
 """An input in blocks: as many entries as are there at once, numbered."""
 
 import asyncio
+import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import aclosing
+from typing import cast
 
 import attrs
 
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import Entry
+from norce_order_async.core.kinds import kind_of
 
 Changes = Iterable[Change | Entry] | AsyncIterable[Change | Entry]
 """What a batch makes: changes, or the entries of a file."""
+_TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
 BLOCK_SIZE = 1024 * 1024
 """Bytes of input after which a block ends."""
+
+
+def check_changes(changes: object) -> Changes:
+    """Return ``changes`` if a batch may read it.
+
+    Raises:
+        TypeError: It is text, a path, a record, or nothing that can be iterated over.
+    """
+    got = kind_of(changes)
+    if isinstance(changes, str | bytes | os.PathLike):
+        raise TypeError(f'{_TAKES}, got {got}: Input("changes.jsonl") reads a file')
+    if isinstance(changes, Mapping) or not isinstance(changes, Iterable | AsyncIterable):
+        raise TypeError(f"{_TAKES}, got {got}")
+    return cast(Changes, changes)
 
 
 @attrs.frozen
@@ -47,6 +65,11 @@ def _numbered(number: int, item: Change | Entry) -> Numbered:
     return Numbered(number, item if isinstance(item, Entry) else Entry(number, item))
 
 
+def _check(item: object) -> None:
+    if not isinstance(item, Change | Entry):
+        raise TypeError(f"{_TAKES}, got {kind_of(item)}")
+
+
 def _size_of(item: Change | Entry) -> int:
     return item.size if isinstance(item, Entry) else 0
 
@@ -56,6 +79,7 @@ async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) ->
     most, weight = size(), 0
     try:
         for item in changes:
+            _check(item)
             block.append(item)
             weight += _size_of(item)
             if len(block) == most or weight >= BLOCK_SIZE:
@@ -79,6 +103,7 @@ async def _pumped(
         iterator = aiter(changes)
         try:
             async for item in iterator:
+                _check(item)
                 waiting.append(item)
                 arrived.set()
                 while len(waiting) >= size() or sum(map(_size_of, waiting)) >= BLOCK_SIZE:

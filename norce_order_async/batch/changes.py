@@ -7,14 +7,15 @@ from typing import Any, ClassVar, cast
 
 import attrs
 
-from norce_order_async.answers import Receipt
-from norce_order_async.checks import check_header_value, check_id
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
+from norce_order_async.core.checks import check_header_value, check_id
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import own
+from norce_order_async.core.options import CallOptions
 from norce_order_async.endpoints.attributes import patch_attributes
 from norce_order_async.endpoints.consents import delete_consent, patch_consent
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.wire import JSON
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.json import JSON
 
 
 def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
@@ -29,6 +30,10 @@ def _check_scope(instance: object, attribute: "attrs.Attribute[str | None]", val
 def _check_bool(instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{attribute.name} must be true or false, got {value!r}")
+
+
+def _own_bool(value: bool) -> bool:
+    return cast(bool, own(value))
 
 
 def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JSON]]", value: object) -> None:
@@ -112,7 +117,7 @@ class PatchConsent(Change):
 
     op = "patch_consent"
     consent_id: str = attrs.field(validator=_check_id)
-    checked: bool = attrs.field(kw_only=True, validator=_check_bool)
+    checked: bool = attrs.field(kw_only=True, converter=_own_bool, validator=_check_bool)
 
     @property
     def resource(self) -> str:

@@ -21,10 +21,10 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.batch.worker import Chunk, Ending, Host, Reply, Waiting, make_chunk, stop_host
-from norce_order_async.checks import check_count
-from norce_order_async.clock import SystemClock
-from norce_order_async.errors import CallError, ConfigurationError
-from norce_order_async.outcome import OutcomeKind
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.clock import SystemClock
+from norce_order_async.core.errors import CallError, ConfigurationError
+from norce_order_async.core.outcome import OutcomeKind
 
 try:
     import distributed

@@ -10,23 +10,20 @@ from typing import Self
 
 import attrs
 
-from norce_order_async.batch.blocks import Changes, Numbered, blocks
+from norce_order_async.batch.blocks import Changes, Numbered, blocks, check_changes
 from norce_order_async.batch.items import INTERRUPTED, NOT_TRIED, Item, Scope, bad_line
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.outage import Outage, passes, throttled
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.batch.schedule import Schedule
-from norce_order_async.checks import check_count
-from norce_order_async.clock import Clock
-from norce_order_async.errors import (
-    CallError,
-    ClientStateError,
-    ConfigurationError,
-)
-from norce_order_async.middleware.log import logger
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.policy import spread
+from norce_order_async.core.back_off import spread
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.logger import logger
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.loops.per_loop import running_loop
 
 GROUP = 128
 """So many changes are written to the journal at once, at most."""
@@ -111,7 +108,7 @@ class Engine(abc.ABC):
         journal: Journal | None,
         only: Collection[OutcomeKind] | None,
     ) -> None:
-        self._changes = changes
+        self._changes = check_changes(changes)
         self._clock = clock
         self._pace = pace
         self._scope = scope
@@ -195,7 +192,7 @@ class Engine(abc.ABC):
     async def __aiter__(self) -> AsyncGenerator[Outcome]:
         if self._running is not None:
             raise ClientStateError("a batch runs once")
-        self._running = asyncio.create_task(self._run())
+        self._running = running_loop().create_task(self._run())
         self._running.add_done_callback(lambda _: self._outcomes.put_nowait(None))
         try:
             while (outcome := await self._outcomes.get()) is not None:

@@ -3,25 +3,22 @@
 import csv
 import io
 import os
-import re
 import select
 import stat
 import sys
 import zlib
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
 from itertools import chain
-from json import JSONDecoder
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TextIO, cast
 
 import attrs
 
 from norce_order_async.batch.changes import Change, parse_change
-from norce_order_async.errors import ConfigurationError, InvalidRequestError, printable
-from norce_order_async.wire import JSON
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.strict import decode_unique
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -39,7 +36,6 @@ _OTHERS = {b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PK\3\4": "a
 _COLUMNS = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _ONE_OBJECT = "each line is one object, without brackets around the lines or commas after them"
-_POSITION = re.compile(r"(?: at)?: line 1 column (\d+) \(char \d+\)$")
 
 _Meaning = tuple[Change | None, str | None, JSON]
 """What a line says: a change, or a problem and what was read."""
@@ -259,7 +255,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
 
 def _line_meaning(number: int, line: bytes) -> _Meaning:
     try:
-        record = _decode(line.rstrip())
+        record = decode_unique(line.rstrip())
     except InvalidRequestError as error:
         text = line.decode("utf-8", "replace").strip()
         return None, f"{error}{_hint(number, text)}", {"_raw": text}
@@ -293,39 +289,6 @@ def _hint(number: int, text: str) -> str:
     return f"; {hint}"
 
 
-def _unique(members: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    record = dict(members)
-    if len(record) < len(members):
-        twice = next(name for name, count in Counter(name for name, _ in members).items() if count > 1)
-        raise InvalidRequestError(f"the member {twice[:64]!r} is there twice")
-    return record
-
-
-def _no_constant(constant: str) -> object:
-    raise ValueError(f"{constant} is not a JSON number")
-
-
-_read = JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique).decode
-
-
-def _decode(text: bytes) -> JSON:
-    """Read JSON in which no object has two members of the same name: one of them would be lost."""
-    try:
-        return cast(JSON, _read(text.decode("utf-8-sig")))
-    except InvalidRequestError:
-        raise
-    except UnicodeDecodeError as error:
-        problem = f"not UTF-8 text: it holds the byte {error.object[error.start]:#04x}"
-    except RecursionError:
-        problem = "not JSON: nested too deeply"
-    except InvalidOperation:
-        problem = "not JSON: a number with too large an exponent"
-    except ValueError as error:
-        reason = _POSITION.sub(r" at character \1", str(error))
-        problem = f"not JSON: {'a number with too many digits' if reason.startswith('Exceeds') else reason}"
-    raise InvalidRequestError(problem)
-
-
 # CSV
 
 
@@ -337,6 +300,7 @@ class _Lines:
         self._readline = text.readline
         self._row: list[str] = []
         self._size = 0
+        self._cut_at_cr = False
 
     @property
     def row(self) -> str:
@@ -353,12 +317,16 @@ class _Lines:
 
     def __next__(self) -> str:
         line = self._readline(MAX_LINE + 1)
+        if line == "\n" and self._cut_at_cr:
+            line = self._readline(MAX_LINE + 1)
+        self._cut_at_cr = False
         if not line:
             raise StopIteration
         self.number += 1
         if len(line) > MAX_LINE:
-            while line and not line.endswith("\n"):
+            while line and not line.endswith(("\n", "\r")):
                 line = self._readline(MAX_LINE)
+            self._cut_at_cr = line.endswith("\r")  # an LF may belong to it
             raise csv.Error(f"the line is longer than {MAX_LINE} characters")
         self._size += len(line)
         if self._size > MAX_LINE:
@@ -458,7 +426,7 @@ def _row_meaning(header: list[str], row: list[str] | str, text: str) -> _Meaning
         record["checked"] = _BOOLEANS.get(checked.strip().lower(), checked)
     if isinstance(attributes, str):
         try:
-            record["attributes"] = _decode(attributes.encode("utf-8", "surrogateescape"))
+            record["attributes"] = decode_unique(attributes.encode("utf-8", "surrogateescape"))
         except InvalidRequestError as error:
             return None, f"attributes: {error}", record
     change, problem, source = _record_meaning(record)

@@ -11,7 +11,7 @@ from threading import Condition, Thread
 import attrs
 
 from norce_order_async.batch.files import Entry, Format, count_entries, is_stream, read_file, shown_name
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError
 
 AHEAD = 1_000
 """So many entries are read ahead at most from what may wait."""

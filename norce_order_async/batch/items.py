@@ -4,13 +4,13 @@ from random import randbytes
 
 import attrs
 
-from norce_order_async.answers import Receipt
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.call import Call, Repeat
-from norce_order_async.errors import CallError, InvalidRequestError
-from norce_order_async.outcome import Attempt, OutcomeKind
+from norce_order_async.core.call import Call, Repeat
+from norce_order_async.core.errors import CallError, InvalidRequestError
+from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.wire.decoders import Receipt
 
 NOT_TRIED = "NotTried"
 """The error of a change that was taken from the input, but not made before the batch was stopped."""

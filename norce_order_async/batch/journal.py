@@ -1,9 +1,11 @@
 """The journal of a batch: what was begun and what became of it, so that a run that was killed can be continued."""
 
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +18,10 @@ from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.items import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import Problem, Row, Summary, encode_record, source_record
-from norce_order_async.codec import encode_shown
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON, decode_json
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import encode_shown
+from norce_order_async.wire.json import JSON, decode_json
 
 MAX_MESSAGE = 1_000
 """Characters of an error's text that are kept."""
@@ -310,7 +312,8 @@ class Journal(_Account):
     """A journal that is written: every change is marked before it is sent, and closed with its outcome.
 
     What was written stays written if the process is killed. One run at a time writes a journal: a file beside it,
-    its name with ``.lock`` added, is locked meanwhile; the file stays, the lock ends with the process.
+    its name with ``.lock`` added, is locked meanwhile; the file stays, the lock ends with the process. Only its owner
+    may read a new journal; one that is continued keeps its permissions.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection, lock: sqlite3.Connection, run: int) -> None:
@@ -504,14 +507,22 @@ def discard(path: Path) -> None:
 
 
 def _create(path: Path) -> None:
-    """Make an empty file where there is none, because the operating system tells better than SQLite why it can't."""
+    """Make an empty file where there is none, because the operating system tells better than SQLite why it can't.
+
+    It is its owner's alone, whatever the umask: a journal holds personal data. SQLite gives the files beside a
+    database the permissions of the database.
+    """
     try:
-        path.open("xb").close()
+        _touch(path, 0o600)
     except FileExistsError:
         if not path.is_file():
             raise ConfigurationError(f"the journal {path} is not a file") from None
     except OSError as error:
         raise ConfigurationError(f"the journal {path} cannot be written: {error.strerror or error}") from None
+
+
+def _touch(path: Path, mode: int) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -554,8 +565,11 @@ def _lock_path(path: Path) -> Path:
 
 def _lock(path: Path) -> sqlite3.Connection:
     """A connection that holds the lock until it is closed, or its process ends."""
+    lock = _lock_path(path)
+    with suppress(OSError):  # SQLite tells of any
+        _touch(lock, stat.S_IMODE(path.stat().st_mode))
     try:
-        db = sqlite3.connect(_lock_path(path), timeout=_WAIT_FOR_LOCK, isolation_level=None)
+        db = sqlite3.connect(lock, timeout=_WAIT_FOR_LOCK, isolation_level=None)
     except sqlite3.Error as error:
         raise ConfigurationError(f"the journal {path} cannot be locked: {error}") from None
     try:

@@ -1,7 +1,7 @@
 """Noticing that the server is out of reach, and when to look again."""
 
-from norce_order_async.clock import Clock
-from norce_order_async.errors import (
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import (
     AuthenticationError,
     AuthError,
     CallError,
@@ -12,7 +12,7 @@ from norce_order_async.errors import (
     TLSError,
     TransportError,
 )
-from norce_order_async.policy import RETRYABLE_STATUSES
+from norce_order_async.core.statuses import RETRYABLE_STATUSES
 
 IN_A_ROW = 5
 """So many changes in a row that fail alike are an outage."""

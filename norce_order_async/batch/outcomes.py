@@ -3,8 +3,8 @@
 import attrs
 
 from norce_order_async.batch.changes import Change
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.json import JSON
 
 
 @attrs.frozen(kw_only=True)

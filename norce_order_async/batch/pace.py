@@ -6,10 +6,10 @@ from typing import Literal
 
 import attrs
 
-from norce_order_async.call import Call
-from norce_order_async.checks import check_count
-from norce_order_async.clock import Clock
-from norce_order_async.errors import (
+from norce_order_async.core.call import Call
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import (
     ConfigurationError,
     ConnectError,
     ConnectionLost,
@@ -17,8 +17,9 @@ from norce_order_async.errors import (
     PoolTimeout,
     ReadTimeout,
 )
-from norce_order_async.outcome import Attempt
-from norce_order_async.policy import OVERLOAD_STATUSES
+from norce_order_async.core.kinds import own
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.statuses import OVERLOAD_STATUSES
 
 FIRST_LIMIT = 10
 """So many changes are in flight at first, when nobody said how many."""
@@ -305,6 +306,7 @@ class Pace:
 
 
 def _check_rate(rate: object) -> float:
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
+    number = own(rate)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
         raise ConfigurationError(f"rate must be a number of requests a second above 0, got {rate!r}")
-    return float(rate)
+    return float(number)

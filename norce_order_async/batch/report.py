@@ -3,21 +3,23 @@
 import csv
 import io
 import os
+import stat
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkstemp
 from typing import BinaryIO
 
 import attrs
 
 from norce_order_async.batch.files import Format, format_of
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.codec import encode_shown
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import encode_shown
+from norce_order_async.wire.json import JSON
 
 _TEXTS = ("op", "order_id", "consent_id", "merchant", "channel")
 _NOTES = (
@@ -247,6 +249,8 @@ def check_report_name(path: Path) -> None:
 def save_report(rows: Iterable[Row | Outcome], path: Path, format: Format | None = None) -> None:
     """Write a report to a file, which appears complete or not at all; one that exists is replaced.
 
+    Only its owner may read a new file; a replaced one keeps its permissions.
+
     Raises:
         ConfigurationError: It cannot be written, or its name says that it is compressed.
     """
@@ -257,7 +261,9 @@ def save_report(rows: Iterable[Row | Outcome], path: Path, format: Format | None
 
 @contextmanager
 def replacing(path: Path, what: str) -> Generator[BinaryIO]:
-    """A file to write, which appears complete or not at all; one that exists is replaced.
+    """A file to write, which appears complete or not at all; one that exists is replaced and keeps its permissions.
+
+    A new one is its owner's alone, whatever the umask: it holds personal data.
 
     Raises:
         ConfigurationError: It cannot be written.
@@ -268,12 +274,15 @@ def replacing(path: Path, what: str) -> Generator[BinaryIO]:
                 yield stream
             return
         path = path.resolve()
-        part = path.with_name(f"{path.name}.part")
+        number, name = mkstemp(dir=path.parent, prefix=f"{path.name[:50]}.", suffix=".part")  # with mode 0600
+        part = Path(name)
         try:
-            with part.open("wb") as stream:
+            with os.fdopen(number, "wb") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
+            if path.exists():
+                part.chmod(stat.S_IMODE(path.stat().st_mode))
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import attrs
 from tenacity import retry_all
@@ -15,18 +15,19 @@ from norce_order_async.batch.items import Item
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
-from norce_order_async.call import Call
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions, Unset
-from norce_order_async.errors import (
+from norce_order_async.core.call import Call, RetryRules
+from norce_order_async.core.errors import (
     CallError,
     ClientStateError,
     ConfigurationError,
     InvalidRequestError,
     NorceOrderError,
 )
-from norce_order_async.outcome import Attempt, OutcomeKind
-from norce_order_async.policy import RetryPolicy, last_attempt
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.settings import Unset
+from norce_order_async.middleware.policy import RetryPolicy, last_attempt
 
 LONGEST_PROBE = 5.0
 """Seconds that a server which was gone has for a probe, so that one which is silent does not hold it up for long."""
@@ -132,11 +133,13 @@ class Batch(Engine):
         self._pace.observe(call, attempt)
 
 
-def _unless_throttled(policy: RetryPolicy | None) -> RetryPolicy | None:
+def _unless_throttled(policy: RetryRules | None) -> RetryRules | None:
     """The policy without throttled requests: those go back to the schedule, so that the next one has a place in it."""
     if policy is None:
         return None
-    return attrs.evolve(policy, retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled))
+    return attrs.evolve(
+        cast(RetryPolicy, policy), retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled)
+    )
 
 
 def _outcome_of(error: BaseException, item: Item) -> OutcomeKind:
@@ -186,6 +189,7 @@ async def run_batch(
         options: Options of every call.
 
     Raises:
+        TypeError: ``changes`` is no iterable of changes or entries, or gives something else.
         ConfigurationError: An argument that is wrong, or a journal that belongs to another input or cannot be
             written any more.
         ClientStateError: The client was closed meanwhile.

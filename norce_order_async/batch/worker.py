@@ -14,9 +14,9 @@ from norce_order_async.batch.files import Entry
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import Batch
 from norce_order_async.client import OrderClient
-from norce_order_async.config import Timeout
-from norce_order_async.errors import ConfigurationError, NorceOrderError
-from norce_order_async.policy import RetryPolicy
+from norce_order_async.core.errors import ConfigurationError, NorceOrderError
+from norce_order_async.core.settings import Timeout
+from norce_order_async.middleware.policy import RetryPolicy
 
 try:
     import distributed

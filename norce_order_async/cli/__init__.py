@@ -1,9 +1,12 @@
 """The ``norce-order`` command: arguments in, text and an exit code out."""
 
 import io
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from threading import current_thread, main_thread
 
 from norce_order_async.cli.output import silence, tell
 
@@ -11,17 +14,18 @@ from norce_order_async.cli.output import silence, tell
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0 all done, 1 some failed, 2 wrong usage, 3 could not start, 130 interrupted.
+    0 all done, 1 some failed, 2 wrong usage, 3 could not start, 130 interrupted, by Ctrl-C or SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names and texts may hold what the terminal cannot show
     try:
-        try:
-            return _run(arguments)
-        finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
+        with _sigterm_as_sigint():
+            try:
+                return _run(arguments)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
     except KeyboardInterrupt:
         tell("norce-order: interrupted")
         return 130
@@ -33,11 +37,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _interrupt(number: int, frame: object) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _sigterm_as_sigint() -> Generator[None]:
+    """Have SIGTERM end a command as Ctrl-C does: calls are cancelled, connections closed."""
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _run(arguments: Sequence[str] | None) -> int:
     from norce_order_async.cli.parser import build_parser
 
     options = build_parser().parse_args(arguments)
-    from norce_order_async.errors import NorceOrderError
+    from norce_order_async.core.errors import NorceOrderError
 
     module, _, function = options.run.partition(":")
     try:

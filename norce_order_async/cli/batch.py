@@ -21,9 +21,9 @@ from norce_order_async.cli.output import is_same_file, tell
 from norce_order_async.cli.settings import client_from, timeout_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
-from norce_order_async.config import Timeout
-from norce_order_async.errors import ConfigurationError, InvalidRequestError, NotTheApiError
-from norce_order_async.policy import RetryPolicy
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
+from norce_order_async.core.settings import Timeout
+from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
     from norce_order_async.testing import Sandbox
@@ -163,7 +163,7 @@ def _write_reports(options: argparse.Namespace, journal: JournalReader) -> list[
         except ConfigurationError as error:
             problems.append(error)
     if options.html is not None:
-        from norce_order_async.batch.html import write_html
+        from norce_order_async.batch.page.page import write_html
 
         try:
             write_html(journal, Path(options.html))
@@ -230,6 +230,7 @@ async def _batch(
             "merchant": client.merchant,
             "channel": client.channel,
             "adapter_id": client.adapter_id,
+            "proxy_from_env": options.proxy_from_env,
             "timeout": timeout_from(options, Timeout.batch()),
         },
         concurrency=options.concurrency,

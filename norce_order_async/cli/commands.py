@@ -2,21 +2,23 @@
 
 import argparse
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from norce_order_async.answers import Receipt
 from norce_order_async.cli.settings import client_from
 from norce_order_async.client import OrderClient
-from norce_order_async.codec import encode_shown
-from norce_order_async.config import Timeout
+from norce_order_async.core.errors import InvalidRequestError, printable
+from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.attributes import patch_attributes
 from norce_order_async.endpoints.consents import delete_consent, patch_consent
 from norce_order_async.endpoints.orders import get_order
-from norce_order_async.errors import InvalidRequestError, printable
-from norce_order_async.models import Order
-from norce_order_async.policy import RetryPolicy
-from norce_order_async.wire import JSON, decode_json
+from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.wire.codec import encode_shown
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.models import Order
+from norce_order_async.wire.strict import decode_unique
 
 
 def order_get(options: argparse.Namespace) -> int:
@@ -92,7 +94,10 @@ def _attributes_from(options: argparse.Namespace) -> dict[str, JSON]:
     if (options.json is None) == (not options.pairs):
         raise InvalidRequestError("give the attributes either as KEY=TEXT and KEY:=JSON, or with --json")
     if options.json is None:
-        return dict(map(_pair, options.pairs))
+        pairs = list(map(_pair, options.pairs))
+        if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+            raise InvalidRequestError(f"the attribute {twice[0][:64]!r} is there twice")
+        return dict(pairs)
     text = options.json
     if text.startswith("@"):
         try:
@@ -116,9 +121,9 @@ def _pair(text: str) -> tuple[str, JSON]:
 
 def _json(text: str, name: str) -> JSON:
     try:
-        return decode_json(text.encode())
+        return decode_unique(text.encode())
     except ValueError as error:
-        raise InvalidRequestError(f"{name}: not JSON: {error}") from None
+        raise InvalidRequestError(f"{name}: {error}") from None
 
 
 def order_text(order: Order) -> str:
@@ -144,6 +149,9 @@ def order_text(order: Order) -> str:
     lines.append("Attributes" if attributes else "Attributes: none")
     width = max(map(len, attributes), default=0)
     lines += [f"  {name:{width}}  {encode_shown(value).decode()}" for name, value in attributes.items()]
+    if unreadable := order.unreadable:
+        lines.append("Could not be read")
+        lines += [f"  {path}  {encode_shown(raw).decode()}" for path, raw in unreadable.items()]
     return "\n".join(map(printable, lines))
 
 

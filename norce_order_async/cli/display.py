@@ -11,7 +11,7 @@ from typing import Any, Self
 from norce_order_async.batch.engine import Engine, Progress
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.summary import shown_rate
-from norce_order_async.errors import printable
+from norce_order_async.core.errors import printable
 
 _LINE_EVERY = 5.0
 _DRAW_EVERY = 0.2

@@ -1,6 +1,6 @@
 """What an error means to the person at the terminal, and what to do about it."""
 
-from norce_order_async.errors import (
+from norce_order_async.core.errors import (
     AuthenticationError,
     BadRequestError,
     CallError,
@@ -18,7 +18,7 @@ from norce_order_async.errors import (
     TLSError,
     TransportError,
 )
-from norce_order_async.outcome import OutcomeKind
+from norce_order_async.core.outcome import OutcomeKind
 
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
 """Errors that every further call would end in, too."""

@@ -9,7 +9,7 @@ from norce_order_async.batch.journal import JournalReader
 from norce_order_async.batch.report import write_report
 from norce_order_async.cli.output import is_same_file
 from norce_order_async.cli.summary import Account, print_account
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 
 
 def batch_status(options: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def batch_report(options: argparse.Namespace) -> int:
         elif options.only is not None:
             raise InvalidRequestError("--html shows the whole batch: it does not go with --only")
         else:
-            from norce_order_async.batch.html import write_html
+            from norce_order_async.batch.page.page import write_html
 
             _check_page(Path(options.html), Path(options.journal))
             write_html(journal, Path(options.html))

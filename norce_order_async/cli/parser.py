@@ -5,10 +5,10 @@ from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from norce_order_async import __version__
+from norce_order_async.core.version import __version__
 
 if TYPE_CHECKING:
-    from norce_order_async.outcome import OutcomeKind
+    from norce_order_async.core.outcome import OutcomeKind
 
 _SETTINGS = """\
 environment:
@@ -18,6 +18,8 @@ environment:
     --base-url     NORCE_BASE_URL        --adapter-id  NORCE_ADAPTER_ID
   The token comes from NORCE_TOKEN, or from the file that NORCE_TOKEN_FILE names. There is no flag for it: flags can
   be seen by every user of a machine.
+  NORCE_PROXY is the URL of an HTTP proxy, NORCE_CA_FILE a PEM file with the authorities to trust instead of the
+  system's. This machine's own addresses are reached without the proxy.
 """
 _EXIT_CODES = """\
 exit codes:
@@ -287,6 +289,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--merchant", help="sent as x-merchant")
     group.add_argument("--channel", help="sent as x-channel")
     group.add_argument("--adapter-id", metavar="ID", help="sent as x-adapterid: its hooks are not called")
+    group.add_argument(
+        "--proxy-from-env", action="store_true", help="without NORCE_PROXY, do as HTTPS_PROXY and NO_PROXY say"
+    )
     group.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="for each call, retries included")
     group.add_argument("--output", choices=("text", "json"), default="text", help="json is for programs")
 
@@ -309,7 +314,7 @@ def _number(text: str) -> float:
 
 
 def _outcomes(text: str) -> "frozenset[OutcomeKind]":
-    from norce_order_async.outcome import OutcomeKind
+    from norce_order_async.core.outcome import OutcomeKind
 
     failed = {kind for kind in OutcomeKind if kind.failed}
     kinds: set[OutcomeKind] = set()
@@ -341,7 +346,7 @@ def _seconds(text: str) -> float:
 
 
 def _fault_text(text: str) -> str:
-    from norce_order_async.errors import ConfigurationError
+    from norce_order_async.core.errors import ConfigurationError
     from norce_order_async.testing import Fault
 
     try:

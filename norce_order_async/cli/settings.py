@@ -4,10 +4,10 @@ import argparse
 from typing import Any
 
 from norce_order_async.client import OrderClient
-from norce_order_async.config import Timeout
-from norce_order_async.policy import RetryPolicy
+from norce_order_async.core.settings import Timeout
+from norce_order_async.middleware.policy import RetryPolicy
 
-SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id")
+SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "proxy_from_env")
 
 
 def client_from(options: argparse.Namespace, *, retry: RetryPolicy, timeout: Timeout, **more: Any) -> OrderClient:

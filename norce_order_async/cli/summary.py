@@ -11,10 +11,10 @@ from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.items import INTERRUPTED
 from norce_order_async.batch.journal import Sample
 from norce_order_async.batch.report import Summary
-from norce_order_async.codec import encode, encode_shown
-from norce_order_async.errors import InvalidRequestError, printable
-from norce_order_async.outcome import OutcomeKind
-from norce_order_async.wire import JSON
+from norce_order_async.core.errors import InvalidRequestError, printable
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import encode, encode_shown
+from norce_order_async.wire.json import JSON
 
 _FIRST_PROBLEMS = 10
 

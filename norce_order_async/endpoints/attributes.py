@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from norce_order_async.answers import Receipt, receipt
-from norce_order_async.call import Repeat
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.errors import InvalidRequestError
-from norce_order_async.operations import Operation
-from norce_order_async.wire import JSON
+from norce_order_async.core.call import Repeat
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.decoders import Receipt, receipt
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.operation import Operation
 
 PATCH_ATTRIBUTES = Operation(
     "PatchCheckoutOrderAttributes", "PATCH", "/api/v0/checkout/orders/{order_id}/attributes", Repeat.SAFE, receipt
@@ -34,7 +35,7 @@ async def patch_attributes(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderattributes
     """
     if not isinstance(attributes, Mapping):
-        raise InvalidRequestError(f"attributes must be a mapping, got {type(attributes).__name__}")
+        raise InvalidRequestError(f"attributes must be a mapping, got {kind_of(attributes)}")
     if not attributes:
         raise InvalidRequestError("attributes is empty; what the API does with an empty object is not published")
     return await client.execute(PATCH_ATTRIBUTES, body=attributes, options=options, order_id=order_id)

@@ -2,12 +2,14 @@
 
 from json.encoder import encode_basestring
 
-from norce_order_async.answers import Receipt, receipt
-from norce_order_async.call import Repeat
 from norce_order_async.client import OrderClient
-from norce_order_async.config import CallOptions
-from norce_order_async.models import Consent
-from norce_order_async.operations import Operation, segment
+from norce_order_async.core.call import Repeat
+from norce_order_async.core.checks import check_bool
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.decoders import Receipt, receipt
+from norce_order_async.wire.models import Consent
+from norce_order_async.wire.operation import Operation, segment
 
 CREATE_CONSENT = Operation(
     "CreateCheckoutOrderConsent", "POST", "/api/v0/checkout/orders/{order_id}/consents", Repeat.IF_UNSENT, receipt
@@ -45,7 +47,7 @@ async def create_consent(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorderconsent
     """
     if not isinstance(consent, Consent):
-        raise TypeError(f"consent must be a Consent, got {type(consent).__name__}")
+        raise TypeError(f"consent must be a Consent, got {kind_of(consent)}")
     return await client.execute(CREATE_CONSENT, body=consent, options=options, order_id=order_id)
 
 
@@ -65,10 +67,12 @@ async def patch_consent(
     Source: PatchCheckoutOrderConsent,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsent
     """
-    if not isinstance(checked, bool):
-        raise TypeError(f"checked must be a bool, got {type(checked).__name__}")
     return await client.execute(
-        PATCH_CONSENT, body=_body(consent_id, checked), options=options, order_id=order_id, consent_id=consent_id
+        PATCH_CONSENT,
+        body=_body(consent_id, check_bool("checked", checked)),
+        options=options,
+        order_id=order_id,
+        consent_id=consent_id,
     )
 
 

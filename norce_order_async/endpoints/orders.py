@@ -3,15 +3,16 @@
 from collections.abc import Set
 from typing import ClassVar
 
-from norce_order_async.answers import json_as, json_body
-from norce_order_async.call import Repeat
 from norce_order_async.client import OrderClient
-from norce_order_async.codec import members_of
-from norce_order_async.config import CallOptions
-from norce_order_async.errors import DecodeError, printable
-from norce_order_async.http import Response
-from norce_order_async.models import CreateResponse, Order
-from norce_order_async.operations import Operation
+from norce_order_async.core.call import Repeat
+from norce_order_async.core.errors import DecodeError, printable
+from norce_order_async.core.http import Response
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.options import CallOptions
+from norce_order_async.wire.codec import members_of
+from norce_order_async.wire.decoders import json_as, json_body
+from norce_order_async.wire.models import CreateResponse, Order
+from norce_order_async.wire.operation import Operation
 
 
 class _CreatedId:
@@ -60,7 +61,7 @@ async def create_order(client: OrderClient, order: Order, *, options: CallOption
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorder
     """
     if not isinstance(order, Order):
-        raise TypeError(f"order must be an Order, got {type(order).__name__}")
+        raise TypeError(f"order must be an Order, got {kind_of(order)}")
     return await client.execute(CREATE_ORDER, body=order, options=options)
 
 

@@ -8,7 +8,7 @@ of it. What has nothing to do is not in the chain at all.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from norce_order_async.http import Request, Response
+from norce_order_async.core.http import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
 """What takes a request and returns its answer: the rest of the chain, as a middleware sees it."""

@@ -1,44 +1,40 @@
 """Bearer tokens that can change while the client lives."""
 
-from typing import Protocol
+import asyncio
 
 import attrs
 
-from norce_order_async.checks import check_token
-from norce_order_async.errors import AuthError, CallError, ClientStateError, ConfigurationError
-from norce_order_async.http import Request, Response
+from norce_order_async.auth.source import TokenSource
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.errors import AuthError, CallError, ClientStateError, ConfigurationError, NorceOrderError
+from norce_order_async.core.http import Request, Response
 from norce_order_async.middleware import Handler
+from norce_order_async.sending.lifecycle import Lifecycle
 
 _SCHEME = "Bearer "
-
-
-class TokenSource(Protocol):
-    """Where tokens come from. One source serves every call of a client, many at once."""
-
-    async def get(self, *, rejected: str | None = None) -> str:
-        """The token to send, without the word Bearer.
-
-        Called before every attempt, so it should cache. ``rejected`` is a token that the API just answered
-        with 401: return another one if there is one, or the same to let the 401 stand.
-        """
-        ...
 
 
 @attrs.frozen
 class Auth:
     """Puts the source's token on every attempt; after a 401 asks once for another and sends again with that.
 
-    No local variable holds a token, so that no traceback can show one.
+    No local variable holds a token, so that no traceback can show one. Nor does an error keep the source's own: its
+    frames may hold tokens.
+
+    Attributes:
+        source: Where the tokens come from.
+        life: The client's. Once it is closed, a source that fails was closed with it.
     """
 
-    source: TokenSource
+    source: TokenSource = attrs.field(repr=False)
+    life: Lifecycle = attrs.field(repr=False)
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
         """Send with the current token, and once more with a fresh one if that was refused.
 
         Raises:
             AuthError: The source failed, or gave something that is not a token.
-            ClientStateError: The source is closed.
+            ClientStateError: The client was closed meanwhile.
         """
         refused = await self._authorized(request)
         response = await call_next(refused)
@@ -55,22 +51,53 @@ class Auth:
             if refused is None:
                 return _with_token(request, await self.source.get())
             return _with_token(request, await self.source.get(rejected=_token_of(refused)))
-        except (CallError, ClientStateError):
-            raise
-        except ConfigurationError as error:
-            problem = str(error)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                error.__context__ = None  # and no frames of the source: it stays the context of other errors
+                raise error.with_traceback(None) from None
+            problem = _told(error)
         except Exception as error:
-            raise AuthError(f"the token source failed with {type(error).__name__}") from error
+            problem = _told(error)
         finally:
             request.call.waiting = False
-        # Out here, because the traceback of the error above shows what the source gave.
-        raise AuthError(f"the token source gave no token: {problem}")
+        # Out here, so that the error above is not its context.
+        if self.life.closed:
+            raise ClientStateError("the client was closed")
+        raise AuthError(problem)
+
+
+class _Unfit(Exception):
+    """What a source gave is not a token; the text says why."""
 
 
 def _with_token(request: Request, token: str) -> Request:
-    headers = {"Authorization": f"{_SCHEME}{check_token(token)}", **request.headers}
+    try:
+        headers = {"Authorization": f"{_SCHEME}{check_token(token)}", **request.headers}
+    except ConfigurationError as error:
+        raise _Unfit(str(error)) from None
     return attrs.evolve(request, headers=headers)
 
 
 def _token_of(request: Request) -> str:
     return request.headers["Authorization"].removeprefix(_SCHEME)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled this call, and not only what its source waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _told(error: BaseException) -> str:
+    """What a message says of a source's error. The text of a foreign one may hold anything."""
+    match error:
+        case AuthError():
+            return error.reason
+        case _Unfit():
+            return f"the token source gave no token: {error}"
+        case CallError():
+            return f"the token source failed with {type(error).__name__}: {error.reason}"
+        case NorceOrderError():
+            return f"the token source failed with {type(error).__name__}: {error}"
+        case _:
+            return f"the token source failed with {type(error).__name__}"

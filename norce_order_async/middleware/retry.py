@@ -3,15 +3,14 @@
 import attrs
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt
 
-from norce_order_async.call import Call, Repeat
-from norce_order_async.clock import Clock
-from norce_order_async.errors import TransportError
-from norce_order_async.http import Request, Response
+from norce_order_async.core.call import Call, Repeat, RetryRules
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import TransportError
+from norce_order_async.core.http import Request, Response
 from norce_order_async.middleware import Handler
-from norce_order_async.middleware.budget import RetryBudget
-from norce_order_async.middleware.life import Life
-from norce_order_async.middleware.log import log_give_up, log_retry
-from norce_order_async.policy import RetryPolicy
+from norce_order_async.sending.budget import RetryBudget
+from norce_order_async.sending.lifecycle import Lifecycle
+from norce_order_async.sending.log import log_give_up, log_retry
 
 _RETRYING = AsyncRetrying()
 
@@ -25,7 +24,7 @@ class Retry:
     """
 
     clock: Clock
-    life: Life
+    lifecycle: Lifecycle
     budget: RetryBudget | None
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
@@ -67,11 +66,11 @@ class Retry:
         finally:
             del last, state  # an error's traceback holds this frame, so this frame must not hold the error
 
-    def _delay(self, call: Call, policy: RetryPolicy, state: RetryCallState) -> float | None:
+    def _delay(self, call: Call, policy: RetryRules, state: RetryCallState) -> float | None:
         """Seconds to wait before the next attempt; None when there is to be none."""
         if not policy.retry(state):
             return None
-        if self.life.closed:
+        if self.lifecycle.closed:
             call.gave_up = "the client was closed"
             return None
         attempt = call.attempts[-1]
@@ -101,4 +100,7 @@ class Retry:
 def _end(last: Response | TransportError) -> Response:
     if isinstance(last, Response):
         return last
-    raise last
+    try:
+        raise last
+    finally:
+        del last  # it would refer to itself through this frame

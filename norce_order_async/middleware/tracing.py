@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from norce_order_async.errors import ConfigurationError
-from norce_order_async.http import Request, Response, merge_headers
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from norce_order_async.testing.clock import FakeClock
-    from norce_order_async.testing.conformance import TransportConformance
+    from norce_order_async.testing.conformance import TlsTransportConformance, TransportConformance
     from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
     from norce_order_async.testing.sandbox.exchange import Answer, Received
     from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults, Mishap
@@ -28,12 +28,13 @@ __all__ = [
     "Sandbox",
     "SandboxServer",
     "SandboxTransport",
+    "TlsTransportConformance",
     "TransportConformance",
 ]
 
 _EXPORTS = {
     "clock": "FakeClock",
-    "conformance": "TransportConformance",
+    "conformance": "TlsTransportConformance TransportConformance",
     "sandbox.exchange": "Answer Received",
     "sandbox.faults": "Fault FaultKind Faults Mishap",
     "sandbox": "SANDBOX_TOKEN Sandbox",

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 import attrs
 
-from norce_order_async.errors import ConfigurationError
-from norce_order_async.wire import JSON
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.wire.json import JSON
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker

@@ -4,7 +4,7 @@ import abc
 from types import TracebackType
 from typing import Self
 
-from norce_order_async.http import Request, Response
+from norce_order_async.core.http import Request, Response
 
 
 class Transport(abc.ABC):
@@ -28,7 +28,9 @@ class Transport(abc.ABC):
             timeout: Seconds from the connection to the last byte of the answer; None is no limit.
 
         Raises:
-            TransportError: No complete answer came. A library's own exceptions never come through.
+            TransportError: No complete answer came. A library's own exceptions never come through, nor stay as a
+                cause: their frames hold the request.
+            InvalidRequestError: A header would begin another one.
             ClientStateError: The transport is closed.
         """
 

@@ -21,26 +21,44 @@ from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from norce_order_async.call import Call
-from norce_order_async.checks import positive_count, positive_seconds
-from norce_order_async.errors import (
+from norce_order_async.core.call import Call
+from norce_order_async.core.checks import positive_count, positive_seconds, unsendable
+from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
     ConnectError,
     ConnectionLost,
     ConnectTimeout,
+    InvalidRequestError,
     ProxyError,
     ReadTimeout,
     TLSError,
     TransportError,
+    bare,
 )
-from norce_order_async.http import AnswerHeaders, Request, Response
-from norce_order_async.timelimit import TimeLimit
+from norce_order_async.core.http import Request, Response
+from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport import Transport
-from norce_order_async.transport.pools import Pools, watch
+from norce_order_async.transport.aiohttp_names import AiohttpResolver
+from norce_order_async.transport.alerts import refused_certificate
+from norce_order_async.transport.pools import Pools, end_of_life, forget_frames, watch
+from norce_order_async.transport.resolver import Resolver, shared
+from norce_order_async.transport.response import (
+    MAX_BODY,
+    MAX_HEAD,
+    MAX_HEADERS,
+    TOO_LONG,
+    Head,
+    is_measured,
+    is_too_long,
+    make_response,
+    value_of,
+)
 
-_AT_ONCE = 1024 * 1024
+_AT_ONCE = 64 * 1024
 _SMALL = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
+_TURNS = 5
+"""Turns of the event loop after which what was aborted is gone, TLS included."""
 _NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])
 SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
@@ -52,6 +70,10 @@ _NEVER_RESENT = frozenset({"PATCH", "POST"})
 
 class _NotSentAgain(Exception):
     """Carries an error past aiohttp's own resending, which looks for ClientOSError and ServerDisconnectedError."""
+
+
+class _HeadTooLong(Exception):
+    """aiohttp limits the lines of a head and their number, not the whole."""
 
 
 async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -125,14 +147,16 @@ class _Request(aiohttp.ClientRequest):
 
 @lru_cache
 def _origin(url: str) -> URL:
-    return URL(url, encoded=True)
+    return URL(url)
 
 
 def _url(url: str) -> URL:
     """The URL as it stands; to take it apart once more for each order would cost more than to put it together."""
     path = url.find("/", len("https://"))
-    if path < 0 or "?" in url:
-        return URL(url, encoded=True)
+    if path < 0:
+        return _origin(url)
+    if "?" in url:
+        return URL(f"{_origin(url[:path])}{url[path:]}", encoded=True)
     return _origin(url[:path]).with_path(url[path:], encoded=True)
 
 
@@ -143,16 +167,24 @@ def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
 
 
 def _body(body: bytes | None) -> bytes | io.BytesIO | None:
-    # aiohttp warns of bytes that are many, because it would write them all at once.
+    # aiohttp writes bytes all at once, and of a single piece TLS would take all and report nothing as unsent.
     return body if body is None or len(body) <= _AT_ONCE else io.BytesIO(body)
 
 
-async def _read(content: aiohttp.StreamReader, most: int) -> bytes:
-    """A body, or of one of more than ``most`` bytes at least so many."""
-    body = bytearray()
-    while len(body) <= most and not content.at_eof():
-        body += await content.readany()
-    return bytes(body)
+async def _read(answer: aiohttp.ClientResponse, way: "_Way", most: int) -> bytes:
+    """A body, or of one of more than ``most`` bytes more than that."""
+    if is_too_long(answer.raw_headers):
+        raise _HeadTooLong
+    content = answer.content
+    if content.is_eof():
+        body = content.read_nowait()
+    else:
+        pieces = bytearray()
+        while len(pieces) <= most and not content.at_eof():
+            pieces += await content.readany()
+        body = bytes(pieces)
+    way.check_end(answer.raw_headers)
+    return body
 
 
 @attrs.define(eq=False)
@@ -160,23 +192,24 @@ class _Way:
     """What one attempt went through; it knows its connection also after aiohttp has let go of it."""
 
     call: Call
+    limit: TimeLimit
     protocol: ResponseHandler | None = None
     transport: asyncio.Transport | None = None
     done: bool = False
 
-    def check_end(self, answer: aiohttp.ClientResponse) -> None:
+    def check_end(self, head: Head) -> None:
         """Raise if a body that ends with its connection ended with a reset, which aiohttp takes for an end too."""
-        if self.protocol is None or "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers:
-            return
-        error = self.protocol.exception()
-        if isinstance(error, aiohttp.ClientOSError):
+        error = None if self.protocol is None else self.protocol.exception()
+        if isinstance(error, aiohttp.ClientOSError) and not is_measured(head):
             raise error
 
     def leave(self) -> None:
         """Close the connection, unless the whole answer was read and the whole request sent."""
-        # Closing alone would first send what is still unsent, however long that takes.
-        if not self.done or (self.transport is not None and self.transport.get_write_buffer_size()):
-            self.abort()
+        # Closing alone would first send what is still unsent, however long that takes. A transport that is closing
+        # cannot be asked how much that is: over TLS, asyncio's has nothing left to ask then.
+        wire = self.transport
+        if wire is not None and (not self.done or wire.is_closing() or wire.get_write_buffer_size()):
+            wire.abort()
 
     def abort(self) -> None:
         """Close the connection at once, if there is one."""
@@ -188,12 +221,14 @@ _Ways = dict[asyncio.Task[Any] | None, _Way]
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Notes the connection of each task's attempt, and uses no kept one on which something came between requests."""
+    """Notes the connection of each task's attempt, and uses no kept one that is too old or on which something came."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, max_age: float, **settings: Any) -> None:
         super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
         self.ways: _Ways = {}
-        self._watches = WeakKeyDictionary[ResponseHandler, Callable[[], object]]()
+        self.max_age = max_age
+        self.is_closing = False
+        self._watches = WeakKeyDictionary[ResponseHandler, tuple[Callable[[], object], float]]()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
@@ -206,10 +241,11 @@ class _Connector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
             protocol, transport = connection.protocol, connection.transport
             if protocol is not None and transport is not None:
-                stirs = self._watches.get(protocol)
+                loop = asyncio.get_running_loop()
+                stirs, ends = self._watches.get(protocol, (None, math.inf))
                 if stirs is None:
-                    self._watches[protocol] = watch(transport)
-                elif protocol.should_close or stirs():
+                    self._watches[protocol] = watch(transport), end_of_life(loop, self.max_age)
+                elif protocol.should_close or ends <= loop.time() or stirs():
                     # What came answers no request of ours, but it would be taken for the next one's answer.
                     connection.close()
                     continue
@@ -218,20 +254,32 @@ class _Connector(aiohttp.TCPConnector):
             way.call.mark_sent()  # nothing is waited for between here and the first byte
             return connection
 
+    def wires(self) -> list[asyncio.Transport]:
+        """All connections."""
+        return [protocol.transport for protocol in self._watches if protocol.transport is not None]
+
 
 @attrs.frozen(eq=False)
 class _Pool:
     """The connections of one event loop."""
 
     session: aiohttp.ClientSession
-    ways: _Ways
+    connector: _Connector
+
+    def wires(self) -> Iterable[asyncio.Transport]:
+        """All of them."""
+        return self.connector.wires()
 
     async def close(self) -> None:
         """Close them, those in use as well."""
-        for way in self.ways.values():
+        self.connector.is_closing = True
+        for way in self.connector.ways.values():
+            if way.transport is None:
+                way.limit.expire()
             way.abort()
         # Who reads from one has to learn of it before the session forgets who that is.
-        await asyncio.sleep(0)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         await self.session.close()
 
 
@@ -256,8 +304,10 @@ class AiohttpTransport(Transport):
     Attributes:
         keepalive: Seconds that an idle connection is kept; should be below what the server allows, because a
             connection that the server closes at the moment of sending costs an attempt.
+        max_age: Seconds after which a connection is used no more, however busy, and its host is looked up anew.
         ssl_context: Another TLS configuration than the default one.
         proxy: The URL of an HTTP proxy. Environment variables are not looked at.
+        resolver: Looks hosts up; shared by all transports unless it is set.
         max_body: How many bytes of an answer's body are read. Of a larger one the beginning is returned, marked
             ``truncated``, and the connection is closed.
 
@@ -266,9 +316,11 @@ class AiohttpTransport(Transport):
     """
 
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
+    max_age: float = attrs.field(default=300.0, validator=positive_seconds)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     proxy: str | None = attrs.field(default=None, repr=False, validator=_check_proxy)
-    max_body: int = attrs.field(default=1024 * 1024, validator=positive_count)
+    resolver: Resolver = attrs.field(default=shared, repr=False)
+    max_body: int = attrs.field(default=MAX_BODY, validator=positive_count)
     _pools: Pools[_Pool] = attrs.field(
         default=attrs.Factory(lambda self: Pools(self._make_pool), takes_self=True), init=False, repr=False
     )
@@ -279,13 +331,16 @@ class AiohttpTransport(Transport):
         pool = self._pools.find(loop) or await self._pools.open()
         call = request.call
         call.mark_sent(False)
+        if (problem := unsendable(request.url, request.headers)) is not None:
+            raise InvalidRequestError(problem)
         task = asyncio.current_task(loop)
-        way = pool.ways[task] = _Way(call)
+        limit = TimeLimit(timeout)
+        way = pool.connector.ways[task] = _Way(call, limit)
         answer: aiohttp.ClientResponse | None = None
         failure: TransportError | ClientStateError
         try:
             # Our limit, not aiohttp's: that one can swallow a cancellation, and misses a stalled chunked body.
-            with TimeLimit(timeout):
+            with limit:
                 answer = await pool.session.request(
                     request.method,
                     _url(request.url),
@@ -295,40 +350,47 @@ class AiohttpTransport(Transport):
                     timeout=_connect_limit(call.timeout.connect),
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
                 )
-                content = answer.content
-                body = content.read_nowait() if content.is_eof() else await _read(content, self.max_body)
-                way.check_end(answer)
+                body = await _read(answer, way, self.max_body)
             way.done = len(body) <= self.max_body
-            if not way.done:
-                body = body[: self.max_body]
-            return Response(request, answer.status, AnswerHeaders(answer.headers.items()), body, not way.done)
+            return make_response(request, answer.status, answer.raw_headers, body, self.max_body)
         except asyncio.CancelledError:
             # Closing a session cancels the look-ups of addresses, and with them who waits for one.
             if not pool.session.closed or task is None or task.cancelling():
                 raise
             failure = ClientStateError("the transport was closed")
-        except (aiohttp.ClientError, OSError, _NotSentAgain) as error:
+        except Exception as error:
             sent = call.attempts[-1].sent
-            if pool.session.closed and sent is False:
+            if pool.connector.is_closing and sent is False:
                 failure = ClientStateError("the transport was closed")
             else:
-                failure = _translate(error, sent=sent)
-                if answer is not None:
-                    failure.status, failure.content_type = answer.status, answer.headers.get("Content-Type")
+                failure = (refused_certificate(error) if answer is None else None) or _translate(error, sent=sent)
+                if answer is not None and not isinstance(error, _HeadTooLong):
+                    failure.status = answer.status
+                    failure.content_type = value_of(b"content-type", answer.raw_headers)
+            forget_frames(error)
         finally:
-            del pool.ways[task]
+            del pool.connector.ways[task]
             if answer is not None and not answer.closed:
                 answer.close()
             way.leave()
-        raise failure
+            answer = None  # a traceback of the failure shows this frame
+        try:
+            raise failure
+        finally:
+            del failure
 
     async def aclose(self) -> None:
-        """Close the connections of every loop that still runs; closing twice is fine."""
+        """Close the connections of every event loop; closing twice is fine."""
         await self._pools.aclose()
 
     def _make_pool(self) -> _Pool:
         connector = _Connector(
-            limit=0, keepalive_timeout=self.keepalive, ssl=True if self.ssl_context is None else self.ssl_context
+            max_age=self.max_age,
+            limit=0,
+            keepalive_timeout=self.keepalive,
+            ssl=True if self.ssl_context is None else self.ssl_context,
+            resolver=AiohttpResolver(self.resolver),
+            use_dns_cache=False,
         )
         session = aiohttp.ClientSession(
             connector=connector,
@@ -338,40 +400,60 @@ class AiohttpTransport(Transport):
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             proxy=self.proxy,
             request_class=_Request,
+            max_line_size=MAX_HEAD,
+            max_field_size=MAX_HEAD,
+            max_headers=MAX_HEADERS,
         )
-        return _Pool(session, connector.ways)
+        return _Pool(session, connector)
 
 
 def _translate(error: Exception, *, sent: bool | None) -> TransportError:
-    """Our error for aiohttp's. Raised outside the ``except`` block, so that only what is set here stays reachable."""
-    if isinstance(error, _NotSentAgain) and error.__cause__ is not None:
-        cause: BaseException = error.__cause__
-    else:
-        cause = error
-    text = str(cause) or type(cause).__name__
-    if isinstance(cause, aiohttp.ClientHttpProxyError):
-        # Its address may hold a password, so it does not stay reachable.
-        return ProxyError(f"the proxy answered {cause.status} {cause.message}", sent=False)
-    if isinstance(cause, aiohttp.ClientConnectorError):
-        text = f"cannot connect to {cause.host}:{cause.port}: {cause.strerror or cause.os_error}"
-    failure: TransportError
+    """Our error for aiohttp's, which is not kept: its frames hold the request, its text may hold a proxy's password.
+
+    Raised outside the ``except`` block, so that only what is set here stays reachable.
+    """
+    cause = error.__cause__ if isinstance(error, _NotSentAgain) else error
     match cause:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            failure = TLSError(text, sent=False)
-        case aiohttp.ClientProxyConnectionError():
-            failure = ProxyError(text, sent=False)
+        case aiohttp.ClientHttpProxyError():
+            return ProxyError(f"the proxy answered {cause.status}", sent=False)
         case aiohttp.ClientConnectorError():
-            failure = ConnectError(text, sent=False)
+            return _not_connected(cause)
         case aiohttp.ConnectionTimeoutError():
-            failure = ConnectTimeout("no connection in time", sent=False)
+            return ConnectTimeout("no connection in time", sent=False)
         case TimeoutError() if sent:
-            failure = ReadTimeout("no complete answer in time", sent=True)
+            return ReadTimeout("no complete answer in time", sent=True)
         case TimeoutError():
-            failure = ConnectTimeout("no connection in time", sent=False)
+            return ConnectTimeout("no connection in time", sent=False)
+        case _HeadTooLong():
+            return ConnectionLost(TOO_LONG, sent=sent)
         case aiohttp.ClientResponseError():
-            # Its request_info holds the token, so it does not stay reachable.
-            return ConnectionLost(f"what came is not an HTTP answer: {cause.message}", sent=sent)
+            reason = type(cause.__cause__ or cause).__name__
+            return ConnectionLost(f"what came is not an HTTP answer: {reason}", sent=sent)
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+            return ConnectionLost("the server closed the connection before its answer ended", sent=sent)
+        case OSError() if cause.errno is not None:
+            return _caused_by(cause, ConnectionLost(_reason(cause), sent=sent))
         case _:
-            failure = ConnectionLost(text, sent=sent)
-    failure.__cause__ = cause
+            return ConnectionLost(f"the connection failed: {type(cause).__name__}", sent=sent)
+
+
+def _not_connected(error: aiohttp.ClientConnectorError) -> TransportError:
+    inner = getattr(error, "certificate_error", None) or error.os_error
+    text = f"cannot connect to {error.host}:{error.port}: {_reason(inner)}"
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return TLSError(text, sent=False)
+        case aiohttp.ClientProxyConnectionError():
+            return _caused_by(inner, ProxyError(text, sent=False))
+        case _:
+            return _caused_by(inner, ConnectError(text, sent=False))
+
+
+def _caused_by(error: OSError, failure: TransportError) -> TransportError:
+    if error.errno is not None and not isinstance(error, ssl.SSLError):  # whose numbers mean something else
+        failure.__cause__ = bare(error)
     return failure
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__

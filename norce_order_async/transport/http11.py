@@ -2,23 +2,32 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from norce_order_async.errors import ConnectionLost, InvalidRequestError, TransportError
-from norce_order_async.http import AnswerHeaders, Request, Response
+from norce_order_async.core.errors import ConnectionLost, TransportError
+from norce_order_async.core.http import Request, Response
+from norce_order_async.transport.alerts import refused_certificate
 from norce_order_async.transport.pools import watch
+from norce_order_async.transport.response import (
+    MAX_HEAD,
+    MAX_HEADERS,
+    TOO_LONG,
+    is_measured,
+    is_too_long,
+    make_response,
+    value_of,
+)
 
 installed = find_spec("httptools") is not None
 """Whether httptools is there. Its absence is told when a transport is made: not every program needs the extra."""
 if TYPE_CHECKING or installed:
     from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-_MAX_HEAD = 64 * 1024
-"""Bytes that may come without any of them being a body's: a head, the trailers, the sizes of chunks."""
 _BUFFER = 16 * 1024
 """Bytes that are read at once."""
+_PIECE = 64 * 1024
+"""Bytes that are written at once."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -32,13 +41,14 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, open_ones: "set[Connection]", most: int) -> None:
         self._open_ones = open_ones
         self._most = most
-        self._parser = HttpResponseParser(self)
         # Ours, because asyncio's own, of 256 KiB, is asked from the system anew for every answer.
         self._buffer = memoryview(bytearray(_BUFFER))
         self._wire: asyncio.Transport | None = None
         self._aborted = False
         self._failure: TransportError | None = None
         self.idle_since = -math.inf
+        self.ends = math.inf
+        """The event loop's time from which it is used no more."""
         self._begin(None)
 
     def _begin(self, waiting: asyncio.Future[None] | None) -> None:
@@ -61,7 +71,6 @@ class Connection(asyncio.BufferedProtocol):
 
         Raises:
             TransportError: No complete answer came.
-            InvalidRequestError: A header holds a line break; nothing was sent.
         """
         waiting = asyncio.get_running_loop().create_future()
         self._begin(waiting)
@@ -70,27 +79,39 @@ class Connection(asyncio.BufferedProtocol):
             await waiting
         finally:
             self._waiting = None
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # it would refer to itself through this frame
         body, self._body = b"".join(self._body), []
-        headers = AnswerHeaders(_texts(self.headers))
-        return Response(request, self.status or 0, headers, body[: self._most], len(body) > self._most)
+        return make_response(request, self.status or 0, self.headers, body, self._most)
 
     def _send(self, request: Request, host: str, target: str) -> None:
         # In a frame of its own, so that no traceback of a later failure shows the token.
         if self._wire is None or self._wire.is_closing():
             raise ConnectionLost("the server closed the connection at once", sent=False)
         message = _written(request, host, target)
-        if message is None:
-            raise InvalidRequestError("a header holds a line break, which would begin another header")
         request.call.mark_sent()
-        self._wire.write(message)
+        if len(message) <= _PIECE:
+            self._wire.write(message)
+            return
+        # In pieces: of a single one, TLS would take all and report nothing as unsent.
+        view = memoryview(message)
+        for start in range(0, len(view), _PIECE):
+            self._wire.write(view[start : start + _PIECE])
 
     @property
     def reusable(self) -> bool:
         """Whether the whole answer was read, the whole request sent, and nothing more came or will."""
         wire = self._wire
         return self._reusable and wire is not None and not (wire.is_closing() or wire.get_write_buffer_size())
+
+    @property
+    def wire(self) -> asyncio.Transport | None:
+        """The event loop's transport under it, while it is open."""
+        return self._wire
 
     def stirs(self) -> object:
         """Whether something came between two exchanges; it answers no request of ours."""
@@ -106,6 +127,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
+        self._parser = HttpResponseParser(self)
+        # As aiohttp sets its parser. None of these changes where a body or an answer ends.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._wire = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
         self._stirs = watch(self._wire)
         self._open_ones.add(self)
@@ -129,17 +155,21 @@ class Connection(asyncio.BufferedProtocol):
         except HttpParserError as error:
             self._fail(f"what came is not an HTTP answer: {error}")
         else:
-            if self._other > _MAX_HEAD:
-                self._fail("what came is too long for the head of an answer")
+            # All that is no body's: a head, the trailers, the sizes of chunks.
+            if self._other > MAX_HEAD:
+                self._fail(TOO_LONG)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed, by whichever side."""
         self._wire = None
+        del self._parser  # the two refer to each other
         self._open_ones.discard(self)
-        if exc is None and self._head_ended and not self._is_measured:
+        if exc is None and self._head_ended and not is_measured(self.headers):
             self._end(reusable=False)
         elif self._aborted:
             self._fail("the transport was closed")
+        elif self.status is None and (refused := refused_certificate(exc)):
+            self._fail_with(refused)
         else:
             self._fail(str(exc or "the server closed the connection before its answer ended"))
 
@@ -153,9 +183,13 @@ class Connection(asyncio.BufferedProtocol):
         """One of its headers, or of those after its body."""
         if not self._done:
             self.headers.append((name, value))
+            if 0 in value:
+                self._fail("what came is not an HTTP answer: a header holds a NUL")
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
+        if len(self.headers) > MAX_HEADERS or (self._other > MAX_HEAD and is_too_long(self.headers)):
+            self._fail(TOO_LONG)
         if not self._done:
             self.status = self._parser.get_status_code()
             self._head_ended = True
@@ -181,12 +215,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def content_type(self) -> str | None:
         """The ``Content-Type`` of the head, if it has one."""
-        return AnswerHeaders(_texts(self.headers)).get("content-type")
-
-    @property
-    def _is_measured(self) -> bool:
-        """Whether the head tells where the body ends; otherwise that is where the connection does."""
-        return any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+        return value_of(b"content-type", self.headers)
 
     def _end(self, *, reusable: bool) -> None:
         if not self._done:
@@ -195,14 +224,17 @@ class Connection(asyncio.BufferedProtocol):
                 self._waiting.set_result(None)
 
     def _fail(self, reason: str) -> None:
+        self._fail_with(ConnectionLost(reason, sent=True, status=self.status))
+
+    def _fail_with(self, failure: TransportError) -> None:
         if self._waiting is not None and not self._done:
-            kind = self.content_type
-            self._failure = ConnectionLost(reason, sent=True, status=self.status, content_type=kind)
+            failure.content_type = self.content_type
+            self._failure = failure
             self._end(reusable=False)
 
 
-def _written(request: Request, host: str, target: str) -> bytes | None:
-    """The bytes of a request; None if a header would begin another one."""
+def _written(request: Request, host: str, target: str) -> bytes:
+    """The bytes of a request."""
     body = request.body
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
@@ -211,11 +243,4 @@ def _written(request: Request, host: str, target: str) -> bytes | None:
     elif request.method != "GET":
         lines.append("Content-Length: 0")
     head = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
-        return None
     return f"{head}\r\n\r\n".encode() + (body or b"")
-
-
-def _texts(headers: list[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
-    return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)

@@ -2,87 +2,65 @@
 
 import asyncio
 import math
-import socket
 import ssl
+from collections.abc import Iterable
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 import attrs
-from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
-from norce_order_async.checks import positive_count, positive_seconds
-from norce_order_async.errors import (
+from norce_order_async.core.checks import positive_count, positive_seconds, unsendable
+from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
     ConnectError,
     ConnectTimeout,
+    InvalidRequestError,
     ReadTimeout,
     TLSError,
     TransportError,
+    bare,
 )
-from norce_order_async.http import Request, Response
-from norce_order_async.timelimit import TimeLimit
+from norce_order_async.core.http import Request, Response
+from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport import Transport, http11
+from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.http11 import Connection
-from norce_order_async.transport.pools import Pools
+from norce_order_async.transport.pools import Pools, end_of_life, forget_frames
+from norce_order_async.transport.resolver import Resolver, shared
+from norce_order_async.transport.response import MAX_BODY
 
-_HAPPY_EYEBALLS = 0.25
-"""Seconds after which the next one of a host's addresses is tried beside the first."""
 _TURNS = 5
 """Turns of the event loop after which what was aborted is gone, TLS included."""
-
-
-@attrs.frozen
-class _Origin:
-    """Where requests go to.
-
-    Attributes:
-        host: A name or an address.
-        port: The port.
-        tls: Whether it speaks TLS.
-        netloc: What the ``Host`` header says.
-    """
-
-    host: str
-    port: int
-    tls: bool
-    netloc: str
-
-    @classmethod
-    @lru_cache
-    def of(cls, url: str) -> "_Origin":
-        """The origin of a URL without a path."""
-        parts = urlsplit(url)
-        tls = parts.scheme == "https"
-        return cls(parts.hostname or "", parts.port or (443 if tls else 80), tls, parts.netloc)
 
 
 class _Pool:
     """The connections of one event loop."""
 
-    def __init__(self, settings: "HttptoolsTransport") -> None:
+    def __init__(self, settings: "HttptoolsTransport", proxy: Proxy | None) -> None:
         self._settings = settings
-        self._idle: dict[_Origin, list[Connection]] = {}
+        self._proxy = proxy
+        self._idle: dict[Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._connecting: set[TimeLimit] = set()
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
         self.under_way = 0
         """How many requests are."""
 
-    def take(self, origin: _Origin) -> Connection | None:
+    def take(self, origin: Origin) -> Connection | None:
         """An idle connection on which nothing happened meanwhile, if there is one."""
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            # A loop that stood still has closed none of those that are too old.
-            too_old = connection.idle_since < asyncio.get_running_loop().time() - self._settings.keepalive
+            now = asyncio.get_running_loop().time()
+            # A loop that stood still has closed none of those that are too long idle.
+            too_old = connection.idle_since < now - self._settings.keepalive or connection.ends <= now
             if not (too_old or connection.stirs()):
                 return connection
             connection.abort()
         return None
 
-    def give(self, origin: _Origin, connection: Connection) -> None:
+    def give(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for the next request, or close it."""
         if self._closed or not connection.reusable:
             connection.abort()
@@ -93,51 +71,49 @@ class _Pool:
         if self._sweep is None and self._settings.keepalive < math.inf:
             self._sweep = loop.call_later(self._settings.keepalive, self._close_old)
 
-    async def connect(self, origin: _Origin, seconds: float) -> Connection:
+    async def connect(self, origin: Origin, seconds: float) -> Connection:
         """Make a connection.
 
         Raises:
             TransportError: That failed.
             ClientStateError: The transport was closed meanwhile.
         """
-        loop = asyncio.get_running_loop()
-        connection = Connection(self._open, self._settings.max_body)
-        context = (self._settings.ssl_context or _default_context()) if origin.tls else None
-        task = loop.create_task(_connect(loop, connection, origin, context))
-        self._connecting.add(task)
+        settings = self._settings
+        connection = Connection(self._open, settings.max_body)
+        context = (settings.ssl_context or _default_context()) if origin.tls else None
+        limit = TimeLimit(seconds)
+        self._connecting.add(limit)
         failure: TransportError | ClientStateError
         made = False
         try:
-            with TimeLimit(seconds):
-                await task
+            connection.ends = end_of_life(asyncio.get_running_loop(), settings.max_age)
+            with limit:
+                await dial(connection, origin, resolver=settings.resolver, context=context, proxy=self._proxy)
             made = True
             return connection
-        except asyncio.CancelledError:
-            this = asyncio.current_task()
-            if not self._closed or this is None or this.cancelling():
-                raise
-            failure = ClientStateError("the transport was closed")
-        except TimeoutError:
-            failure = ConnectTimeout("no connection in time", sent=False)
-        except ssl.SSLError as error:
-            failure = TLSError(str(error), sent=False)
-            failure.__cause__ = error
-        except OSError as error:
-            failure = ConnectError(f"cannot connect to {origin.host}:{origin.port}: {_reason(error)}", sent=False)
-            failure.__cause__ = error
+        except (TransportError, OSError, RuntimeError, ValueError) as error:  # the last two for what a host can be
+            forget_frames(error)
+            failure = ClientStateError("the transport was closed") if self._closed else _failure(error, origin)
         finally:
-            self._connecting.discard(task)
+            self._connecting.discard(limit)
             if not made:
                 connection.abort()
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
+
+    def wires(self) -> Iterable[asyncio.Transport]:
+        """All of them."""
+        return [connection.wire for connection in self._open if connection.wire is not None]
 
     async def close(self) -> None:
         """Close them, those in use as well."""
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
-        for task in self._connecting:
-            task.cancel()
+        for limit in self._connecting:
+            limit.expire()
         for connection in list(self._open):
             connection.abort()
         for _ in range(_TURNS):
@@ -162,24 +138,38 @@ class HttptoolsTransport(Transport):
     """Sends over connections of the event loop's own, with the parser of httptools.
 
     It needs the extra ``speed``, keeps every promise that :class:`AiohttpTransport` keeps, and takes about half of its
-    time. What it lacks are proxies.
+    time. Unlike that one it reaches no proxy over TLS.
 
     Attributes:
         keepalive: Seconds that an idle connection is kept; should be below what the server allows, because a
             connection that the server closes at the moment of sending costs an attempt.
+        max_age: Seconds after which a connection is used no more, however busy, and its host is looked up anew.
         ssl_context: Another TLS configuration than the default one.
+        proxy: The http URL of an HTTP proxy. Environment variables are not looked at.
+        resolver: Looks hosts up; shared by all transports unless it is set.
         max_body: How many bytes of an answer's body are read. Of a larger one the beginning is returned, marked
             ``truncated``, and the connection is closed.
 
     Raises:
-        ConfigurationError: A number that is not above zero, or httptools is not installed.
+        ConfigurationError: A number that is not above zero, a proxy that is none, or httptools is not installed.
     """
 
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
+    max_age: float = attrs.field(default=300.0, validator=positive_seconds)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
-    max_body: int = attrs.field(default=1024 * 1024, validator=positive_count)
+    proxy: str | None = attrs.field(default=None, repr=False)
+    resolver: Resolver = attrs.field(default=shared, repr=False)
+    max_body: int = attrs.field(default=MAX_BODY, validator=positive_count)
     _pools: Pools[_Pool] = attrs.field(
-        default=attrs.Factory(lambda self: Pools(lambda: _Pool(self)), takes_self=True), init=False, repr=False
+        default=attrs.Factory(lambda self: Pools(lambda: _Pool(self, self._route)), takes_self=True),
+        init=False,
+        repr=False,
+    )
+
+    _route: Proxy | None = attrs.field(
+        default=attrs.Factory(lambda self: None if self.proxy is None else Proxy.parse(self.proxy), takes_self=True),
+        init=False,
+        repr=False,
     )
 
     def __attrs_post_init__(self) -> None:
@@ -190,15 +180,18 @@ class HttptoolsTransport(Transport):
         """Send one request and read its answer; see :meth:`Transport.send`.
 
         Raises:
-            InvalidRequestError: A header that a middleware has set holds a line break.
+            InvalidRequestError: A middleware has set a header that cannot be sent.
         """
         pool = self._pools.find(asyncio.get_running_loop()) or await self._pools.open()
         call = request.call
         call.mark_sent(False)
+        if (problem := unsendable(request.url, request.headers)) is not None:
+            raise InvalidRequestError(problem)
         path = request.url.find("/", len("https://"))
-        origin = _Origin.of(request.url if path < 0 else request.url[:path])
+        origin = Origin.of(request.url if path < 0 else request.url[:path])
         target = "/" if path < 0 else request.url[path:]
         connection: Connection | None = None
+        failure: TransportError
         pool.under_way += 1
         try:
             # Our limit, which holds for every wait.
@@ -206,10 +199,13 @@ class HttptoolsTransport(Transport):
                 if pool.under_way > 1:
                     await asyncio.sleep(0)  # so that requests leave in a burst: see AiohttpTransport
                 connection = pool.take(origin) or await pool.connect(origin, call.timeout.connect)
+                if self._route is not None and not origin.tls:
+                    return await _through(self._route, request, connection, origin, target)
                 return await connection.exchange(request, origin.netloc, target)
-        except TimeoutError:
+        except TimeoutError as error:
+            forget_frames(error)
             if connection is None:
-                failure: TransportError = ConnectTimeout("no connection in time", sent=False)
+                failure = ConnectTimeout("no connection in time", sent=False)
             else:
                 failure = ReadTimeout("no complete answer in time", sent=True, status=connection.status)
                 failure.content_type = connection.content_type
@@ -217,25 +213,23 @@ class HttptoolsTransport(Transport):
             pool.under_way -= 1
             if connection is not None:
                 pool.give(origin, connection)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
 
     async def aclose(self) -> None:
-        """Close the connections of every loop that still runs; closing twice is fine."""
+        """Close the connections of every event loop; closing twice is fine."""
         await self._pools.aclose()
 
 
-async def _connect(
-    loop: asyncio.AbstractEventLoop, connection: Connection, origin: _Origin, context: ssl.SSLContext | None
-) -> None:
-    addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    # As aiohttp does it: asyncio's own way of trying several addresses leaves sockets open when it is cancelled.
-    sock = await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS)
-    try:
-        name = origin.host if context else None
-        await loop.create_connection(lambda: connection, sock=sock, ssl=context, server_hostname=name)
-    except BaseException:
-        sock.close()
-        raise
+async def _through(proxy: Proxy, request: Request, connection: Connection, origin: Origin, target: str) -> Response:
+    """Send what is not encrypted to a proxy, which sees it all."""
+    shown = request
+    if proxy.authorization is not None:
+        shown = request.with_headers(Proxy_Authorization=proxy.authorization)
+    response = await connection.exchange(shown, origin.netloc, origin.url + target)
+    return attrs.evolve(response, request=request)
 
 
 @lru_cache
@@ -245,5 +239,18 @@ def _default_context() -> ssl.SSLContext:
     return context
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
+def _failure(error: Exception, origin: Origin) -> TransportError:
+    """Our error for one that making a connection ended with."""
+    match error:
+        case TransportError():
+            return error
+        case TimeoutError():
+            return ConnectTimeout("no connection in time", sent=False)
+        case ssl.SSLError():
+            return TLSError(str(error), sent=False)
+        case OSError():
+            failure = ConnectError(f"cannot connect to {origin.address}: {error.strerror or str(error)}", sent=False)
+            failure.__cause__ = bare(error)
+            return failure
+        case _:
+            return ConnectError(f"cannot connect to {origin.address}: {error}", sent=False)

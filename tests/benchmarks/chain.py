@@ -33,8 +33,8 @@ from norce_order_async import (
     patch_consent,
     receipt,
 )
-from norce_order_async.codec import encode
 from norce_order_async.endpoints.consents import PATCH_CONSENT
+from norce_order_async.wire.codec import encode
 
 CALLS = 2_000
 

@@ -1,8 +1,7 @@
-"""The faster transport: the public suite on both kinds of event loop, and what is only its own."""
+"""The faster transport: the public suite, and what is only its own."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -11,25 +10,14 @@ from norce_order_async import (
     ConnectError,
     ConnectionLost,
     HttptoolsTransport,
-    InvalidRequestError,
     Transport,
 )
-from norce_order_async.testing import TransportConformance
-from norce_order_async.testing.conformance.base import in_a_loop, make_request, send, send_to
-from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answering
-
-NO_PROXIES = "it knows no proxies"
+from norce_order_async.testing import TlsTransportConformance, TransportConformance
+from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to
+from norce_order_async.testing.conformance.origin import OK, Peer, answering
 
 
 class TestHttptoolsTransport(TransportConformance):
-    cannot: ClassVar[Mapping[str, str]] = {
-        "test_a_proxy_that_refuses_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_is_not_there_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_hangs_up_was_not_sent": NO_PROXIES,
-        "test_a_proxy_that_says_nothing_is_a_connect_timeout": NO_PROXIES,
-        "test_a_proxy_carries_what_is_encrypted": NO_PROXIES,
-    }
-
     def make_transport(self, **settings: Any) -> Transport:
         return HttptoolsTransport(**settings)
 
@@ -42,14 +30,14 @@ class TestHttptoolsTransport(TransportConformance):
                 peer.write(b"x" * 10_000)
                 await asyncio.sleep(0)
 
-        async with RawOrigin(serve) as origin:
+        async with self.origin(serve) as origin:
             ending = await send_to(origin, self.open(), make_request("GET", origin.url))
         assert "too long" in str(ending.failure)
 
     @in_a_loop
     async def test_a_body_in_very_small_chunks_is_read(self) -> None:
         chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
-        async with RawOrigin(answering(chunks, OK)) as origin:
+        async with self.origin(answering(chunks, OK)) as origin:
             transport = self.open()
             assert (await send_to(origin, transport, make_request("GET", origin.url))).answer.body == b"x" * 100_000
             assert (await send_to(origin, transport, make_request("GET", origin.url))).answer.body == b"ok"
@@ -57,7 +45,7 @@ class TestHttptoolsTransport(TransportConformance):
 
     @in_a_loop
     async def test_idle_connections_are_closed_after_their_time(self) -> None:
-        async with RawOrigin() as origin:
+        async with self.origin() as origin:
             transport = self.open(keepalive=0.5)
             for _ in range(2):
                 await send_to(origin, transport, make_request("GET", origin.url))
@@ -69,28 +57,16 @@ class TestHttptoolsTransport(TransportConformance):
         async def reset(peer: Peer) -> None:
             peer.reset()
 
-        async with RawOrigin(reset) as origin:
+        async with self.origin(reset) as origin:
             transport = self.open()
             for _ in range(50):
                 ending = await send_to(origin, transport, make_request("PATCH", origin.url, b"{}"))
                 assert isinstance(ending.failure, (ConnectError, ConnectionLost))
 
-    @pytest.mark.parametrize("header", [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}])
-    @in_a_loop
-    async def test_a_header_cannot_begin_another(self, header: dict[str, str]) -> None:
-        async with RawOrigin() as origin:
-            request = make_request("GET", origin.url, headers=header)
-            with pytest.raises(InvalidRequestError, match="line break"):
-                await send(self.open(), request)
-            assert request.call.attempts[-1].sent is False
-            assert not any(peer.received for peer in origin.peers)
 
-
-class TestHttptoolsTransportOnUvloop(TestHttptoolsTransport):
-    def make_loop(self) -> asyncio.AbstractEventLoop:
-        uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed")
-        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-        return loop
+class TestHttptoolsTransportOverTls(TlsTransportConformance):
+    def make_transport(self, **settings: Any) -> Transport:
+        return HttptoolsTransport(**settings)
 
 
 def test_without_httptools_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

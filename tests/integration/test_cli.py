@@ -79,6 +79,14 @@ def test_a_token_from_a_file(sandbox: dict[str, str], tmp_path: Path) -> None:
         (["attributes", "patch", "o_123", "a:=b"], {}, 2, ["a: not JSON"]),
         (["attributes", "patch", "o_123", "--json", "[1]"], {}, 2, ["must be a JSON object"]),
         (["attributes", "patch", "o_123", "--json", "@/absent"], {}, 2, ["/absent cannot be read"]),
+        (
+            ["attributes", "patch", "o_123", "--json", '{"a": 1, "a": 2}'],
+            {},
+            2,
+            ["--json: the member 'a' is there twice"],
+        ),
+        (["attributes", "patch", "o_123", 'x:={"y": {"b": 1, "b": 1}}'], {}, 2, ["x: the member 'b' is there twice"]),
+        (["attributes", "patch", "o_123", "a=1", "a:=1"], {}, 2, ["the attribute 'a' is there twice"]),
         (["order", "get", "o_123", "--timeout", "0"], {}, 2, ["above 0"]),
         (["order"], {}, 2, ["COMMAND"]),
         ([], {}, 2, ["COMMAND"]),
@@ -90,7 +98,7 @@ def test_a_token_from_a_file(sandbox: dict[str, str], tmp_path: Path) -> None:
         (["batch", "run", "x", "--fault", "truncate"], {}, 2, ["--fault goes with --sandbox"]),
         (["batch", "run", "absent.jsonl"], {}, 3, ["absent.jsonl cannot be read"]),
     ],
-    ids=range(26),
+    ids=range(29),
 )
 def test_what_goes_wrong_is_told_with_what_to_do(
     sandbox: dict[str, str], arguments: list[str], settings: dict[str, str], code: int, says: list[str], tmp_path: Path

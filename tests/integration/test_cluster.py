@@ -34,7 +34,7 @@ from norce_order_async import (
 )
 from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
 from norce_order_async.batch.worker import Desk
-from norce_order_async.errors import NotTheApiError
+from norce_order_async.core.errors import NotTheApiError
 from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
 
 pytestmark = [

@@ -15,10 +15,12 @@ from aiohttp import web
 from support import RawServer, answer
 
 from norce_order_async import (
+    AiohttpTransport,
     AuthenticationError,
     AuthError,
     ClientCredentials,
     DeadlineExceeded,
+    HttptoolsTransport,
     OrderClient,
     OutcomeKind,
     delete_consent,
@@ -142,7 +144,7 @@ async def garbage(writer: asyncio.StreamWriter) -> None:
         (answer(400, json.dumps({"error": "invalid_client"}).encode()), "HTTP 400 invalid_client", 1),
         (answer(307, location="http://127.0.0.1:9/"), "HTTP 307", 1),
         (answer(503), "HTTP 503", 2),
-        (answer(200, b"<html>"), "its answer has no expires_in above 0", 2),
+        (answer(200, b"<html>"), "its answer is not a JSON object", 2),
         (None, "ConnectionLost", 2),
         (garbage, "ConnectionLost", 2),
     ],
@@ -271,6 +273,24 @@ def test_three_asyncio_runs_with_one_source_leave_nothing_behind() -> None:
         asyncio.run(client.aclose())
         asyncio.run(source.aclose())
     gc.collect()
+
+
+@pytest.mark.parametrize("transport", [AiohttpTransport, HttptoolsTransport])
+def test_short_asyncio_runs_over_the_ends_of_tokens_refuse_no_call(
+    transport: type[AiohttpTransport | HttptoolsTransport], caplog: pytest.LogCaptureFixture
+) -> None:
+    """None of them lasts long enough for a refresh in the background."""
+    clock = LaterClock()
+    with InThread(lifetime=240, delay=0.05) as norce:
+        source = norce.source(clock=clock, transport=transport())
+        client = norce.client(source, transport=transport())
+        for _ in range(90):
+            asyncio.run(call(client, 1))
+            clock.ahead += 8
+        assert norce.calls < 90 + 3 * (1 + 3)  # a request that was cut may have made the last token void
+        assert len(norce.forms) <= 3 * (1 + 3)
+        asyncio.run(client.aclose())
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_loop_that_ends_during_a_refresh_ends_it() -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from tenacity import wait_none
 
 from norce_order_async import (
+    AiohttpTransport,
     BadRequestError,
     ClientStateError,
     ConfigurationError,
@@ -20,6 +21,7 @@ from norce_order_async import (
     ConnectError,
     ConnectionLost,
     Consent,
+    DecodeError,
     Environment,
     Operation,
     Order,
@@ -31,6 +33,7 @@ from norce_order_async import (
     RetryPolicy,
     ServerError,
     Timeout,
+    Transport,
     TransportError,
     create_consent,
     create_order,
@@ -41,6 +44,7 @@ from norce_order_async import (
     receipt,
 )
 from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer, SandboxTransport
+from norce_order_async.testing.conformance.base import make_request
 
 pytestmark = pytest.mark.asyncio
 
@@ -126,6 +130,50 @@ async def test_both_doors_check_alike(body: bytes, status: dict[bool, int], stri
             with suppress(BadRequestError):
                 await client.execute(create, body=body)
     assert [seen.status for seen in sandbox.requests] == [status[strict]]
+
+
+async def test_what_three_writes_put_into_an_order_can_be_read_back(sandbox: Sandbox, door: Door) -> None:
+    client = door(transport=read_up_to(sandbox, door, 16 * 1024 * 1024))
+    for name in "abc":
+        await patch_attributes(client, "o_1", {name: "x" * 500_000})
+    order = await get_order(client, "o_1")
+    assert {name: len(str(value)) for name, value in (order.attributes or {}).items()} == dict.fromkeys("abc", 500_000)
+
+
+async def test_an_answer_that_no_transport_reads_is_read_at_neither_door(sandbox: Sandbox, door: Door) -> None:
+    sandbox.add_order("o_2", attributes={"a": "x" * 10_000})
+    client = door(transport=read_up_to(sandbox, door, 10_000))
+    with pytest.raises(DecodeError, match="larger than the transport reads"):
+        await get_order(client, "o_2")
+    assert (await get_order(client, "o_1")).id == "o_1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "status", "code"),
+    [
+        ({"x-long": "x" * 8180}, "", 200, None),
+        ({"x-long": "x" * 8185}, "", 431, "header-too-large"),
+        ({"x-long": "x" * 100_000}, "", 431, "header-too-large"),
+        ({f"x-{number}": "a" for number in range(110)}, "", 431, "header-too-large"),
+        ({}, f"?a={'x' * 8000}", 200, None),
+        ({}, f"?a={'x' * 9000}", 414, "path-too-long"),
+    ],
+)
+async def test_both_doors_are_equally_strict_about_the_head(
+    sandbox: Sandbox, door: Door, headers: dict[str, str], path: str, status: int, code: str | None
+) -> None:
+    client = door()
+    own = {"Authorization": f"Bearer {SANDBOX_TOKEN}", "x-merchant": "norce", "x-channel": "1"}
+    request = make_request("GET", f"{client.base_url}/api/v0/checkout/orders/o_1{path}", headers=own | headers)
+    transport = read_up_to(sandbox, door, 10_000)
+    answer = await transport.send(request, timeout=5)
+    await transport.aclose()
+    assert (answer.status, json.loads(answer.body).get("code")) == (status, code)
+
+
+def read_up_to(sandbox: Sandbox, door: Door, most: int) -> Transport:
+    in_process = "localhost" in door().base_url
+    return SandboxTransport(sandbox, max_body=most) if in_process else AiohttpTransport(max_body=most)
 
 
 async def test_two_tenants(sandbox: Sandbox, door: Door) -> None:

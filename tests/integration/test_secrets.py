@@ -1,33 +1,34 @@
-"""The token is nowhere: not in logs at any level, reprs, pickles or tracebacks."""
+"""No token, client secret or password is in anything that is shown: logs, reprs, pickles, local variables."""
 
 import asyncio
+import io
+import json
 import logging
 import pickle
+import subprocess
+import sys
 import traceback
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support import TOKEN, RawServer, answer, scripted
+import sentry_sdk
+import support
+from failing import CANARIES, FAILURES, TRANSPORTS, silence
+from rich.traceback import Traceback
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.scrubber import EventScrubber
+from sentry_sdk.utils import event_from_exception
+from support import TOKEN, RawServer, answer
 
-from norce_order_async import (
-    CallError,
-    ConnectError,
-    HttptoolsTransport,
-    ReadTimeout,
-    RetryPolicy,
-    Timeout,
-    delete_consent,
-    get_order,
-    patch_attributes,
-)
+from norce_order_async import CallError, NorceOrderError, RetryPolicy, Timeout, get_order, patch_attributes
 
-pytestmark = pytest.mark.asyncio
+# Deprecated in new versions; what replaced it is not in old ones.
+pytestmark = pytest.mark.filterwarnings("ignore:The send_default_pii option:DeprecationWarning")
 
 EMAIL = "ada@canary.example"
-
-
-async def silence(writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
 
 
 SCRIPTS: dict[str, Any] = {
@@ -41,6 +42,7 @@ SCRIPTS: dict[str, Any] = {
 }
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize("name", SCRIPTS)
 async def test_the_token_and_bodies_are_in_nothing_that_is_shown(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
@@ -67,26 +69,150 @@ async def test_the_token_and_bodies_are_in_nothing_that_is_shown(name: str, capl
         assert EMAIL not in text
 
 
-async def test_not_even_in_the_locals_that_a_debugger_shows_of_an_error_of_ours() -> None:
-    client, _, _ = scripted(ConnectError("refused", sent=False), ReadTimeout("late", sent=True), 503)
-    with pytest.raises(CallError) as caught:
-        await delete_consent(client, "o_123", "ci")
-    assert TOKEN not in with_locals(caught.value)
+# Local variables, as whatever renders them shows them
 
 
-@pytest.mark.parametrize("said", [None, b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
-async def test_nor_in_those_of_the_faster_transport(said: bytes | None) -> None:
-    async def cut(writer: asyncio.StreamWriter) -> None:
-        writer.write(said or b"")
-        writer.close()
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An error with all that is reachable from it, also what a traceback would not show."""
+    pending, seen = [error], list[BaseException]()
+    while pending:
+        each = pending.pop()
+        if any(each is other for other in seen):
+            continue
+        seen.append(each)
+        yield each
+        pending += [other for other in (each.__cause__, each.__context__) if other is not None]
+        if isinstance(each, BaseExceptionGroup):
+            pending += each.exceptions  # pyright: ignore[reportUnknownMemberType]
 
-    async with RawServer(cut) as server, server.client(transport=HttptoolsTransport(), retry=None) as client:
-        with pytest.raises(CallError) as caught:
-            await get_order(client, "o_123")
-    assert TOKEN.encode() in server.requests[0]
-    assert TOKEN not in with_locals(caught.value)
 
-
-def with_locals(error: BaseException) -> str:
-    """A traceback with the local variables of every frame."""
+def by_the_standard_library(error: BaseException) -> str:
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+def by_rich(error: BaseException) -> str:
+    """The variables of its tracebacks as rich takes them apart and writes them, without the boxes around them."""
+    trace = Traceback.extract(
+        type(error), error, error.__traceback__, show_locals=True, locals_max_string=10**6, locals_max_length=1000
+    )
+    return "\n".join(
+        f"{stack.exc_value} {name} = {node.render(max_width=10**6)}"
+        for stack in trace.stacks
+        for frame in stack.frames
+        for name, node in (frame.locals or {}).items()
+    )
+
+
+def by_a_debugger(error: BaseException) -> str:
+    """Each frame's variables with their reprs, and what the error and its attributes are."""
+    shown = [repr(error), str(error), repr(error.args), repr(error.__dict__), repr(getattr(error, "__notes__", None))]
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        shown += [f"{name} = {value!r}" for name, value in frame.f_locals.items()]
+    return "\n".join(shown)
+
+
+class Captured(sentry_sdk.Transport):
+    """Keeps what would be sent."""
+
+    def __init__(self, options: dict[str, Any] | None = None) -> None:
+        super().__init__(options)
+        self.sent: list[bytes] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        self.sent.append(envelope.serialize())
+
+
+def sentry_options(captured: Captured) -> dict[str, Any]:
+    """All that Sentry can be told to show, with nothing taken out again by the names of variables."""
+    return {
+        "dsn": "https://key@sentry.example/1",
+        "transport": captured,
+        "include_local_variables": True,
+        "send_default_pii": True,
+        "max_value_length": 10**6,
+        "event_scrubber": EventScrubber(denylist=[], pii_denylist=[]),
+    }
+
+
+def by_sentry(error: BaseException) -> str:
+    client, captured = sentry()
+    event, hint = event_from_exception(error, client_options=client.options)
+    client.capture_event(event, hint)
+    return captured.sent.pop().decode()
+
+
+@cache
+def sentry() -> tuple[sentry_sdk.Client, Captured]:
+    captured = Captured()
+    return sentry_sdk.Client(**sentry_options(captured), default_integrations=False), captured
+
+
+RENDERERS = (by_the_standard_library, by_rich, by_a_debugger, by_sentry)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("kind", FAILURES)
+async def test_no_local_variable_of_an_error_shows_a_secret(
+    kind: str, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    error = await FAILURES[kind](TRANSPORTS[transport])
+    assert isinstance(error, NorceOrderError)
+    for each in chain(error):
+        for render in RENDERERS:
+            assert_no_canary(render(each), f"{render.__name__} of {type(each).__name__}")
+    assert_no_canary(pickle.dumps(error).decode("latin-1"), "pickle")
+    assert_no_canary(caplog.text + "".join(repr(vars(record)) for record in caplog.records), "log")
+
+
+def assert_no_canary(shown: str, where: str) -> None:
+    for canary in CANARIES:
+        at = shown.find(canary)
+        assert at < 0, f"{where}: ...{shown[max(0, at - 200) : at + len(canary)]}"
+
+
+def test_the_renderers_would_show_a_secret() -> None:
+    def fail() -> None:
+        token = TOKEN
+        raise ValueError(len(token))
+
+    with pytest.raises(ValueError, match="17") as caught:
+        fail()
+    for render in RENDERERS:
+        assert TOKEN in render(caught.value)
+
+
+# A program with Sentry in it, set up by nothing but its defaults and the wish for all that it can show
+
+
+def test_no_event_of_a_program_with_sentry_holds_a_secret() -> None:
+    """In a process of its own, because Sentry changes what other libraries do."""
+    path = [str(Path(support.__file__).parent), str(Path(__file__).parent)]
+    code = f"import sys; sys.path[:0] = {path!r}; import test_secrets; test_secrets.main()"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {"failures": len(FAILURES) * len(TRANSPORTS), "leaks": []}
+
+
+def main() -> None:
+    """Fail in every way, tell Sentry, and print which of the ways leaked."""
+    logging.basicConfig(level=logging.DEBUG, stream=io.StringIO())
+    captured = Captured()
+    sentry_sdk.init(**sentry_options(captured), traces_sample_rate=1.0)
+    failures = 0
+    leaks: list[str] = []
+
+    async def fail_in_every_way() -> None:
+        nonlocal failures
+        for name, transport in TRANSPORTS.items():
+            for kind, fail in FAILURES.items():
+                captured.sent.clear()
+                with sentry_sdk.start_transaction(name=kind):
+                    assert sentry_sdk.capture_exception(await fail(transport))
+                failures += 1
+                if any(canary.encode() in sent for canary in CANARIES for sent in captured.sent):
+                    leaks.append(f"{kind}, {name}")
+
+    asyncio.run(fail_in_every_way())
+    print(json.dumps({"failures": failures, "leaks": leaks}))

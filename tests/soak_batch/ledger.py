@@ -15,9 +15,9 @@ from norce_order_async import CallError, OrderClient, OutcomeKind, get_order
 from norce_order_async.batch.items import INTERRUPTED
 from norce_order_async.batch.journal import JournalReader
 from norce_order_async.batch.report import Row
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing import SANDBOX_TOKEN, Received, Sandbox
-from norce_order_async.wire import decode_json
+from norce_order_async.wire.json import decode_json
 
 CONSENTS = [f"c_{number}" for number in range(4)]
 BAD = ("{oops", "[]", '{"op": "refund", "order_id": "o_1"}', '{"op": "delete_consent", "order_id": "o_1"}')

@@ -114,13 +114,31 @@ async def test_checked_must_be_a_bool(checked: Any) -> None:
         {"a": "å"}, {"a": ""}, {"Host": "x"}, {"content-length": "1"},
         {"Transfer-Encoding": "chunked"}, {"Connection": "close"},
         {"authorization": "Bearer x"}, {"Cookie": "a=b"}, {"Expect": "100-continue"}, {"Accept-Encoding": "gzip"},
-        {"X-Merchant": "other"}, {"x-request-id": "mine"},
+        {"X-Merchant": "other"}, {"x-request-id": "mine"}, {"Upgrade": "h2c"}, {"TE": "trailers"}, {"Trailer": "a"},
+        {"Keep-Alive": "timeout=5"}, {"Proxy-Authorization": "Basic x"}, {"proxy-connection": "close"},
+        {"a": "x" * 8001}, {"a" * 129: "x"},
     ],
     ids=repr,
 )  # fmt: skip
 def test_a_header_that_cannot_be_sent_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidRequestError):
         CallOptions(headers=headers)
+
+
+def test_what_servers_would_refuse_for_its_length_is_not_sent() -> None:
+    CallOptions(request_id="x" * 8000, headers={"a" * 128: "x" * 8000})
+    OrderClient(**(GOOD | dict[str, Any](merchant="x" * 8000, auth="x" * 8000)))
+    long = "x" * 8001
+    each: list[dict[str, Any]] = [{"request_id": long}, {"adapter_id": long}, {"headers": {"a": long}}]
+    for options in each:
+        with pytest.raises(InvalidRequestError, match="8001 characters, more than the 8000"):
+            CallOptions(**options)
+    for setting in ("merchant", "channel", "adapter_id", "auth"):
+        with pytest.raises(ConfigurationError, match="8001 characters, more than the 8000") as caught:
+            OrderClient(**(GOOD | dict[str, Any]({setting: long})))
+        assert long not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="merchant has 8001 characters"):
+        OrderClient(**GOOD).scoped(merchant=long)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +167,9 @@ GOOD: dict[str, Any] = {
         ({"base_url": "https://api.example.com/\nx"}, "character"),
         ({"base_url": "https:///checkout"}, "host"),
         ({"base_url": "https://api.example.com:http/"}, "[Pp]ort"),
+        ({"base_url": "https://api.example.com/order/api/v0"}, "leave out '/api/v0' at its end"),
+        ({"base_url": "https://api.example.com/order/api/v0/"}, "leave out '/api/v0/' at its end"),
+        ({"base_url": "https://a.example/api/v1/checkout/orders"}, "leave out '/api/v1/checkout/orders' at its end"),
         ({"base_url": "ftp://api.example.com"}, "https"),
         ({"base_url": None}, "where to"),
         ({"base_url": 7}, "must be a str"),

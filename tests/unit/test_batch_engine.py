@@ -57,7 +57,7 @@ from norce_order_async import (
 from norce_order_async.batch import engine
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.run import Batch
-from norce_order_async.errors import ClientStateError, ConnectError
+from norce_order_async.core.errors import ClientStateError, ConnectError
 from norce_order_async.testing.clock import FakeClock
 
 pytestmark = pytest.mark.asyncio

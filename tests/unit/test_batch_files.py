@@ -374,3 +374,20 @@ def test_any_bytes_are_lines_with_a_change_or_a_problem(tmp_path: Path, content:
         for entry in entries:
             assert (entry.change is None) != (entry.problem is None)
         assert count_entries(str(tmp_path / name), None, len) == len(entries)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("length", [*range(70, 110), 170, 199, 200, 201, 202, 300, 301, 302, 1000])
+def test_a_bad_line_of_csv_ends_where_its_line_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, length: int
+) -> None:
+    monkeypatch.setattr("norce_order_async.batch.files.MAX_LINE", 100)
+    long = "delete_consent,o_1,".ljust(length, "x")
+    rows = ["op,order_id,consent_id", long, "delete_consent,o_1,c", long, 'delete_consent,"o_1"x,c', "", long]
+    entries = read(tmp_path, "changes.csv", end.join([*rows, "delete_consent,o_1,c"]))
+    is_long = length + len(end) > 100
+    assert [entry.line for entry in entries] == [2, 3, 4, 5, 7, 8]
+    assert [entry.change for entry in (entries[1], entries[-1])] == [MADE, MADE]
+    assert [bool(entry.problem and "longer than 100" in entry.problem) for entry in entries] == [
+        is_long, False, is_long, False, is_long, False,
+    ]  # fmt: skip

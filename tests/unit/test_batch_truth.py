@@ -41,7 +41,7 @@ from norce_order_async import (
 from norce_order_async.batch.journal import Mark
 from norce_order_async.batch.pace import FIRST_LIMIT
 from norce_order_async.batch.run import Batch
-from norce_order_async.errors import NotTheApiError
+from norce_order_async.core.errors import NotTheApiError
 from norce_order_async.testing import Sandbox
 
 pytestmark = pytest.mark.asyncio

@@ -1,6 +1,7 @@
 """What the client sends, and how it is set up."""
 
 import json
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from support import TOKEN, scripted
 
 from norce_order_async import (
+    AiohttpTransport,
     CallOptions,
     ConfigurationError,
     Consent,
@@ -33,6 +35,7 @@ from norce_order_async import (
     patch_consent,
     receipt,
 )
+from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Handler
 
 pytestmark = pytest.mark.asyncio
@@ -265,6 +268,52 @@ async def test_an_argument_wins_over_the_environment() -> None:
         {**ENVIRON, "NORCE_BASE_URL": "https://api.example.com"}, environment=Environment.PRODUCTION, slug="acme"
     )
     assert client.base_url == "https://acme.api-se.norce.tech/checkout/order"
+
+
+PROXIES = {"HTTPS_PROXY": "theirs.example:3128", "NO_PROXY": "localhost,.internal.example"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "overrides", "proxy"),
+    [
+        ({}, {}, None),
+        ({"NORCE_PROXY": "http://a:b@ours.example"}, {}, "http://a:b@ours.example"),
+        (PROXIES, {}, None),
+        (PROXIES, {"proxy_from_env": True}, "http://theirs.example:3128"),
+        (PROXIES | {"NORCE_PROXY": "http://ours.example"}, {"proxy_from_env": True}, "http://ours.example"),
+        (PROXIES, {"proxy_from_env": True, "base_url": "https://api.internal.example"}, None),
+        ({"NORCE_PROXY": "http://ours.example"}, {"base_url": "http://127.0.0.1:1"}, None),
+        ({"NORCE_PROXY": "http://ours.example"}, {"base_url": "http://localhost:1"}, None),
+        ({"NORCE_PROXY": "http://ours.example"}, {"transport": AiohttpTransport()}, None),
+    ],
+)
+async def test_a_proxy_is_taken_from_where_it_is_asked_for(
+    environ: dict[str, str], overrides: dict[str, Any], proxy: str | None
+) -> None:
+    given = settings_from(ENVIRON | environ, overrides)
+    assert getattr(given.get("transport"), "proxy", None) == proxy
+    assert "a:b" not in repr(given)
+    OrderClient.from_env(ENVIRON | environ, **overrides)
+
+
+async def test_authorities_come_from_a_file(tmp_path: Path) -> None:
+    trustme = pytest.importorskip("trustme")
+    file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(file)
+    transport = settings_from(ENVIRON | {"NORCE_CA_FILE": str(file)}, {})["transport"]
+    assert len(transport.ssl_context.get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize("proxy", ["socks5://a:secret@b", "http://", "a:secret@b:3128", "http://a:secret@b:x"])
+async def test_a_wrong_proxy_or_file_is_named_and_no_password_is_shown(proxy: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="NORCE_PROXY") as caught:
+        OrderClient.from_env(ENVIRON | {"NORCE_PROXY": proxy})
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    file = tmp_path / "empty.pem"
+    for path in (tmp_path / "absent", file):
+        with pytest.raises(ConfigurationError, match="NORCE_CA_FILE cannot be read"):
+            OrderClient.from_env(ENVIRON | {"NORCE_CA_FILE": str(path)})
+        file.write_text("")
 
 
 @pytest.mark.parametrize(

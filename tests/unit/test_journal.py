@@ -1,9 +1,11 @@
 """The journal of a batch: what it says after a kill, who may write it, and what it costs to read."""
 
 import json
+import os
 import random
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import tracemalloc
@@ -17,10 +19,10 @@ import pytest
 
 from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change, parse_change
-from norce_order_async.batch.html import html_report
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import MAX_MESSAGE, Journal, JournalReader, Mark, State
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.page.page import html_report
 from norce_order_async.batch.report import report_record
 
 INPUTS = [InputFile("changes.jsonl", "ab" * 32, 3)]
@@ -419,3 +421,26 @@ def test_reading_many_rows_takes_no_memory(path: Path) -> None:
         tracemalloc.stop()
         assert sum(1 for _ in rows) == 200_000 - 20_001
     assert peak < 1_000_000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_new_journal_is_its_owners_alone(path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with begin(path) as journal:
+            journal.write([mark(1, PERSONAL)], [])
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes.keys() >= {f"{path.name}{suffix}" for suffix in ("", "-wal", "-shm", ".lock")}
+    assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_continued_journal_keeps_its_permissions(path: Path) -> None:
+    begin(path).close()
+    path.chmod(0o640)
+    with begin(path) as journal:
+        journal.write([mark(1, PERSONAL)], [])
+        assert {stat.S_IMODE(Path(f"{path}{suffix}").stat().st_mode) for suffix in ("", "-wal", "-shm")} == {0o640}

@@ -6,6 +6,7 @@ import json
 import keyword
 import pickle
 import re
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,14 @@ from typing import Any
 import attrs
 import pytest
 
-from norce_order_async import models
-from norce_order_async.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring
+import norce_order_async
+from norce_order_async.cli.commands import order_text
+from norce_order_async.wire import models
+from norce_order_async.wire.codec import structure
+from norce_order_async.wire.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring
 
-CONTRACT = json.loads((Path(models.__file__).parent / "testing" / "contract.json").read_text(encoding="utf-8"))
+CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
+CONTRACT = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))
 SCHEMAS: dict[str, dict[str, Any]] = CONTRACT["schemas"]
 ENUMS = {name for name, schema in SCHEMAS.items() if "enum" in schema}
 OBJECTS = {name for name, schema in SCHEMAS.items() if "properties" in schema}
@@ -111,5 +116,15 @@ def test_the_repr_shows_what_was_given() -> None:
     assert repr(given) == "Order(id='o_1', cart=Cart(items=[]), total=Price(), extra={'new': 1})"
 
 
+def test_an_order_as_text_tells_what_could_not_be_read() -> None:
+    order = structure({"id": "o_1", "created": "", "cart": {"items": [{"quantity": Decimal("1.50")}]}}, Order)
+    assert order_text(order).splitlines()[-3:] == [
+        "Could not be read",
+        '  created  ""',
+        "  cart.items[0].quantity  1.50",
+    ]
+
+
 def test_the_repr_hides_payment_tokens() -> None:
     assert repr(Recurring(token="secret", description="monthly")) == "Recurring(description='monthly')"
+    assert "secret" not in repr(structure({"token": ["secret"]}, Recurring))

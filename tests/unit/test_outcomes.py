@@ -1,8 +1,10 @@
 """What a call amounts to when what came is not what one hopes for; it is true, on the error and in the sums."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from norce_order_async import (
     CallError,
     CallOptions,
     ClientClosedError,
+    ClientStateError,
     ConnectionLost,
     Consent,
     DeadlineExceeded,
@@ -41,7 +44,7 @@ from norce_order_async import (
     patch_consent,
     receipt,
 )
-from norce_order_async.errors import NorceOrderError, TransportError
+from norce_order_async.core.errors import NorceOrderError, TransportError
 from norce_order_async.middleware import Handler
 
 pytestmark = pytest.mark.asyncio
@@ -468,6 +471,30 @@ async def test_an_error_s_text_in_a_named_charset_is_shown_in_it() -> None:
         await delete_consent(client, "o_1", "ci")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [503, 404, (200, {}, PAGE), (200, {}, b"{"), LOST, ConnectionLost("cut", sent=False), "raw", "closed", "deadline"],
+    ids=str,
+)
+async def test_a_call_that_fails_leaves_no_reference_cycle(answer: Any) -> None:
+    def fail(request: Request) -> Response:
+        raise {"raw": ZeroDivisionError(), "closed": ClientStateError("x")}.get(answer, DeadlineExceeded("late"))
+
+    client, _, _ = scripted(fail if isinstance(answer, str) else answer)
+    for _ in range(3):
+        with suppress(CallError):
+            await get_order(client, "o_1")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            with suppress(CallError):
+                await get_order(client, "o_1")
+        assert gc.collect() < 10
+    finally:
+        gc.enable()
+
+
 # Closing
 
 
@@ -530,7 +557,7 @@ async def test_a_closing_that_is_cancelled_has_no_patience_left() -> None:
 
 
 async def test_a_token_source_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.middleware.life._LAST_TURNS", 0.01)
+    monkeypatch.setattr("norce_order_async.sending.lifecycle._LAST_TURNS", 0.01)
 
     class Source:
         async def get(self, *, rejected: str | None = None) -> str:

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import pytest
 
 from norce_order_async.batch.pace import Pace
-from norce_order_async.call import Call, Repeat
-from norce_order_async.config import Timeout
-from norce_order_async.errors import ConfigurationError
-from norce_order_async.outcome import Attempt
+from norce_order_async.core.call import Call, Repeat
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.settings import Timeout
 from norce_order_async.testing.clock import FakeClock
 
 Answer = tuple[int, float | None, float]

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import Format, read_changes
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.report import Row, Summary, report_record, save_report, write_report
+from norce_order_async.batch.report import Row, Summary, replacing, report_record, save_report, write_report
 
 CHANGES: list[Change] = [
     DeleteConsent("o_1", "c"),
@@ -163,6 +165,23 @@ def test_a_report_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     save_report([done(1)], path)
     assert json.loads(path.read_text())["_outcome"] == "applied"
     assert [file.name for file in tmp_path.iterdir()] == ["report.jsonl"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("name", ["report.jsonl", "report.csv", "report.html"])
+def test_a_new_report_is_its_owners_alone(tmp_path: Path, name: str) -> None:
+    path, before = tmp_path / name, os.umask(0)
+    try:
+        with replacing(path, "report") as stream:
+            (part,) = tmp_path.iterdir()
+            assert stat.S_IMODE(part.stat().st_mode) == 0o600
+            write_report([done(1)], stream)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.chmod(0o664)
+        save_report([done(1)], path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o664
+    finally:
+        os.umask(before)
 
 
 def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from norce_order_async.codec import structure
-from norce_order_async.models import Order
+from norce_order_async import Order
 from norce_order_async.testing import SANDBOX_TOKEN, Sandbox
 from norce_order_async.testing.contract import load_contract
-from norce_order_async.wire import decode_json
+from norce_order_async.wire.codec import structure
+from norce_order_async.wire.json import decode_json
 
 ORDERS = "/api/v0/checkout/orders"
 HEADERS = {"Authorization": f"Bearer {SANDBOX_TOKEN}", "x-merchant": "norce", "x-channel": "1"}

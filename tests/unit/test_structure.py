@@ -9,6 +9,8 @@ from structure.picture import draw
 from structure.sizes import lines_by_kind, long_files, long_functions
 from structure.ways import Steps, changes, way
 
+import norce_order_async
+
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
@@ -95,3 +97,10 @@ def test_the_picture_shows_every_room_once_and_every_arrow_that_no_other_implies
     drawn = [element.text for element in svg.iter() if element.get("class") is None and element.text]
     assert sorted(text for text in drawn if text.isalpha()) == ["base", "middle", "other", "top"]
     assert sum(element.get("class") == "arrow" for element in svg.iter()) == 3
+
+
+def test_the_picture_in_the_docs_is_drawn_from_the_imports() -> None:
+    """Draw it again with: PYTHONPATH=tests python -m structure --picture docs/_static/floors.svg."""
+    picture = Path(__file__).parents[2] / "docs" / "_static" / "floors.svg"
+    package = Path(norce_order_async.__file__).parent
+    assert picture.read_text(encoding="utf-8") == draw(rooms(modules(package)))

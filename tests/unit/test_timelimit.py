@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from norce_order_async.timelimit import TimeLimit
+from norce_order_async.loops.time_limit import TimeLimit
 
 
 async def elapsed(seconds: float | None, work: float) -> float:
@@ -68,3 +68,10 @@ def test_a_closed_loop_is_not_kept() -> None:
     del loop
     gc.collect()
     assert kept() is None
+
+
+@pytest.mark.asyncio
+async def test_its_error_leads_to_nothing_that_ran_inside() -> None:
+    with pytest.raises(TimeoutError) as caught, TimeLimit(0.01):
+        await asyncio.sleep(10)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)

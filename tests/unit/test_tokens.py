@@ -7,6 +7,7 @@ import os
 import pickle
 import threading
 import traceback
+from base64 import b64decode
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -151,7 +152,7 @@ async def test_the_request_is_the_documented_form() -> None:
         "Accept": "application/json",
         "Accept-Encoding": "identity",
     }
-    body = b"grant_type=client_credentials&client_id=id&scope=stage&client_secret=s%26%3D%C3%A9+%2B"
+    body = b"grant_type=client_credentials&scope=stage&client_id=id&client_secret=s%26%3D%C3%A9+%2B"
     assert request.body == body
     assert transport.timeouts == [10.0]
 
@@ -278,6 +279,100 @@ async def test_a_lifetime_below_the_interval() -> None:
     assert len(transport.requests) == 2
 
 
+# Client credentials: what RFC 6749 lets an endpoint look like
+
+
+@pytest.mark.asyncio
+async def test_the_secret_by_http_basic() -> None:
+    """RFC 6749 section 2.3.1: id and secret are encoded as in a form before they are put together."""
+    source, transport, _ = credentials(
+        issue(), client_id="a:b c", client_secret="s&=é +", scope="stage", auth_method="client_secret_basic"
+    )
+    await source.get()
+    (request,) = transport.requests
+    assert request.body == b"grant_type=client_credentials&scope=stage"
+    scheme, _, encoded = request.headers["Authorization"].partition(" ")
+    assert (scheme, b64decode(encoded)) == ("Basic", b"a%3Ab+c:s%26%3D%C3%A9+%2B")
+    assert encoded not in repr(request)
+
+
+@pytest.mark.asyncio
+async def test_further_parameters_and_a_query_are_sent() -> None:
+    parameters = {"audience": "https://api.example/", "resource": ["urn:a", "urn:b&c"]}
+    source, transport, _ = credentials(issue(), token_url=f"{URL}?p=canary", parameters=parameters)
+    await source.get()
+    (request,) = transport.requests
+    assert request.url == f"{URL}?p=canary"
+    assert request.body == (
+        b"grant_type=client_credentials&audience=https%3A%2F%2Fapi.example%2F"
+        b"&resource=urn%3Aa&resource=urn%3Ab%26c&client_id=id&client_secret=canary-secret-77"
+    )
+    assert "canary" not in repr(source)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("members", "lifetime"),
+    [
+        ('"expires_in": 100', 100),
+        ('"expires_in": "100"', 100),
+        ('"expires_in": " 100 "', 100),
+        ('"expires_in": "99.5"', 99.5),
+        ('"expires_in": 99.5', 99.5),
+        ('"expires_in": 1E2', 100),
+        ('"expires_in": null', 3600),
+        ('"scope": "other"', 3600),
+        (f'"expires_in": "{"9" * 5000}"', 1e9),
+        (f'"expires_in": 1E{"9" * 3}', 1e9),
+        ('"expires_in": 100, "token_type": "bEaReR", "refresh_token": "r", "scope": "a b", "error": null', 100),
+    ],
+)
+@pytest.mark.parametrize("head", ["", "\ufeff"])
+async def test_how_long_a_token_serves(members: str, lifetime: float, head: str) -> None:
+    body = f'{head}{{"access_token": "{CANARY}", {members}}}'.encode()
+    source, transport, clock = credentials((200, {}, body))
+    await source.get()
+    clock.now = lifetime * 0.79
+    await source.get()
+    await others()
+    assert len(transport.requests) == 1
+    clock.now = lifetime * 0.999
+    await source.get()
+    await others()
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_token_without_a_lifetime_serves_until_it_is_refused() -> None:
+    source, _, clock = credentials(
+        (200, {}, f'{{"access_token": "{CANARY}-1"}}'.encode()), (200, {}, f'{{"access_token": "{CANARY}-2"}}'.encode())
+    )
+    client, _, _ = scripted(accepting(f"{CANARY}-2"), auth=source)
+    await source.get()
+    clock.now = 60
+    assert (await delete_consent(client, "o_1", "ci")).attempts == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("code", "pause"), [("temporarily_unavailable", 2), ("access_denied", 60)])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_error_code_says_whether_it_passes(code: str, pause: float, status: int) -> None:
+    source, transport, clock = credentials((status, {}, json.dumps({"error": code}).encode()), timeout=0.5)
+    for now in (0, pause - 1.1, pause + 0.1):
+        clock.now = now
+        with pytest.raises(AuthError, match=f"HTTP {status} {code}"):
+            await source.get()
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_hostile_answer_costs_no_time() -> None:
+    answer = {"error_description": "ab" * 10**5, "access_token": "ba" * 10**5, "id_token": ""}
+    source, _, _ = credentials((400, {}, json.dumps(answer).encode()))
+    with pytest.raises(AuthError, match=r"HTTP 400; the next"):
+        await source.get()
+
+
 # Client credentials: an endpoint that fails
 
 FAILURES: list[tuple[Any, str]] = [
@@ -289,10 +384,41 @@ FAILURES: list[tuple[Any, str]] = [
     ((400, {}, b'{"error": "invalid_client"}'), "HTTP 400 invalid_client"),
     ((401, {}, b'{"error": "canary-secret-77"}'), "HTTP 401"),
     ((400, {}, b'{"error": ["invalid_client"]}'), "HTTP 400"),
-    ((200, {}, b"<html>canary-token</html>"), "its answer has no expires_in above 0"),
-    ((200, {}, b'{"access_token": "canary-token"}'), "its answer has no expires_in above 0"),
+    ((200, {}, b"<html>canary-token</html>"), "its answer is not a JSON object"),
+    ((200, {}, b'["canary-token"]'), "its answer is not a JSON object"),
+    ((200, {}, b'{"expires_in": 3600}'), "its answer has no access_token that can be one"),
     ((200, {}, b'{"access_token": "canary-token", "expires_in": 0}'), "its answer has no expires_in above 0"),
     ((200, {}, b'{"access_token": "canary-token", "expires_in": true}'), "its answer has no expires_in above 0"),
+    ((200, {}, b'{"access_token": "canary-token", "expires_in": -1}'), "its answer has no expires_in above 0"),
+    ((200, {}, b'{"access_token": "canary-token", "expires_in": "0"}'), "its answer has no expires_in above 0"),
+    ((200, {}, b'{"access_token": "canary-token", "expires_in": "-5"}'), "its answer has no expires_in above 0"),
+    ((200, {}, b'{"access_token": "canary-token", "expires_in": "soon"}'), "its answer has no expires_in above 0"),
+    ((200, {}, b'{"access_token": "canary-token", "expires_in": [3600]}'), "its answer has no expires_in above 0"),
+    ((200, {}, b'{"access_token": "canary-token", "token_type": "mac"}'), "its token_type is mac, not Bearer"),
+    ((200, {}, b'{"access_token": "canary-token", "token_type": 7}'), "its token_type is something else, not Bearer"),
+    ((200, {}, b'{"access_token": "canary-token", "token_type": "canary-token"}'),
+     "its token_type is something else, not Bearer"),
+    ((200, {}, b'{"error": "invalid_client"}'), "HTTP 200 invalid_client"),
+    ((200, {}, b'{"error": "invalid_scope", "access_token": "canary-token"}'), "HTTP 200 invalid_scope"),
+    ((200, {}, b'{"error": "what is canary-secret-77?"}'), "HTTP 200 with an error"),
+    ((200, {}, b'{"error": {"code": 7}}'), "its answer has no access_token that can be one"),
+    ((400, {}, b'{"error": "invalid_target", "error_description": "no such\\r\\n resource\\u202e\\u001b[31m"}'),
+     "HTTP 400 invalid_target: no such resource\\u202e\\x1b[31m"),
+    ((401, {}, b'{"error": "invalid_client", "error_description": "not canary-secret-77",'
+               b' "error_uri": "https://login.example.com/e/7"}'),
+     "HTTP 401 invalid_client (see https://login.example.com/e/7)"),
+    ((401, {}, b'{"error": "invalid_client", "error_description": "it begins with canary-secr"}'),
+     "HTTP 401 invalid_client"),
+    ((401, {}, b'{"error": "invalid_client", "error_uri": "https://x.example/?s=canary-secret-77"}'),
+     "HTTP 401 invalid_client"),
+    ((401, {}, b'{"error": "invalid_client", "error_uri": "javascript:alert(1)"}'), "HTTP 401 invalid_client"),
+    ((400, {"content-type": "application/json; charset=utf-16"},
+      '{"error": "invalid_scope", "error_description": "är fel"}'.encode("utf-16")),
+     "HTTP 400 invalid_scope: är fel"),
+    ((400, {"content-type": 'application/json;charset="latin-1"'},
+      '{"error": "invalid_scope", "error_description": "är fel"}'.encode("latin-1")),
+     "HTTP 400 invalid_scope: är fel"),
+    ((400, {"content-type": "application/json; charset=hex"}, b'{"error": "invalid_scope"}'), "HTTP 400 invalid_scope"),
     ((200, {}, b'{"access_token": "canary token", "expires_in": 9}'), "its answer has no access_token that can be one"),
     ((200, {}, b'{"access_token": null, "expires_in": 9}'), "its answer has no access_token that can be one"),
 ]  # fmt: skip
@@ -499,6 +625,21 @@ async def test_a_transport_that_ignores_its_timeout_is_cut() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_transport_that_was_closed_by_others_is_no_failure_of_the_endpoint() -> None:
+    class Closed(ScriptedTransport):
+        async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+            raise ClientStateError("the transport is closed")
+
+    source, _, clock = credentials(transport=Closed())
+    for _ in range(3):
+        with pytest.raises(AuthError, match=r"no token from acme\S+: the transport is closed"):
+            await source.get()
+    source.transport = ScriptedTransport(issue())
+    assert await source.get() == f"{CANARY}-1"
+    assert clock.slept == []
+
+
+@pytest.mark.asyncio
 async def test_a_refresh_that_breaks_blocks_nobody() -> None:
     class Broken(FakeClock):
         async def sleep(self, delay: float, /) -> None:
@@ -572,8 +713,10 @@ async def test_a_call_on_a_closed_source_tells_so() -> None:
     source, _, _ = credentials(issue())
     client, api, _ = scripted(auth=source)
     await source.aclose()
-    with pytest.raises(ClientStateError, match="token source is closed"):
+    with pytest.raises(AuthError, match="ClientStateError: the token source is closed") as caught:
         await delete_consent(client, "o_1", "ci")
+    assert not isinstance(caught.value, ClientStateError)  # the client is open
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
     assert api.requests == []
 
 
@@ -661,7 +804,9 @@ def test_three_event_loops_one_after_another_share_a_token() -> None:
     "settings",
     [
         {"token_url": "http://login.example.com/token"},
-        {"token_url": "https://login.example.com/token?a=b"},
+        {"token_url": "https://login.example.com/token#a"},
+        {"token_url": "https://login.example.com/token?canary=a#b"},
+        {"token_url": "https://login.example.com/token?canary=a b"},
         {"token_url": "https://user:pass@login.example.com/token"},
         {"token_url": "login"},
         {"token_url": None},
@@ -675,6 +820,13 @@ def test_three_event_loops_one_after_another_share_a_token() -> None:
         {"timeout": float("inf")},
         {"timeout": True},
         {"min_interval": -1},
+        {"auth_method": "none"},
+        {"parameters": ["audience"]},
+        {"parameters": {"audience": ""}},
+        {"parameters": {"audience": ["canary", 7]}},
+        {"parameters": {"audience": []}},
+        {"parameters": {"client_secret": "canary"}},
+        {"parameters": {7: "canary"}},
     ],
 )
 def test_bad_settings(settings: dict[str, Any]) -> None:

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from norce_order_async import fastjson
-from norce_order_async.fastjson import MAX_DEPTH
-from norce_order_async.wire import WireError, decode_json, encode_json
+from norce_order_async.wire import fastjson
+from norce_order_async.wire.fastjson import MAX_DEPTH
+from norce_order_async.wire.json import WireError, decode_json, encode_json
 
 
 class Colour(StrEnum):

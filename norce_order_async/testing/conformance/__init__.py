@@ -1,14 +1,17 @@
-"""Tests that every transport has to pass, for those who write one: subclass :class:`TransportConformance`.
+"""Tests that every transport has to pass, for those who write one.
 
-It needs pytest, and trustme for the promises about TLS.
+Subclass :class:`TransportConformance` and :class:`TlsTransportConformance`. They need pytest, and trustme for TLS.
 """
 
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("base", "exchange", "answers", "cancelling", "tls", "life"))
+    *(f"{__name__}.{module}" for module in ("base", "exchange", "answers", "reading", "cancelling", "tls", "life"))
 )
 
-from norce_order_async.testing.conformance.promises import TransportConformance  # noqa: E402 (rewritten first)
+from norce_order_async.testing.conformance.promises import (  # noqa: E402 (rewritten first)
+    TlsTransportConformance,
+    TransportConformance,
+)
 
-__all__ = ["TransportConformance"]
+__all__ = ["TlsTransportConformance", "TransportConformance"]

@@ -6,6 +6,7 @@ import gc
 import io
 import pickle
 import secrets
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
@@ -13,19 +14,22 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 import attrs
 import pytest
 
-from norce_order_async.call import Call, Repeat
-from norce_order_async.config import Timeout
-from norce_order_async.errors import ClientStateError, TransportError
-from norce_order_async.http import Request, Response
-from norce_order_async.outcome import Attempt
+from norce_order_async.core.call import Call, Repeat
+from norce_order_async.core.errors import ClientStateError, TransportError
+from norce_order_async.core.http import Request, Response
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.settings import Timeout
 from norce_order_async.testing.conformance.certificates import Certificates
-from norce_order_async.testing.conformance.origin import RawOrigin
+from norce_order_async.testing.conformance.origin import Hole, RawOrigin, Serve
 from norce_order_async.transport import Transport
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="Promises")
 
 CANARY = "canary-7b0e-token"
+BODY_CANARY = "canary-51fd-body"
+PROXY_CANARY = "canary-c2e8-proxy"
+_SECRETS = {"the token": CANARY, "the request's body": BODY_CANARY, "the proxy's password": PROXY_CANARY}
 PATIENCE = 20.0
 """Seconds after which a promise counts as broken, where it would hang otherwise. Nothing ever waits for it."""
 
@@ -109,23 +113,34 @@ async def send_to(origin: RawOrigin, transport: Transport, request: Request, *, 
     await settle()
     if ending.sent is False:
         assert not origin.got(mark(request)), "said to be not sent, but the server has it"
-    # Also a part of the request is something that was sent; only plain connections can be looked into.
+    # Also a part of the request is something that was sent.
     heads = [peer.received.count(b"x-request-id: " + mark(request)) for peer in origin.peers]
     assert sum(heads) <= 1, f"one send was {sum(heads)} requests"
     return ending
 
 
 def check_error(error: BaseException) -> None:
-    """Check that an error pickles, and that neither it nor what it comes from shows the token."""
+    """Check that an error pickles, and that neither it nor what it comes from shows a secret.
+
+    What it comes from are its causes and contexts, with the local variables of all their frames: error trackers
+    and many a log print these.
+    """
     pickled = io.BytesIO()
     pickler = pickle.Pickler(pickled)
     pickler.dispatch_table = {}  # without what other libraries do to the pickles of every exception
     pickler.dump(error)
     assert CANARY.encode() not in pickled.getvalue()
-    shown: BaseException | None = error
-    while shown is not None:
-        assert CANARY not in f"{shown} {shown!r}", f"the token stands in {type(shown)}"
-        shown = shown.__cause__ or shown.__context__
+    left, seen = [error], set[int]()
+    while left:
+        shown = left.pop()
+        seen.add(id(shown))
+        left += [one for one in (shown.__cause__, shown.__context__) if one is not None and id(one) not in seen]
+        rendered = [f"{shown} {shown!r}"]
+        for frame, _ in traceback.walk_tb(shown.__traceback__):
+            rendered += [f"{frame.f_code.co_name}: {name} = {value!r}" for name, value in frame.f_locals.items()]
+        for text in rendered:
+            for what, canary in _SECRETS.items():
+                assert canary not in text, f"{what} stands in {type(shown)}: {text}"
 
 
 async def settle(turns: int = 5) -> None:
@@ -174,6 +189,9 @@ class Promises:
     Such a test is run as an expected failure. A name that no test has is an error.
     """
 
+    tls: ClassVar[bool] = False
+    """Whether the servers of the tests speak TLS; the transports are made with an ``ssl_context`` that trusts them."""
+
     def make_transport(self, **settings: Any) -> Transport:
         """Make a transport; to be overridden. The suite closes it.
 
@@ -212,9 +230,31 @@ class Promises:
 
     def open(self, **settings: Any) -> Transport:
         """Make a transport that is closed at the end of the test."""
-        transport = self.make_transport(**settings)
+        transport = self.transport(**settings)
         self._opened().append(transport)
         return transport
+
+    def transport(self, **settings: Any) -> Transport:
+        """Make a transport that trusts the servers of the tests."""
+        if self.tls:
+            settings.setdefault("ssl_context", Certificates.make().trusted)
+        return self.make_transport(**settings)
+
+    @property
+    def scheme(self) -> str:
+        """What the addresses of the tests begin with."""
+        return "https" if self.tls else "http"
+
+    def origin(self, serve: Serve | None = None, *, narrow: bool = False) -> RawOrigin:
+        """A server; a narrow one takes little of a large body before its handler reads it."""
+        if not self.tls:
+            return RawOrigin(serve, window=4096 if narrow else 0)
+        # Of a TLS record, which may have 16 KiB, nothing can be read before it is whole.
+        return RawOrigin(serve, tls=Certificates.make().server, window=65536 if narrow else 0)
+
+    def hole(self) -> Hole:
+        """An address on which no connection is made."""
+        return Hole(self.scheme)
 
     async def close_all(self) -> None:
         """Close every transport of the test."""

@@ -13,7 +13,7 @@ class Certificates:
 
     Attributes:
         trusted: For a client that knows the authority.
-        server: For a server on 127.0.0.1.
+        server: For a server on 127.0.0.1, also by name.
         wrong_host: For a server that shows the certificate of another host.
     """
 
@@ -32,8 +32,8 @@ class Certificates:
         trusted = ssl.create_default_context()
         authority.configure_trust(trusted)  # pyright: ignore[reportUnknownMemberType]
         contexts: list[ssl.SSLContext] = []
-        for host in ("127.0.0.1", "elsewhere.example"):
+        for hosts in (("127.0.0.1", "localhost"), ("elsewhere.example",)):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority.issue_cert(host).configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+            authority.issue_cert(*hosts).configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
             contexts.append(context)
         return Certificates(trusted, *contexts)

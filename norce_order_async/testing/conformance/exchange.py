@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from norce_order_async.errors import (
-    ConnectError,
-    ConnectionLost,
-    ConnectTimeout,
-)
+from norce_order_async.core.errors import ConnectError, ConnectionLost, ConnectTimeout, InvalidRequestError
 from norce_order_async.testing.conformance.base import (
     CANARY,
     Promises,
+    check_error,
     in_a_loop,
     make_request,
     mark,
@@ -30,7 +27,7 @@ from norce_order_async.testing.conformance.lines import (
     of,
     then_close,
 )
-from norce_order_async.testing.conformance.origin import OK, Hole, Peer, RawOrigin, answer, answering
+from norce_order_async.testing.conformance.origin import OK, Peer, answer, answering
 
 
 class Exchange(Promises):
@@ -43,7 +40,7 @@ class Exchange(Promises):
     async def test_a_request_arrives_as_it_stands(self, method: str) -> None:
         """Its method, target, headers and body; no more headers than the connection needs; nothing compressed."""
         path = "/a%2Fb/%C3%A5%20;,@/..%2e/x?y=%26+1&z"
-        async with RawOrigin() as origin:
+        async with self.origin() as origin:
             request = of(method, origin, path, headers={"X-Plain": "a  b", "x-latin": "\xe5"})
             await send_to(origin, self.open(), request)
             (received,) = origin.requests
@@ -64,7 +61,7 @@ class Exchange(Promises):
     @in_a_loop
     async def test_no_body_is_no_body(self, method: str) -> None:
         """And nothing is said about its type."""
-        async with RawOrigin() as origin:
+        async with self.origin() as origin:
             await send_to(origin, self.open(), make_request(method, origin.url))
             (received,) = origin.requests
         assert received.endswith(b"\r\n\r\n")
@@ -75,7 +72,7 @@ class Exchange(Promises):
     async def test_every_status_is_an_answer(self, status: int) -> None:
         """Also a redirect, which is not followed, and a 401, on which nothing is sent again."""
         body = b"" if status in (204, 304) else b"{}"
-        async with RawOrigin() as elsewhere, RawOrigin() as origin:
+        async with self.origin() as elsewhere, self.origin() as origin:
             origin.serve = answering(
                 answer(status, body, Location=elsewhere.url, X_Request_ID="a", WWW_Authenticate="Basic")
             )
@@ -105,7 +102,7 @@ class Exchange(Promises):
                 await line(peer)
                 return False
 
-            async with RawOrigin(answering(once)) as origin:
+            async with self.origin(answering(once)) as origin:
                 ending = await send_to(origin, self.open(), of("GET", origin))
             assert ending.answer.body == b"hello"
 
@@ -114,7 +111,7 @@ class Exchange(Promises):
         """A megabyte out, half a megabyte back."""
         back = random.Random(1).randbytes(500_000)
         out = random.Random(2).randbytes(1_000_000)
-        async with RawOrigin(answering(answer(200, back))) as origin:
+        async with self.origin(answering(answer(200, back))) as origin:
             ending = await send_to(origin, self.open(), make_request("PATCH", origin.url, out))
             assert ending.answer.body == back
             assert origin.requests[0].endswith(b"\r\n\r\n" + out)
@@ -124,18 +121,31 @@ class Exchange(Promises):
         """100, 102 and 103 come before the answer, in one piece with it or not."""
         interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
         for line in (interim + OK, in_pieces(interim, b"HTTP/1.1 102 Processing\r\n\r\n", OK)):
-            async with RawOrigin(answering(line)) as origin:
+            async with self.origin(answering(line)) as origin:
                 ending = await send_to(origin, self.open(), of("PATCH", origin))
             assert (ending.answer.status, ending.answer.body) == (200, b"ok")
+
+    @pytest.mark.parametrize("header", [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}])
+    @pytest.mark.parametrize("method", METHODS)
+    @in_a_loop
+    async def test_a_header_cannot_begin_another(self, method: str, header: dict[str, str]) -> None:
+        """Such a request is not sent."""
+        async with self.origin() as origin:
+            request = of(method, origin, headers=header)
+            with pytest.raises(InvalidRequestError, match="line break") as caught:
+                await send(self.open(), request)
+            check_error(caught.value)
+            assert request.call.attempts[-1].sent is False
+            assert not any(peer.received for peer in origin.peers)
 
     @in_a_loop
     async def test_no_cookie_is_kept(self) -> None:
         """What is set for one tenant must not reach the next."""
-        async with RawOrigin(answering(answer(200, Set_Cookie="session=1; Path=/"))) as origin:
+        async with self.origin(answering(answer(200, Set_Cookie="session=1; Path=/"))) as origin:
             transport = self.open()
             for _ in range(2):
                 # By name: many a jar takes no cookies from a bare address.
-                await send_to(origin, transport, make_request("GET", f"http://localhost:{origin.port}/"))
+                await send_to(origin, transport, make_request("GET", origin.url.replace("127.0.0.1", "localhost")))
             assert len(origin.requests) == 2
             assert not origin.got(b"session=1")
 
@@ -145,7 +155,7 @@ class Exchange(Promises):
         netrc = tmp_path / "netrc"
         netrc.write_text("default login a password b\n")
         netrc.chmod(0o600)
-        async with RawOrigin() as proxy, RawOrigin() as origin:
+        async with self.origin() as proxy, self.origin() as origin:
             monkeypatch.setenv("NETRC", str(netrc))
             for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
                 monkeypatch.setenv(name, proxy.url)
@@ -162,7 +172,7 @@ class Exchange(Promises):
     async def test_one_send_is_one_request(self, method: str, failure: str, kept: bool) -> None:
         """Whatever becomes of its connection, a fresh one or one that has served before."""
         line = FAILURES[failure]
-        async with RawOrigin(answering(OK, line, OK) if kept else answering(line, OK)) as origin:
+        async with self.origin(answering(OK, line, OK) if kept else answering(line, OK)) as origin:
             transport = self.open()
             if kept:
                 await send_to(origin, transport, of("GET", origin))
@@ -178,7 +188,7 @@ class Exchange(Promises):
     @in_a_loop
     async def test_a_refused_connection_was_not_sent(self) -> None:
         """Nobody listens there."""
-        async with RawOrigin() as origin:
+        async with self.origin() as origin:
             pass
         ending = await send(self.open(), of("DELETE", origin))
         assert (type(ending.failure), ending.sent) == (ConnectError, False)
@@ -191,14 +201,14 @@ class Exchange(Promises):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
-        ending = await send(self.open(), make_request("DELETE", "http://absent.invalid/a"))
+        ending = await send(self.open(), make_request("DELETE", f"{self.scheme}://absent.invalid/a"))
         assert (type(ending.failure), ending.sent) == (ConnectError, False)
 
     @pytest.mark.parametrize("which", ["connect", "attempt"])
     @in_a_loop
     async def test_a_connection_that_is_not_made_in_time_was_not_sent(self, which: str) -> None:
         """Whichever of the two limits is reached first."""
-        async with Hole() as hole:
+        async with self.hole() as hole:
             if not hole.works:
                 pytest.skip("this system takes every connection")
             request = of("DELETE", hole, connect=SHORT if which == "connect" else 5.0)

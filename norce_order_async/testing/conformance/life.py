@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async.errors import (
-    ClientStateError,
-)
+from norce_order_async.core.errors import ClientStateError, ReadTimeout
 from norce_order_async.testing.conformance.base import (
     Promises,
     in_a_loop,
@@ -25,7 +23,7 @@ from norce_order_async.testing.conformance.lines import (
     LARGE,
     of,
 )
-from norce_order_async.testing.conformance.origin import OK, Hole, Peer, RawOrigin
+from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin
 
 
 class Life(Promises):
@@ -33,10 +31,10 @@ class Life(Promises):
 
     def test_it_serves_several_event_loops_one_after_another(self) -> None:
         """Three times ``asyncio.run``, without a warning of a connection left open."""
-        transport = self.make_transport()
+        transport = self.transport()
 
         async def once() -> None:
-            async with RawOrigin() as origin:
+            async with self.origin() as origin:
                 for _ in range(2):
                     assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
 
@@ -48,11 +46,11 @@ class Life(Promises):
 
     def test_it_serves_several_event_loops_at_once_and_closes_in_all(self) -> None:
         """Each in a thread of its own."""
-        transport = self.make_transport()
+        transport = self.transport()
         used, closed, failures = threading.Barrier(4), threading.Event(), list[BaseException]()
 
         async def elsewhere() -> None:
-            async with RawOrigin() as origin:
+            async with self.origin() as origin:
                 calls = [send_to(origin, transport, of("PATCH", origin)) for _ in range(20)]
                 assert {ending.answer.body for ending in await asyncio.gather(*calls)} == {b"ok"}
                 await asyncio.to_thread(used.wait, 10)
@@ -69,7 +67,7 @@ class Life(Promises):
                 used.abort()
 
         async def here() -> None:
-            async with RawOrigin() as origin:
+            async with self.origin() as origin:
                 await send_to(origin, transport, of("GET", origin))
                 await asyncio.to_thread(used.wait, 10)
                 await transport.aclose()
@@ -91,10 +89,10 @@ class Life(Promises):
     @in_a_loop
     async def test_closed_is_closed_however_often(self) -> None:
         """Unused or used, twice, or twice at once."""
-        async with RawOrigin() as origin:
+        async with self.origin() as origin:
             for used in (False, True):
                 for at_once in (False, True):
-                    transport = self.make_transport()
+                    transport = self.transport()
                     if used:
                         await send_to(origin, transport, of("GET", origin))
                     if at_once:
@@ -105,7 +103,7 @@ class Life(Promises):
                     request = of("GET", origin)
                     assert isinstance((await send_to(origin, transport, request)).error, ClientStateError)
                     assert not origin.got(mark(request))
-            async with self.make_transport() as transport:
+            async with self.transport() as transport:
                 await send_to(origin, transport, of("GET", origin))
             assert isinstance((await send_to(origin, transport, of("GET", origin))).error, ClientStateError)
 
@@ -134,20 +132,24 @@ class Life(Promises):
             answered.wait(10)
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-        async with Hole() as hole, RawOrigin(serve, window=4096) as origin:
+        # A peer of an origin that speaks TLS comes after the handshake, which is too late here.
+        server = RawOrigin(serve) if phase == "handshake" else self.origin(serve, narrow=True)
+        async with self.hole() as hole, server as origin:
             transport = self.open()
-            scheme = "https" if phase == "handshake" else "http"
-            url = hole.url if phase == "connect" else f"{scheme}://127.0.0.1:{origin.port}"
+            url = hole.url if phase == "connect" else origin.url
+            if phase == "handshake":
+                url = url.replace("http:", "https:")
             if phase == "connect" and not hole.works:
                 pytest.skip("this system takes every connection")
             if phase == "name":
                 monkeypatch.setattr(socket, "getaddrinfo", slow)
-                url = "http://absent.invalid"
+                url = f"{self.scheme}://absent.invalid"
             body = LARGE if phase == "send" else b"{}"
             requests = [make_request("PATCH", url, body, connect=0.5) for _ in range(3)]
             calls = [asyncio.ensure_future(send(transport, request)) for request in requests]
             if phase == "name":
-                await asyncio.to_thread(asked.wait, 10)
+                if not await asyncio.to_thread(asked.wait, 2):
+                    pytest.skip("this event loop looks names up in its own way")
             elif phase != "connect":
                 await origin.peer(2)
             await settle(20)
@@ -156,6 +158,7 @@ class Life(Promises):
                 for request, ending in zip(requests, await together(*calls), strict=True):
                     assert not isinstance(ending, BaseException), f"{ending!r} came out"
                     assert (phase == "idle") == (ending.error is None)
+                    assert not isinstance(ending.error, ReadTimeout), "it ends with the connection, not with its time"
                     if phase in ("name", "connect", "handshake"):
                         assert ending.sent is False
                         assert not origin.got(mark(request))

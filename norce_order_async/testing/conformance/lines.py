@@ -3,15 +3,16 @@
 import asyncio
 from typing import Any
 
-from norce_order_async.http import Request
+from norce_order_async.core.http import Request
 from norce_order_async.testing.conformance.base import (
+    BODY_CANARY,
     make_request,
     settle,
 )
 from norce_order_async.testing.conformance.origin import Hole, Line, Peer, RawOrigin
 
 METHODS = ["GET", "PUT", "DELETE", "POST", "PATCH"]
-BODIES = {"PUT": b'{"a":1}', "POST": b'{"b":2}', "PATCH": b'{"c":3}'}
+BODIES = {method: f'{{"{method}":"{BODY_CANARY}"}}'.encode() for method in ("PUT", "POST", "PATCH")}
 SHORT = 0.15
 """The time limit of tests in which it has to strike."""
 LARGE = bytes(8 * 1024 * 1024)
@@ -21,6 +22,12 @@ LARGE = bytes(8 * 1024 * 1024)
 async def forever(peer: Peer) -> bool:
     """Say nothing."""
     await peer.end()
+    return False
+
+
+async def echo(peer: Peer) -> bool:
+    """Answer with the request itself."""
+    peer.write(bytes(peer.received))
     return False
 
 

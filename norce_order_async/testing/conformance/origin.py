@@ -8,7 +8,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
@@ -116,11 +116,13 @@ class Peer(asyncio.Protocol):
     def pause(self) -> None:
         """Read no further bytes, so that the client's writes pile up."""
         if self._transport is not None:
+            if not self._origin.plain:  # else TLS itself would read on, 256 KiB
+                cast(Any, self._transport).set_read_buffer_limits(4096)
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def close(self) -> None:
@@ -205,7 +207,8 @@ class RawOrigin:
         return self.peers[number]
 
     async def __aenter__(self) -> Self:
-        listener = socket.socket()
+        # With its protocol named, so that event loops switch off Nagle's algorithm: what is written arrives at once.
+        listener = socket.socket(proto=socket.IPPROTO_TCP)
         try:
             if self._window:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._window)
@@ -253,19 +256,23 @@ def answering(*script: Line) -> Serve:
 class Hole:
     """An address on which connections are neither made nor refused: the queue of its listener is full.
 
+    Args:
+        scheme: What its address begins with.
+
     Attributes:
         works: Whether it is one; some systems take connections beyond the queue.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scheme: str) -> None:
         self.works = False
+        self._scheme = scheme
         self.port = 0
         self._sockets: list[socket.socket] = []
 
     @property
     def url(self) -> str:
         """The hole's address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         listener = socket.socket()

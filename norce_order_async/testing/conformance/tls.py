@@ -4,14 +4,10 @@ import asyncio
 
 import pytest
 
-from norce_order_async.errors import (
-    ConnectionLost,
-    ConnectTimeout,
-    ProxyError,
-    TLSError,
-)
+from norce_order_async.core.errors import ConnectionLost, ConnectTimeout, ProxyError, TLSError
 from norce_order_async.testing.conformance.base import (
     CANARY,
+    PROXY_CANARY,
     Promises,
     in_a_loop,
     make_request,
@@ -103,7 +99,9 @@ class Tls(Promises):
     async def test_a_proxy_that_refuses_was_not_sent(self, status: int) -> None:
         """Its answer is not the API's; the proxy does not see the request."""
         async with RawOrigin(answering(answer(status, b"no", Proxy_Authenticate="Basic"))) as proxy:
-            ending = await send_to(proxy, self.open(proxy=proxy.url), make_request("DELETE", "https://norce.invalid/a"))
+            ending = await send_to(
+                proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
+            )
             assert (type(ending.failure), ending.sent) == (ProxyError, False)
             assert [request.split(b"\r\n")[0] for request in proxy.requests] == [b"CONNECT norce.invalid:443 HTTP/1.1"]
 
@@ -113,7 +111,7 @@ class Tls(Promises):
         async with RawOrigin() as proxy:
             pass
         for url in ("https://norce.invalid/a", "http://127.0.0.1:1/a"):
-            ending = await send(self.open(proxy=proxy.url), make_request("DELETE", url))
+            ending = await send(self.open(proxy=with_password(proxy)), make_request("DELETE", url))
             assert (type(ending.failure), ending.sent) == (ProxyError, False)
 
     @pytest.mark.parametrize("way", ["closed", "reset", "closed in the head"])
@@ -121,7 +119,9 @@ class Tls(Promises):
     async def test_a_proxy_that_hangs_up_was_not_sent(self, way: str) -> None:
         """It did so before there was a way to the server."""
         async with RawOrigin(answering(FAILURES[way])) as proxy:
-            ending = await send_to(proxy, self.open(proxy=proxy.url), make_request("DELETE", "https://norce.invalid/a"))
+            ending = await send_to(
+                proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
+            )
             assert ending.failure.sent is False
 
     @in_a_loop
@@ -129,7 +129,7 @@ class Tls(Promises):
         """There is no connection before it has answered."""
         async with RawOrigin(answering(forever)) as proxy:
             request = make_request("DELETE", "https://norce.invalid/a", connect=SHORT)
-            ending = await send_to(proxy, self.open(proxy=proxy.url), request)
+            ending = await send_to(proxy, self.open(proxy=with_password(proxy)), request)
             assert (type(ending.failure), ending.sent) == (ConnectTimeout, False)
             await proxy.peers[0].gone.wait()
 
@@ -166,3 +166,8 @@ class Tls(Promises):
                 assert proxy.requests[0].startswith(f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\n".encode())
                 assert not proxy.got(CANARY.encode())
                 await self.close_all()
+
+
+def with_password(proxy: RawOrigin) -> str:
+    """The URL of a proxy, with the name of a user and a password."""
+    return proxy.url.replace("//", f"//user:{PROXY_CANARY}@")

@@ -8,10 +8,17 @@ from urllib.parse import parse_qs
 
 from norce_order_async.testing.contract import ContractOperation, Shape
 from norce_order_async.testing.sandbox.exchange import Arrival, Ask, Refused
-from norce_order_async.wire import JSON, WireError, decode_json, encode_json
+from norce_order_async.wire.json import JSON, WireError, decode_json, encode_json
 
 MAX_BODY: Final = 2 * 1024 * 1024
 """How many bytes a request's body may have."""
+
+
+MAX_HEADER: Final = 8190
+"""How many bytes a header, name and value, or a request's path may have: what Apache httpd takes."""
+
+MAX_HEADERS: Final = 100
+"""How many headers a request may have."""
 
 
 def check_request(arrival: Arrival, body: bytes, *, tokens: Collection[str], strict: bool) -> tuple[str, Ask]:
@@ -21,6 +28,7 @@ def check_request(arrival: Arrival, body: bytes, *, tokens: Collection[str], str
         Refused: Anything that is wrong with it.
     """
     operation, headers = arrival.operation, arrival.headers
+    _check_head(arrival)
     if arrival.resource is None:
         raise Refused(404, "unknown-path", "The API has no such path.")
     if operation is None:
@@ -35,6 +43,16 @@ def check_request(arrival: Arrival, body: bytes, *, tokens: Collection[str], str
     query = _query(operation.query, arrival.target.partition("?")[2], strict)
     content = _body(operation, headers.get("content-type", ""), body, strict)
     return operation.name, Ask(headers["x-merchant"], headers["x-channel"], arrival.ids, query, content)
+
+
+def _check_head(arrival: Arrival) -> None:
+    if len(arrival.target) > MAX_HEADER:
+        raise Refused(414, "path-too-long", f"The path is longer than {MAX_HEADER} bytes.")
+    if len(arrival.headers) > MAX_HEADERS:
+        raise Refused(431, "header-too-large", f"There are more than {MAX_HEADERS} headers.")
+    for name, value in arrival.headers.items():
+        if len(name) + len(value) > MAX_HEADER:
+            raise Refused(431, "header-too-large", f"The header {name[:64]} is larger than {MAX_HEADER} bytes.")
 
 
 def _query(shape: Shape, text: str, strict: bool) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ import attrs
 
 from norce_order_async.testing.contract import ContractOperation, Resource
 from norce_order_async.testing.sandbox.faults import Mishap
-from norce_order_async.wire import JSON
+from norce_order_async.wire.json import JSON
 
 
 class Refused(Exception):

@@ -8,8 +8,8 @@ from typing import Any, TypedDict, Unpack
 
 import attrs
 
-from norce_order_async.checks import check_header_value, positive_count
-from norce_order_async.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.checks import check_header_value, positive_count
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 
 
 class FaultKind(StrEnum):

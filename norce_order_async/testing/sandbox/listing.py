@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from norce_order_async.testing.sandbox.store import WireOrder, not_taken
 from norce_order_async.testing.sandbox.totals import total_of
-from norce_order_async.wire import JSON
+from norce_order_async.wire.json import JSON
 
 DEFAULT_LIMIT: Final = 10
 """How many orders a page has at most unless a query says otherwise."""

@@ -2,7 +2,7 @@
 
 from norce_order_async.testing.sandbox.exchange import Ask, Created, Result
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder, find_part, refuse_twin
-from norce_order_async.wire import JSON
+from norce_order_async.wire.json import JSON
 
 _MOVES = {"capture": ("capture", "captured"), "refund": ("refund", "credited"), "cancel": ("cancel", "removed")}
 """The event of the transaction that an action of this type makes, and the state in which it leaves the payment."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from norce_order_async.testing.sandbox.seed import plausible_orders
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.testing.sandbox.store import WireOrder
-from norce_order_async.wire import JSON, decode_json, encode_json
+from norce_order_async.wire.json import JSON, decode_json, encode_json
 
 if TYPE_CHECKING:
     from norce_order_async.client import OrderClient

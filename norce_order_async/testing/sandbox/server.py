@@ -8,7 +8,7 @@ from typing import Self
 
 from aiohttp import web
 
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.sandbox import doors
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.exchange import Answer
@@ -19,6 +19,7 @@ _JSON = {"content-type": "application/json"}
 """What the head of an answer says whose body a fault cuts, or brings late."""
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _GRACE = 0.1
+_MAX_LINE = 1024 * 1024  # bytes; far above what the sandbox takes, so that it is the sandbox that refuses
 _DRIPS = 10
 
 _logger = logging.getLogger(__name__)
@@ -77,7 +78,13 @@ class SandboxServer:
             ConfigurationError: Host and port cannot be listened on, say because the port is in use.
         """
         self._http = web.Server(
-            self._serve, handler_cancellation=True, access_log=None, logger=_logger, auto_decompress=False
+            self._serve,
+            handler_cancellation=True,
+            access_log=None,
+            logger=_logger,
+            auto_decompress=False,
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_LINE,
         )
         try:
             self._listener = await asyncio.get_running_loop().create_server(self._http, self._host, self._port)

@@ -13,8 +13,8 @@ from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote
 
-from norce_order_async.checks import check_token
-from norce_order_async.errors import ConfigurationError
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.contract import load_contract
 from norce_order_async.testing.sandbox.checks import check_request
 from norce_order_async.testing.sandbox.exchange import (
@@ -31,7 +31,7 @@ from norce_order_async.testing.sandbox.exchange import (
 from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults
 from norce_order_async.testing.sandbox.handlers import HANDLERS
 from norce_order_async.testing.sandbox.store import Store
-from norce_order_async.wire import JSON, encode_json
+from norce_order_async.wire.json import JSON, encode_json
 
 SANDBOX_TOKEN: Final = "sandbox-token"
 """The bearer token that a sandbox takes unless it is given others."""

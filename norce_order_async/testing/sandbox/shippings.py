@@ -3,7 +3,7 @@
 from norce_order_async.testing.sandbox.exchange import Ask, Created, Result
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder, find_part, refuse_twin
 from norce_order_async.testing.sandbox.totals import total_of, update_total
-from norce_order_async.wire import JSON
+from norce_order_async.wire.json import JSON
 
 
 def list_shippings(store: Store, ask: Ask) -> Result:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from norce_order_async.testing.sandbox.exchange import Ask, Refused
-from norce_order_async.wire import JSON, encode_json
+from norce_order_async.wire.json import JSON, encode_json
 
 WireOrder: TypeAlias = dict[str, Any]
 """An order as it is on the wire."""

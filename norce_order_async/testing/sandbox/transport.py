@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from norce_order_async.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
-from norce_order_async.http import Request, Response
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
+from norce_order_async.core.http import Request, Response
 from norce_order_async.testing.sandbox import doors
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
@@ -23,10 +24,16 @@ class SandboxTransport(Transport):
     Args:
         sandbox: Who answers; several transports may share one.
         hosts: Further host names.
+        max_body: How many bytes of an answer's body are read, as in the transports with a network. Of a larger one the
+            beginning is returned, marked ``truncated``.
+
+    Raises:
+        ConfigurationError: ``max_body`` is not a whole number above 0.
     """
 
-    def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = ()) -> None:
+    def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = (), max_body: int = 16 * 1024 * 1024) -> None:
         self._sandbox = sandbox
+        self._max_body = check_count("max_body", max_body)
         self._hosts = _LOOPBACK.union(host.lower() for host in hosts)
         self._closed = False
 
@@ -63,7 +70,8 @@ class SandboxTransport(Transport):
             raise ConnectionLost("the connection was cut by a fault", sent=True)
         if mishap.of(FaultKind.TRUNCATE):
             raise ConnectionLost("the body was cut by a fault", sent=True, status=answer.status, content_type=_JSON)
-        return Response(request=request, status=answer.status, headers=answer.headers, body=answer.body)
+        body, most = answer.body, self._max_body
+        return Response(request, answer.status, answer.headers, body[:most], truncated=len(body) > most)
 
     async def aclose(self) -> None:
         """Take no more requests; closing twice is fine."""

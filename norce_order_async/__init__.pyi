@@ -1,0 +1,79 @@
+"""What the package exports, for type checkers; ``__init__.py`` loads each name when it is first used."""
+
+from norce_order_async.auth.client_credentials import ClientCredentials as ClientCredentials
+from norce_order_async.auth.file import TokenFile as TokenFile
+from norce_order_async.auth.pair import TokenPair as TokenPair
+from norce_order_async.auth.source import TokenSource as TokenSource
+from norce_order_async.batch.changes import (
+    Change as Change, DeleteConsent as DeleteConsent, PatchAttributes as PatchAttributes,
+    PatchConsent as PatchConsent,
+)
+from norce_order_async.batch.engine import Progress as Progress
+from norce_order_async.batch.files import Entry as Entry, read_changes as read_changes
+from norce_order_async.batch.inputs import Input as Input, InputFile as InputFile
+from norce_order_async.batch.journal import (
+    Journal as Journal, JournalReader as JournalReader, Run as Run, Sample as Sample,
+)
+from norce_order_async.batch.outcomes import Outcome as Outcome
+from norce_order_async.batch.page.page import write_html as write_html
+from norce_order_async.batch.report import (
+    Problem as Problem, Row as Row, Summary as Summary, save_report as save_report, write_report as write_report,
+)
+from norce_order_async.batch.run import Batch as Batch, run_batch as run_batch
+from norce_order_async.client import OrderClient as OrderClient
+from norce_order_async.core.call import AttemptHook as AttemptHook, Call as Call, CallHook as CallHook, Repeat as Repeat
+from norce_order_async.core.clock import Clock as Clock, SystemClock as SystemClock
+from norce_order_async.core.errors import (
+    AuthError as AuthError, AuthenticationError as AuthenticationError, BadRequestError as BadRequestError,
+    CallError as CallError, ClientClosedError as ClientClosedError, ClientStateError as ClientStateError,
+    ConfigurationError as ConfigurationError, ConflictError as ConflictError, ConnectError as ConnectError,
+    ConnectTimeout as ConnectTimeout, ConnectionLost as ConnectionLost, DeadlineExceeded as DeadlineExceeded,
+    DecodeError as DecodeError, InvalidRequestError as InvalidRequestError, NorceOrderError as NorceOrderError,
+    NotFoundError as NotFoundError, NotTheApiError as NotTheApiError,
+    PermissionDeniedError as PermissionDeniedError, PoolTimeout as PoolTimeout, ProxyError as ProxyError,
+    RateLimitedError as RateLimitedError, ReadTimeout as ReadTimeout, ServerError as ServerError,
+    StatusError as StatusError, TLSError as TLSError, TransportError as TransportError,
+    UnexpectedStatusError as UnexpectedStatusError,
+)
+from norce_order_async.core.http import Request as Request, Response as Response
+from norce_order_async.core.options import CallOptions as CallOptions
+from norce_order_async.core.outcome import Attempt as Attempt, OutcomeKind as OutcomeKind
+from norce_order_async.core.settings import (
+    Environment as Environment, Timeout as Timeout, UNSET as UNSET, Unset as Unset,
+)
+from norce_order_async.core.stats import Stats as Stats
+from norce_order_async.core.version import __version__ as __version__
+from norce_order_async.endpoints.attributes import patch_attributes as patch_attributes
+from norce_order_async.endpoints.consents import (
+    create_consent as create_consent, delete_consent as delete_consent, patch_consent as patch_consent,
+)
+from norce_order_async.endpoints.orders import create_order as create_order, get_order as get_order
+from norce_order_async.middleware import Handler as Handler, Middleware as Middleware
+from norce_order_async.middleware.policy import (
+    BackOff as BackOff, RetryPolicy as RetryPolicy, passing_failure as passing_failure,
+)
+from norce_order_async.middleware.tracing import Tracing as Tracing
+from norce_order_async.sending.budget import RetryBudget as RetryBudget
+from norce_order_async.transport import Transport as Transport
+from norce_order_async.transport.aiohttp import AiohttpTransport as AiohttpTransport
+from norce_order_async.transport.httptools import HttptoolsTransport as HttptoolsTransport
+from norce_order_async.wire.decoders import Receipt as Receipt, json_as as json_as, receipt as receipt
+from norce_order_async.wire.json import JSON as JSON
+from norce_order_async.wire.models import (
+    Addon as Addon, Address as Address, BaseError as BaseError, Callback as Callback, Cart as Cart,
+    Consent as Consent, CreateResponse as CreateResponse, Customer as Customer, CustomerType as CustomerType,
+    DeliveryDetails as DeliveryDetails, Discount as Discount, DiscountType as DiscountType, Hook as Hook,
+    Item as Item, Logistics as Logistics, Model as Model, NOT_SET as NOT_SET, Notification as Notification,
+    Order as Order, OrderListOrderBy as OrderListOrderBy,
+    OrderListOrderByDirection as OrderListOrderByDirection, OrderPaginationSet as OrderPaginationSet,
+    OrderStatus as OrderStatus, OrderVersion as OrderVersion, Pagination as Pagination, Payment as Payment,
+    PaymentAction as PaymentAction, PaymentEvent as PaymentEvent, PaymentState as PaymentState,
+    PaymentTransaction as PaymentTransaction, PaymentType as PaymentType, PickupLocation as PickupLocation,
+    PickupLocationAddress as PickupLocationAddress, Price as Price, Product as Product,
+    ProductType as ProductType, Recurring as Recurring, Shipping as Shipping, ShippingState as ShippingState,
+    State as State, Transition as Transition, Upsell as Upsell, UpsellState as UpsellState,
+    UpsellTransaction as UpsellTransaction, ValidationError as ValidationError,
+)
+from norce_order_async.wire.operation import Operation as Operation, QueryValue as QueryValue
+
+__all__: list[str]

@@ -1,0 +1,358 @@
+"""A batch as one HTML page, made from its journal: charts without a script, and nothing from a network."""
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import attrs
+
+from norce_order_async.batch.journal import Journal, JournalReader
+from norce_order_async.batch.page.charts import (
+    PATTERNS,
+    Series,
+    Slow,
+    bar,
+    duration,
+    log_histogram,
+    number,
+    seconds,
+    shown,
+    time_chart,
+)
+from norce_order_async.batch.page.history import (
+    PER_DECADE,
+    SAMPLE,
+    BatchHistory,
+    Bucket,
+    Latencies,
+    Timeline,
+    count_of,
+    read_history,
+)
+from norce_order_async.batch.report import Row, replacing
+from norce_order_async.core.outcome import OutcomeKind
+
+_LONGEST_NAME = 200
+_CELL = '<td class="{}">{}</td>'
+_QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
+
+
+def write_html(journal: Journal | JournalReader, path: Path) -> None:
+    """Write the page to a file, which appears complete or not at all; one that exists is replaced.
+
+    Raises:
+        ConfigurationError: The journal cannot be read, or the page cannot be written.
+    """
+    page = html_report(journal).encode()
+    with replacing(path, "page") as stream:
+        stream.write(page)
+
+
+def html_report(journal: Journal | JournalReader) -> str:
+    """The page; its size does not grow with the batch.
+
+    Raises:
+        ConfigurationError: The journal cannot be read.
+    """
+    history = read_history(journal)
+    sections = [
+        _headline(history),
+        _outcomes(history),
+        _errors(history),
+        _next(history),
+        _course(history),
+        _latencies(history.latencies),
+        _runs(history),
+    ]
+    values = {
+        "title": shown(f"{history.input}: {history.verdict}"),
+        "style": _read("page.css"),
+        "patterns": PATTERNS,
+        "sections": "".join(sections),
+        "made": _moment(history.made),
+        "journal": shown(history.journal.name),
+    }
+    return Template(_read("page.html")).substitute(values)
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+# Its sections
+
+
+def _headline(history: BatchHistory) -> str:
+    summary, timeline = history.summary, history.timeline
+    first = timeline.stretches[0].run.started
+    runs = len(timeline.stretches)
+    took = duration(timeline.took) + (f" in {runs:,} runs" if runs > 1 else "")
+    facts = [
+        ("good" if summary.done else "", "Done", f"{summary.done:,}", f"of {count_of(history.total, 'change')}"),
+        ("bad" if summary.failed else "", "Failed", f"{summary.failed:,}", _share(summary.failed, history.total)),
+        ("", "Changes a second", number(timeline.placed / timeline.length), "over the running time"),
+        ("", "Requests", f"{summary.requests:,}", f"{count_of(summary.retried, 'change')} took several"),
+    ]
+    if summary.accepted:
+        facts.insert(1, ("", "Accepted", f"{summary.accepted:,}", "not finished yet"))
+    if history.left or summary.in_flight:
+        facts.insert(-2, ("", "Open", f"{history.left + summary.in_flight:,}", f"{history.left:,} not begun"))
+    tiles = "".join(
+        f'<div class="{style}"><dt>{name}</dt><dd>{value}</dd><dd class="note">{note}</dd></div>'
+        for style, name, value, note in facts
+    )
+    return f"""<header>
+<p class="input">{shown(history.input)}{'<span class="live">under way</span>' if _goes_on(history) else ""}</p>
+<h1>{shown(history.verdict)}.</h1>
+<p class="target">{shown(history.target)}</p>
+<p class="when">Begun {_moment(first)} · {took}</p>
+<dl class="facts">{tiles}</dl>
+</header>
+"""
+
+
+def _goes_on(history: BatchHistory) -> bool:
+    """Whether there is still something to come; a run that has all its outcomes is about to end."""
+    return history.is_running and bool(history.left or history.summary.in_flight)
+
+
+def _outcomes(history: BatchHistory) -> str:
+    summary = history.summary
+    kinds = [(kind.value, kind.value, summary.outcomes[kind], kind.meaning) for kind in OutcomeKind]
+    kinds.append(("in_flight", "in flight", summary.in_flight, "sent, or about to be"))
+    kinds.append(("left", "left", history.left, "not begun"))
+    kinds = [kind for kind in kinds if kind[2]]
+    if not kinds:
+        return ""
+    chart = bar([(style, count, f"{name}: {count:,}") for style, name, count, _ in kinds])
+    outcomes = _table(
+        ("Outcome", "Changes", "Share", ""),
+        [
+            (_swatch(style) + name, f"{count:,}", _share(count, history.total), meaning)
+            for style, name, count, meaning in kinds
+        ],
+    )
+    operations = summary.operations.most_common()
+    begun = summary.total + summary.in_flight
+    unread = begun - summary.operations.total()
+    rows = [(f"<code>{shown(op)}</code>", f"{count:,}", _share(count, begun), "") for op, count in operations]
+    rows += [("could not be read", f"{unread:,}", _share(unread, begun), "")] if unread > 0 else []
+    return _section("Outcomes", f"{chart}{outcomes}<h3>By operation</h3>{_table(('', 'Changes', 'Share', ''), rows)}")
+
+
+def _errors(history: BatchHistory) -> str:
+    problems = sorted(history.summary.problems.items(), key=lambda item: -item[1].count)
+    if not problems:
+        return ""
+    parts = list[str]()
+    for name, problem in problems:
+        rows = history.examples.get(name, [])
+        more = problem.count - len(rows)
+        rest = f'<p class="note">and {more:,} more</p>' if rows and more > 0 else ""
+        parts.append(
+            f'<div class="problem"><h3><code>{shown(name)}</code> <span class="count">{problem.count:,}</span></h3>'
+            f"<ul>{''.join(map(_example, rows))}</ul>{rest}</div>"
+        )
+    return _section("What went wrong", "".join(parts))
+
+
+def _example(row: Row) -> str:
+    order = row.record.get("order_id") if isinstance(row.record, Mapping) else None
+    facts = [f"line {row.line}" if row.file is None else f"{row.file} line {row.line}"]
+    facts += [f"order {_short(order)}"] if isinstance(order, str) else []
+    facts += [str(row.outcome)] if row.outcome is not None else []
+    facts += [f"HTTP {row.status}"] if row.status is not None else []
+    facts += [f"request {_short(row.request_id)}"] if row.request_id is not None else []
+    spans = "".join(f"<span>{shown(fact)}</span>" for fact in facts)
+    return f'<li><p class="message">{shown(row.message or "")}</p><p class="facts-line">{spans}</p></li>'
+
+
+def _next(history: BatchHistory) -> str:
+    summary = history.summary
+    journal = os.fspath(history.journal)
+    run = ["norce-order", "batch", "run", *history.files, "--journal", journal]
+    report = ["norce-order", "batch", "report", journal]
+    steps = list[tuple[str, Sequence[str], str]]()
+    if _goes_on(history):
+        steps.append(("See how it goes", ["norce-order", "batch", "status", journal], ""))
+    elif history.left and history.can_be_read_again:
+        steps.append(("Go on with what is left: the same command again", run, ""))
+    if summary.failed:
+        steps.append(
+            ("List what failed, in a file that can be run again", [*report, "--only", "failed"], "failed.jsonl")
+        )
+    again = [kind for kind in (OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN) if summary.outcomes[kind]]
+    if again and history.can_be_read_again and not _goes_on(history):
+        steps.append(("Make again what did not get through; this is safe", [*run, "--only", ",".join(again)], ""))
+    if summary.outcomes[OutcomeKind.REJECTED]:
+        steps.append(("Run that file, once what was rejected in it is corrected", [*run[:3], "failed.jsonl"], ""))
+    elif again and not history.can_be_read_again:
+        steps.append(("Run that file, without what later lines have overtaken", [*run[:3], "failed.jsonl"], ""))
+    if not steps:
+        return ""
+    items = "".join(
+        f"<li>{what}<pre><code>{shown(shlex.join(words))}{f' &gt; {file}' if file else ''}</code></pre></li>"
+        for what, words, file in steps
+    )
+    runs = any(words[:3] == run[:3] for _, words, _ in steps)
+    note = '<p class="note">Add the options of the first run, such as the environment.</p>' if runs else ""
+    return _section("What to do next", f'<ol class="steps">{items}</ol>{note}')
+
+
+def _course(history: BatchHistory) -> str:
+    timeline = history.timeline
+    if not timeline.placed and not any(bucket.samples for bucket in timeline.buckets):
+        return ""
+    reasons = [reason for reason, _ in timeline.reasons.most_common()]
+    letters = {reason: chr(ord("A") + place) for place, reason in enumerate(reasons)}
+    parts = _course_charts(timeline, letters)
+    if reasons:
+        rows = [
+            (f'<i class="letter">{letters[reason]}</i>{shown(reason)}', duration(count * SAMPLE), "", "")
+            for reason, count in timeline.reasons.most_common()
+        ]
+        parts.append(f"<h3>Slowed down</h3>{_table(('Why', 'How long', '', ''), rows, wide=True)}")
+    runs = len(timeline.stretches)
+    note = "The axis is running time: the pauses between runs are left out." if runs > 1 else None
+    return _section("Over time", "".join(parts), note=note)
+
+
+def _course_charts(timeline: Timeline, letters: Mapping[str, str]) -> list[str]:
+    buckets = _carried(timeline.buckets)
+    slow = list(_slow(buckets, letters))
+    borders = [stretch.offset for stretch in timeline.stretches[1:]]
+
+    def chart(title: str, note: str, series: Sequence[Series], titles: Iterable[str]) -> str:
+        named = [
+            f"{_span(index, timeline.width)}: {text}{_because(bucket)}"
+            for index, (bucket, text) in enumerate(zip(buckets, titles, strict=True))
+        ]
+        drawn = time_chart(title, series, named, length=timeline.length, borders=borders, slow=slow)
+        return f'<figure><figcaption>{title}<span class="note">{note}</span></figcaption>{drawn}</figure>'
+
+    speeds = [bucket.ended / timeline.width for bucket in buckets]
+    ended = (f"{bucket.ended:,} changes, {number(speed)}/s" for bucket, speed in zip(buckets, speeds, strict=True))
+    parts = [chart("Changes ended per second", "each where it ended last", [Series("area", speeds)], ended)]
+    if any(bucket.samples for bucket in buckets):
+        allowed = [_mean(bucket.allowed, bucket.samples) for bucket in buckets]
+        under_way = [_mean(bucket.in_flight, bucket.samples) for bucket in buckets]
+        key = '<i class="key area-key"></i>under way <i class="key line-key"></i>allowed'
+        titles = (
+            f"{number(flying or 0)} under way, {number(most or 0)} allowed"
+            for flying, most in zip(under_way, allowed, strict=True)
+        )
+        parts.append(chart("Changes at once", key, [Series("area", under_way), Series("line", allowed)], titles))
+    if any(bucket.rated for bucket in buckets):
+        rates = [_mean(bucket.rate, bucket.rated) for bucket in buckets]
+        titles = ("no limit" if rate is None else f"at most {number(rate)}/s" for rate in rates)
+        parts.append(chart("Requests allowed per second", "a gap is no limit", [Series("line", rates)], titles))
+    return parts
+
+
+def _carried(buckets: Sequence[Bucket]) -> list[Bucket]:
+    """The buckets; what no sample falls into is as the one before."""
+    carried = list[Bucket]()
+    for bucket in buckets:
+        if not bucket.samples and carried:
+            bucket = attrs.evolve(carried[-1], ended=bucket.ended)
+        carried.append(bucket)
+    return carried
+
+
+def _slow(buckets: Sequence[Bucket], letters: Mapping[str, str]) -> Iterable[Slow]:
+    """Neighbouring buckets with the same reason, together."""
+    first = 0
+    reasons = [bucket.reasons.most_common(1)[0][0] if bucket.reasons else None for bucket in buckets]
+    for index, reason in enumerate(reasons):
+        if index + 1 == len(reasons) or reasons[index + 1] != reason:
+            if reason is not None:
+                yield Slow(first, index + 1, letters[reason])
+            first = index + 1
+
+
+def _because(bucket: Bucket) -> str:
+    return f"; slowed down: {', '.join(bucket.reasons)}" if bucket.reasons else ""
+
+
+def _latencies(latencies: Latencies) -> str:
+    if not latencies.counts:
+        return ""
+    marks = [(name, latencies.quantile(share)) for name, share in _QUANTILES]
+    facts = "".join(
+        f"<div><dt>{name}</dt><dd>{seconds(value)}</dd></div>" for name, value in [*marks, ("max", latencies.longest)]
+    )
+    drawn = log_histogram("How long changes took", latencies.columns(), PER_DECADE, [marks[0], marks[-1]])
+    note = (
+        f"{count_of(latencies.counts.total(), 'change')} done, each from the start of its last call to its end. "
+        "Percentiles are less than 0.5 % off."
+    )
+    figure = f"<figure><figcaption>Changes by duration</figcaption>{drawn}</figure>"
+    return _section("How long a change took", f'<dl class="facts small">{facts}</dl>{figure}', note=note)
+
+
+def _runs(history: BatchHistory) -> str:
+    stretches = history.timeline.stretches
+    rows = list[tuple[str, ...]]()
+    for place, stretch in enumerate(stretches, 1):
+        run = stretch.run
+        is_last = place == len(stretches)
+        if run.stopped is not None:
+            fate = f"stopped: {shown(run.stopped)}"
+        elif run.ended is not None or (is_last and history.is_running and not _goes_on(history)):
+            fate = "ended"
+        else:
+            fate = "under way" if is_last and history.is_running else "killed; its end is that of its last sample"
+        rows.append((f"{place} · {_moment(run.started)}", duration(stretch.length), "", fate))
+    return _section("Runs", _table(("Begun", "Took", "", ""), rows))
+
+
+# Its parts
+
+
+def _section(title: str, content: str, *, note: str | None = None) -> str:
+    told = "" if note is None else f'<p class="note">{note}</p>'
+    return f"<section>\n<h2>{title}</h2>{told}\n{content}\n</section>\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, wide: bool = False) -> str:
+    """A table of a name, two numbers and a remark."""
+    styles = ("name", "number", "number", "remark")
+    head = "".join(f'<th class="{style}">{text}</th>' for style, text in zip(styles, heads, strict=True))
+    body = "".join(f"<tr>{''.join(map(_CELL.format, styles, row))}</tr>\n" for row in rows)
+    style = "wide" if wide else "plain"
+    return f'<table class="{style}"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
+
+
+def _swatch(style: str) -> str:
+    square = f'<rect class="{style}" width="14" height="14"/>'
+    return f'<svg class="swatch" viewBox="0 0 14 14" aria-hidden="true">{square}</svg>'
+
+
+def _share(count: int, total: int) -> str:
+    """A percentage that is 0 or 100 only when it is."""
+    if not total or not count:
+        return "0 %"
+    share = 100 * count / total
+    if share < 0.1:
+        return "&lt; 0.1 %"
+    return "100 %" if count == total else f"{min(share, 99.9):.1f} %"
+
+
+def _mean(total: float, count: int) -> float | None:
+    return total / count if count else None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+
+
+def _span(index: int, width: float) -> str:
+    return f"{duration(index * width)} to {duration((index + 1) * width)}"
+
+
+def _moment(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"

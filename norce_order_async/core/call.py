@@ -1,0 +1,132 @@
+"""The state of one call."""
+
+from collections.abc import Callable, Mapping, Set
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import attrs
+
+from norce_order_async.core.errors import CallError, NorceOrderError
+from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
+from norce_order_async.core.settings import Timeout
+
+
+class Repeat(StrEnum):
+    """Whether a second attempt of an operation does harm: a matter of its meaning, not of its verb."""
+
+    SAFE = "safe"
+    """Sending it twice leaves the same state as sending it once."""
+    IF_UNSENT = "if_unsent"
+    """Only tried again when no byte of it can have reached the server, or it was refused with 429 (say, the creation of
+    an order)."""
+    NEVER = "never"
+    """Never tried again."""
+
+
+@runtime_checkable
+class RetryRules(Protocol):
+    """When to try again, as :class:`RetryPolicy` has it; a Protocol, so that plain values need no tenacity."""
+
+    @property
+    def max_attempts(self) -> int:
+        """How many attempts a call has at most."""
+        ...
+
+    @property
+    def wait(self) -> Any:
+        """Tenacity's strategy for the seconds before the next attempt."""
+        ...
+
+    @property
+    def retry(self) -> Any:
+        """Tenacity's strategy for whether a failure is worth another attempt."""
+        ...
+
+    @property
+    def max_retry_after(self) -> float:
+        """Seconds; a server that asks to wait longer ends the call at once."""
+        ...
+
+
+@attrs.define(eq=False)
+class Call:
+    """The state of one call, shared by all its attempts. Made by the client; middlewares may read it.
+
+    Attributes:
+        operation: The API's operationId.
+        repeat: Whether a second attempt does harm.
+        request_id: Sent as ``x-request-id``, the same on every attempt.
+        started: The clock's monotonic time at the start.
+        timeout: The limits that hold for this call.
+        retry: The policy that holds for this call; None is off.
+        reads_body: Whether the operation needs an answer's body.
+        changes: Whether the operation may change something on the server.
+        members: The members of the object that the operation reads; None when that is not known.
+        ids: The ids in the operation's path.
+        attempts: What was tried so far.
+        elapsed: Seconds that it took; set when the call ends.
+        outcome: What it amounts to; set when the call ends.
+        paid: What the last retry took from the budget, which a success gives back; 1 without a retry.
+        gave_up: Why no further attempt was made although the last one failed in a passing way.
+        on_attempt: Called after each of its attempts.
+        waiting: Whether it waits for a slot, a token or its next attempt, so that closing the client ends it at once.
+        timed_out: Whether its deadline has passed.
+        redelivered: Whether an earlier call of the same change may have been applied.
+    """
+
+    operation: str
+    repeat: Repeat
+    request_id: str
+    started: float
+    timeout: Timeout
+    retry: RetryRules | None
+    reads_body: bool = True
+    changes: bool = True
+    members: Set[str] | None = None
+    ids: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    attempts: list[Attempt] = attrs.Factory(lambda: [])  # noqa: PIE807 (pyright has no type for the other)
+    elapsed: float = 0.0
+    outcome: OutcomeKind = OutcomeKind.UNKNOWN
+    paid: int = 1
+    gave_up: str | None = None
+    on_attempt: "AttemptHook | None" = None
+    redelivered: bool = False
+    waiting: bool = False
+    timed_out: bool = False
+
+    @property
+    def deadline(self) -> float:
+        """The monotonic time at which the call must have ended."""
+        return self.started + self.timeout.total
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether the request of any attempt may have gone out."""
+        return any(attempt.sent is not False for attempt in self.attempts)
+
+    def mark_sent(self, sent: bool = True) -> None:
+        """Note whether the current attempt's request headers went out. Called by the transport."""
+        self.attempts[-1].sent = sent
+
+    def end(self, now: float, outcome: OutcomeKind | None = None) -> None:
+        """Note that it has ended, and in what outcome; without one, in what its attempts amount to."""
+        self.elapsed = now - self.started
+        self.outcome = outcome or outcome_of(self.attempts, redelivered=self.redelivered)
+
+    def annotate(self, error: NorceOrderError) -> None:
+        """Write its account on the error that ends it."""
+        error.outcome = self.outcome
+        if isinstance(error, CallError):
+            error.operation = self.operation
+            error.request_id = self.request_id
+            error.attempts = tuple(self.attempts)
+            error.elapsed = self.elapsed
+            error.retry_after = self.attempts[-1].retry_after if self.attempts else None
+            error.gave_up = self.gave_up
+
+
+AttemptHook = Callable[[Call, Attempt], None]
+"""Called after each attempt, with its call and its account. It runs in the event loop, so it must be quick."""
+
+CallHook = Callable[[Call, BaseException | None], None]
+"""Called at each call's end, however it ends, with its account and its error. It runs in the event loop, too."""

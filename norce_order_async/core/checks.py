@@ -1,0 +1,179 @@
+"""Checks of single values that end up on the wire; each raises before anything is sent."""
+
+import math
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.kinds import kind_of, own
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_MAX_ID = 128
+_MAX_NAME = 128
+_MAX_VALUE = 8000
+"""Characters of a header's value, or a token: with its name it fits into the 8 KiB that common servers take."""
+_RESERVED_HEADERS = (
+    {
+        "authorization": "use auth=",
+        "x-merchant": "use scoped(merchant=...)",
+        "x-channel": "use scoped(channel=...)",
+        "x-adapterid": "use adapter_id=",
+        "x-request-id": "use request_id=",
+    }
+    | dict.fromkeys(
+        (
+            "host",
+            "content-length",
+            "content-type",
+            "transfer-encoding",
+            "connection",
+            "cookie",
+            "expect",
+            "accept-encoding",
+            "upgrade",
+            "te",
+            "trailer",
+            "keep-alive",
+        ),
+        "it follows from the request",
+    )
+    | dict.fromkeys(("proxy-authorization", "proxy-connection"), "it is the transport's, as the proxy is")
+)
+
+
+def check_id(name: str, value: object) -> str:
+    r"""Return ``value`` if it can stand as one segment of a path.
+
+    HTTP libraries cut an id at ``#`` and ``?`` and resolve ``..``, so such an id would reach ANOTHER resource.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidRequestError: It is empty, longer than 128 characters, ``.``, ``..``, or holds a character of
+            ``/ ? # % \``, a space or anything unprintable.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {kind_of(value)}")
+    if not value:
+        raise InvalidRequestError(f"{name} is empty")
+    if len(value) > _MAX_ID:
+        raise InvalidRequestError(f"{name} has {len(value)} characters, more than {_MAX_ID}")
+    if value in (".", ".."):
+        raise InvalidRequestError(f"{name} {value!r} would name another resource")
+    for character in value:
+        if character in "/?#%\\ " or not character.isprintable():
+            raise InvalidRequestError(f"{name} {value!r} holds {character!r}, which an id cannot hold")
+    return value
+
+
+def check_header_value(name: str, value: object) -> str:
+    """Return ``value`` if it can stand in a header.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidRequestError: It is empty, has spaces around it, is longer than servers take, or is not printable ASCII.
+            (Latin-1 would be legal in HTTP, but libraries and servers do not agree on its bytes.)
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, got {kind_of(value)}")
+    if not value or value != value.strip():
+        raise InvalidRequestError(f"{name} is empty or has spaces around it")
+    if len(value) > _MAX_VALUE:
+        raise InvalidRequestError(_too_long(name, value))
+    if not value.isascii() or not value.isprintable():
+        raise InvalidRequestError(f"{name} holds a character that is not printable ASCII, which a header cannot carry")
+    return value
+
+
+def check_header(name: object, value: object) -> None:
+    """Check one header that the caller wants to send.
+
+    Raises:
+        TypeError: Name or value is not a str.
+        InvalidRequestError: The name is not an HTTP token or is one that the client sets itself, or the value
+            cannot stand in a header.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a header's name must be a str, got {kind_of(name)}")
+    if len(name) > _MAX_NAME:
+        raise InvalidRequestError(f"a header's name has {len(name)} characters, more than {_MAX_NAME}")
+    if not _TOKEN.fullmatch(name):
+        raise InvalidRequestError(f"{name!r} is not a header name")
+    if (hint := _RESERVED_HEADERS.get(name.lower())) is not None:
+        raise InvalidRequestError(f"the header {name!r} cannot be set by hand: {hint}")
+    check_header_value(f"header {name}", value)
+
+
+def check_token(value: object) -> str:
+    """Return ``value`` if it can stand as a bearer token. No message holds the token.
+
+    Raises:
+        ConfigurationError: It is not a str, empty, longer than servers take, not printable ASCII, or has spaces.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"the token must be a str, got {kind_of(value)}")
+    if not value:
+        raise ConfigurationError("the token is empty")
+    if value.lower().startswith("bearer "):
+        raise ConfigurationError("give the token alone, without the word Bearer")
+    if len(value) > _MAX_VALUE:
+        raise ConfigurationError(_too_long("the token", value))
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigurationError("the token holds a space, a line break or another character that is not ASCII text")
+    return value
+
+
+def _too_long(name: str, value: str) -> str:
+    return f"{name} has {len(value)} characters, more than the {_MAX_VALUE} that servers can be expected to take"
+
+
+def check_bool(name: str, value: object) -> bool:
+    """Return ``value`` as a bool.
+
+    Raises:
+        TypeError: It isn't one.
+    """
+    truth = own(value)
+    if not isinstance(truth, bool):
+        raise TypeError(f"{name} must be a bool, got {kind_of(value)}")
+    return truth
+
+
+def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
+    """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
+    number = own(value)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not (0 < number < 1e9 or number == math.inf):
+        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0, got {value!r}")
+
+
+def check_count(name: str, value: object) -> int:
+    """Return ``value`` if it is a whole number of at least 1.
+
+    Raises:
+        ConfigurationError: It isn't.
+    """
+    number = own(value)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return number
+
+
+def positive_count(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+    """An attrs validator: a whole number of at least 1."""
+    check_count(attribute.name, value)
+
+
+def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
+    """Why a transport cannot send what it is given, which may come from a middleware; None when it can.
+
+    It raises nothing: a traceback would show the headers.
+    """
+    try:
+        text = "\n".join([url, *headers, *headers.values()])
+        text.encode()
+    except (TypeError, UnicodeEncodeError):
+        return "a header is not text"
+    if text.count("\n") != 2 * len(headers) or "\r" in text or "\0" in text:
+        return "a header or the address holds a line break, which would begin another header"
+    return None

@@ -1,0 +1,348 @@
+"""Every error that this package raises.
+
+::
+
+    NorceOrderError
+    ├── ConfigurationError (ValueError)    a setting is wrong          ┐
+    ├── InvalidRequestError (ValueError)   an argument is wrong        ├ nothing was sent
+    ├── ClientStateError (RuntimeError)    the client is closed        ┘
+    └── CallError                          a call did not succeed
+        ├── DeadlineExceeded (TimeoutError)    the call's total time is over
+        ├── ClientClosedError (ClientStateError)  the client was closed under the call
+        ├── AuthError                          no token could be had
+        ├── DecodeError                        a 2xx answer whose body is not what was asked for
+        ├── NotTheApiError                     a 2xx answer that the API did not give
+        ├── TransportError                     no complete answer
+        │   ├── ConnectError                       refused, unreachable, unknown host
+        │   ├── TLSError                           the server's certificate is not accepted
+        │   ├── ProxyError                         the proxy refused
+        │   ├── ConnectTimeout (TimeoutError)      no connection in time
+        │   ├── PoolTimeout (TimeoutError)         no free connection in time
+        │   ├── ReadTimeout (TimeoutError)         no complete answer in time
+        │   └── ConnectionLost                     cut off, or an answer that is not HTTP
+        └── StatusError                        an answer that is not a 2xx
+            ├── BadRequestError 400 · AuthenticationError 401 · PermissionDeniedError 403
+            ├── NotFoundError 404 · ConflictError 409 · RateLimitedError 429 · ServerError 5xx
+            └── UnexpectedStatusError              any other
+
+All of them pickle, and ``type(error)(*error.args)`` rebuilds each, also when ``args`` went through JSON. None holds the
+token or anything of an HTTP library.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.plain import as_plain, from_plain
+
+_SHOWN = 300
+_STATUS = re.compile(r"HTTP (\d+)")
+
+
+def printable(text: str) -> str:
+    """Somebody else's words, fit for one line of a terminal or a log: what is not printable is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def excerpt(body: bytes, text: str | None = None) -> str:
+    """The beginning of a body, fit for one line; ``text`` stands in its place where there is one."""
+    shown = body[:_SHOWN].decode("utf-8", "replace") if text is None else text
+    return printable(shown.strip()[:_SHOWN])
+
+
+def bare(error: OSError) -> OSError:
+    """A copy with class, errno and text, fit for a ``__cause__``: the frames of the original hold requests."""
+    return OSError(error.errno, error.strerror) if error.errno is not None else OSError(str(error))
+
+
+class NorceOrderError(Exception):
+    """The base of every error of this package.
+
+    Attributes:
+        outcome: What the call amounts to on the server; ``not_sent`` where nothing was sent.
+
+    Args:
+        message: What went wrong.
+        known: What the second of an error's ``args`` holds, to rebuild it.
+    """
+
+    outcome: OutcomeKind = OutcomeKind.NOT_SENT
+
+    def __init__(self, message: str = "", known: object = None) -> None:
+        super().__init__(message)
+        if isinstance(known, Mapping):
+            self.__dict__.update(from_plain(cast(Mapping[str, Any], known)))
+
+    def _rebuilds(self) -> tuple[Any, ...]:
+        known = as_plain(self.__dict__)
+        return (*super().args[:1], known) if known else super().args
+
+    def _keep(self, args: tuple[Any, ...]) -> None:
+        Exception.__init__(self, *args)
+
+    args: Any = property(_rebuilds, _keep)
+    """The text and, where the error knows more, a dict of it in plain JSON values."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), super().args, self.__dict__)
+
+
+def _rebuild(cls: type[NorceOrderError], args: tuple[object, ...], state: dict[str, object]) -> NorceOrderError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(NorceOrderError, ValueError):
+    """A setting is wrong. Nothing was sent."""
+
+
+class InvalidRequestError(NorceOrderError, ValueError):
+    """An argument of a call is wrong. Nothing was sent."""
+
+
+class ClientStateError(NorceOrderError, RuntimeError):
+    """The client is closed, or no event loop of asyncio runs here. Nothing was sent."""
+
+
+class CallError(NorceOrderError):
+    """A call did not succeed.
+
+    Attributes:
+        operation: The API's operationId.
+        request_id: What was sent as ``x-request-id``.
+        attempts: Everything that was tried, in order.
+        elapsed: Seconds from the start of the call to its end.
+        outcome: What the call amounts to on the server.
+        retry_after: The seconds that the last answer asked to wait, if it did.
+        gave_up: Why no further attempt was made, where one would have been thinkable.
+    """
+
+    operation: str = ""
+    request_id: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    elapsed: float = 0.0
+    outcome: OutcomeKind = OutcomeKind.UNKNOWN
+    retry_after: float | None = None
+    gave_up: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, without the account of the call that ``str()`` adds."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        if not self.operation:
+            return self.reason
+        tries = "1 attempt" if len(self.attempts) == 1 else f"{len(self.attempts)} attempts"
+        gave_up = f", gave up: {self.gave_up}" if self.gave_up else ""
+        return (
+            f"{self.operation}: {self.reason} [outcome {self.outcome}, {tries} in {self.elapsed:.2f} s{gave_up}, "
+            f"request id {self.request_id}]"
+        )
+
+
+class DeadlineExceeded(CallError, TimeoutError):
+    """The call's total time, which covers queueing, tokens, waits and all attempts, is over."""
+
+
+class ClientClosedError(CallError, ClientStateError):
+    """The client was closed before the call could end; its ``outcome`` says whether anything was sent."""
+
+
+class AuthError(CallError):
+    """The token source could not give a token."""
+
+
+class DecodeError(CallError):
+    """A 2xx answer came whose body is not what the operation returns. The change, if any, is applied.
+
+    Attributes:
+        body: The raw body, cut to its first 1,000 characters.
+        result: What was read, where it is not what was asked for: another order, say.
+    """
+
+    body: str = ""
+    result: object = None
+
+    def __init__(self, message: str, body: object = b"", result: object = None) -> None:
+        super().__init__(message, body)
+        if isinstance(body, bytes):
+            self.body = body[:1000].decode("utf-8", "replace")
+        if result is not None:
+            self.result = result
+
+
+class NotTheApiError(CallError):
+    """A 2xx answer came that the API did not give: HTML, XML, or JSON shaped like an error.
+
+    A sign-in page, a proxy's notice, or a wrong base URL. The change may or may not be applied.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The answer's headers, their names in lower case.
+        body: The raw body.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        known: object = None,
+        *,
+        status: int = 0,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        self.status = status
+        self.headers = dict(headers or {})
+        self.body = body
+        super().__init__(message, known)
+
+
+class TransportError(CallError):
+    """No complete answer came. Raised by transports.
+
+    Attributes:
+        sent: Whether the request's headers went out; None where the transport cannot tell.
+        status: The HTTP status, where the answer's head came and only its body did not.
+        content_type: The ``Content-Type`` of that head, if it has one.
+        retryable: Whether trying again can help.
+    """
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str,
+        known: object = None,
+        *,
+        sent: bool | None = None,
+        status: int | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        self.sent = sent
+        self.status = status
+        self.content_type = content_type
+        super().__init__(message, known)
+
+
+class ConnectError(TransportError):
+    """No connection: refused, unreachable, or no such host."""
+
+
+class TLSError(TransportError):
+    """The server's certificate is not accepted."""
+
+    retryable = False
+
+
+class ProxyError(TransportError):
+    """The proxy refused or could not be reached."""
+
+
+class ConnectTimeout(TransportError, TimeoutError):
+    """No connection in time."""
+
+
+class PoolTimeout(TransportError, TimeoutError):
+    """No free connection in time."""
+
+
+class ReadTimeout(TransportError, TimeoutError):
+    """The request went out and no complete answer came in time."""
+
+
+class ConnectionLost(TransportError):
+    """The connection was cut before a complete answer came, or what came is not HTTP."""
+
+
+class StatusError(CallError):
+    """The answer is not a 2xx.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The answer's headers, their names in lower case.
+        body: The raw body.
+        code: The API's own error code (an open set), if the body has one.
+        message: The API's own text, if the body has one.
+    """
+
+    def __init__(
+        self,
+        status: int | str,
+        known: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        code: str | None = None,
+        message: str | None = None,
+        text: str | None = None,
+    ) -> None:
+        if isinstance(status, str):  # the text of an error that is rebuilt
+            shown = status
+            found = _STATUS.match(shown)
+            status = int(found[1]) if found else 0
+        else:
+            detail = ": ".join(part for part in (code, message) if part)
+            shown = f"HTTP {status} {excerpt(body, detail or text)}".rstrip()
+        self.status = status
+        self.headers = dict(headers or {})
+        self.body = body
+        self.code = code
+        self.message = message
+        super().__init__(shown, known)
+
+    @staticmethod
+    def class_for(status: int) -> type["StatusError"]:
+        """The class that stands for this status."""
+        if 500 <= status < 600:
+            return ServerError
+        return _BY_STATUS.get(status, UnexpectedStatusError)
+
+
+class BadRequestError(StatusError):
+    """400: the API does not accept the request."""
+
+
+class AuthenticationError(StatusError):
+    """401: the token is missing or not accepted."""
+
+
+class PermissionDeniedError(StatusError):
+    """403: the token is not allowed to do this."""
+
+
+class NotFoundError(StatusError):
+    """404: no such order for this merchant and channel, or nothing of that id in it."""
+
+
+class ConflictError(StatusError):
+    """409: the request clashes with what is stored."""
+
+
+class RateLimitedError(StatusError):
+    """429: too many requests; ``retry_after`` says how long to wait, if the answer did."""
+
+
+class ServerError(StatusError):
+    """5xx: the service or its gateway failed; the change may have been applied all the same."""
+
+
+class UnexpectedStatusError(StatusError):
+    """Any other status, redirects among them (they are never followed)."""
+
+
+_BY_STATUS: dict[int, type[StatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    429: RateLimitedError,
+}

@@ -1,0 +1,79 @@
+"""What one call has otherwise than its client."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
+from norce_order_async.core.checks import check_header, check_header_value
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.settings import UNSET, Timeout, Unset, as_timeout
+
+
+def check_retry(value: object) -> RetryRules | None:
+    """Return ``value`` if it is a policy or None.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if value is None or isinstance(value, RetryRules):
+        return value
+    raise ConfigurationError(f"retry must be a RetryPolicy or None, got {value!r}")
+
+
+def _optional_timeout(value: Timeout | float | Unset) -> Timeout | Unset:
+    return value if isinstance(value, Unset) else as_timeout(value)
+
+
+def _check_optional_retry(instance: object, attribute: object, value: object) -> None:
+    if not isinstance(value, Unset):
+        check_retry(value)
+
+
+def _copy(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(headers)
+
+
+def _check_headers(instance: object, attribute: object, headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        check_header(name, value)
+
+
+def _check_optional_value(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if value is not None and not isinstance(value, Unset):
+        check_header_value(attribute.name, value)
+
+
+@attrs.frozen(kw_only=True)
+class CallOptions:
+    """What one call has otherwise than its client. Everything left out is as the client has it.
+
+    Attributes:
+        timeout: Other limits; a number of seconds is the total.
+        retry: Another policy; None is off.
+        headers: Further headers.
+        adapter_id: Another ``x-adapterid``; None sends none.
+        request_id: The ``x-request-id`` to send; without it a random one is made.
+        on_attempt: Called after each attempt of this call, after the client's own hooks.
+        on_call: Called at the call's end, after the client's own hooks.
+        redelivered: An earlier call of the same change may have been applied, but its answer was lost: the worker
+            died, say, and the queue delivers its message again. Then a refusal leaves the outcome ``unknown``, and a
+            DELETE that finds nothing is ``applied_inferred``.
+        log_cut: Whether it is logged when the call is cancelled, or meets its deadline, after its request went out.
+
+    Raises:
+        InvalidRequestError: A header, adapter id or request id that cannot be sent.
+        TypeError: One of them is not a str.
+        ConfigurationError: The timeout or the policy is not one.
+    """
+
+    timeout: Timeout | Unset = attrs.field(default=UNSET, converter=_optional_timeout)
+    retry: RetryRules | Unset | None = attrs.field(default=UNSET, validator=_check_optional_retry)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_copy, validator=_check_headers)
+    adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
+    request_id: str | None = attrs.field(default=None, validator=_check_optional_value)
+    on_attempt: AttemptHook | None = None
+    on_call: CallHook | None = None
+    redelivered: bool = False
+    log_cut: bool = True

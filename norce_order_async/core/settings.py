@@ -1,0 +1,149 @@
+"""Settings as plain values, each checked once, when it is made and before any I/O."""
+
+import re
+from enum import Enum, StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+import attrs
+
+from norce_order_async.core.checks import check_header_value, positive_seconds
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.kinds import kind_of
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_API = re.compile(r"/api/v\d+(/.*)?$")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Unset(Enum):
+    """The type of :data:`UNSET`."""
+
+    UNSET = "UNSET"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+UNSET: Final = Unset.UNSET
+"""Stands for "as the client has it" where None means "off" or "none"."""
+
+
+class Environment(StrEnum):
+    """Norce's environments."""
+
+    PLAYGROUND = "playground"
+    """For first experiments."""
+    STAGE = "stage"
+    """For integration and acceptance tests."""
+    PRODUCTION = "production"
+
+    def base_url(self, slug: str) -> str:
+        """The order API's address for the customer that Norce calls ``slug``.
+
+        Raises:
+            ConfigurationError: The slug is not a DNS label.
+        """
+        if not isinstance(slug, str) or not _DNS_LABEL.fullmatch(slug):
+            raise ConfigurationError(f"slug {slug!r} is not a DNS label (letters, digits and hyphens)")
+        part = "" if self is Environment.PRODUCTION else f"{self.value}."
+        return f"https://{slug}.api-se.{part}norce.tech/checkout/order"
+
+
+def check_base_url(url: str, *, allow_http: bool = False) -> str:
+    """Return ``url`` without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is not https (http is allowed for loopback hosts, elsewhere only with
+            ``allow_http``), has no host, goes on into the API (``/api/v0``), or has a user, a query, a fragment, spaces
+            or unprintable characters.
+    """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url must be a str, got {kind_of(url)}")
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url {url!r}: {error}") from None
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError(f"base_url {url!r} holds a character that a URL cannot hold")
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"base_url {url!r} is not an https address with a host")
+    if ":" not in host and not all(map(_DNS_LABEL.fullmatch, host.removesuffix(".").split("."))):
+        raise ConfigurationError(f"base_url {url!r}: {host!r} is not a host name")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("base_url holds a user or password; the token goes into auth=")
+    if "?" in url or "#" in url:
+        raise ConfigurationError(f"base_url {url!r} has a query or a fragment")
+    if found := _API.search(parts.path):
+        raise ConfigurationError(f"base_url {url!r}: leave out {found[0]!r} at its end; every call adds its own path")
+    if parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
+        raise ConfigurationError(f"base_url {url!r} would send the token unencrypted: use https")
+    return url.rstrip("/")
+
+
+@attrs.frozen
+class Timeout:
+    """How long things may take, in seconds; ``math.inf`` is no limit.
+
+    Attributes:
+        total: The whole call: queueing, tokens, all attempts and the waits between them.
+        attempt: One attempt, from the connection to the last byte of the answer.
+        connect: Establishing a connection, its TLS handshake included.
+
+    Raises:
+        ConfigurationError: One of them is not a number above zero.
+    """
+
+    total: float = attrs.field(default=30.0, validator=positive_seconds)
+    attempt: float = attrs.field(default=15.0, validator=positive_seconds)
+    connect: float = attrs.field(default=5.0, validator=positive_seconds)
+
+    @classmethod
+    def batch(cls) -> "Timeout":
+        """For jobs that rather wait than fail: 120 seconds in all."""
+        return cls(total=120.0)
+
+
+def as_timeout(value: Timeout | float) -> Timeout:
+    """A number of seconds as the total of a :class:`Timeout`.
+
+    Raises:
+        ConfigurationError: It is neither, or not above zero.
+    """
+    return value if isinstance(value, Timeout) else Timeout(total=value)
+
+
+def api_address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> str:
+    """The API's address, from ``base_url`` or else from environment and slug.
+
+    Raises:
+        ConfigurationError: It is given in both ways, or in none, or is wrong.
+    """
+    if base_url is not None:
+        if environment is not None or slug is not None:
+            raise ConfigurationError("give either base_url, or environment and slug, not both")
+        return check_base_url(base_url, allow_http=allow_http)
+    if environment is None or slug is None:
+        raise ConfigurationError(
+            "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
+        )
+    try:
+        return Environment(environment).base_url(slug)
+    except ValueError as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        known = ", ".join(Environment)
+        raise ConfigurationError(f"environment {environment!r} is none of {known}") from None
+
+
+def client_header(name: str, value: object) -> str:
+    """Return ``value`` if it can stand in a header of every request of a client.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    try:
+        return check_header_value(name, value)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(str(error)) from None

@@ -1,0 +1,1 @@
+"""What belongs to an event loop, without knowing of calls."""

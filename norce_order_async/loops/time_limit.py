@@ -1,0 +1,97 @@
+"""A limit of time that costs next to nothing while it is not reached."""
+
+import asyncio
+import math
+from types import TracebackType
+from typing import Any
+
+from norce_order_async.loops.per_loop import PerLoop
+
+_PAUSE = 0.005  # seconds
+
+
+class TimeLimit:
+    """Cancels what runs inside it after ``seconds``, and raises an error in place of that cancellation.
+
+    It treats cancellations from elsewhere as ``asyncio.timeout`` does. But all limits of an event loop share one
+    timer, set for the first of them to end, so a limit that is not reached neither sets nor cancels one.
+
+    Args:
+        seconds: None or infinity is no limit.
+    """
+
+    __slots__ = ("_all", "_cancelling", "_expired", "_seconds", "_task", "ends")
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = math.inf if seconds is None else seconds
+        self._expired = False
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise RuntimeError("a time limit needs a task")
+        self._task: asyncio.Task[Any] = task
+        self._cancelling = task.cancelling()
+        self._all = _limits.of(loop)
+        self.ends = ends = loop.time() + self._seconds
+        """When it is reached, in the event loop's time."""
+        self._all.running.add(self)
+        if ends < self._all.rings:
+            self._all.set_timer(ends, loop)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        self._all.running.discard(self)
+        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            failure = self.error()
+            try:
+                raise failure
+            finally:
+                # Raising it notes the cancellation, whose frames hold what ran inside: requests, with their tokens.
+                failure.__context__ = None
+
+    def expire(self) -> None:
+        """Cancel what runs inside; twice is fine, and so is a loop that was closed meanwhile."""
+        if not self._expired and not self._task.get_loop().is_closed():
+            self._expired = True
+            self._task.cancel()
+
+    def error(self) -> Exception:
+        """What to raise when the limit was reached."""
+        return TimeoutError()
+
+
+class _Limits:
+    """The limits of one event loop. Nothing here refers to the loop while none runs, so it ends with the loop."""
+
+    __slots__ = ("rings", "running")
+
+    def __init__(self) -> None:
+        self.running: set[TimeLimit] = set()
+        self.rings = math.inf
+        """When the timer rings next."""
+
+    def set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Ring at ``when``, and no more at the time set before."""
+        self.rings = when
+        loop.call_at(when, self._ring, when)
+
+    def _ring(self, when: float) -> None:
+        if when != self.rings:
+            return  # another timer was set since, for earlier
+        self.rings = math.inf
+        loop = asyncio.get_running_loop()
+        now = max(when, loop.time())
+        due = [limit for limit in self.running if limit.ends <= now]
+        self.running.difference_update(due)
+        for limit in due:
+            limit.expire()
+        first = min((limit.ends for limit in self.running), default=math.inf)
+        if first < math.inf:
+            # Not at once: when very many end one by one, going through them all each time would take too long.
+            self.set_timer(max(first, now + _PAUSE), loop)
+
+
+_limits = PerLoop(_Limits)

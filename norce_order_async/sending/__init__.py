@@ -1,0 +1,1 @@
+"""What an attempt needs on its way: its deadline, a slot, its account, and the log."""

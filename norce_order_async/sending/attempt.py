@@ -1,0 +1,157 @@
+"""The innermost link: one attempt, timed and written down."""
+
+import asyncio
+from collections.abc import Sequence
+from logging import DEBUG
+
+import attrs
+
+from norce_order_async.core.call import AttemptHook, Call
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import (
+    ClientStateError,
+    DeadlineExceeded,
+    InvalidRequestError,
+    NorceOrderError,
+    NotTheApiError,
+    TransportError,
+)
+from norce_order_async.core.http import Request, Response
+from norce_order_async.core.logger import logger
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.retry_after import retry_after
+from norce_order_async.sending.lifecycle import Lifecycle
+from norce_order_async.sending.log import log_attempt, log_body, run_hook
+from norce_order_async.transport import Transport
+from norce_order_async.wire.decoders import not_the_api
+
+_SAME_MOMENT = 0.002
+"""Seconds by which an event loop's timer may be early."""
+
+
+@attrs.define(eq=False)
+class AttemptSender:
+    """Hands each attempt to the transport, with the time it may take, and keeps its account on the call."""
+
+    transport: Transport
+    clock: Clock
+    lifecycle: Lifecycle
+    hooks: Sequence[AttemptHook] = ()
+    _told_of_a_body: bool = attrs.field(default=False, init=False)
+
+    async def __call__(self, request: Request) -> Response:
+        """Make one request on the wire.
+
+        Raises:
+            DeadlineExceeded: The call's time was over before its turn came.
+            ClientStateError: The client is closed.
+            TransportError: No complete answer came.
+            NotTheApiError: A 2xx came that the API did not give.
+        """
+        call = request.call
+        limiter = self.lifecycle.here().limiter
+        if not limiter.acquire_nowait():
+            call.waiting = True
+            try:
+                await limiter.acquire()
+            finally:
+                call.waiting = False
+        try:
+            start = self.clock.monotonic()
+            left = call.deadline - start
+            if left <= 0:
+                raise DeadlineExceeded(_late(call))
+            attempt = Attempt(len(call.attempts) + 1, start - call.started)
+            call.attempts.append(attempt)
+            try:
+                # The deadline ends what would be over at the same moment or later.
+                limit = call.timeout.attempt if call.timeout.attempt < left else None
+                response = await self.transport.send(request, timeout=limit)
+                attempt.sent = True
+                self._note(response, attempt)
+                return response
+            except BaseException as error:
+                failure = self._failed(error, attempt, call)
+                if failure is error:
+                    del failure  # it would refer to itself through this frame
+                    raise
+            finally:
+                attempt.elapsed = self.clock.monotonic() - start
+                if logger.isEnabledFor(DEBUG):
+                    log_attempt(call, attempt)
+                for hook in self.hooks:
+                    run_hook(hook, call, attempt)
+                if call.on_attempt is not None:
+                    run_hook(call.on_attempt, call, attempt)
+            if failure is None:
+                return Response(request, attempt.status or 0, truncated=True)
+            try:
+                raise failure  # out here, so that it leads to nobody else's frames
+            finally:
+                del failure
+        finally:
+            limiter.release()
+
+    def _note(self, response: Response, attempt: Attempt) -> None:
+        """Write down what came.
+
+        Raises:
+            NotTheApiError: A 2xx that the API did not give.
+        """
+        attempt.status = response.status
+        if not response.ok:
+            attempt.retry_after = retry_after(response.headers, self.clock)
+        elif response.body:
+            if (foreign := not_the_api(response)) is not None:
+                try:
+                    raise foreign
+                finally:
+                    del foreign
+            if not (response.request.call.reads_body or self._told_of_a_body):
+                self._told_of_a_body = True
+                log_body(response)
+
+    def _failed(self, error: BaseException, attempt: Attempt, call: Call) -> BaseException | None:
+        """Write down what went wrong; the error to raise, or None where the API said yes all the same."""
+        match error:
+            case TransportError():
+                if error.status is not None and 200 <= error.status < 300 and _says_enough(error, call):
+                    # The API said yes, and nobody needs what else it would have said.
+                    attempt.sent, attempt.status = True, error.status
+                    return None
+                if error.sent is None:
+                    error.sent = attempt.sent
+                attempt.sent = error.sent
+                if isinstance(error, TimeoutError) and self.clock.monotonic() > call.deadline - _SAME_MOMENT:
+                    attempt.error = DeadlineExceeded.__name__
+                    return DeadlineExceeded(_late(call))
+                attempt.error = f"{type(error).__name__}: {error}"
+            case ClientStateError() | InvalidRequestError():
+                attempt.sent = False
+                attempt.error = type(error).__name__
+            case NotTheApiError():
+                attempt.error = f"{type(error).__name__}: {error.reason}"
+            case asyncio.CancelledError() if call.timed_out:
+                attempt.error = DeadlineExceeded.__name__
+            case _:
+                attempt.error = type(error).__name__
+                task = asyncio.current_task()
+                asked_for = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+                if not asked_for and isinstance(error, Exception | asyncio.CancelledError) and not _is_ours(error):
+                    # Its text and its frames may hold anything.
+                    return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
+        return error
+
+
+def _is_ours(error: BaseException) -> bool:
+    return isinstance(error, NorceOrderError)
+
+
+def _late(call: Call) -> str:
+    return f"no success within {call.timeout.total:g} s"
+
+
+def _says_enough(error: TransportError, call: Call) -> bool:
+    """Whether a 2xx whose body was cut is the API's yes: nobody reads the body, and its head says that it is JSON."""
+    kind = (error.content_type or "").partition(";")[0].strip().lower()
+    return not call.reads_body and (kind == "application/json" or kind.endswith("+json"))

@@ -1,0 +1,182 @@
+"""The calls that are under way, and how they end when their time is over or their client is closed."""
+
+import asyncio
+import math
+import os
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+from norce_order_async.core.call import Call
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.errors import ClientStateError, DeadlineExceeded
+from norce_order_async.loops.per_loop import PerLoop, running_loop
+from norce_order_async.loops.time_limit import TimeLimit
+from norce_order_async.sending.limiter import ConcurrencyLimiter
+
+_LAST_TURNS = 1.0
+"""Seconds that calls which were cut, and a token source, have to end."""
+
+
+class Deadline(TimeLimit):
+    """Ends what runs inside it when the call's total time is over, or when its client is closed.
+
+    A context manager rather than a link of the chain: so it costs no frame on the stack of every call.
+    """
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call.timeout.total)
+        self.call = call
+
+    def expire(self) -> None:
+        """End it because its time is over."""
+        if not self._expired:
+            self.call.timed_out = True
+            super().expire()
+
+    def cut(self) -> None:
+        """End it because its client is closed."""
+        if not self._expired:
+            super().expire()
+
+    def error(self) -> Exception:
+        """The error that ends the call."""
+        if self.call.timed_out:
+            return DeadlineExceeded(f"no success within {self.call.timeout.total:g} s")
+        return ClientStateError("the client was closed")
+
+
+@attrs.define(eq=False)
+class LoopState:
+    """What a client has in one event loop.
+
+    Attributes:
+        limiter: How many requests at once.
+        calls: The calls that are under way.
+        process: The process that the loop belongs to; a forked child inherits what it cannot close.
+        news: Set when a closing has to look again: no call is left, or its grace was made shorter.
+        closing: The closing under way.
+    """
+
+    limiter: ConcurrencyLimiter
+    calls: set[Deadline] = attrs.Factory(set[Deadline])
+    process: int = attrs.Factory(os.getpid)
+    news: asyncio.Event | None = None
+    closing: asyncio.Task[None] | None = None
+
+    def leave(self, call: Deadline) -> None:
+        """A call ends."""
+        self.calls.discard(call)
+        if self.news is not None and not self.calls:
+            self.news.set()
+
+
+class Lifecycle:
+    """A client is open, then closed for good.
+
+    Args:
+        limit: How many requests at once in each event loop.
+
+    Raises:
+        ConfigurationError: ``limit`` is not a whole number of at least 1.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit = check_count("limit", limit)
+        self.closed = False
+        self._ends = math.inf
+        self._loops = PerLoop(lambda: LoopState(ConcurrencyLimiter(limit)))
+
+    @property
+    def slots_used(self) -> int:
+        """How many requests are under way, over all event loops."""
+        return sum(there.limiter.used for _, there in self._loops.items())
+
+    def here(self) -> LoopState:
+        """What the client has in the running event loop.
+
+        Raises:
+            ClientStateError: The client is closed, or no event loop of asyncio runs.
+        """
+        if self.closed:
+            raise ClientStateError("the client is closed")
+        return self._loops.of(running_loop())
+
+    async def close(self, grace: float, *closers: Callable[[], Awaitable[object]]) -> None:
+        """Take no more calls, end those that only wait, and give the others ``grace`` seconds; then close the rest.
+
+        There is one closing in each event loop: whoever closes meanwhile joins it, and the shortest grace counts. Who
+        is cancelled while closing has no patience left: the grace is over.
+
+        Args:
+            grace: Seconds.
+            *closers: Run after the calls, each with the rest of the grace but for at least a second.
+        """
+        loop = running_loop()
+        self.closed = True
+        self._shorten(loop.time() + grace)
+        here = self._loops.of(loop)
+        if here.closing is None or here.closing.done():
+            here.closing = loop.create_task(self._close(closers))
+        try:
+            await asyncio.shield(here.closing)
+        except asyncio.CancelledError:
+            self._shorten(loop.time())
+            raise
+
+    def _shorten(self, ends: float) -> None:
+        self._ends = min(self._ends, ends)
+        this = asyncio.get_running_loop()
+        for loop, there in self._loops.items():
+            if there.news is None:
+                continue
+            if loop is this:
+                there.news.set()
+            elif loop.is_running() and there.process == os.getpid():
+                loop.call_soon_threadsafe(there.news.set)
+
+    async def _close(self, closers: tuple[Callable[[], Awaitable[object]], ...]) -> None:
+        this = asyncio.get_running_loop()
+        waits: list[asyncio.Future[None]] = []
+        for loop, there in self._loops.items():
+            if loop is this:
+                waits.append(asyncio.ensure_future(self._drain(there)))
+            elif loop.is_running() and there.process == os.getpid():
+                waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._drain(there), loop)))
+        # Not awaited themselves: another loop may end meanwhile, and its drain with it, cancelled or never run.
+        await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+        failures: list[BaseException] = []
+        for close in closers:
+            closing = asyncio.ensure_future(close())
+            await asyncio.wait([closing], timeout=max(self._left(), _LAST_TURNS))
+            if not closing.done():
+                closing.cancel()
+            elif not closing.cancelled() and (failure := closing.exception()) is not None:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def _left(self) -> float:
+        return max(0.0, self._ends - asyncio.get_running_loop().time())
+
+    async def _drain(self, here: LoopState) -> None:
+        here.news = asyncio.Event()
+        for deadline in list(here.calls):
+            if deadline.call.waiting:
+                deadline.cut()
+        await self._empty(here, self._left)
+        for deadline in list(here.calls):
+            deadline.cut()
+        last = asyncio.get_running_loop().time() + _LAST_TURNS
+        await self._empty(here, lambda: last - asyncio.get_running_loop().time())
+
+    async def _empty(self, here: LoopState, left: Callable[[], float]) -> None:
+        """Wait until no call is under way, or no time is left."""
+        assert here.news is not None
+        while here.calls and (seconds := left()) > 0:
+            here.news.clear()
+            waiting = asyncio.ensure_future(here.news.wait())
+            await asyncio.wait([waiting], timeout=seconds)
+            waiting.cancel()

@@ -1,0 +1,96 @@
+"""What the client writes to the log: the logger is ``norce_order_async``, and bodies and the token are never in it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from norce_order_async.core.call import Call
+from norce_order_async.core.http import Response
+from norce_order_async.core.logger import logger
+from norce_order_async.core.outcome import Attempt
+
+H = TypeVar("H")
+
+
+def log_attempt(call: Call, attempt: Attempt) -> None:
+    """One line at DEBUG for each attempt."""
+    logger.debug(
+        "%s attempt %d: %s in %.3f s [request id %s]",
+        call.operation,
+        attempt.number,
+        _result(attempt),
+        attempt.elapsed,
+        call.request_id,
+        extra=_fields(call) | {"attempt": attempt.number, "status": attempt.status, "elapsed": attempt.elapsed},
+    )
+
+
+def log_retry(call: Call, delay: float) -> None:
+    """One line at INFO for each retry, with its reason and the wait before it."""
+    if logger.isEnabledFor(logging.INFO):
+        attempt = call.attempts[-1]
+        logger.info(
+            "%s: %s; trying again in %.2f s [request id %s]",
+            call.operation,
+            _result(attempt),
+            delay,
+            call.request_id,
+            extra=_fields(call) | {"attempt": attempt.number, "status": attempt.status, "delay": delay},
+        )
+
+
+def log_give_up(call: Call) -> None:
+    """One line at WARNING when a call that could be tried again is not."""
+    attempt = call.attempts[-1]
+    logger.warning(
+        "%s: %s; giving up: %s [request id %s]",
+        call.operation,
+        _result(attempt),
+        call.gave_up,
+        call.request_id,
+        extra=_fields(call) | {"attempt": attempt.number, "status": attempt.status, "gave_up": call.gave_up},
+    )
+
+
+def log_body(response: Response) -> None:
+    """One line at WARNING where a change has a body: its type and size, as its text may be personal data."""
+    call = response.request.call
+    logger.warning(
+        "%s was answered with a body of %d bytes of %s, which is not expected; further ones are not told of "
+        "[request id %s]",
+        call.operation,
+        len(response.body),
+        response.headers.get("content-type", "no type"),
+        call.request_id,
+        extra=_fields(call) | {"status": response.status},
+    )
+
+
+def log_cut(call: Call, level: int) -> None:
+    """One line for a call that was cancelled, or met its deadline, after its request went out."""
+    logger.log(
+        level,
+        "%s %s after its request went out: outcome %s [request id %s]",
+        call.operation,
+        "met its deadline" if call.timed_out else "was cancelled",
+        call.outcome,
+        call.request_id,
+        extra=_fields(call) | {"outcome": call.outcome.value, "attempts": len(call.attempts), "elapsed": call.elapsed},
+    )
+
+
+def run_hook(hook: Callable[[Call, H], None], call: Call, what: H) -> None:
+    """Call a hook; one that fails is logged at ERROR and does not change what becomes of the call."""
+    try:
+        hook(call, what)
+    except (Exception, asyncio.CancelledError):  # a plain function is not cancelled: it has raised that by itself
+        logger.exception("a hook failed [request id %s]", call.request_id, extra=_fields(call))
+
+
+def _result(attempt: Attempt) -> str:
+    return attempt.error or f"HTTP {attempt.status}"
+
+
+def _fields(call: Call) -> dict[str, object]:
+    return {"operation": call.operation, "request_id": call.request_id}

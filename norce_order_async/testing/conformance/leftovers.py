@@ -1,0 +1,214 @@
+"""What a transport leaves behind: nothing of event loops that end bluntly, nothing of calls that fail."""
+
+import asyncio
+import gc
+import socket
+import ssl
+import threading
+import traceback
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from norce_order_async.core.errors import ClientStateError, InvalidRequestError, TLSError, TransportError
+from norce_order_async.core.http import Request
+from norce_order_async.testing.conformance.base import Promises, in_a_loop, make_request, send, sockets
+from norce_order_async.testing.conformance.certificates import Certificates
+from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever
+from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answer, answering
+from norce_order_async.transport.resolver import Resolver
+
+
+class Leftovers(Promises):
+    """What a transport leaves behind: nothing of event loops that end bluntly, nothing of calls that fail."""
+
+    # uvloop, when it is closed with a connection open, closes that itself, and warns.
+    @pytest.mark.filterwarnings("ignore:unclosed resource:ResourceWarning")
+    @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    def test_loops_that_are_closed_bluntly_leave_nothing(self, certificates: Certificates, tls: bool) -> None:
+        """What they kept is closed when the next loop comes, or by ``aclose``."""
+        transport = self.make_transport(**({"ssl_context": certificates.trusted} if tls else {}))
+        with elsewhere(certificates.server if tls else None) as url:
+            before = sockets()
+            for _ in range(10):
+                bluntly(self.make_loop(), send(transport, make_request("GET", url)))
+                gc.collect()
+                assert sockets() <= before + 2  # the newest one's, which has both its ends here
+            bluntly(self.make_loop(), transport.aclose())
+            gc.collect()
+        assert sockets() <= before
+
+    @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    def test_a_loop_that_rests_is_closed_from_another(self, certificates: Certificates, tls: bool) -> None:
+        """Neither closed nor running, it can do nothing itself."""
+        transport = self.make_transport(**({"ssl_context": certificates.trusted} if tls else {}))
+        with elsewhere(certificates.server if tls else None) as url:
+            resting = self.make_loop()
+            before = sockets()
+            assert resting.run_until_complete(send(transport, make_request("GET", url))).answer.body == b"ok"
+            bluntly(self.make_loop(), transport.aclose())
+            late = resting.run_until_complete(send(transport, make_request("GET", url)))
+            assert isinstance(late.error, ClientStateError)
+            bluntly(resting, asyncio.sleep(0))
+            gc.collect()
+        assert sockets() <= before
+
+    @pytest.mark.parametrize(
+        "kind",
+        ["refused", "name", "handshake", "authority", "closed", "cut", "garbage", "silent", "hangs", "proxy", "407"],
+    )
+    @in_a_loop
+    async def test_a_call_that_fails_leaves_no_cycles(self, kind: str) -> None:
+        """Errors and requests are gone at once, also where the collector is off."""
+        async with failing(kind) as (settings, make):
+            transport = self.open(**settings)
+
+            async def fail() -> None:
+                with pytest.raises(TransportError):
+                    await transport.send(make(), timeout=SHORT if kind in ("silent", "hangs") else 5.0)
+                await asyncio.sleep(0.01)
+
+            await fail()
+            gc.collect()
+            gc.disable()
+            try:
+                await fail()
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                gc.collect()
+                left = [repr(one) for one in gc.garbage if is_of_a_call(one)]
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+            assert left == []
+
+    @pytest.mark.parametrize(
+        "header",
+        [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}, {"a": 5}, {"a": b"c"}, {5: "a"}, {"a": None}],
+    )
+    @in_a_loop
+    async def test_a_header_that_cannot_be_sent_is_refused(self, header: dict[Any, Any]) -> None:
+        """A middleware may have set it; nothing is sent."""
+        async with RawOrigin() as origin:
+            request = make_request("GET", origin.url, headers=header)
+            with pytest.raises(InvalidRequestError, match="header"):
+                await send(self.open(), request)
+            assert request.call.attempts[-1].sent is False
+            assert not any(peer.received for peer in origin.peers)
+
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    @pytest.mark.parametrize("flaw", ["missing", "of another authority"])
+    @in_a_loop
+    async def test_a_client_certificate_that_is_not_accepted_was_not_sent(
+        self, flaw: str, version: ssl.TLSVersion
+    ) -> None:
+        """And trying again does not help. In TLS 1.3 the server says so only after the handshake."""
+        trustme = pytest.importorskip("trustme", reason="the promises about TLS need trustme")
+        authority = trustme.CA()
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.verify_mode = ssl.CERT_REQUIRED
+        server.minimum_version = server.maximum_version = version
+        authority.configure_trust(server)
+        authority.issue_cert("127.0.0.1").configure_cert(server)
+        client = ssl.create_default_context()
+        authority.configure_trust(client)
+        if flaw != "missing":
+            trustme.CA().issue_cert("somebody.example").configure_cert(client)
+        with refusing(server) as url:
+            ending = await send(self.open(ssl_context=client), make_request("PATCH", url, b"{}"))
+        assert (type(ending.failure), ending.sent, ending.failure.retryable) == (TLSError, False, False)
+
+
+def is_of_a_call(one: object) -> bool:
+    """Whether something that was left is an error or something of ours; what the origin leaves does not count."""
+    if isinstance(one, BaseException):
+        frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(one.__traceback__)]
+        return not any(name.startswith("_accept_connection") for name in frames)
+    module = type(one).__module__
+    return module.startswith("norce_order_async") and not module.startswith("norce_order_async.testing")
+
+
+def bluntly(loop: asyncio.AbstractEventLoop, work: Any) -> None:
+    """Run in a loop, and close it without its shutdown."""
+    loop.run_until_complete(work)
+    loop.close()
+
+
+@contextmanager
+def refusing(tls: ssl.SSLContext) -> Generator[str]:
+    """A server that tells why it ends a handshake, which asyncio's do not; its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        plain, _ = listener.accept()
+        with plain.dup() as spare:
+            with suppress(OSError):
+                tls.wrap_socket(plain, server_side=True)
+            # To close with something unread would be a reset, which may overtake what was said.
+            with suppress(OSError):
+                while spare.recv(4096):
+                    pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/a"
+    finally:
+        listener.close()
+        thread.join()
+
+
+@contextmanager
+def elsewhere(tls: ssl.SSLContext | None) -> Generator[str]:
+    """An origin in a thread of its own; its address."""
+    urls: list[str] = []
+    ready = threading.Event()
+    stop: list[Callable[[], object]] = []
+
+    async def serve() -> None:
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        async with RawOrigin(tls=tls) as origin:
+            urls.append(origin.url)
+            stop.append(lambda: loop.call_soon_threadsafe(over.set))
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    ready.wait()
+    try:
+        yield urls[0]
+    finally:
+        stop[0]()
+        thread.join()
+
+
+@asynccontextmanager
+async def failing(kind: str) -> AsyncGenerator[tuple[dict[str, Any], Callable[[], Request]]]:
+    """How calls fail in some way: a transport's settings, and what makes a request."""
+
+    def unknown(host: str, port: int) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    lines: dict[str, Any] = {
+        "closed": None,
+        "cut": FAILURES["truncated"],
+        "garbage": GARBAGE["ssh"],
+        "silent": forever,
+        "407": answer(407, b"no"),
+    }
+    serve = {"hangs": Peer.end, "handshake": Peer.more}.get(kind) or answering(lines.get(kind, OK))
+    async with RawOrigin(serve) as origin:
+        secure = origin.url.replace("http:", "https:")
+        urls = {"refused": "http://127.0.0.1:1", "name": "http://norce.invalid", "handshake": secure, "hangs": secure}
+        urls |= {"proxy": "https://norce.invalid", "407": "https://norce.invalid"}
+        settings: dict[str, Any] = {"name": {"resolver": Resolver(unknown)}, "407": {"proxy": origin.url}}
+        settings["proxy"] = {"proxy": "http://user:secret@127.0.0.1:1"}
+        if kind == "authority":
+            certificates = Certificates.make()
+            async with RawOrigin(tls=certificates.server) as other:
+                yield {}, lambda: make_request("PATCH", other.url, b"{}")
+            return
+        yield settings.get(kind, {}), lambda: make_request("PATCH", urls.get(kind, origin.url), b"{}")

@@ -1,0 +1,175 @@
+"""Making a connection for :class:`HttptoolsTransport`: the host's addresses, a proxy's tunnel, TLS."""
+
+import asyncio
+import re
+import socket
+import ssl
+from base64 import b64encode
+from functools import lru_cache
+from typing import Self
+
+import attrs
+from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
+from yarl import URL
+
+from norce_order_async.core.errors import ConfigurationError, ProxyError, printable
+from norce_order_async.transport.pools import forget_frames
+from norce_order_async.transport.resolver import Resolver
+
+_HAPPY_EYEBALLS = 0.25
+"""Seconds after which the next one of a host's addresses is tried beside the first."""
+_MAX_HEAD = 64 * 1024
+_HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?\r?\n")
+
+
+@attrs.frozen
+class Origin:
+    """Where requests go to.
+
+    Attributes:
+        host: A name, with its letters as DNS has them, or an address.
+        port: The port.
+        tls: Whether it speaks TLS.
+        netloc: What the ``Host`` header says.
+        url: All of it, without a path.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    netloc: str
+    url: str
+
+    @classmethod
+    @lru_cache
+    def of(cls, url: str) -> "Origin":
+        """The origin of a URL without a path."""
+        parts = URL(url)
+        netloc = parts.host_port_subcomponent or ""
+        tls = parts.scheme == "https"
+        return cls(parts.raw_host or "", parts.port or 0, tls, netloc, f"{parts.scheme}://{netloc}")
+
+    @property
+    def address(self) -> str:
+        """Host and port, as a proxy is asked for them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@attrs.frozen
+class Proxy:
+    """An HTTP proxy.
+
+    Attributes:
+        host: Its host.
+        port: Its port.
+        authorization: What ``Proxy-Authorization`` says; None without credentials.
+    """
+
+    host: str
+    port: int
+    authorization: str | None = attrs.field(repr=False)
+
+    @classmethod
+    def parse(cls, url: object) -> Self:
+        """The proxy at a URL, which may hold a user and a password.
+
+        Raises:
+            ConfigurationError: It is not the http address of a host. The message does not show it.
+        """
+        try:
+            parts = URL(url) if isinstance(url, str) else URL()
+        except ValueError:
+            parts = URL()
+        if parts.scheme != "http" or not parts.raw_host or not parts.port:
+            raise ConfigurationError("proxy must be the http address of a proxy, with a host")
+        authorization = None
+        if parts.user is not None:
+            authorization = "Basic " + b64encode(f"{parts.user}:{parts.password or ''}".encode()).decode()
+        return cls(parts.raw_host, parts.port, authorization)
+
+
+async def dial(
+    protocol: asyncio.BaseProtocol,
+    origin: Origin,
+    *,
+    resolver: Resolver,
+    context: ssl.SSLContext | None,
+    proxy: Proxy | None,
+) -> None:
+    """Connect a protocol to an origin.
+
+    Raises:
+        OSError: That failed.
+        ProxyError: The proxy failed, or refused.
+    """
+    try:
+        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        addresses = await resolver.resolve(host.rstrip(".") + "." if host.endswith("..") else host, port)
+        while True:
+            # As aiohttp does it: asyncio's own way of trying several addresses leaves sockets open when cancelled.
+            sock = await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS)
+            try:
+                await _connect(sock, protocol, origin, context, proxy)
+            except OSError:
+                del addresses[0]
+                if not addresses:
+                    raise
+            else:
+                return
+    except (OSError, RuntimeError) as error:
+        if proxy is None or isinstance(error, ssl.SSLError):
+            raise
+        forget_frames(error)
+        reason = str(error)
+    raise ProxyError(f"cannot connect through the proxy {proxy.host}:{proxy.port}: {reason}", sent=False)
+
+
+async def _connect(
+    sock: socket.socket,
+    protocol: asyncio.BaseProtocol,
+    origin: Origin,
+    context: ssl.SSLContext | None,
+    proxy: Proxy | None,
+) -> None:
+    is_ours = True
+
+    def hand_over() -> asyncio.BaseProtocol:
+        nonlocal is_ours
+        is_ours = False  # from here on it is the loop's, which may still use its number when the call is cut
+        return protocol
+
+    try:
+        if proxy is not None and origin.tls:
+            await _open_tunnel(sock, origin, proxy)
+        name = origin.host.rstrip(".") if context else None  # no certificate has the dot
+        await asyncio.get_running_loop().create_connection(hand_over, sock=sock, ssl=context, server_hostname=name)
+    finally:
+        if is_ours:
+            sock.close()
+
+
+async def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, _connect_request(origin, proxy))
+    head = b""
+    while (end := _HEAD_ENDS.search(head)) is None:
+        more = await loop.sock_recv(sock, 4096)
+        head += more
+        if not more or len(head) > _MAX_HEAD:
+            raise ProxyError("the proxy closed the connection, or its answer has no end", sent=False)
+    status = _STATUS.match(head)
+    if status is None:
+        raise ProxyError("what the proxy answered is not HTTP", sent=False)
+    if not status[1].startswith(b"2"):
+        reason = printable(b" ".join(part for part in status.groups() if part).decode("latin-1"))
+        raise ProxyError(f"the proxy answered {reason[:100]}", sent=False)
+    if end.end() < len(head):
+        raise ProxyError("the proxy sent something before the server could", sent=False)
+
+
+def _connect_request(origin: Origin, proxy: Proxy) -> bytes:
+    lines = [f"CONNECT {origin.address} HTTP/1.1", f"Host: {origin.address}"]
+    if proxy.authorization is not None:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+    return "\r\n".join([*lines, "", ""]).encode()

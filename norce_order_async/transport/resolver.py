@@ -1,0 +1,133 @@
+"""Addresses of hosts: one look-up for all who ask at the same time, its answer kept for a short while."""
+
+import asyncio
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import attrs
+
+from norce_order_async.core.checks import positive_seconds
+from norce_order_async.core.errors import bare
+from norce_order_async.loops.per_loop import PerLoop
+
+Address = tuple[int, int, int, str, tuple[Any, ...]]
+"""One address of a host, as ``socket.getaddrinfo`` gives it."""
+LookUp = Callable[[str, int], Sequence[Address]]
+"""Gives the addresses of a host and port, or raises OSError. It may block: it runs in a thread of its own."""
+
+
+def system_look_up(host: str, port: int) -> Sequence[Address]:
+    """What the operating system knows."""
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+@attrs.define
+class _Known:
+    addresses: Sequence[Address]
+    until: float
+    turn: int = -1
+
+
+_Flights = dict[tuple[str, int], "asyncio.Future[_Known | OSError]"]
+
+
+@attrs.define(eq=False)
+class Resolver:
+    """Looks hosts up for transports, which share one unless they are given another.
+
+    Calls that ask for the same host at the same time wait for the same look-up. It runs in a daemon thread, so one that
+    hangs keeps neither a call past its time limit nor the process from ending.
+
+    Args:
+        look_up: Replaces the system's look-up.
+        keep: Seconds that an answer is kept; failures are not.
+        now: Seconds on a clock that never goes back.
+
+    Raises:
+        ConfigurationError: ``keep`` is not above zero.
+    """
+
+    look_up: LookUp = system_look_up
+    keep: float = attrs.field(default=5.0, kw_only=True, validator=positive_seconds)
+    now: Callable[[], float] = attrs.field(default=time.monotonic, kw_only=True)
+    _known: dict[tuple[str, int], _Known] = attrs.field(factory=dict[tuple[str, int], _Known], init=False, repr=False)
+    _flights: PerLoop[_Flights] = attrs.field(factory=lambda: PerLoop(_Flights), init=False, repr=False)
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """The addresses of a host, each time another one first.
+
+        Raises:
+            OSError: It has none, or they cannot be had.
+        """
+        if ":" in host or host.replace(".", "").isdigit():
+            return [_literal(host, port)]
+        known = self._known.get((host, port))
+        if known is None or known.until <= self.now():
+            found = await self._look_up_once(host, port)
+            if isinstance(found, OSError):
+                raise bare(found)  # one of its own for each who waits
+            known = found
+        known.turn += 1
+        first = known.turn % len(known.addresses)
+        return [*known.addresses[first:], *known.addresses[:first]]
+
+    async def _look_up_once(self, host: str, port: int) -> _Known | OSError:
+        loop = asyncio.get_running_loop()
+        flights = self._flights.of(loop)
+        flight = flights.get((host, port))
+        if flight is None:
+            flight = loop.create_future()
+            thread = threading.Thread(target=self._work, args=(host, port, loop, flight), daemon=True, name="look-up")
+            try:
+                thread.start()
+            except RuntimeError as error:
+                return OSError(f"no thread for the look-up: {error}")
+            flights[host, port] = flight
+        return await asyncio.shield(flight)  # who goes takes nobody else's look-up along
+
+    def _work(
+        self, host: str, port: int, loop: asyncio.AbstractEventLoop, flight: "asyncio.Future[_Known | OSError]"
+    ) -> None:
+        found: _Known | OSError
+        try:
+            addresses = self.look_up(host, port)
+            found = _Known(addresses, self.now() + self.keep) if addresses else OSError("the host has no address")
+        except OSError as error:
+            found = bare(error)
+        except Exception as error:  # a name that no look-up can take, say
+            found = OSError(f"{type(error).__name__}: {error}")
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(self._land, (host, port), loop, flight, found)
+
+    def _land(
+        self,
+        key: tuple[str, int],
+        loop: asyncio.AbstractEventLoop,
+        flight: "asyncio.Future[_Known | OSError]",
+        found: _Known | OSError,
+    ) -> None:
+        self._flights.of(loop).pop(key, None)
+        if isinstance(found, _Known):
+            self._known[key] = found
+        if not flight.done():
+            flight.set_result(found)
+
+
+shared = Resolver()
+"""The one that transports use unless they are given another."""
+
+
+def _literal(host: str, port: int) -> Address:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError as error:
+        # The system would take "127.1" and "2130706433" for addresses, which nobody who checks hosts expects.
+        raise OSError(str(error)) from None
+    if address.version == 6:
+        return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0)
+    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)

@@ -1,0 +1,91 @@
+"""What transports make of an answer's head and body, each in the same way."""
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from norce_order_async.core.http import AnswerHeaders, Request, Response
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of an answer's body that are read by default: far more than several requests can put into an order."""
+MAX_HEAD = 64 * 1024
+"""Bytes that an answer's head may have."""
+MAX_HEADERS = 1000
+"""How many headers an answer may have."""
+TOO_LONG = "what came is too long for the head of an answer"
+"""What is said of a longer one."""
+
+Head = Sequence[tuple[bytes, bytes]]
+"""Names and values of headers, as they came."""
+
+_FOLD = re.compile(r"[ \t]*\r?\n[ \t]*")
+_WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+"""What zlib is told to expect. ``deflate`` is with zlib's header by the standard, and often without one."""
+
+
+def make_response(request: Request, status: int, head: Head, body: bytes, limit: int) -> Response:
+    """Make the answer that a transport returns.
+
+    A body that ``Content-Encoding`` says to be in gzip or deflate is unpacked; the header is left out then. One
+    in another encoding, or that cannot be unpacked, is returned as it came, with the header.
+
+    Args:
+        request: The request that it answers.
+        status: The HTTP status.
+        head: The headers.
+        body: The whole body, or more than ``limit`` bytes of it.
+        limit: How many bytes of the body are returned, packed and unpacked.
+    """
+    if len(body) <= limit and body:
+        coding = value_of(b"content-encoding", head)
+        if coding is not None and (plain := unpack(coding, body, limit)) is not None:
+            body = plain
+            head = [(name, value) for name, value in head if name.strip().lower() != b"content-encoding"]
+    truncated = len(body) > limit
+    return Response(request, status, AnswerHeaders(_texts(head)), body[:limit] if truncated else body, truncated)
+
+
+def unpack(coding: str, body: bytes, limit: int) -> bytes | None:
+    """A body without its encoding, or more than ``limit`` bytes of it; None where that cannot be done."""
+    if coding.lower() in ("", "identity"):
+        return body
+    for window in _WINDOWS.get(coding.lower(), ()):
+        try:
+            return _inflate(body, window, limit)
+        except zlib.error:
+            continue
+    return None
+
+
+def _inflate(body: bytes, window: int, limit: int) -> bytes:
+    plain = bytearray()
+    while body and len(plain) <= limit:
+        part = zlib.decompressobj(window)
+        plain += part.decompress(body, limit + 1 - len(plain))
+        if len(plain) <= limit and not part.eof:
+            raise zlib.error("the end is missing")
+        body = part.unused_data.lstrip(b"\0")  # gzip may be in several parts, and padded
+    return bytes(plain)
+
+
+def value_of(wanted: bytes, head: Head) -> str | None:
+    """The value of a header, its name in lower case; None if there is none."""
+    for name, value in head:
+        if len(name) >= len(wanted) and name.strip().lower() == wanted:
+            return value.decode("latin-1").strip()
+    return None
+
+
+def is_measured(head: Head) -> bool:
+    """Whether a head tells where the body ends; otherwise that is where the connection does."""
+    return any(name.strip().lower() in (b"content-length", b"transfer-encoding") for name, _ in head)
+
+
+def is_too_long(head: Head) -> bool:
+    """Whether a head has more headers or bytes than it may."""
+    return len(head) > MAX_HEADERS or sum(map(len, chain.from_iterable(head))) + 4 * len(head) > MAX_HEAD
+
+
+def _texts(head: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
+    return ((name.decode("latin-1").strip(), _FOLD.sub(" ", value.decode("latin-1").strip())) for name, value in head)

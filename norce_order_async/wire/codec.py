@@ -1,0 +1,284 @@
+"""Models to bytes and back: how the members of :mod:`norce_order_async.wire.models` look on the wire.
+
+Reading is tolerant where the service may differ from its contract (see the models), and never guesses: a member or an
+element that doesn't fit is kept as it came and listed by the model; a whole answer that doesn't is an error.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
+
+import attrs
+from cattrs import Converter
+
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decimal_text, decode_json, encode_json, refuse
+from norce_order_async.wire.models import NOT_SET, Model, wire_name
+from norce_order_async.wire.unread import PartlyReadError, unread_member
+
+T = TypeVar("T")
+_Reader = Callable[[Any, Any], Any]  # cattrs calls it with the value and the type to make of it
+_MAX_DIGITS = 20
+
+_NOT_MEMBERS = ("extra", "unread")
+
+_converter = Converter(detailed_validation=False)
+
+
+def _subclass_of(base: type) -> Callable[[Any], bool]:
+    return lambda cls: isinstance(cls, type) and issubclass(cls, base)
+
+
+def _generic(*origins: Any) -> Callable[[Any], bool]:
+    return lambda cls: get_origin(cls) in origins
+
+
+def encode(value: object, *, root: str = "body", limit: int = MAX_BYTES) -> bytes:
+    """Write a model, or JSON that may hold models, as compact UTF-8 JSON.
+
+    Args:
+        value: What to write.
+        root: What the message of an error calls ``value``.
+        limit: How many bytes there may be.
+
+    Raises:
+        InvalidRequestError: Something in it cannot be written (see :func:`~norce_order_async.wire.json.encode_json`),
+            or a date-time of a model has no time zone. The message begins with the path to it.
+    """
+    try:
+        return encode_json(value, limit=limit, default=_members)
+    except WireError as error:
+        error.inside(root)
+        message = str(error)
+    raise InvalidRequestError(message)
+
+
+def encode_shown(value: object) -> bytes:
+    """Write what was read, a model or JSON, for people and files.
+
+    Unlike :func:`encode` it takes any size, and writes a lone surrogate, which others can send, as its JSON escape.
+
+    Raises:
+        InvalidRequestError: As :func:`encode` otherwise.
+    """
+    try:
+        return encode_json(value, limit=sys.maxsize, default=_members, escape_surrogates=True)
+    except WireError as error:
+        message = str(error)
+    raise InvalidRequestError(message)
+
+
+def unstructure(model: Model) -> JSON:
+    """The JSON that a model is written as: nothing in it is shared with the model.
+
+    Raises:
+        InvalidRequestError: As :func:`encode`.
+    """
+    return decode_json(encode(model, root=type(model).__name__))
+
+
+def structure(value: JSON, cls: type[T]) -> T:
+    """Make a model, a list of models (``list[Payment]``), a str ... of what was read.
+
+    What doesn't fit inside a model is listed by its ``unreadable``.
+
+    Raises:
+        WireError: It doesn't fit, or an element of a list that is in no model doesn't; the message begins with the path
+            to the bad value.
+    """
+    try:
+        return _converter.structure(value, cls)
+    except RecursionError:
+        raise WireError("nested too deeply") from None
+
+
+def members_of(cls: object) -> frozenset[str]:
+    """The members that a model's object may have on the wire; none of what is no model."""
+    if not (isinstance(cls, type) and issubclass(cls, Model)):
+        return frozenset()
+    return frozenset(wire_name(field.name) for field in attrs.fields(cls) if field.name not in _NOT_MEMBERS)
+
+
+# Writing
+
+
+def _members(value: object) -> object:
+    """What to write in place of an object that JSON doesn't know."""
+    return _converter.unstructure(value) if isinstance(value, Model) else refuse(value)
+
+
+@_converter.register_unstructure_hook_factory(_subclass_of(Model))
+def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
+    """One level deep: the JSON writer comes back for the models inside, so that it knows the path to them."""
+    names = [(field.name, wire_name(field.name)) for field in attrs.fields(cls) if field.name not in _NOT_MEMBERS]
+
+    def write(model: Model) -> dict[str, object]:
+        members: dict[str, object] = {}
+        for name, member in names:
+            value: object = getattr(model, name)
+            if value is None or value is NOT_SET:
+                continue
+            members[member] = _time_text(value, member) if isinstance(value, datetime) else value
+        for unread in model.unread:
+            unread.put_back(members)
+        for member, value in model.extra.items():
+            members.setdefault(member, value)
+        return members
+
+    return write
+
+
+def _time_text(value: datetime, member: str) -> str:
+    if value.utcoffset() is None:
+        raise WireError("a date-time needs a time zone").inside(member)
+    return value.isoformat()
+
+
+# Reading
+
+
+@_converter.register_structure_hook_factory(_subclass_of(Model))
+def _model_reader(cls: type[Model], converter: Converter) -> _Reader:
+    members: dict[str, tuple[str, _Reader]] = {}
+    for field in attrs.fields(attrs.resolve_types(cls)):
+        if field.name not in _NOT_MEMBERS:
+            members[wire_name(field.name)] = field.name, converter.get_structure_hook(field.type)
+
+    def read(value: object, _: object) -> Model:
+        if not isinstance(value, Mapping):
+            raise _unfit("an object", value)
+        extra: dict[str, JSON] = {}
+        known: dict[str, Any] = {"extra": extra}
+        for member, raw in cast(Mapping[str, JSON], value).items():
+            if member not in members:
+                extra[member] = raw
+            elif raw is not None:
+                name, read_member = members[member]
+                try:
+                    known[name] = read_member(raw, None)
+                except WireError as error:
+                    known["unread"] = (*known.get("unread", ()), unread_member(member, raw, error))
+                    if isinstance(error, PartlyReadError):
+                        known[name] = error.elements
+        return cls(**known)
+
+    return read
+
+
+@_converter.register_structure_hook_factory(_generic(Sequence, list))
+def _sequence_reader(cls: Any, converter: Converter) -> _Reader:
+    as_list = get_origin(cls) is list
+    (kind,) = get_args(cls)
+
+    def read(value: object, _: object) -> Sequence[Any]:
+        if not isinstance(value, (list, tuple)):
+            raise _unfit("an array", value)
+        read_element = converter.get_structure_hook(kind)  # not earlier: an Item holds Items
+        elements: list[Any] = []
+        raws: dict[int | None, JSON] = {}
+        first: WireError | None = None
+        for index, element in enumerate(cast(Sequence[JSON], value)):
+            try:
+                elements.append(read_element(element, None))
+            except WireError as error:
+                raws[index] = element
+                first = first or error.inside(index)
+        if first is not None:
+            raise PartlyReadError(first, raws, tuple(elements))
+        return elements if as_list else tuple(elements)
+
+    return read
+
+
+@_converter.register_structure_hook_factory(_generic(UnionType, Union))
+def _optional_reader(cls: Any, converter: Converter) -> _Reader:
+    kind = get_args(cls)[0]  # of `X | None` or of `Enumeration | str | None`; nulls are gone by now
+    return _enum_reader(kind) if _subclass_of(StrEnum)(kind) else converter.get_structure_hook(kind)
+
+
+def _enum_reader(cls: type[StrEnum]) -> _Reader:
+    # Norce's own samples write `Person` where the contract has `person`.
+    known = {member.lower(): member for member in cls}
+
+    def read(value: object, _: object) -> str:
+        text = _read_str(value, None)
+        return known.get(text.lower(), text)
+
+    return read
+
+
+def _read_str(value: object, _: object) -> str:
+    return value if isinstance(value, str) else decimal_text(_number("a string", value))
+
+
+def _read_bool(value: object, _: object) -> bool:
+    if not isinstance(value, bool):
+        raise _unfit("true or false", value)
+    return value
+
+
+def _read_int(value: object, _: object) -> int:
+    number = _number("an integer", value)
+    # 1E+999999999 is an integer too, but one that fills the memory.
+    if number.adjusted() >= _MAX_DIGITS or number != number.to_integral_value():
+        raise _unfit("an integer", value)
+    return int(number)
+
+
+def _read_decimal(value: object, _: object) -> Decimal:
+    return _number("a number", value)
+
+
+def _read_time(value: object, _: object) -> datetime:
+    if not isinstance(value, str):
+        raise _unfit("a date-time", value)
+    try:
+        # RFC 3339 allows small letters. A leap second has no datetime: the next second is another time.
+        time = datetime.fromisoformat(value.upper() if value.endswith("z") else value)
+    except ValueError:
+        raise WireError("expected a date-time, got another string") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _read_mapping(value: object, _: object) -> Mapping[str, JSON]:
+    if not isinstance(value, Mapping):
+        raise _unfit("an object", value)
+    return cast(Mapping[str, JSON], value)
+
+
+def _number(wanted: str, value: object) -> Decimal:
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        if number.is_finite():
+            return number
+    raise _unfit(wanted, value)
+
+
+def _unfit(wanted: str, value: object) -> WireError:
+    """Say what came instead, but not the text of a string: it may be personal data."""
+    match value:
+        case None:
+            got = "null"
+        case bool():
+            got = str(value).lower()
+        case int() | float() | Decimal():
+            got = str(value)[:40]
+        case str():
+            got = "a string"
+        case Mapping():
+            got = "an object"
+        case _:
+            got = "an array"
+    return WireError(f"expected {wanted}, got {got}")
+
+
+_converter.register_structure_hook(str, _read_str)
+_converter.register_structure_hook(bool, _read_bool)
+_converter.register_structure_hook(int, _read_int)
+_converter.register_structure_hook(Decimal, _read_decimal)
+_converter.register_structure_hook(datetime, _read_time)
+_converter.register_structure_hook_func(_generic(Mapping), _read_mapping)

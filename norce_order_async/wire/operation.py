@@ -1,0 +1,129 @@
+"""The API as data: one :class:`Operation` a row."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Generic, Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from norce_order_async.core.call import Repeat
+from norce_order_async.core.checks import check_id
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.http import Response
+from norce_order_async.core.kinds import own
+from norce_order_async.core.outcome import OutcomeKind, outcome_of
+from norce_order_async.wire.decoders import expected_members, receipt
+from norce_order_async.wire.error_body import read_error
+
+T = TypeVar("T")
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+QueryValue = str | int | bool | Sequence[str]
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLAIN_ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
+"""Finds an id that is one segment of a path as it stands: by far the most are."""
+
+
+@attrs.frozen
+class Operation(Generic[T]):
+    """One operation of the API.
+
+    Attributes:
+        name: The API's own operationId.
+        method: The HTTP method.
+        path: The path below the base URL, with ``{placeholders}`` for ids.
+        repeat: Whether sending it twice does harm.
+        decode: Reads a 2xx answer; raises :class:`DecodeError` when it cannot.
+        reads_body: Whether ``decode`` needs the answer's body.
+        members: The members of the object that ``decode`` reads; None when that is not known.
+        changes: Whether the operation may change something on the server.
+    """
+
+    name: str
+    method: Method
+    path: str
+    repeat: Repeat
+    decode: Callable[[Response], T]
+    reads_body: bool = attrs.field(init=False, repr=False, eq=False)
+    members: Set[str] | None = attrs.field(init=False, repr=False, eq=False)
+    changes: bool = attrs.field(init=False, repr=False, eq=False)
+    _start: str = attrs.field(init=False, repr=False, eq=False)
+    _rest: tuple[tuple[str, str], ...] = attrs.field(init=False, repr=False, eq=False)
+    _names: Set[str] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "reads_body", self.decode is not receipt)
+        object.__setattr__(self, "members", expected_members(self.decode))
+        object.__setattr__(self, "changes", self.method != "GET")
+        start, *rest = _PLACEHOLDER.split(self.path)
+        object.__setattr__(self, "_start", start)
+        object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
+        object.__setattr__(self, "_names", frozenset(rest[::2]))
+
+    def success(self, response: Response) -> OutcomeKind | None:
+        """In what success a call ends with this answer; None if it is none.
+
+        A DELETE that finds nothing after an ambiguous attempt is one. But ``order-not-found`` names the order: that
+        tells nothing of what is in it.
+        """
+        if response.ok:
+            return OutcomeKind.ACCEPTED if response.status == 202 else OutcomeKind.APPLIED
+        call = response.request.call
+        if response.status != 404 or self.method != "DELETE":
+            return None
+        known = read_error(response.body, response.headers.get("content-type", ""))
+        if known is None or (known.code == "order-not-found" and not self.path.endswith("/{order_id}")):
+            return None
+        ambiguous = outcome_of(call.attempts, redelivered=call.redelivered) is OutcomeKind.UNKNOWN
+        return OutcomeKind.APPLIED_INFERRED if ambiguous else None
+
+    def target(self, ids: Mapping[str, str], query: Mapping[str, QueryValue | None] | None = None) -> str:
+        """The path and query with these ids and parameters in them, percent-encoded.
+
+        A query parameter that is None is left out; a sequence is sent as one parameter a value (how the API
+        wants lists is not published).
+
+        Raises:
+            InvalidRequestError: An id is missing, left over, or would name another resource; a query parameter that is
+                neither text, number nor list of texts.
+            TypeError: An id is not a str.
+        """
+        if ids.keys() != self._names:
+            wanted = ", ".join(name for name, _ in self._rest) or "none"
+            raise InvalidRequestError(f"{self.name} takes the ids {wanted}, got {sorted(ids)}")
+        path = self._start
+        for name, literal in self._rest:
+            path += segment(name, ids[name]) + literal
+        if not query:
+            return path
+        given = {name: _query_value(name, value) for name, value in query.items() if value is not None}
+        return f"{path}?{urlencode(given, doseq=True, quote_via=quote)}" if given else path
+
+
+def segment(name: str, value: str) -> str:
+    """An id as one segment of a path, percent-encoded.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidRequestError: It would name another resource.
+    """
+    if isinstance(value, str) and _PLAIN_ID(value):
+        return value
+    return quote(check_id(name, value), safe="")
+
+
+def _query_value(name: str, value: QueryValue) -> str | list[str]:
+    plain = own(value)
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    if isinstance(plain, int):
+        return str(plain)
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) and _sendable(text) for text in texts):
+        raise InvalidRequestError(f"the query parameter {name} must be text, a number or texts, got {value!r}")
+    return list(texts)
+
+
+def _sendable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,49 @@
+"""JSON that people write by hand, read strictly."""
+
+import re
+from collections import Counter
+from decimal import Decimal, InvalidOperation
+from json import JSONDecoder
+from typing import cast
+
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire.json import JSON
+
+_POSITION = re.compile(r"(?: at)?: line 1 column (\d+) \(char \d+\)$")
+
+
+def _unique(members: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    record = dict(members)
+    if len(record) < len(members):
+        twice = next(name for name, count in Counter(name for name, _ in members).items() if count > 1)
+        raise InvalidRequestError(f"the member {twice[:64]!r} is there twice")
+    return record
+
+
+def _no_constant(constant: str) -> object:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+_read = JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique).decode
+
+
+def decode_unique(text: bytes) -> JSON:
+    """Read JSON in which no object has two members of the same name: one of them would be lost.
+
+    Raises:
+        InvalidRequestError: A member is there twice, or it isn't UTF-8, or isn't JSON.
+    """
+    try:
+        return cast(JSON, _read(text.decode("utf-8-sig")))
+    except InvalidRequestError:
+        raise
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 text: it holds the byte {error.object[error.start]:#04x}"
+    except RecursionError:
+        problem = "not JSON: nested too deeply"
+    except InvalidOperation:
+        problem = "not JSON: a number with too large an exponent"
+    except ValueError as error:
+        reason = _POSITION.sub(r" at character \1", str(error))
+        problem = f"not JSON: {'a number with too many digits' if reason.startswith('Exceeds') else reason}"
+    raise InvalidRequestError(problem)

@@ -1,0 +1,301 @@
+"""Every way in which a call can fail, with secrets that can be recognized wherever they show.
+
+The secrets are in no local variable here: what shows one found it elsewhere.
+"""
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+
+import trustme
+from support import TOKEN, Behaviour, RawServer, answer
+
+from norce_order_async import (
+    AiohttpTransport,
+    ClientCredentials,
+    HttptoolsTransport,
+    OrderClient,
+    Timeout,
+    TokenPair,
+    Transport,
+    get_order,
+    patch_attributes,
+)
+
+SECRET = "canary-secret-41c7"
+ISSUED = "canary-issued-77d0"
+PASSWORD = "canary-password-0b1e"
+CANARIES = (
+    TOKEN,
+    SECRET,
+    ISSUED,
+    PASSWORD,
+    b64encode(f"id:{SECRET}".encode()).decode(),
+    b64encode(f"user:{PASSWORD}".encode()).decode(),
+)
+
+TRANSPORTS: dict[str, Callable[..., Transport]] = {"aiohttp": AiohttpTransport, "httptools": HttptoolsTransport}
+Failure = Callable[[Callable[..., Transport]], Awaitable[BaseException]]
+
+ORDER = {"email": "ada@canary.example"}
+
+
+async def silence(writer: asyncio.StreamWriter) -> None:
+    await writer.wait_closed()
+
+
+def partly(start: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
+    """A server that says so much and goes."""
+
+    async def speak(writer: asyncio.StreamWriter) -> None:
+        writer.write(start)
+        await writer.drain()
+        writer.close()
+
+    return speak
+
+
+async def error_of(client: OrderClient) -> BaseException:
+    """The error of a call that sends the token and a body."""
+    try:
+        await patch_attributes(client, "o_123", ORDER)
+        await get_order(client, "o_123")
+    except Exception as error:
+        return error
+    raise AssertionError("no call failed")
+
+
+def served(behaviour: Behaviour, **settings: Any) -> Failure:
+    """A server that behaves so, without retries."""
+
+    async def fail(make: Callable[..., Transport]) -> BaseException:
+        async with RawServer(behaviour) as server:
+            given: dict[str, Any] = {"retry": None, "timeout": Timeout(attempt=0.05, connect=0.05)}
+            async with server.client(transport=make(), **given | settings) as client:
+                return await error_of(client)
+
+    return fail
+
+
+async def unused_port() -> int:
+    async with RawServer() as server:
+        return server.port
+
+
+def client_for(url: str, transport: Transport, **settings: Any) -> OrderClient:
+    given: dict[str, Any] = {"merchant": "norce", "channel": "1", "auth": TOKEN, "retry": None}
+    given |= {"timeout": Timeout(attempt=1, connect=0.2), "allow_http": True}
+    return OrderClient(base_url=url, transport=transport, **given | settings)
+
+
+async def refused(make: Callable[..., Transport]) -> BaseException:
+    async with client_for(f"http://127.0.0.1:{await unused_port()}", make()) as client:
+        return await error_of(client)
+
+
+async def closed_under_the_call(make: Callable[..., Transport]) -> BaseException:
+    async with RawServer(silence) as server:
+        client = server.client(transport=make(), retry=None)
+        call = asyncio.create_task(error_of(client))
+        while not server.requests:  # noqa: ASYNC110 (of another object)
+            await asyncio.sleep(0.001)
+        await client.aclose(grace=0.01)
+        return await call
+
+
+@cache
+def certificate() -> tuple[ssl.SSLContext, trustme.CA]:
+    """What a server with a certificate of an unknown authority has, and that authority."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+    return context, authority
+
+
+def over_tls(start: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], *, tls: bool) -> Failure:
+    """A server that is spoken to in TLS and speaks it or not."""
+
+    async def fail(make: Callable[..., Transport]) -> BaseException:
+        context, _ = certificate()
+        server = await asyncio.start_server(start, "127.0.0.1", 0, ssl=context if tls else None)
+        async with server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with client_for(url, make()) as client:
+                return await error_of(client)
+
+    return fail
+
+
+async def close_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+    writer.write(answer(400))
+    writer.close()
+
+
+async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+async def dropped_in_tls(make: Callable[..., Transport]) -> BaseException:
+    context, authority = certificate()
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)  # pyright: ignore[reportUnknownMemberType]
+    server = await asyncio.start_server(close_at_once, "127.0.0.1", 0, ssl=context)
+    async with server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with client_for(url, make(ssl_context=trusting)) as client:
+            return await error_of(client)
+
+
+def proxied(behaviour: Behaviour | int, scheme: str) -> Failure:
+    """A proxy with a password that behaves so; a number is a port that nobody listens on."""
+
+    async def fail(make: Callable[..., Transport]) -> BaseException:
+        async with RawServer(None if isinstance(behaviour, int) else behaviour) as server:
+            port = behaviour if isinstance(behaviour, int) else server.port
+            transport = make(proxy=f"http://user:{PASSWORD}@127.0.0.1:{port}")
+            async with client_for(f"{scheme}://api.norce.example", transport) as client:
+                return await error_of(client)
+
+    return fail
+
+
+def without_token(behaviour: Behaviour, *, total: float = 30.0, **settings: Any) -> Failure:
+    """A token endpoint that behaves so."""
+
+    async def fail(make: Callable[..., Transport]) -> BaseException:
+        async with RawServer(behaviour) as server:
+            source = credentials(f"http://127.0.0.1:{server.port}/token", make(), **settings)
+            async with client_for(server.url, make(), auth=source, timeout=total) as client:
+                return await error_of(client)
+
+    return fail
+
+
+def credentials(url: str, transport: Transport, **settings: Any) -> ClientCredentials:
+    given: dict[str, Any] = {"client_id": "id", "client_secret": SECRET, "timeout": 0.1, "transport": transport}
+    return ClientCredentials(token_url=url, **given | settings)
+
+
+def told(status: int, body: str) -> bytes:
+    return answer(status, body.replace("SECRET", SECRET).replace("ISSUED", ISSUED).encode())
+
+
+async def endpoint_refused(make: Callable[..., Transport]) -> BaseException:
+    source = credentials(f"http://127.0.0.1:{await unused_port()}/token", make())
+    async with client_for("http://127.0.0.1:1", make(), auth=source) as client:
+        return await error_of(client)
+
+
+async def endpoint_with_a_wrong_certificate(make: Callable[..., Transport]) -> BaseException:
+    context, _ = certificate()
+    async with await asyncio.start_server(never, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/token"
+        async with client_for("http://127.0.0.1:1", make(), auth=credentials(url, make())) as client:
+            return await error_of(client)
+
+
+async def endpoint_behind_a_proxy(make: Callable[..., Transport]) -> BaseException:
+    async with RawServer(answer(407)) as server:
+        transport = make(proxy=f"http://user:{PASSWORD}@127.0.0.1:{server.port}")
+        source = credentials("https://login.norce.example/token", transport)
+        async with client_for("http://127.0.0.1:1", make(), auth=source) as client:
+            return await error_of(client)
+
+
+async def issued_token_refused(make: Callable[..., Transport]) -> BaseException:
+    async with RawServer(told(200, '{"access_token": "ISSUED", "expires_in": 3600}'), answer(401)) as server:
+        source = credentials(f"http://127.0.0.1:{server.port}/token", make())
+        async with client_for(server.url, make(), auth=source) as client:
+            return await error_of(client)
+
+
+class Broken:
+    """A source whose frames and errors hold a token."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.hangs = hangs
+
+    async def get(self, *, rejected: str | None = None) -> str:
+        token = ISSUED
+        if self.hangs:
+            await asyncio.Event().wait()
+        try:
+            raise KeyError(token)
+        except KeyError as error:
+            raise ValueError(f"not {token}") from error
+
+
+def with_source(make_source: Callable[[], Any], **settings: Any) -> Failure:
+    async def fail(make: Callable[..., Transport]) -> BaseException:
+        async with (
+            RawServer(answer(401)) as server,
+            client_for(server.url, make(), auth=make_source(), **settings) as client,
+        ):
+            return await error_of(client)
+
+    return fail
+
+
+ECHO = '{"error": "invalid_client", "error_description": "no client has SECRET", "error_uri": "https://x/?SECRET"}'
+
+FAILURES: dict[str, Failure] = {
+    "refused": refused,
+    "dropped": served(None),
+    "dropped in the head": served(partly(b"HTTP/1.1 200")),
+    "dropped in the body": served(partly(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")),
+    "garbage": served(b"\x00\xff\r\n\r\n"),
+    "silence": served(silence),
+    "deadline": served(silence, timeout=0.05),
+    "closed": closed_under_the_call,
+    "no TLS": over_tls(no_tls, tls=False),
+    "handshake cut": over_tls(close_at_once, tls=False),
+    "handshake never": over_tls(never, tls=False),
+    "wrong certificate": over_tls(close_at_once, tls=True),
+    "dropped in TLS": dropped_in_tls,
+    "401": served(answer(401, b'{"code": "unauthorized", "message": "no"}')),
+    "404": served(answer(404, b'{"code": "order-not-found", "message": "no"}')),
+    "503": served(answer(503)),
+    "302": served(answer(302, location="https://elsewhere.example/")),
+    "a body that is not JSON": served(answer(200, b"{")),
+    "a body that is another": served(answer(200, b"[]")),
+    "proxy refused": proxied(1, "https"),
+    "proxy refused, plain": proxied(1, "http"),
+    "proxy wants another password": proxied(answer(407), "https"),
+    "proxy wants another password, plain": proxied(answer(407), "http"),
+    "proxy forbids": proxied(answer(403), "https"),
+    "proxy cuts": proxied(None, "https"),
+    "proxy cuts, plain": proxied(None, "http"),
+    "proxy speaks garbage": proxied(b"\x00\xff\r\n\r\n", "https"),
+    "proxy is silent": proxied(silence, "https"),
+    "endpoint refused": endpoint_refused,
+    "endpoint dropped": without_token(None),
+    "endpoint dropped in the body": without_token(partly(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"access_to')),
+    "endpoint garbage": without_token(b"\x00\xff\r\n\r\n"),
+    "endpoint silent": without_token(silence),
+    "endpoint slower than the call": without_token(silence, total=0.05),
+    "endpoint 400": without_token(told(400, ECHO)),
+    "endpoint 401, by Basic": without_token(told(401, ECHO), auth_method="client_secret_basic"),
+    "endpoint dropped, by Basic": without_token(None, auth_method="client_secret_basic"),
+    "endpoint 200 with an error": without_token(told(200, ECHO)),
+    "endpoint says HTML": without_token(told(200, "<html>SECRET")),
+    "endpoint has another type of token": without_token(
+        told(200, '{"access_token": "ISSUED", "token_type": "ISSUED"}')
+    ),
+    "endpoint has no token that can be one": without_token(told(200, '{"access_token": "ISSUED ISSUED"}')),
+    "endpoint has no lifetime": without_token(told(200, '{"access_token": "ISSUED", "expires_in": -1}')),
+    "endpoint has a wrong certificate": endpoint_with_a_wrong_certificate,
+    "endpoint behind a proxy": endpoint_behind_a_proxy,
+    "issued token refused": issued_token_refused,
+    "pair refused": with_source(lambda: TokenPair(TOKEN, ISSUED)),
+    "source fails": with_source(Broken),
+    "source hangs": with_source(lambda: Broken(hangs=True), timeout=0.05),
+}

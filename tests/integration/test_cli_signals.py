@@ -1,0 +1,64 @@
+"""Every command ends at SIGTERM as it does at Ctrl-C: what it began is cut off in good order, and it says so."""
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from command import CLI
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+def start(*arguments: str, **env: str) -> subprocess.Popen[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*CLI, *arguments], stdout=pipe, stderr=pipe, text=True, env=clean | env)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    "arguments",
+    [("order", "get", "o_1"), ("consent", "patch", "o_1", "c", "--checked"), ("attributes", "patch", "o_1", "a=1")],
+    ids=" ".join,
+)
+def test_a_call_under_way_is_cut_and_its_connection_closed(number: signal.Signals, arguments: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        process = start(*arguments, NORCE_BASE_URL=url, NORCE_MERCHANT="m", NORCE_CHANNEL="1", NORCE_TOKEN="t")
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(30)
+            assert b"HTTP/1.1" in connection.recv(65536)
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=30)
+            while connection.recv(65536):
+                pass
+    assert (process.returncode, output, errors) == (130, "", "norce-order: interrupted\n")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("arguments", [("batch", "run", "--dry-run"), ("batch", "run", "--dry-run", "--format", "csv")])
+def test_a_command_that_reads_is_ended(tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...]) -> None:
+    pipe = tmp_path / "changes.jsonl"
+    os.mkfifo(pipe)
+    process = start(*arguments, str(pipe))
+    with pipe.open("wb", buffering=0) as stream:
+        stream.write(b"op,order_id\n" + b"\n" * 300_000)  # more than a pipe holds: the command is reading
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (130, "", "norce-order: interrupted\n")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_sandbox_ends(number: signal.Signals) -> None:
+    process = start("sandbox", "--port", "0")
+    assert process.stdout is not None
+    assert "until Ctrl-C" in process.stdout.readline()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")

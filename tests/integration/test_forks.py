@@ -1,0 +1,173 @@
+"""Transports in processes that were forked, or started anew, from one that uses them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+PRELUDE = """
+import asyncio, os, sys
+import norce_order_async as norce
+from norce_order_async.testing import SANDBOX_TOKEN
+
+kind, loops, url = sys.argv[1:4]
+if loops == "uvloop":
+    import uvloop
+new_loop = asyncio.new_event_loop if loops == "asyncio" else uvloop.new_event_loop
+client = norce.OrderClient(
+    base_url=url, merchant="norce", channel="1", auth=SANDBOX_TOKEN, transport=(transport := getattr(norce, kind)())
+)
+
+async def read(order):
+    return (await norce.get_order(client, order)).id
+
+def child(work):
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException as error:
+        print(f"child: {error!r}", file=sys.stderr)
+    finally:
+        os._exit(code)
+
+def ended(pid):
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+
+FORKED = """
+from norce_order_async.transport import pools
+
+def use_the_parents_loop():
+    for _ in range(3):
+        try:
+            loop.run_until_complete(read("o_2"))
+        except norce.ClientStateError as error:
+            assert "forked" in str(error), error
+        else:
+            raise AssertionError("not refused")
+
+def use_its_own_loop():
+    async def main():
+        await many("o_2")
+        pools._OTHER_LOOPS = 1000.0  # seconds that it would wait for the parent's loop, which does not run here
+        await transport.aclose()
+    own = new_loop()
+    own.run_until_complete(main())
+    own.close()
+
+async def many(order):
+    for _ in range(10):
+        assert set(await asyncio.gather(*(read(order) for _ in range(5)))) == {order}
+
+async def main():
+    pid = child(use_its_own_loop)  # inside of a running loop
+    await many("o_1")
+    ended(pid)
+    await many("o_1")
+
+loop = new_loop()
+loop.run_until_complete(many("o_1"))
+pid = child(use_the_parents_loop)
+loop.run_until_complete(many("o_1"))
+ended(pid)
+loop.run_until_complete(main())
+loop.run_until_complete(client.aclose())
+loop.close()
+"""
+
+SPAWNED = """
+async def many(order):
+    assert set(await asyncio.gather(*(read(order) for _ in range(5)))) == {order}
+
+if os.environ.get("SPAWNED"):
+    loop = new_loop()
+    loop.run_until_complete(many("o_2"))
+else:
+    import subprocess
+    loop = new_loop()
+    loop.run_until_complete(many("o_1"))
+    other = subprocess.Popen([sys.executable, *sys.argv], env=os.environ | {"SPAWNED": "1"}, close_fds=False)
+    loop.run_until_complete(many("o_1"))
+    assert other.wait() == 0
+loop.run_until_complete(client.aclose())
+loop.close()
+"""
+
+SERVER = """
+import asyncio
+from norce_order_async.testing import Sandbox, SandboxServer
+
+async def main():
+    sandbox = Sandbox()
+    sandbox.add_order("o_1")
+    sandbox.add_order("o_2")
+    async with SandboxServer(sandbox) as server:
+        print(server.url, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def url() -> Generator[str]:
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    yield server.stdout.readline().strip()
+    server.kill()
+    server.wait()
+    server.stdout.close()
+
+
+@pytest.mark.parametrize("transport", ["AiohttpTransport", "HttptoolsTransport"])
+@pytest.mark.parametrize(
+    ("program", "loops"),
+    [(FORKED, "asyncio"), (FORKED, "uvloop"), (SPAWNED, "asyncio")],
+    ids=["forked", "forked on uvloop", "spawned"],
+)
+def test_processes_share_no_connection(program: str, transport: str, loops: str, url: str, tmp_path: Path) -> None:
+    """A loop that another process uses as well is refused; with a loop of its own a child has its own connections."""
+    pytest.importorskip(loops)
+    file = tmp_path / "program.py"
+    file.write_text(PRELUDE + program)
+    command = [sys.executable, str(file), transport, loops, url]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+HANGING = """
+import asyncio, sys, time
+import norce_order_async as norce
+from norce_order_async.transport.resolver import Resolver
+
+transport = getattr(norce, sys.argv[1])(resolver=Resolver(lambda host, port: time.sleep(1000)))
+
+async def main():
+    client = norce.OrderClient(
+        base_url="https://norce.invalid", merchant="norce", channel="1", auth="x", transport=transport,
+        timeout=norce.Timeout(connect=0.1), retry=None,
+    )
+    async with client:
+        try:
+            await norce.get_order(client, "o_1")
+        except norce.ConnectTimeout:
+            print("in time")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("transport", ["AiohttpTransport", "HttptoolsTransport"])
+def test_a_look_up_that_hangs_keeps_no_process_alive(transport: str) -> None:
+    command = [sys.executable, "-c", HANGING, transport]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "in time\n", "")

@@ -1,0 +1,112 @@
+"""Errors in other hands: pickled, copied, and rebuilt from their ``args``, as queues of work do."""
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+
+from norce_order_async.core import errors
+from norce_order_async.core.errors import (
+    AuthError,
+    ClientClosedError,
+    ConfigurationError,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    DecodeError,
+    InvalidRequestError,
+    NorceOrderError,
+    NotFoundError,
+    StatusError,
+    TransportError,
+)
+from norce_order_async.core.outcome import Attempt, OutcomeKind
+
+
+def account(error: Any) -> Any:
+    """As a client writes it on an error."""
+    error.operation, error.request_id, error.elapsed = "PatchCheckoutOrderConsent", "r-1", 0.1 + 0.2
+    error.attempts = (
+        Attempt(1, 0.0, 0.5, True, None, "ReadTimeout: slow", delay=0.25),
+        Attempt(2, 1.0, status=503, retry_after=2),
+    )
+    error.outcome, error.retry_after, error.gave_up = OutcomeKind.UNKNOWN, 2.0, "the limit is 2 attempts"
+    return error
+
+
+ALL: list[NorceOrderError] = [
+    ConfigurationError("no token"),
+    InvalidRequestError("body.a: NaN is not a JSON number"),
+    errors.ClientStateError("the client is closed"),
+    ClientClosedError("the client was closed"),
+    AuthError("no"),
+    ConnectTimeout("late", sent=False),
+    account(DeadlineExceeded("out of time")),
+    account(ClientClosedError("the client was closed")),
+    account(DecodeError("the answer names no id", b"\xff{}")),
+    account(ConnectionLost("cut", sent=None, status=200)),
+    NotFoundError(404, code="order-not-found", message="Order with id:o_1 not found."),
+    account(
+        NotFoundError(
+            404, headers={"date": "today"}, body=b'{"a":"\xc3\xa5\xff"}', code="order-not-found", message="å\n"
+        )
+    ),
+    account(StatusError.class_for(302)(302, headers={"location": "/"})),
+]
+
+REBUILD: dict[str, Callable[[NorceOrderError], NorceOrderError]] = {
+    "args": lambda error: type(error)(*error.args),
+    "JSON": lambda error: type(error)(*json.loads(json.dumps(error.args))),
+    "twice": lambda error: type(error)(*json.loads(json.dumps(type(error)(*error.args).args))),
+    "pickle": lambda error: pickle.loads(pickle.dumps(error)),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("way", REBUILD)
+@pytest.mark.parametrize("error", ALL, ids=lambda error: f"{type(error).__name__}-{len(error.args)}")
+def test_a_rebuilt_error_is_what_it_was(error: NorceOrderError, way: str) -> None:
+    rebuilt = REBUILD[way](error)
+    assert type(rebuilt) is type(error)
+    assert str(rebuilt) == str(error)
+    assert rebuilt.__dict__ == error.__dict__
+    assert rebuilt.args == error.args
+
+
+def _fail(index: int) -> None:
+    raise ALL[index]
+
+
+def test_an_error_comes_whole_out_of_another_process() -> None:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        for index, error in enumerate(ALL):
+            with pytest.raises(NorceOrderError) as caught:
+                pool.submit(_fail, index).result()
+            assert type(caught.value) is type(error)
+            assert str(caught.value) == str(error)
+            assert {**caught.value.__dict__, "__notes__": None} == {**error.__dict__, "__notes__": None}
+
+
+def test_the_text_alone_makes_an_error_too() -> None:
+    error = NotFoundError("HTTP 404 order-not-found: no such order")
+    assert (str(error), error.status) == ("HTTP 404 order-not-found: no such order", 404)
+    assert str(NotFoundError("no such order")) == "no such order"
+    # What cannot be written as JSON, Celery replaces by its repr.
+    assert str(ConnectionLost("cut", "{'sent': True}")) == "cut"
+    assert DecodeError("no", "{}").body == ""
+
+
+def test_what_others_put_on_an_error_does_not_break_its_args() -> None:
+    error = TransportError("cut", sent=True)
+    error.__dict__["_of_a_monitor"] = object()
+    error.add_note("in line 3")
+    rebuilt = TransportError(*json.loads(json.dumps(error.args)))
+    assert (str(rebuilt), rebuilt.sent, rebuilt.__notes__) == ("cut", True, ["in line 3"])
+    error.args = ("other",)
+    assert str(error) == "other"
