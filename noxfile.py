@@ -225,6 +225,21 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def contract_clients(session: nox.Session) -> None:
+    """Hold the sandbox against what others make of the contract: a generated client, and schemathesis; takes minutes.
+
+    Each is skipped where it cannot be installed. The session's arguments go to the second: EXAMPLES, and a document.
+    """
+    install(session, ".[all]")
+    for name in ("contract-client", "contract-fuzz"):
+        # Together with the package, so that it gets nothing that the package cannot have.
+        session.install(".[all]", *group(name), success_codes=range(256))
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "contract_clients.generated", env=env)
+    session.run("python", "-m", "contract_clients.fuzz", *session.posargs, env=env)
+
+
+@nox.session
 def soak_batch(session: nox.Session) -> None:
     """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
 

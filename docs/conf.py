@@ -42,8 +42,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
     (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Mark|State|Unread|RetryRules|JsonAs)"),
-    # The halves of Sandbox.handle(), for those who write another door; not exported.
-    (r"py:.*", r"(.*\.)?Arrival"),
+    # The steps of Sandbox.handle(), for those who write another door; not exported.
+    (r"py:.*", r"(.*\.)?(AdapterReply|Arrival|Exchange|OrderService)"),
 ]
 
 _PUBLIC = {name: f"norce_order_async.{name}" for name in norce_order_async.__all__}

@@ -214,12 +214,21 @@ def _sandbox(commands: Any) -> None:
         examples="""\
   norce-order sandbox
   norce-order sandbox --port 0 --fault latency:0.2 --fault status:503:share=5%
+  norce-order sandbox --seed-orders 5000
 """,
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8787, help="the port, 0 for a free one (default: 8787)")
     parser.add_argument(
         "--orders-from", metavar="FILE", help="create the orders and consents that this batch file names"
+    )
+    parser.add_argument(
+        "--seed-orders", type=_count, default=0, metavar="N", help="create N plausible orders, the same each time"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="take exactly what the contract says: no other case in enumerations, no customer without a type",
     )
     _fault(parser, "misbehave")
 
@@ -338,7 +347,7 @@ def _seconds(text: str) -> float:
 
 def _fault_text(text: str) -> str:
     from norce_order_async.core.errors import ConfigurationError
-    from norce_order_async.testing.faults import Fault
+    from norce_order_async.testing import Fault
 
     try:
         Fault.parse(text)

@@ -5,6 +5,7 @@ import asyncio
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 from norce_order_async.batch.changes import DeleteConsent, PatchConsent
@@ -18,8 +19,9 @@ _EXAMPLE_CONSENTS = ("ci_newsletter", "ci_terms")
 async def serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     merchant, channel = "norce", "1"
-    sandbox = Sandbox()
+    sandbox = Sandbox(strict=options.strict)
     sandbox.faults.add(*options.fault)
+    sandbox.seed_orders(options.seed_orders, merchant=merchant, channel=channel)
     sandbox.add_order(_EXAMPLE_ORDER, merchant=merchant, channel=channel, consents=_EXAMPLE_CONSENTS)
     if options.orders_from is not None:
         add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=merchant, channel=channel)
@@ -31,7 +33,7 @@ async def serve(options: argparse.Namespace) -> int:
         print(
             f"""\
 The sandbox serves {server.url} until Ctrl-C.
-Nothing leaves this machine, and its orders are gone when it ends. In another terminal:
+{_reach(server.addresses)}, and its orders are gone when it ends. In another terminal:
 
   export NORCE_BASE_URL={server.url}
   export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={SANDBOX_TOKEN}
@@ -41,6 +43,19 @@ Nothing leaves this machine, and its orders are gone when it ends. In another te
         )
         await stop.wait()
     return 0
+
+
+def _reach(addresses: Iterable[tuple[str, int]]) -> str:
+    """Who can use a sandbox that listens there."""
+    hosts = [ip_address(host.partition("%")[0]) for host, _ in addresses]
+    if all(host.is_loopback for host in hosts):
+        return "Nothing leaves this machine"
+    everywhere = any(host.is_unspecified for host in hosts)
+    where = "every address of this machine" if everywhere else ", ".join(map(str, hosts))
+    return f"""\
+It listens on {where}: whoever can connect to it
+can read and change its orders with the token {SANDBOX_TOKEN}, which is no secret, over plain HTTP.
+Put nothing real in it"""
 
 
 def add_orders_of(sandbox: Sandbox, entries: Iterable[Entry], *, merchant: str, channel: str) -> None:

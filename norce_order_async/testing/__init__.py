@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from norce_order_async.testing.clock import FakeClock
     from norce_order_async.testing.conformance import TlsTransportConformance, TransportConformance
-    from norce_order_async.testing.exchange import Answer, Received
-    from norce_order_async.testing.faults import Fault, FaultKind, Faults, Mishap
     from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
-    from norce_order_async.testing.server import SandboxServer
-    from norce_order_async.testing.transport import SandboxTransport
+    from norce_order_async.testing.sandbox.exchange import Answer, Received
+    from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults, Mishap
+    from norce_order_async.testing.sandbox.server import SandboxServer
+    from norce_order_async.testing.sandbox.transport import SandboxTransport
 
 __all__ = [
     "SANDBOX_TOKEN",
@@ -35,11 +35,11 @@ __all__ = [
 _EXPORTS = {
     "clock": "FakeClock",
     "conformance": "TlsTransportConformance TransportConformance",
-    "exchange": "Answer Received",
-    "faults": "Fault FaultKind Faults Mishap",
+    "sandbox.exchange": "Answer Received",
+    "sandbox.faults": "Fault FaultKind Faults Mishap",
     "sandbox": "SANDBOX_TOKEN Sandbox",
-    "server": "SandboxServer",
-    "transport": "SandboxTransport",
+    "sandbox.server": "SandboxServer",
+    "sandbox.transport": "SandboxTransport",
 }
 _MODULES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for name in names.split()}
 

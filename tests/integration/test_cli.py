@@ -112,6 +112,31 @@ def test_what_goes_wrong_is_told_with_what_to_do(
     assert TOKEN not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("host", "says", "never"),
+    [
+        ("127.0.0.1", ["Nothing leaves this machine"], "whoever"),
+        ("localhost", ["Nothing leaves this machine"], "whoever"),
+        ("0.0.0.0", ["every address of this machine", "whoever", TOKEN, "plain HTTP"], "Nothing leaves"),
+    ],
+)
+def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str) -> None:
+    command = [*CLI, "sandbox", "--port", "0", "--host", host, "--seed-orders", "3", "--strict"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        text = ""
+        while "consent patch" not in text:
+            text += process.stdout.readline()
+        settings = {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
+        result = run("order", "get", "o_123", env=settings | {"NORCE_BASE_URL": text.split()[3]})
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+    assert (result.returncode, result.stderr) == (0, "")
+    for part in says:
+        assert part in text
+    assert never not in text
+
+
 def test_a_port_in_use_is_told(sandbox: dict[str, str]) -> None:
     port = sandbox["NORCE_BASE_URL"].split(":")[2].split("/")[0]
     result = run("sandbox", "--port", port)

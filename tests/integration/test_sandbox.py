@@ -14,6 +14,7 @@ from tenacity import wait_none
 
 from norce_order_async import (
     AiohttpTransport,
+    BadRequestError,
     ClientStateError,
     ConfigurationError,
     ConflictError,
@@ -22,11 +23,13 @@ from norce_order_async import (
     Consent,
     DecodeError,
     Environment,
+    Operation,
     Order,
     OrderClient,
     OutcomeKind,
     RateLimitedError,
     ReadTimeout,
+    Repeat,
     RetryPolicy,
     ServerError,
     Timeout,
@@ -38,6 +41,7 @@ from norce_order_async import (
     get_order,
     patch_attributes,
     patch_consent,
+    receipt,
 )
 from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer, SandboxTransport
 from norce_order_async.testing.conformance.base import make_request
@@ -102,6 +106,30 @@ async def test_the_six_operations(sandbox: Sandbox, door: Door) -> None:
     assert (receipt.status, receipt.outcome) == (200, OutcomeKind.APPLIED)
     assert sandbox.count == 7
     assert sandbox.requests[-1].headers["x-request-id"] == receipt.request_id
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"customer":{"type":"Person"}}', {False: 201, True: 400}),
+        (b'{"customer":{}}', {False: 201, True: 400}),
+        (b'{"cart":{"items":[{"quantity":84019.0}]}}', {False: 201, True: 201}),
+        (b'{"cart":{"items":[{"logistics":{"shippingDate":"tomorrow"}}]}}', {False: 400, True: 400}),
+        (b'{"country":"SE\\n"}', {False: 400, True: 400}),
+        (b'{"consents":null}', {False: 400, True: 400}),
+    ],
+)
+@pytest.mark.parametrize("through", ["transport", "server"])
+async def test_both_doors_check_alike(body: bytes, status: dict[bool, int], strict: bool, through: str) -> None:
+    sandbox = Sandbox(strict=strict)
+    create = Operation("CreateCheckoutOrder", "POST", "/api/v0/checkout/orders", Repeat.IF_UNSENT, receipt)
+    async with SandboxServer(sandbox) as server:
+        settings: dict[str, Any] = {} if through == "transport" else {"base_url": server.url, "transport": None}
+        async with sandbox.client(retry=None, **settings) as client:
+            with suppress(BadRequestError):
+                await client.execute(create, body=body)
+    assert [seen.status for seen in sandbox.requests] == [status[strict]]
 
 
 async def test_what_three_writes_put_into_an_order_can_be_read_back(sandbox: Sandbox, door: Door) -> None:

@@ -16,8 +16,7 @@ from norce_order_async.batch.items import INTERRUPTED
 from norce_order_async.batch.journal import JournalReader
 from norce_order_async.batch.report import Row
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.testing import SANDBOX_TOKEN, Sandbox
-from norce_order_async.testing.exchange import Received
+from norce_order_async.testing import SANDBOX_TOKEN, Received, Sandbox
 from norce_order_async.wire.json import decode_json
 
 CONSENTS = [f"c_{number}" for number in range(4)]

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from structure.imports import Graph, climbing, modules
+from structure.imports import Graph, circles, climbing, modules
 
 import norce_order_async
 
@@ -35,6 +35,10 @@ def imports() -> Graph:
 
 def test_a_floor_imports_only_the_floors_below() -> None:
     assert not climbing(imports(), FLOOR_OF)
+
+
+def test_no_import_closes_a_circle() -> None:
+    assert not circles(imports())
 
 
 def test_every_module_stands_on_a_floor() -> None:

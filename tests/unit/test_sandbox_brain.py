@@ -139,14 +139,20 @@ class TestConsents:
         assert (answer.status, answer.body) == (200, b"")
         assert consents(sandbox)[-1] == {"id": "ci_sms", "text": "SMS?"}
 
-    @pytest.mark.parametrize(("body", "status"), [({"id": "ci_news"}, 409), ({}, 400), ({"id": ""}, 400)])
-    def test_create_refused(self, sandbox: Sandbox, body: object, status: int) -> None:
+    def test_create_refused(self, sandbox: Sandbox) -> None:
         before = consents(sandbox)
-        assert refusal(ask(sandbox, "POST", f"{ORDERS}/o_1/consents", body))[0] == status
+        assert refusal(ask(sandbox, "POST", f"{ORDERS}/o_1/consents", {"id": "ci_news"}))[0] == 409
         assert consents(sandbox) == before
 
+    @pytest.mark.parametrize("body", [{"text": "SMS?"}, {"text": "SMS?", "id": ""}])
+    def test_an_id_is_made_where_there_is_none(self, sandbox: Sandbox, body: object) -> None:
+        assert ask(sandbox, "POST", f"{ORDERS}/o_1/consents", body).status == 200
+        made = consents(sandbox)[-1]
+        assert re.fullmatch("ci_[A-Za-z]{26}", made.pop("id"))
+        assert made == {"text": "SMS?"}
+
     def test_patch_sets_checked_and_nothing_else(self, sandbox: Sandbox) -> None:
-        body = {"id": "ci_terms", "checked": False, "text": "new", "required": False}
+        body = {"id": "other", "checked": False, "text": "new", "required": False}
         answer = ask(sandbox, "PATCH", f"{ORDERS}/o_1/consents/ci_terms", body)
         assert (answer.status, answer.body) == (200, b"")
         assert consents(sandbox)[1] == {"id": "ci_terms", "checked": False, "required": True}
@@ -158,7 +164,6 @@ class TestConsents:
             ("ci_news", {}, 400, "$.checked"),
             ("ci_news", {"checked": None}, 400, "$.checked: None is not of type 'boolean'"),
             ("ci_news", {"checked": "yes"}, 400, "$.checked"),
-            ("ci_news", {"id": "ci_terms", "checked": True}, 400, "$.id"),
             ("ci_news", [], 400, "$: "),
         ],
     )
@@ -273,7 +278,6 @@ class TestChecks:
             ("GET", f"/nowhere?x={ORDERS}/o_1", 404, "unknown-path"),
             ("PUT", f"{ORDERS}/o_1", 405, "method-not-allowed"),
             ("get", f"{ORDERS}/o_1", 405, "method-not-allowed"),
-            ("DELETE", f"{ORDERS}/o_1", 501, "not-in-sandbox"),
         ],
     )
     def test_what_the_sandbox_lacks(self, sandbox: Sandbox, method: str, path: str, status: int, code: str) -> None:
@@ -291,7 +295,7 @@ class TestChecks:
             for method in resource.operations:
                 answer = ask(sandbox, method, path, b"{}")
                 reached.add(answer.operation)
-                assert answer.status in (200, 201, 400, 404, 501)
+                assert answer.status in (200, 201, 400, 404)
         assert reached == contract.names
 
     @pytest.mark.parametrize(
@@ -303,7 +307,7 @@ class TestChecks:
             (b"\xff", "utf-8"),
             (b'{"a":"\\ud800"}', "surrogate"),
             (b"[" * 100_000, "nested"),
-            (b'{"a":' * 63 + b"1" + b"}" * 63, "nested"),
+            (b'{"a":' * 61 + b"1" + b"}" * 61, "nested"),
             (b'{"a":' + b"9" * 5000 + b"}", "digits"),
             (b'"text"', "$: 'text' is not of type 'object'"),
         ],
@@ -315,9 +319,11 @@ class TestChecks:
         assert len(message) < 300
 
     def test_what_is_taken_can_be_read(self, sandbox: Sandbox) -> None:
-        deep = b'{"a":' * 62 + b"1" + b"}" * 62
+        deep = b'{"a":' * 60 + b"1" + b"}" * 60
         assert ask(sandbox, "PATCH", f"{ORDERS}/o_1/attributes", deep).status == 200
-        assert deep in ask(sandbox, "GET", f"{ORDERS}/o_1").body
+        assert ask(sandbox, "POST", f"{ORDERS}/o_1/payments", b'{"attributes":' + deep[5:]).status == 201
+        for path in (f"{ORDERS}/o_1", ORDERS):
+            assert deep in ask(sandbox, "GET", path).body
 
     def test_a_body_of_a_mebibyte_is_taken_one_of_three_is_not(self, sandbox: Sandbox) -> None:
         path = f"{ORDERS}/o_1/attributes"
@@ -329,8 +335,10 @@ class TestChecks:
         [
             ({"currency": "kronor"}, "$.currency"),
             ({"cart": {"items": [{"quantity": 1}, {"quantity": "2"}]}}, "$.cart.items[1].quantity"),
-            ({"customer": {"type": "Person"}}, "$.customer.type"),
-            ({"customer": {}}, "$.customer"),
+            ({"customer": {"type": "robot"}}, "$.customer.type"),
+            ({"cart": {"items": [{"quantity": 1.5}]}}, "$.cart.items[0].quantity"),
+            ({"cart": {"items": [{"quantity": 2**31}]}}, "$.cart.items[0].quantity"),
+            ({"country": "SE\n"}, "$.country"),
             ({"consents": None}, "$.consents"),
         ],
     )

@@ -9,12 +9,15 @@ from typing import Self
 from aiohttp import web
 
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.testing.exchange import Answer
-from norce_order_async.testing.faults import FaultKind
-from norce_order_async.testing.sandbox import MAX_BODY, Sandbox
+from norce_order_async.testing.sandbox import doors
+from norce_order_async.testing.sandbox.checks import MAX_BODY
+from norce_order_async.testing.sandbox.exchange import Answer
+from norce_order_async.testing.sandbox.faults import FaultKind
+from norce_order_async.testing.sandbox.service import OrderService
 
 _JSON = {"content-type": "application/json"}
 """What the head of an answer says whose body a fault cuts, or brings late."""
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _GRACE = 0.1
 _MAX_LINE = 1024 * 1024  # bytes; far above what the sandbox takes, so that it is the sandbox that refuses
 _DRIPS = 10
@@ -39,7 +42,7 @@ class SandboxServer:
         port: The port to listen on; 0 takes a free one.
     """
 
-    def __init__(self, sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, sandbox: OrderService, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._sandbox = sandbox
         self._host = host
         self._port = port
@@ -48,15 +51,25 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """The ``base_url`` for clients.
+        """The ``base_url`` for clients; for clients on this machine if it listens on all addresses.
+
+        Raises:
+            RuntimeError: The server isn't running.
+        """
+        host, port = self.addresses[0]
+        host = _LOOPBACK_OF.get(host, host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/checkout/order"
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The addresses and ports it listens on: one, unless the host is a name of several.
 
         Raises:
             RuntimeError: The server isn't running.
         """
         if self._listener is None:
             raise RuntimeError("the sandbox server is not running")
-        host, port, *_ = self._listener.sockets[0].getsockname()
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/checkout/order"
+        return [listening.getsockname()[:2] for listening in self._listener.sockets]
 
     async def start(self) -> None:
         """Listen.
@@ -101,7 +114,7 @@ class SandboxServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
         body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
-        answer = self._sandbox.finish(arrival, body)
+        answer = await doors.answer(self._sandbox, arrival, body)
         await asyncio.sleep(answer.mishap.latency)
         if answer.mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             if request.transport is not None:

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
 from norce_order_async.core.http import Request, Response
-from norce_order_async.testing.faults import FaultKind
-from norce_order_async.testing.sandbox import Sandbox
+from norce_order_async.testing.sandbox import doors
+from norce_order_async.testing.sandbox.faults import FaultKind
+from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.transport import Transport
 
 _JSON = "application/json"
@@ -30,7 +31,7 @@ class SandboxTransport(Transport):
         ConfigurationError: ``max_body`` is not a whole number above 0.
     """
 
-    def __init__(self, sandbox: Sandbox, *, hosts: Iterable[str] = (), max_body: int = 16 * 1024 * 1024) -> None:
+    def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = (), max_body: int = 16 * 1024 * 1024) -> None:
         self._sandbox = sandbox
         self._max_body = check_count("max_body", max_body)
         self._hosts = _LOOPBACK.union(host.lower() for host in hosts)
@@ -55,7 +56,8 @@ class SandboxTransport(Transport):
             raise ConnectError(f"the sandbox has no host {host!r}", sent=False)
         call.mark_sent()
         target = f"{url.path}?{url.query}" if url.query else url.path
-        answer = self._sandbox.handle(request.method, target, request.headers, request.body or b"")
+        arrival = self._sandbox.begin(request.method, target, request.headers)
+        answer = await doors.answer(self._sandbox, arrival, request.body or b"")
         mishap = answer.mishap
         try:
             async with asyncio.timeout(timeout):

@@ -1,0 +1,53 @@
+"""What carries out each operation; one more is a function and a row."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from norce_order_async.testing.sandbox import consents, orders, payments, registrations, shippings
+from norce_order_async.testing.sandbox.exchange import Ask, Result, Steps
+from norce_order_async.testing.sandbox.store import Store
+
+Handler: TypeAlias = Callable[[Store, Ask], Result | Steps]
+"""Carries out a request, or raises :class:`Refused`.
+
+One that has to wait for adapters is a generator function: it yields their calls, gets the replies, and then refuses or
+commits. Others change the order meanwhile, so it looks at the order again after each wait.
+"""
+
+HANDLERS: Mapping[str, Handler] = {
+    "GetCheckoutOrders": orders.list_orders,
+    "CreateCheckoutOrder": orders.create_order,
+    "GetCheckoutOrder": orders.get_order,
+    "DeleteCheckoutOrder": orders.delete_order,
+    "UpdateCheckoutOrderState": orders.update_state,
+    "UpdateCheckoutOrderCart": orders.update_cart,
+    "UpdateCheckoutOrderCustomerBilling": orders.update_billing,
+    "UpdateCheckoutOrderCustomerShipping": orders.update_shipping_address,
+    "UpdateCheckoutOrderReference": orders.update_reference,
+    "PatchCheckoutOrderAttributes": orders.patch_attributes,
+    "CreateCheckoutOrderConsent": consents.create_consent,
+    "PatchCheckoutOrderConsents": consents.patch_consents,
+    "PatchCheckoutOrderConsent": consents.patch_consent,
+    "RemoveCheckoutOrderConsent": consents.remove_consent,
+    "CreateCheckoutOrderValidation": registrations.create("validations"),
+    "UpdateCheckoutOrderValidation": registrations.update("validations", "validation"),
+    "RemoveCheckoutOrderValidation": registrations.remove("validations", "validation"),
+    "Validate": orders.validate,
+    "CreateCheckoutOrderHook": registrations.create("hooks"),
+    "DeleteCheckoutOrderHook": registrations.remove("hooks", "hook"),
+    "CreateCheckoutOrderNotification": registrations.create("notifications"),
+    "DeleteCheckoutOrderNotification": registrations.remove("notifications", "notification"),
+    "GetOrderPayments": payments.list_payments,
+    "CreateOrderPayment": payments.create_payment,
+    "GetOrderPayment": payments.get_payment,
+    "UpdateOrderPayment": payments.update_payment,
+    "AddPaymentAction": payments.add_actions,
+    "ExecutePaymentAction": payments.execute_action,
+    "GetTransactionsForOrderPayment": payments.list_transactions,
+    "AddTransactionForOrderPayment": payments.add_transaction,
+    "GetOrderShippings": shippings.list_shippings,
+    "CreateOrderShipping": shippings.create_shipping,
+    "GetOrderShipping": shippings.get_shipping,
+    "UpdateOrderShipping": shippings.update_shipping,
+}
+"""The operations by operationId."""

@@ -1,0 +1,111 @@
+"""The sandbox as tests use it: what to put in, what to look at, and a client that talks to it."""
+
+import copy
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from norce_order_async.testing.sandbox.seed import plausible_orders
+from norce_order_async.testing.sandbox.service import OrderService
+from norce_order_async.testing.sandbox.store import WireOrder
+from norce_order_async.wire.json import JSON, decode_json, encode_json
+
+if TYPE_CHECKING:
+    from norce_order_async.client import OrderClient
+
+
+class Sandbox(OrderService):
+    """An order API to try things on: it keeps orders in memory and never touches a network.
+
+    ::
+
+        sandbox = Sandbox()
+        sandbox.add_order("o_123", consents=["ci_newsletter"])
+        sandbox.faults.add(Fault.drop_after(times=1))
+        async with sandbox.client() as client:
+            await patch_consent(client, "o_123", "ci_newsletter", checked=True)
+
+    Its doors are :meth:`client`, :class:`SandboxTransport` and :class:`SandboxServer`; one sandbox may have several,
+    also in several threads.
+
+    Args:
+        tokens: The bearer tokens that it takes.
+        seed: Two sandboxes of the same seed make the same ids and orders and strike the same requests with faults.
+        strict: Take exactly what the contract says. Without it the bodies of Norce's own samples are taken too:
+            enumeration values regardless of case, and a customer without a type.
+        wall: Seconds since 1970-01-01 UTC.
+        remember: How many requests ``requests`` keeps.
+
+    Attributes:
+        faults: What goes wrong, and when.
+        requests: The latest requests, oldest first.
+        count: How many requests there were in all.
+
+    Raises:
+        ConfigurationError: A package of the extra ``sandbox`` is not installed, or a token that cannot be one.
+    """
+
+    def add_order(
+        self,
+        order_id: str,
+        *,
+        merchant: str = "norce",
+        channel: str = "1",
+        consents: Iterable[str | Mapping[str, JSON]] = (),
+        attributes: Mapping[str, JSON] | None = None,
+        **members: JSON,
+    ) -> None:
+        """Put an order in, in place of one that has this id already.
+
+        Args:
+            order_id: Its id.
+            merchant: Whose it is.
+            channel: Of which channel.
+            consents: As on the wire, or just ids for consents that are not checked.
+            attributes: Its attributes.
+            **members: Other members, as on the wire (``lastModified=...``); they are not checked.
+        """
+        listed: list[JSON] = [{"id": one, "checked": False} if isinstance(one, str) else one for one in consents]
+        own: Any = _as_read({"consents": listed, "attributes": attributes or {}, **members})
+        with self._lock:
+            self._store.put(merchant, channel, order_id, own)
+
+    def seed_orders(self, count: int, *, merchant: str = "norce", channel: str = "1") -> list[str]:
+        """Put many plausible orders in, with carts, customers, consents, payments and shippings.
+
+        They are the same in every sandbox of the same ``seed``.
+
+        Args:
+            count: How many.
+            merchant: Whose they are.
+            channel: Of which channel.
+
+        Returns:
+            Their ids, oldest order first.
+        """
+        with self._lock:
+            return [
+                self._store.put(merchant, channel, order_id, members)["id"]
+                for order_id, members in plausible_orders(self._seeds, count, merchant=merchant, channel=channel)
+            ]
+
+    def order(self, order_id: str, *, merchant: str = "norce", channel: str = "1") -> WireOrder | None:
+        """A copy of an order as it is on the wire, numbers as int and Decimal; None if there is none."""
+        with self._lock:
+            return copy.deepcopy(self._store.get(merchant, channel, order_id))
+
+    def client(self, *, merchant: str = "norce", channel: str = "1", **overrides: Any) -> "OrderClient":
+        """A client that talks to this sandbox in process; ``overrides`` are arguments of :class:`OrderClient`."""
+        # Here, because a sandbox without a client needs no event loop.
+        from norce_order_async.client import OrderClient
+        from norce_order_async.testing.sandbox.transport import SandboxTransport
+
+        settings: dict[str, Any] = {"auth": self._tokens[0], "transport": SandboxTransport(self)}
+        if "environment" not in overrides:
+            settings["base_url"] = "http://localhost/checkout/order"
+        return OrderClient(merchant=merchant, channel=channel, **settings | overrides)
+
+
+def _as_read(members: JSON) -> JSON:
+    """A copy of JSON as it would be after it was sent."""
+    return decode_json(encode_json(members, limit=sys.maxsize))

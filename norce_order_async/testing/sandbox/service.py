@@ -1,0 +1,172 @@
+"""The emulated service: it takes requests and gives answers as plain values, without network or event loop.
+
+It keeps to the published contract. Where that is silent it had to choose; docs/sandbox.md has a table of what it chose.
+"""
+
+import random
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from email.utils import formatdate
+from typing import Final
+from urllib.parse import quote
+
+from norce_order_async.core.checks import check_token
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.testing.contract import load_contract
+from norce_order_async.testing.sandbox.checks import check_request
+from norce_order_async.testing.sandbox.exchange import (
+    AdapterReply,
+    Answer,
+    Arrival,
+    Created,
+    Exchange,
+    Received,
+    Refused,
+    Result,
+    Steps,
+)
+from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults
+from norce_order_async.testing.sandbox.handlers import HANDLERS
+from norce_order_async.testing.sandbox.store import Store
+from norce_order_async.wire.json import JSON, encode_json
+
+SANDBOX_TOKEN: Final = "sandbox-token"
+"""The bearer token that a sandbox takes unless it is given others."""
+
+
+class OrderService:
+    """What :class:`Sandbox` is to a door: requests in, answers out.
+
+    A door calls :meth:`begin`, reads the body, calls :meth:`start`, and, while there is no answer, makes the calls of
+    the exchange and hands their replies to :meth:`resume`. Nothing is locked while a door makes calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokens: Iterable[str] = (SANDBOX_TOKEN,),
+        seed: int = 0,
+        strict: bool = False,
+        wall: Callable[[], float] = time.time,
+        remember: int = 1000,
+    ) -> None:
+        self._contract = load_contract()
+        self._tokens = tuple(check_token(token) for token in ((tokens,) if isinstance(tokens, str) else tokens))
+        if not self._tokens:
+            raise ConfigurationError("a sandbox without tokens takes no requests")
+        self._strict = strict
+        self._wall = wall
+        self._store = Store(random.Random(seed), wall)
+        self._lock = threading.Lock()
+        self._seeds = random.Random(seed)
+        self.faults = Faults(self._contract.names, random.Random(seed))
+        self.requests: deque[Received] = deque(maxlen=remember)
+        self.count = 0
+
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """Take one request and make its answer, as if every adapter agreed.
+
+        Args:
+            method: The HTTP method, in capitals.
+            target: Path and query, percent-encoded; what is in front of ``/api/`` is cut off.
+            headers: The headers, in any case.
+            body: The body's bytes.
+        """
+        return self.finish(self.begin(method, target, headers), body)
+
+    def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arrival:
+        """Take a request without its body, for a door that reads the body only if the faults let it."""
+        path, mark, query = target.partition("?")
+        path = path[max(path.find("/api/"), 0) :]
+        resource, ids = self._contract.find(path)
+        operation = resource.operations.get(method) if resource else None
+        with self._lock:
+            mishap = self.faults.draw(operation.name if operation else None)
+        lowered = {name.lower(): value for name, value in headers.items()}
+        return Arrival(method, path + mark + query, lowered, resource, operation, ids, mishap)
+
+    def finish(self, arrival: Arrival, body: bytes) -> Answer:
+        """Do the rest of :meth:`handle`, for a door that makes no calls."""
+        exchange = self.start(arrival, body)
+        while exchange.answer is None:
+            self.resume(exchange, [AdapterReply(200)] * len(exchange.calls))
+        return exchange.answer
+
+    def start(self, arrival: Arrival, body: bytes) -> Exchange:
+        """Carry a request out as far as it goes without calls to adapters."""
+        headers = {"date": formatdate(self._wall(), usegmt=True)}
+        if "x-request-id" in arrival.headers:
+            headers["x-request-id"] = arrival.headers["x-request-id"]
+        exchange = Exchange(arrival, body, headers, self._steps(arrival, body))
+        fault = arrival.mishap.fault
+        with self._lock:
+            if fault is not None and not fault.carries_out:
+                self._conclude(exchange, *_instead(fault), applied=False)
+            else:
+                self._advance(exchange, None)
+        return exchange
+
+    def resume(self, exchange: Exchange, replies: Sequence[AdapterReply]) -> None:
+        """Go on with a request, with the replies to its calls."""
+        with self._lock:
+            self._advance(exchange, replies)
+
+    def _steps(self, arrival: Arrival, body: bytes) -> Steps:
+        name, ask = check_request(arrival, body, tokens=self._tokens, strict=self._strict)
+        result = HANDLERS[name](self._store, ask)
+        if isinstance(result, Generator):
+            return (yield from result)
+        return result
+
+    def _advance(self, exchange: Exchange, replies: Sequence[AdapterReply] | None) -> None:
+        try:
+            exchange.calls = exchange.steps.send(replies)  # type: ignore[arg-type]  # the first one is None
+        except StopIteration as end:
+            operation = exchange.arrival.operation
+            assert operation is not None
+            headers, content = _rendered(exchange.arrival, end.value)
+            self._conclude(exchange, operation.success, headers, content, applied=True)
+        except Refused as refused:
+            self._conclude(exchange, refused.status, refused.headers, _write(refused.body), applied=False)
+
+    def _conclude(
+        self, exchange: Exchange, status: int, headers: Mapping[str, str], content: bytes, *, applied: bool
+    ) -> None:
+        """Make the answer, and note the request."""
+        arrival = exchange.arrival
+        name = arrival.operation.name if arrival.operation else None
+        all_headers = {**exchange.headers, **headers}
+        if content:
+            all_headers.setdefault("content-type", "application/json")
+        self.count += 1
+        self.requests.append(
+            Received(arrival.method, arrival.target, arrival.headers, exchange.body, name, status, applied)
+        )
+        exchange.answer = Answer(status, all_headers, content, name, arrival.mishap)
+
+
+def _rendered(arrival: Arrival, result: Result) -> tuple[dict[str, str], bytes]:
+    """The headers and the body of a success."""
+    if isinstance(result, Created):
+        path = arrival.target.partition("?")[0]
+        return {"location": f"{path}/{quote(result.id, safe='')}"}, _write({"id": result.id})
+    return {}, b"" if result is None else _write(result)
+
+
+def _instead(fault: Fault) -> tuple[int, dict[str, str], bytes]:
+    """The status, headers and body that a fault puts in place of the service's own."""
+    if fault.kind is FaultKind.DROP_BEFORE:
+        return 0, {}, b""
+    headers = {} if fault.retry_after is None else {"retry-after": fault.retry_after}
+    if fault.body is not None:
+        return fault.code, {**headers, "content-type": "text/plain"}, fault.body
+    if fault.code < 400:
+        return fault.code, headers, b""
+    return fault.code, headers, _write({"code": "sandbox-fault", "message": "A fault that was switched on."})
+
+
+def _write(content: JSON) -> bytes:
+    return encode_json(content, limit=sys.maxsize)

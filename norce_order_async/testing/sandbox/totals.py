@@ -1,0 +1,58 @@
+"""What the service computes of a cart and an order: row ids and totals."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Context, Decimal
+from typing import Any
+
+from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
+
+Price = Mapping[str, Any]
+
+_MEMBERS = ("includingVat", "excludingVat")
+_EXACT = Context(prec=60)
+_WITHOUT_COST = frozenset({"removed", "failed"})
+
+
+def complete_cart(store: Store, cart: Part, before: Part | None = None) -> Part:
+    """Give the rows of a cart their ids and totals, and the cart its total; what it has already stays.
+
+    A row without an id keeps that of the row with the same reference in the cart ``before``.
+    """
+    rows = (before or {}).get("items", ())
+    known = {row["reference"]: row["id"] for row in rows if "reference" in row and "id" in row}
+    for row in cart.get("items", ()):
+        _complete_row(store, row, known)
+    if "total" not in cart:
+        of_rows = [row["total"] for row in cart.get("items", ()) if "total" in row]
+        cart["total"] = total_of(of_rows, _values(cart))
+    return cart
+
+
+def update_total(order: WireOrder) -> None:
+    """Compute an order's total of its cart and its shippings; an order with neither has none."""
+    prices = [cart["total"]] if "total" in (cart := order.get("cart", {})) else []
+    prices += [shipping["total"] for shipping in order["shippings"] if shipping.get("state") not in _WITHOUT_COST]
+    if prices or "total" in order:
+        order["total"] = total_of(prices)
+
+
+def total_of(prices: Iterable[Price], discounts: Iterable[Price] = (), *, times: int = 1) -> dict[str, Decimal]:
+    """The sum of prices, so many times, without the discounts."""
+    total: dict[str, Decimal] = dict.fromkeys(_MEMBERS, Decimal(0))
+    for factor, summands in ((times, prices), (-1, discounts)):
+        for price in summands:
+            for member in _MEMBERS:
+                total[member] = _EXACT.fma(Decimal(price.get(member, 0)), factor, total[member])
+    return total
+
+
+def _complete_row(store: Store, row: Part, known: dict[str, str]) -> None:
+    row["id"] = row.get("id") or known.pop(row.get("reference", ""), None) or store.new_id("ci")
+    for inner in row.get("items", ()):
+        _complete_row(store, inner, known)
+    if "total" not in row and "price" in row:
+        row["total"] = total_of([row["price"]], _values(row), times=row.get("quantity", 1))
+
+
+def _values(discounted: Part) -> list[Price]:
+    return [discount["value"] for discount in discounted.get("discounts", ()) if "value" in discount]
