@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from norce_order_async.answers import Receipt, json_as, receipt
     from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
-    from norce_order_async.batch.engine import Progress
+    from norce_order_async.batch.engine.accounting import Progress
     from norce_order_async.batch.files import Entry, read_changes
     from norce_order_async.batch.html import write_html
     from norce_order_async.batch.inputs import Input, InputFile
@@ -260,7 +260,7 @@ __all__ = [
 _EXPORTS = {
     "answers": "Receipt json_as receipt",
     "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
-    "batch.engine": "Progress",
+    "batch.engine.accounting": "Progress",
     "batch.files": "Entry read_changes",
     "batch.html": "write_html",
     "batch.inputs": "Input InputFile",

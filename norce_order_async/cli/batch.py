@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from norce_order_async.batch.engine import Engine
+from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, JournalReader, discard
 from norce_order_async.batch.report import check_report_name, save_report

@@ -8,8 +8,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.items import INTERRUPTED
-from norce_order_async.batch.journal import Sample
+from norce_order_async.batch.journal import INTERRUPTED, Sample
 from norce_order_async.batch.report import Summary
 from norce_order_async.codec import encode, encode_shown
 from norce_order_async.errors import InvalidRequestError, printable
