@@ -47,6 +47,8 @@ _SCHEMA = (
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {_VERSION}",
 )
+# Beside the others, as a journal of an earlier version has none.
+_WAITS = "CREATE TABLE IF NOT EXISTS waits (number INTEGER PRIMARY KEY, seconds REAL NOT NULL)"
 _MARK_NEW = """
     INSERT INTO changes (number, open, line, file, digest, op, request_id, started, record)
     VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)
@@ -86,9 +88,10 @@ _RESOURCE = """json_array(
 _ERROR = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE error END"
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
-        attributes
+        attributes, {waited}
     FROM changes
 """
+_WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
 
 
 @attrs.frozen
@@ -261,7 +264,9 @@ class _Account:
             if OutcomeKind.UNKNOWN in only and not is_running:
                 wanted += " OR open"
         with _reading(self.path):
-            for row in self._db.execute(f"{_ROWS} {wanted} ORDER BY number", kinds):
+            has_waits = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'waits'").fetchone()[0]
+            query = _ROWS.format(waited=_WAITED if has_waits else "NULL")
+            for row in self._db.execute(f"{query} {wanted} ORDER BY number", kinds):
                 yield _row(row, is_running)
 
     def samples(self) -> Iterator[Sample]:
@@ -363,6 +368,7 @@ class Journal(_Account):
                 db.execute("BEGIN IMMEDIATE")
                 if is_new:
                     _begin_batch(db, inputs, target)
+                db.execute(_WAITS)
                 run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
             stack.pop_all()
         return cls(path, db, lock, cast(int, run))
@@ -392,6 +398,8 @@ class Journal(_Account):
             self._db.executemany(_CLOSE, others)
             if self._db.executemany(_CLOSE_DONE, done).rowcount < len(done):
                 raise ValueError("a change is done that was never marked")
+            if waits := [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]:
+                self._db.executemany("INSERT OR REPLACE INTO waits VALUES (?, ?)", waits)
         self._last = max((self._last, *(mark.number for mark in marks), *(outcome.number for outcome in outcomes)))
 
     def release(self, numbers: Sequence[int]) -> None:
@@ -766,7 +774,7 @@ def _row(values: tuple[Any, ...], is_running: bool) -> Row:
         number=number,
         line=int(line),
         file=_text(file),
-        record=_record(*values[12:]),
+        record=_record(*values[12:14]),
         outcome=None if outcome is None else OutcomeKind(outcome),
         attempts=int(attempts),
         started=None if started is None else _time(started),
@@ -775,6 +783,7 @@ def _row(values: tuple[Any, ...], is_running: bool) -> Row:
         request_id=_text(request_id),
         error=_text(error),
         message=_text(message),
+        waited=_seconds(values[14]) or 0.0,
     )
 
 

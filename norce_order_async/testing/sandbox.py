@@ -151,7 +151,7 @@ class Sandbox:
         return OrderClient(merchant=merchant, channel=channel, **settings | overrides)
 
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        """Take one request and make its answer.
+        """Take one request and make its answer; one that a fault carries out late is carried out at once.
 
         Args:
             method: The HTTP method, in capitals.

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from norce_order_async.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
 from norce_order_async.http import Request, Response
+from norce_order_async.testing.exchange import Arrival
 from norce_order_async.testing.faults import FaultKind
 from norce_order_async.testing.sandbox import Sandbox
 from norce_order_async.transport import Transport
@@ -48,7 +50,10 @@ class SandboxTransport(Transport):
             raise ConnectError(f"the sandbox has no host {host!r}", sent=False)
         call.mark_sent()
         target = f"{url.path}?{url.query}" if url.query else url.path
-        answer = self._sandbox.handle(request.method, target, request.headers, request.body or b"")
+        arrival = self._sandbox.begin(request.method, target, request.headers)
+        if arrival.mishap.of(FaultKind.APPLY_LATE):
+            await self._apply_late(arrival, request.body or b"", timeout)
+        answer = self._sandbox.finish(arrival, request.body or b"")
         mishap = answer.mishap
         try:
             async with asyncio.timeout(timeout):
@@ -62,6 +67,16 @@ class SandboxTransport(Transport):
         if mishap.of(FaultKind.TRUNCATE):
             raise ConnectionLost("the body was cut by a fault", sent=True, status=answer.status, content_type=_JSON)
         return Response(request=request, status=answer.status, headers=answer.headers, body=answer.body)
+
+    async def _apply_late(self, arrival: Arrival, body: bytes, timeout: float | None) -> NoReturn:
+        """Carry a request out later, whoever waits for its answer, and answer nothing."""
+        asyncio.get_running_loop().call_later(arrival.mishap.late, self._sandbox.finish, arrival, body)
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.get_running_loop().create_future()
+        except TimeoutError:
+            pass
+        raise ReadTimeout("no answer in time", sent=True)
 
     async def aclose(self) -> None:
         """Take no more requests; closing twice is fine."""

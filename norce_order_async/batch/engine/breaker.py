@@ -68,7 +68,7 @@ class CircuitBreaker:
         self._unreached: set[Order] = set()
         self._row = self._refused = 0
         self._failing_since: float | None = None
-        self._delay = FIRST_PROBE
+        self._probes = 0
         self._not_before = 0.0
 
     def succeeded(self) -> None:
@@ -81,7 +81,7 @@ class CircuitBreaker:
         self._unreached.clear()
         self._row = self._refused = 0
         self._failing_since = None
-        self._delay = FIRST_PROBE
+        self._probes = 0
         self._not_before = 0.0
 
     def rest(self) -> None:
@@ -106,7 +106,8 @@ class CircuitBreaker:
             self._refused += 1
         elif not is_throttled(error) and not item.failing:
             self._unreached.add(item.order)
-            self.is_open = self.is_open or len(self._unreached) >= IN_A_ROW
+            if not self.is_open and len(self._unreached) >= IN_A_ROW:
+                self.is_open, self._failing_since = True, now
         if error.retry_after is not None:
             self._not_before = max(self._not_before, now + error.retry_after)
         return others_succeed or not self.is_open
@@ -126,19 +127,22 @@ class CircuitBreaker:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
         return None
 
-    def next_probe(self, last: int | None = None) -> float:
-        """Seconds to wait before the next probe: each time twice as long, up to 30 s, within the patience.
+    def next_probe(self, last: int | None = None) -> tuple[float, bool]:
+        """The seconds to wait before the next probe, and whether it is a new change rather than one that failed.
+
+        They are twice as many each time, up to 30, within the patience; new ones and others are probed in turn.
 
         Args:
-            last: How many new changes are left, if no more will come.
+            last: How many new changes are left, if no more will come: few of them are all probed, within the patience.
         """
         now = self._clock.monotonic()
         patience_left = self.patience - (now - (self._failing_since or now))
-        delay = min(self._delay, patience_left)
+        delay = min(LAST_PROBE, FIRST_PROBE * 2 ** min(self._probes, 10), patience_left)
+        new = self._probes % 2 == 0
         if last is not None and 0 < last <= FEW:
-            delay = min(delay, max(FIRST_PROBE, patience_left / (2 * last)))
-        self._delay = min(LAST_PROBE, 2 * self._delay)
-        return max(delay, self._not_before - now, 0.0)
+            delay, new = min(delay, max(FIRST_PROBE, patience_left / 2 / last)), True
+        self._probes += 1
+        return max(delay, self._not_before - now, 0.0), new
 
 
 def _never_reached(error: CallError) -> bool:

@@ -59,18 +59,20 @@ class Schedule:
         else:
             self.ready.append(item)
 
-    def take(self, *, anywhere: bool = False) -> WorkItem:
-        """Take the next change to send: new ones and those to be sent again in turn.
-
-        Args:
-            anywhere: Take one from anywhere among the new ones: its neighbours may share what it fails of.
-        """
+    def take(self) -> WorkItem:
+        """Take the next change to send: new ones and those to be sent again in turn."""
         turn = self._requeued_next
         self._requeued_next = not turn
-        if self.requeued and (turn or not self.ready):
+        return self.requeued.popleft() if self.requeued and (turn or not self.ready) else self.ready.popleft()
+
+    def take_probe(self, *, new: bool) -> WorkItem:
+        """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
+
+        A new one may come from anywhere: the neighbours of those that fail may fail of the same.
+        """
+        if self.requeued and not (new and self.ready):
             return self.requeued.popleft()
-        if anywhere:
-            self.ready.rotate(-random.randrange(len(self.ready)))
+        self.ready.rotate(-random.randrange(len(self.ready)))
         return self.ready.popleft()
 
     def requeue(self, item: WorkItem) -> None:

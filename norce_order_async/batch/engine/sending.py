@@ -78,15 +78,16 @@ class Dispatcher:
                 state.stop(hopeless)
             elif self._may_probe():
                 self._accountant.sample()
-                await self._until_probe()
+                new = await self._until_probe()
                 if self._may_probe():
-                    self._open_lane(probe=True)
+                    self._probe = self._schedule.take_probe(new=new)
+                    self._open_lane(self._probe)
             elif self._may_send(self._pace.limit):
                 if (delay := self._until_place()) > 0:
                     await self._pause(delay, state.stopping)
                 self._place = None
                 if self._may_send(self._pace.limit):
-                    self._open_lane()
+                    self._open_lane(self._schedule.take())
             elif self._timers and state.stopped is None:
                 await self._pause(self._timers[0][0] - self._clock.monotonic(), state.wake)
             else:
@@ -129,14 +130,16 @@ class Dispatcher:
             self._breaker.is_open and self._probe is None and self._schedule.has_ready and self._state.stopped is None
         )
 
-    async def _until_probe(self) -> None:
-        """Wait until the next probe is due, or the server has answered something that was under way."""
+    async def _until_probe(self) -> bool:
+        """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
         self._make_room()
         last = len(self._schedule.ready) if self._state.input_ended else None
-        due = self._clock.monotonic() + self._breaker.next_probe(last)
+        delay, new = self._breaker.next_probe(last)
+        due = self._clock.monotonic() + delay
         while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
             self._state.wake.clear()
             await self._pause(left, self._state.wake)
+        return new
 
     def _until_place(self) -> float:
         """Seconds until the place in the pace's schedule that is reserved; one is reserved if there is none."""
@@ -167,23 +170,20 @@ class Dispatcher:
 
     # In a lane
 
-    def _open_lane(self, *, probe: bool = False) -> None:
-        item = self._schedule.take(anywhere=probe)
-        if probe:
-            self._probe = item
+    def _open_lane(self, item: WorkItem) -> None:
         self._begin(item)
-        lane = asyncio.create_task(self._lane(item, probe))
+        lane = asyncio.create_task(self._lane(item))
         self.lanes[lane] = item
         lane.add_done_callback(self._lane_ended)
         self._make_room()
 
-    async def _lane(self, item: WorkItem, probe: bool) -> None:
+    async def _lane(self, item: WorkItem) -> None:
         """Make one change after another, as long as the next one may be sent at once."""
         lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
         assert lane is not None
         while True:
             try:
-                outcome = await send(item, probe=probe)
+                outcome = await send(item, probe=item is self._probe)
             except GivenBack:
                 self._pace.end()
                 self._left.append((item, item.last or item.left(NOT_TRIED, "not tried")))
@@ -195,7 +195,7 @@ class Dispatcher:
             if self._until_place() > 0:
                 break  # the dispatcher waits for it
             self._place = None
-            item, probe = self._schedule.take(), False
+            item = self._schedule.take()
             self._begin(item)
             lanes[lane] = item
             if self._schedule.has_ready and len(lanes) < self._pace.limit:
