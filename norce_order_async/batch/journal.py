@@ -1,6 +1,7 @@
 """The journal of a batch: what was begun and what became of it, so that a run that was killed can be continued."""
 
 import sqlite3
+import sys
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -11,6 +12,7 @@ from typing import Any, Self, cast
 
 import attrs
 
+from norce_order_async import fastjson
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.inputs import InputFile
@@ -394,9 +396,11 @@ class Journal(_Account):
                 others.append(_in_full(outcome))
         are_new = min((mark.number for mark in marks), default=0) > self._last
         with self._writing():
-            self._db.executemany(_MARK_NEW if are_new else _MARK, marked)
-            self._db.executemany(_CLOSE, others)
-            if self._db.executemany(_CLOSE_DONE, done).rowcount < len(done):
+            if marked:
+                self._db.executemany(_MARK_NEW if are_new else _MARK, marked)
+            if others:
+                self._db.executemany(_CLOSE, others)
+            if done and self._db.executemany(_CLOSE_DONE, done).rowcount < len(done):
                 raise ValueError("a change is done that was never marked")
             if waits := [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]:
                 self._db.executemany("INSERT OR REPLACE INTO waits VALUES (?, ?)", waits)
@@ -701,9 +705,14 @@ def _marked(mark: Mark | WorkItem) -> tuple[object, ...]:
     if change is not None:
         op, members = change.op, change.record()
         members.pop("attributes", None)
-        record = encode_record(members)
+        record = _text_of(members)
     file = None if mark.file is None else _plain(mark.file)
     return mark.number, mark.line, file, mark.digest, op, mark.request_id, mark.started, record
+
+
+def _text_of(members: dict[str, JSON]) -> str:
+    body = fastjson.write(members, sys.maxsize)
+    return encode_record(members) if body is None else body.decode()
 
 
 def _done(outcome: Outcome) -> tuple[object, ...]:
