@@ -8,7 +8,8 @@ from norce_order_async.batch.changes import (
     Change as Change, DeleteConsent as DeleteConsent, PatchAttributes as PatchAttributes,
     PatchConsent as PatchConsent,
 )
-from norce_order_async.batch.engine import Progress as Progress
+from norce_order_async.batch.engine.accounting import Progress as Progress
+from norce_order_async.batch.engine.settings import BatchArguments as BatchArguments, BatchSettings as BatchSettings
 from norce_order_async.batch.files import Entry as Entry, read_changes as read_changes
 from norce_order_async.batch.inputs import Input as Input, InputFile as InputFile
 from norce_order_async.batch.journal import (

@@ -1,30 +1,31 @@
 """Running a batch on the workers of a Dask cluster: other processes, on this machine or on others."""
 
 import asyncio
-import logging
 import os
-import signal
-import sys
 import uuid
-from collections.abc import AsyncGenerator, Collection, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from multiprocessing import resource_tracker
-from typing import Any, Literal
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Unpack
 
 import attrs
 
-from norce_order_async.batch.blocks import Changes
-from norce_order_async.batch.engine import Engine, Made
+from norce_order_async.batch.dask import SLOTS, connect
+from norce_order_async.batch.engine.blocks import Changes
+from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
+from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, WorkItem
 from norce_order_async.batch.files import Entry
-from norce_order_async.batch.items import NOT_TRIED, Item
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
-from norce_order_async.batch.worker import Chunk, Ending, Host, Reply, Waiting, make_chunk, stop_host
+from norce_order_async.batch.run import settle_of
+from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.settings import Timeout, as_timeout
 
 try:
     import distributed
@@ -32,21 +33,215 @@ try:
 except ImportError:
     raise ConfigurationError('a cluster needs Dask: pip install "norce-order-async[dask]"') from None
 
-SLOTS = 8
-"""So many chunks are under way on a worker at most; one for each of its threads, which do nothing else."""
 CHUNK_SIZE = 1024 * 1024
 """Bytes of input in one chunk, unless a single change is longer."""
 
-_CONNECT = 10.0
 _LOOK = 1.0
 _LINGER = 0.005
 _FAREWELL = 15.0
 _LOST = "WorkerLost"
-_Parcel = list[tuple[Item, Waiting]]
+_Pending = list[tuple[WorkItem, Waiting]]
 
 
 def _text(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+class ClusterSender:
+    """Makes changes on the workers of a cluster, many in one chunk.
+
+    Args:
+        plugin: What each worker gets.
+        pace: Told how many changes may be under way, as workers come and go.
+        chunk: How many changes go to a worker at once, at most.
+        rate: How many requests a second at most, from all workers together.
+
+    Attributes:
+        name: The name of the batch on the cluster.
+        workers: How many workers there are.
+    """
+
+    def __init__(self, plugin: BatchPlugin, pace: Pace, *, chunk: int, rate: float | None) -> None:
+        self.name = f"norce-order-{uuid.uuid4().hex}"
+        self.workers = 0
+        self._plugin = plugin
+        self._pace = pace
+        self._chunk = chunk
+        self._rate = rate
+        self._engine: Engine
+        self._client: Any = None
+        self._chunks = 0
+        self._pending: _Pending = []
+        self._pending_size = 0
+        self._due: asyncio.TimerHandle | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+        """Make a change; see :class:`Sender`."""
+        reply: Waiting = asyncio.get_running_loop().create_future()
+        self._add(item, reply)
+        ending = await reply
+        if ending is None:
+            item.last = item.left(NOT_TRIED, "not tried")
+            raise GivenBack
+        outcome = attrs.evolve(
+            ending.outcome, number=item.number, line=item.line, file=item.file, change=item.change, waited=item.waited
+        )
+        if ending.lost is not None:
+            item.lost_at = SystemClock().monotonic() - ending.lost
+        if not ending.final:
+            item.maybe_applied = outcome.outcome is OutcomeKind.UNKNOWN
+            item.last = outcome
+            raise GivenBack
+        return outcome
+
+    @asynccontextmanager
+    async def connected(
+        self, cluster: str | int | distributed.Client | Cluster, engine: Engine
+    ) -> AsyncGenerator[None]:
+        """Join the cluster for the time of a batch.
+
+        Raises:
+            ConfigurationError: The cluster cannot be used.
+        """
+        self._engine = engine
+        async with AsyncExitStack() as stack:
+            try:
+                self._client = await stack.enter_async_context(connect(cluster))
+                await self._client.register_plugin(self._plugin, name=self.name)
+            except Exception as error:
+                raise ConfigurationError(f"the cluster cannot be used: {_text(error)}") from error
+            stack.push_async_callback(self._leave_cluster)
+            watching = asyncio.create_task(self._watch())
+            try:
+                yield
+            finally:
+                watching.cancel()
+                for task in self._sending:
+                    task.cancel()
+                await asyncio.wait([watching, *self._sending])
+
+    async def _leave_cluster(self) -> None:
+        """Close the workers' batches; those that do not answer are left to themselves."""
+        with suppress(Exception):
+            async with asyncio.timeout(_FAREWELL):
+                await self._client.unregister_worker_plugin(self.name)
+
+    async def _watch(self) -> None:
+        """Follow the workers as they come and go, and let them know when the batch is stopped."""
+        engine, state, clock = self._engine, self._engine.state, SystemClock()
+        alone_since = clock.monotonic()
+        try:
+            while True:
+                threads = await self._client.nthreads()
+                self.workers = len(threads)
+                now = clock.monotonic()
+                if threads:
+                    alone_since = now
+                    self._pace.limit = self._chunk * sum(min(SLOTS, count) + 1 for count in threads.values())
+                    state.wake.set()
+                    state.room.set()
+                elif state.stopped is not None or now - alone_since >= engine.breaker.patience:
+                    engine.abort(f"no worker for {now - alone_since:.0f} s")
+                if state.stopped is None:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_LOOK):
+                            await state.stopping.wait()
+                else:
+                    await self._client.run(stop_worker, self.name, state.stopped, on_error="ignore")
+                    await clock.sleep(_LOOK)
+        except Exception as error:
+            engine.abort(f"the cluster is out of reach: {_text(error)}")
+
+    def _add(self, item: WorkItem, reply: Waiting) -> None:
+        """Put a change into the next chunk, which leaves when it is full or has waited a moment for more."""
+        self._pending.append((item, reply))
+        self._pending_size += item.size
+        if len(self._pending) >= self._chunk or self._pending_size >= CHUNK_SIZE:
+            self._flush()
+        elif self._due is None:
+            self._due = asyncio.get_running_loop().call_later(_LINGER, self._flush)
+
+    def _flush(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        pending = [(item, reply) for item, reply in self._pending if not reply.done()]
+        self._pending, self._pending_size = [], 0
+        if pending:
+            sending = asyncio.create_task(self._send_chunk(pending))
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
+
+    async def _send_chunk(self, pending: _Pending) -> None:
+        self._chunks += 1
+        chunk = Chunk(
+            batch=self.name,
+            name=f"{self.name}-{self._chunks}",
+            entries=[_entry(item) for item, _ in pending],
+            rate=None if self._rate is None else self._rate / max(1, self.workers),
+        )
+        before = [item.maybe_applied for item, _ in pending]
+        for item, _ in pending:
+            item.maybe_applied = True  # until its outcome says otherwise
+        try:
+            answer = await self._answer(chunk)
+        except distributed.KilledWorker:
+            for item, reply in pending:
+                _resolve(reply, Ending(_lost(item), final=True, lost=0.0))
+        except distributed.CancelledError:
+            self._engine.abort("the cluster has dropped the batch, or is gone")
+        except Exception as error:
+            self._engine.state.fail(ConfigurationError(f"the cluster cannot make these changes: {_text(error)}"))
+            for _, reply in pending:
+                reply.cancel()
+        else:
+            self._merge_reply(answer)
+            for (item, reply), ending, perhaps in zip(pending, answer.endings, before, strict=True):
+                if ending is None:
+                    item.maybe_applied = perhaps or answer.redelivered
+                elif answer.redelivered:  # nobody knows when the worker that is lost gave it up
+                    ending = attrs.evolve(ending, lost=0.0)
+                _resolve(reply, ending)
+
+    async def _answer(self, chunk: Chunk) -> Reply:
+        future: Any = self._client.submit(make_chunk, chunk, key=chunk.name, pure=False)
+        try:
+            reply: Reply = await future
+            return reply
+        finally:
+            # At once, or the loss of the worker that has the result would let another one make the chunk again.
+            future.release()
+            with suppress(OSError):
+                await self._client.scheduler.event_clear(name=chunk.name)
+
+    def _merge_reply(self, answer: Reply) -> None:
+        """Take from a worker what concerns the whole batch."""
+        state, breaker = self._engine.state, self._engine.breaker
+        if answer.worked:
+            breaker.succeeded()
+        if isinstance(answer.failure, ConfigurationError):
+            state.fail(ConfigurationError(f"worker {answer.worker}: {answer.failure}"))
+        elif answer.failure is not None:
+            state.fail(answer.failure)
+        elif answer.stopped is not None and state.stopped is None:
+            if isinstance(answer.error, CallError):
+                breaker.error = answer.error
+            state.stop(f"{answer.stopped} (worker {answer.worker})")
+
+
+def _entry(item: WorkItem) -> Entry:
+    return Entry(item.number, item.change, size=item.size, request_id=item.request_id, redelivered=item.maybe_applied)
+
+
+def _resolve(reply: Waiting, ending: Ending | None) -> None:
+    if not reply.done():
+        reply.set_result(ending)
+
+
+def _lost(item: WorkItem) -> Outcome:
+    outcome = item.left(_LOST, "one worker after another was lost while it made this change or those beside it")
+    return attrs.evolve(outcome, request_id=item.request_id)
 
 
 class ClusterBatch(Engine):
@@ -76,14 +271,10 @@ class ClusterBatch(Engine):
         cluster: A scheduler's address, a Dask client or cluster, which stays open, or how many processes to start on
             this machine.
         settings: Arguments of :meth:`OrderClient.from_env` at each worker, all but ``auth``.
-        concurrency: How many changes at once on each worker; ``"auto"`` finds out.
-        rate: How many requests a second at most, from all workers together.
-        max_failures: Stop after so many changes that failed.
-        patience: Seconds to wait for a server that cannot be reached, and for a first worker.
         journal: Where every change is written down, so that the batch can be continued.
-        only: With a journal, make those changes again that ended so, and what was done to the same resources after
-            them; see :func:`run_batch`.
         chunk: How many changes go to a worker at once, at most.
+        **arguments: See :class:`BatchSettings`: ``concurrency``, for each worker, ``rate``, of all workers together,
+            ``max_failures``, ``patience``, for a first worker, too, ``settle`` and ``only``.
 
     Raises:
         ConfigurationError: An argument that is wrong.
@@ -95,253 +286,42 @@ class ClusterBatch(Engine):
         *,
         cluster: str | int | distributed.Client | Cluster,
         settings: Mapping[str, Any],
-        concurrency: int | Literal["auto"] = "auto",
-        rate: float | None = None,
-        max_failures: int | None = None,
-        patience: float = 300.0,
         journal: Journal | None = None,
-        only: Collection[OutcomeKind] | None = None,
         chunk: int = 100,
+        **arguments: Unpack[BatchArguments],
     ) -> None:
         if "auth" in settings:
             raise ConfigurationError("no token goes to the workers: set NORCE_TOKEN or NORCE_TOKEN_FILE there")
-        if concurrency != "auto":
-            check_count("concurrency", concurrency)
         if isinstance(cluster, int):
             check_count("cluster", cluster)
-        self._chunk = check_count("chunk", chunk)
+        check_count("chunk", chunk)
+        batch = BatchSettings(**arguments)
         clock = SystemClock()
+        pace = Pace(concurrency=chunk, rate=batch.rate, clock=clock)
+        parent = os.getpid() if isinstance(cluster, int) else None
+        plugin = BatchPlugin(settings, concurrency=batch.concurrency, patience=batch.patience, parent=parent)
+        self._sender = ClusterSender(plugin, pace, chunk=chunk, rate=batch.rate)
         super().__init__(
             changes,
+            self._sender,
+            batch,
             clock=clock,
-            pace=Pace(concurrency=self._chunk, rate=rate, clock=clock),
+            pace=pace,
             scope=(settings.get("merchant"), settings.get("channel")),
-            max_failures=max_failures,
-            patience=patience,
+            settle=settle_of(as_timeout(settings.get("timeout", Timeout.batch()))),
             journal=journal,
-            only=only,
+            around=partial(self._sender.connected, cluster, self),
         )
-        self._cluster = cluster
-        self._rate = rate
-        parent = os.getpid() if isinstance(cluster, int) else None
-        self._host = Host(settings, concurrency=concurrency, patience=patience, parent=parent)
-        self._name = f"norce-order-{uuid.uuid4().hex}"
-        self._client: Any = None
-        self._workers = 0
-        self._chunks = 0
-        self._parcel: _Parcel = []
-        self._parcel_size = 0
-        self._parcel_due: asyncio.TimerHandle | None = None
-        self._sending: set[asyncio.Task[None]] = set()
-
-    async def _run(self) -> None:
-        async with AsyncExitStack() as stack:
-            try:
-                self._client = await stack.enter_async_context(_connected(self._cluster))
-                await self._client.register_plugin(self._host, name=self._name)
-            except Exception as error:
-                raise ConfigurationError(f"the cluster cannot be used: {_text(error)}") from error
-            stack.push_async_callback(self._leave_cluster)
-            watching = asyncio.create_task(self._watch())
-            try:
-                await super()._run()
-            finally:
-                watching.cancel()
-                for task in self._sending:
-                    task.cancel()
-                await asyncio.wait([watching, *self._sending])
-
-    async def _leave_cluster(self) -> None:
-        """Close the workers' desks; those that do not answer are left to themselves."""
-        with suppress(Exception):
-            async with asyncio.timeout(_FAREWELL):
-                await self._client.unregister_worker_plugin(self._name)
-
-    async def _watch(self) -> None:
-        """Follow the workers as they come and go, and let them know when the batch is stopped."""
-        alone_since = self._clock.monotonic()
-        try:
-            while True:
-                threads = await self._client.nthreads()
-                self._workers = len(threads)
-                now = self._clock.monotonic()
-                if threads:
-                    alone_since = now
-                    self._pace.limit = self._chunk * sum(min(SLOTS, count) + 1 for count in threads.values())
-                    self._wake.set()
-                    self._make_room()
-                elif self.stopped is not None or now - alone_since >= self._outage.patience:
-                    self.abort(f"no worker for {now - alone_since:.0f} s")
-                if self.stopped is None:
-                    await self._pause(_LOOK, self._stopping)
-                else:
-                    await self._client.run(stop_host, self._name, self.stopped, on_error="ignore")
-                    await self._clock.sleep(_LOOK)
-        except Exception as error:
-            self.abort(f"the cluster is out of reach: {_text(error)}")
 
     @property
-    def _reason(self) -> str | None:
-        return super()._reason if self._workers else "no worker has joined the cluster"
+    def name(self) -> str:
+        """What it is called on the cluster."""
+        return self._sender.name
 
-    async def _make(self, item: Item, *, probe: bool) -> Made:
-        reply: Waiting = asyncio.get_running_loop().create_future()
-        self._add(item, reply)
-        ending = await reply
-        if ending is None:
-            item.last = item.left(NOT_TRIED, "not tried")
-            raise asyncio.CancelledError
-        entry = item.entry
-        outcome = attrs.evolve(ending.outcome, number=item.number, line=entry.line, file=entry.file, change=item.change)
-        if not ending.final:
-            item.maybe_applied = outcome.outcome is OutcomeKind.UNKNOWN
-            item.last = outcome
-            raise asyncio.CancelledError
-        return outcome, None
-
-    def _add(self, item: Item, reply: Waiting) -> None:
-        """Put a change into the parcel, which leaves when it is full or has waited a moment for more."""
-        self._parcel.append((item, reply))
-        self._parcel_size += item.entry.size
-        if len(self._parcel) >= self._chunk or self._parcel_size >= CHUNK_SIZE:
-            self._send()
-        elif self._parcel_due is None:
-            self._parcel_due = asyncio.get_running_loop().call_later(_LINGER, self._send)
-
-    def _send(self) -> None:
-        if self._parcel_due is not None:
-            self._parcel_due.cancel()
-            self._parcel_due = None
-        parcel = [(item, reply) for item, reply in self._parcel if not reply.done()]
-        self._parcel, self._parcel_size = [], 0
-        if parcel:
-            sending = asyncio.create_task(self._send_parcel(parcel))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sending.discard)
-
-    async def _send_parcel(self, parcel: _Parcel) -> None:
-        self._chunks += 1
-        chunk = Chunk(
-            batch=self._name,
-            name=f"{self._name}-{self._chunks}",
-            entries=[_entry(item) for item, _ in parcel],
-            rate=None if self._rate is None else self._rate / max(1, self._workers),
-        )
-        before = [item.maybe_applied for item, _ in parcel]
-        for item, _ in parcel:
-            item.maybe_applied = True  # until its outcome says otherwise
-        try:
-            answer = await self._answer(chunk)
-        except distributed.KilledWorker:
-            for item, reply in parcel:
-                _settle(reply, Ending(_lost(item), final=True))
-        except distributed.CancelledError:
-            self.abort("the cluster has dropped the batch, or is gone")
-        except Exception as error:
-            self._fail(ConfigurationError(f"the cluster cannot make these changes: {_text(error)}"))
-            for _, reply in parcel:
-                reply.cancel()
-        else:
-            self._heed(answer)
-            for (item, reply), ending, perhaps in zip(parcel, answer.endings, before, strict=True):
-                if ending is None:
-                    item.maybe_applied = perhaps or answer.redelivered
-                _settle(reply, ending)
-
-    async def _answer(self, chunk: Chunk) -> Reply:
-        future: Any = self._client.submit(make_chunk, chunk, key=chunk.name, pure=False)
-        try:
-            reply: Reply = await future
-            return reply
-        finally:
-            # At once, or the loss of the worker that has the result would let another one make the chunk again.
-            future.release()
-            with suppress(OSError):
-                await self._client.scheduler.event_clear(name=chunk.name)
-
-    def _heed(self, answer: Reply) -> None:
-        """Take from a worker what concerns the whole batch."""
-        if answer.worked:
-            self._outage.succeeded()
-        if isinstance(answer.failure, ConfigurationError):
-            self._fail(ConfigurationError(f"worker {answer.worker}: {answer.failure}"))
-        elif answer.failure is not None:
-            self._fail(answer.failure)
-        elif answer.stopped is not None and self.stopped is None:
-            if isinstance(answer.error, CallError):
-                self._outage.failed(answer.error)
-            self.stop(f"{answer.stopped} (worker {answer.worker})")
-
-    def _leave_the_rest(self) -> None:
-        # What a worker gave back has its account already.
-        self._put_back += [(0.0, item.number, item) for item in self._interrupted if item.last is not None]
-        self._interrupted = [item for item in self._interrupted if item.last is None]
-        super()._leave_the_rest()
-
-
-def _entry(item: Item) -> Entry:
-    return Entry(
-        item.number,
-        item.change,
-        size=item.entry.size,
-        request_id=item.request_id,
-        redelivered=item.maybe_applied,
-    )
-
-
-def _settle(reply: Waiting, ending: Ending | None) -> None:
-    if not reply.done():
-        reply.set_result(ending)
-
-
-def _lost(item: Item) -> Outcome:
-    outcome = item.left(_LOST, "one worker after another was lost while it made this change or those beside it")
-    return attrs.evolve(outcome, request_id=item.request_id)
-
-
-@asynccontextmanager
-async def _connected(
-    cluster: str | int | distributed.Client | Cluster,
-) -> AsyncGenerator[Any]:
-    """A connection of our own to a cluster, which is started where there is none."""
-    kinds: Any = distributed
-    async with AsyncExitStack() as stack:
-        address: Any = cluster
-        security: Any = None
-        if isinstance(cluster, int):
-            local = kinds.LocalCluster(
-                n_workers=cluster,
-                threads_per_worker=SLOTS,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",  # where Dask tells of its health; there is no dashboard
-                scheduler_kwargs={"dashboard": False},
-                silence_logs=logging.CRITICAL,
-                asynchronous=True,
-            )
-            with _interrupts_held():
-                address = await stack.enter_async_context(local)
-        if isinstance(address, kinds.Client):
-            address, security = address.scheduler.address, address.security
-        elif not isinstance(address, str):
-            address, security = address.scheduler_address, address.security
-        yield await stack.enter_async_context(
-            kinds.Client(address, security=security, asynchronous=True, set_as_default=False, timeout=_CONNECT)
-        )
-
-
-@contextmanager
-def _interrupts_held() -> Generator[None]:
-    """Hold Ctrl-C back: a process that starts meanwhile never gets it, and ends when this one ends it."""
-    if sys.platform == "win32":
-        yield
-        return
-    resource_tracker.ensure_running()  # its start, which the first process brings about, would let Ctrl-C in
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    @property
+    def reason(self) -> str | None:
+        """Why it is slower than it could be."""
+        return super().reason if self._sender.workers else "no worker has joined the cluster"
 
 
 async def run_batch_on_cluster(
@@ -349,13 +329,9 @@ async def run_batch_on_cluster(
     *,
     cluster: str | int | distributed.Client | Cluster,
     settings: Mapping[str, Any],
-    concurrency: int | Literal["auto"] = "auto",
-    rate: float | None = None,
-    max_failures: int | None = None,
-    patience: float = 300.0,
     journal: Journal | None = None,
-    only: Collection[OutcomeKind] | None = None,
     chunk: int = 100,
+    **arguments: Unpack[BatchArguments],
 ) -> AsyncGenerator[Outcome]:
     """Make changes on a cluster, and yield one :class:`Outcome` for each as it is known.
 
@@ -367,16 +343,7 @@ async def run_batch_on_cluster(
         Exception: Whatever the input itself raises, or a change that is not a :class:`CallError`.
     """
     async with ClusterBatch(
-        changes,
-        cluster=cluster,
-        settings=settings,
-        concurrency=concurrency,
-        rate=rate,
-        max_failures=max_failures,
-        patience=patience,
-        journal=journal,
-        only=only,
-        chunk=chunk,
+        changes, cluster=cluster, settings=settings, journal=journal, chunk=chunk, **arguments
     ) as batch:
         async for outcome in batch:
             yield outcome

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import sys
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -14,15 +15,18 @@ from typing import Any, Self, cast
 import attrs
 
 from norce_order_async.batch.changes import Change
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.items import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import Problem, Row, Summary, encode_record, source_record
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire import fastjson
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON, decode_json
 
+INTERRUPTED = "Interrupted"
+"""The error of a change whose run ended before its outcome was known."""
 MAX_MESSAGE = 1_000
 """Characters of an error's text that are kept."""
 
@@ -47,13 +51,22 @@ _SCHEMA = (
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {_VERSION}",
 )
+# Beside the others, as a journal of an earlier version has none.
+_WAITS = "CREATE TABLE IF NOT EXISTS waits (number INTEGER PRIMARY KEY, seconds REAL NOT NULL)"
 _MARK_NEW = """
     INSERT INTO changes (number, open, line, file, digest, op, request_id, started, record)
     VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)
 """
 _MARK = f"""{_MARK_NEW}
     ON CONFLICT DO UPDATE SET open = 1, line = excluded.line, file = excluded.file, digest = excluded.digest,
-        op = excluded.op, request_id = excluded.request_id, started = excluded.started, record = excluded.record
+        op = excluded.op, request_id = excluded.request_id, started = excluded.started, record = excluded.record,
+        error = CASE WHEN outcome IS NULL THEN NULL ELSE error END
+"""
+# Without an outcome, an error is how a change stands that is to be continued.
+_LEAVE_OPEN = """
+    UPDATE changes SET attempts = attempts + ?, started = ?, elapsed = ?, status = ?, request_id = ?, error = ?,
+        message = ?, outcome = CASE WHEN outcome IN ('applied', 'applied_inferred') THEN outcome END
+    WHERE number = ? AND open
 """
 _CLOSE_DONE = """
     UPDATE changes SET open = 0, outcome = ?, attempts = attempts + ?, started = ?, elapsed = ?, status = ?,
@@ -76,11 +89,13 @@ _RESOURCE = """json_array(
     coalesce(json_extract(record, '$.merchant'), ?), coalesce(json_extract(record, '$.channel'), ?),
     json_extract(record, '$.order_id'), json_extract(record, '$.consent_id')
 )"""
+_ERROR = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE error END"
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
-        attributes
+        attributes, {waited}
     FROM changes
 """
+_WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
 
 
 @attrs.frozen
@@ -114,11 +129,13 @@ class State:
         outcome: Its outcome; None when it was marked and its outcome never written.
         digest: The checksum of its entry.
         reopened: Whether it was done, and is to be made once more.
+        ended: When its last call ended if its outcome is ``unknown``, in seconds since 1970-01-01 UTC.
     """
 
     outcome: OutcomeKind | None
     digest: int | None
     reopened: bool = False
+    ended: float | None = None
 
 
 @attrs.frozen
@@ -214,8 +231,8 @@ class _Account:
                 "GROUP BY open, outcome, op"
             ).fetchall()
             problems = self._db.execute(
-                "SELECT open, error, min(number), line, file, message, count(*) FROM changes "
-                "WHERE open OR error IS NOT NULL GROUP BY open, CASE WHEN open THEN NULL ELSE error END ORDER BY 3"
+                f"SELECT open, {_ERROR} AS shown, min(number), line, file, message, count(*) FROM changes "
+                "WHERE open OR error IS NOT NULL GROUP BY open, shown ORDER BY 3"
             ).fetchall()
         with _reading(self.path):
             for is_open, outcome, op, count, attempts, retried in sums:
@@ -232,7 +249,7 @@ class _Account:
         for is_open, error, _, line, file, message, count in problems:
             if is_open and is_running:
                 continue
-            name, text = (INTERRUPTED, _UNTOLD) if is_open else (str(error), _text(message) or "")
+            name, text = (INTERRUPTED, _UNTOLD) if error is None else (str(error), _text(message) or "")
             problem = summary.problems.setdefault(name, Problem(line, text, file))
             problem.count += count
         return summary
@@ -251,7 +268,9 @@ class _Account:
             if OutcomeKind.UNKNOWN in only and not is_running:
                 wanted += " OR open"
         with _reading(self.path):
-            for row in self._db.execute(f"{_ROWS} {wanted} ORDER BY number", kinds):
+            has_waits = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'waits'").fetchone()[0]
+            query = _ROWS.format(waited=_WAITED if has_waits else "NULL")
+            for row in self._db.execute(f"{query} {wanted} ORDER BY number", kinds):
                 yield _row(row, is_running)
 
     def samples(self) -> Iterator[Sample]:
@@ -354,11 +373,12 @@ class Journal(_Account):
                 db.execute("BEGIN IMMEDIATE")
                 if is_new:
                     _begin_batch(db, inputs, target)
+                db.execute(_WAITS)
                 run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
             stack.pop_all()
         return cls(path, db, lock, cast(int, run))
 
-    def write(self, marks: Sequence[Mark], outcomes: Sequence[Outcome]) -> None:
+    def write(self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome]) -> None:
         """Write down what is about to be sent and what has ended, all of it or nothing.
 
         A change that is marked again is open again, keeps the account of its last end until the next one, and its
@@ -379,10 +399,14 @@ class Journal(_Account):
                 others.append(_in_full(outcome))
         are_new = min((mark.number for mark in marks), default=0) > self._last
         with self._writing():
-            self._db.executemany(_MARK_NEW if are_new else _MARK, marked)
-            self._db.executemany(_CLOSE, others)
-            if self._db.executemany(_CLOSE_DONE, done).rowcount < len(done):
+            if marked:
+                self._db.executemany(_MARK_NEW if are_new else _MARK, marked)
+            if others:
+                self._db.executemany(_CLOSE, others)
+            if done and self._db.executemany(_CLOSE_DONE, done).rowcount < len(done):
                 raise ValueError("a change is done that was never marked")
+            if waits := [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]:
+                self._db.executemany("INSERT OR REPLACE INTO waits VALUES (?, ?)", waits)
         self._last = max((self._last, *(mark.number for mark in marks), *(outcome.number for outcome in outcomes)))
 
     def release(self, numbers: Sequence[int]) -> None:
@@ -400,6 +424,15 @@ class Journal(_Account):
                 "UPDATE changes SET open = 0, request_id = NULL, started = NULL WHERE number = ? AND open", keys
             )
 
+    def leave_open(self, outcomes: Sequence[Outcome]) -> None:
+        """Write down how changes stand that were sent and are to be continued: they stay open.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with self._writing():
+            self._db.executemany(_LEAVE_OPEN, map(_stands, outcomes))
+
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where the changes from number ``first`` to ``last`` stand; those not known are left out.
 
@@ -408,11 +441,22 @@ class Journal(_Account):
         """
         if first > self._last:
             return {}
-        rows = self._read("SELECT number, open, outcome, digest FROM changes WHERE number BETWEEN ? AND ?", first, last)
+        rows = self._read(
+            "SELECT number, open, outcome, digest, "
+            "CASE WHEN outcome = 'unknown' AND NOT open THEN started + elapsed END FROM changes "
+            "WHERE number BETWEEN ? AND ?",
+            first,
+            last,
+        )
         with _reading(self.path):
             return {
-                number: State(None if is_open else OutcomeKind(outcome), digest, bool(is_open) and outcome in _DONE)
-                for number, is_open, outcome, digest in rows
+                number: State(
+                    None if is_open else OutcomeKind(outcome),
+                    digest,
+                    bool(is_open) and outcome in _DONE,
+                    _seconds(ended),
+                )
+                for number, is_open, outcome, digest, ended in rows
             }
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
@@ -670,14 +714,19 @@ def _count(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _marked(mark: Mark) -> tuple[object, ...]:
+def _marked(mark: Mark | WorkItem) -> tuple[object, ...]:
     change, op, record = mark.change, None, None
     if change is not None:
         op, members = change.op, change.record()
         members.pop("attributes", None)
-        record = encode_record(members)
+        record = _text_of(members)
     file = None if mark.file is None else _plain(mark.file)
     return mark.number, mark.line, file, mark.digest, op, mark.request_id, mark.started, record
+
+
+def _text_of(members: dict[str, JSON]) -> str:
+    body = fastjson.write(members, sys.maxsize)
+    return encode_record(members) if body is None else body.decode()
 
 
 def _done(outcome: Outcome) -> tuple[object, ...]:
@@ -688,6 +737,19 @@ def _done(outcome: Outcome) -> tuple[object, ...]:
         outcome.elapsed,
         outcome.status,
         outcome.request_id,
+        outcome.number,
+    )
+
+
+def _stands(outcome: Outcome) -> tuple[object, ...]:
+    return (
+        outcome.attempts,
+        outcome.started,
+        outcome.elapsed,
+        outcome.status,
+        outcome.request_id,
+        outcome.error,
+        None if outcome.message is None else _plain(outcome.message[:MAX_MESSAGE]),
         outcome.number,
     )
 
@@ -726,14 +788,16 @@ def _full_record(outcome: Outcome) -> tuple[str, str | None]:
 def _row(values: tuple[Any, ...], is_running: bool) -> Row:
     number, line, file, is_open, outcome, attempts, started, elapsed, status, request_id, error, message = values[:12]
     if is_open:
-        outcome, elapsed, status, error, message = None, None, None, None, None
+        if is_running or outcome is not None or error is None:
+            elapsed, status, error, message = None, None, None, None
+        outcome = None
         if not is_running:
-            outcome, error, message = OutcomeKind.UNKNOWN, INTERRUPTED, _UNTOLD
+            outcome, error, message = OutcomeKind.UNKNOWN, error or INTERRUPTED, message or _UNTOLD
     return Row(
         number=number,
         line=int(line),
         file=_text(file),
-        record=_record(*values[12:]),
+        record=_record(*values[12:14]),
         outcome=None if outcome is None else OutcomeKind(outcome),
         attempts=int(attempts),
         started=None if started is None else _time(started),
@@ -742,6 +806,7 @@ def _row(values: tuple[Any, ...], is_running: bool) -> Row:
         request_id=_text(request_id),
         error=_text(error),
         message=_text(message),
+        waited=_seconds(values[14]) or 0.0,
     )
 
 

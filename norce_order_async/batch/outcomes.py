@@ -26,6 +26,8 @@ class Outcome:
             failed after the API's yes: a middleware, or the reading of the answer's body.
         message: That error's text.
         source: The line as it was read, where it could not be understood.
+        waited: Seconds that it waited because a request of an earlier change of its resource, whose answer never
+            came, could still be carried out.
     """
 
     number: int
@@ -41,3 +43,4 @@ class Outcome:
     error: str | None = None
     message: str | None = None
     source: JSON = None
+    waited: float = 0.0

@@ -33,6 +33,7 @@ _NOTES = (
     "_message",
     "_started",
     "_elapsed",
+    "_waited",
     "_raw",
 )
 _COLUMNS: tuple[str, ...] = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel", *_NOTES)
@@ -133,6 +134,7 @@ class Row:
     request_id: str | None
     error: str | None
     message: str | None
+    waited: float = 0.0
 
 
 def source_record(outcome: Outcome) -> JSON:
@@ -166,6 +168,7 @@ def report_record(row: Row | Outcome) -> dict[str, JSON]:
         if started is None
         else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
         "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
+        "_waited": round(row.waited, 3) if row.waited else None,
         "_raw": raw,
     }
     return record | {name: value for name, value in notes.items() if value is not None}

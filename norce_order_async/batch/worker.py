@@ -10,9 +10,13 @@ from typing import Any, Literal
 
 import attrs
 
+from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.settings import BatchSettings
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.run import Batch
+from norce_order_async.batch.pace import Pace
+from norce_order_async.batch.run import ClientSender
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, NorceOrderError
 from norce_order_async.core.settings import Timeout
@@ -30,7 +34,7 @@ class Chunk:
     """Changes for one worker. Nothing of it is shown where Dask writes about its tasks.
 
     Attributes:
-        batch: The name of the batch, and of its desk at each worker.
+        batch: The name of the batch, and of its plugin at each worker.
         name: The chunk's name.
         entries: The changes.
         rate: Requests per second that one worker may send.
@@ -49,10 +53,12 @@ class Ending:
     Attributes:
         outcome: Its outcome, without the change, which the driver has.
         final: Whether the worker is done with it; otherwise the worker has stopped before.
+        lost: How many seconds ago its last request was given up whose answer never came; None without one.
     """
 
     outcome: Outcome
     final: bool
+    lost: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -81,13 +87,26 @@ class Reply:
 Waiting = asyncio.Future[Ending | None]
 
 
-class Desk(Batch):
+class WorkerBatch:
     """The one batch of a worker. Its input is whatever chunks bring."""
 
     def __init__(self, client: OrderClient, *, concurrency: int | Literal["auto"], patience: float) -> None:
-        super().__init__(client, self._entries(), concurrency=concurrency, patience=patience)
+        self._clock = client.clock
+        self._pace = Pace(concurrency=concurrency, maximum=client.stats().slots, clock=client.clock)
+        self._sender = ClientSender(client, self._pace)
+        self._engine = Engine(
+            self._entries(),
+            self,
+            BatchSettings(concurrency=concurrency, patience=patience),
+            clock=client.clock,
+            pace=self._pace,
+            scope=(client.merchant, client.channel),
+            settle=0.0,  # the driver, which has the order of the changes, lets them settle
+            journal=None,
+        )
         self._incoming: asyncio.Queue[Entry] = asyncio.Queue()
         self._replies: dict[int, Waiting] = {}
+        self._lost: dict[int, float] = {}
         self._count = 0
         self._working = asyncio.create_task(self._work())
 
@@ -108,14 +127,33 @@ class Desk(Batch):
         await asyncio.wait(replies)
         return [reply.result() for reply in replies]
 
-    @property
-    def failure(self) -> Exception | None:
-        """What must not happen and did."""
-        return self._failure
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+        """Make a change, and keep when an answer of it was lost."""
+        outcome = await self._sender.send(item, probe=probe)
+        if item.lost_at is not None:
+            self._lost[item.number] = item.lost_at
+        return outcome
+
+    def reply(self, address: str, endings: list[Ending | None], *, redelivered: bool) -> Reply:
+        """What became of a chunk, and how the batch stands."""
+        engine = self._engine
+        return Reply(
+            worker=address,
+            endings=endings,
+            redelivered=redelivered,
+            worked=engine.worked,
+            stopped=engine.stopped,
+            error=None if engine.error is None else _sendable(engine.error),
+            failure=None if engine.failure is None else _sendable(engine.failure),
+        )
+
+    def stop(self, reason: str) -> None:
+        """Take no more, finish what is under way."""
+        self._engine.stop(reason)
 
     async def leave(self) -> None:
         """End it at once, and let the chunks know."""
-        await self.aclose()
+        await self._engine.aclose()
         await asyncio.wait([self._working])
 
     async def _entries(self) -> AsyncIterator[Entry]:
@@ -123,23 +161,23 @@ class Desk(Batch):
             yield await self._incoming.get()
 
     async def _work(self) -> None:
-        with suppress(Exception):  # what _fail was told, and replies tell
-            async for outcome in self:
-                self._reply(outcome, final=False)
+        told = 0
+        with suppress(Exception):  # the engine's failure, which replies tell
+            async for outcome in self._engine:
+                told += 1  # those that have ended come first, those that are left after them
+                self._end(outcome, final=told <= self._engine.progress.ended)
         while self._replies:
             self._replies.popitem()[1].set_result(None)
 
-    def _end(self, outcome: Outcome) -> None:
-        super()._end(outcome)
-        self._reply(outcome, final=True)
-
-    def _reply(self, outcome: Outcome, *, final: bool) -> None:
+    def _end(self, outcome: Outcome, *, final: bool) -> None:
+        lost_at = self._lost.pop(outcome.number, None)
         if reply := self._replies.pop(outcome.number, None):
-            reply.set_result(Ending(attrs.evolve(outcome, change=None), final))
+            ago = None if lost_at is None else self._clock.monotonic() - lost_at
+            reply.set_result(Ending(attrs.evolve(outcome, change=None), final, ago))
 
 
-class Host(WorkerPlugin):
-    """Keeps a worker's desk and client from the first chunk to the end of the batch.
+class BatchPlugin(WorkerPlugin):
+    """Keeps a worker's batch and client from the first chunk to the end of the batch.
 
     Args:
         settings: Arguments of :meth:`OrderClient.from_env`.
@@ -161,7 +199,7 @@ class Host(WorkerPlugin):
         self._concurrency: int | Literal["auto"] = concurrency
         self._patience = patience
         self._client: OrderClient | None = None
-        self._desk: Desk | None = None
+        self._batch: WorkerBatch | None = None
 
     def setup(self, worker: Any) -> None:
         """Leave Ctrl-C to the process that started this one, also where it started it after another one was lost."""
@@ -172,43 +210,35 @@ class Host(WorkerPlugin):
     async def make(self, chunk: Chunk, address: str, *, redelivered: bool) -> Reply:
         """Make the changes of a chunk; raises nothing."""
         try:
-            desk = self._desk or self._open()
+            batch = self._batch or self._open()
         except Exception as error:
             endings: list[Ending | None] = [None] * len(chunk.entries)
             return Reply(worker=address, endings=endings, redelivered=redelivered, failure=_sendable(error))
-        desk.set_rate(chunk.rate)
+        batch.set_rate(chunk.rate)
         entries = chunk.entries
         if redelivered:
             entries = [attrs.evolve(entry, redelivered=True) for entry in entries]
-        endings = await desk.make(entries)
-        return Reply(
-            worker=address,
-            endings=endings,
-            redelivered=redelivered,
-            worked=desk.worked,
-            stopped=desk.stopped,
-            error=None if desk.error is None else _sendable(desk.error),
-            failure=None if desk.failure is None else _sendable(desk.failure),
-        )
+        endings = await batch.make(entries)
+        return batch.reply(address, endings, redelivered=redelivered)
 
     def stop(self, reason: str) -> None:
         """Take no more, finish what is under way."""
-        if self._desk is not None:
-            self._desk.stop(reason)
+        if self._batch is not None:
+            self._batch.stop(reason)
 
     async def teardown(self, worker: Any) -> None:
-        """Close the desk and its client."""
-        if self._desk is not None:
-            await self._desk.leave()
+        """Close the batch and its client."""
+        if self._batch is not None:
+            await self._batch.leave()
         if self._client is not None:
             await self._client.aclose()
 
-    def _open(self) -> Desk:
+    def _open(self) -> WorkerBatch:
         limit = 100 if self._concurrency == "auto" else max(100, self._concurrency)
         defaults = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch(), "limit": limit}
         self._client = OrderClient.from_env(**defaults | self._settings)
-        self._desk = Desk(self._client, concurrency=self._concurrency, patience=self._patience)
-        return self._desk
+        self._batch = WorkerBatch(self._client, concurrency=self._concurrency, patience=self._patience)
+        return self._batch
 
 
 def _sendable(error: Exception) -> Exception:
@@ -224,18 +254,18 @@ def _sendable(error: Exception) -> Exception:
 async def make_chunk(chunk: Chunk) -> Reply:
     """The task that makes a chunk."""
     worker: Any = distributed.get_worker()
-    host = worker.plugins.get(chunk.batch)
+    plugin = worker.plugins.get(chunk.batch)
     # The scheduler knows whether a worker that is lost by now has begun this chunk before.
     redelivered = await worker.scheduler.event_is_set(name=chunk.name)
-    if not isinstance(host, Host):
+    if not isinstance(plugin, BatchPlugin):
         endings: list[Ending | None] = [None] * len(chunk.entries)
         return Reply(worker=worker.address, endings=endings, redelivered=redelivered, stopped="the batch has ended")
     await worker.scheduler.event_set(name=chunk.name)
-    return await host.make(chunk, worker.address, redelivered=redelivered)
+    return await plugin.make(chunk, worker.address, redelivered=redelivered)
 
 
-def stop_host(batch: str, reason: str, *, dask_worker: Any) -> None:
+def stop_worker(batch: str, reason: str, *, dask_worker: Any) -> None:
     """Let a worker take no more of a batch."""
-    host = dask_worker.plugins.get(batch)
-    if isinstance(host, Host):
-        host.stop(reason)
+    plugin = dask_worker.plugins.get(batch)
+    if isinstance(plugin, BatchPlugin):
+        plugin.stop(reason)

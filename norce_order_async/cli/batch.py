@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from norce_order_async.batch.engine import Engine
+from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, JournalReader, discard
 from norce_order_async.batch.report import check_report_name, save_report
@@ -18,7 +19,7 @@ from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from
+from norce_order_async.cli.settings import client_from, timeout_from, transport_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
@@ -186,7 +187,8 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
         auth = None if options.cluster is None else "not-used-here"
-        return client_from(options, retry=retry, timeout=timeout, limit=limit, auth=auth)
+        transport = transport_from(options)
+        return client_from(options, retry=retry, timeout=timeout, limit=limit, auth=auth, transport=transport)
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
     server = await stack.enter_async_context(SandboxServer(sandbox))
@@ -198,6 +200,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         adapter_id=options.adapter_id,
         auth=SANDBOX_TOKEN,
         retry=retry,
+        transport=transport_from(options),
         timeout=timeout_from(options, timeout),
         limit=limit,
     )
@@ -207,17 +210,16 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
 async def _batch(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
 ) -> AsyncGenerator[Engine]:
+    arguments: BatchArguments = {
+        "concurrency": options.concurrency,
+        "rate": options.rate,
+        "max_failures": options.max_failures,
+        "patience": options.patience,
+        "settle": options.settle,
+        "only": options.only,
+    }
     if options.cluster is None and options.workers is None:
-        async with Batch(
-            client,
-            source.entries(),
-            concurrency=options.concurrency,
-            rate=options.rate,
-            max_failures=options.max_failures,
-            patience=options.patience,
-            journal=journal,
-            only=options.only,
-        ) as batch:
+        async with Batch(client, source.entries(), journal=journal, **arguments) as batch:
             yield batch
         return
     from norce_order_async.batch.cluster import ClusterBatch
@@ -233,12 +235,8 @@ async def _batch(
             "proxy_from_env": options.proxy_from_env,
             "timeout": timeout_from(options, Timeout.batch()),
         },
-        concurrency=options.concurrency,
-        rate=options.rate,
-        max_failures=options.max_failures,
-        patience=options.patience,
         journal=journal,
-        only=options.only,
+        **arguments,
     ) as batch:
         yield batch
 

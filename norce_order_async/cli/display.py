@@ -8,7 +8,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from norce_order_async.batch.engine import Engine, Progress
+from norce_order_async.batch.engine.accounting import Progress
+from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.core.errors import printable

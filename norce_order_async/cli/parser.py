@@ -182,6 +182,13 @@ Ctrl-C finishes what is in flight, a second one ends at once. Both can be contin
         default=300.0,
         help="how long to wait for a server that cannot be reached (default: 300)",
     )
+    pace.add_argument(
+        "--settle",
+        metavar="SECONDS",
+        type=_seconds_or_0,
+        help="how long the next change of a resource waits after a request whose answer never came "
+        "(default: as long as a request may take; 0: not at all)",
+    )
     where = parser.add_argument_group("where it runs")
     where.add_argument(
         "--sandbox",
@@ -189,6 +196,13 @@ Ctrl-C finishes what is in flight, a second one ends at once. Both can be contin
         help="start a sandbox on a free port, create the orders that the files name, and run against that",
     )
     _fault(where, "with --sandbox: let it misbehave")
+    where.add_argument(
+        "--transport",
+        choices=("auto", "aiohttp", "httptools"),
+        default="auto",
+        help="what carries the requests (default: auto, which is httptools where it is installed); workers use aiohttp",
+    )
+    where.add_argument("--verbose", action="store_true", help="say also how it runs")
     where.add_argument("--workers", metavar="N", type=_count, help="start so many processes for it on this machine")
     where.add_argument(
         "--cluster", metavar="ADDRESS", help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself"
@@ -240,7 +254,8 @@ def _fault(parser: Any, purpose: str) -> None:
         type=_fault_text,
         action="append",
         default=[],
-        help=f"{purpose}: latency:SECONDS, status:CODE, drop-before, drop-after, truncate or slow:SECONDS, each with "
+        help=f"{purpose}: latency:SECONDS, status:CODE, drop-before, drop-after, "
+        "apply-late:SECONDS, truncate or slow:SECONDS, each with "
         ":times=N, :share=P%% or :operation=NAME, a status also with :retry-after=SECONDS; may be repeated",
     )
 
@@ -343,6 +358,10 @@ def _seconds(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
     return value
+
+
+def _seconds_or_0(text: str) -> float:
+    return 0.0 if text.strip() == "0" else _seconds(text)
 
 
 def _fault_text(text: str) -> str:

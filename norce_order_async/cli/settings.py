@@ -1,11 +1,14 @@
 """The client that the flags and the environment ask for."""
 
 import argparse
+from importlib.util import find_spec
 from typing import Any
 
+from norce_order_async.cli.output import tell
 from norce_order_async.client import OrderClient
 from norce_order_async.core.settings import Timeout
 from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.transport import Transport
 
 SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "proxy_from_env")
 
@@ -20,6 +23,29 @@ def client_from(options: argparse.Namespace, *, retry: RetryPolicy, timeout: Tim
     """
     given = {name: getattr(options, name) for name in SETTINGS}
     return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
+
+
+def transport_from(options: argparse.Namespace) -> Transport:
+    """The transport that is asked for; by default the faster one, where it is installed.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    name = options.transport
+    if name == "auto":
+        name = "httptools" if find_spec("httptools") and find_spec("aiohappyeyeballs") else "aiohttp"
+    transport: Transport
+    if name == "httptools":
+        from norce_order_async.transport.httptools import HttptoolsTransport
+
+        transport = HttptoolsTransport()
+    else:
+        from norce_order_async.transport.aiohttp import AiohttpTransport
+
+        transport = AiohttpTransport()
+    if options.verbose:
+        tell(f"Requests go over {type(transport).__name__}.")
+    return transport
 
 
 def timeout_from(options: argparse.Namespace, default: Timeout) -> Timeout:

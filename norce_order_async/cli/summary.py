@@ -8,8 +8,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.items import INTERRUPTED
-from norce_order_async.batch.journal import Sample
+from norce_order_async.batch.journal import INTERRUPTED, Sample
 from norce_order_async.batch.report import Summary
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind

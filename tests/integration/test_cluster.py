@@ -31,9 +31,10 @@ from norce_order_async import (
     PatchAttributes,
     PatchConsent,
     Receipt,
+    Timeout,
 )
 from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
-from norce_order_async.batch.worker import Desk
+from norce_order_async.batch.worker import WorkerBatch
 from norce_order_async.core.errors import NotTheApiError
 from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
 
@@ -103,6 +104,18 @@ async def test_a_batch_on_two_workers_is_made_in_order() -> None:
     assert all(outcome.change == changes[outcome.number - 1] for outcome in outcomes if outcome.number < 551)
     assert all(numbers == sorted(numbers) for numbers in written.values())
     assert sum(map(len, written.values())) == 500
+
+
+async def test_a_resource_settles_after_an_answer_that_a_worker_lost() -> None:
+    changes = [PatchAttributes("o_0", {"n": n}) for n in range(2)]
+    async with dask() as cluster, sandbox_of(1, "apply-late:1:times=1") as (sandbox, settings):
+        settings["timeout"] = Timeout(total=10.0, attempt=0.3)
+        batch = ClusterBatch(changes, cluster=cluster, settings=settings, settle=1.5)
+        outcomes = await outcomes_of(batch)
+        assert kinds_of(outcomes) == {"applied": 2}
+        assert [outcome.waited > 0 for outcome in outcomes] == [False, True]
+        assert sandbox.order("o_0")["attributes"] == {"n": 1}  # type: ignore[index]
+    assert sandbox.count == 3
 
 
 async def test_a_journal_is_continued_on_a_cluster(tmp_path: Path) -> None:
@@ -228,7 +241,7 @@ async def test_what_a_lost_worker_may_have_made_is_not_said_to_be_unsent(
         with Journal.open(tmp_path / "journal", inputs=[], target="a sandbox") as journal:
             batch = ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal, chunk=10)
             # As a worker does that begins the chunk.
-            await event(f"{batch._name}-1", client=client).set()  # pyright: ignore[reportPrivateUsage]
+            await event(f"{batch.name}-1", client=client).set()
             outcomes: list[Outcome] = []
 
             async def run() -> None:
@@ -247,10 +260,10 @@ async def test_the_rate_is_shared_by_the_workers(monkeypatch: pytest.MonkeyPatch
     changes = [DeleteConsent(f"o_{n}", "ci") for n in range(150)]
     rates: list[float | None] = []
 
-    def note(desk: Desk, rate: float | None) -> None:
+    def note(batch: WorkerBatch, rate: float | None) -> None:
         rates.append(rate)
 
-    monkeypatch.setattr(Desk, "set_rate", note)
+    monkeypatch.setattr(WorkerBatch, "set_rate", note)
     async with dask(3) as cluster, sandbox_of(150) as (_, settings):
         begin = time.monotonic()
         async with ClusterBatch(changes, cluster=cluster, settings=settings, rate=100) as batch:
@@ -288,7 +301,7 @@ async def test_the_token_is_in_nothing_that_travels() -> None:
 
 
 async def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.batch.cluster._CONNECT", 0.3)
+    monkeypatch.setattr("norce_order_async.batch.dask._CONNECT", 0.3)
     batch = ClusterBatch([], cluster="tcp://127.0.0.1:9", settings={})
     with pytest.raises(ConfigurationError, match="the cluster cannot be used"):
         async for _ in batch:

@@ -209,6 +209,17 @@ async def test_a_fault_leaves_the_caller_in_the_dark(
     assert sandbox.requests[-1].applied is applied
 
 
+async def test_a_request_that_is_applied_late_is_never_answered(sandbox: Sandbox, door: Door) -> None:
+    sandbox.faults.add("apply-late:0.3:times=1")
+    with pytest.raises(ReadTimeout) as caught:
+        await patch_consent(door(timeout=Timeout(attempt=0.1)), "o_1", "ci_news", checked=True)
+    assert (caught.value.outcome, checked(sandbox), sandbox.count) == (OutcomeKind.UNKNOWN, False, 0)
+    async with asyncio.timeout(5):
+        while not checked(sandbox):  # noqa: ASYNC110 (what a server does)
+            await asyncio.sleep(0.01)
+    assert sandbox.requests[-1].applied
+
+
 @pytest.mark.parametrize(("fault", "error"), [(Fault.truncate(), ConnectionLost), (Fault.slow(9), ReadTimeout)])
 async def test_a_body_that_does_not_come_is_only_missed_where_it_is_needed(
     sandbox: Sandbox, door: Door, fault: Fault, error: type[TransportError]

@@ -12,8 +12,7 @@ from typing import Any
 import attrs
 
 from norce_order_async import CallError, OrderClient, OutcomeKind, get_order
-from norce_order_async.batch.items import INTERRUPTED
-from norce_order_async.batch.journal import JournalReader
+from norce_order_async.batch.journal import INTERRUPTED, JournalReader
 from norce_order_async.batch.report import Row
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing import SANDBOX_TOKEN, Received, Sandbox

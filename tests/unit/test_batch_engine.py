@@ -54,7 +54,7 @@ from norce_order_async import (
     patch_consent,
     run_batch,
 )
-from norce_order_async.batch import engine
+from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
@@ -103,7 +103,7 @@ async def test_a_hot_order_does_not_stall_the_rest() -> None:
 
 
 async def test_a_hot_order_without_end_is_held_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "LOOKAHEAD", 50)
+    monkeypatch.setattr(feeding, "LOOKAHEAD", 50)
     client, _, _ = on_a_timeline()
     pulled = 0
 
@@ -124,7 +124,7 @@ async def test_a_hot_order_without_end_is_held_up_to_a_limit(monkeypatch: pytest
 
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_large_lines_are_held_up_to_a_size(monkeypatch: pytest.MonkeyPatch, is_async: bool) -> None:
-    monkeypatch.setattr(engine, "LOOKAHEAD_SIZE", 8 * 1024 * 1024)
+    monkeypatch.setattr(feeding, "LOOKAHEAD_SIZE", 8 * 1024 * 1024)
     client, _, _ = on_a_timeline(limit=100)
     pulled = ended = 0
 

@@ -25,6 +25,8 @@ class FaultKind(StrEnum):
     """The request is carried out, then the connection is cut without an answer."""
     TRUNCATE = "truncate"
     """The request is carried out; the answer's body ends before the announced length."""
+    APPLY_LATE = "apply-late"
+    """The request is never answered, and carried out some seconds later."""
     SLOW = "slow"
     """The request is carried out; the answer's headers come at once, its body drips in."""
 
@@ -52,7 +54,7 @@ class Fault:
 
     Attributes:
         kind: What it does.
-        seconds: How late (latency), or how long the body takes (slow); infinity is never.
+        seconds: How late (latency, apply-late), or how long the body takes (slow); infinity is never.
         code: The status to answer.
         retry_after: The text of its ``Retry-After`` header.
         body: The answer's body; without one a status of 400 and above has the API's usual error body.
@@ -74,7 +76,7 @@ class Fault:
     operation: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        timed = self.kind in (FaultKind.LATENCY, FaultKind.SLOW)
+        timed = self.kind in _TIMED
         is_status = self.kind is FaultKind.STATUS
         if timed and not self.seconds > 0:
             raise ConfigurationError(f"{self.kind} takes seconds above 0, got {self.seconds}")
@@ -121,6 +123,11 @@ class Fault:
         return cls(kind=FaultKind.DROP_AFTER, **when)
 
     @classmethod
+    def apply_late(cls, seconds: float, **when: Unpack[When]) -> "Fault":
+        """Never answer, and carry out after so many seconds: what a server does whose answer is given up too early."""
+        return cls(kind=FaultKind.APPLY_LATE, seconds=seconds, **when)
+
+    @classmethod
     def truncate(cls, **when: Unpack[When]) -> "Fault":
         """Carry out, then cut the answer's body short."""
         return cls(kind=FaultKind.TRUNCATE, **when)
@@ -134,7 +141,7 @@ class Fault:
     def parse(cls, text: str) -> "Fault":
         """A fault from its command line form, ``kind[:value][:name=value]...``.
 
-        ``latency:0.2``, ``slow:1.5``, ``status:503:times=3``, ``status:429:retry-after=2:share=5%``,
+        ``latency:0.2``, ``slow:1.5``, ``apply-late:3``, ``status:503:times=3``, ``status:429:retry-after=2:share=5%``,
         ``drop-before``, ``drop-after:operation=RemoveCheckoutOrderConsent``, ``truncate:times=1``.
 
         Raises:
@@ -170,7 +177,8 @@ def _share(text: str) -> float:
     return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
 
 
-_VALUE_IS = {FaultKind.LATENCY: "seconds", FaultKind.SLOW: "seconds", FaultKind.STATUS: "code"}
+_TIMED = frozenset({FaultKind.LATENCY, FaultKind.APPLY_LATE, FaultKind.SLOW})
+_VALUE_IS = dict.fromkeys(_TIMED, "seconds") | {FaultKind.STATUS: "code"}
 _READ: dict[str, Callable[[str], Any]] = {
     "seconds": float,
     "code": int,
@@ -196,7 +204,12 @@ class Mishap:
     @property
     def drip(self) -> float:
         """Seconds that the answer's body takes."""
-        return self.fault.seconds if self.fault is not None else 0.0
+        return self.fault.seconds if self.fault is not None and self.fault.kind is FaultKind.SLOW else 0.0
+
+    @property
+    def late(self) -> float:
+        """Seconds after which it is carried out, and never answered; 0 is at once."""
+        return self.fault.seconds if self.fault is not None and self.fault.kind is FaultKind.APPLY_LATE else 0.0
 
     @property
     def delay(self) -> float:

@@ -114,6 +114,10 @@ class SandboxServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
         body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
+        if arrival.mishap.of(FaultKind.APPLY_LATE):
+            loop = asyncio.get_running_loop()
+            loop.call_later(arrival.mishap.late, self._sandbox.finish, arrival, body)
+            await loop.create_future()  # until the client, or the server, cuts the connection
         answer = await doors.answer(self._sandbox, arrival, body)
         await asyncio.sleep(answer.mishap.latency)
         if answer.mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):

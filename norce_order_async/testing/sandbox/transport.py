@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
 from norce_order_async.core.http import Request, Response
 from norce_order_async.testing.sandbox import doors
+from norce_order_async.testing.sandbox.exchange import Arrival
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.transport import Transport
@@ -57,6 +59,8 @@ class SandboxTransport(Transport):
         call.mark_sent()
         target = f"{url.path}?{url.query}" if url.query else url.path
         arrival = self._sandbox.begin(request.method, target, request.headers)
+        if arrival.mishap.of(FaultKind.APPLY_LATE):
+            await self._apply_late(arrival, request.body or b"", timeout)
         answer = await doors.answer(self._sandbox, arrival, request.body or b"")
         mishap = answer.mishap
         try:
@@ -72,6 +76,16 @@ class SandboxTransport(Transport):
             raise ConnectionLost("the body was cut by a fault", sent=True, status=answer.status, content_type=_JSON)
         body, most = answer.body, self._max_body
         return Response(request, answer.status, answer.headers, body[:most], truncated=len(body) > most)
+
+    async def _apply_late(self, arrival: Arrival, body: bytes, timeout: float | None) -> NoReturn:
+        """Carry a request out later, whoever waits for its answer, and answer nothing."""
+        asyncio.get_running_loop().call_later(arrival.mishap.late, self._sandbox.finish, arrival, body)
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.get_running_loop().create_future()
+        except TimeoutError:
+            pass
+        raise ReadTimeout("no answer in time", sent=True)
 
     async def aclose(self) -> None:
         """Take no more requests; closing twice is fine."""

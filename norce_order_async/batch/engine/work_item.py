@@ -1,8 +1,7 @@
 """A change on its way through a batch, and the outcomes it can come to."""
 
 from random import randbytes
-
-import attrs
+from typing import Protocol
 
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.files import Entry
@@ -14,53 +13,79 @@ from norce_order_async.wire.decoders import Receipt
 
 NOT_TRIED = "NotTried"
 """The error of a change that was taken from the input, but not made before the batch was stopped."""
-INTERRUPTED = "Interrupted"
-"""The error of a change that was ended while it was made."""
 
-_ONE_CALL = (DeleteConsent, PatchAttributes, PatchConsent)
+_ONE_CALL = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
+_GATEWAY_TIMEOUTS = frozenset({504, 524})
 Scope = tuple[str | None, str | None]
-Key = tuple[str | None, str | None, str, str]
+"""The merchant and channel of changes that name none, as far as they are known."""
+Order = tuple[str | None, str | None, str]
+"""The merchant, channel and id of an order."""
+Path = tuple[str, ...]
+"""A resource in an order, step by step from the order itself, which is the empty path."""
 
 
-@attrs.define(eq=False, kw_only=True)
-class Item:
-    """A change that a batch has taken from its input.
+class WorkItem:
+    """One line of the input from its entry to its outcome.
 
     Attributes:
         number: Its place in the input, from 1.
-        entry: The entry that it came in.
+        line: The line of its file.
+        file: The name of its file, when there are several.
+        digest: A checksum of its line, where the input can be read only once.
+        size: How long its line is, in bytes.
         change: The change.
-        scope: The merchant and channel that are sent when the change names none, as far as they are known.
+        order: The order that it changes.
+        path: What in the order it changes.
         request_id: What is sent as ``x-request-id``.
+        started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
         maybe_applied: Whether a request of it may have been carried out, in this run or an earlier one.
-        rounds: How often it failed in a way that passes and was put back.
-        refusals: How often it was put back because of too many requests.
         attempts: How many requests it took, over all rounds.
-        started: When its call began, in seconds since 1970-01-01 UTC.
         call: Its last call, once that has made an attempt.
+        error: What its last round failed with, until that is dealt with.
         last: How its last round ended.
         once: Whether a request was sent that must not be sent again.
+        rounds: How often it failed in a way that passes, by its own fault as far as can be told.
+        refusals: How often it was refused because of too many requests.
+        failing: Whether it failed while others succeeded.
+        since: When its first round began, or its last failure came, by the monotonic clock; None before.
+        lost_at: The monotonic time at which its last request was given up whose answer never came; None without one.
+        settles_at: The monotonic time until which the server may still carry out a request of it, once it has ended.
+        waited: Seconds that it waited for an earlier change of its resource to settle.
+        blockers: How many changes of its resource are before it.
+        followers: The changes that it is before.
     """
 
-    number: int
-    entry: Entry
-    change: Change
-    scope: Scope = (None, None)
-    request_id: str = attrs.field(factory=lambda: randbytes(16).hex())
+    # Defaults of the class cost nothing where a change succeeds at once.
     maybe_applied: bool = False
-    rounds: int = 0
-    refusals: int = 0
     attempts: int = 0
-    started: float | None = None
+    started: float = 0.0
     call: Call | None = None
+    error: Exception | None = None
     last: Outcome | None = None
     once: bool = False
+    rounds: int = 0
+    refusals: int = 0
+    failing: bool = False
+    since: float | None = None
+    lost_at: float | None = None
+    settles_at: float = 0.0
+    waited: float = 0.0
+    blockers: int = 0
+    followers: "list[WorkItem] | None" = None
 
-    @property
-    def key(self) -> Key:
-        """What no other change under way may have in common with it."""
-        change, (merchant, channel) = self.change, self.scope
-        return (change.merchant or merchant, change.channel or channel, change.order_id, change.resource)
+    def __init__(self, number: int, entry: Entry, change: Change, scope: Scope) -> None:
+        resource = change.resource
+        self.number = number
+        self.line = entry.line
+        self.file = entry.file
+        self.digest = entry.digest
+        self.size = entry.size
+        self.change = change
+        self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
+        self.path: Path = tuple(resource.split("/")) if resource else ()
+        self.request_id = entry.request_id or randbytes(16).hex()
+        if entry.redelivered:
+            self.maybe_applied = True
 
     @property
     def confirmed(self) -> OutcomeKind | None:
@@ -69,14 +94,19 @@ class Item:
             return None
         return self.call.outcome
 
-    def observe(self, call: Call, attempt: Attempt) -> None:
-        """Count an attempt."""
+    def observe(self, call: Call, attempt: Attempt) -> bool:
+        """Count an attempt; whether its answer never came, so that it may be carried out later."""
         self.call = call
         self.attempts += 1
-        if attempt.ambiguous or (attempt.status is not None and attempt.status < 300):
+        status = attempt.status
+        if status == 200 and attempt.error is None and call.repeat is Repeat.SAFE:
+            self.maybe_applied = True
+            return False
+        if attempt.ambiguous or (status is not None and status < 300):
             self.maybe_applied = True
         if call.repeat is not Repeat.SAFE and attempt.sent is not False:
             self.once = True
+        return attempt.ambiguous and (status is None or status in _GATEWAY_TIMEOUTS)
 
     def repeatable(self, outcome: OutcomeKind) -> bool:
         """Whether it may be made again after it ended so; without a call, nobody knows what was sent."""
@@ -86,8 +116,8 @@ class Item:
         """The outcome of a change that the server has carried out or taken in."""
         return Outcome(
             number=self.number,
-            line=self.entry.line,
-            file=self.entry.file,
+            line=self.line,
+            file=self.file,
             change=self.change,
             outcome=receipt.outcome,
             attempts=max(self.attempts, receipt.attempts),
@@ -95,6 +125,7 @@ class Item:
             elapsed=elapsed,
             status=receipt.status,
             request_id=receipt.request_id,
+            waited=self.waited,
         )
 
     def failed(self, outcome: OutcomeKind, error: BaseException, elapsed: float) -> Outcome:
@@ -104,8 +135,8 @@ class Item:
             outcome = OutcomeKind.UNKNOWN  # an earlier request counts, too
         return Outcome(
             number=self.number,
-            line=self.entry.line,
-            file=self.entry.file,
+            line=self.line,
+            file=self.file,
             change=self.change,
             outcome=outcome,
             attempts=max(self.attempts, len(attempts)),
@@ -115,22 +146,45 @@ class Item:
             request_id=self.request_id if self.attempts else None,
             error=type(error).__name__,
             message=error.reason if isinstance(error, CallError) else str(error),
+            waited=self.waited,
         )
 
     def left(self, error: str, message: str) -> Outcome:
         """The outcome of a change that the batch ended before."""
         return Outcome(
             number=self.number,
-            line=self.entry.line,
-            file=self.entry.file,
+            line=self.line,
+            file=self.file,
             change=self.change,
             outcome=OutcomeKind.UNKNOWN if self.maybe_applied else OutcomeKind.NOT_SENT,
             attempts=self.attempts,
-            started=self.started,
+            started=None if self.since is None else self.started,
             request_id=self.request_id if self.attempts else None,
             error=error,
             message=message,
+            waited=self.waited,
         )
+
+
+class GivenBack(Exception):
+    """A sender was stopped and has not made the change; the item's ``last`` tells how it stands."""
+
+
+class Sender(Protocol):
+    """What makes changes."""
+
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+        """Make a change; what it fails with is also the item's ``error``.
+
+        Args:
+            item: What to send.
+            probe: Whether it is only tried once, to see whether the server is back.
+
+        Raises:
+            GivenBack: It was not made.
+            asyncio.CancelledError: The batch ends it.
+        """
+        ...
 
 
 def bad_line(number: int, entry: Entry) -> Outcome:

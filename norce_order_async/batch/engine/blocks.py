@@ -1,4 +1,4 @@
-"""An input in blocks: as many entries as are there at once, numbered."""
+"""An input in blocks: as many entries as are there at once."""
 
 import asyncio
 import os
@@ -34,35 +34,40 @@ def check_changes(changes: object) -> Changes:
     return cast(Changes, changes)
 
 
-@attrs.frozen
-class Numbered:
-    """An entry and its place in the whole input, from 1."""
+@attrs.define
+class Block:
+    """Entries that follow each other.
 
-    number: int
-    entry: Entry
+    Attributes:
+        first: The place of the first one in the whole input, from 1.
+        entries: The entries.
+    """
+
+    first: int = 1
+    entries: list[Entry] = attrs.Factory(list[Entry])
 
 
-async def blocks(changes: Changes, size: Callable[[], int], rest: list[Numbered]) -> AsyncGenerator[list[Numbered]]:
+async def blocks(changes: Changes, size: Callable[[], int], rest: Block) -> AsyncGenerator[Block]:
     """The entries in blocks of at most ``size()``; a slow asynchronous input gives smaller ones at once.
 
     What the input raises is raised after the block of what came before it. What an asynchronous input has given
     when this is closed goes to ``rest``.
     """
-    number = 0
+    first = 1
     left: list[Change | Entry] = []
     source = _pumped(changes, size, left) if isinstance(changes, AsyncIterable) else _sliced(changes, size)
     try:
         async with aclosing(source):
             async for items in source:
-                block = [_numbered(place, item) for place, item in enumerate(items, number + 1)]
-                number += len(block)
+                block = Block(first, _entries(first, items))
+                first += len(items)
                 yield block
     finally:
-        rest += [_numbered(place, item) for place, item in enumerate(left, number + 1)]
+        rest.first, rest.entries = first, _entries(first, left)
 
 
-def _numbered(number: int, item: Change | Entry) -> Numbered:
-    return Numbered(number, item if isinstance(item, Entry) else Entry(number, item))
+def _entries(first: int, items: list[Change | Entry]) -> list[Entry]:
+    return [item if isinstance(item, Entry) else Entry(place, item) for place, item in enumerate(items, first)]
 
 
 def _check(item: object) -> None:

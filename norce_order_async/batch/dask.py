@@ -1,0 +1,67 @@
+"""A connection to a Dask cluster, which is started where there is none."""
+
+import logging
+import signal
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from multiprocessing import resource_tracker
+from typing import Any
+
+from norce_order_async.core.errors import ConfigurationError
+
+try:
+    import distributed
+    from distributed.deploy.cluster import Cluster
+except ImportError:
+    raise ConfigurationError('a cluster needs Dask: pip install "norce-order-async[dask]"') from None
+
+SLOTS = 8
+"""So many chunks are under way on a worker at most; one for each of its threads, which do nothing else."""
+
+_CONNECT = 10.0
+
+
+@asynccontextmanager
+async def connect(
+    cluster: str | int | distributed.Client | Cluster,
+) -> AsyncGenerator[Any]:
+    """A connection of our own to a cluster, which is started where there is none."""
+    kinds: Any = distributed
+    async with AsyncExitStack() as stack:
+        address: Any = cluster
+        security: Any = None
+        if isinstance(cluster, int):
+            local = kinds.LocalCluster(
+                n_workers=cluster,
+                threads_per_worker=SLOTS,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",  # where Dask tells of its health; there is no dashboard
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+                asynchronous=True,
+            )
+            with _interrupts_held():
+                address = await stack.enter_async_context(local)
+        if isinstance(address, kinds.Client):
+            address, security = address.scheduler.address, address.security
+        elif not isinstance(address, str):
+            address, security = address.scheduler_address, address.security
+        yield await stack.enter_async_context(
+            kinds.Client(address, security=security, asynchronous=True, set_as_default=False, timeout=_CONNECT)
+        )
+
+
+@contextmanager
+def _interrupts_held() -> Generator[None]:
+    """Hold Ctrl-C back: a process that starts meanwhile never gets it, and ends when this one ends it."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, which the first process brings about, would let Ctrl-C in
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

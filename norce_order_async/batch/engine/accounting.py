@@ -1,0 +1,210 @@
+"""From the end of a change to whoever reads the outcomes: what is counted, written down, and only then told."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.sending.log import logger
+
+GROUP = 128
+"""So many changes are written to the journal at once, at most."""
+
+_SAVE_AFTER = 0.05
+_SAMPLE_EVERY = 1.0
+
+
+@attrs.frozen
+class Progress:
+    """How a batch stands.
+
+    Attributes:
+        passed: Changes passed over because the journal has their outcome.
+        ended: Changes that have an outcome of this run.
+        done: Those of them that are on the server.
+        failed: Those of them that are not on the server, or perhaps not.
+        retried: Those of them that took several requests.
+        in_flight: Changes under way.
+        waiting: Changes taken from the input that wait for their turn.
+        concurrency: How many may be under way.
+        rate: How many may be sent in a second; None is no limit.
+        reason: Why it is slower than it could be.
+    """
+
+    passed: int
+    ended: int
+    done: int
+    failed: int
+    retried: int
+    in_flight: int
+    waiting: int
+    concurrency: int
+    rate: float | None
+    reason: str | None
+
+    @property
+    def accepted(self) -> int:
+        """Changes of this run that the server has taken in and not finished."""
+        return self.ended - self.done - self.failed
+
+
+@attrs.frozen
+class Speed:
+    """How fast a batch goes at this moment; see :class:`Sample`."""
+
+    concurrency: int
+    rate: float | None
+    in_flight: int
+    reason: str | None
+
+
+class Accountant:
+    """Counts the outcomes, writes them to the journal, and keeps them until they are read.
+
+    Args:
+        journal: Where every change is written down.
+        max_failures: Stop after so many changes that failed.
+        state: Of the batch.
+        clock: Where time comes from.
+        speed: How fast the batch is.
+
+    Attributes:
+        passed: How many changes were passed over because the journal has their outcome.
+    """
+
+    def __init__(
+        self,
+        journal: Journal | None,
+        max_failures: int | None,
+        state: RunState,
+        clock: Clock,
+        speed: Callable[[], Speed],
+    ) -> None:
+        self.journal = journal
+        self.passed = self.ended = self.done = self.failed = self.retried = 0
+        self._max_failures = max_failures
+        self._state = state
+        self._clock = clock
+        self._speed = speed
+        self._unknown = 0
+        self._closed: list[Outcome] = []
+        self._saving: asyncio.TimerHandle | None = None
+        self._sampled = -_SAMPLE_EVERY
+        self._unread: deque[Outcome] = deque()
+        self._arrived = asyncio.Event()
+        self._was_full = False
+
+    # To the journal
+
+    def end(self, outcome: Outcome) -> None:
+        """Take in the outcome of a change that has ended."""
+        kind = outcome.outcome
+        self.ended += 1
+        if kind is OutcomeKind.APPLIED:
+            self.done += 1
+        else:
+            self.done += kind.done
+            self.failed += kind.failed
+            self._unknown += kind is OutcomeKind.UNKNOWN
+            if self._max_failures is not None and self.failed >= self._max_failures:
+                self._state.stop(f"{self._max_failures} changes failed")
+        self.retried += outcome.attempts > 1
+        if self.journal is None:
+            self._tell(outcome)
+            return
+        self._closed.append(outcome)
+        if len(self._closed) >= GROUP:
+            self.save()
+        elif self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(_SAVE_AFTER, self.save)
+
+    def save(self) -> None:
+        """Write down what has ended."""
+        try:
+            self.write(())
+        except ConfigurationError as error:
+            self._state.fail(error)
+
+    def write(self, items: Sequence[WorkItem]) -> None:
+        """Write down what is about to be sent and what has ended, and only then let that be read."""
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        closed, self._closed = self._closed, []
+        if self.journal is None or not (items or closed):
+            return
+        try:
+            self.sample()
+            self.journal.write(items, closed)
+        finally:
+            for outcome in closed:
+                self._tell(outcome)
+
+    def sample(self) -> None:
+        """Write down how fast it is, once a second."""
+        now = self._clock.monotonic()
+        if self.journal is None or now - self._sampled < _SAMPLE_EVERY:
+            return
+        self._sampled = now
+        speed = self._speed()
+        self.journal.sample(
+            at=self._clock.wall(),
+            concurrency=speed.concurrency,
+            rate=speed.rate,
+            in_flight=speed.in_flight,
+            reason=speed.reason,
+        )
+
+    def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
+        """Tell of what was taken and not ended; the journal keeps it open, or forgets it when nothing was sent."""
+        if self.journal is not None:
+            try:
+                self.journal.release([item.number for item, _ in left if not item.maybe_applied])
+                self.journal.leave_open([outcome for item, outcome in left if item.maybe_applied and outcome.attempts])
+            except ConfigurationError as error:
+                self._state.fail(error)
+        for _, outcome in left:
+            self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
+            self._tell(outcome)
+        if self._unknown:
+            logger.warning(
+                "a batch ended; changes whose outcome is unknown: %d",
+                self._unknown,
+                extra={"unknown": self._unknown},
+            )
+
+    # To the reader
+
+    def is_full(self, limit: int) -> bool:
+        """Whether so many outcomes are unread, where so many changes may be under way, that it has to wait."""
+        self._was_full = len(self._unread) >= 2 * limit + (GROUP if self.journal else 0)
+        return self._was_full
+
+    async def read(self, running: asyncio.Task[None]) -> Outcome | None:
+        """The next outcome; None when the batch has ended and all are read."""
+        while not self._unread:
+            if running.done():
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        if self._was_full:
+            self._was_full = False
+            self._state.wake.set()
+            self._state.room.set()
+        return self._unread.popleft()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._arrived.set()
+
+    def _tell(self, outcome: Outcome) -> None:
+        self._unread.append(outcome)
+        self._arrived.set()

@@ -1,0 +1,149 @@
+"""The circuit breaker of a batch: noticing that the server is out of reach, and when to look again."""
+
+from norce_order_async.batch.engine.work_item import Order, WorkItem
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import (
+    AuthenticationError,
+    AuthError,
+    CallError,
+    DeadlineExceeded,
+    NotTheApiError,
+    PermissionDeniedError,
+    StatusError,
+    TLSError,
+    TransportError,
+)
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.statuses import RETRYABLE_STATUSES
+
+IN_A_ROW = 5
+"""So many orders in a row whose changes fail are an outage."""
+FIRST_PROBE = 0.5
+"""Seconds."""
+LAST_PROBE = 30.0
+"""Seconds, the longest wait between two probes."""
+FEW = 100
+"""So many new changes, if they are the last ones, are all tried within the patience."""
+
+_REFUSED = (AuthenticationError, PermissionDeniedError, TLSError)
+
+
+def is_transient(error: CallError) -> bool:
+    """Whether the failure says nothing of the change: the API was not reached, or had no time for it."""
+    if not error.outcome.failed:
+        return False
+    if isinstance(error, TransportError):
+        return error.retryable
+    if isinstance(error, StatusError):
+        return error.status in RETRYABLE_STATUSES
+    return isinstance(error, DeadlineExceeded | AuthError | NotTheApiError)
+
+
+def is_throttled(error: CallError) -> bool:
+    """Whether the server asked for less."""
+    return bool(error.attempts) and error.attempts[-1].throttled
+
+
+class CircuitBreaker:
+    """Follows how changes end, and tells whether to go on, to send probes only, or to stop.
+
+    An outage is what fails across orders: a change that fails while others succeed says something of itself, and
+    nothing of the server.
+
+    Args:
+        clock: Where time comes from.
+        patience: Seconds of an outage after which it is given up.
+    """
+
+    def __init__(self, clock: Clock, patience: float) -> None:
+        self.patience = patience
+        self.worked = False
+        """Whether anything has ever been answered."""
+        self.is_open = False
+        """Whether nothing but probes should be sent."""
+        self.error: CallError | None = None
+        """The last failure that is the server's."""
+        self._clock = clock
+        self._last_success = float("-inf")
+        self._unreached: set[Order] = set()
+        self._row = self._refused = 0
+        self._failing_since: float | None = None
+        self._probes = 0
+        self._not_before = 0.0
+
+    def succeeded(self) -> None:
+        """A change ended with an answer that is about the change."""
+        self._last_success = self._clock.monotonic()
+        if not self._row and self.worked:
+            return
+        self.worked = True
+        self.is_open = False
+        self._unreached.clear()
+        self._row = self._refused = 0
+        self._failing_since = None
+        self._probes = 0
+        self._not_before = 0.0
+
+    def rest(self) -> None:
+        """There is nothing to send; time that passes so is none that the server is waited for."""
+        self._failing_since = None
+
+    def failed(self, item: WorkItem, error: CallError) -> bool:
+        """A change ended with this error; whether that counts among the times that it may fail."""
+        refused = isinstance(error, _REFUSED) and not (self.worked and isinstance(error, PermissionDeniedError))
+        if not refused and not is_transient(error):
+            self.succeeded()
+            return True
+        now = self._clock.monotonic()
+        others_succeed = item.since is not None and self._last_success > item.since
+        item.failing = item.failing or others_succeed
+        item.since = now
+        self.error = error
+        self._row += 1
+        if self._failing_since is None:
+            self._failing_since = now
+        if refused:
+            self._refused += 1
+        elif not is_throttled(error) and not item.failing:
+            self._unreached.add(item.order)
+            if not self.is_open and len(self._unreached) >= IN_A_ROW:
+                self.is_open, self._failing_since = True, now
+        if error.retry_after is not None:
+            self._not_before = max(self._not_before, now + error.retry_after)
+        return others_succeed or not self.is_open
+
+    @property
+    def hopeless(self) -> str | None:
+        """Why there is no point in going on, if there is none."""
+        error, since = self.error, self._failing_since
+        if error is None or since is None:
+            return None
+        if self._refused >= IN_A_ROW or (self.is_open and not self.worked and _never_reached(error)):
+            return f"everything fails alike: {error.reason}"
+        now = self._clock.monotonic()
+        if self._row >= IN_A_ROW and self._not_before - now > self.patience:
+            return f"the server asks to wait {self._not_before - now:.0f} s: {error.reason}"
+        if (self.is_open or is_throttled(error)) and now - since >= self.patience:
+            return f"nothing went through for {self.patience:g} s: {error.reason}"
+        return None
+
+    def next_probe(self, last: int | None = None) -> tuple[float, bool]:
+        """The seconds to wait before the next probe, and whether it is a new change rather than one that failed.
+
+        They are twice as many each time, up to 30, within the patience; new ones and others are probed in turn.
+
+        Args:
+            last: How many new changes are left, if no more will come: few of them are all probed, within the patience.
+        """
+        now = self._clock.monotonic()
+        patience_left = self.patience - (now - (self._failing_since or now))
+        delay = min(LAST_PROBE, FIRST_PROBE * 2 ** min(self._probes, 10), patience_left)
+        new = self._probes % 2 == 0
+        if last is not None and 0 < last <= FEW:
+            delay, new = min(delay, max(FIRST_PROBE, patience_left / 2 / last)), True
+        self._probes += 1
+        return max(delay, self._not_before - now, 0.0), new
+
+
+def _never_reached(error: CallError) -> bool:
+    return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, AuthError | NotTheApiError)

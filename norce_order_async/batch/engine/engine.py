@@ -1,0 +1,197 @@
+"""A running batch: its parts put together, and what may be asked of it while it runs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, Self
+
+from norce_order_async.batch.engine.accounting import Accountant, Progress, Speed
+from norce_order_async.batch.engine.blocks import Changes
+from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.feeding import Feeder
+from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.sending import Dispatcher
+from norce_order_async.batch.engine.settings import BatchSettings
+from norce_order_async.batch.engine.work_item import Scope, Sender
+from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.pace import Pace
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.loops.per_loop import running_loop
+
+
+class Engine:
+    """What every batch does, wherever its changes are made. Iterate over it for the outcomes.
+
+    Args:
+        changes: Changes, or the entries of an :class:`Input`.
+        sender: What makes them.
+        settings: What it may do.
+        clock: Where time comes from.
+        pace: How many changes may be under way, and when the next may be sent.
+        scope: The merchant and channel of changes that name none, as far as they are known.
+        settle: Seconds that a resource needs to settle, if the settings leave it open.
+        journal: Where every change is written down, so that the batch can be continued.
+        around: Entered before the first change is taken, left after the last one has ended.
+
+    Raises:
+        ConfigurationError: An argument that is wrong.
+    """
+
+    def __init__(
+        self,
+        changes: Changes,
+        sender: Sender,
+        settings: BatchSettings,
+        *,
+        clock: Clock,
+        pace: Pace,
+        scope: Scope,
+        settle: float,
+        journal: Journal | None,
+        around: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
+    ) -> None:
+        if settings.only is not None and journal is None:
+            raise ConfigurationError("only goes with a journal")
+        self._pace = pace
+        self._around = around
+        self.state = state = RunState()
+        self._schedule = schedule = Schedule()
+        self.breaker = breaker = CircuitBreaker(clock, settings.patience)
+        self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed)
+        settle = settle if settings.settle is None else settings.settle
+        self._dispatcher = Dispatcher(
+            sender,
+            settle=settle,
+            schedule=schedule,
+            accountant=accountant,
+            breaker=breaker,
+            pace=pace,
+            state=state,
+            clock=clock,
+            make_room=self._make_room,
+        )
+        self._feeder = Feeder(
+            changes,
+            scope=scope,
+            only=settings.only,
+            settle=settle,
+            schedule=schedule,
+            accountant=accountant,
+            breaker=breaker,
+            pace=pace,
+            state=state,
+            clock=clock,
+            on_settling=self._dispatcher.settle,
+        )
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """How it stands."""
+        accountant, speed = self._accountant, self._speed()
+        return Progress(
+            passed=accountant.passed,
+            ended=accountant.ended,
+            done=accountant.done,
+            failed=accountant.failed,
+            retried=accountant.retried,
+            in_flight=speed.in_flight,
+            waiting=self._schedule.held - speed.in_flight,
+            concurrency=speed.concurrency,
+            rate=speed.rate,
+            reason=speed.reason,
+        )
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is slower than it could be."""
+        if self.breaker.is_open and self.error is not None:
+            return f"waiting for the server: {self.error.reason}"
+        return self._pace.reason
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended before its input did."""
+        return self.state.stopped
+
+    @stopped.setter
+    def stopped(self, reason: str | None) -> None:
+        self.state.stopped = reason
+
+    @property
+    def failure(self) -> Exception | None:
+        """What must not happen and did."""
+        return self.state.failure
+
+    @property
+    def worked(self) -> bool:
+        """Whether the server has answered anything of this batch."""
+        return self.breaker.worked
+
+    @property
+    def error(self) -> CallError | None:
+        """The last error of a server that could not be reached, or refused everything."""
+        return self.breaker.error
+
+    def stop(self, reason: str) -> None:
+        """Take no more, finish what is under way; the first reason counts."""
+        self.state.stop(reason)
+
+    def abort(self, reason: str) -> None:
+        """Stop, and end what is under way at once; it still gets its outcomes."""
+        self.stop(reason)
+        self._dispatcher.cancel()
+
+    async def aclose(self) -> None:
+        """End it at once; what was under way is written to the journal."""
+        if self._running is not None:
+            if not self._running.done():
+                self.abort("closed")
+                await asyncio.wait([self._running])
+            if not self._running.cancelled():
+                self._running.exception()  # raised where it is iterated over
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def __aiter__(self) -> AsyncGenerator[Outcome]:
+        if self._running is not None:
+            raise ClientStateError("a batch runs once")
+        self._running = running = running_loop().create_task(self._run())
+        running.add_done_callback(lambda _: self._accountant.close())
+        try:
+            while (outcome := await self._accountant.read(running)) is not None:
+                yield outcome
+            await running
+        finally:
+            await self.aclose()
+
+    async def _run(self) -> None:
+        async with self._around():
+            feeding = asyncio.create_task(self._feeder.run())
+            try:
+                await self._dispatcher.run()
+            except BaseException as error:
+                # Before its changes end: they are interrupted, not ended.
+                self.stop(str(error) or type(error).__name__)
+                raise
+            finally:
+                feeding.cancel()
+                self._dispatcher.cancel()
+                await asyncio.wait([feeding, *self._dispatcher.lanes])
+                self._accountant.save()
+                self._accountant.leave(self._dispatcher.leave())
+        if self.state.failure is not None:
+            raise self.state.failure
+
+    def _make_room(self) -> None:
+        self._feeder.make_room()
+
+    def _speed(self) -> Speed:
+        return Speed(self._pace.limit, self._pace.rate, len(self._dispatcher.lanes), self.reason)

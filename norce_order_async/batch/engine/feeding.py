@@ -1,0 +1,185 @@
+"""From the input to the schedule: what is taken, when, and what an earlier run has done of it already."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import aclosing
+
+from norce_order_async.batch.engine.accounting import GROUP, Accountant
+from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
+from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.work_item import Scope, WorkItem, bad_line
+from norce_order_async.batch.files import Entry
+from norce_order_async.batch.journal import State
+from norce_order_async.batch.pace import Pace
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.outcome import OutcomeKind
+
+LOOKAHEAD = 5_000
+"""So many changes are held at most, while the changes before them keep their resource busy."""
+LOOKAHEAD_SIZE = 16 * 1024 * 1024
+"""Bytes of input that are held at most for the same reason."""
+LOOKAHEAD_WHEN_OPEN = 1_000
+"""So many changes are ready at most while the server is out of reach, so that probes are not all sent to neighbours."""
+
+_PERHAPS_APPLIED = (OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
+
+
+class Feeder:
+    """Takes changes from the input as there is room, marks them in the journal, and adds them to the schedule.
+
+    Args:
+        changes: The input.
+        scope: The merchant and channel of changes that name none.
+        only: Which changes of an earlier run are made again; None makes those that have no outcome.
+        settle: Seconds that a resource needs to settle.
+        on_settling: Told of each change of an earlier run whose resource has to settle.
+    """
+
+    def __init__(
+        self,
+        changes: Changes,
+        *,
+        scope: Scope,
+        only: Collection[OutcomeKind] | None,
+        settle: float,
+        schedule: Schedule,
+        accountant: Accountant,
+        breaker: CircuitBreaker,
+        pace: Pace,
+        state: RunState,
+        clock: Clock,
+        on_settling: Callable[[WorkItem], None],
+    ) -> None:
+        self._changes = check_changes(changes)
+        self._scope = scope
+        self._only = only
+        self._settle = settle
+        self._schedule = schedule
+        self._accountant = accountant
+        self._breaker = breaker
+        self._pace = pace
+        self._state = state
+        self._clock = clock
+        self._on_settling = on_settling
+        self._began = clock.monotonic()
+        self._began_wall = clock.wall()
+
+    async def run(self) -> None:
+        """Take the whole input, or until the batch is stopped."""
+        rest = Block()
+        self._began, self._began_wall = self._clock.monotonic(), self._clock.wall()
+        try:
+            if self._accountant.journal is not None and self._only is not None:
+                self._accountant.journal.reopen(self._only, *self._scope)
+            async with aclosing(blocks(self._changes, self._block_size, rest)) as source:
+                while await self._until_room() and (block := await anext(source, None)) is not None:
+                    self._take(block)
+                    await asyncio.sleep(0)  # others must get their turn also where all of it is passed over
+        except Exception as error:
+            self._state.fail(error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this task: the input was cancelled, and that is not its end.
+            self._state.fail(RuntimeError("the input was cancelled"))
+        finally:
+            self._take_rest(rest)
+            self._state.input_ended = True
+            self._state.wake.set()
+
+    def make_room(self) -> None:
+        """Take more if there is room."""
+        if not self._state.room.is_set() and self._has_room():
+            self._state.room.set()
+
+    def _take_rest(self, rest: Block) -> None:
+        """Take what came from the input and is not made any more, so that it is told of."""
+        try:
+            if rest.entries:
+                self._take(rest)
+        except Exception as error:
+            self._state.fail(error)
+
+    def _block_size(self) -> int:
+        return min(GROUP, max(8, self._pace.limit)) if self._accountant.journal else self._pace.limit
+
+    def _has_room(self) -> bool:
+        schedule = self._schedule
+        limit = self._pace.limit
+        if self._breaker.is_open:
+            limit = max(limit, LOOKAHEAD_WHEN_OPEN)
+        return (
+            len(schedule.ready) < limit
+            and schedule.held < LOOKAHEAD
+            and schedule.size < LOOKAHEAD_SIZE
+            and not self._accountant.is_full(self._pace.limit)
+        )
+
+    async def _until_room(self) -> bool:
+        """Wait until more should be taken in; False when nothing should any more."""
+        while self._state.stopped is None:
+            if self._has_room():
+                return True
+            self._state.room.clear()
+            await self._state.room.wait()
+        return False
+
+    def _take(self, block: Block) -> None:
+        known: dict[int, State] = {}
+        if (journal := self._accountant.journal) is not None:
+            known = journal.states(block.first, block.first + len(block.entries) - 1)
+        items: list[WorkItem] = []
+        started = self._clock.wall()
+        for number, entry in enumerate(block.entries, block.first):
+            state = known.get(number)
+            if (state is not None or self._only is not None) and not self._is_wanted(number, entry, state):
+                continue
+            if (change := entry.change) is None:
+                self._accountant.end(bad_line(number, entry))
+                continue
+            item = WorkItem(number, entry, change, self._scope)
+            item.started = started
+            if state is not None:
+                item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
+                item.settles_at = self._settles_at(state)
+            items.append(item)
+        self._accountant.write(items)
+        now = self._clock.monotonic()
+        for item in items:
+            self._schedule.add(item, now)
+        self._state.wake.set()
+
+    def _is_wanted(self, number: int, entry: Entry, state: State | None) -> bool:
+        """Whether a change is made in this run; another run may have made it."""
+        if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
+            raise ConfigurationError(
+                f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
+            )
+        outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
+        if self._only is None:
+            wanted = state is None or state.outcome is None
+        else:
+            wanted = outcome in self._only or (state is not None and state.reopened)
+        if wanted:
+            return True
+        self._accountant.passed += 1
+        if state is not None and entry.change is not None:
+            settles_at = self._settles_at(state)
+            if settles_at > self._clock.monotonic():
+                item = WorkItem(number, entry, entry.change, self._scope)
+                item.settles_at = settles_at
+                if self._schedule.settle(item):
+                    self._on_settling(item)
+        return False
+
+    def _settles_at(self, state: State) -> float:
+        """The monotonic time until which a request of an earlier run may still be carried out."""
+        if state.outcome is None:
+            return self._began + self._settle  # nobody knows when it was given up
+        if state.outcome is not OutcomeKind.UNKNOWN or state.ended is None:
+            return 0.0
+        return self._began + min(self._settle, state.ended + self._settle - self._began_wall)

@@ -1,0 +1,139 @@
+"""Which change is next: in the order of the input for each resource, and never two of one resource at once.
+
+Resources nest: the order holds ``consents``, which holds ``consents/x``. Two changes are about one resource when the
+path of one is the beginning of the other's.
+"""
+
+import random
+from collections import deque
+
+from norce_order_async.batch.engine.work_item import Order, Path, WorkItem
+
+Tails = dict[Path, WorkItem]
+"""The last change of each resource of one order."""
+
+
+class Schedule:
+    """The changes that wait for their turn.
+
+    Of one resource only the first is ready; those behind it follow when it is done, so that they hold up nothing
+    but each other. After a change whose request may still be carried out they follow when that has settled.
+    """
+
+    def __init__(self) -> None:
+        self.ready: deque[WorkItem] = deque()
+        """Those that may be sent, and were not."""
+        self.requeued: deque[WorkItem] = deque()
+        """Those that may be sent again."""
+        self.held = 0
+        """How many were added and are not done."""
+        self.size = 0
+        """The size of their lines."""
+        self._tails: dict[Order, Tails] = {}
+        self._blocked: dict[int, WorkItem] = {}
+        self._requeued_next = False
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a change may be sent."""
+        return bool(self.ready or self.requeued)
+
+    def add(self, item: WorkItem, now: float = 0.0) -> None:
+        """Take in the next change of the input, at this monotonic time."""
+        self.held += 1
+        self.size += item.size
+        tails = self._tails.get(item.order)
+        if tails is None:
+            self._tails[item.order] = {item.path: item}
+            self.ready.append(item)
+            return
+        for path, tail in list(tails.items()):
+            if path[: len(item.path)] == item.path:
+                del tails[path]  # what comes later waits for this one
+            elif item.path[: len(path)] != path:
+                continue
+            _follow(item, tail, now)
+        tails[item.path] = item
+        if item.blockers:
+            self._blocked[item.number] = item
+        else:
+            self.ready.append(item)
+
+    def take(self) -> WorkItem:
+        """Take the next change to send: new ones and those to be sent again in turn."""
+        turn = self._requeued_next
+        self._requeued_next = not turn
+        return self.requeued.popleft() if self.requeued and (turn or not self.ready) else self.ready.popleft()
+
+    def take_probe(self, *, new: bool) -> WorkItem:
+        """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
+
+        A new one may come from anywhere: the neighbours of those that fail may fail of the same.
+        """
+        if self.requeued and not (new and self.ready):
+            return self.requeued.popleft()
+        self.ready.rotate(-random.randrange(len(self.ready)))
+        return self.ready.popleft()
+
+    def requeue(self, item: WorkItem) -> None:
+        """Make a change ready again that was taken; it keeps its resource meanwhile."""
+        self.requeued.append(item)
+
+    def done(self, item: WorkItem, now: float = 0.0) -> bool:
+        """Let go of a change that was taken; whether its resource has yet to settle (see :meth:`settled`)."""
+        self.held -= 1
+        self.size -= item.size
+        left = item.settles_at - now
+        for follower in item.followers or ():
+            follower.waited = max(left, 0.0)
+        if left > 0:
+            return True
+        self.settled(item)
+        return False
+
+    def settled(self, item: WorkItem) -> None:
+        """Let those follow that wait for a change that is done."""
+        tails = self._tails[item.order]
+        if tails.get(item.path) is item:
+            del tails[item.path]
+            if not tails:
+                del self._tails[item.order]
+        if item.followers is None:
+            return
+        for follower in reversed(item.followers):
+            follower.blockers -= 1
+            if not follower.blockers and follower.number in self._blocked:
+                del self._blocked[follower.number]
+                self.ready.appendleft(follower)
+        item.followers = None
+
+    def settle(self, item: WorkItem) -> bool:
+        """Keep the resource of a change of an earlier run, which is not made, until it has settled.
+
+        Returns:
+            Whether :meth:`settled` has to be called for it; a change before it does it otherwise.
+        """
+        tails = self._tails.setdefault(item.order, {})
+        tail = tails.setdefault(item.path, item)
+        tail.settles_at = max(tail.settles_at, item.settles_at)
+        return tail is item
+
+    def drain(self) -> list[WorkItem]:
+        """Take out every change that waits, in the order of the input; those that were taken stay."""
+        waiting = [*self.ready, *self.requeued, *self._blocked.values()]
+        self.ready.clear()
+        self.requeued.clear()
+        self._blocked.clear()
+        for item in waiting:
+            self.held -= 1
+            self.size -= item.size
+        return sorted(waiting, key=lambda item: item.number)
+
+
+def _follow(item: WorkItem, tail: WorkItem, now: float) -> None:
+    item.blockers += 1
+    item.waited = max(item.waited, tail.settles_at - now)
+    if tail.followers is None:
+        tail.followers = [item]
+    else:
+        tail.followers.append(item)

@@ -1,0 +1,285 @@
+"""From the schedule to the server: when a change is sent, and what follows from how that ended."""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable
+
+from norce_order_async.batch.engine.accounting import Accountant
+from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled, is_transient
+from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
+from norce_order_async.batch.journal import INTERRUPTED
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.pace import Pace
+from norce_order_async.core.back_off import spread
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError
+from norce_order_async.core.outcome import OutcomeKind
+
+REQUEUED = 2
+"""So often a change that failed in a way that passes is made again later, when there is no outage. One that was only
+refused because of too many requests comes back as often as it takes."""
+
+_LONGEST_WAIT = 20.0
+
+
+class Dispatcher:
+    """Hands the changes that are ready to the sender, as pace and circuit breaker allow.
+
+    Each lane is a task that makes one change after another. The dispatcher opens lanes, waits for what no lane should
+    wait for, and sends the probes.
+
+    Args:
+        sender: What makes the changes.
+        settle: Seconds that a resource needs to settle after an attempt whose answer never came.
+        make_room: Called when there may be room for more of the input.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        *,
+        settle: float,
+        schedule: Schedule,
+        accountant: Accountant,
+        breaker: CircuitBreaker,
+        pace: Pace,
+        state: RunState,
+        clock: Clock,
+        make_room: Callable[[], None],
+    ) -> None:
+        self._sender = sender
+        self._settle = settle
+        self._schedule = schedule
+        self._accountant = accountant
+        self._breaker = breaker
+        self._pace = pace
+        self._state = state
+        self._clock = clock
+        self._make_room = make_room
+        self.lanes: dict[asyncio.Task[None], WorkItem] = {}
+        """The lanes, each with the change that is under way in it."""
+        self._probe: WorkItem | None = None
+        self._place: float | None = None  # when the place in the pace's schedule comes that is reserved and not used
+        self._timers: list[tuple[float, int, bool, WorkItem]] = []  # due, number, whether it is to be sent again
+        self._left: list[tuple[WorkItem, Outcome]] = []
+
+    # When
+
+    async def run(self) -> None:
+        """Send until there is nothing more to send, or the batch is stopped and nothing is under way."""
+        state = self._state
+        while not self._is_over():
+            state.wake.clear()
+            self._ring()
+            if state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
+                state.stop(hopeless)
+            elif self._may_probe():
+                self._accountant.sample()
+                new = await self._until_probe()
+                if self._may_probe():
+                    self._probe = self._schedule.take_probe(new=new)
+                    self._open_lane(self._probe)
+            elif self._may_send(self._pace.limit):
+                if (delay := self._until_place()) > 0:
+                    await self._pause(delay, state.stopping)
+                self._place = None
+                if self._may_send(self._pace.limit):
+                    self._open_lane(self._schedule.take())
+            elif self._timers and state.stopped is None:
+                await self._pause(self._timers[0][0] - self._clock.monotonic(), state.wake)
+            else:
+                if not self.lanes:
+                    self._breaker.rest()
+                await state.wake.wait()
+
+    def cancel(self) -> None:
+        """End at once what is under way."""
+        for lane in self.lanes:
+            lane.cancel()
+
+    def settle(self, item: WorkItem) -> None:
+        """Let those behind a change follow when it has settled."""
+        heapq.heappush(self._timers, (item.settles_at, item.number, False, item))
+
+    def leave(self) -> list[tuple[WorkItem, Outcome]]:
+        """What was taken and not ended, once no lane is left, with how it stands."""
+        left = [(item, item.last or item.left(NOT_TRIED, "not tried")) for item in self._schedule.drain()]
+        left += [(item, item.last) for _, _, again, item in self._timers if again and item.last is not None]
+        return left + self._left
+
+    def _is_over(self) -> bool:
+        if self.lanes:
+            return False
+        return self._state.stopped is not None or (self._state.input_ended and not self._schedule.held)
+
+    def _may_send(self, lanes: int) -> bool:
+        """Whether a change may be sent when fewer than so many lanes are open."""
+        return (
+            len(self.lanes) < lanes
+            and self._schedule.has_ready
+            and not self._breaker.is_open
+            and self._state.stopped is None
+            and not self._accountant.is_full(self._pace.limit)
+        )
+
+    def _may_probe(self) -> bool:
+        return (
+            self._breaker.is_open and self._probe is None and self._schedule.has_ready and self._state.stopped is None
+        )
+
+    async def _until_probe(self) -> bool:
+        """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
+        self._make_room()
+        last = len(self._schedule.ready) if self._state.input_ended else None
+        delay, new = self._breaker.next_probe(last)
+        due = self._clock.monotonic() + delay
+        while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
+            self._state.wake.clear()
+            await self._pause(left, self._state.wake)
+        return new
+
+    def _until_place(self) -> float:
+        """Seconds until the place in the pace's schedule that is reserved; one is reserved if there is none."""
+        now = self._clock.monotonic()
+        if self._place is None:
+            self._place = now + self._pace.reserve()
+        return self._place - now
+
+    def _ring(self) -> None:
+        """Let go on what has waited long enough."""
+        now = self._clock.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            _, _, again, item = heapq.heappop(self._timers)
+            if again:
+                self._schedule.requeue(item)
+            elif item.settles_at > now:  # meanwhile another line of the same resource has to settle
+                self.settle(item)
+            else:
+                self._schedule.settled(item)
+
+    async def _pause(self, delay: float, until: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(self._clock.sleep(delay)), asyncio.ensure_future(until.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    # In a lane
+
+    def _open_lane(self, item: WorkItem) -> None:
+        self._begin(item)
+        lane = asyncio.create_task(self._lane(item))
+        self.lanes[lane] = item
+        lane.add_done_callback(self._lane_ended)
+        self._make_room()
+
+    async def _lane(self, item: WorkItem) -> None:
+        """Make one change after another, as long as the next one may be sent at once."""
+        lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
+        assert lane is not None
+        while True:
+            try:
+                outcome = await send(item, probe=item is self._probe)
+            except GivenBack:
+                self._pace.end()
+                self._left.append((item, item.last or item.left(NOT_TRIED, "not tried")))
+            else:
+                self._ended(item, outcome)
+            # As if this lane were closed already: its place is free.
+            if self._place is not None or not self._may_send(self._pace.limit + 1):
+                break
+            if (delay := self._pace.reserve()) > 0:
+                self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
+                break
+            item = self._schedule.take()
+            self._begin(item)
+            lanes[lane] = item
+            if self._schedule.has_ready and len(lanes) < self._pace.limit:
+                self._state.wake.set()
+            self._make_room()
+        del lanes[lane]
+        self._make_room()
+        self._state.wake.set()
+
+    def _begin(self, item: WorkItem) -> None:
+        self._pace.begin()
+        if item.since is None:
+            item.since = self._clock.monotonic()
+
+    def _lane_ended(self, lane: asyncio.Task[None]) -> None:
+        """Account for the change of a lane that was cancelled, or whose change raised what is no Exception."""
+        if (item := self.lanes.pop(lane, None)) is None:
+            return
+        if lane.cancelled() and self._state.stopped is not None and item.confirmed is None:
+            self._pace.end()
+            self._left.append((item, item.left(INTERRUPTED, "ended while it was made")))
+        else:
+            error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
+            assert error is not None
+            self._raised(error)
+            self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0))
+        self._make_room()
+        self._state.wake.set()
+
+    def _raised(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            return
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            self._state.stop(type(error).__name__)  # asyncio has raised it already
+        elif isinstance(error, Exception):
+            self._state.fail(error)
+        else:
+            failure = RuntimeError(f"a change raised {type(error).__name__}")
+            failure.__cause__ = error
+            self._state.fail(failure)
+
+    # What follows
+
+    def _ended(self, item: WorkItem, outcome: Outcome) -> None:
+        """Note how a change ended: for good, or to be made again."""
+        self._pace.end()
+        if item is self._probe:
+            self._probe = None
+            self._state.wake.set()
+        if (error := item.error) is not None:
+            item.error = None  # it holds frames
+            if isinstance(error, ClientStateError) or not isinstance(error, NorceOrderError):
+                self._state.fail(error)
+            elif isinstance(error, CallError) and self._is_requeued(item, outcome, error):
+                return
+        elif outcome.error is None:
+            self._breaker.succeeded()
+        if item.lost_at is not None or item.settles_at:
+            item.settles_at = max(item.settles_at, (item.lost_at or 0.0) + self._settle)
+        if self._schedule.done(item, self._clock.monotonic() if item.settles_at else 0.0):
+            self.settle(item)
+        self._accountant.end(outcome)
+
+    def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
+        """Whether a change that failed is made again later."""
+        counts = self._breaker.failed(item, error)
+        if (hopeless := self._breaker.hopeless) is not None:
+            self._state.stop(hopeless)
+        if self._breaker.is_open:
+            self._state.wake.set()
+        asked = error.retry_after or 0.0
+        if not is_transient(error) or not item.repeatable(outcome.outcome) or asked > self._breaker.patience:
+            return False
+        if is_throttled(error):
+            item.refusals += 1
+            wait = random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
+        else:
+            item.rounds += counts
+            if item.rounds > REQUEUED:
+                for follower in item.followers or ():
+                    follower.rounds = REQUEUED  # it fails of the same, as far as can be told: it gets one try
+                return False
+            wait = 2.0**item.rounds
+        item.last = outcome
+        due = self._clock.monotonic() + max(wait, asked + spread(asked) if asked else 0.0)
+        heapq.heappush(self._timers, (due, item.number, True, item))
+        return True

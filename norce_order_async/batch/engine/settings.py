@@ -1,0 +1,68 @@
+"""The settings of a batch, each checked once."""
+
+from collections.abc import Collection
+from typing import Literal, TypedDict
+
+import attrs
+
+from norce_order_async.core.checks import check_count
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.outcome import OutcomeKind
+
+
+class BatchArguments(TypedDict, total=False):
+    """The settings of a batch as keyword arguments; see :class:`BatchSettings`."""
+
+    concurrency: int | Literal["auto"]
+    rate: float | None
+    max_failures: int | None
+    patience: float
+    settle: float | None
+    only: Collection[OutcomeKind] | None
+
+
+def _check_optional_count(instance: object, attribute: "attrs.Attribute[int | None]", value: object) -> None:
+    if value is not None:
+        check_count(attribute.name, value)
+
+
+def _check_concurrency(instance: object, attribute: "attrs.Attribute[int | Literal['auto']]", value: object) -> None:
+    if value != "auto":
+        check_count(attribute.name, value)
+
+
+def _check_settle(instance: object, attribute: "attrs.Attribute[float | None]", value: object) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9):
+        raise ConfigurationError(f"settle must be a number of seconds, or 0, got {value!r}")
+
+
+def _frozen(kinds: Collection[OutcomeKind] | None) -> frozenset[OutcomeKind] | None:
+    return None if kinds is None else frozenset(kinds)
+
+
+@attrs.frozen(kw_only=True)
+class BatchSettings:
+    """What a batch may do.
+
+    Attributes:
+        concurrency: How many changes at once; ``"auto"`` finds out.
+        rate: How many requests a second at most; None is no limit.
+        max_failures: Stop after so many changes that failed; None is never.
+        patience: Seconds to wait for a server that cannot be reached.
+        settle: Seconds that the next change of a resource waits after an attempt whose answer never came, because the
+            server may still carry that out; None is as long as an attempt may take, 0 is off.
+        only: With a journal, make those changes again that ended so: ``unknown`` includes changes whose end is not
+            in the journal, ``not_sent`` includes those that it doesn't have at all. Later changes of the same
+            resources that were done are made once more after them, so that the last one stays the last; those of
+            classes of your own are not.
+
+    Raises:
+        ConfigurationError: A number out of its range.
+    """
+
+    concurrency: int | Literal["auto"] = attrs.field(default="auto", validator=_check_concurrency)
+    rate: float | None = None
+    max_failures: int | None = attrs.field(default=None, validator=_check_optional_count)
+    patience: float = 300.0
+    settle: float | None = attrs.field(default=None, validator=_check_settle)
+    only: frozenset[OutcomeKind] | None = attrs.field(default=None, converter=_frozen)

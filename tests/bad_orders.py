@@ -1,0 +1,136 @@
+"""Batches in which some orders always fail, in simulated time.
+
+PYTHONPATH=tests python -m bad_orders                     a table of every layout
+PYTHONPATH=tests python -m bad_orders --retry batch       with the policy for jobs
+"""
+
+import argparse
+import asyncio
+import random
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import attrs
+from support import BASE_URL, TOKEN
+from timeline import Answer, Origin, Sent, Timeline, always, lost
+
+from norce_order_async import (
+    Change,
+    OrderClient,
+    Outcome,
+    OutcomeKind,
+    PatchAttributes,
+    Request,
+    Response,
+    RetryPolicy,
+    Timeout,
+)
+from norce_order_async.batch.run import Batch
+
+COUNT = 1_000
+LAYOUTS = ("at the start", "in the middle", "at the end", "1 % spread", "5 % spread", "10 % spread", "30 % spread")
+Fails = Literal["500", "hangs"]
+
+
+def bad_ones(layout: str, count: int = COUNT) -> frozenset[int]:
+    """The bad ones among so many orders: 6 % in a block, or a share spread at random."""
+    block, share = count * 6 // 100, layout.partition(" %")[0]
+    if share.isdecimal():
+        return frozenset(random.Random(layout).sample(range(count), count * int(share) // 100))
+    first = {"at the start": 0, "in the middle": (count - block) // 2, "at the end": count - block}[layout]
+    return frozenset(range(first, first + block))
+
+
+def _hang(sent: Sent) -> Answer:
+    return lost()
+
+
+def _break(sent: Sent) -> Answer:
+    return 500
+
+
+class Orders(Origin):
+    """A server that answers 500 for some orders, or lets their requests hang until they are given up."""
+
+    def __init__(self, clock: Timeline, bad: frozenset[int], fails: Fails) -> None:
+        super().__init__(clock)
+        self.bad, self.fails = bad, fails
+
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        is_bad = int(request.url.split("/orders/o_")[1].split("/")[0]) in self.bad
+        hangs = is_bad and self.fails == "hangs"
+        self.latency = (timeout or 15.0) if hangs else 0.01
+        self.answer = _hang if hangs else _break if is_bad else always
+        return await super().send(request, timeout=timeout)
+
+
+@attrs.frozen
+class Ran:
+    """How a batch ended."""
+
+    batch: Batch
+    origin: Orders
+    clock: Timeline
+    outcomes: list[Outcome]
+
+    def kinds(self, *, of_bad: bool) -> dict[str, int]:
+        """How many changes of good or of bad orders ended in which outcome and error."""
+        found: dict[str, int] = {}
+        for outcome in self.outcomes:
+            assert outcome.change is not None
+            if (int(outcome.change.order_id[2:]) in self.origin.bad) is of_bad:
+                name = f"{outcome.outcome} {outcome.error or ''}".strip()
+                found[name] = found.get(name, 0) + 1
+        return found
+
+
+async def run(
+    changes: Iterable[Change],
+    bad: frozenset[int],
+    fails: Fails,
+    *,
+    retry: RetryPolicy | None = None,
+    **arguments: Any,
+) -> Ran:
+    """Run a batch against such a server."""
+    clock = Timeline()
+    origin = Orders(clock, bad, fails)
+    client = OrderClient(
+        base_url=BASE_URL, merchant="norce", channel="1", auth=TOKEN, transport=origin, clock=clock, retry=retry,
+        timeout=Timeout.batch(),
+    )  # fmt: skip
+    async with Batch(client, changes, **arguments) as batch:
+        outcomes = [outcome async for outcome in batch]
+    return Ran(batch, origin, clock, outcomes)
+
+
+def one_each(count: int = COUNT) -> list[Change]:
+    """A change of each of so many orders."""
+    return [PatchAttributes(f"o_{number}", {"n": 1}) for number in range(count)]
+
+
+async def table(retry: RetryPolicy | None) -> None:
+    """Print how each layout ends."""
+    print("| bad orders | fail with | at once | good applied | bad: own error | not begun | stopped | simulated s |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name in LAYOUTS:
+        bad = bad_ones(name)
+        for fails in ("500", "hangs"):
+            for concurrency in (1, 4, "auto"):
+                ran = await run(one_each(), bad, fails, retry=retry, concurrency=concurrency)
+                good = ran.kinds(of_bad=False).get("applied", 0)
+                of_bad = ran.kinds(of_bad=True)
+                own = sum(of_bad.get(f"unknown {error}", 0) for error in ("ServerError", "ReadTimeout"))
+                left = COUNT - sum(outcome.outcome is not OutcomeKind.NOT_SENT for outcome in ran.outcomes)
+                print(
+                    f"| {len(bad)} {name} | {fails} | {concurrency} | {good:,} of {COUNT - len(bad):,} "
+                    f"| {own} of {len(bad)} | {left} | {ran.batch.stopped or ''} | {ran.clock.now:,.0f} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--retry", choices=("none", "batch"), default="none")
+    options = parser.parse_args()
+    asyncio.run(table(None if options.retry == "none" else RetryPolicy.batch()))

@@ -1,0 +1,150 @@
+"""Orders that always fail hold up nobody but themselves, however they lie in the input; an outage is something else."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from bad_orders import LAYOUTS, Fails, bad_ones, one_each, run
+from timeline import Answer, Sent, account, deletes, journal_at, on_a_timeline, outcomes_of, refused
+
+from norce_order_async import Change, Journal, JournalReader, OutcomeKind, PatchAttributes, PatchConsent, RetryPolicy
+from norce_order_async.batch.run import Batch
+
+pytestmark = pytest.mark.asyncio
+
+COUNT = 400
+RETRIES = [None, RetryPolicy.batch()]
+ERRORS = {"500": "ServerError", "hangs": "ReadTimeout"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "batch.journal"
+
+
+@pytest.mark.parametrize("retry", RETRIES, ids=["once", "retried"])
+@pytest.mark.parametrize("concurrency", [1, 4, "auto"])
+@pytest.mark.parametrize("fails", ["500", "hangs"])
+@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout != "at the end"])
+async def test_bad_orders_end_with_their_own_error_and_all_others_are_made(
+    layout: str, fails: Fails, concurrency: int | str, retry: RetryPolicy | None
+) -> None:
+    bad = bad_ones(layout, COUNT)
+    ran = await run(one_each(COUNT), bad, fails, retry=retry, concurrency=concurrency)
+    assert ran.batch.stopped is None
+    assert ran.kinds(of_bad=False) == {"applied": COUNT - len(bad)}
+    assert ran.kinds(of_bad=True) == {f"unknown {ERRORS[fails]}": len(bad)}
+    assert sum(outcome.attempts for outcome in ran.outcomes) == len(ran.origin.sent)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, "auto"])
+@pytest.mark.parametrize("fails", ["500", "hangs"])
+async def test_bad_orders_at_the_very_end_look_like_an_outage_and_cost_no_more_than_the_patience(
+    path: Path, fails: Fails, concurrency: int | str
+) -> None:
+    bad = bad_ones("at the end", COUNT)
+    with journal_at(path) as journal:
+        ran = await run(one_each(COUNT), bad, fails, concurrency=concurrency, journal=journal)
+    assert ran.kinds(of_bad=False) == {"applied": COUNT - len(bad)}
+    assert ran.clock.now < 400
+    assert len({sent.order for sent in ran.origin.sent}) == COUNT  # all of them were begun
+    assert ran.kinds(of_bad=True) == {f"unknown {ERRORS[fails]}": len(bad)}
+    with JournalReader.open(path) as account:
+        summary = account.summary()
+        assert summary.outcomes == {OutcomeKind.APPLIED: COUNT - len(bad), OutcomeKind.UNKNOWN: len(bad)}
+        assert [*summary.problems] == [ERRORS[fails]]
+        assert summary.requests == len(ran.origin.sent)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, "auto"])
+async def test_one_order_in_eight_that_always_fails_leaves_no_good_one_unmade(concurrency: int | str) -> None:
+    changes = [PatchAttributes(f"o_{n % 8}", {"n": n}) for n in range(800)]
+    ran = await run(changes, frozenset([3]), "500", concurrency=concurrency)
+    assert ran.batch.stopped is None
+    assert ran.kinds(of_bad=False) == {"applied": 700}
+    assert ran.kinds(of_bad=True) == {"unknown ServerError": 100}
+    assert ran.clock.now < 60
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_many_resources_of_one_bad_order_are_no_outage(concurrency: int) -> None:
+    """An outage is what fails across orders."""
+    bad: list[Change] = [PatchConsent("o_0", f"c_{n}", checked=True) for n in range(30)]
+    ran = await run([*bad, *one_each(50)[1:]], frozenset([0]), "500", concurrency=concurrency)
+    assert ran.batch.stopped is None
+    assert ran.kinds(of_bad=False) == {"applied": 49}
+    assert len(ran.origin.times("o_0")) <= 90
+    assert ran.clock.now < 120
+
+
+async def test_bad_orders_count_as_failures() -> None:
+    ran = await run(one_each(COUNT), bad_ones("10 % spread", COUNT), "500", concurrency=4, max_failures=5)
+    assert ran.batch.stopped == "5 changes failed"
+    assert ran.batch.progress.failed >= 5
+
+
+async def test_a_server_that_only_fails_is_given_up_with_its_own_error_and_all_requests(path: Path) -> None:
+    """Whatever was sent is accounted for, and goes on with the next run."""
+
+    def answer(sent: Sent) -> Answer:
+        return 500 if sent.at < 400 else 200
+
+    client, origin, _ = on_a_timeline(answer)
+    with journal_at(path) as journal:
+        batch = Batch(client, deletes(200), concurrency=4, journal=journal)
+        outcomes = await outcomes_of(batch)
+    assert batch.stopped == "nothing went through for 300 s: HTTP 500"
+    begun = {outcome.number for outcome in outcomes if outcome.error == "ServerError"}
+    assert len(begun) == len({sent.order for sent in origin.sent})
+    with JournalReader.open(path) as reader:
+        summary = reader.summary()
+        assert [*summary.problems] == ["ServerError"]
+        assert (summary.outcomes, summary.requests) == ({OutcomeKind.UNKNOWN: len(begun)}, len(origin.sent))
+        assert {row.message for row in reader.rows()} == {"HTTP 500"}
+        assert {row.status for row in reader.rows()} == {500}
+    origin.clock.now = 400.0
+    before = len(origin.sent)
+    with journal_at(path) as journal:
+        assert Counter(one.outcome for one in await outcomes_of(Batch(client, deletes(200), journal=journal))) == {
+            OutcomeKind.APPLIED: 200
+        }
+        assert journal.summary().requests == before + 200
+
+
+async def test_a_server_that_is_silent_from_the_start_is_waited_for_and_one_that_is_not_there_is_not() -> None:
+    ran = await run(one_each(), frozenset(range(1_000)), "hangs", concurrency=4, patience=60)
+    assert ran.batch.stopped == "nothing went through for 60 s: no answer"
+    assert len(ran.origin.sent) < 30
+    client, origin, clock = on_a_timeline(lambda sent: refused())
+    batch = Batch(client, deletes(1_000), concurrency=4)
+    await outcomes_of(batch)
+    assert (batch.stopped, batch.worked) == ("everything fails alike: refused", False)
+    assert (clock.now < 1, len(origin.sent) < 10) == (True, True)
+
+
+async def test_while_it_holds_no_more_than_a_thousand_lines_are_read_ahead(path: Path) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: 503 if sent.at < 60 else 200)
+    with journal_at(path) as journal:
+        async with Batch(client, deletes(3_000), concurrency=4, journal=journal) as batch:
+            async for _ in batch:
+                break
+        assert origin.clock.now >= 60
+    assert len(account(path)) <= 1_300
+
+
+async def test_a_journal_of_what_is_left_open_is_read_while_it_runs_on(path: Path) -> None:
+    """A new run begins anew: what it has under way has no error of the run before."""
+    client, origin, _ = on_a_timeline(lambda sent: 500)
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(client, deletes(10), concurrency=4, journal=journal, patience=5))
+
+    def look(sent: Sent) -> Answer:
+        with JournalReader.open(path) as reader:
+            row = next(row for row in reader.rows() if row.number == int(sent.order[2:]) + 1)
+            assert (row.outcome, row.error) == (None, None)
+        return 200
+
+    origin.answer = look
+    with Journal.open(path, inputs=[], target="t") as journal:
+        await outcomes_of(Batch(client, deletes(10), concurrency=4, journal=journal))
+        assert journal.summary().outcomes == {OutcomeKind.APPLIED: 10}
