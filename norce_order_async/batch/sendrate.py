@@ -1,0 +1,241 @@
+"""The rate of requests that a server accepts."""
+
+import math
+
+SLOWEST = 1.0
+"""Requests per second that no refusal goes below, unless everything is refused."""
+FIRST = 10.0
+"""Requests per second, at least, after the first refusal."""
+
+_BELOW = 0.95
+_STEEPNESS = 0.1
+_DOUBLES_IN = 0.7
+_FORGOTTEN = 10.0
+_HALF = 0.5
+_WINDOW = 1.0
+_IN_A_ROW = 8
+_LONGEST_BACK_OFF = 30.0
+
+
+class _Share:
+    """How many of the answers were refusals."""
+
+    __slots__ = ("answers", "refused")
+
+    def __init__(self) -> None:
+        self.answers = self.refused = 0.0
+
+    def add(self, refused: bool) -> None:
+        self.answers += 1
+        self.refused += refused
+
+    def halve(self) -> None:
+        self.answers /= 2
+        self.refused /= 2
+
+    def clear(self) -> None:
+        self.answers = self.refused = 0.0
+
+    def value(self, waiting: int = 0) -> float:
+        return self.refused / (self.answers + waiting) if self.refused else 0.0
+
+    def exceeds(self, share: float, waiting: int) -> bool:
+        """Whether there are more refusals than chance gives with this share."""
+        if not share:
+            return self.refused > 0
+        expected = share * (self.answers + waiting)
+        return self.refused > expected + 3 * math.sqrt(expected) + 2
+
+
+class SendRate:
+    """Finds how many requests a second a server accepts, from its refusals.
+
+    While nothing is refused there is no rate. After a refusal it stays a little below the rate that was accepted, and
+    then grows, the faster the longer nothing is refused. Refusals that come as often when it is low as when it is high
+    are put to a test, at half the rate: those that do not become fewer are no rate limit, and their share is tolerated
+    from then on.
+
+    Args:
+        now: The time.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.refusal = ""
+        """The status of the last refusal that made it slower."""
+        self.closed = False
+        """Whether everything is refused, so that only a probe is sent now and then."""
+        self._tolerated = 0.0
+        self._start = math.inf
+        self._since = now
+        self._hold = 0.0
+        self._fast = False
+        self._testing: float | None = None
+        self._resume = math.inf
+        self._low, self._high, self._window = _Share(), _Share(), _Share()
+        self._window_start = now
+        self._accepted = 0
+        self._marks = (now, 0), (now, 0)
+        self._cut_mark = 0
+        self._row = 0
+        self._enough = 4
+        self._probe_at = self._back_off = self._closed_until = 0.0
+
+    def at(self, now: float) -> float:
+        """Requests per second; infinite is no limit."""
+        start = self._start
+        if start == math.inf or self._testing is not None:
+            return start
+        grown = now - self._since - self._hold
+        if grown <= 0:
+            return start
+        factor = 2.0 ** (grown / _DOUBLES_IN) if self._fast else 1 + _STEEPNESS * grown * grown
+        if factor > _FORGOTTEN and now > self._since:
+            self._open(now)
+            return math.inf
+        return start * factor
+
+    def next_probe(self, now: float) -> float:
+        """Seconds to wait for the next probe while everything is refused."""
+        at = max(now, self._probe_at)
+        self._probe_at = at + min(self._back_off, max(SLOWEST, self._closed_until - at))
+        return at - now
+
+    def answered(self, now: float, sent: float, refusal: str | None, retry_after: float | None, waiting: int) -> bool:
+        """Count an answer to what was sent then; whether the rate was cut."""
+        refused = refusal is not None
+        if refused:
+            self._row += 1
+        else:
+            self._accepted += 1
+            self._row = 0
+        if now - self._marks[1][0] >= _WINDOW / 2:
+            self._marks = self._marks[1], (now, self._accepted)
+        if self.closed:
+            return self._probed(now, sent, refused, retry_after)
+        if sent < self._since:
+            return False
+        if refused and self._row >= max(_IN_A_ROW, waiting) and self._start < math.inf:
+            return self._close(now, retry_after)
+        if self._testing is not None:
+            return self._test(now, refused, waiting)
+        if sent - self._since < self._hold:
+            self._low.add(refused)
+        else:
+            self._high.add(refused)
+        if now - self._window_start >= _WINDOW:
+            self._end_window(now)
+        self._window.add(refused)
+        if refusal is None or not self._window.exceeds(self._tolerated, waiting):
+            return False
+        return self._excess(now, sent, refusal, waiting)
+
+    def _end_window(self, now: float) -> None:
+        window = self._window
+        if self._tolerated and self._start == math.inf and window.answers >= 100:
+            self._tolerated += 0.2 * (window.value() - self._tolerated)
+            if self._tolerated < 0.002:
+                self._tolerated = 0.0
+        window.clear()
+        self._window_start = now
+
+    def _excess(self, now: float, sent: float, refusal: str, waiting: int) -> bool:
+        window, low, high = self._window, self._low, self._high
+        self.refusal = refusal
+        if self._start == math.inf:
+            if window.refused < 5 or window.value(waiting) < self._tolerated + 0.005:
+                return False
+            self._fast = True
+            self._begin_test(now, window.value(waiting), max(FIRST, _HALF * self._measured(now)), math.inf)
+            return True
+        rate = self.at(sent)
+        in_hold = sent - self._since < self._hold
+        if low.refused >= self._enough and low.value(waiting) >= high.value() / 2 and low.exceeds(self._tolerated, waiting):
+            share = (low.refused + high.refused) / (low.answers + high.answers)
+            self._fast = False
+            self._begin_test(now, share, max(SLOWEST, _HALF * min(rate, self._start)), rate)
+            return True
+        if in_hold:
+            if window.refused < 3:
+                return False
+            limit = rate * max(_HALF, 1 - window.value(waiting))
+        else:
+            mean = (self._accepted - self._cut_mark) / max(1e-3, now - self._since)
+            limit = min(1.03 * mean, rate)
+        self._fast = False
+        self._cut(now, limit)
+        return True
+
+    def _cut(self, now: float, limit: float) -> None:
+        self._begin(now, max(SLOWEST, _BELOW * limit))
+        self._hold = min(3.0, max(1.0, 100 / self._start))
+        if self._low.answers + self._high.answers > 2000:
+            if self._low.value() < self._tolerated / 2:
+                self._tolerated = self._low.value()
+            self._low.halve()
+            self._high.halve()
+
+    def _begin(self, now: float, start: float) -> None:
+        self._start, self._since, self._hold = start, now, 0.0
+        self._cut_mark = self._accepted
+        self._row = 0
+        self._window.clear()
+        self._window_start = now
+
+    def _open(self, now: float) -> None:
+        self._begin(now, math.inf)
+        self._low.clear()
+        self._high.clear()
+
+    def _measured(self, now: float) -> float:
+        since, count = self._marks[0]
+        return (self._accepted - count) / max(0.05, now - since)
+
+    def _begin_test(self, now: float, share: float, rate: float, resume: float) -> None:
+        self._begin(now, rate)
+        self._testing, self._resume = share, resume
+
+    def _test(self, now: float, refused: bool, waiting: int) -> bool:
+        share, window = self._testing, self._window
+        assert share is not None
+        window.add(refused)
+        more = share - self._tolerated
+        if window.answers < max(12 * share / more**2, 2 * waiting):
+            return False
+        self._testing = None
+        self._low.clear()
+        self._high.clear()
+        if window.value(waiting) >= self._tolerated + 0.3 * more:
+            self._tolerated = window.value()
+            self._enough = 4
+            self._begin(now, self._resume)
+            self._fast = True
+        elif self._fast:
+            self._begin(now, self._start)
+        else:
+            self._enough = min(32, 2 * self._enough)
+            self._cut(now, self._start / _HALF)
+        return True
+
+    def _close(self, now: float, retry_after: float | None) -> bool:
+        self.closed = True
+        self._since = now
+        self._back_off = SLOWEST
+        self._wait(now, retry_after)
+        return True
+
+    def _wait(self, now: float, retry_after: float | None) -> None:
+        self._closed_until = math.inf if retry_after is None else now + retry_after
+        self._probe_at = now + min(self._back_off, max(SLOWEST, self._closed_until - now))
+
+    def _probed(self, now: float, sent: float, refused: bool, retry_after: float | None) -> bool:
+        if sent < self._since:
+            return False
+        if refused:
+            self._back_off = min(_LONGEST_BACK_OFF, 2 * self._back_off)
+            self._wait(now, retry_after)
+            return False
+        self.closed = False
+        self._testing = None
+        self._begin(now, self._start)
+        self._fast = True
+        return True
