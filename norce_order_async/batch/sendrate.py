@@ -10,8 +10,11 @@ FIRST = 10.0
 _BELOW = 0.95
 _STEEPNESS = 0.1
 _DOUBLES_IN = 0.7
-_FORGOTTEN = 10.0
+_STEEP_AFTER = _STEEPNESS**-0.5
+_MOST_DOUBLINGS = 40
+_UNUSED = 4.0
 _HALF = 0.5
+_LONGEST_TEST = 5.0
 _WINDOW = 1.0
 _IN_A_ROW = 8
 _LONGEST_BACK_OFF = 30.0
@@ -71,10 +74,13 @@ class SendRate:
         self._fast = False
         self._testing: float | None = None
         self._resume = math.inf
-        self._low, self._high, self._window = _Share(), _Share(), _Share()
+        self._trial: tuple[float, float] | None = None
+        self._low, self._high, self._window, self._hold_share = _Share(), _Share(), _Share(), _Share()
+        self._cut_share = 0.0
         self._window_start = now
         self._accepted = 0
-        self._marks = (now, 0), (now, 0)
+        self._answers = 0
+        self._marks = (now, 0, 0), (now, 0, 0)
         self._cut_mark = 0
         self._row = 0
         self._enough = 4
@@ -88,10 +94,11 @@ class SendRate:
         grown = now - self._since - self._hold
         if grown <= 0:
             return start
-        factor = 2.0 ** (grown / _DOUBLES_IN) if self._fast else 1 + _STEEPNESS * grown * grown
-        if factor > _FORGOTTEN and now > self._since:
-            self._open(now)
-            return math.inf
+        if self._fast:
+            return start * 2.0 ** min(_MOST_DOUBLINGS, grown / _DOUBLES_IN)
+        factor = 1 + _STEEPNESS * grown * grown
+        if factor > 2:
+            factor = 2.0 ** min(_MOST_DOUBLINGS, 1 + (grown - _STEEP_AFTER) / _DOUBLES_IN)
         return start * factor
 
     def next_probe(self, now: float) -> float:
@@ -108,8 +115,9 @@ class SendRate:
         else:
             self._accepted += 1
             self._row = 0
+        self._answers += 1
         if now - self._marks[1][0] >= _WINDOW / 2:
-            self._marks = self._marks[1], (now, self._accepted)
+            self._marks = self._marks[1], (now, self._accepted, self._answers)
         if self.closed:
             return self._probed(now, sent, refused, retry_after)
         if sent < self._since:
@@ -120,6 +128,7 @@ class SendRate:
             return self._test(now, refused, waiting)
         if sent - self._since < self._hold:
             self._low.add(refused)
+            self._hold_share.add(refused)
         else:
             self._high.add(refused)
         if now - self._window_start >= _WINDOW:
@@ -137,6 +146,11 @@ class SendRate:
                 self._tolerated = 0.0
         window.clear()
         self._window_start = now
+        if self._trial is not None and self.at(now) >= 4 * self._trial[0]:
+            self._trial = None
+            self._enough = 4
+        if self._start < math.inf and self.at(now) > _UNUSED * (self._answers - self._marks[0][2]) / (now - self._marks[0][0]):
+            self._open(now)
 
     def _excess(self, now: float, sent: float, refusal: str, waiting: int) -> bool:
         window, low, high = self._window, self._low, self._high
@@ -148,29 +162,49 @@ class SendRate:
             self._begin_test(now, window.value(waiting), max(FIRST, _HALF * self._measured(now)), math.inf)
             return True
         rate = self.at(sent)
-        in_hold = sent - self._since < self._hold
-        if low.refused >= self._enough and low.value(waiting) >= high.value() / 2 and low.exceeds(self._tolerated, waiting):
-            share = (low.refused + high.refused) / (low.answers + high.answers)
+        if self._trial is not None:
+            rate, self._tolerated = self._trial
+            self._trial = None
+            self._enough = min(32, 2 * self._enough)
+            low.clear()
+            high.clear()
             self._fast = False
-            self._begin_test(now, share, max(SLOWEST, _HALF * min(rate, self._start)), rate)
+            self._cut(now, rate)
             return True
+        in_hold = sent - self._since < self._hold
+        if low.refused >= self._enough and low.value(waiting) > 3 * high.value():
+            self._high, self._low = low, high
+            high.clear()
+        elif low.refused >= self._enough and low.value(waiting) >= high.value() / 2 and low.exceeds(self._tolerated, waiting):
+            self._trial = rate, self._tolerated
+            self._tolerated = (low.refused + high.refused) / (low.answers + high.answers + waiting)
+            self._begin(now, rate)
+            self._fast = True
+            return False
         if in_hold:
             if window.refused < 3:
                 return False
             limit = rate * max(_HALF, 1 - window.value(waiting))
         else:
             mean = (self._accepted - self._cut_mark) / max(1e-3, now - self._since)
-            limit = min(1.03 * mean, rate)
+            limit = min(rate, max(1.03 * mean, 0.8 * rate))
         self._fast = False
         self._cut(now, limit)
         return True
 
     def _cut(self, now: float, limit: float) -> None:
+        low = self._hold_share
+        expected = low.answers * self._cut_share
+        if expected >= 3 and low.refused < 0.3 * expected:
+            self._low.clear()
+            self._high.clear()
+        if low.answers * self._tolerated >= 10 and low.refused < low.answers * self._tolerated / 2:
+            self._tolerated = low.value()
+        low.clear()
+        self._cut_share = self._window.value()
         self._begin(now, max(SLOWEST, _BELOW * limit))
         self._hold = min(3.0, max(1.0, 100 / self._start))
         if self._low.answers + self._high.answers > 2000:
-            if self._low.value() < self._tolerated / 2:
-                self._tolerated = self._low.value()
             self._low.halve()
             self._high.halve()
 
@@ -182,12 +216,14 @@ class SendRate:
         self._window_start = now
 
     def _open(self, now: float) -> None:
+        self._trial = None
+        self._enough = 4
         self._begin(now, math.inf)
         self._low.clear()
         self._high.clear()
 
     def _measured(self, now: float) -> float:
-        since, count = self._marks[0]
+        since, count, _ = self._marks[0]
         return (self._accepted - count) / max(0.05, now - since)
 
     def _begin_test(self, now: float, share: float, rate: float, resume: float) -> None:
@@ -199,21 +235,21 @@ class SendRate:
         assert share is not None
         window.add(refused)
         more = share - self._tolerated
-        if window.answers < max(12 * share / more**2, 2 * waiting):
+        enough = window.answers >= max(12 * share / more**2, 2 * waiting)
+        none = not window.refused and window.answers >= max(4 / more, waiting)
+        if not (enough or none or now - self._since > _LONGEST_TEST):
             return False
         self._testing = None
         self._low.clear()
         self._high.clear()
-        if window.value(waiting) >= self._tolerated + 0.3 * more:
+        now_share = window.value(waiting)
+        if now_share >= self._tolerated + 0.3 * more and 1 - now_share < 1.4 * (1 - share):
             self._tolerated = window.value()
             self._enough = 4
             self._begin(now, self._resume)
             self._fast = True
-        elif self._fast:
-            self._begin(now, self._start)
         else:
-            self._enough = min(32, 2 * self._enough)
-            self._cut(now, self._start / _HALF)
+            self._begin(now, self._start)
         return True
 
     def _close(self, now: float, retry_after: float | None) -> bool:
