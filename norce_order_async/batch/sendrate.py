@@ -15,6 +15,7 @@ _MOST_DOUBLINGS = 40
 _UNUSED = 4.0
 _HALF = 0.5
 _LONGEST_TEST = 5.0
+_MOST_TOLERATED = 0.3
 _WINDOW = 1.0
 _IN_A_ROW = 8
 _LONGEST_BACK_OFF = 30.0
@@ -79,8 +80,7 @@ class SendRate:
         self._cut_share = 0.0
         self._window_start = now
         self._accepted = 0
-        self._answers = 0
-        self._marks = (now, 0, 0), (now, 0, 0)
+        self._marks = (now, 0), (now, 0)
         self._cut_mark = 0
         self._row = 0
         self._enough = 4
@@ -94,6 +94,8 @@ class SendRate:
         grown = now - self._since - self._hold
         if grown <= 0:
             return start
+        if self._trial is not None:
+            return start * 2.0 ** min(3.0, grown / _DOUBLES_IN)
         if self._fast:
             return start * 2.0 ** min(_MOST_DOUBLINGS, grown / _DOUBLES_IN)
         factor = 1 + _STEEPNESS * grown * grown
@@ -115,9 +117,8 @@ class SendRate:
         else:
             self._accepted += 1
             self._row = 0
-        self._answers += 1
         if now - self._marks[1][0] >= _WINDOW / 2:
-            self._marks = self._marks[1], (now, self._accepted, self._answers)
+            self._marks = self._marks[1], (now, self._accepted)
         if self.closed:
             return self._probed(now, sent, refused, retry_after)
         if sent < self._since:
@@ -132,25 +133,25 @@ class SendRate:
         else:
             self._high.add(refused)
         if now - self._window_start >= _WINDOW:
-            self._end_window(now)
+            self._end_window(now, waiting)
         self._window.add(refused)
+        if self._trial is not None:
+            return self._try(now, sent, refused, waiting)
         if refusal is None or not self._window.exceeds(self._tolerated, waiting):
             return False
         return self._excess(now, sent, refusal, waiting)
 
-    def _end_window(self, now: float) -> None:
+    def _end_window(self, now: float, waiting: int) -> None:
         window = self._window
         if self._tolerated and self._start == math.inf and window.answers >= 100:
             self._tolerated += 0.2 * (window.value() - self._tolerated)
             if self._tolerated < 0.002:
                 self._tolerated = 0.0
+        sent = (window.answers + waiting) / (now - self._window_start)
+        if self._start < math.inf and self.at(self._window_start) > _UNUSED * sent:
+            self._open(now)
         window.clear()
         self._window_start = now
-        if self._trial is not None and self.at(now) >= 4 * self._trial[0]:
-            self._trial = None
-            self._enough = 4
-        if self._start < math.inf and self.at(now) > _UNUSED * (self._answers - self._marks[0][2]) / (now - self._marks[0][0]):
-            self._open(now)
 
     def _excess(self, now: float, sent: float, refusal: str, waiting: int) -> bool:
         window, low, high = self._window, self._low, self._high
@@ -162,25 +163,19 @@ class SendRate:
             self._begin_test(now, window.value(waiting), max(FIRST, _HALF * self._measured(now)), math.inf)
             return True
         rate = self.at(sent)
-        if self._trial is not None:
-            rate, self._tolerated = self._trial
-            self._trial = None
-            self._enough = min(32, 2 * self._enough)
-            low.clear()
-            high.clear()
-            self._fast = False
-            self._cut(now, rate)
-            return True
         in_hold = sent - self._since < self._hold
         if low.refused >= self._enough and low.value(waiting) > 3 * high.value():
             self._high, self._low = low, high
             high.clear()
         elif low.refused >= self._enough and low.value(waiting) >= high.value() / 2 and low.exceeds(self._tolerated, waiting):
-            self._trial = rate, self._tolerated
-            self._tolerated = (low.refused + high.refused) / (low.answers + high.answers + waiting)
-            self._begin(now, rate)
-            self._fast = True
-            return False
+            share = (low.refused + high.refused) / (low.answers + high.answers + waiting)
+            if share <= _MOST_TOLERATED:
+                self._trial = rate, share
+                low.clear()
+                high.clear()
+                self._begin(now, rate)
+                self._fast = True
+                return False
         if in_hold:
             if window.refused < 3:
                 return False
@@ -192,16 +187,39 @@ class SendRate:
         self._cut(now, limit)
         return True
 
+    def _try(self, now: float, sent: float, refused: bool, waiting: int) -> bool:
+        """Send more: whether as small a share is refused as at the rate where the trial began."""
+        assert self._trial is not None
+        rate, share = self._trial
+        if self.at(sent) >= 4 * rate:
+            self._low.add(refused)
+        if self._window.exceeds(2 * share, waiting) or self._low.exceeds(share, waiting):
+            self._enough = min(32, 2 * self._enough)
+            limit = True
+        elif self._low.answers * share >= 10:
+            self._tolerated = self._low.value()
+            self._enough = 4
+            limit = False
+        else:
+            return False
+        self._trial = None
+        self._low.clear()
+        self._high.clear()
+        if limit:
+            self._fast = False
+            self._cut(now, rate)
+        return True
+
     def _cut(self, now: float, limit: float) -> None:
         low = self._hold_share
         expected = low.answers * self._cut_share
         if expected >= 3 and low.refused < 0.3 * expected:
             self._low.clear()
             self._high.clear()
-        if low.answers * self._tolerated >= 10 and low.refused < low.answers * self._tolerated / 2:
+        if low.answers * self._tolerated >= 5 and low.refused < 0.3 * low.answers * self._tolerated:
             self._tolerated = low.value()
         low.clear()
-        self._cut_share = self._window.value()
+        self._cut_share = self._window.value() / 2 if self._window.refused >= 3 else 0.0
         self._begin(now, max(SLOWEST, _BELOW * limit))
         self._hold = min(3.0, max(1.0, 100 / self._start))
         if self._low.answers + self._high.answers > 2000:
@@ -223,7 +241,7 @@ class SendRate:
         self._high.clear()
 
     def _measured(self, now: float) -> float:
-        since, count, _ = self._marks[0]
+        since, count = self._marks[0]
         return (self._accepted - count) / max(0.05, now - since)
 
     def _begin_test(self, now: float, share: float, rate: float, resume: float) -> None:
@@ -236,7 +254,7 @@ class SendRate:
         window.add(refused)
         more = share - self._tolerated
         enough = window.answers >= max(12 * share / more**2, 2 * waiting)
-        none = not window.refused and window.answers >= max(4 / more, waiting)
+        none = not window.refused and window.answers >= max(6 / more, waiting)
         if not (enough or none or now - self._since > _LONGEST_TEST):
             return False
         self._testing = None
