@@ -15,7 +15,7 @@ _MOST_DOUBLINGS = 40
 _UNUSED = 4.0
 _HALF = 0.5
 _LONGEST_TEST = 5.0
-_MOST_TOLERATED = 0.3
+_MOST_TOLERATED = 0.25
 _WINDOW = 1.0
 _IN_A_ROW = 8
 _LONGEST_BACK_OFF = 30.0
@@ -75,6 +75,7 @@ class SendRate:
         self._fast = False
         self._testing: float | None = None
         self._resume = math.inf
+        self._otherwise: float | None = None
         self._trial: tuple[float, float] | None = None
         self._low, self._high, self._window, self._hold_share = _Share(), _Share(), _Share(), _Share()
         self._cut_share = 0.0
@@ -182,7 +183,7 @@ class SendRate:
             limit = rate * max(_HALF, 1 - window.value(waiting))
         else:
             mean = (self._accepted - self._cut_mark) / max(1e-3, now - self._since)
-            limit = min(rate, max(1.03 * mean, 0.8 * rate))
+            limit = min(rate, max(1.03 * mean, 0.0 if self._tolerated else 0.8 * rate))
         self._fast = False
         self._cut(now, limit)
         return True
@@ -197,17 +198,19 @@ class SendRate:
             self._enough = min(32, 2 * self._enough)
             limit = True
         elif self._low.answers * share >= 10:
-            self._tolerated = self._low.value()
-            self._enough = 4
             limit = False
         else:
             return False
+        found, now_rate = self._low.value(), self.at(now)
         self._trial = None
         self._low.clear()
         self._high.clear()
-        if limit:
-            self._fast = False
+        self._fast = False
+        if limit or found <= self._tolerated:
             self._cut(now, rate)
+        else:
+            self._begin_test(now, found, _HALF * now_rate, now_rate)
+            self._otherwise = rate
         return True
 
     def _cut(self, now: float, limit: float) -> None:
@@ -247,6 +250,7 @@ class SendRate:
     def _begin_test(self, now: float, share: float, rate: float, resume: float) -> None:
         self._begin(now, rate)
         self._testing, self._resume = share, resume
+        self._otherwise = None
 
     def _test(self, now: float, refused: bool, waiting: int) -> bool:
         share, window = self._testing, self._window
@@ -266,7 +270,12 @@ class SendRate:
             self._enough = 4
             self._begin(now, self._resume)
             self._fast = True
+        elif self._otherwise is not None:
+            self._enough = min(32, 2 * self._enough)
+            self._fast = False
+            self._cut(now, self._otherwise)
         else:
+            self._fast = True
             self._begin(now, self._start)
         return True
 
