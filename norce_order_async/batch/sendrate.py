@@ -18,6 +18,7 @@ _LONGEST_TEST = 5.0
 _MOST_TOLERATED = 0.25
 _WINDOW = 1.0
 _IN_A_ROW = 8
+_ENOUGH = 12
 _LONGEST_BACK_OFF = 30.0
 
 
@@ -84,7 +85,7 @@ class SendRate:
         self._marks = (now, 0), (now, 0)
         self._cut_mark = 0
         self._row = 0
-        self._enough = 4
+        self._enough = _ENOUGH
         self._probe_at = self._back_off = self._closed_until = 0.0
 
     def at(self, now: float) -> float:
@@ -195,7 +196,7 @@ class SendRate:
         if self.at(sent) >= 4 * rate:
             self._low.add(refused)
         if self._window.exceeds(2 * share, waiting) or self._low.exceeds(share, waiting):
-            self._enough = min(32, 2 * self._enough)
+            self._enough = min(8 * _ENOUGH, 2 * self._enough)
             limit = True
         elif self._low.answers * share >= 10:
             limit = False
@@ -206,7 +207,7 @@ class SendRate:
         self._low.clear()
         self._high.clear()
         self._fast = False
-        if limit or found <= self._tolerated:
+        if limit or not max(self._tolerated, 0.6 * share) <= found <= _MOST_TOLERATED:
             self._cut(now, rate)
         else:
             self._begin_test(now, found, _HALF * now_rate, now_rate)
@@ -238,7 +239,7 @@ class SendRate:
 
     def _open(self, now: float) -> None:
         self._trial = None
-        self._enough = 4
+        self._enough = _ENOUGH
         self._begin(now, math.inf)
         self._low.clear()
         self._high.clear()
@@ -265,13 +266,13 @@ class SendRate:
         self._low.clear()
         self._high.clear()
         now_share = window.value(waiting)
-        if now_share >= self._tolerated + 0.3 * more and 1 - now_share < 1.4 * (1 - share):
+        if self._tolerated + 0.3 * more <= now_share <= _MOST_TOLERATED and 1 - now_share < 1.4 * (1 - share):
             self._tolerated = window.value()
-            self._enough = 4
+            self._enough = _ENOUGH
             self._begin(now, self._resume)
             self._fast = True
         elif self._otherwise is not None:
-            self._enough = min(32, 2 * self._enough)
+            self._enough = min(8 * _ENOUGH, 2 * self._enough)
             self._fast = False
             self._cut(now, self._otherwise)
         else:
