@@ -18,7 +18,7 @@ _LONGEST_TEST = 5.0
 _MOST_TOLERATED = 0.25
 _WINDOW = 1.0
 _IN_A_ROW = 8
-_ENOUGH = 12
+_ENOUGH = 20
 _LONGEST_BACK_OFF = 30.0
 
 
@@ -49,7 +49,7 @@ class _Share:
         if not share:
             return self.refused > 0
         expected = share * (self.answers + waiting)
-        return self.refused > expected + 3 * math.sqrt(expected) + 2
+        return self.refused > expected + 4 * math.sqrt(expected) + 2
 
 
 class SendRate:
@@ -159,7 +159,7 @@ class SendRate:
         window, low, high = self._window, self._low, self._high
         self.refusal = refusal
         if self._start == math.inf:
-            if window.refused < 5 or window.value(waiting) < self._tolerated + 0.005:
+            if window.refused < 5 or window.value(waiting) < 1.3 * self._tolerated + 0.005:
                 return False
             self._fast = True
             self._begin_test(now, window.value(waiting), max(FIRST, _HALF * self._measured(now)), math.inf)
@@ -184,7 +184,7 @@ class SendRate:
             limit = rate * max(_HALF, 1 - window.value(waiting))
         else:
             mean = (self._accepted - self._cut_mark) / max(1e-3, now - self._since)
-            limit = min(rate, max(1.03 * mean, 0.0 if self._tolerated else 0.8 * rate))
+            limit = min(rate, max(1.03 * mean, 0.0 if self._tolerated else 0.9 * rate))
         self._fast = False
         self._cut(now, limit)
         return True
