@@ -4,7 +4,7 @@ import math
 
 SLOWEST = 1.0
 """Requests per second that no refusal goes below, unless everything is refused."""
-FIRST = 10.0
+FIRST = 20.0
 """Requests per second, at least, after the first refusal."""
 
 _BELOW = 0.95
@@ -18,7 +18,7 @@ _LONGEST_TEST = 5.0
 _MOST_TOLERATED = 0.25
 _WINDOW = 1.0
 _IN_A_ROW = 8
-_ENOUGH = 20
+_ENOUGH = 16
 _LONGEST_BACK_OFF = 30.0
 
 
@@ -162,7 +162,7 @@ class SendRate:
             if window.refused < 5 or window.value(waiting) < 1.3 * self._tolerated + 0.005:
                 return False
             self._fast = True
-            self._begin_test(now, window.value(waiting), max(FIRST, _HALF * self._measured(now)), math.inf)
+            self._begin_test(now, (window.refused - 1) / (window.answers + waiting), max(FIRST, _HALF * self._measured(now)), math.inf)
             return True
         rate = self.at(sent)
         in_hold = sent - self._since < self._hold
@@ -185,6 +185,7 @@ class SendRate:
         else:
             mean = (self._accepted - self._cut_mark) / max(1e-3, now - self._since)
             limit = min(rate, max(1.03 * mean, 0.0 if self._tolerated else 0.9 * rate))
+            self._tolerated = 0.0 if self._tolerated < 0.01 else 0.5 * self._tolerated
         self._fast = False
         self._cut(now, limit)
         return True
@@ -196,7 +197,7 @@ class SendRate:
         if self.at(sent) >= 4 * rate:
             self._low.add(refused)
         if self._window.exceeds(2 * share, waiting) or self._low.exceeds(share, waiting):
-            self._enough = min(8 * _ENOUGH, 2 * self._enough)
+            self._enough = min(16 * _ENOUGH, 8 * self._enough)
             limit = True
         elif self._low.answers * share >= 10:
             limit = False
@@ -259,7 +260,7 @@ class SendRate:
         window.add(refused)
         more = share - self._tolerated
         enough = window.answers >= max(12 * share / more**2, 2 * waiting)
-        none = not window.refused and window.answers >= max(6 / more, waiting)
+        none = not window.refused and window.answers >= max(7 / more, waiting)
         if not (enough or none or now - self._since > _LONGEST_TEST):
             return False
         self._testing = None
@@ -272,7 +273,7 @@ class SendRate:
             self._begin(now, self._resume)
             self._fast = True
         elif self._otherwise is not None:
-            self._enough = min(8 * _ENOUGH, 2 * self._enough)
+            self._enough = min(16 * _ENOUGH, 8 * self._enough)
             self._fast = False
             self._cut(now, self._otherwise)
         else:
