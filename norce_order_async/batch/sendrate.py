@@ -1,29 +1,34 @@
 """The rate of requests that a server accepts."""
 
 import math
+from enum import Enum, auto
 
 SLOWEST = 1.0
 """Requests per second that no refusal goes below, unless everything is refused."""
 FIRST = 20.0
-"""Requests per second, at least, after the first refusal."""
+"""Requests per second, at least, after the first refusals."""
+MOST_TOLERATED = 0.25
+"""The largest share of refusals that is taken for one that no rate changes."""
 
 _BELOW = 0.95
+_SHORTEST_HOLD, _LONGEST_HOLD = 1.0, 3.0
+_REQUESTS_OF_HOLD = 100
 _STEEPNESS = 0.1
-_DOUBLES_IN = 0.7
 _STEEP_AFTER = _STEEPNESS**-0.5
-_MOST_DOUBLINGS = 40
-_UNUSED = 4.0
-_HALF = 0.5
-_LONGEST_TEST = 5.0
-_MOST_TOLERATED = 0.25
+_DOUBLES_IN = 0.7
+_MOST_DOUBLINGS = 40.0
 _WINDOW = 1.0
+_UNUSED = 4.0
 _IN_A_ROW = 8
-_ENOUGH = 16
 _LONGEST_BACK_OFF = 30.0
+_LONGEST_TEST = 5.0
+_SUSPECT_AFTER, _SUSPECT_AT_MOST = 16, 256
+_TRIAL_DOUBLINGS = 3.0
+_TRIAL_COUNTS_FROM = 4.0
 
 
 class _Share:
-    """How many of the answers were refusals."""
+    """How many of some answers were refusals. ``waiting`` are requests without an answer: refusals come first."""
 
     __slots__ = ("answers", "refused")
 
@@ -34,12 +39,9 @@ class _Share:
         self.answers += 1
         self.refused += refused
 
-    def halve(self) -> None:
-        self.answers /= 2
-        self.refused /= 2
-
-    def clear(self) -> None:
-        self.answers = self.refused = 0.0
+    def scale(self, factor: float) -> None:
+        self.answers *= factor
+        self.refused *= factor
 
     def value(self, waiting: int = 0) -> float:
         return self.refused / (self.answers + waiting) if self.refused else 0.0
@@ -51,14 +53,34 @@ class _Share:
         expected = share * (self.answers + waiting)
         return self.refused > expected + 4 * math.sqrt(expected) + 2
 
+    def falls_short(self, share: float, at_least: float) -> bool:
+        """Whether there are far fewer than with this share, which would give so many at least."""
+        expected = share * self.answers
+        return expected >= at_least and self.refused < 0.3 * expected
+
+
+class _Phase(Enum):
+    OPEN = auto()
+    """No limit is known."""
+    PACED = auto()
+    """Held a little below what was accepted, then growing, slowly at first."""
+    RISING = auto()
+    """Doubling until something is refused."""
+    TRIAL = auto()
+    """Up to eight times as much: refusals of a rate limit become more."""
+    TEST = auto()
+    """Half as much: refusals of a rate limit become fewer."""
+    CLOSED = auto()
+    """Everything is refused; a probe now and then."""
+
 
 class SendRate:
     """Finds how many requests a second a server accepts, from its refusals.
 
-    While nothing is refused there is no rate. After a refusal it stays a little below the rate that was accepted, and
-    then grows, the faster the longer nothing is refused. Refusals that come as often when it is low as when it is high
-    are put to a test, at half the rate: those that do not become fewer are no rate limit, and their share is tolerated
-    from then on.
+    While nothing is refused there is no rate. After a refusal it is held a little below the rate that was accepted, and
+    then grows, the faster the longer nothing is refused. Refusals that come as often while it is held as while it
+    grows are put to two tests, at up to eight times the rate and at half of that: those that become neither more nor
+    fewer are no rate limit, and their share is tolerated from then on. When all is refused, only probes are sent.
 
     Args:
         now: The time.
@@ -66,44 +88,42 @@ class SendRate:
 
     def __init__(self, now: float) -> None:
         self.refusal = ""
-        """The status of the last refusal that made it slower."""
-        self.closed = False
-        """Whether everything is refused, so that only a probe is sent now and then."""
+        """The status of the last refusals that made it slower."""
+        self._phase = _Phase.OPEN
+        self._start, self._since, self._hold = math.inf, now, 0.0
         self._tolerated = 0.0
-        self._start = math.inf
-        self._since = now
-        self._hold = 0.0
-        self._fast = False
-        self._testing: float | None = None
-        self._resume = math.inf
-        self._otherwise: float | None = None
-        self._trial: tuple[float, float] | None = None
-        self._low, self._high, self._window, self._hold_share = _Share(), _Share(), _Share(), _Share()
-        self._cut_share = 0.0
+        self._held, self._grown = _Share(), _Share()
+        self._hold_now, self._window = _Share(), _Share()
         self._window_start = now
-        self._accepted = 0
+        self._refused_before = 0.0
+        self._suspect_after = _SUSPECT_AFTER
+        self._suspected = 0.0
+        self._resume, self._otherwise = math.inf, math.inf
+        self._accepted = self._accepted_before = 0
         self._marks = (now, 0), (now, 0)
-        self._cut_mark = 0
-        self._row = 0
-        self._enough = _ENOUGH
+        self._in_a_row = 0
         self._probe_at = self._back_off = self._closed_until = 0.0
+
+    @property
+    def closed(self) -> bool:
+        """Whether everything is refused, so that only probes may be sent."""
+        return self._phase is _Phase.CLOSED
 
     def at(self, now: float) -> float:
         """Requests per second; infinite is no limit."""
-        start = self._start
-        if start == math.inf or self._testing is not None:
-            return start
+        phase, start = self._phase, self._start
+        if phase is _Phase.OPEN:
+            return math.inf
         grown = now - self._since - self._hold
-        if grown <= 0:
+        if grown <= 0 or phase is _Phase.TEST:
             return start
-        if self._trial is not None:
-            return start * 2.0 ** min(3.0, grown / _DOUBLES_IN)
-        if self._fast:
-            return start * 2.0 ** min(_MOST_DOUBLINGS, grown / _DOUBLES_IN)
-        factor = 1 + _STEEPNESS * grown * grown
-        if factor > 2:
-            factor = 2.0 ** min(_MOST_DOUBLINGS, 1 + (grown - _STEEP_AFTER) / _DOUBLES_IN)
-        return start * factor
+        doublings = grown / _DOUBLES_IN
+        if phase is _Phase.PACED:
+            if grown <= _STEEP_AFTER:
+                return start * (1 + _STEEPNESS * grown * grown)
+            doublings = 1 + (grown - _STEEP_AFTER) / _DOUBLES_IN
+        most = _TRIAL_DOUBLINGS if phase is _Phase.TRIAL else _MOST_DOUBLINGS
+        return float(start * 2.0 ** min(most, doublings))
 
     def next_probe(self, now: float) -> float:
         """Seconds to wait for the next probe while everything is refused."""
@@ -112,195 +132,192 @@ class SendRate:
         return at - now
 
     def answered(self, now: float, sent: float, refusal: str | None, retry_after: float | None, waiting: int) -> bool:
-        """Count an answer to what was sent then; whether the rate was cut."""
+        """Count the answer to a request; whether the schedule begins anew.
+
+        Args:
+            now: The time.
+            sent: When the request was sent.
+            refusal: The status, if the server asked for less.
+            retry_after: The seconds that it asked to wait.
+            waiting: How many other requests have no answer yet.
+        """
         refused = refusal is not None
-        if refused:
-            self._row += 1
-        else:
-            self._accepted += 1
-            self._row = 0
+        self._in_a_row = self._in_a_row + 1 if refused else 0
+        self._accepted += not refused
         if now - self._marks[1][0] >= _WINDOW / 2:
             self._marks = self._marks[1], (now, self._accepted)
-        if self.closed:
-            return self._probed(now, sent, refused, retry_after)
+        phase = self._phase
         if sent < self._since:
             return False
-        if refused and self._row >= max(_IN_A_ROW, waiting) and self._start < math.inf:
+        if phase is _Phase.CLOSED:
+            return self._probed(now, refused, retry_after)
+        if refused and phase is not _Phase.OPEN and self._in_a_row >= max(_IN_A_ROW, waiting):
             return self._close(now, retry_after)
-        if self._testing is not None:
+        if phase is _Phase.TEST:
             return self._test(now, refused, waiting)
         if sent - self._since < self._hold:
-            self._low.add(refused)
-            self._hold_share.add(refused)
-        else:
-            self._high.add(refused)
+            self._held.add(refused)
+            self._hold_now.add(refused)
+        elif phase is not _Phase.TRIAL or self.at(sent) >= _TRIAL_COUNTS_FROM * self._start:
+            self._grown.add(refused)
         if now - self._window_start >= _WINDOW:
             self._end_window(now, waiting)
         self._window.add(refused)
-        if self._trial is not None:
-            return self._try(now, sent, refused, waiting)
-        if refusal is None or not self._window.exceeds(self._tolerated, waiting):
+        if phase is _Phase.TRIAL and self._phase is phase:
+            return self._try(now, waiting)
+        return refusal is not None and self._refused(now, sent, refusal, waiting)
+
+    # More refusals than are tolerated
+
+    def _refused(self, now: float, sent: float, refusal: str, waiting: int) -> bool:
+        window = self._window
+        if not window.exceeds(self._tolerated, waiting):
             return False
-        return self._excess(now, sent, refusal, waiting)
+        if self._phase is _Phase.OPEN:
+            if window.refused < 5 or window.value(waiting) < 1.3 * self._tolerated + 0.005:
+                return False
+            # One fewer: it is counted at a refusal.
+            share = (window.refused - 1) / (window.answers + waiting)
+            self._begin_test(now, share, max(FIRST, self._measured(now) / 2), math.inf, math.inf)
+        elif self._suspicious(waiting):
+            self._begin_trial(now, self.at(sent))
+            return False
+        elif sent - self._since >= self._hold:
+            self._cut(now, self._accepted_at(now, self.at(sent)))
+            self._tolerated = 0.5 * self._tolerated if self._tolerated >= 0.01 else 0.0
+        elif window.refused >= 3:
+            self._cut(now, self._start * max(0.5, 1 - window.value(waiting)))
+        else:
+            return False
+        self.refusal = refusal
+        return True
+
+    def _accepted_at(self, now: float, rate: float) -> float:
+        """The limit, as it looks when more is refused at this rate; a burst may have hidden it for a while."""
+        accepted = 1.03 * (self._accepted - self._accepted_before) / max(0.001, now - self._since)
+        return min(rate, accepted if self._tolerated else max(accepted, 0.9 * rate))
+
+    def _cut(self, now: float, limit: float) -> None:
+        held = self._hold_now
+        if held.falls_short(self._refused_before, 3):
+            self._forget()  # it is a rate limit
+        if held.falls_short(self._tolerated, 5):
+            self._tolerated = held.value()
+        held.scale(0)
+        self._refused_before = self._window.value() / 2 if self._window.refused >= 3 else 0.0
+        if self._held.answers + self._grown.answers > 2000:
+            self._held.scale(0.5)
+            self._grown.scale(0.5)
+        self._begin(now, _Phase.PACED, max(SLOWEST, _BELOW * limit))
+        self._hold = min(_LONGEST_HOLD, max(_SHORTEST_HOLD, _REQUESTS_OF_HOLD / self._start))
 
     def _end_window(self, now: float, waiting: int) -> None:
         window = self._window
-        if self._tolerated and self._start == math.inf and window.answers >= 100:
-            self._tolerated += 0.2 * (window.value() - self._tolerated)
-            if self._tolerated < 0.002:
-                self._tolerated = 0.0
-        sent = (window.answers + waiting) / (now - self._window_start)
-        if self._start < math.inf and self.at(self._window_start) > _UNUSED * sent:
-            self._open(now)
-        window.clear()
+        if self._phase is _Phase.OPEN:
+            if self._tolerated and window.answers >= 100:
+                self._tolerated += 0.2 * (window.value() - self._tolerated)
+                self._tolerated = self._tolerated if self._tolerated >= 0.002 else 0.0
+        elif self.at(self._window_start) * (now - self._window_start) > _UNUSED * (window.answers + waiting):
+            self._begin(now, _Phase.OPEN, math.inf)
+            self._suspect_after = _SUSPECT_AFTER
+            self._forget()
+        window.scale(0)
         self._window_start = now
 
-    def _excess(self, now: float, sent: float, refusal: str, waiting: int) -> bool:
-        window, low, high = self._window, self._low, self._high
-        self.refusal = refusal
-        if self._start == math.inf:
-            if window.refused < 5 or window.value(waiting) < 1.3 * self._tolerated + 0.005:
-                return False
-            self._fast = True
-            self._begin_test(now, (window.refused - 1) / (window.answers + waiting), max(FIRST, _HALF * self._measured(now)), math.inf)
-            return True
-        rate = self.at(sent)
-        in_hold = sent - self._since < self._hold
-        if low.refused >= self._enough and low.value(waiting) > 3 * high.value():
-            self._high, self._low = low, high
-            high.clear()
-        elif low.refused >= self._enough and low.value(waiting) >= high.value() / 2 and low.exceeds(self._tolerated, waiting):
-            share = (low.refused + high.refused) / (low.answers + high.answers + waiting)
-            if share <= _MOST_TOLERATED:
-                self._trial = rate, share
-                low.clear()
-                high.clear()
-                self._begin(now, rate)
-                self._fast = True
-                return False
-        if in_hold:
-            if window.refused < 3:
-                return False
-            limit = rate * max(_HALF, 1 - window.value(waiting))
-        else:
-            mean = (self._accepted - self._cut_mark) / max(1e-3, now - self._since)
-            limit = min(rate, max(1.03 * mean, 0.0 if self._tolerated else 0.9 * rate))
-            self._tolerated = 0.0 if self._tolerated < 0.01 else 0.5 * self._tolerated
-        self._fast = False
-        self._cut(now, limit)
-        return True
+    # Refusals that may be none of a rate limit
 
-    def _try(self, now: float, sent: float, refused: bool, waiting: int) -> bool:
-        """Send more: whether as small a share is refused as at the rate where the trial began."""
-        assert self._trial is not None
-        rate, share = self._trial
-        if self.at(sent) >= 4 * rate:
-            self._low.add(refused)
-        if self._window.exceeds(2 * share, waiting) or self._low.exceeds(share, waiting):
-            self._enough = min(16 * _ENOUGH, 8 * self._enough)
-            limit = True
-        elif self._low.answers * share >= 10:
-            limit = False
-        else:
+    def _suspicious(self, waiting: int) -> bool:
+        """Whether as many are refused while the rate is held as while it grows."""
+        held, grown = self._held, self._grown
+        if held.refused < self._suspect_after:
             return False
-        found, now_rate = self._low.value(), self.at(now)
-        self._trial = None
-        self._low.clear()
-        self._high.clear()
-        self._fast = False
-        if limit or not max(self._tolerated, 0.6 * share) <= found <= _MOST_TOLERATED:
-            self._cut(now, rate)
-        else:
-            self._begin_test(now, found, _HALF * now_rate, now_rate)
-            self._otherwise = rate
+        if held.value(waiting) > 3 * grown.value():
+            # More are refused than ever: what was held until now is what the next hold is compared with.
+            self._held, self._grown = grown, held
+            self._held.scale(0)
+            return False
+        self._suspected = (held.refused + grown.refused) / (held.answers + grown.answers + waiting)
+        as_many = held.value(waiting) >= grown.value() / 2 and held.exceeds(self._tolerated, waiting)
+        return as_many and self._suspected <= MOST_TOLERATED
+
+    def _begin_trial(self, now: float, rate: float) -> None:
+        self._forget()
+        self._begin(now, _Phase.TRIAL, rate)
+
+    def _try(self, now: float, waiting: int) -> bool:
+        share, rate, found = self._suspected, self._start, self._grown
+        more = self._window.exceeds(2 * share, waiting) or found.exceeds(share, waiting)
+        if not more and found.answers * share < 10:
+            return False
+        value, high = found.value(), self.at(now)
+        self._forget()
+        if not more and max(self._tolerated, 0.6 * share) <= value <= MOST_TOLERATED:
+            self._begin_test(now, value, high / 2, high, rate)
+            return True
+        if more:
+            self._suspect_after = min(_SUSPECT_AT_MOST, 8 * self._suspect_after)
+        self._cut(now, rate)
         return True
 
-    def _cut(self, now: float, limit: float) -> None:
-        low = self._hold_share
-        expected = low.answers * self._cut_share
-        if expected >= 3 and low.refused < 0.3 * expected:
-            self._low.clear()
-            self._high.clear()
-        if low.answers * self._tolerated >= 5 and low.refused < 0.3 * low.answers * self._tolerated:
-            self._tolerated = low.value()
-        low.clear()
-        self._cut_share = self._window.value() / 2 if self._window.refused >= 3 else 0.0
-        self._begin(now, max(SLOWEST, _BELOW * limit))
-        self._hold = min(3.0, max(1.0, 100 / self._start))
-        if self._low.answers + self._high.answers > 2000:
-            self._low.halve()
-            self._high.halve()
-
-    def _begin(self, now: float, start: float) -> None:
-        self._start, self._since, self._hold = start, now, 0.0
-        self._cut_mark = self._accepted
-        self._row = 0
-        self._window.clear()
-        self._window_start = now
-
-    def _open(self, now: float) -> None:
-        self._trial = None
-        self._enough = _ENOUGH
-        self._begin(now, math.inf)
-        self._low.clear()
-        self._high.clear()
-
-    def _measured(self, now: float) -> float:
-        since, count = self._marks[0]
-        return (self._accepted - count) / max(0.05, now - since)
-
-    def _begin_test(self, now: float, share: float, rate: float, resume: float) -> None:
-        self._begin(now, rate)
-        self._testing, self._resume = share, resume
-        self._otherwise = None
+    def _begin_test(self, now: float, share: float, rate: float, resume: float, otherwise: float) -> None:
+        self._suspected, self._resume, self._otherwise = share, resume, otherwise
+        self._begin(now, _Phase.TEST, rate)
 
     def _test(self, now: float, refused: bool, waiting: int) -> bool:
-        share, window = self._testing, self._window
-        assert share is not None
+        window = self._window
         window.add(refused)
-        more = share - self._tolerated
-        enough = window.answers >= max(12 * share / more**2, 2 * waiting)
+        share, more = self._suspected, max(0.005, self._suspected - self._tolerated)
         none = not window.refused and window.answers >= max(7 / more, waiting)
-        if not (enough or none or now - self._since > _LONGEST_TEST):
+        enough = window.answers >= max(12 * share / more**2, 2 * waiting) or now - self._since > _LONGEST_TEST
+        if not (none or enough):
             return False
-        self._testing = None
-        self._low.clear()
-        self._high.clear()
-        now_share = window.value(waiting)
-        if self._tolerated + 0.3 * more <= now_share <= _MOST_TOLERATED and 1 - now_share < 1.4 * (1 - share):
+        self._forget()
+        found = window.value(waiting)
+        # The latter: at half the rate twice the share would be accepted if there was a limit.
+        as_many = self._tolerated + 0.3 * more <= found and 1 - found < 1.4 * (1 - share)
+        if as_many and found <= MOST_TOLERATED:
             self._tolerated = window.value()
-            self._enough = _ENOUGH
-            self._begin(now, self._resume)
-            self._fast = True
-        elif self._otherwise is not None:
-            self._enough = min(16 * _ENOUGH, 8 * self._enough)
-            self._fast = False
+            self._suspect_after = _SUSPECT_AFTER
+            self._begin(now, _Phase.OPEN if self._resume == math.inf else _Phase.RISING, self._resume)
+        elif self._otherwise < math.inf:
+            self._suspect_after = min(_SUSPECT_AT_MOST, 8 * self._suspect_after)
             self._cut(now, self._otherwise)
         else:
-            self._fast = True
-            self._begin(now, self._start)
+            self._begin(now, _Phase.RISING, self._start)
         return True
+
+    # All is refused
 
     def _close(self, now: float, retry_after: float | None) -> bool:
-        self.closed = True
-        self._since = now
+        self._begin(now, _Phase.CLOSED, self._start)
         self._back_off = SLOWEST
-        self._wait(now, retry_after)
+        self._put_off(now, retry_after)
         return True
 
-    def _wait(self, now: float, retry_after: float | None) -> None:
+    def _put_off(self, now: float, retry_after: float | None) -> None:
         self._closed_until = math.inf if retry_after is None else now + retry_after
         self._probe_at = now + min(self._back_off, max(SLOWEST, self._closed_until - now))
 
-    def _probed(self, now: float, sent: float, refused: bool, retry_after: float | None) -> bool:
-        if sent < self._since:
-            return False
+    def _probed(self, now: float, refused: bool, retry_after: float | None) -> bool:
         if refused:
             self._back_off = min(_LONGEST_BACK_OFF, 2 * self._back_off)
-            self._wait(now, retry_after)
+            self._put_off(now, retry_after)
             return False
-        self.closed = False
-        self._testing = None
-        self._begin(now, self._start)
-        self._fast = True
+        self._begin(now, _Phase.RISING, self._start)
         return True
+
+    def _begin(self, now: float, phase: _Phase, start: float) -> None:
+        self._phase, self._start, self._since, self._hold = phase, start, now, 0.0
+        self._accepted_before = self._accepted
+        self._in_a_row = 0
+        self._window.scale(0)
+        self._window_start = now
+
+    def _forget(self) -> None:
+        self._held.scale(0)
+        self._grown.scale(0)
+
+    def _measured(self, now: float) -> float:
+        """Requests per second that were accepted in the last half second to second."""
+        since, count = self._marks[0]
+        return (self._accepted - count) / max(0.05, now - since)
