@@ -22,7 +22,7 @@ _UNUSED = 4.0
 _IN_A_ROW = 8
 _LONGEST_BACK_OFF = 30.0
 _LONGEST_TEST = 5.0
-_SUSPECT_AFTER, _SUSPECT_AT_MOST = 16, 256
+_SUSPECT_AFTER, _SUSPECT_AT_MOST = 32, 256
 _TRIAL_DOUBLINGS = 3.0
 _TRIAL_COUNTS_FROM = 4.0
 
@@ -267,14 +267,14 @@ class SendRate:
         window = self._window
         window.add(refused)
         share, more = self._suspected, max(0.005, self._suspected - self._tolerated)
-        none = not window.refused and window.answers >= max(7 / more, waiting)
-        enough = window.answers >= max(12 * share / more**2, 2 * waiting) or now - self._since > _LONGEST_TEST
+        none = not window.refused and window.answers >= max(10 / more, waiting)
+        enough = window.answers >= max(16 * share / more**2, 2 * waiting) or now - self._since > _LONGEST_TEST
         if not (none or enough):
             return False
         self._forget()
         found = window.value(waiting)
         # The latter: at half the rate twice the share would be accepted if there was a limit.
-        as_many = self._tolerated + 0.3 * more <= found and 1 - found < 1.4 * (1 - share)
+        as_many = self._tolerated + 0.2 * more <= found and 1 - found < 1.4 * (1 - share)
         if as_many and found <= MOST_TOLERATED:
             self._tolerated = window.value()
             self._suspect_after = _SUSPECT_AFTER
