@@ -118,15 +118,15 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Requests per second that may be sent now; None is no limit."""
-        rate = self._rate(self._clock.monotonic())
+        """Requests per second that may be sent now; None is no limit, 0 that only probes are sent."""
+        rate = 0.0 if self._server.closed else self._rate(self._clock.monotonic())
         return None if rate == math.inf else rate
 
     @property
     def reason(self) -> str | None:
         """Why it is slower than it could be; None when nothing slows it down."""
         now = self._clock.monotonic()
-        if now - self._waited_until < _SHOWN_FOR and (rate := self._rate(now)) < math.inf:
+        if now - self._waited_until < _SHOWN_FOR and (rate := self.rate) is not None:
             return _ASKED_FOR if rate == self.ceiling else f"{self._server.refusal}: the server asks for less"
         return None if self._knee is None else self._knee.reason(now)
 

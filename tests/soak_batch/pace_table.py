@@ -18,11 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
-
-from norce_order_async.batch.pace import Pace
 from soak_batch.servers import (
     BadOrders,
     BlackHole,
+    Closed,
     Crowded,
     Latency,
     Limiter,
@@ -31,6 +30,8 @@ from soak_batch.servers import (
     Workers,
 )
 from soak_batch.simulated import Batch, Paced, run
+
+from norce_order_async.batch.pace import Pace
 
 Ran = Sequence[Batch]
 FILE = "norce_order_async/batch/pace.py"
@@ -107,7 +108,9 @@ def _constant() -> list[Scenario]:
     made: list[Scenario] = []
     for share, rate in ((0.03, 1500), (0.03, 3000), (0.1, 1500), (0.1, 3000)):
         for retry_after in (None, 1.0):
-            name = f"{share:.0%} of 429 whatever the rate, {'no' if retry_after is None else '1 s'} Retry-After, {rate}/s"
+            name = (
+                f"{share:.0%} of 429 whatever the rate, {'no' if retry_after is None else '1 s'} Retry-After, {rate}/s"
+            )
             server = partial(random_refusals, share, rate, retry_after=retry_after)
             made.append(Scenario(name, server, [used(rate, 0.9, 10, 20)], until=20))
     past = partial(random_refusals, 0.2, 1500, retry_after=0.0)
@@ -143,7 +146,7 @@ def _limits() -> list[Scenario]:
 
 def _others() -> list[Scenario]:
     def closed(rng: Random) -> Server:
-        return Refusing(1.0, servers(rng), rng, retry_after=20.0, start=10.0, end=30.0)
+        return Closed(servers(rng), 10.0, 30.0)
 
     def queue(workers: int, service: float, rng: Random) -> Server:
         return Workers(workers, service, rng, spread=0.3)
@@ -154,14 +157,18 @@ def _others() -> list[Scenario]:
     timed_out = Figure("timed out", lambda ran: ran[0].timed_out(5, 60), most=0.0)
     wide = {"maximum": 400}
     short = {"timeout": 1.0}
-    sent = Figure("requests sent in 19 s", lambda ran: ran[0].sent(11, 30), most=40)
+    sent = Figure("requests sent in 19 s", lambda ran: ran[0].sent(11, 30), most=20)
     back = used(1500, 0.9, 35, 45, "used from 5 s after it")
     return [
         Scenario("all refused for 20 s with Retry-After", closed, [sent, back], until=45),
         Scenario(
             "100 workers of 20 ms, maximum 400",
             partial(queue, 100, 0.02),
-            [used(5000, 0.9, 5, 15), timed_out, Figure("p99 latency, s", lambda ran: ran[0].latency(5, 15, 0.99), most=0.1)],
+            [
+                used(5000, 0.9, 5, 15),
+                timed_out,
+                Figure("p99 latency, s", lambda ran: ran[0].latency(5, 15, 0.99), most=0.1),
+            ],
             until=15,
             pace=wide,
             driver={"busy": 0.0001, "timeout": 1.0},
@@ -187,8 +194,12 @@ def _others() -> list[Scenario]:
             until=40,
         ),
         # Five attempts at each bad one: 7/8 of 1,000 changes a second are what 1,500 requests a second give.
-        Scenario("one order in eight answers 500", lambda rng: BadOrders(8, servers(rng)), [used(875, 0.9, 5, 20)], until=20),
-        Scenario("20% of bare 503", partial(random_refusals, 0.2, 1500, status=503), [used(1500, 0.9, 10, 20)], until=20),
+        Scenario(
+            "one order in eight answers 500", lambda rng: BadOrders(8, servers(rng)), [used(875, 0.9, 5, 20)], until=20
+        ),
+        Scenario(
+            "20% of bare 503", partial(random_refusals, 0.2, 1500, status=503), [used(1500, 0.9, 10, 20)], until=20
+        ),
         Scenario("bare 503 above 60 at once", lambda rng: Crowded(20, 60, 0.02), [used(1000, 0.9, 5, 30)], until=30),
     ]
 

@@ -33,8 +33,9 @@ class Latency:
 class Workers:
     """Workers who serve a queue, first come, first served; also what its caller has given up."""
 
-    def __init__(self, workers: int, service: float, rng: random.Random, *, spread: float = 0.0,
-                 network: float = 0.001) -> None:
+    def __init__(
+        self, workers: int, service: float, rng: random.Random, *, spread: float = 0.0, network: float = 0.001
+    ) -> None:
         self._free = [0.0] * workers
         self._service, self._random, self._spread, self._network = service, rng, spread, network
 
@@ -50,8 +51,17 @@ class Workers:
 class Limiter:
     """Refuses what is over its rate as nginx's ``limit_req ... nodelay`` does; ``changes`` has later rates by time."""
 
-    def __init__(self, rate: float, behind: Server, *, burst: int = 0, changes: Mapping[float, float] | None = None,
-                 retry_after: float | None = 1.0, status: int = 429, fast: float = 0.002) -> None:
+    def __init__(
+        self,
+        rate: float,
+        behind: Server,
+        *,
+        burst: int = 0,
+        changes: Mapping[float, float] | None = None,
+        retry_after: float | None = 1.0,
+        status: int = 429,
+        fast: float = 0.002,
+    ) -> None:
         self._rate, self._behind, self._burst = rate, behind, burst
         self._changes = dict(changes or {})
         self._refusal = status, retry_after, fast
@@ -85,18 +95,36 @@ class Quota:
 
 
 class Refusing:
-    """Refuses a share at random, whatever the rate, between two times."""
+    """Refuses a share at random, whatever the rate."""
 
-    def __init__(self, share: float, behind: Server, rng: random.Random, *, status: int = 429,
-                 retry_after: float | None = None, fast: float = 0.002, start: float = 0.0,
-                 end: float = math.inf) -> None:
+    def __init__(
+        self,
+        share: float,
+        behind: Server,
+        rng: random.Random,
+        *,
+        status: int = 429,
+        retry_after: float | None = None,
+        fast: float = 0.002,
+    ) -> None:
         self._share, self._behind, self._random = share, behind, rng
         self._refusal = status, retry_after, fast
-        self._start, self._end = start, end
 
     def answer(self, now: float, number: int) -> Answer:
-        if self._start <= now < self._end and self._random.random() < self._share:
+        if self._random.random() < self._share:
             return self._refusal
+        return self._behind.answer(now, number)
+
+
+class Closed:
+    """Refuses everything between two times, and says until when."""
+
+    def __init__(self, behind: Server, start: float, end: float) -> None:
+        self._behind, self._start, self._end = behind, start, end
+
+    def answer(self, now: float, number: int) -> Answer:
+        if self._start <= now < self._end:
+            return 429, float(math.ceil(self._end - now)), 0.002
         return self._behind.answer(now, number)
 
 

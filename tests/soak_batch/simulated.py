@@ -8,12 +8,13 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from soak_batch.servers import Server
+
 from norce_order_async.call import Call, Repeat
 from norce_order_async.config import Timeout
 from norce_order_async.outcome import Attempt
 from norce_order_async.policy import OVERLOAD_STATUSES
 from norce_order_async.testing.clock import FakeClock
-from soak_batch.servers import Server
 
 TIMEOUT = Timeout()
 ATTEMPTS = 5
@@ -193,8 +194,15 @@ def _widest(asked: float) -> float:
     return min(1.0, 0.1 * asked + 0.05)
 
 
-def run(server: Callable[[random.Random], Server], make: Callable[[FakeClock], Paced], *, until: float, seed: int = 1,
-        batches: int = 1, **driver: float) -> Sequence[Batch]:
+def run(
+    server: Callable[[random.Random], Server],
+    make: Callable[[FakeClock], Paced],
+    *,
+    until: float,
+    seed: int = 1,
+    batches: int = 1,
+    **driver: float,
+) -> Sequence[Batch]:
     """Run batches against one server."""
     world = World(seed)
     shared = server(world.random)
