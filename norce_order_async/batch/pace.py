@@ -149,15 +149,14 @@ class Pace:
         now, sent = self._clock.monotonic(), call.started + attempt.started
         if attempt.number > 1 and attempt.sent is not False and (rate := self._rate(now)) < math.inf:
             self._places.charge(now, rate)
-        status = attempt.status
-        sign = overload(attempt) if status is None or status in OVERLOAD_STATUSES else None
-        if status is not None:
-            refused = sign is not None and attempt.throttled
-            if self._server.answered(now, sent, str(status) if refused else None, attempt.retry_after, self.in_flight):
+        sign = overload(attempt)
+        throttled = sign is not None and attempt.throttled
+        if attempt.status is not None:
+            refusal = sign if throttled else None
+            if self._server.answered(now, sent, refusal, attempt.retry_after, self.in_flight):
                 self._places.empty(now)
-        elif sign is None:
-            return
-        if self._knee is not None:
+        # What is throttled is a matter of the rate alone; other errors say nothing of the server.
+        if self._knee is not None and not throttled and (sign is not None or attempt.status is not None):
             self._knee.answered(now, sent, attempt.elapsed, sign, self.in_flight)
             self.limit = self._knee.limit
 

@@ -69,7 +69,7 @@ class Scenario:
             until=self.until,
             seed=seed,
             batches=self.batches,
-            **self.driver,
+            driver=self.driver,
         )
 
 
@@ -151,8 +151,13 @@ def _others() -> list[Scenario]:
     def queue(workers: int, service: float, rng: Random) -> Server:
         return Workers(workers, service, rng, spread=0.3)
 
-    def latency(most: float) -> Figure:
-        return Figure("p99 latency, s", lambda ran: ran[0].latency(10, 60, 0.99), most=most)
+    def bad(rng: Random) -> Server:
+        return BadOrders(8, servers(rng))
+
+    def latency(most: float, start: float = 10, end: float = 60) -> Figure:
+        return Figure("p99 latency, s", lambda ran: ran[0].latency(start, end, 0.99), most=most)
+
+    bare = partial(random_refusals, 0.2, 1500, status=503)
 
     timed_out = Figure("timed out", lambda ran: ran[0].timed_out(5, 60), most=0.0)
     wide = {"maximum": 400}
@@ -167,7 +172,7 @@ def _others() -> list[Scenario]:
             [
                 used(5000, 0.9, 5, 15),
                 timed_out,
-                Figure("p99 latency, s", lambda ran: ran[0].latency(5, 15, 0.99), most=0.1),
+                latency(0.1, 5, 15),
             ],
             until=15,
             pace=wide,
@@ -194,12 +199,8 @@ def _others() -> list[Scenario]:
             until=40,
         ),
         # Five attempts at each bad one: 7/8 of 1,000 changes a second are what 1,500 requests a second give.
-        Scenario(
-            "one order in eight answers 500", lambda rng: BadOrders(8, servers(rng)), [used(875, 0.9, 5, 20)], until=20
-        ),
-        Scenario(
-            "20% of bare 503", partial(random_refusals, 0.2, 1500, status=503), [used(1500, 0.9, 10, 20)], until=20
-        ),
+        Scenario("one order in eight answers 500", bad, [used(875, 0.9, 5, 20)], until=20),
+        Scenario("20% of bare 503", bare, [used(1500, 0.9, 10, 20)], until=20),
         Scenario("bare 503 above 60 at once", lambda rng: Crowded(20, 60, 0.02), [used(1000, 0.9, 5, 30)], until=30),
     ]
 

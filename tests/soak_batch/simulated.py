@@ -5,7 +5,7 @@ Everything is drawn from a seed, so that a run gives the same figures everywhere
 
 import heapq
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from soak_batch.servers import Server
@@ -28,6 +28,10 @@ class Paced(Protocol):
     limit: int
     in_flight: int
 
+    @property
+    def rate(self) -> float | None: ...
+    @property
+    def reason(self) -> str | None: ...
     def begin(self) -> None: ...
     def end(self) -> None: ...
     def reserve(self) -> float: ...
@@ -201,11 +205,11 @@ def run(
     until: float,
     seed: int = 1,
     batches: int = 1,
-    **driver: float,
+    driver: Mapping[str, float] | None = None,
 ) -> Sequence[Batch]:
     """Run batches against one server."""
     world = World(seed)
     shared = server(world.random)
-    ran = [Batch(world, shared, make, **driver) for _ in range(batches)]
+    ran = [Batch(world, shared, make, **(driver or {})) for _ in range(batches)]
     world.run(until)
     return ran
