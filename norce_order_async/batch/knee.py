@@ -11,14 +11,18 @@ _TOLERANCE = 1.3
 _FEWER = 0.7
 _WINDOW = 1.0
 _EASED_FOR = 10.0
-_LOOK_EVERY = 10.0
+_LOOK_EVERY, _LOOK_EVERY_ROUNDS = 10.0, 50
+_LOOK_ROUNDS = 10
+_ROUND = 20
+_MOST_TOLERATED = 0.5
 
 
 class Knee:
-    """Finds the number in flight above which answers only get slower: the knee of latency over concurrency.
+    """Finds the number in flight above which answers only get slower: the knee of throughput over concurrency.
 
     It grows while the mean latency of a round is at most 1.3 times that at half as many in flight, which is measured
-    again every ten seconds, and is cut to 70 % when 10 % of a second's answers are overload.
+    again every ten seconds (as gradient limits do). It is cut to 70 % when 10 % of a second's answers are overload,
+    unless as many are when fewer are in flight.
 
     Args:
         maximum: How many at most.
@@ -31,10 +35,9 @@ class Knee:
         self._maximum = maximum
         self._exact = float(self.limit)
         self._reference = math.inf
-        self._growing = True
-        self._since, self._ends, self._sum, self._time, self._answers, self._most = now, math.inf, 0.0, 0.0, 0, 0
-        self._looking = False
-        self._looked = now
+        self._doubling = True
+        self._since, self._logarithms, self._seconds, self._answers, self._most = now, 0.0, 0.0, 0, 0
+        self._looking, self._looked, self._look_ends = False, now, math.inf
         self._window_start, self._all, self._overloads = now, 0, 0
         self._tolerated = 0.0
         self._before: tuple[float, float] | None = None
@@ -48,70 +51,60 @@ class Knee:
     def answered(self, now: float, sent: float, elapsed: float, sign: str | None, in_flight: int) -> None:
         """Count an answer, or an attempt without one: ``sign`` is what tells of overload."""
         self._all += 1
-        if sign is not None:
-            self._overloads += 1
-            if now - self._window_start >= _WINDOW:
-                self._judge(now, sign)
-            return
+        self._overloads += sign is not None
         if now - self._window_start >= _WINDOW:
-            self._judge(now, "")
-        if sent < self._since:
+            self._end_window(now, sign)
+        if sign is not None or sent < self._since:
             return
-        self._sum += math.log(elapsed + 1e-6)
-        self._time += elapsed
+        # The geometric mean: few slow answers among many do not matter.
+        self._logarithms += math.log(elapsed + 1e-6)
+        self._seconds += elapsed
         self._answers += 1
         if in_flight > self._most:
             self._most = in_flight
-        if self._answers >= 20 and self._answers >= 2 * self.limit:
+        if self._answers >= _ROUND and self._answers >= 2 * self.limit:
             self._end_round(now)
-        elif self._looking and now > self._ends:
-            self._looking = False
+        elif self._looking and now > self._look_ends:
             self._begin(now, self._exact)
 
     def _end_round(self, now: float) -> None:
-        latency = math.exp(self._sum / self._answers)
-        if self._looking:
-            self._looking = False
-            self._reference = latency
+        latency = math.exp(self._logarithms / self._answers)
+        self._reference = latency if self._looking else min(self._reference, latency)
+        if self._looking or 2 * self._most < self.limit:
             self._begin(now, self._exact)
             return
-        self._reference = min(self._reference, latency)
-        limit = look = self._exact
-        if 2 * self._most >= self.limit:
-            gradient = _TOLERANCE * self._reference / latency
-            if gradient < 1:
-                self._growing = False
-            more = limit / 2 if self._growing else max(1.0, limit / 10)
-            limit = limit * min(1.0, max(0.5, gradient)) + more
-            if limit > 2 and now - self._looked >= max(_LOOK_EVERY, 50 * latency):
-                self._looked = now
-                self._looking = True
-                self._ends = now + 10 * latency
-                served = min(limit, self._answers / (now - self._since) * self._time / self._answers)
-                look = limit - served / 2
-        self._exact = min(float(self._maximum), limit)
-        self._begin(now, look if self._looking else self._exact)
+        gradient = min(1.0, max(0.5, _TOLERANCE * self._reference / latency))
+        self._doubling = self._doubling and gradient == 1
+        more = self._exact / 2 if self._doubling else max(1.0, self._exact / 10)
+        self._exact = min(float(self._maximum), self._exact * gradient + more)
+        # Half of those that are answered: others may be in flight until their time-out.
+        served = min(self._exact, self._seconds / (now - self._since)) if now > self._since else self._exact
+        self._begin(now, self._exact)
+        if self._exact > 2 and now - self._looked >= max(_LOOK_EVERY, _LOOK_EVERY_ROUNDS * latency):
+            self._looked, self._look_ends = now, now + _LOOK_ROUNDS * latency
+            self._begin(now, self._exact - served / 2)
+            self._looking = True
 
     def _begin(self, now: float, limit: float) -> None:
         self.limit = max(1, int(limit))
-        self._since, self._sum, self._time, self._answers, self._most = now, 0.0, 0.0, 0, 0
+        self._looking = False
+        self._since, self._logarithms, self._seconds, self._answers, self._most = now, 0.0, 0.0, 0, 0
 
-    def _judge(self, now: float, sign: str) -> None:
+    def _end_window(self, now: float, sign: str | None) -> None:
         share = self._overloads / self._all
         self._window_start, self._all, self._overloads = now, 0, 0
         if share < self._tolerated + OVERLOAD_SHARE:
             self._before = None
             return
-        if self._before is not None and 0.5 > share >= 0.8 * self._before[0]:
-            self._tolerated, limit = share, self._before[1]
+        if self._before is not None and _MOST_TOLERATED > share >= 0.8 * self._before[0]:
+            # As many with fewer in flight: it does not come from them.
+            self._tolerated, self._exact = share, self._before[1]
             self._before = None
         else:
-            if self._before is None:
-                self._before = share, self._exact
-            limit = _FEWER * self._exact
+            self._before = self._before or (share, self._exact)
+            self._exact = max(1.0, _FEWER * self._exact)
             self._eased = now
-            self._eased_because = f"{share:.0%} of the answers were overload ({sign})".replace("%", " %")
-        self._growing = False
-        self._exact = max(1.0, limit)
-        self._looking = False
+            last = "" if sign is None else f" ({sign})"
+            self._eased_because = f"{share:.0%} of the answers were overload{last}".replace("%", " %")
+        self._doubling = False
         self._begin(now, self._exact)
