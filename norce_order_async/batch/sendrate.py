@@ -155,7 +155,9 @@ class SendRate:
             return self._close(now, retry_after)
         if phase is _Phase.TEST:
             return self._test(now, refused, waiting)
-        if sent - self._since < self._hold:
+        if phase is _Phase.OPEN:
+            pass
+        elif sent - self._since < self._hold:
             self._held.add(refused)
             self._hold_now.add(refused)
         elif phase is not _Phase.TRIAL or self.at(sent) >= _TRIAL_COUNTS_FROM * self._start:
@@ -167,7 +169,7 @@ class SendRate:
             return self._try(now, waiting)
         return refusal is not None and self._refused(now, sent, refusal, waiting)
 
-    # More refusals than are tolerated
+    # More are refused than is tolerated
 
     def _refused(self, now: float, sent: float, refusal: str, waiting: int) -> bool:
         window = self._window

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -80,13 +81,12 @@ def used(of: float, least: float, start: float, end: float, name: str = "used") 
 
 def refused(most: float, start: float, end: float) -> Figure:
     """The share of the requests."""
-    return Figure("refused", lambda ran: ran[0].refused(start, end), most=most)
+    return Figure("refused", lambda ran: mean(batch.refused(start, end) for batch in ran), most=most)
 
 
 def _fairness(ran: Ran) -> float:
     rates = [batch.accepted(60, 600) for batch in ran]
-    mean = sum(rates) / len(rates)
-    return max(abs(rate / mean - 1) for rate in rates)
+    return max(abs(rate / mean(rates) - 1) for rate in rates)
 
 
 def servers(rng: Random, *, rate: int = 1500) -> Workers:
@@ -130,15 +130,16 @@ def _limits() -> list[Scenario]:
         # Without a burst 5/6 can be used at best.
         best = 1.0 if burst else 5 / 6
         figures = [
-            used(100 * best, 0.9, 45, 70, "used from 5 s after it halved"),
-            used(200 * best, 0.9, 75, 100, "used from 5 s after it doubled"),
+            used(100 * best, 0.9, 45, 50, "used 5 to 10 s after it halved"),
+            used(200 * best, 0.9, 75, 80, "used 5 to 10 s after it doubled"),
         ]
         server = partial(limited, burst=burst, changes={40.0: 100.0, 70.0: 200.0})
-        made.append(Scenario(f"200/s, then 100/s, then 200/s, burst {burst}", server, figures, until=100))
+        made.append(Scenario(f"200/s, then 100/s, then 200/s, burst {burst}", server, figures, until=80))
     made.append(Scenario("200/s, burst 20, 503", partial(limited, burst=20, status=503), [used(200, 0.9, 20, 60)]))
     ten = [
         used(200, 0.9, 60, 600),
         Figure("furthest from the mean", _fairness, most=0.3),
+        refused(0.1, 60, 600),
     ]
     made.append(Scenario("ten batches, 200/s, burst 20", partial(limited, burst=20), ten, until=600, batches=10))
     return made
