@@ -7,7 +7,7 @@ SLOWEST = 1.0
 """Requests per second that no refusal goes below, unless everything is refused."""
 FIRST = 20.0
 """Requests per second, at least, after the first refusals."""
-MOST_TOLERATED = 0.25
+MOST_TOLERATED = 0.35
 """The largest share of refusals that is taken for one that no rate changes."""
 
 _BELOW = 0.95
