@@ -62,9 +62,12 @@ class Operation(Generic[T]):
     def says_gone(self, code: str | None) -> bool:
         """Whether a 404 of the API with this code says that what a DELETE takes away is not there.
 
-        ``order-not-found`` names the order: that tells nothing of what is in it.
+        ``order-not-found`` names the order: that tells nothing of what is in it. Without a code it may be a gateway's,
+        which has no such route: many of them answer JSON with a ``message``, or problem details.
         """
-        return self.method == "DELETE" and (code != "order-not-found" or self.path.endswith("/{order_id}"))
+        if self.method != "DELETE" or code is None:
+            return False
+        return code != "order-not-found" or self.path.endswith("/{order_id}")
 
     def target(self, ids: Mapping[str, str], query: Mapping[str, QueryValue | None] | None = None) -> str:
         """The path and query with these ids and parameters in them, percent-encoded.

@@ -249,6 +249,21 @@ async def test_a_404_of_another_code_does_and_one_of_the_order_where_that_was_de
     assert (await client.execute(DELETE_ORDER, order_id="o_1")).inferred
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message": "no Route matched with those values"}',
+        b'{"type": "about:blank", "title": "Not Found", "status": 404}',
+        b'[{"message": "Not Found"}]',
+    ],
+)
+async def test_a_404_without_a_code_may_be_a_gateway_s_and_tells_nothing(body: bytes) -> None:
+    client, _, _ = scripted(LOST, (404, {}, body))
+    with pytest.raises(NotFoundError) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert caught.value.outcome is OutcomeKind.UNKNOWN
+
+
 async def test_a_message_delivered_again_whose_order_does_not_exist_is_unknown() -> None:
     client, _, _ = scripted((404, {}, ERROR))
     with pytest.raises(NotFoundError) as caught:
