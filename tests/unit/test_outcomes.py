@@ -133,6 +133,7 @@ FOREIGN: list[tuple[dict[str, str], bytes]] = [
     ({"content-type": "application/json"}, b"\xef\xbb\xbf\r\n " + PAGE),
     ({}, ERROR),
     ({"content-type": "application/problem+json"}, b'{"title": "Bad Gateway", "status": 502}'),
+    ({"content-type": "application/problem+json"}, b'{"status": 502, "detail": "no answer"}'),
     ({}, b'{"type": "about:blank", "title": "x", "detail": "y"}'),
 ]
 
@@ -206,7 +207,12 @@ async def test_another_order_is_an_error_that_carries_it_and_case_does_not_count
 
 @pytest.mark.parametrize(
     ("content_type", "outcome"),
-    [("application/json", "applied"), ("application/problem+json; charset=utf-8", "applied"), ("text/html", "unknown")],
+    [
+        ("application/json", "applied"),
+        ("application/vnd.orders+json; charset=utf-8", "applied"),
+        ("application/problem+json; charset=utf-8", "unknown"),
+        ("text/html", "unknown"),
+    ],
 )
 async def test_a_cut_2xx_is_a_yes_only_where_its_head_says_json(content_type: str, outcome: str) -> None:
     cut = ConnectionLost("cut", sent=True, status=200, content_type=content_type)
