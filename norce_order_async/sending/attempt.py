@@ -120,7 +120,7 @@ class AttemptSender:
                     return DeadlineExceeded(_late(call))
                 attempt.error = f"{type(error).__name__}: {error}"
             case ClientStateError() | InvalidRequestError():
-                attempt.sent = False
+                attempt.sent = attempt.sent is True
                 attempt.error = type(error).__name__
             case NotTheApiError():
                 attempt.error = f"{type(error).__name__}: {error.reason}"

@@ -15,11 +15,13 @@ from norce_order_async import (
     CallError,
     CallOptions,
     ClientClosedError,
+    ClientStateError,
     ConnectionLost,
     Consent,
     DeadlineExceeded,
     DecodeError,
     InvalidRequestError,
+    NorceOrderError,
     NotFoundError,
     NotTheApiError,
     Operation,
@@ -445,6 +447,18 @@ async def test_an_argument_that_an_attempt_refuses_is_counted_as_what_it_is() ->
     assert (caught.value.outcome, only(client)) == (OutcomeKind.NOT_SENT, OutcomeKind.NOT_SENT)
     client, _, _ = scripted(LOST, refuse)
     with pytest.raises(InvalidRequestError) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert (caught.value.outcome, only(client)) == (OutcomeKind.UNKNOWN, OutcomeKind.UNKNOWN)
+
+
+@pytest.mark.parametrize("error", [ClientStateError("the transport was closed"), InvalidRequestError("no header")])
+async def test_a_transport_that_was_closed_after_it_sent_has_sent(error: NorceOrderError) -> None:
+    def fail(request: Request) -> Response:
+        request.call.mark_sent()
+        raise error
+
+    client, _, _ = scripted(fail)
+    with pytest.raises(NorceOrderError) as caught:
         await delete_consent(client, "o_1", "ci")
     assert (caught.value.outcome, only(client)) == (OutcomeKind.UNKNOWN, OutcomeKind.UNKNOWN)
 
