@@ -82,7 +82,7 @@ async def test_what_outlives_the_grace_is_unknown_and_says_that_the_client_was_c
     make: Callable[[], Transport],
 ) -> None:
     async with RawServer(after(asyncio.Event())) as server:
-        ended: list[tuple[OutcomeKind, type[BaseException]]] = []
+        ended: list[tuple[OutcomeKind, type[object]]] = []
 
         def note(call: Call, error: BaseException | None) -> None:
             ended.append((call.outcome, type(error)))
@@ -103,7 +103,7 @@ async def test_what_waits_for_another_try_ends_at_once_and_stays_unknown(make: C
     async with RawServer(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\nRetry-After: 9\r\n\r\n") as server:
         client = server.client(transport=make(), limit=LIMIT)
         tasks = await calls(client, server)
-        while len(server.requests) < CALLS or client.stats().slots_used:
+        while len(server.requests) < CALLS or client.stats().slots_used:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         await client.aclose(grace=30)
         assert outcomes(tasks) == [OutcomeKind.UNKNOWN] * CALLS

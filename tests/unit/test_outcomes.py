@@ -21,7 +21,6 @@ from norce_order_async import (
     DeadlineExceeded,
     DecodeError,
     InvalidRequestError,
-    NorceOrderError,
     NotFoundError,
     NotTheApiError,
     Operation,

@@ -141,8 +141,9 @@ class Peer(asyncio.Protocol):
         """Cut the connection with a TCP reset."""
         if self._transport is not None:
             plain: socket.socket | None = self._transport.get_extra_info("socket")
-            if plain is not None:  # else the client was faster
-                plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with suppress(OSError):  # the client was faster
+                if plain is not None:
+                    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
 
     async def stop(self) -> None:
