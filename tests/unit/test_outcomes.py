@@ -496,6 +496,14 @@ async def test_what_an_error_body_says(content_type: str, body: bytes, code: str
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "rot13", "unicode_escape", "x"])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_charset_that_decodes_nothing_breaks_nothing(status: int, charset: str) -> None:
+    client, _, _ = scripted((status, {"content-type": f"text/plain; charset={charset}"}, b"\\N \xff"))
+    with pytest.raises(DecodeError if status == 200 else StatusError, match="HTTP 400 |cannot be read"):
+        await get_order(client, "o_1")
+
+
 async def test_an_error_s_text_in_a_named_charset_is_shown_in_it() -> None:
     client, _, _ = scripted((400, {"content-type": "text/plain; charset=latin-1"}, "Här".encode("latin-1")))
     with pytest.raises(StatusError, match="HTTP 400 Här"):
