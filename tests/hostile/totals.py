@@ -2,7 +2,8 @@
 
     PYTHONPATH=tests python -m hostile.totals 880
 
-A call that its total ends is DeadlineExceeded, never a time-out of connecting or reading.
+A call that its total ends is DeadlineExceeded, never a time-out of connecting or reading. One whose total is the
+shorter limit always is, however late the event loop is; one whose total is the longer may be, and then not before it.
 """
 
 import argparse
@@ -21,11 +22,12 @@ from norce_order_async.testing.conformance.origin import Hole, RawOrigin, answer
 
 LIMIT = 0.1
 """Seconds that connecting, or an attempt, may take."""
-NEAR = 0.02
+NEAR = 0.005
 """Seconds by which a total may differ from that."""
 EARLY = 0.0021
 """Seconds by which a total may be early: what the client takes for the same moment."""
 AT_ONCE = 40
+DEADLINE = DeadlineExceeded.__name__
 
 
 async def run(count: int, seed: int, transport: str) -> tuple[Counter[str], list[str]]:
@@ -43,8 +45,7 @@ async def run(count: int, seed: int, transport: str) -> tuple[Counter[str], list
             return
         attempt, total = call.attempts[-1], call.timeout.total
         took = attempt.started + attempt.elapsed
-        late, early = took >= total, took < total - EARLY
-        if (late and not told) or (early and told) or told != (attempt.error == "DeadlineExceeded"):
+        if (total <= LIMIT and not told) or (told and took < total - EARLY) or told != (attempt.error == DEADLINE):
             wrong.append(f"{type(error).__name__} of {attempt.error} after {took:.4f} of {total:.4f} s")
 
     async with RawOrigin(answering(forever)) as silent, Hole("http") as hole:
