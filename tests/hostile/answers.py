@@ -282,7 +282,7 @@ REFUSED = (
         "400 and gone": refused(error(400, Connection="close")),
         "403 in gzip": refused(error(403, gzip.compress(SHAPED, mtime=0), Content_Encoding="gzip")),
         "403 in no charset": refused(error(403, SHAPED, "application/json; charset=idna")),
-    "429": refused(error(429, Retry_After="1")),
+        "429": refused(error(429, Retry_After="1")),
     }
     | {
         f"429 with Retry-After {value!r}": refused(error(429, Retry_After=value))
