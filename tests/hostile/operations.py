@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -37,6 +38,7 @@ from norce_order_async import (
     RetryBudget,
     RetryPolicy,
     Timeout,
+    Transport,
     create_consent,
     create_order,
     delete_consent,
@@ -48,7 +50,7 @@ from norce_order_async import (
 from norce_order_async.testing import FakeClock
 from norce_order_async.testing.conformance.certificates import Certificates
 
-TRANSPORTS = {"aiohttp": AiohttpTransport, "httptools": HttptoolsTransport}
+TRANSPORTS: dict[str, Callable[..., Transport]] = {"aiohttp": AiohttpTransport, "httptools": HttptoolsTransport}
 LANES = 64
 ATTEMPT = LATE / 2
 """Seconds that an attempt may take."""
