@@ -240,6 +240,21 @@ def contract_clients(session: nox.Session) -> None:
 
 
 @nox.session
+def hostile(session: nox.Session) -> None:
+    """Hold the client against hostile answers, tight limits and a long life; takes about a quarter of an hour.
+
+    First 20,000 operations over each transport, a quarter of them answered in more than a hundred hostile ways, and
+    5,000 over TLS. Then calls whose total ends close to another limit. Then ten minutes in which tokens expire and
+    event loops come and go. The session's arguments go to this last one: `--seconds 60`.
+    """
+    install(session, ".[all]", *group("tests"))  # trustme and uvloop are among them
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "hostile.operations", "20000", "--tls", "5000", env=env)
+    session.run("python", "-m", "hostile.totals", "880", env=env)
+    session.run("python", "-m", "hostile.life", *session.posargs, env=env)
+
+
+@nox.session
 def soak_batch(session: nox.Session) -> None:
     """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
 

@@ -5,6 +5,7 @@ import asyncio
 import attrs
 
 from norce_order_async.auth.source import TokenSource
+from norce_order_async.core.call import Repeat
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import AuthError, CallError, ClientStateError, ConfigurationError, NorceOrderError
 from norce_order_async.core.http import Request, Response
@@ -17,6 +18,8 @@ _SCHEME = "Bearer "
 @attrs.frozen
 class Auth:
     """Puts the source's token on every attempt; after a 401 asks once for another and sends again with that.
+
+    What may never be sent again is not; its next call has the other token.
 
     No local variable holds a token, so that no traceback can show one. Nor does an error keep the source's own: its
     frames may hold tokens.
@@ -41,7 +44,7 @@ class Auth:
         if response.status != 401:
             return response
         fresh = await self._authorized(request, refused)
-        if fresh.headers == refused.headers:
+        if fresh.headers == refused.headers or request.call.repeat is Repeat.NEVER:
             return response
         return await call_next(fresh)
 

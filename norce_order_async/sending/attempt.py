@@ -23,7 +23,7 @@ from norce_order_async.core.retry_after import retry_after
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
-from norce_order_async.wire.decoders import not_the_api
+from norce_order_async.wire.decoders import is_json, not_the_api
 
 _SAME_MOMENT = 0.002
 """Seconds by which an event loop's timer may be early."""
@@ -127,7 +127,7 @@ class AttemptSender:
                     return DeadlineExceeded(_late(call))
                 attempt.error = f"{type(error).__name__}: {error}"
             case ClientStateError() | InvalidRequestError():
-                attempt.sent = False
+                attempt.sent = attempt.sent is True
                 attempt.error = type(error).__name__
             case NotTheApiError():
                 attempt.error = f"{type(error).__name__}: {error.reason}"
@@ -153,5 +153,4 @@ def _late(call: Call) -> str:
 
 def _says_enough(error: TransportError, call: Call) -> bool:
     """Whether a 2xx whose body was cut is the API's yes: nobody reads the body, and its head says that it is JSON."""
-    kind = (error.content_type or "").partition(";")[0].strip().lower()
-    return not call.reads_body and (kind == "application/json" or kind.endswith("+json"))
+    return not call.reads_body and is_json(error.content_type or "")

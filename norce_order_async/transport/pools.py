@@ -67,7 +67,7 @@ class Pools(Generic[P]):
         """Open the pool of the running loop.
 
         Raises:
-            ClientStateError: The loop belongs to another process.
+            ClientStateError: The loop belongs to another process, or the transport was closed meanwhile.
         """
         loop, process = asyncio.get_running_loop(), os.getpid()
         if _owners.setdefault(loop, process) != process:
@@ -77,6 +77,8 @@ class Pools(Generic[P]):
         for other in list(self._lifetimes):
             if other.is_closed():
                 await self._close_idle_loop(other)
+        if (pool := self.find(loop)) is not None:
+            return pool  # of another call, which was faster
         lifetime = self._lifetimes[loop] = self._lifetime(loop)
         return await anext(lifetime)
 

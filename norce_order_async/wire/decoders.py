@@ -13,6 +13,7 @@ from norce_order_async.wire.json import JSON, decode_json
 
 T = TypeVar("T")
 _MARKUP = frozenset({"text/html", "text/xml", "application/xml"})
+_PROBLEM = "application/problem+json"
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _START = 64
 
@@ -122,19 +123,29 @@ def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:
 def not_the_api(response: Response) -> NotTheApiError | None:
     """The error that a 2xx is when it is no answer of the API; None when it may be one.
 
-    HTML and XML are none, by type or by their first byte, nor is JSON that is shaped like an error and has no member of
-    the expected result.
+    HTML and XML are none, by type or by their first byte, nor are problem details by their type, nor is JSON that is
+    shaped like an error and has no member of the expected result.
     """
     body, members = response.body, response.request.call.members
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _media_type(response.headers.get("content-type", ""))
     if kind in _MARKUP or kind.endswith("+xml") or body[:_START].lstrip(_BLANK)[:1] == b"<":
         problem = "it is HTML or XML"
-    elif members is not None and is_error_shaped(body, members):
+    elif kind == _PROBLEM or (members is not None and is_error_shaped(body, members)):
         problem = "its body is shaped like an error"
     else:
         return None
     text = f"HTTP {response.status}, but {problem}: {excerpt(body)}"
     return NotTheApiError(text, status=response.status, headers=response.headers, body=body)
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a head with this ``Content-Type`` may be of the API's yes: JSON, but not problem details."""
+    kind = _media_type(content_type)
+    return kind == "application/json" or (kind.endswith("+json") and kind != _PROBLEM)
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def status_error(response: Response) -> StatusError:

@@ -67,7 +67,7 @@ def decoded(body: bytes, content_type: str) -> str:
     named = _CHARSET.search(content_type)
     try:
         return body.decode(named[1] if named else "utf-8", "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # Python has some that replace nothing
         return body.decode("utf-8", "replace")
 
 

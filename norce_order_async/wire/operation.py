@@ -74,7 +74,8 @@ class Operation(Generic[T]):
         """In what success a call ends with this answer; None if it is none.
 
         A DELETE that finds nothing after an ambiguous attempt is one. But ``order-not-found`` names the order: that
-        tells nothing of what is in it.
+        tells nothing of what is in it. And without a code it may be a gateway's, which has no such route: many of them
+        answer JSON with a ``message``, or problem details.
         """
         if response.ok:
             return OutcomeKind.ACCEPTED if response.status == 202 else OutcomeKind.APPLIED
@@ -82,7 +83,9 @@ class Operation(Generic[T]):
         if response.status != 404 or self.method != "DELETE":
             return None
         known = read_error(response.body, response.headers.get("content-type", ""))
-        if known is None or (known.code == "order-not-found" and not self.path.endswith("/{order_id}")):
+        if known is None or known.code is None:
+            return None
+        if known.code == "order-not-found" and not self.path.endswith("/{order_id}"):
             return None
         ambiguous = outcome_of(call.attempts, redelivered=call.redelivered) is OutcomeKind.UNKNOWN
         return OutcomeKind.APPLIED_INFERRED if ambiguous else None

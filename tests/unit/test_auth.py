@@ -10,6 +10,7 @@ import pytest
 from support import scripted
 
 from norce_order_async import (
+    AuthenticationError,
     AuthError,
     CallError,
     ClientClosedError,
@@ -21,6 +22,7 @@ from norce_order_async import (
     NotFoundError,
     OutcomeKind,
     delete_consent,
+    execute_payment_action,
     get_order,
 )
 
@@ -191,3 +193,17 @@ async def test_a_source_that_was_closed_with_its_client_says_that_of_the_client(
         await call
     assert caught.value.outcome is OutcomeKind.NOT_SENT
     assert transport.requests == []
+
+
+async def test_what_may_never_be_sent_again_is_not_after_a_401_either() -> None:
+    given: list[str | None] = []
+
+    class Counting:
+        async def get(self, *, rejected: str | None = None) -> str:
+            given.append(rejected)
+            return f"token-{sum(one is not None for one in given)}"
+
+    client, transport, _ = scripted(401, auth=Counting())
+    with pytest.raises(AuthenticationError):
+        await execute_payment_action(client, "o_1", "p_1", "a_1")
+    assert (len(transport.requests), given) == (1, [None, "token-0"])

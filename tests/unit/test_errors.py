@@ -22,10 +22,12 @@ from norce_order_async.core.errors import (
     InvalidRequestError,
     NorceOrderError,
     NotFoundError,
+    NotTheApiError,
     StatusError,
     TransportError,
 )
 from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.wire.models import Order
 
 
 def account(error: Any) -> Any:
@@ -57,6 +59,17 @@ ALL: list[NorceOrderError] = [
         )
     ),
     account(StatusError.class_for(302)(302, headers={"location": "/"})),
+    NotTheApiError("HTTP 200, but it is HTML or XML: <html>", status=200, headers={"a": "b"}, body=b"\xff<html>"),
+    account(NotTheApiError("HTTP 201, but its body is shaped like an error: {}", status=201, body=b"{}")),
+    account(DecodeError("the answer is another one", b"[2]", [2, {"a": None}])),
+    account(AuthError("no token from login.example: invalid_client")),
+    account(errors.TLSError("the server's certificate is not accepted", sent=False)),
+    account(errors.ProxyError("the proxy answered 407", sent=False)),
+    account(errors.PoolTimeout("no free connection in time", sent=False)),
+    account(errors.ReadTimeout("late", sent=True, status=200, content_type="application/json")),
+    account(errors.RateLimitedError(429, headers={"retry-after": "2"}, body=b"slow down")),
+    account(errors.ServerError(503)),
+    account(errors.UnexpectedStatusError(999, body=bytes(range(256)))),
 ]
 
 REBUILD: dict[str, Callable[[NorceOrderError], NorceOrderError]] = {
@@ -77,6 +90,15 @@ def test_a_rebuilt_error_is_what_it_was(error: NorceOrderError, way: str) -> Non
     assert str(rebuilt) == str(error)
     assert rebuilt.__dict__ == error.__dict__
     assert rebuilt.args == error.args
+
+
+@pytest.mark.parametrize("way", ["pickle", "copy", "deepcopy"])
+def test_the_order_that_came_in_place_of_another_goes_with_its_error(way: str) -> None:
+    error = account(DecodeError("the answer is another order, o_2", b"{}", Order(id="o_2", reference="r")))
+    assert REBUILD[way](error).__dict__ == error.__dict__
+    # JSON has no orders: its beginning is in the body.
+    rebuilt = REBUILD["JSON"](error)
+    assert (str(rebuilt), {**rebuilt.__dict__, "result": error.result}) == (str(error), error.__dict__)
 
 
 def _fail(index: int) -> None:

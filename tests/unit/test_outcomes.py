@@ -136,6 +136,7 @@ FOREIGN: list[tuple[dict[str, str], bytes]] = [
     ({"content-type": "application/json"}, b"\xef\xbb\xbf\r\n " + PAGE),
     ({}, ERROR),
     ({"content-type": "application/problem+json"}, b'{"title": "Bad Gateway", "status": 502}'),
+    ({"content-type": "application/problem+json"}, b'{"status": 502, "detail": "no answer"}'),
     ({}, b'{"type": "about:blank", "title": "x", "detail": "y"}'),
 ]
 
@@ -209,7 +210,12 @@ async def test_another_order_is_an_error_that_carries_it_and_case_does_not_count
 
 @pytest.mark.parametrize(
     ("content_type", "outcome"),
-    [("application/json", "applied"), ("application/problem+json; charset=utf-8", "applied"), ("text/html", "unknown")],
+    [
+        ("application/json", "applied"),
+        ("application/vnd.orders+json; charset=utf-8", "applied"),
+        ("application/problem+json; charset=utf-8", "unknown"),
+        ("text/html", "unknown"),
+    ],
 )
 async def test_a_cut_2xx_is_a_yes_only_where_its_head_says_json(content_type: str, outcome: str) -> None:
     cut = ConnectionLost("cut", sent=True, status=200, content_type=content_type)
@@ -250,6 +256,21 @@ async def test_a_404_of_another_code_does_and_one_of_the_order_where_that_was_de
     assert (await delete_consent(client, "o_1", "ci")).inferred
     client, _, _ = scripted(LOST, (404, {}, ERROR))
     assert (await client.execute(DELETE_ORDER, order_id="o_1")).inferred
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message": "no Route matched with those values"}',
+        b'{"type": "about:blank", "title": "Not Found", "status": 404}',
+        b'[{"message": "Not Found"}]',
+    ],
+)
+async def test_a_404_without_a_code_may_be_a_gateway_s_and_tells_nothing(body: bytes) -> None:
+    client, _, _ = scripted(LOST, (404, {}, body))
+    with pytest.raises(NotFoundError) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert caught.value.outcome is OutcomeKind.UNKNOWN
 
 
 async def test_a_message_delivered_again_whose_order_does_not_exist_is_unknown() -> None:
@@ -431,6 +452,18 @@ async def test_an_argument_that_an_attempt_refuses_is_counted_as_what_it_is() ->
     assert (caught.value.outcome, only(client)) == (OutcomeKind.UNKNOWN, OutcomeKind.UNKNOWN)
 
 
+@pytest.mark.parametrize("error", [ClientStateError("the transport was closed"), InvalidRequestError("no header")])
+async def test_a_transport_that_was_closed_after_it_sent_has_sent(error: NorceOrderError) -> None:
+    def fail(request: Request) -> Response:
+        request.call.mark_sent()
+        raise error
+
+    client, _, _ = scripted(fail)
+    with pytest.raises(NorceOrderError) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert (caught.value.outcome, only(client)) == (OutcomeKind.UNKNOWN, OutcomeKind.UNKNOWN)
+
+
 @pytest.mark.parametrize("raw", [AttributeError("x"), asyncio.CancelledError(), OSError(5, "x"), KeyError("Bearer x")])
 @pytest.mark.parametrize("sent", [True, False])
 async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(raw: BaseException, sent: bool) -> None:
@@ -463,6 +496,14 @@ async def test_what_an_error_body_says(content_type: str, body: bytes, code: str
         await delete_consent(client, "o_1", "ci")
     assert (caught.value.code, caught.value.message) == (code, message)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "rot13", "unicode_escape", "x"])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_charset_that_decodes_nothing_breaks_nothing(status: int, charset: str) -> None:
+    client, _, _ = scripted((status, {"content-type": f"text/plain; charset={charset}"}, b"\\N \xff"))
+    with pytest.raises(DecodeError if status == 200 else StatusError, match=r"HTTP 400 |cannot be read"):
+        await get_order(client, "o_1")
 
 
 async def test_an_error_s_text_in_a_named_charset_is_shown_in_it() -> None:

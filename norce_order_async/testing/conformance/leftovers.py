@@ -40,6 +40,24 @@ class Leftovers(Promises):
             gc.collect()
         assert sockets() <= before
 
+    @pytest.mark.filterwarnings("ignore:unclosed resource:ResourceWarning")
+    def test_many_at_once_find_a_loop_that_was_closed_bluntly(self) -> None:
+        """They clear up after it, and share one pool all the same."""
+        transport = self.make_transport()
+
+        async def many(url: str) -> list[bytes]:
+            endings = await asyncio.gather(*(send(transport, make_request("GET", url)) for _ in range(5)))
+            gc.collect()
+            endings += await asyncio.gather(*(send(transport, make_request("GET", url)) for _ in range(5)))
+            return [ending.answer.body for ending in endings]
+
+        with elsewhere(None) as url:
+            for _ in range(3):
+                loop = self.make_loop()
+                assert loop.run_until_complete(many(url)) == [b"ok"] * 10
+                loop.close()
+            bluntly(self.make_loop(), transport.aclose())
+
     @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
     def test_a_loop_that_rests_is_closed_from_another(self, certificates: Certificates, tls: bool) -> None:
         """Neither closed nor running, it can do nothing itself."""

@@ -130,11 +130,20 @@ class Peer(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def half_close(self) -> None:
+        """End this side of the connection; over TLS, which has no such end, all of it."""
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self.close()
+
     def reset(self) -> None:
         """Cut the connection with a TCP reset."""
         if self._transport is not None:
-            plain: socket.socket = self._transport.get_extra_info("socket")
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            plain: socket.socket | None = self._transport.get_extra_info("socket")
+            with suppress(OSError):  # the client was faster
+                if plain is not None:
+                    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
 
     async def stop(self) -> None:

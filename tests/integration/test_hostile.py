@@ -1,0 +1,43 @@
+"""The quick versions of what `nox -s hostile` proves at length."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hostile import operations, totals
+from hostile.answers import KINDS
+from hostile.operations import TRANSPORTS
+
+TESTS = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.asyncio
+async def test_no_outcome_contradicts_the_origin_s_ledger(transport: str, tls: bool) -> None:
+    ran = await operations.run(400 if tls else 1_200, 20260112, transport, tls=tls)
+    assert ran.violations == []
+    assert len(ran.kinds.keys() & KINDS) >= 50
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.asyncio
+async def test_a_call_that_its_total_ends_tells_so(transport: str) -> None:
+    kinds, wrong = await totals.run(80, 20260112, transport)
+    assert wrong == []
+    assert kinds["DeadlineExceeded"]
+
+
+def test_no_call_is_refused_while_tokens_expire_and_event_loops_come_and_go() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "hostile.life", "--seconds", "6"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "; 0 violations\n" in result.stdout
