@@ -245,6 +245,7 @@ class _Account:
                 elif is_running:
                     summary.in_flight += count
                 else:
+                    summary.unfinished += count
                     summary.outcomes[OutcomeKind.UNKNOWN] += count
         for is_open, error, _, line, file, message, count in problems:
             if is_open and is_running:
