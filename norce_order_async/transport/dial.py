@@ -13,7 +13,7 @@ from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVa
 from yarl import URL
 
 from norce_order_async.core.errors import ConfigurationError, ProxyError, printable
-from norce_order_async.transport.pools import forget_frames
+from norce_order_async.transport.errors import forget_frames
 from norce_order_async.transport.resolver import Resolver
 
 _HAPPY_EYEBALLS = 0.25
