@@ -73,7 +73,8 @@ class ResponseHeaders(Mapping[str, str]):
 
 
 def _text(value: bytes) -> str:
-    return _FOLD.sub(" ", value.decode("latin-1").strip())
+    text = value.decode("latin-1").strip()
+    return _FOLD.sub(" ", text) if "\n" in text else text
 
 
 @attrs.frozen(slots=False)

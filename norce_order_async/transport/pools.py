@@ -127,9 +127,11 @@ class Pools(Generic[P]):
 
 
 _all = WeakSet[Pools[Any]]()
+"""The pools of this process that are still referenced."""
 
 
 def _leave_inherited() -> None:
+    # A hook rather than a check in each request: os.getpid() is a system call.
     for pools in list(_all):
         pools.leave_inherited()
 

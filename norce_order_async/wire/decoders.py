@@ -1,6 +1,7 @@
 """Reading answers: receipts, models, and the API's errors."""
 
 from collections.abc import Callable, Set
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -116,6 +117,12 @@ def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:
     return frozenset() if decode is receipt else getattr(decode, "members", None)
 
 
+@lru_cache(maxsize=16)
+def _is_markup(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in _MARKUP or kind.endswith("+xml")
+
+
 def not_the_api(response: Response) -> NotTheApiError | None:
     """The error that a 2xx is when it is no answer of the API; None when it may be one.
 
@@ -123,8 +130,7 @@ def not_the_api(response: Response) -> NotTheApiError | None:
     the expected result.
     """
     body, members = response.body, response.request.call.members
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in _MARKUP or kind.endswith("+xml") or body[:_START].lstrip(_BLANK)[:1] == b"<":
+    if _is_markup(response.headers.get("content-type", "")) or body[:_START].lstrip(_BLANK)[:1] == b"<":
         problem = "it is HTML or XML"
     elif members is not None and is_error_shaped(body, members):
         problem = "its body is shaped like an error"
