@@ -174,7 +174,8 @@ def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
     """
     try:
         text = "\n".join([url, *headers, *headers.values()])
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except (TypeError, UnicodeEncodeError):
         return "a header is not text"
     if text.count("\n") != 2 * len(headers) or "\r" in text or "\0" in text:

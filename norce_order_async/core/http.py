@@ -1,11 +1,14 @@
-"""A request and an answer as plain values: bytes in, bytes out, nothing of any HTTP library."""
+"""A request and a response as plain values: bytes in, bytes out, nothing of any HTTP library."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import attrs
 
 from norce_order_async.core.call import Call
 
+_FOLD = re.compile(r"[ \t]*\r?\n[ \t]*")
 _SHOWN_HEADERS = frozenset(
     {"accept", "content-length", "content-type", "date", "retry-after", "user-agent",
      "x-adapterid", "x-channel", "x-merchant", "x-request-id"}
@@ -26,25 +29,35 @@ def merge_headers(headers: Mapping[str, str], named: Mapping[str, str]) -> dict[
     return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(named)
 
 
-class AnswerHeaders(Mapping[str, str]):
-    """An answer's headers, their names in lower case; of several with one name the last counts.
+class ResponseHeaders(Mapping[str, str]):
+    """The headers of a response, their names in lower case; of several with one name the last counts.
 
-    They are put together when they are first looked at: of an answer to a change that is made, nobody reads them.
+    They are decoded when they are first looked at: nobody reads those of a response to a change that is made.
 
     Args:
-        items: Names and values as they came.
+        head: Names and values as they came.
     """
 
-    __slots__ = ("_headers", "_items")
+    __slots__ = ("_head", "_headers")
 
-    def __init__(self, items: Iterable[tuple[str, str]]) -> None:
-        self._items = items
+    def __init__(self, head: Sequence[tuple[bytes, bytes]]) -> None:
+        self._head = head
         self._headers: dict[str, str] | None = None
 
     def _read(self) -> dict[str, str]:
         if self._headers is None:
-            self._headers = {name.lower(): value for name, value in self._items}
+            self._headers = {name.decode("latin-1").strip().lower(): _text(value) for name, value in self._head}
         return self._headers
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """One header; a single one is looked for without decoding them all."""
+        if self._headers is None:
+            wanted = name.encode()
+            for found, value in reversed(self._head):
+                if len(found) >= len(wanted) and found.strip().lower() == wanted:
+                    return _text(value)
+            return default
+        return self._headers.get(name, default)
 
     def __getitem__(self, name: str) -> str:
         return self._read()[name]
@@ -57,6 +70,11 @@ class AnswerHeaders(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return _show_headers(self)
+
+
+def _text(value: bytes) -> str:
+    text = value.decode("latin-1").strip()
+    return _FOLD.sub(" ", text) if "\n" in text else text
 
 
 @attrs.frozen(slots=False)
@@ -87,7 +105,7 @@ class Request:
 
 @attrs.frozen(slots=False)
 class Response:
-    """One answer, its body read.
+    """One response, its body read.
 
     Attributes:
         request: The request that it answers.

@@ -1,4 +1,4 @@
-"""What carries a request to the server and its answer back."""
+"""The interface of transports, which send a request and return its response."""
 
 import abc
 from types import TracebackType
@@ -8,7 +8,7 @@ from norce_order_async.core.http import Request, Response
 
 
 class Transport(abc.ABC):
-    """One ``send`` is one request on the wire, never more, and its answer's body is read, up to a limit.
+    """One ``send`` is one request on the wire, never more, and the body of its response is read, up to a limit.
 
     A transport tells what really happened: ``request.call.mark_sent(False)`` before it starts, then
     ``request.call.mark_sent()`` when the request's headers go out. Without these the client has to take every
@@ -19,16 +19,16 @@ class Transport(abc.ABC):
 
     @abc.abstractmethod
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
-        """Send one request and read its answer, whatever its status; redirects are answers too.
+        """Send one request and read its response, whatever its status; redirects are responses too.
 
-        Of a body that is too large the beginning is returned, with ``truncated`` set: the answer still counts.
+        Of a body that is too large the beginning is returned, with ``truncated`` set: the response still counts.
 
         Args:
             request: Sent as it stands: the URL is encoded, the headers are complete but for ``Host`` and length.
-            timeout: Seconds from the connection to the last byte of the answer; None is no limit.
+            timeout: Seconds from the connection to the last byte of the response; None is no limit.
 
         Raises:
-            TransportError: No complete answer came. A library's own exceptions never come through, nor stay as a
+            TransportError: No complete response came. A library's own exceptions never come through, nor stay as a
                 cause: their frames hold the request.
             InvalidRequestError: A header would begin another one.
             ClientStateError: The transport is closed.

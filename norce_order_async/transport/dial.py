@@ -13,7 +13,7 @@ from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVa
 from yarl import URL
 
 from norce_order_async.core.errors import ConfigurationError, ProxyError, printable
-from norce_order_async.transport.pools import forget_frames
+from norce_order_async.transport.errors import forget_frames
 from norce_order_async.transport.resolver import Resolver
 
 _HAPPY_EYEBALLS = 0.25
@@ -30,7 +30,7 @@ class Origin:
     Attributes:
         host: A name, with its letters as DNS has them, or an address.
         port: The port.
-        tls: Whether it speaks TLS.
+        tls: Whether its URL is https.
         netloc: What the ``Host`` header says.
         url: All of it, without a path.
     """
@@ -52,7 +52,7 @@ class Origin:
 
     @property
     def address(self) -> str:
-        """Host and port, as a proxy is asked for them."""
+        """Host and port, as a CONNECT request names them."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -136,7 +136,7 @@ async def _connect(
 
     def hand_over() -> asyncio.BaseProtocol:
         nonlocal is_ours
-        is_ours = False  # from here on it is the loop's, which may still use its number when the call is cut
+        is_ours = False  # the loop owns it from here on, and may still use its descriptor after a cancellation
         return protocol
 
     try:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 from norce_order_async.core.errors import ConnectionLost, TransportError
 from norce_order_async.core.http import Request, Response
-from norce_order_async.transport.alerts import refused_certificate
-from norce_order_async.transport.pools import watch
+from norce_order_async.transport.connections import unread_check
+from norce_order_async.transport.errors import CUT_OFF, TOO_LONG, refused_certificate
 from norce_order_async.transport.response import (
     MAX_HEAD,
     MAX_HEADERS,
-    TOO_LONG,
     is_measured,
     is_too_long,
     make_response,
@@ -20,7 +19,7 @@ from norce_order_async.transport.response import (
 )
 
 installed = find_spec("httptools") is not None
-"""Whether httptools is there. Its absence is told when a transport is made: not every program needs the extra."""
+"""Whether httptools is installed. It is an extra, so only making a transport fails without it."""
 if TYPE_CHECKING or installed:
     from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -31,19 +30,19 @@ _PIECE = 64 * 1024
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connection; it carries one exchange after another.
+    """A connection for one exchange after another.
 
     Args:
-        open_ones: Where it stands while it is open.
-        most: How many bytes of a body are read.
+        open_connections: Holds it while it is open.
+        max_body: How many bytes of a body are read.
     """
 
-    def __init__(self, open_ones: "set[Connection]", most: int) -> None:
-        self._open_ones = open_ones
-        self._most = most
-        # Ours, because asyncio's own, of 256 KiB, is asked from the system anew for every answer.
+    def __init__(self, open_connections: "set[Connection]", max_body: int) -> None:
+        self._open = open_connections
+        self._max_body = max_body
+        # Ours, because asyncio's own, of 256 KiB, is allocated anew for every response.
         self._buffer = memoryview(bytearray(_BUFFER))
-        self._wire: asyncio.Transport | None = None
+        self._stream: asyncio.Transport | None = None
         self._aborted = False
         self._failure: TransportError | None = None
         self.idle_since = -math.inf
@@ -59,10 +58,10 @@ class Connection(asyncio.BufferedProtocol):
         self._head_ended = self._done = self._reusable = False
         self._waiting = waiting
 
-    # What the transport does with it
+    # Called by the HTTP transport
 
     async def exchange(self, request: Request, host: str, target: str) -> Response:
-        """Send a request and read its answer.
+        """Send a request and read its response.
 
         Args:
             request: The request.
@@ -70,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
             target: The path and query.
 
         Raises:
-            TransportError: No complete answer came.
+            TransportError: No complete response came.
         """
         waiting = asyncio.get_running_loop().create_future()
         self._begin(waiting)
@@ -84,66 +83,66 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 raise failure
             finally:
-                del failure  # it would refer to itself through this frame
+                del failure  # its traceback refers to this frame
         body, self._body = b"".join(self._body), []
-        return make_response(request, self.status or 0, self.headers, body, self._most)
+        return make_response(request, self.status or 0, self.headers, body, self._max_body)
 
     def _send(self, request: Request, host: str, target: str) -> None:
-        # In a frame of its own, so that no traceback of a later failure shows the token.
-        if self._wire is None or self._wire.is_closing():
+        # A function of its own, so that no traceback of a later failure shows the token.
+        if self._stream is None or self._stream.is_closing():
             raise ConnectionLost("the server closed the connection at once", sent=False)
         message = _written(request, host, target)
         request.call.mark_sent()
         if len(message) <= _PIECE:
-            self._wire.write(message)
+            self._stream.write(message)
             return
-        # In pieces: of a single one, TLS would take all and report nothing as unsent.
+        # In pieces: TLS takes a single one as a whole, and reports nothing of it as unsent.
         view = memoryview(message)
         for start in range(0, len(view), _PIECE):
-            self._wire.write(view[start : start + _PIECE])
+            self._stream.write(view[start : start + _PIECE])
 
     @property
     def reusable(self) -> bool:
-        """Whether the whole answer was read, the whole request sent, and nothing more came or will."""
-        wire = self._wire
-        return self._reusable and wire is not None and not (wire.is_closing() or wire.get_write_buffer_size())
+        """Whether the whole response was read, the whole request sent, and another exchange may follow."""
+        stream = self._stream
+        return self._reusable and stream is not None and not (stream.is_closing() or stream.get_write_buffer_size())
 
     @property
-    def wire(self) -> asyncio.Transport | None:
-        """The event loop's transport under it, while it is open."""
-        return self._wire
+    def stream(self) -> asyncio.Transport | None:
+        """The event loop's transport, while it is open."""
+        return self._stream
 
-    def stirs(self) -> object:
-        """Whether something came between two exchanges; it answers no request of ours."""
-        return self._wire is None or self._wire.is_closing() or self._stirs()
+    def has_unread(self) -> object:
+        """Whether it has unread data, or was closed, between two exchanges; such data answers no request of ours."""
+        return self._stream is None or self._stream.is_closing() or self._has_unread()
 
     def abort(self) -> None:
-        """Close it at once, also if it is only being made; what is still unsent stays so."""
+        """Close it at once, or as soon as it is open; what is still unsent is dropped."""
         self._aborted = True
-        if self._wire is not None:
-            self._wire.abort()
+        if self._stream is not None:
+            self._stream.abort()
 
-    # What the event loop calls
+    # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open."""
+        """The connection is open."""
         self._parser = HttpResponseParser(self)
-        # As aiohttp sets its parser. None of these changes where a body or an answer ends.
+        # As aiohttp sets its parser. None of these changes where a body or a response ends.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
-        self._wire = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
-        self._stirs = watch(self._wire)
-        self._open_ones.add(self)
+        self._stream = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
+        self._has_unread = unread_check(self._stream)
+        self._open.add(self)
         if self._aborted:
             self.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to put what comes next."""
+        """The buffer for the bytes that come next."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes came."""
+        """Bytes came."""
         if self._waiting is None:
             self.abort()
             return
@@ -151,19 +150,19 @@ class Connection(asyncio.BufferedProtocol):
         try:
             self._parser.feed_data(self._buffer[:nbytes])
         except HttpParserUpgrade:
-            self._end(reusable=False)  # nobody asked for it, but it is an answer
+            self._end(reusable=False)  # nobody asked for it, but it is a response
         except HttpParserError as error:
             self._fail(f"what came is not an HTTP answer: {error}")
         else:
-            # All that is no body's: a head, the trailers, the sizes of chunks.
+            # What is not part of a body: the head, the trailers, the sizes of chunks.
             if self._other > MAX_HEAD:
                 self._fail(TOO_LONG)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed, by whichever side."""
-        self._wire = None
+        """The connection is closed, by either side."""
+        self._stream = None
         del self._parser  # the two refer to each other
-        self._open_ones.discard(self)
+        self._open.discard(self)
         if exc is None and self._head_ended and not is_measured(self.headers):
             self._end(reusable=False)
         elif self._aborted:
@@ -171,23 +170,23 @@ class Connection(asyncio.BufferedProtocol):
         elif self.status is None and (refused := refused_certificate(exc)):
             self._fail_with(refused)
         else:
-            self._fail(str(exc or "the server closed the connection before its answer ended"))
+            self._fail(str(exc or CUT_OFF))
 
-    # What the parser calls
+    # Called by the parser
 
     def on_message_begin(self) -> None:
-        """An answer begins, or something after it."""
+        """A response begins, or something after it."""
         self._reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One of its headers, or of those after its body."""
+        """A header came, or a trailer."""
         if not self._done:
             self.headers.append((name, value))
             if 0 in value:
                 self._fail("what came is not an HTTP answer: a header holds a NUL")
 
     def on_headers_complete(self) -> None:
-        """Its head is there."""
+        """The head is complete."""
         if len(self.headers) > MAX_HEADERS or (self._other > MAX_HEAD and is_too_long(self.headers)):
             self._fail(TOO_LONG)
         if not self._done:
@@ -195,20 +194,20 @@ class Connection(asyncio.BufferedProtocol):
             self._head_ended = True
 
     def on_body(self, body: bytes) -> None:
-        """A piece of its body."""
+        """A piece of the body came."""
         self._other = 0
         if self._done:
             return
-        if self._size <= self._most:
+        if self._size <= self._max_body:
             self._body.append(body)
             self._size += len(body)
-        if self._size > self._most:
+        if self._size > self._max_body:
             self._end(reusable=False)
 
     def on_message_complete(self) -> None:
-        """All of it is there."""
+        """The response is complete."""
         if self.status is not None and 100 <= self.status < 200 and self.status != 101:
-            self.status, self.headers, self._head_ended = None, [], False  # the answer proper is still to come
+            self.status, self.headers, self._head_ended = None, [], False  # the final response is still to come
         else:
             self._end(reusable=self._parser.should_keep_alive())
 

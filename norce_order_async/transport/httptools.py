@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import attrs
 
-from norce_order_async.core.checks import positive_count, positive_seconds, unsendable
+from norce_order_async.core.checks import unsendable
 from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
@@ -22,15 +22,12 @@ from norce_order_async.core.errors import (
 )
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.time_limit import TimeLimit
-from norce_order_async.transport import Transport, http11
+from norce_order_async.transport import http11
+from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.dial import Origin, Proxy, dial
+from norce_order_async.transport.errors import NO_CONNECTION, NO_RESPONSE, forget_frames, reason_of, transport_closed
 from norce_order_async.transport.http11 import Connection
-from norce_order_async.transport.pools import Pools, end_of_life, forget_frames
-from norce_order_async.transport.resolver import Resolver, shared
-from norce_order_async.transport.response import MAX_BODY
-
-_TURNS = 5
-"""Turns of the event loop after which what was aborted is gone, TLS included."""
+from norce_order_async.transport.pools import PooledTransport
 
 
 class _Pool:
@@ -39,23 +36,24 @@ class _Pool:
     def __init__(self, settings: "HttptoolsTransport", proxy: Proxy | None) -> None:
         self._settings = settings
         self._proxy = proxy
-        self._idle: dict[Origin, list[Connection]] = {}
+        self._idle: dict[str, list[Connection]] = {}
+        """The idle connections to each origin's URL, the one used last at the end."""
         self._open: set[Connection] = set()
         self._connecting: set[TimeLimit] = set()
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
         self.under_way = 0
-        """How many requests are."""
+        """How many requests are under way."""
 
     def take(self, origin: Origin) -> Connection | None:
-        """An idle connection on which nothing happened meanwhile, if there is one."""
-        idle = self._idle.get(origin)
+        """An idle connection that can be used, if there is one."""
+        idle = self._idle.get(origin.url)
         while idle:
             connection = idle.pop()
             now = asyncio.get_running_loop().time()
-            # A loop that stood still has closed none of those that are too long idle.
+            # After the loop was blocked, the timer has not yet closed those that were idle too long.
             too_old = connection.idle_since < now - self._settings.keepalive or connection.ends <= now
-            if not (too_old or connection.stirs()):
+            if not (too_old or connection.has_unread()):
                 return connection
             connection.abort()
         return None
@@ -67,7 +65,7 @@ class _Pool:
             return
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
-        self._idle.setdefault(origin, []).append(connection)
+        self._idle.setdefault(origin.url, []).append(connection)
         if self._sweep is None and self._settings.keepalive < math.inf:
             self._sweep = loop.call_later(self._settings.keepalive, self._close_old)
 
@@ -91,9 +89,14 @@ class _Pool:
                 await dial(connection, origin, resolver=settings.resolver, context=context, proxy=self._proxy)
             made = True
             return connection
-        except (TransportError, OSError, RuntimeError, ValueError) as error:  # the last two for what a host can be
+        except (
+            TransportError,
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # the last two for host names that cannot be encoded
             forget_frames(error)
-            failure = ClientStateError("the transport was closed") if self._closed else _failure(error, origin)
+            failure = transport_closed() if self._closed else _failure(error, origin)
         finally:
             self._connecting.discard(limit)
             if not made:
@@ -103,9 +106,9 @@ class _Pool:
         finally:
             del failure
 
-    def wires(self) -> Iterable[asyncio.Transport]:
+    def connections(self) -> Iterable[asyncio.Transport]:
         """All of them."""
-        return [connection.wire for connection in self._open if connection.wire is not None]
+        return [connection.stream for connection in self._open if connection.stream is not None]
 
     async def close(self) -> None:
         """Close them, those in use as well."""
@@ -116,8 +119,7 @@ class _Pool:
             limit.expire()
         for connection in list(self._open):
             connection.abort()
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+        await await_closed()
 
     def _close_old(self) -> None:
         self._sweep = None
@@ -134,11 +136,11 @@ class _Pool:
 
 
 @attrs.define(kw_only=True, eq=False)
-class HttptoolsTransport(Transport):
-    """Sends over connections of the event loop's own, with the parser of httptools.
+class HttptoolsTransport(PooledTransport[_Pool]):
+    """Sends over the event loop's own connections, with the parser of httptools.
 
     It needs the extra ``speed``, keeps every promise that :class:`AiohttpTransport` keeps, and takes about half of its
-    time. Unlike that one it reaches no proxy over TLS.
+    CPU time. Unlike that one it reaches no proxy over TLS.
 
     Attributes:
         keepalive: Seconds that an idle connection is kept; should be below what the server allows, because a
@@ -147,25 +149,14 @@ class HttptoolsTransport(Transport):
         ssl_context: Another TLS configuration than the default one.
         proxy: The http URL of an HTTP proxy. Environment variables are not looked at.
         resolver: Looks hosts up; shared by all transports unless it is set.
-        max_body: How many bytes of an answer's body are read. Of a larger one the beginning is returned, marked
+        max_body: How many bytes of a response's body are read. Of a larger one the beginning is returned, marked
             ``truncated``, and the connection is closed.
 
     Raises:
         ConfigurationError: A number that is not above zero, a proxy that is none, or httptools is not installed.
     """
 
-    keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
-    max_age: float = attrs.field(default=300.0, validator=positive_seconds)
-    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
     proxy: str | None = attrs.field(default=None, repr=False)
-    resolver: Resolver = attrs.field(default=shared, repr=False)
-    max_body: int = attrs.field(default=MAX_BODY, validator=positive_count)
-    _pools: Pools[_Pool] = attrs.field(
-        default=attrs.Factory(lambda self: Pools(lambda: _Pool(self, self._route)), takes_self=True),
-        init=False,
-        repr=False,
-    )
-
     _route: Proxy | None = attrs.field(
         default=attrs.Factory(lambda self: None if self.proxy is None else Proxy.parse(self.proxy), takes_self=True),
         init=False,
@@ -177,12 +168,12 @@ class HttptoolsTransport(Transport):
             raise ConfigurationError('this transport needs httptools: pip install "norce-order-async[speed]"')
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
-        """Send one request and read its answer; see :meth:`Transport.send`.
+        """Send one request and read its response; see :meth:`Transport.send`.
 
         Raises:
             InvalidRequestError: A middleware has set a header that cannot be sent.
         """
-        pool = self._pools.find(asyncio.get_running_loop()) or await self._pools.open()
+        pool = self._pools.ready.get(asyncio.get_running_loop()) or await self._pools.open()
         call = request.call
         call.mark_sent(False)
         if (problem := unsendable(request.url, request.headers)) is not None:
@@ -194,10 +185,9 @@ class HttptoolsTransport(Transport):
         failure: TransportError
         pool.under_way += 1
         try:
-            # Our limit, which holds for every wait.
             with TimeLimit(timeout):
                 if pool.under_way > 1:
-                    await asyncio.sleep(0)  # so that requests leave in a burst: see AiohttpTransport
+                    await asyncio.sleep(0)  # sends requests in a burst: see aiohttp_internals.Connector
                 connection = pool.take(origin) or await pool.connect(origin, call.timeout.connect)
                 if self._route is not None and not origin.tls:
                     return await _through(self._route, request, connection, origin, target)
@@ -205,9 +195,9 @@ class HttptoolsTransport(Transport):
         except TimeoutError as error:
             forget_frames(error)
             if connection is None:
-                failure = ConnectTimeout("no connection in time", sent=False)
+                failure = ConnectTimeout(NO_CONNECTION, sent=False)
             else:
-                failure = ReadTimeout("no complete answer in time", sent=True, status=connection.status)
+                failure = ReadTimeout(NO_RESPONSE, sent=True, status=connection.status)
                 failure.content_type = connection.content_type
         finally:
             pool.under_way -= 1
@@ -218,13 +208,12 @@ class HttptoolsTransport(Transport):
         finally:
             del failure
 
-    async def aclose(self) -> None:
-        """Close the connections of every event loop; closing twice is fine."""
-        await self._pools.aclose()
+    def _make_pool(self) -> _Pool:
+        return _Pool(self, self._route)
 
 
 async def _through(proxy: Proxy, request: Request, connection: Connection, origin: Origin, target: str) -> Response:
-    """Send what is not encrypted to a proxy, which sees it all."""
+    """Send a request that is not encrypted through a proxy, which reads and forwards it."""
     shown = request
     if proxy.authorization is not None:
         shown = request.with_headers(Proxy_Authorization=proxy.authorization)
@@ -240,16 +229,16 @@ def _default_context() -> ssl.SSLContext:
 
 
 def _failure(error: Exception, origin: Origin) -> TransportError:
-    """Our error for one that making a connection ended with."""
+    """The error that stands for one of making a connection."""
     match error:
         case TransportError():
             return error
         case TimeoutError():
-            return ConnectTimeout("no connection in time", sent=False)
+            return ConnectTimeout(NO_CONNECTION, sent=False)
         case ssl.SSLError():
             return TLSError(str(error), sent=False)
         case OSError():
-            failure = ConnectError(f"cannot connect to {origin.address}: {error.strerror or str(error)}", sent=False)
+            failure = ConnectError(f"cannot connect to {origin.address}: {reason_of(error)}", sent=False)
             failure.__cause__ = bare(error)
             return failure
         case _:

@@ -1,16 +1,21 @@
-"""Connections that belong to event loops, and end with them."""
+"""Pools of connections: one for each event loop, closed with it."""
 
+import abc
 import asyncio
 import os
-import select
-from collections import deque
+import ssl
 from collections.abc import AsyncGenerator, Callable, Iterable
-from functools import partial
-from random import uniform
 from typing import Any, Generic, Protocol, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
+import attrs
+
+from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ClientStateError
+from norce_order_async.transport import Transport
+from norce_order_async.transport.connections import close_outside
+from norce_order_async.transport.resolver import Resolver, shared
+from norce_order_async.transport.response import MAX_BODY
 
 _OTHER_LOOPS = 1.0  # seconds
 _owners = WeakKeyDictionary[asyncio.AbstractEventLoop, int]()
@@ -20,7 +25,7 @@ _owners = WeakKeyDictionary[asyncio.AbstractEventLoop, int]()
 class Pool(Protocol):
     """The connections of one event loop."""
 
-    def wires(self) -> Iterable[asyncio.Transport]:
+    def connections(self) -> Iterable[asyncio.Transport]:
         """All of them, those in use as well."""
         ...
 
@@ -41,34 +46,27 @@ class Pools(Generic[P]):
 
     Args:
         make: Makes a pool for the running loop.
+
+    Attributes:
+        ready: The pools that requests may use.
     """
 
     def __init__(self, make: Callable[[], P]) -> None:
-        self.closed = False
+        self.ready: dict[asyncio.AbstractEventLoop, P] = {}
         self._make = make
-        self._pools: dict[asyncio.AbstractEventLoop, P] = {}
-        self._lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[P]] = {}
-        self._process = os.getpid()
+        self._closed = False
+        self._lifetimes: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[P], P]] = {}
         self._inherited: list[object] = []
-
-    def find(self, loop: asyncio.AbstractEventLoop) -> P | None:
-        """The pool of a loop, if it has one.
-
-        Raises:
-            ClientStateError: The transport is closed.
-        """
-        if self.closed:
-            raise ClientStateError("the transport is closed")
-        if self._process != os.getpid():
-            self._leave_inherited()
-        return self._pools.get(loop)
+        _all.add(self)
 
     async def open(self) -> P:
         """Open the pool of the running loop.
 
         Raises:
-            ClientStateError: The loop belongs to another process, or the transport was closed meanwhile.
+            ClientStateError: The transport is closed, or the loop belongs to another process.
         """
+        if self._closed:
+            raise ClientStateError("the transport is closed")
         loop, process = asyncio.get_running_loop(), os.getpid()
         if _owners.setdefault(loop, process) != process:
             raise ClientStateError(
@@ -77,114 +75,98 @@ class Pools(Generic[P]):
         for other in list(self._lifetimes):
             if other.is_closed():
                 await self._close_idle_loop(other)
-        if (pool := self.find(loop)) is not None:
-            return pool  # of another call, which was faster
-        lifetime = self._lifetimes[loop] = self._lifetime(loop)
+        if self._closed:
+            raise ClientStateError("the transport is closed")
+        if (ready := self.ready.get(loop)) is not None:
+            return ready  # of another call, which was faster
+        pool = self._make()
+        lifetime = self._lifetime(loop, pool)
+        self._lifetimes[loop] = lifetime, pool
+        self.ready[loop] = pool
         return await anext(lifetime)
 
     async def aclose(self) -> None:
         """Close the pools of all loops; closing twice is fine."""
-        self.closed = True
-        if self._process != os.getpid():
-            self._leave_inherited()
+        self._closed = True
+        self.ready.clear()
         here = asyncio.get_running_loop()
         elsewhere: list[asyncio.Future[None]] = []
         for loop in list(self._lifetimes):
-            if loop is here:
-                if lifetime := self._lifetimes.pop(loop, None):
-                    await _close(lifetime)
-            elif not loop.is_running():
+            if loop is not here and not loop.is_running():
                 await self._close_idle_loop(loop)
-            elif lifetime := self._lifetimes.pop(loop, None):
-                elsewhere.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_close(lifetime), loop)))
+            elif (found := self._lifetimes.pop(loop, None)) is not None:
+                closing = _close(found[0])
+                if loop is here:
+                    await closing
+                else:
+                    elsewhere.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(closing, loop)))
         if elsewhere:
             # Not awaited themselves: a loop may end at this moment, and close its connections by itself.
             await asyncio.wait(elsewhere, timeout=_OTHER_LOOPS)
 
-    async def _lifetime(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[P]:
+    def leave_inherited(self) -> None:
+        """Use no pool of the process that this one was forked from."""
+        # Kept as they are: to close them here would end the parent's watch over its own connections.
+        self._inherited += [dict(self.ready), dict(self._lifetimes)]
+        self.ready.clear()
+        self._lifetimes.clear()
+
+    async def _lifetime(self, loop: asyncio.AbstractEventLoop, pool: P) -> AsyncGenerator[P]:
         # A generator, because event loops close the generators begun in them when they shut down.
-        pool = self._pools[loop] = self._make()
         try:
             yield pool
         finally:
-            self._pools.pop(loop, None)
+            self.ready.pop(loop, None)
             self._lifetimes.pop(loop, None)
             await pool.close()
 
     async def _close_idle_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close the pool of a loop that does not run, in the one that does."""
-        lifetime, pool = self._lifetimes.pop(loop, None), self._pools.pop(loop, None)
-        if lifetime is not None and pool is not None:
-            close_outside(loop, pool.wires())
+        self.ready.pop(loop, None)
+        found = self._lifetimes.pop(loop, None)
+        if found is not None:
+            lifetime, pool = found
+            close_outside(loop, pool.connections())
             await _close(lifetime)
 
-    def _leave_inherited(self) -> None:
-        # Kept as they are: to close them here would end the parent's watch over its own connections.
-        self._inherited += [dict(self._pools), dict(self._lifetimes)]
-        self._pools.clear()
-        self._lifetimes.clear()
-        self._process = os.getpid()
+
+_all = WeakSet[Pools[Any]]()
+"""The pools of this process that are still referenced."""
+
+
+def _leave_inherited() -> None:
+    # A hook rather than a check in each request: os.getpid() is a system call.
+    for pools in list(_all):
+        pools.leave_inherited()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_inherited)
 
 
 async def _close(lifetime: AsyncGenerator[Pool]) -> None:
     await lifetime.aclose()
 
 
-def close_outside(loop: asyncio.AbstractEventLoop, wires: Iterable[asyncio.Transport]) -> None:
-    """Close connections whose event loop does not run, and may be closed."""
-    # asyncio closes a connection by asking its loop to do it soon. Of what this one is asked for, it does here what
-    # connections and protocols want; the tasks that wait for them are left to the loop.
-    todo = deque[tuple[Callable[..., object], tuple[Any, ...], Any]]()
-    left: list[tuple[Callable[..., object], tuple[Any, ...], Any]] = []
+@attrs.define(kw_only=True, eq=False)
+class PooledTransport(Transport, Generic[P]):
+    """A transport with one pool of kept connections for each event loop it is used in.
 
-    def call_soon(callback: Callable[..., object], *args: Any, context: Any = None) -> None:
-        todo.append((callback, args, context))
-
-    vars(loop)["call_soon"] = call_soon
-    try:
-        for wire in list(wires):
-            wire.abort()
-        while todo:
-            callback, args, context = todo.popleft()
-            if isinstance(getattr(callback, "__self__", None), asyncio.BaseTransport | asyncio.BaseProtocol):
-                callback(*args)
-            else:
-                left.append((callback, args, context))
-    finally:
-        del vars(loop)["call_soon"]
-    if not loop.is_closed():
-        for callback, args, context in left:
-            loop.call_soon(callback, *args, context=context)
-
-
-def end_of_life(loop: asyncio.AbstractEventLoop, max_age: float) -> float:
-    """The loop's time from which a connection made now is not used any more.
-
-    Somewhat before ``max_age``, so that neither many connections end at once nor the time that a look-up is kept adds
-    to it.
+    :class:`AiohttpTransport` documents its settings.
     """
-    return loop.time() + max_age * uniform(0.8, 0.95)
 
+    keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
+    max_age: float = attrs.field(default=300.0, validator=positive_seconds)
+    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
+    resolver: Resolver = attrs.field(default=shared, repr=False)
+    max_body: int = attrs.field(default=MAX_BODY, validator=positive_count)
+    _pools: Pools[P] = attrs.field(
+        default=attrs.Factory(lambda self: Pools(self._make_pool), takes_self=True), init=False, repr=False
+    )
 
-def watch(wire: asyncio.Transport) -> Callable[[], object]:
-    """What tells whether something waits to be read from a connection: bytes, or the end."""
-    sock = wire.get_extra_info("socket")
-    if sock is None:
-        return lambda: False
-    if hasattr(select, "poll"):  # select() knows no descriptor above 1023
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return partial(poll.poll, 0)
-    return lambda: select.select([sock], [], [], 0)[0]
+    async def aclose(self) -> None:
+        """Close the connections of every event loop; closing twice is fine."""
+        await self._pools.aclose()
 
-
-def forget_frames(error: BaseException) -> None:
-    """Take the frames off an error and off those it comes from: they hold requests, and often the error itself."""
-    seen: list[BaseException | None] = [None]
-    todo: list[BaseException | None] = [error]
-    while todo:
-        one = todo.pop()
-        if one is not None and all(one is not other for other in seen):
-            seen.append(one)
-            one.__traceback__ = None
-            todo += [one.__cause__, one.__context__]
+    @abc.abstractmethod
+    def _make_pool(self) -> P: ...

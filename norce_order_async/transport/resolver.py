@@ -1,4 +1,4 @@
-"""Addresses of hosts: one look-up for all who ask at the same time, its answer kept for a short while."""
+"""Addresses of hosts: one look-up for all calls that ask at the same time, its result kept for a short while."""
 
 import asyncio
 import ipaddress
@@ -18,7 +18,7 @@ from norce_order_async.loops.per_loop import PerLoop
 Address = tuple[int, int, int, str, tuple[Any, ...]]
 """One address of a host, as ``socket.getaddrinfo`` gives it."""
 LookUp = Callable[[str, int], Sequence[Address]]
-"""Gives the addresses of a host and port, or raises OSError. It may block: it runs in a thread of its own."""
+"""Gives the addresses of a host and port, or raises OSError. It may block: it runs in a separate thread."""
 
 
 def system_look_up(host: str, port: int) -> Sequence[Address]:
@@ -45,7 +45,7 @@ class Resolver:
 
     Args:
         look_up: Replaces the system's look-up.
-        keep: Seconds that an answer is kept; failures are not.
+        keep: Seconds that addresses are kept; failures are not.
         now: Seconds on a clock that never goes back.
 
     Raises:
@@ -70,7 +70,7 @@ class Resolver:
         if known is None or known.until <= self.now():
             found = await self._look_up_once(host, port)
             if isinstance(found, OSError):
-                raise bare(found)  # one of its own for each who waits
+                raise bare(found)  # a separate one for each waiting call
             known = found
         known.turn += 1
         first = known.turn % len(known.addresses)
@@ -88,7 +88,7 @@ class Resolver:
             except RuntimeError as error:
                 return OSError(f"no thread for the look-up: {error}")
             flights[host, port] = flight
-        return await asyncio.shield(flight)  # who goes takes nobody else's look-up along
+        return await asyncio.shield(flight)  # a cancelled call does not cancel the look-up of others
 
     def _work(
         self, host: str, port: int, loop: asyncio.AbstractEventLoop, flight: "asyncio.Future[_Known | OSError]"
@@ -119,7 +119,7 @@ class Resolver:
 
 
 shared = Resolver()
-"""The one that transports use unless they are given another."""
+"""The resolver of transports that are not given another."""
 
 
 def _literal(host: str, port: int) -> Address:

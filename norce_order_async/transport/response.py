@@ -1,31 +1,27 @@
-"""What transports make of an answer's head and body, each in the same way."""
+"""A response from its head and body as they came: the limits of both, and unpacking."""
 
-import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
-from norce_order_async.core.http import AnswerHeaders, Request, Response
+from norce_order_async.core.http import Request, Response, ResponseHeaders
 
 MAX_BODY = 16 * 1024 * 1024
-"""Bytes of an answer's body that are read by default: far more than several requests can put into an order."""
+"""Bytes of a response's body that are read by default: far more than several requests can put into an order."""
 MAX_HEAD = 64 * 1024
-"""Bytes that an answer's head may have."""
+"""Bytes that the head of a response may have."""
 MAX_HEADERS = 1000
-"""How many headers an answer may have."""
-TOO_LONG = "what came is too long for the head of an answer"
-"""What is said of a longer one."""
+"""How many headers a response may have."""
 
 Head = Sequence[tuple[bytes, bytes]]
 """Names and values of headers, as they came."""
 
-_FOLD = re.compile(r"[ \t]*\r?\n[ \t]*")
 _WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
-"""What zlib is told to expect. ``deflate`` is with zlib's header by the standard, and often without one."""
+"""The window bits that zlib takes. ``deflate`` has zlib's header by the standard, and often comes without one."""
 
 
 def make_response(request: Request, status: int, head: Head, body: bytes, limit: int) -> Response:
-    """Make the answer that a transport returns.
+    """Make the response that a transport returns.
 
     A body that ``Content-Encoding`` says to be in gzip or deflate is unpacked; the header is left out then. One
     in another encoding, or that cannot be unpacked, is returned as it came, with the header.
@@ -43,7 +39,7 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
             body = plain
             head = [(name, value) for name, value in head if name.strip().lower() != b"content-encoding"]
     truncated = len(body) > limit
-    return Response(request, status, AnswerHeaders(_texts(head)), body[:limit] if truncated else body, truncated)
+    return Response(request, status, ResponseHeaders(head), body[:limit] if truncated else body, truncated)
 
 
 def unpack(coding: str, body: bytes, limit: int) -> bytes | None:
@@ -85,7 +81,3 @@ def is_measured(head: Head) -> bool:
 def is_too_long(head: Head) -> bool:
     """Whether a head has more headers or bytes than it may."""
     return len(head) > MAX_HEADERS or sum(map(len, chain.from_iterable(head))) + 4 * len(head) > MAX_HEAD
-
-
-def _texts(head: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
-    return ((name.decode("latin-1").strip(), _FOLD.sub(" ", value.decode("latin-1").strip())) for name, value in head)

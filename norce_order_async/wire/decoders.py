@@ -1,6 +1,7 @@
 """Reading answers: receipts, models, and the API's errors."""
 
 from collections.abc import Callable, Set
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -144,6 +145,7 @@ def is_json(content_type: str) -> bool:
     return kind == "application/json" or (kind.endswith("+json") and kind != _PROBLEM)
 
 
+@lru_cache(64)
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 

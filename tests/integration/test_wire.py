@@ -54,7 +54,7 @@ NO_WAIT = RetryPolicy(max_attempts=3, wait=lambda state: 0)
 async def test_the_three_operations_byte_for_byte_over_one_connection(
     known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from norce_order_async.transport import aiohttp
+    from norce_order_async.transport import aiohttp_internals as aiohttp
 
     assert aiohttp.SENDS_AT_ONCE, "this aiohttp makes its answers in another way: bodies are sent more slowly"
     monkeypatch.setattr(aiohttp, "SENDS_AT_ONCE", known)

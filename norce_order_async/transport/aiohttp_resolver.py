@@ -1,4 +1,4 @@
-"""Our resolver, as aiohttp asks for one."""
+"""The resolver in the interface that aiohttp asks for."""
 
 import socket
 

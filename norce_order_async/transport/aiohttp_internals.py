@@ -1,0 +1,175 @@
+"""Parts of aiohttp that are replaced: its request and its connector.
+
+All that depends on how aiohttp works inside is here and in :mod:`norce_order_async.transport.aiohttp_errors`.
+"""
+
+import asyncio
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import attrs
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import StreamWriter
+from multidict import CIMultiDict
+
+from norce_order_async.core.call import Call
+from norce_order_async.loops.time_limit import TimeLimit
+from norce_order_async.transport.aiohttp_errors import NotSentAgain
+from norce_order_async.transport.connections import end_of_life, unread_check
+from norce_order_async.transport.response import Head, is_measured
+
+_SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
+_NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])
+SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
+    "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
+}  # fmt: skip
+"""Whether this aiohttp makes its responses in the way that is known here. Another one sends bodies in its own way."""
+
+
+async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A client middleware that keeps aiohttp from sending a request again.
+
+    Raises:
+        NotSentAgain: An error after which aiohttp would do so.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise NotSentAgain from error
+
+
+class PlainRequest(aiohttp.ClientRequest):
+    """Sends the headers that it is given, ``Host`` and the body's length, and adds none.
+
+    A small body is written together with them; aiohttp would start a task for it.
+    """
+
+    _small_body: bytes | None = None
+
+    def update_headers(self, headers: Any) -> None:
+        """Take the headers as they are."""
+        self.headers = CIMultiDict(Host=self.url.host_port_subcomponent or "")
+        self.headers.extend(headers)
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add none."""
+        self._skip_auto_headers = _NO_CONTENT_TYPE
+
+    def update_content_encoding(self, data: Any) -> None:
+        """Send it as it is."""
+
+    def update_transfer_encoding(self) -> None:
+        """Nothing is sent in chunks."""
+
+    def update_expect_continue(self, expect: bool = False) -> None:
+        """Nothing is asked for before the body."""
+
+    def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
+        """Keep a small body as it is."""
+        if SENDS_AT_ONCE and type(body) is bytes and len(body) <= _SMALL_BODY and self.proxy is None:
+            self._small_body = body
+            self.headers["Content-Length"] = str(len(body))
+        else:
+            super().update_body_from_data(body, _stacklevel)
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Write the request."""
+        protocol = conn.protocol
+        if self._small_body is None or protocol is None:
+            return await super().send(conn)
+        writer = StreamWriter(protocol, self.loop)
+        await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
+        await writer.write_eof(self._small_body)
+        protocol.start_timeout()
+        return aiohttp.ClientResponse(
+            self.method,
+            self.original_url,
+            writer=None,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=self._traces,
+            loop=self.loop,
+            session=self._session,
+            stream_writer=writer,
+        )
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """One request and its response; it knows its connection also after aiohttp has released it."""
+
+    call: Call
+    limit: TimeLimit
+    protocol: ResponseHandler | None = None
+    stream: asyncio.Transport | None = None
+    response: aiohttp.ClientResponse | None = None
+    done: bool = False
+
+    def check_end(self, head: Head) -> None:
+        """Raise if a body that ends with its connection ended with a reset, which aiohttp takes for an end too."""
+        error = None if self.protocol is None else self.protocol.exception()
+        if isinstance(error, aiohttp.ClientOSError) and not is_measured(head):
+            raise error
+
+    def leave(self) -> None:
+        """Close the connection, unless the whole response was read and the whole request sent."""
+        if self.response is not None and not self.response.closed:
+            self.response.close()
+        self.response = None  # it refers to the request, and the traceback of a failure to this exchange
+        # close() would first send what is still unsent, however long that takes. The size of the write buffer is not
+        # asked of a stream that is closing: over TLS, asyncio's has none left then.
+        stream = self.stream
+        if stream is not None and (not self.done or stream.is_closing() or stream.get_write_buffer_size()):
+            stream.abort()
+
+    def abort(self) -> None:
+        """Close the connection at once, if there is one."""
+        if self.stream is not None:
+            self.stream.abort()
+
+
+class Connector(aiohttp.TCPConnector):
+    """Records the connection of each task's exchange, and uses no kept one that is too old or has unread data."""
+
+    def __init__(self, *, max_age: float, **settings: Any) -> None:
+        super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
+        self.exchanges: dict[asyncio.Task[Any] | None, Exchange] = {}
+        self.max_age = max_age
+        self.is_closing = False
+        self._checks = WeakKeyDictionary[ResponseHandler, tuple[Callable[[], object], float]]()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        """A connection for the running task's exchange."""
+        if len(self.exchanges) > 1:
+            # Requests are sent in a burst, one turn of the loop later. Sent one by one, each would wake the server
+            # anew: that costs a tenth of a call.
+            await asyncio.sleep(0)
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol, stream = connection.protocol, connection.transport
+            if protocol is not None and stream is not None:
+                loop = asyncio.get_running_loop()
+                has_unread, ends = self._checks.get(protocol, (None, math.inf))
+                if has_unread is None:
+                    self._checks[protocol] = unread_check(stream), end_of_life(loop, self.max_age)
+                elif protocol.should_close or ends <= loop.time() or has_unread():
+                    # Unread data answers no request of ours, but would be taken for the response to the next one.
+                    connection.close()
+                    continue
+            exchange = self.exchanges[asyncio.current_task()]
+            exchange.protocol, exchange.stream = protocol, stream
+            exchange.call.mark_sent()  # nothing is awaited between here and the first byte
+            return connection
+
+    def streams(self) -> list[asyncio.Transport]:
+        """All open connections."""
+        return [protocol.transport for protocol in self._checks if protocol.transport is not None]

@@ -1,0 +1,66 @@
+"""Connections of an event loop, whichever library makes them."""
+
+import asyncio
+import select
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from random import uniform
+from typing import Any
+
+_TURNS = 5
+"""Turns of the event loop after which aborted connections are closed, TLS included."""
+
+
+def end_of_life(loop: asyncio.AbstractEventLoop, max_age: float) -> float:
+    """The loop's time from which a connection made now is not used any more.
+
+    It is a random time before ``max_age``, so that connections do not all end at once, and the time for which a look-up
+    is kept does not add to it.
+    """
+    return loop.time() + max_age * uniform(0.8, 0.95)
+
+
+def unread_check(connection: asyncio.Transport) -> Callable[[], object]:
+    """A function that tells whether a connection has unread data: bytes, or its end."""
+    sock = connection.get_extra_info("socket")
+    if sock is None:
+        return lambda: False
+    if hasattr(select, "poll"):  # select() knows no descriptor above 1023
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return partial(poll.poll, 0)
+    return lambda: select.select([sock], [], [], 0)[0]
+
+
+async def await_closed() -> None:
+    """Let the event loop close connections that were aborted."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+
+
+def close_outside(loop: asyncio.AbstractEventLoop, connections: Iterable[asyncio.Transport]) -> None:
+    """Close connections whose event loop does not run, and may be closed."""
+    # asyncio closes a connection with callbacks that it schedules on the loop. Those of connections and protocols are
+    # run here; those of tasks, which wait for them, are left to the loop.
+    todo = deque[tuple[Callable[..., object], tuple[Any, ...], Any]]()
+    left: list[tuple[Callable[..., object], tuple[Any, ...], Any]] = []
+
+    def call_soon(callback: Callable[..., object], *args: Any, context: Any = None) -> None:
+        todo.append((callback, args, context))
+
+    vars(loop)["call_soon"] = call_soon
+    try:
+        for connection in list(connections):
+            connection.abort()
+        while todo:
+            callback, args, context = todo.popleft()
+            if isinstance(getattr(callback, "__self__", None), asyncio.BaseTransport | asyncio.BaseProtocol):
+                callback(*args)
+            else:
+                left.append((callback, args, context))
+    finally:
+        del vars(loop)["call_soon"]
+    if not loop.is_closed():
+        for callback, args, context in left:
+            loop.call_soon(callback, *args, context=context)

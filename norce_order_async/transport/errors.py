@@ -1,0 +1,52 @@
+"""Errors that every transport treats in the same way."""
+
+import ssl
+
+from norce_order_async.core.errors import ClientStateError, TLSError
+
+_WORDS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
+TOO_LONG = "what came is too long for the head of an answer"
+"""The reason of the error for a response whose head is longer than is read."""
+CUT_OFF = "the server closed the connection before its answer ended"
+"""The reason of the error for a response that ends too early."""
+NO_CONNECTION = "no connection in time"
+"""The reason of the error for a connection that was not made within its time limit."""
+NO_RESPONSE = "no complete answer in time"
+"""The reason of the error for a response that did not end within its time limit."""
+
+
+def transport_closed() -> ClientStateError:
+    """The error for a transport that was closed while a request was under way."""
+    return ClientStateError("the transport was closed")
+
+
+def reason_of(error: OSError) -> str:
+    """The text that a message shows of an operating system's error."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def refused_certificate(error: BaseException | None) -> TLSError | None:
+    """The error for a server that ended a connection because it does not accept the client's certificate.
+
+    In TLS 1.3 that comes after the client's side of the handshake, in place of the response. The server's side of the
+    handshake is not complete then, so the application behind it has read nothing of the request.
+    """
+    while error is not None:
+        # Subclasses of other libraries may lack the reason.
+        reason = (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
+        if "_ALERT_" in reason and any(word in reason for word in _WORDS):
+            return TLSError(f"the server does not accept the client's certificate: {error}", sent=False)
+        error = error.__cause__
+    return None
+
+
+def forget_frames(error: BaseException) -> None:
+    """Remove the tracebacks of an error and of those it comes from: frames hold requests, and often the error."""
+    seen: list[BaseException | None] = [None]
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if one is not None and all(one is not other for other in seen):
+            seen.append(one)
+            one.__traceback__ = None
+            todo += [one.__cause__, one.__context__]
