@@ -20,7 +20,8 @@ if loops == "uvloop":
     import uvloop
 new_loop = asyncio.new_event_loop if loops == "asyncio" else uvloop.new_event_loop
 client = norce.OrderClient(
-    base_url=url, merchant="norce", channel="1", auth=SANDBOX_TOKEN, transport=(transport := getattr(norce, kind)())
+    base_url=url, merchant="norce", channel="1", auth=SANDBOX_TOKEN, transport=(transport := getattr(norce, kind)()),
+    timeout=norce.Timeout(attempt=2.0),  # a child that runs the parent's loop may take a response of the parent's
 )
 
 async def read(order):
