@@ -18,7 +18,7 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.client import OrderClient
-from norce_order_async.core.call import Call
+from norce_order_async.core.call import Call, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt, OutcomeKind
@@ -96,11 +96,16 @@ class ClientSender:
         self._pace.observe(call, attempt)
 
 
-def _unless_throttled(policy: RetryPolicy | None) -> RetryPolicy | None:
+def _unless_throttled(policy: RetryRules | None) -> RetryPolicy | None:
     """The policy without throttled requests: those go back to the schedule, so that the next one has a place in it."""
     if policy is None:
         return None
-    return attrs.evolve(policy, retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled))
+    return RetryPolicy(
+        max_attempts=policy.max_attempts,
+        wait=policy.wait,
+        retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled),
+        max_retry_after=policy.max_retry_after,
+    )
 
 
 def _outcome_of(error: BaseException, item: WorkItem) -> OutcomeKind:

@@ -12,8 +12,8 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.sending.log import logger
 
 GROUP = 128
 """So many changes are written to the journal at once, at most."""

@@ -36,6 +36,7 @@ from norce_order_async.batch.page.history import (
 from norce_order_async.batch.report import Row, replacing
 from norce_order_async.core.outcome import OutcomeKind
 
+_FOLDER = "norce_order_async.batch.page"
 _LONGEST_NAME = 200
 _CELL = '<td class="{}">{}</td>'
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
@@ -80,7 +81,7 @@ def html_report(journal: Journal | JournalReader) -> str:
 
 
 def _read(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files(_FOLDER).joinpath(name).read_text(encoding="utf-8")
 
 
 # Its sections
