@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from threading import current_thread, main_thread
 
 from norce_order_async.cli.output import silence, tell
@@ -55,14 +54,14 @@ def _sigterm_as_sigint() -> Generator[None]:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    from norce_order_async.cli.dispatch import run
     from norce_order_async.cli.parser import build_parser
 
     options = build_parser().parse_args(arguments)
     from norce_order_async.core.errors import NorceOrderError
 
-    module, _, function = options.run.partition(":")
     try:
-        code: int = getattr(import_module(module), function)(options)
+        code = run(options)
     except NorceOrderError as error:
         from norce_order_async.cli.errors import exit_code, explain
 

@@ -1,0 +1,81 @@
+"""What single arguments may be; each raises what argparse shows."""
+
+import argparse
+from contextlib import suppress
+from math import isfinite
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from norce_order_async.core.outcome import OutcomeKind
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def concurrency(text: str) -> int | str:
+    """A whole number of at least 1, or ``auto``."""
+    return text if text == "auto" else count(text)
+
+
+def number(text: str) -> float:
+    """A finite number above 0."""
+    with suppress(argparse.ArgumentTypeError):
+        if isfinite(value := seconds(text)):
+            return value
+    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+
+
+def outcomes(text: str) -> "frozenset[OutcomeKind]":
+    """Outcomes with commas between them; ``failed`` stands for three of them."""
+    from norce_order_async.core.outcome import OutcomeKind
+
+    failed = {kind for kind in OutcomeKind if kind.failed}
+    kinds: set[OutcomeKind] = set()
+    for name in text.split(","):
+        if name.strip() == "failed":
+            kinds |= failed
+        elif name.strip() in set(OutcomeKind):
+            kinds.add(OutcomeKind(name.strip()))
+        else:
+            known = ", ".join([*OutcomeKind, "failed"])
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {known}")
+    return frozenset(kinds)
+
+
+def file_name(text: str) -> str:
+    """A file's name."""
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError("is empty or not a file name")
+    return text
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
+    return value
+
+
+def seconds_or_0(text: str) -> float:
+    """A number of seconds, 0 among them."""
+    return 0.0 if text.strip() == "0" else seconds(text)
+
+
+def fault_text(text: str) -> str:
+    """A fault of the sandbox, in its written form."""
+    from norce_order_async.core.errors import ConfigurationError
+    from norce_order_async.testing import Fault
+
+    try:
+        Fault.parse(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

@@ -1,0 +1,144 @@
+"""What can be typed after ``norce-order batch``."""
+
+import argparse
+from typing import Any
+
+from norce_order_async.cli.arguments import concurrency, count, file_name, number, outcomes, seconds, seconds_or_0
+from norce_order_async.cli.parsing import add_command, add_fault
+
+_EXAMPLES = """\
+  norce-order batch run changes.jsonl --sandbox            try it
+  norce-order batch run changes.csv --dry-run              check every line, send nothing
+  norce-order batch run changes.csv --environment stage --slug acme --rate 50
+  norce-order batch run changes.csv --environment stage --slug acme --rate 50
+                                                           the same once more: go on where it was stopped
+  norce-order batch run changes.csv --environment stage --slug acme --only unknown,not_sent
+  zcat export-*.jsonl.gz | norce-order batch run - --journal export.journal
+"""
+_DETAILS = """\
+input, one change a line (JSON Lines; or CSV with these names in its first line, attributes as JSON):
+  {"op": "patch_consent", "order_id": "o_123", "consent_id": "ci_newsletter", "checked": false}
+  {"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_newsletter"}
+  {"op": "patch_attributes", "order_id": "o_123", "attributes": {"exported": true}}
+  merchant and channel may stand on each line. A bad line is reported and stops nothing.
+
+journal:
+  Every change is written down before it is sent, and again with its outcome. The same command goes on where a run
+  was stopped or killed; what ended is never sent again, except with --only.
+
+Ctrl-C finishes what is in flight, a second one ends at once. Both can be continued.
+"""
+
+
+def add_batch(group: Any) -> None:
+    """Add ``batch run``, ``batch status`` and ``batch report``."""
+    _batch_run(group)
+    status = add_command(group, "status", "tell how a batch stands, from its journal")
+    status.add_argument("journal", type=file_name, metavar="JOURNAL", help="the journal of the batch")
+    status.add_argument("--output", choices=("text", "json"), default="text", help="json is for programs")
+    report = add_command(
+        group,
+        "report",
+        "print a line for each change, from the journal of a batch",
+        examples="""\
+  norce-order batch report changes.jsonl.journal --only failed > failed.jsonl
+  norce-order batch report changes.jsonl.journal --format csv > outcomes.csv
+  norce-order batch report changes.jsonl.journal --html report.html
+""",
+    )
+    report.add_argument("journal", type=file_name, metavar="JOURNAL", help="the journal of the batch")
+    _only(report, "only changes that ended so")
+    report.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default: jsonl")
+    report.add_argument(
+        "--html", type=file_name, metavar="FILE", help="write one page with charts instead, for a browser"
+    )
+
+
+def _batch_run(group: Any) -> None:
+    parser = add_command(
+        group,
+        "run",
+        "make the changes that files list, or go on with it",
+        settings=True,
+        examples=_EXAMPLES,
+        details=_DETAILS,
+    )
+    _input(parser)
+    _pace(parser)
+    _where(parser)
+
+
+def _input(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        type=file_name,
+        nargs="+",
+        metavar="FILE",
+        help="the changes: *.csv is CSV, anything else JSON Lines; gzip is unpacked; - is standard input",
+    )
+    parser.add_argument("--format", choices=("jsonl", "csv"), help="the files' format, whatever their names")
+    parser.add_argument(
+        "--journal", type=file_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
+    )
+    _only(parser, "make only those changes again that ended so")
+    parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
+    parser.add_argument("--report", type=file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")
+    parser.add_argument("--html", type=file_name, metavar="FILE", help="write one page with charts, for a browser")
+
+
+def _pace(parser: argparse.ArgumentParser) -> None:
+    pace = parser.add_argument_group("pace")
+    pace.add_argument(
+        "--concurrency",
+        metavar="N",
+        type=concurrency,
+        default="auto",
+        help="how many changes at once, on each worker (default: auto, which finds out, up to 100)",
+    )
+    pace.add_argument("--rate", metavar="N", type=number, help="how many requests a second at most")
+    pace.add_argument("--max-failures", metavar="N", type=count, help="stop after so many changes that failed")
+    pace.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=seconds,
+        default=300.0,
+        help="how long to wait for a server that cannot be reached (default: 300)",
+    )
+    pace.add_argument(
+        "--settle",
+        metavar="SECONDS",
+        type=seconds_or_0,
+        help="how long the next change of a resource waits after a request whose answer never came "
+        "(default: as long as a request may take; 0: not at all)",
+    )
+
+
+def _where(parser: argparse.ArgumentParser) -> None:
+    where = parser.add_argument_group("where it runs")
+    where.add_argument(
+        "--sandbox",
+        action="store_true",
+        help="start a sandbox on a free port, create the orders that the files name, and run against that",
+    )
+    add_fault(where, "with --sandbox: let it misbehave")
+    where.add_argument(
+        "--transport",
+        choices=("auto", "aiohttp", "httptools"),
+        default="auto",
+        help="what carries the requests (default: auto, which is httptools where it is installed); workers use aiohttp",
+    )
+    where.add_argument("--verbose", action="store_true", help="say also how it runs")
+    where.add_argument("--workers", metavar="N", type=count, help="start so many processes for it on this machine")
+    where.add_argument(
+        "--cluster", metavar="ADDRESS", help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself"
+    )
+
+
+def _only(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument(
+        "--only",
+        metavar="OUTCOMES",
+        type=outcomes,
+        help=f"{purpose}: applied, accepted, applied_inferred, rejected, not_sent, unknown, or failed for the last "
+        "three; several with commas",
+    )

@@ -1,0 +1,93 @@
+"""What every part of the parser is made with."""
+
+import argparse
+from typing import Any, NoReturn
+
+from norce_order_async.cli.arguments import fault_text, seconds
+
+SETTINGS = """\
+environment:
+  Each setting also comes from the environment; a flag wins.
+    --environment  NORCE_ENVIRONMENT     --merchant    NORCE_MERCHANT
+    --slug         NORCE_SLUG            --channel     NORCE_CHANNEL
+    --base-url     NORCE_BASE_URL        --adapter-id  NORCE_ADAPTER_ID
+  The token comes from NORCE_TOKEN, or from the file that NORCE_TOKEN_FILE names. There is no flag for it: flags can
+  be seen by every user of a machine.
+  NORCE_PROXY is the URL of an HTTP proxy, NORCE_CA_FILE a PEM file with the authorities to trust instead of the
+  system's. This machine's own addresses are reached without the proxy.
+"""
+EXIT_CODES = """\
+exit codes:
+  0 all done   1 some failed   2 wrong usage   3 could not start   130 interrupted
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser with plain help and one line for an error."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong."""
+        self.exit(2, f"{self.prog}: {message}\n  See: {self.prog} --help\n")
+
+
+def add_group(commands: Any, name: str, summary: str) -> Any:
+    """Add a group of commands."""
+    parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def add_command(
+    group: Any,
+    name: str,
+    summary: str,
+    *,
+    settings: bool = False,
+    examples: str = "",
+    details: str = "",
+) -> argparse.ArgumentParser:
+    """Add a command; ``command`` of what it parses is all its words after the program's name."""
+    parts = [f"examples:\n{examples}" if examples else "", details, SETTINGS if settings else "", EXIT_CODES]
+    parser: argparse.ArgumentParser = group.add_parser(
+        name, help=summary, description=f"{summary.capitalize()}.", epilog="\n".join(part for part in parts if part)
+    )
+    parser.set_defaults(command=parser.prog.partition(" ")[2])
+    if settings:
+        _add_settings(parser)
+    return parser
+
+
+def add_fault(parser: Any, purpose: str) -> None:
+    """Add ``--fault``, which may be repeated."""
+    parser.add_argument(
+        "--fault",
+        metavar="FAULT",
+        type=fault_text,
+        action="append",
+        default=[],
+        help=f"{purpose}: latency:SECONDS, status:CODE, drop-before, drop-after, "
+        "apply-late:SECONDS, truncate or slow:SECONDS, each with "
+        ":times=N, :share=P%% or :operation=NAME, a status also with :retry-after=SECONDS; may be repeated",
+    )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("settings")
+    group.add_argument(
+        "--environment",
+        metavar="NAME",
+        choices=("playground", "stage", "production"),
+        help="playground, stage or production",
+    )
+    group.add_argument("--slug", help="the identifier in the address that Norce assigned")
+    group.add_argument("--base-url", metavar="URL", help="the API's address, instead of environment and slug")
+    group.add_argument("--merchant", help="sent as x-merchant")
+    group.add_argument("--channel", help="sent as x-channel")
+    group.add_argument("--adapter-id", metavar="ID", help="sent as x-adapterid: its hooks are not called")
+    group.add_argument(
+        "--proxy-from-env", action="store_true", help="without NORCE_PROXY, do as HTTPS_PROXY and NO_PROXY say"
+    )
+    group.add_argument("--timeout", metavar="SECONDS", type=seconds, help="for each call, retries included")
+    group.add_argument("--output", choices=("text", "json"), default="text", help="json is for programs")
