@@ -167,7 +167,7 @@ class Accountant:
         """Tell of what was taken and not ended; the journal keeps it open, or forgets it when nothing was sent."""
         if self.journal is not None:
             try:
-                self.journal.release([item.number for item, _ in left if not item.maybe_applied])
+                self.journal.withdraw([item for item, _ in left if not item.maybe_applied])
                 self.journal.leave_open([outcome for item, outcome in left if item.maybe_applied and outcome.attempts])
             except ConfigurationError as error:
                 self._state.fail(error)
