@@ -52,7 +52,7 @@ class Journal(JournalAccount):
         self._lock = held
         self._run = run
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
-        self._is_closed = False
+        self._is_closed = self._has_ended = False
         self._is_marked = True
         self._real_path, self._wal = path.resolve(), wal_path(path)
         self._identity = _identity_of(self._real_path)
@@ -217,6 +217,23 @@ class Journal(JournalAccount):
             values = (None if reason is None else plain(reason), self._run)
             db.execute("UPDATE runs SET stopped = ? WHERE number = ?", values)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the run is under way: until :meth:`end`."""
+        return not self._has_ended
+
+    def end(self) -> None:
+        """End the run; what has no outcome then is ``unknown``. Once more does nothing.
+
+        Raises:
+            ConfigurationError: The run's end could not be written.
+        """
+        if not self._has_ended:
+            self._has_ended = True
+            self._db.execute(f"PRAGMA busy_timeout = {round(_WAIT * 1000)}")
+            with self._writing() as db:
+                db.execute("UPDATE runs SET ended = ? WHERE number = ?", (time.time(), self._run))
+
     def close(self) -> None:
         """End the run and close the journal; once more does nothing. No WAL is left, unless somebody reads it.
 
@@ -228,14 +245,13 @@ class Journal(JournalAccount):
                 return
             self._is_closed = True
             with closing(self._lock), closing(self._db):
-                self._db.execute(f"PRAGMA busy_timeout = {round(_WAIT * 1000)}")
-                if not self._is_marked:
-                    # All rows first, so that the main file never lacks one when it says that it is whole.
-                    with self._writing() as db:
-                        db.execute(MARK)
-                    self._checkpoint()
+                self.end()
+                # All rows first, so that the main file never lacks one when it says that it is whole.
                 with self._writing() as db:
-                    db.execute("UPDATE runs SET ended = ? WHERE number = ?", (time.time(), self._run))
+                    db.execute(MARK)
+                self._checkpoint()
+                with self._writing():
+                    pass
                 self._end_wal()
 
     def _end_wal(self) -> None:
