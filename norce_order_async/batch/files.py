@@ -82,8 +82,8 @@ def format_of(path: Path | str) -> Format:
 def read_changes(path: Path | str, format: Format | None = None) -> Iterator[Entry]:
     """The entries of a file, one after another; blank lines are passed over. UTF-8, with or without a BOM.
 
-    The file may be compressed with gzip, whatever its name. ``-`` is standard input. What comes from standard input or a
-    pipe and ends inside a line was cut: in CSV the last line needs a line end, in JSON Lines it has to be an object.
+    The file may be compressed with gzip, whatever its name. ``-`` is standard input. What comes from standard input or
+    a pipe and ends inside a line was cut: in CSV the last line needs a line end, in JSON Lines it has to be an object.
 
     Raises:
         ConfigurationError: The file cannot be read (the message names the last line that could be), is UTF-16 or a

@@ -22,7 +22,7 @@ from norce_order_async.batch.charts import (
 )
 from norce_order_async.batch.journal import Journal, JournalReader
 from norce_order_async.batch.report import Row, replacing
-from norce_order_async.batch.story import PER_DECADE, SAMPLE, Bucket, Latencies, Story, count_of, read_story
+from norce_order_async.batch.story import PER_DECADE, Bucket, Latencies, Story, count_of, read_story
 from norce_order_async.outcome import OutcomeKind
 
 _LONGEST_NAME = 200
@@ -204,7 +204,8 @@ def _course(story: Story) -> str:
     if not timeline.placed and not any(bucket.samples for bucket in timeline.buckets):
         return ""
     buckets = _carried(timeline.buckets)
-    reasons = [reason for reason, _ in timeline.reasons.most_common()]
+    longest = sorted(timeline.reasons.items(), key=lambda item: -item[1])
+    reasons = [reason for reason, _ in longest]
     letters = {reason: chr(ord("A") + place) for place, reason in enumerate(reasons)}
     slow = list(_slow(buckets, letters))
     borders = [stretch.offset for stretch in timeline.stretches[1:]]
@@ -246,8 +247,8 @@ def _course(story: Story) -> str:
         parts.append(chart("Requests allowed per second", "a gap is no limit", [Series("line", rates)], titles))
     if reasons:
         rows = [
-            (f'<i class="letter">{letters[reason]}</i>{shown(reason)}', duration(count * SAMPLE), "", "")
-            for reason, count in timeline.reasons.most_common()
+            (f'<i class="letter">{letters[reason]}</i>{shown(reason)}', duration(length), "", "")
+            for reason, length in longest
         ]
         parts.append(f"<h3>Slowed down</h3>{_table(('Why', 'How long', '', ''), rows, wide=True)}")
     note = "The axis is running time: the pauses between runs are left out." if borders else None
@@ -267,7 +268,7 @@ def _carried(buckets: Sequence[Bucket]) -> list[Bucket]:
 def _slow(buckets: Sequence[Bucket], letters: Mapping[str, str]) -> Iterable[Slow]:
     """Neighbouring buckets with the same reason, together."""
     first = 0
-    reasons = [bucket.reasons.most_common(1)[0][0] if bucket.reasons else None for bucket in buckets]
+    reasons = [max(bucket.reasons, key=bucket.reasons.__getitem__) if bucket.reasons else None for bucket in buckets]
     for index, reason in enumerate(reasons):
         if index + 1 == len(reasons) or reasons[index + 1] != reason:
             if reason is not None:

@@ -37,8 +37,8 @@ class InputFile:
 class Input:
     """The entries of batch files, one file after another.
 
-    Iterating over it begins anew each time; standard input and pipes can be read only once. A file that was surveyed and
-    has changed since is noticed while it is read, and at its end.
+    Iterating over it begins anew each time; standard input and pipes can be read only once. A file that was surveyed
+    and has changed since is noticed while it is read, and at its end.
 
     Args:
         paths: The files; ``-`` is standard input.

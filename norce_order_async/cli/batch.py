@@ -132,6 +132,7 @@ async def _run(
             title=f"{', '.join(Path(file.name).name for file in files)} against {target}",
             summary=journal.summary(),
             samples=tuple(journal.samples()),
+            runs=journal.runs,
             total=total,
             ended=batch.progress.ended,
             elapsed=display.elapsed,

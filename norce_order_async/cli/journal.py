@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def batch_status(options: argparse.Namespace) -> int:
             title=f"{', '.join(Path(file.name).name for file in files) or 'a batch'} against {journal.target}",
             summary=summary,
             samples=tuple(journal.samples()),
+            runs=journal.runs,
+            now=time.time() if is_running else None,
             total=total,
             state=state,
             stopped=run.stopped,

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from support import scripted
-from timeline import on_a_timeline
+from timeline import lost, on_a_timeline, refused
 
-from norce_order_async import ConfigurationError, DeleteConsent, Journal, JournalReader, Outcome, OutcomeKind
+from norce_order_async import ConfigurationError, DeleteConsent, Journal, JournalReader, Outcome, OutcomeKind, Run
 from norce_order_async.batch.engine import accounting
 from norce_order_async.batch.run import Batch
+from norce_order_async.batch.samples import slowed
 
 pytestmark = pytest.mark.asyncio
 
@@ -111,3 +112,35 @@ async def test_a_journal_that_is_deleted_stops_the_sending(path: Path) -> None:
     assert len(transport.requests) < 1_000
     with pytest.raises(ConfigurationError):
         journal.close()
+
+
+async def test_a_hold_is_said_as_long_as_it_was(path: Path) -> None:
+    client, _, clock = on_a_timeline(lambda sent: refused() if 5 < sent.at < 35 else 200, latency=0.2)
+    with journal_at(path) as journal:
+        async with aclosing(aiter(Batch(client, deletes(1_000), concurrency=8, journal=journal))) as outcomes:
+            async for _ in outcomes:
+                pass
+        run = Run(clock.epoch, clock.wall(), None)
+        held = slowed(journal.samples(), [run], None)
+    (seconds,) = (length for reason, length in held.items() if reason.startswith("waiting for the server"))
+    assert 28 <= seconds <= 50  # until a probe gets through; the last one may be 15 s late
+
+
+async def test_requests_are_counted_also_of_what_was_cut_at_the_end_of_the_patience(path: Path) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: lost() if sent.at > 5 else 200, latency=0.2)
+    with journal_at(path) as journal:
+        async with Batch(client, deletes(1_000), concurrency=8, patience=60, journal=journal) as batch:
+            async for _ in batch:
+                pass
+        assert "nothing went through for 60 s" in str(batch.stopped)
+        assert journal.summary().requests == len(origin.sent)
+
+
+async def test_requests_are_counted_also_of_what_was_refused_and_left(path: Path) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: refused() if sent.at > 5 else 200, latency=0.2)
+    with journal_at(path) as journal:
+        async with Batch(client, deletes(1_000), concurrency=8, patience=60, journal=journal) as batch:
+            async for _ in batch:
+                pass
+        assert journal.summary().requests == len(origin.sent)
+        assert not journal.summary().outcomes.keys() - {OutcomeKind.APPLIED}

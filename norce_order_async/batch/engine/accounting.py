@@ -175,10 +175,10 @@ class Accountant:
         for outcome in closed:
             self._tell(outcome)
 
-    def sample(self) -> None:
-        """Write down how fast it is, once a second."""
+    def sample(self, *, at_once: bool = False) -> None:
+        """Write down how fast it is, once a second, or at once."""
         now = self._clock.monotonic()
-        if self.journal is None or now - self._sampled < _SAMPLE_EVERY:
+        if self.journal is None or (now - self._sampled < _SAMPLE_EVERY and not at_once):
             return
         speed = self._speed()
         with suppress(JournalBusy):  # it is looked at again soon

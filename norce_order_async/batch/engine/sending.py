@@ -77,7 +77,7 @@ class Dispatcher:
             if state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
                 state.stop(hopeless)
             elif self._may_probe():
-                self._accountant.sample()
+                self._accountant.sample(at_once=True)
                 new = await self._until_probe()
                 if self._may_probe():
                     self._probe = self._schedule.take_probe(new=new)
