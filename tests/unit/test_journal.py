@@ -16,7 +16,7 @@ import pytest
 from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, item, mark, run
 
 from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
-from norce_order_async.batch.changes import parse_change
+from norce_order_async.batch.changes import Change, parse_change
 from norce_order_async.batch.html import html_report
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import MAX_MESSAGE, JournalReader, State
@@ -82,10 +82,11 @@ def test_a_mark_that_is_taken_back_leaves_what_was_before_it(path: Path) -> None
         assert (row.error, row.attempts, row.request_id) == ("NotFoundError", 1, None)
 
 
-def test_a_change_that_was_never_marked_cannot_be_done(path: Path) -> None:
+def test_a_change_that_was_never_marked_cannot_end(path: Path) -> None:
     with begin(path) as journal:
-        with pytest.raises(ValueError, match="never marked"):
-            journal.write([mark(1)], [end(2)])
+        for outcome in (OutcomeKind.APPLIED, OutcomeKind.REJECTED):
+            with pytest.raises(ValueError, match="never marked"):
+                journal.write([mark(1)], [end(2, outcome)])
         assert journal.states(1, 2) == {}
 
 
@@ -98,7 +99,10 @@ def test_any_text_can_be_written(path: Path) -> None:
     with begin(path, [InputFile("\udcff.jsonl", None, None)], "tar\udcffget") as journal:
         journal.write([mark(1, file="\udcff")], [end(1, OutcomeKind.REJECTED, message=said, file="\udcff")])
         journal.write([], [bad_line(2, {"order_id": "\udcff\x00", "op": "x"}), bad_line(3, None)])
-        journal.write([], [end(4, OutcomeKind.NOT_SENT, nan), end(5, OutcomeKind.NOT_SENT, PatchAttributes("o", deep))])
+        journal.write(
+            [mark(4, nan), mark(5)],
+            [end(4, OutcomeKind.NOT_SENT, nan), end(5, OutcomeKind.NOT_SENT, PatchAttributes("o", deep))],
+        )
         journal.set_stopped("\udcff")
         rows = list(journal.rows())
     assert len(rows[0].message or "") <= MAX_MESSAGE + len("\\ud83d")
@@ -382,3 +386,21 @@ def test_reading_many_rows_takes_no_memory(path: Path) -> None:
         tracemalloc.stop()
         assert sum(1 for _ in rows) == 200_000 - 20_001
     assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        DeleteConsent("o å", "c'1", merchant="m", channel="c"),
+        PatchConsent("o", "c", checked=False),
+        PatchAttributes("o", {"a": 1}),
+    ],
+)
+def test_a_record_is_the_line_of_the_change(path: Path, change: Change) -> None:
+    members = change.record()
+    members.pop("attributes", None)
+    with begin(path) as journal:
+        journal.write([mark(1, change)], [])
+        (row,) = journal.rows()
+    assert row.record == members
+    assert list(members) == list(row.record if isinstance(row.record, dict) else ())

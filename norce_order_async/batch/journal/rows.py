@@ -1,8 +1,10 @@
 """Between values and the rows of a journal."""
 
 from datetime import UTC, datetime
-from typing import Any, cast
+from json.encoder import encode_basestring
+from typing import Any
 
+from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark
 from norce_order_async.batch.outcomes import Outcome
@@ -15,6 +17,7 @@ from norce_order_async.wire import JSON, decode_json
 UNTOLD = "the run ended before its outcome was known"
 """What is told of a change that was interrupted."""
 
+_OURS: frozenset[type[Change]] = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -89,12 +92,13 @@ def plain(text: str) -> str:
 
 def marked(mark: Mark | WorkItem) -> tuple[object, ...]:
     """What is written before a change is sent."""
-    change, op, resource, record = mark.change, None, None, None
+    change, op, resource, record, file = mark.change, None, None, None, mark.file
     if change is not None:
-        op, resource, members = change.op, plain(change.resource), change.record()
-        members.pop("attributes", None)
-        record = encode_record(members)
-    file = None if mark.file is None else plain(mark.file)
+        op, resource, record = change.op, change.resource, _head(change)
+        if not resource.isascii():
+            resource = plain(resource)
+    if file is not None:
+        file = plain(file)
     return mark.number, mark.line, file, mark.digest, op, mark.request_id, mark.started, resource, record
 
 
@@ -125,6 +129,27 @@ def stands(outcome: Outcome) -> tuple[object, ...]:
     )
 
 
+def failed(outcome: Outcome) -> tuple[object, ...] | None:
+    """What is written of a change that has a mark and an error; None for one whose attributes cannot be written."""
+    try:
+        attributes = _attributes(outcome.change)
+    except InvalidRequestError:
+        return None
+    message = outcome.message
+    return (
+        outcome.outcome.value,
+        outcome.attempts,
+        outcome.started,
+        outcome.elapsed,
+        outcome.status,
+        outcome.request_id,
+        outcome.error,
+        None if message is None else plain(message[:MAX_MESSAGE]),
+        attributes,
+        outcome.number,
+    )
+
+
 def in_full(outcome: Outcome) -> tuple[object, ...]:
     """What is written of a change that is not done, or has an error."""
     change = outcome.change
@@ -148,12 +173,43 @@ def in_full(outcome: Outcome) -> tuple[object, ...]:
 
 def _full_record(outcome: Outcome) -> tuple[str, str | None]:
     """All that is needed to make the change again: its record, and its attributes apart, to be dropped once made."""
-    record = source_record(outcome)
-    if outcome.change is None:
-        return encode_record(record), None
-    members = dict(cast(dict[str, JSON], record))
-    attributes = members.pop("attributes", None)
+    change = outcome.change
+    if change is None:
+        return encode_record(source_record(outcome)), None
     try:
-        return encode_record(members), None if attributes is None else encode_shown(attributes).decode()
+        return _head(change), _attributes(change)
     except InvalidRequestError:
-        return encode_record(record), None
+        return encode_record(source_record(outcome)), None
+
+
+def _attributes(change: Change | None) -> str | None:
+    """The attributes of a change as JSON.
+
+    Raises:
+        InvalidRequestError: JSON cannot hold them.
+    """
+    if change is None or (type(change) is not PatchAttributes and type(change) in _OURS):
+        return None
+    attributes = change.attributes if type(change) is PatchAttributes else change.record().get("attributes")
+    return None if attributes is None else encode_shown(attributes).decode()
+
+
+def _head(change: Change) -> str:
+    """The record of a change without its attributes."""
+    kind = type(change)
+    if kind not in _OURS:
+        members = change.record()
+        members.pop("attributes", None)
+        return encode_record(members)
+    # By hand, because this is most of what a journal costs; ids hold no lone surrogates.
+    text = f'{{"op":"{change.op}","order_id":{encode_basestring(change.order_id)}'
+    if change.merchant is not None:
+        text += f',"merchant":{encode_basestring(change.merchant)}'
+    if change.channel is not None:
+        text += f',"channel":{encode_basestring(change.channel)}'
+    if isinstance(change, PatchConsent):
+        checked = "true" if change.checked else "false"
+        return f'{text},"consent_id":{encode_basestring(change.consent_id)},"checked":{checked}}}'
+    if isinstance(change, DeleteConsent):
+        return f'{text},"consent_id":{encode_basestring(change.consent_id)}}}'
+    return text + "}"

@@ -25,6 +25,11 @@ CLOSE_DONE = """
         request_id = ?, error = NULL, message = NULL, attributes = NULL
     WHERE number = ?
 """
+CLOSE_FAILED = """
+    UPDATE changes SET open = 0, outcome = ?, attempts = attempts + ?, started = ?, elapsed = ?, status = ?,
+        request_id = ?, error = ?, message = ?, attributes = ?
+    WHERE number = ?
+"""
 CLOSE = """
     INSERT INTO changes (number, open, line, file, op, outcome, attempts, started, elapsed, status, request_id,
         resource, error, message, record, attributes)

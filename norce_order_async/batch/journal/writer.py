@@ -15,7 +15,7 @@ from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.identity import check_identity
 from norce_order_async.batch.journal.records import Mark, State
 from norce_order_async.batch.journal.reopening import reopen
-from norce_order_async.batch.journal.rows import done, in_full, marked, plain, seconds, stands
+from norce_order_async.batch.journal.rows import done, failed, in_full, marked, plain, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, check_sound, create, upgrade
 from norce_order_async.batch.journal.wal import (
     MARK,
@@ -34,6 +34,7 @@ from norce_order_async.outcome import OutcomeKind
 MAX_WAL = 4 * 1024 * 1024
 """Bytes of the WAL after which it is copied to the main file."""
 
+_DONE = frozenset(kind for kind in OutcomeKind if kind.done)
 _WAIT = 10.0  # seconds, at the beginning and the end; in between, whoever writes waits
 
 
@@ -109,23 +110,30 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
-            ValueError: A change is done that was never marked.
+            ValueError: A change has ended that was never marked.
         """
         new = list(map(marked, marks))
         ended: list[tuple[object, ...]] = []
-        others: list[tuple[object, ...]] = []
+        not_done: list[tuple[object, ...]] = []
+        others: list[Outcome] = []
         for outcome in outcomes:
-            if outcome.outcome.done and outcome.error is None:
+            if outcome.error is None and outcome.outcome in _DONE:
                 ended.append(done(outcome))
+            elif outcome.change is not None and (row := failed(outcome)) is not None:
+                not_done.append(row)
             else:
-                others.append(in_full(outcome))
-        are_new = min((mark.number for mark in marks), default=0) > self._last
+                others.append(outcome)
+        numbers = [mark.number for mark in marks]
+        are_new = bool(numbers) and min(numbers) > self._last
         with self._writing() as db:
             db.executemany(statements.MARK_NEW if are_new else statements.MARK, new)
-            db.executemany(statements.CLOSE, others)
-            if db.executemany(statements.CLOSE_DONE, ended).rowcount < len(ended):
-                raise ValueError("a change is done that was never marked")
-        self._last = max((self._last, *(mark.number for mark in marks), *(outcome.number for outcome in outcomes)))
+            db.executemany(statements.CLOSE, map(in_full, others))
+            closed = db.executemany(statements.CLOSE_FAILED, not_done).rowcount
+            closed += db.executemany(statements.CLOSE_DONE, ended).rowcount
+            if closed < len(not_done) + len(ended):
+                raise ValueError("a change has ended that was never marked")
+        numbers += [outcome.number for outcome in outcomes]
+        self._last = max(self._last, *numbers, 0)
 
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
