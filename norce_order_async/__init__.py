@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from norce_order_async.answers import Receipt, json_as, receipt
     from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
     from norce_order_async.batch.engine.accounting import Progress
+    from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
     from norce_order_async.batch.files import Entry, read_changes
     from norce_order_async.batch.html import write_html
     from norce_order_async.batch.inputs import Input, InputFile
@@ -133,6 +134,8 @@ __all__ = [
     "BadRequestError",
     "BaseError",
     "Batch",
+    "BatchArguments",
+    "BatchSettings",
     "Call",
     "CallError",
     "CallHook",
@@ -261,6 +264,7 @@ _EXPORTS = {
     "answers": "Receipt json_as receipt",
     "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
     "batch.engine.accounting": "Progress",
+    "batch.engine.settings": "BatchArguments BatchSettings",
     "batch.files": "Entry read_changes",
     "batch.html": "write_html",
     "batch.inputs": "Input InputFile",

@@ -180,3 +180,24 @@ class CallOptions:
     on_call: "CallHook | None" = None
     redelivered: bool = False
     log_cut: bool = True
+
+    def for_call(self, request_id: str, on_attempt: "AttemptHook", *, redelivered: bool) -> "CallOptions":
+        """A copy for one call of many; what is not checked again costs a tenth.
+
+        Raises:
+            InvalidRequestError: The request id cannot be sent.
+        """
+        if not (request_id.isascii() and request_id.isalnum()):
+            check_header_value("request_id", request_id)
+        copy = object.__new__(CallOptions)
+        for name in _COPIED:
+            object.__setattr__(copy, name, getattr(self, name))
+        object.__setattr__(copy, "request_id", request_id)
+        object.__setattr__(copy, "on_attempt", on_attempt)
+        object.__setattr__(copy, "redelivered", redelivered)
+        return copy
+
+
+_COPIED = tuple(
+    name for name in attrs.fields_dict(CallOptions) if name not in ("request_id", "on_attempt", "redelivered")
+)

@@ -39,7 +39,7 @@ def end(
 
 
 def item(number: int, attempts: int = 0) -> WorkItem:
-    made = WorkItem.of(number, Entry(number), DeleteConsent(f"o_{number}", "c"), (None, None))
+    made = WorkItem(number, Entry(number), DeleteConsent(f"o_{number}", "c"), (None, None))
     made.attempts = attempts
     return made
 

@@ -8,17 +8,18 @@ from typing import Any, ClassVar, cast
 import attrs
 
 from norce_order_async.answers import Receipt
-from norce_order_async.checks import check_header_value, check_id
+from norce_order_async.checks import check_header_value
 from norce_order_async.client import OrderClient
 from norce_order_async.config import CallOptions
 from norce_order_async.endpoints.attributes import patch_attributes
 from norce_order_async.endpoints.consents import delete_consent, patch_consent
 from norce_order_async.errors import InvalidRequestError
+from norce_order_async.operations import segment
 from norce_order_async.wire import JSON
 
 
-def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: object) -> None:
-    check_id(attribute.name, value)
+def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    segment(attribute.name, value)  # most ids are plain, which it sees at once
 
 
 def _check_scope(instance: object, attribute: "attrs.Attribute[str | None]", value: object) -> None:
@@ -62,7 +63,10 @@ class Change(abc.ABC):
     @property
     @abc.abstractmethod
     def resource(self) -> str:
-        """What in the order is changed. Changes of the same resource are made in turn, in the order they came."""
+        """What in the order is changed, as a path: ``consents/x`` lies in ``consents``, and both in the order, ``""``.
+
+        Changes of the same resource, or of one that lies in another's, are made in turn, in the order they came.
+        """
 
     @abc.abstractmethod
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
@@ -142,6 +146,19 @@ class PatchAttributes(Change):
 
 
 _KINDS: dict[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}
+
+
+def make_change(record: Mapping[str, JSON]) -> Change | None:
+    """The change that a line of a batch file means; None where :func:`parse_change` has to say what is wrong."""
+    op = record.get("op")
+    kind = _KINDS.get(op) if isinstance(op, str) else None
+    if kind is None:
+        return None
+    given = {name: value for name, value in record.items() if name != "op" and name[:1] != "_"}
+    try:
+        return kind(**cast(Any, given))
+    except (TypeError, InvalidRequestError):
+        return None
 
 
 def parse_change(record: Mapping[str, JSON]) -> Change:

@@ -55,13 +55,15 @@ class ClusterSender:
         pace: Told how many changes may be under way, as workers come and go.
         chunk: How many changes go to a worker at once, at most.
         rate: How many requests a second at most, from all workers together.
+
+    Attributes:
+        name: The name of the batch on the cluster.
+        workers: How many workers there are.
     """
 
     def __init__(self, plugin: BatchPlugin, pace: Pace, *, chunk: int, rate: float | None) -> None:
         self.name = f"norce-order-{uuid.uuid4().hex}"
-        """The name of the batch on the cluster."""
         self.workers = 0
-        """How many workers there are."""
         self._plugin = plugin
         self._pace = pace
         self._chunk = chunk
@@ -229,13 +231,7 @@ class ClusterSender:
 
 
 def _entry(item: WorkItem) -> Entry:
-    return Entry(
-        item.number,
-        item.change,
-        size=item.size,
-        request_id=item.request_id,
-        redelivered=item.maybe_applied,
-    )
+    return Entry(item.number, item.change, size=item.size, request_id=item.request_id, redelivered=item.maybe_applied)
 
 
 def _resolve(reply: Waiting, ending: Ending | None) -> None:

@@ -65,6 +65,7 @@ class Summary:
         requests: How many requests were made.
         retried: How many changes took more than one request.
         in_flight: How many changes are under way and have no outcome yet.
+        unfinished: How many of the unknown ones were sent by a run that ended before, and are continued by the next.
     """
 
     outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
@@ -73,6 +74,7 @@ class Summary:
     requests: int = 0
     retried: int = 0
     in_flight: int = 0
+    unfinished: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""

@@ -55,9 +55,17 @@ class ClientSender:
         self._client = client
         self._clock = client.clock
         self._pace = pace
-        self._retry = _unless_throttled(client.retry if isinstance(options.retry, Unset) else options.retry)
-        self._probe_timeout = attrs.evolve(self.timeout, attempt=min(self.timeout.attempt, LONGEST_PROBE))
-        self._options = partial(CallOptions, headers=options.headers, adapter_id=options.adapter_id, log_cut=False)
+        self._options = attrs.evolve(
+            options,
+            timeout=self.timeout,
+            retry=_unless_throttled(client.retry if isinstance(options.retry, Unset) else options.retry),
+            log_cut=False,
+        )
+        self._probe_options = attrs.evolve(
+            self._options,
+            timeout=attrs.evolve(self.timeout, attempt=min(self.timeout.attempt, LONGEST_PROBE)),
+            retry=None,
+        )
 
     async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
         """Make a change; see :class:`Sender`."""
@@ -68,12 +76,8 @@ class ClientSender:
                 client = client.scoped(merchant=change.merchant)
             if change.channel is not None:
                 client = client.scoped(channel=change.channel)
-            options = self._options(
-                request_id=item.request_id,
-                on_attempt=partial(self._observe, item),
-                redelivered=item.maybe_applied,
-                timeout=self._probe_timeout if probe else self.timeout,
-                retry=None if probe else self._retry,
+            options = (self._probe_options if probe else self._options).for_call(
+                item.request_id, partial(self._observe, item), redelivered=item.maybe_applied
             )
             receipt = await change.apply(client, options)
         except Exception as error:

@@ -203,10 +203,11 @@ def _advice(batch: Engine) -> str | None:
 async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack: AsyncExitStack) -> OrderClient:
     retry, timeout = RetryPolicy.batch(), Timeout.batch()
     limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
+    # Workers have clients of their own.
+    transport = transport_from(options) if options.cluster is None and options.workers is None else None
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
         auth = None if options.cluster is None else "not-used-here"
-        transport = transport_from(options)
         return client_from(options, retry=retry, timeout=timeout, limit=limit, auth=auth, transport=transport)
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
@@ -219,7 +220,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         adapter_id=options.adapter_id,
         auth=SANDBOX_TOKEN,
         retry=retry,
-        transport=transport_from(options),
+        transport=transport,
         timeout=timeout_from(options, timeout),
         limit=limit,
     )

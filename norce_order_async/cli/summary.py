@@ -8,7 +8,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.journal import INTERRUPTED, Run, Sample
+from norce_order_async.batch.journal import Run, Sample
 from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.codec import encode, encode_shown
@@ -156,7 +156,7 @@ def _lines(account: Account) -> list[Line]:
         lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
     if account.journal is not None:
         lines += [("", ""), ("", f"Journal: {account.journal}")]
-        if account.goes_on and (account.left or summary.in_flight or INTERRUPTED in summary.problems):
+        if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
             lines.append(("", "  The same command goes on with what is left."))
         if summary.failed:
             lines.append(("", "  What failed:    norce-order batch report " + f"{account.journal} --only failed"))

@@ -578,3 +578,10 @@ def test_a_rate_of_less_than_ten_keeps_its_digits(tmp_path: Path) -> None:
     assert "2.5 requests a second" in told.stdout or "at once" not in told.stdout
     assert " 0/s" not in told.stderr
     assert run("batch", "run", "changes.jsonl", "--sandbox", "--rate", "inf", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(("asked", "name"), [("auto", "HttptoolsTransport"), ("aiohttp", "AiohttpTransport")])
+def test_it_says_what_carries_the_requests(tmp_path: Path, asked: str, name: str) -> None:
+    write(tmp_path, *GOOD)
+    result = run("batch", "run", "changes.jsonl", "--sandbox", "--transport", asked, "--verbose", cwd=tmp_path)
+    assert (result.returncode, f"Requests go over {name}." in result.stderr) == (0, True)

@@ -31,6 +31,7 @@ from norce_order_async import (
     PatchAttributes,
     PatchConsent,
     Receipt,
+    Timeout,
 )
 from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
 from norce_order_async.batch.worker import WorkerBatch
@@ -103,6 +104,18 @@ async def test_a_batch_on_two_workers_is_made_in_order() -> None:
     assert all(outcome.change == changes[outcome.number - 1] for outcome in outcomes if outcome.number < 551)
     assert all(numbers == sorted(numbers) for numbers in written.values())
     assert sum(map(len, written.values())) == 500
+
+
+async def test_a_resource_settles_after_an_answer_that_a_worker_lost() -> None:
+    changes = [PatchAttributes("o_0", {"n": n}) for n in range(2)]
+    async with dask() as cluster, sandbox_of(1, "apply-late:1:times=1") as (sandbox, settings):
+        settings["timeout"] = Timeout(total=10.0, attempt=0.3)
+        batch = ClusterBatch(changes, cluster=cluster, settings=settings, settle=1.5)
+        outcomes = await outcomes_of(batch)
+        assert kinds_of(outcomes) == {"applied": 2}
+        assert [outcome.waited > 0 for outcome in outcomes] == [False, True]
+        assert sandbox.order("o_0")["attributes"] == {"n": 1}  # type: ignore[index]
+    assert sandbox.count == 3
 
 
 async def test_a_journal_is_continued_on_a_cluster(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ async def test_a_server_that_only_fails_is_given_up_with_its_own_error_and_all_r
         summary = reader.summary()
         assert [*summary.problems] == ["ServerError"]
         assert (summary.outcomes, summary.requests) == ({OutcomeKind.UNKNOWN: len(begun)}, len(origin.sent))
+        assert summary.unfinished == len(begun)
         assert {row.message for row in reader.rows()} == {"HTTP 500"}
         assert {row.status for row in reader.rows()} == {500}
     origin.clock.now = 400.0

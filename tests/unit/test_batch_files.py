@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from norce_order_async import ConfigurationError, DeleteConsent, Entry, PatchAttributes, PatchConsent, read_changes
+from norce_order_async.batch import files
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import MAX_LINE, Format, count_entries, format_of
 
@@ -374,3 +375,69 @@ def test_any_bytes_are_lines_with_a_change_or_a_problem(tmp_path: Path, content:
         for entry in entries:
             assert (entry.change is None) != (entry.problem is None)
         assert count_entries(str(tmp_path / name), None, len) == len(entries)
+
+
+# Most lines are read by a faster reader
+
+STRANGE = [
+    b"", b"null", b"[]", b"7", b"{}", b"{", b"\xef\xbb\xbf{}", b"\xff", b'{"a": 1, "a": 1}', b'{"op": NaN}',
+    b'{"op": "delete_consent", "order_id": "o", "consent_id": "c"}',
+    b'\xef\xbb\xbf{"op": "delete_consent", "order_id": "o", "consent_id": "c"}',
+    b'{"op": "delete_consent", "order_id": "o", "consent_id": "c", "consent_id": "d"}',
+    b'{"op" : "delete_consent", "order_id" : "o:1", "consent_id":"c", "consent\\u005fid": "d"}',
+    b'{"op": "delete_consent", "order_id": "o:1", "consent_id": "c", "_note": "10:30"}',
+    b'{"op": "delete_consent", "order_id": "a/b", "consent_id": "c"}',
+    b'{"op": "delete_consent", "order_id": "a b", "consent_id": "\xc3\xa9"}',
+    b'{"op": "delete_consent", "order_id": "o", "consent_id": "\xe9"}',
+    b'{"op": "delete_consent", "order_id": "\\ud800", "consent_id": "c"}',
+    b'{"op": "delete_consent", "order_id": "\x01", "consent_id": "c"}',
+    b'{"op": "delete_consent", "order_id": 7, "consent_id": null}',
+    b'{"op": "patch_consent", "order_id": "o", "consent_id": "c", "checked": true, "merchant": "m", "channel": "1"}',
+    b'{"op": "patch_consent", "order_id": "o", "consent_id": "c", "checked": 1, "merchant": ""}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": {"b": 1.10, "c": [{"d": 1e400}, -0]}}}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": 12345678901234567890123}}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": {"b": 1, "b": 2}}}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": [[{"b": 1, "b": 2}]]}}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": ":", "a": ""}}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": 1e999999999999999999}}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": "\\ud83d\\ude00", "b": "\\udc00"}}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {}}',
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": ' + b'{"a":' * 600 + b"1" + b"}" * 601,
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": ' + b'{"a":' * 3000 + b"1" + b"}" * 3001,
+    b'{"op": "patch_attributes", "order_id": "o", "attributes": {"a": ' + b"9" * 5000 + b"}}",
+    b'{"op": ["delete_consent"]}', b'{"op": "refund", "order_id": "o"}', b'{"_raw": "x"}', b'{"op": "delete_consent"},',
+]  # fmt: skip
+
+
+def both_meanings(line: bytes) -> tuple[object, object]:
+    fast, checked = files._line_meaning(2, line), files._checked_meaning(2, line)  # pyright: ignore[reportPrivateUsage]
+    return (*fast, repr(fast)), (*checked, repr(checked))
+
+
+@pytest.mark.parametrize("line", STRANGE, ids=lambda line: repr(line[:60]))
+def test_the_faster_reader_reads_and_refuses_the_same(line: bytes) -> None:
+    fast, checked = both_meanings(line)
+    assert fast == checked
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_faster_reader_reads_and_refuses_the_same_of_lines_that_are_damaged(seed: int) -> None:
+    dice = random.Random(seed)
+    good = [line for line in STRANGE if 20 < len(line) < 300]
+    for _ in range(200):
+        line = bytearray(dice.choice(good))
+        for _ in range(dice.randint(1, 3)):
+            at = dice.randrange(len(line))
+            match dice.randrange(4):
+                case 0:
+                    line[at] = dice.randrange(256)
+                case 1:
+                    del line[at : at + dice.randint(1, 8)]
+                case 2:
+                    line[at:at] = line[at : at + dice.randint(1, 40)]
+                case _:
+                    line[at:at] = dice.choice([b":", b'"', b',"op":"delete_consent"', b"\\", b" "])
+            if not line:
+                break
+        fast, checked = both_meanings(bytes(line))
+        assert fast == checked, bytes(line)

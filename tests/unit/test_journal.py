@@ -391,7 +391,7 @@ def test_reading_many_rows_takes_no_memory(path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        DeleteConsent("o å", "c'1", merchant="m", channel="c"),
+        DeleteConsent('o_"å', "c", merchant="m", channel="c"),
         PatchConsent("o", "c", checked=False),
         PatchAttributes("o", {"a": 1}),
     ],

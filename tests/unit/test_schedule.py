@@ -38,7 +38,7 @@ class About(Change):
 
 
 def item_of(number: int, change: Change, *, size: int = 1, scope: Scope = (None, None)) -> WorkItem:
-    return WorkItem.of(number, Entry(number, change, size=size), change, scope)
+    return WorkItem(number, Entry(number, change, size=size), change, scope)
 
 
 def item(number: int, order: str, *, size: int = 1, **scope: Any) -> WorkItem:

@@ -141,7 +141,7 @@ class Feeder:
             if (change := entry.change) is None:
                 self._accountant.end(bad_line(number, entry))
                 continue
-            item = WorkItem.of(number, entry, change, self._scope)
+            item = WorkItem(number, entry, change, self._scope)
             item.started = started
             if state is not None:
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
@@ -177,7 +177,7 @@ class Feeder:
         if state is not None and entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():
-                item = WorkItem.of(number, entry, entry.change, self._scope)
+                item = WorkItem(number, entry, entry.change, self._scope)
                 item.settles_at = settles_at
                 if self._schedule.settle(item):
                     self._on_settling(item)

@@ -192,9 +192,9 @@ class Dispatcher:
             # As if this lane were closed already: its place is free.
             if self._place is not None or not self._may_send(self._pace.limit + 1):
                 break
-            if self._until_place() > 0:
-                break  # the dispatcher waits for it
-            self._place = None
+            if (delay := self._pace.reserve()) > 0:
+                self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
+                break
             item = self._schedule.take()
             self._begin(item)
             lanes[lane] = item
@@ -202,6 +202,7 @@ class Dispatcher:
                 self._state.wake.set()
             self._make_room()
         del lanes[lane]
+        self._make_room()
         self._state.wake.set()
 
     def _begin(self, item: WorkItem) -> None:
@@ -221,6 +222,7 @@ class Dispatcher:
             assert error is not None
             self._raised(error)
             self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0))
+        self._make_room()
         self._state.wake.set()
 
     def _raised(self, error: BaseException) -> None:
@@ -255,7 +257,6 @@ class Dispatcher:
             item.settles_at = max(item.settles_at, (item.lost_at or 0.0) + self._settle)
         if self._schedule.done(item, self._clock.monotonic() if item.settles_at else 0.0):
             self.settle(item)
-        self._make_room()
         self._accountant.end(outcome)
 
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:

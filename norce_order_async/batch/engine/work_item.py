@@ -3,8 +3,6 @@
 from random import randbytes
 from typing import Protocol
 
-import attrs
-
 from norce_order_async.answers import Receipt
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.files import Entry
@@ -26,7 +24,6 @@ Path = tuple[str, ...]
 """A resource in an order, step by step from the order itself, which is the empty path."""
 
 
-@attrs.define(eq=False, kw_only=True)
 class WorkItem:
     """One line of the input from its entry to its outcome.
 
@@ -58,18 +55,10 @@ class WorkItem:
         followers: The changes that it is before.
     """
 
-    number: int
-    line: int
-    file: str | None = None
-    digest: int | None = None
-    size: int = 0
-    change: Change
-    order: Order
-    path: Path
-    request_id: str = attrs.field(factory=lambda: randbytes(16).hex())
-    started: float = 0.0
+    # Defaults of the class cost nothing where a change succeeds at once.
     maybe_applied: bool = False
     attempts: int = 0
+    started: float = 0.0
     call: Call | None = None
     error: Exception | None = None
     last: Outcome | None = None
@@ -84,24 +73,19 @@ class WorkItem:
     blockers: int = 0
     followers: "list[WorkItem] | None" = None
 
-    @classmethod
-    def of(cls, number: int, entry: Entry, change: Change, scope: Scope) -> "WorkItem":
-        """The item of an entry."""
+    def __init__(self, number: int, entry: Entry, change: Change, scope: Scope) -> None:
         resource = change.resource
-        item = cls(
-            number=number,
-            line=entry.line,
-            file=entry.file,
-            digest=entry.digest,
-            size=entry.size,
-            change=change,
-            order=(change.merchant or scope[0], change.channel or scope[1], change.order_id),
-            path=tuple(resource.split("/")) if resource else (),
-            maybe_applied=entry.redelivered,
-        )
-        if entry.request_id:
-            item.request_id = entry.request_id
-        return item
+        self.number = number
+        self.line = entry.line
+        self.file = entry.file
+        self.digest = entry.digest
+        self.size = entry.size
+        self.change = change
+        self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
+        self.path: Path = tuple(resource.split("/")) if resource else ()
+        self.request_id = entry.request_id or randbytes(16).hex()
+        if entry.redelivered:
+            self.maybe_applied = True
 
     @property
     def confirmed(self) -> OutcomeKind | None:
@@ -115,6 +99,9 @@ class WorkItem:
         self.call = call
         self.attempts += 1
         status = attempt.status
+        if status == 200 and attempt.error is None and call.repeat is Repeat.SAFE:
+            self.maybe_applied = True
+            return False
         if attempt.ambiguous or (status is not None and status < 300):
             self.maybe_applied = True
         if call.repeat is not Repeat.SAFE and attempt.sent is not False:

@@ -21,9 +21,10 @@ _PAGE_SIZE = 1024 * 1024  # characters of records
 _ERROR = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE error END"
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
-        attributes
+        attributes, {waited}
     FROM changes
 """
+_WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
 
 
 class JournalAccount:
@@ -98,6 +99,7 @@ class JournalAccount:
                 elif is_running:
                     summary.in_flight += changes
                 else:
+                    summary.unfinished += changes
                     summary.outcomes[OutcomeKind.UNKNOWN] += changes
         for is_open, error, _, line, file, message, changes in problems:
             if is_open and is_running:
@@ -119,7 +121,9 @@ class JournalAccount:
             kinds = [kind.value for kind in only]
             wanted = f"((NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
             wanted += " OR open)" if OutcomeKind.UNKNOWN in only and not is_running else ")"
-        for values in self._pages(f"{_ROWS} WHERE number > ? AND {wanted} ORDER BY number", kinds):
+        (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
+        query = _ROWS.format(waited=_WAITED if has_waits else "NULL")
+        for values in self._pages(f"{query} WHERE number > ? AND {wanted} ORDER BY number", kinds):
             with reading(self.path):
                 row = row_of(values, is_running)
             yield row

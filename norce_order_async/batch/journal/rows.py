@@ -63,7 +63,7 @@ def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
         number=number,
         line=int(line),
         file=text_or_none(file),
-        record=_record(*values[12:]),
+        record=_record(*values[12:14]),
         outcome=None if outcome is None else OutcomeKind(outcome),
         attempts=int(attempts),
         started=None if started is None else moment(started),
@@ -72,6 +72,7 @@ def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
         request_id=text_or_none(request_id),
         error=text_or_none(error),
         message=text_or_none(message),
+        waited=seconds(values[14]) or 0.0,
     )
 
 

@@ -30,7 +30,9 @@ _TABLES = (
     "message TEXT, evidence TEXT, record TEXT, attributes TEXT)",
     f"PRAGMA application_id = {_APPLICATION}",
 )
-# What version 2 adds: see docs/batch.md for what each column holds.
+# Beside the others, as a journal of an earlier version may have none.
+_WAITS = "CREATE TABLE IF NOT EXISTS waits (number INTEGER PRIMARY KEY, seconds REAL NOT NULL)"
+# What version 2 adds.
 _FROM_1 = (
     "ALTER TABLE batch ADD COLUMN in_wal INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE runs ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0",
@@ -93,6 +95,7 @@ def create(db: sqlite3.Connection, inputs: Sequence[InputFile], target: str) -> 
 
 def upgrade(db: sqlite3.Connection, version: int) -> None:
     """Add what the tables of an earlier version lack."""
+    db.execute(_WAITS)
     if version == 1:
         for statement in _FROM_1:
             db.execute(statement)

@@ -39,3 +39,4 @@ CLOSE = """
         request_id = excluded.request_id, resource = excluded.resource, error = excluded.error,
         message = excluded.message, record = excluded.record, attributes = excluded.attributes
 """
+WAIT = "INSERT OR REPLACE INTO waits VALUES (?, ?)"

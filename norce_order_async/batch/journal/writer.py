@@ -126,10 +126,17 @@ class Journal(JournalAccount):
         numbers = [mark.number for mark in marks]
         are_new = bool(numbers) and min(numbers) > self._last
         with self._writing() as db:
-            db.executemany(statements.MARK_NEW if are_new else statements.MARK, new)
-            db.executemany(statements.CLOSE, map(in_full, others))
-            closed = db.executemany(statements.CLOSE_FAILED, not_done).rowcount
-            closed += db.executemany(statements.CLOSE_DONE, ended).rowcount
+            closed = 0
+            if new:
+                db.executemany(statements.MARK_NEW if are_new else statements.MARK, new)
+            if others:
+                db.executemany(statements.CLOSE, map(in_full, others))
+            if not_done:
+                closed += db.executemany(statements.CLOSE_FAILED, not_done).rowcount
+            if ended:
+                closed += db.executemany(statements.CLOSE_DONE, ended).rowcount
+            if waits := [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]:
+                db.executemany(statements.WAIT, waits)
             if closed < len(not_done) + len(ended):
                 raise ValueError("a change has ended that was never marked")
         numbers += [outcome.number for outcome in outcomes]
