@@ -66,7 +66,7 @@ def show(what: str, seconds: float, count: int) -> None:
     print(f"{what:28} {seconds / count * 1e6:8.2f} µs {count / seconds:12,.0f} /s")
 
 
-Rows = list[tuple[object, ...]]
+Rows = list[Any]
 
 
 def rows_of(written: list[tuple[list[Mark], list[Outcome]]], failing: bool) -> list[tuple[Rows, Rows]]:

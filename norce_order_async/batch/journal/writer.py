@@ -12,18 +12,16 @@ from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import lock, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
-from norce_order_async.batch.journal.identity import check_identity
+from norce_order_async.batch.journal.files import create_file, identity_of, look_at
 from norce_order_async.batch.journal.records import Mark, State
 from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import done, failed, in_full, marked, plain, seconds, stands
-from norce_order_async.batch.journal.schema import VERSION, check_sound, create, upgrade
+from norce_order_async.batch.journal.schema import VERSION, create, upgrade
 from norce_order_async.batch.journal.wal import (
     MARK,
     TAKE_BACK,
     beside,
-    check_whole,
     connect,
-    open_to_read,
     roll_back,
     wal_path,
 )
@@ -56,7 +54,7 @@ class Journal(JournalAccount):
         self._is_closed = self._has_ended = False
         self._is_marked = True
         self._real_path, self._wal = path.resolve(), wal_path(path)
-        self._identity = _identity_of(self._real_path)
+        self._identity = identity_of(self._real_path)
 
     @classmethod
     def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str) -> "Journal":
@@ -72,16 +70,16 @@ class Journal(JournalAccount):
                 lacks its WAL, or cannot be written.
         """
         path = Path(path)
-        _create_file(path)
+        create_file(path)
         target = plain(target)
         has_wal = wal_path(path).exists()
         with ExitStack() as stack:
             if not beside(path, "-journal").exists():
-                _look_at(path)
+                look_at(path)
             held = stack.enter_context(closing(lock.hold(path)))
             with telling(path, "written"):
                 roll_back(path)
-            version = _look_at(path, inputs, target, has_wal=has_wal)
+            version = look_at(path, inputs, target, has_wal=has_wal)
             with telling(path, "written"):
                 db = stack.enter_context(closing(connect(path, "rw", _WAIT)))
                 db.execute("PRAGMA journal_mode = WAL")
@@ -152,7 +150,8 @@ class Journal(JournalAccount):
             ConfigurationError: It cannot be written.
         """
         keys = [(item.number,) for item in items]
-        requests = sum(item.attempts for item in items)
+        # What the workers of a cluster sent is known by the last outcome alone.
+        requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in items)
         with self._writing() as db:
             db.executemany("DELETE FROM changes WHERE number = ? AND open AND outcome IS NULL", keys)
             db.executemany(
@@ -304,7 +303,7 @@ class Journal(JournalAccount):
             ConfigurationError: A file of the journal is gone, or another one stands in its place.
         """
         try:
-            if _identity_of(self._real_path) == self._identity:
+            if identity_of(self._real_path) == self._identity:
                 return self._wal.stat().st_size
         except FileNotFoundError:
             pass
@@ -312,50 +311,3 @@ class Journal(JournalAccount):
             f"the journal {self.path} was deleted or replaced while a run wrote it: nothing more is sent, because "
             "nothing of it could be written down"
         )
-
-
-def discard(path: Path) -> None:
-    """Delete a journal.
-
-    Raises:
-        ConfigurationError: It is in use by a run, isn't a journal, or cannot be deleted.
-    """
-    _look_at(path)
-    with closing(lock.hold(path)):
-        try:
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-        except OSError as error:
-            raise ConfigurationError(f"the journal {path} cannot be deleted: {error.strerror or error}") from None
-
-
-def _create_file(path: Path) -> None:
-    """Make an empty file where there is none, because the operating system tells better than SQLite why it can't."""
-    try:
-        path.open("xb").close()
-    except FileExistsError:
-        if not path.is_file():
-            raise ConfigurationError(f"the journal {path} is not a file") from None
-    except OSError as error:
-        raise ConfigurationError(f"the journal {path} cannot be written: {error.strerror or error}") from None
-
-
-def _identity_of(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _look_at(path: Path, inputs: Sequence[InputFile] | None = None, target: str = "", *, has_wal: bool = False) -> int:
-    """The version of a journal, which is left as it is; with ``inputs``, see also that a run of them may go on with it.
-
-    Raises:
-        ConfigurationError: It may not.
-    """
-    with ExitStack() as stack:
-        db, version = open_to_read(path, stack)
-        if version and inputs is not None:
-            with telling(path, "read"):
-                check_sound(path, db)
-                check_whole(path, db, version, has_wal)
-            check_identity(JournalAccount(path, db, version), inputs, target)
-        return version
