@@ -38,6 +38,7 @@ _COLUMNS = ("op", "order_id", "consent_id", "checked", "attributes", "merchant",
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _ONE_OBJECT = "each line is one object, without brackets around the lines or commas after them"
 
+_NOT_CLOSED = "a quote is not closed"
 _INNER = frozenset({dict, list})
 
 _Meaning = tuple[Change | None, str | None, JSON]
@@ -79,27 +80,38 @@ def format_of(path: Path | str) -> Format:
 def read_changes(path: Path | str, format: Format | None = None) -> Iterator[Entry]:
     """The entries of a file, one after another; blank lines are passed over. UTF-8, with or without a BOM.
 
-    The file may be compressed with gzip, whatever its name. ``-`` is standard input.
+    The file may be compressed with gzip, whatever its name. ``-`` is standard input. What comes from standard input or
+    a pipe and ends inside a line was cut: in CSV the last line needs a line end, in JSON Lines it has to be an object.
 
     Raises:
         ConfigurationError: The file cannot be read (the message names the last line that could be), is UTF-16 or a
-            ZIP archive, or is a CSV file whose first line doesn't name the columns.
+            ZIP archive, is a CSV file whose first line doesn't name the columns, or was cut inside a line.
     """
     return read_file(os.fspath(path), format)
 
 
-def read_file(path: str, format: Format | None = None, *, file: str | None = None) -> Iterator[Entry]:
-    """:func:`read_changes`, with ``file`` in the entries."""
+def read_file(
+    path: str,
+    format: Format | None = None,
+    *,
+    file: str | None = None,
+    note: Callable[[bytes], object] | None = None,
+) -> Iterator[Entry]:
+    """:func:`read_changes`, with ``file`` in the entries; ``note`` gets all its bytes as they are stored."""
     checksums = is_stream(path)
     line = 0
     try:
-        with _open(path) as stream:
+        with _open(path, note) as stream:
             read = _read_csv if (format or format_of(path)) == "csv" else _read_jsonl
             for entry in read(stream, file, checksums):
                 yield entry
                 line = entry.line
+    except _Cut as error:
+        raise ConfigurationError(
+            f"{shown_name(path)} ended inside line {error}: nothing of that line is made. Give the whole input again"
+        ) from None
     except OSError as error:
-        raise _unreadable(path, error, line) from None
+        raise unreadable(path, error, line) from None
 
 
 def count_entries(path: str, format: Format | None, note: Callable[[bytes], object]) -> int:
@@ -115,7 +127,7 @@ def count_entries(path: str, format: Format | None, note: Callable[[bytes], obje
             for number, _ in lines:
                 line, count = number, count + 1
     except OSError as error:
-        raise _unreadable(path, error, line) from None
+        raise unreadable(path, error, line) from None
     return count
 
 
@@ -130,7 +142,7 @@ def is_stream(path: str) -> bool:
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if stat.S_ISDIR(mode):
         raise ConfigurationError(f"{path} cannot be read: it is a folder; name the files in it")
     return not stat.S_ISREG(mode)
@@ -141,10 +153,15 @@ def shown_name(path: str) -> str:
     return "standard input" if path == _STANDARD_INPUT else path
 
 
-def _unreadable(path: str, error: OSError | ValueError, line: int = 0) -> ConfigurationError:
+def unreadable(path: str, error: OSError | ValueError, line: int = 0) -> ConfigurationError:
+    """The error of a file that cannot be read, beyond a line of it."""
     beyond = f" beyond line {line}" if line else ""
     reason = (error.strerror if isinstance(error, OSError) else None) or error
     return ConfigurationError(f"{shown_name(path)} cannot be read{beyond}: {reason}")
+
+
+class _Cut(Exception):
+    """What can be read only once ended inside this line."""
 
 
 # From a file to its text
@@ -239,6 +256,8 @@ def _read_jsonl(stream: BinaryIO, file: str | None, checksums: bool) -> Iterator
             yield Entry(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
             continue
         meaning = _line_meaning(number, line)
+        if checksums and not line.endswith(b"\n") and isinstance(meaning[2], dict) and "_raw" in meaning[2]:
+            raise _Cut(number)  # an object without a line end is whole, because it has its closing brace
         digest = zlib.crc32(line.strip()) if checksums and meaning[0] is not None else None
         yield Entry(number, *meaning, file, len(line), digest)
 
@@ -399,7 +418,7 @@ class _Table:
                 return
             except csv.Error as error:
                 span = f"lines {first} to {lines.number}: " if lines.number > first else ""
-                reason = "a quote is not closed" if str(error) == "unexpected end of data" else error
+                reason = _NOT_CLOSED if str(error) == "unexpected end of data" else error
                 yield first, f"not CSV: {span}{reason}"
                 continue
             if "".join(row).strip():
@@ -437,6 +456,8 @@ def _read_csv(stream: BinaryIO, file: str | None, checksums: bool) -> Iterator[E
     header = _crc(",".join(table.header))
     for number, row in table:
         text = table.text
+        if checksums and (not text.endswith(("\n", "\r")) or (isinstance(row, str) and row.endswith(_NOT_CLOSED))):
+            raise _Cut(number)
         meaning = _row_meaning(table.header, row, text)
         digest = _crc(text.strip(), header) if checksums and meaning[0] is not None else None
         yield Entry(number, *meaning, file, len(text), digest)

@@ -1,7 +1,6 @@
 """What a batch reads: files, one after another, or standard input."""
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
@@ -10,7 +9,8 @@ from threading import Condition, Thread
 
 import attrs
 
-from norce_order_async.batch.files import Entry, Format, count_entries, is_stream, read_file, shown_name
+from norce_order_async.batch.files import Entry, Format, count_entries, is_stream, read_file, shown_name, unreadable
+from norce_order_async.batch.fingerprint import Fingerprint
 from norce_order_async.core.errors import ConfigurationError
 
 AHEAD = 1_000
@@ -37,20 +37,23 @@ class InputFile:
 class Input:
     """The entries of batch files, one file after another.
 
-    Iterating over it begins anew each time; standard input and pipes can be read only once.
+    Iterating over it begins anew each time; standard input and pipes can be read only once. A file that was surveyed
+    and has changed since is noticed while it is read, and at its end.
 
     Args:
         paths: The files; ``-`` is standard input.
         format: The format of all of them; by default their names say it.
 
     Raises:
-        ConfigurationError: No file, or one that is named twice. While iterating: as :func:`read_changes`.
+        ConfigurationError: No file, or one that is named twice. While iterating: as :func:`read_changes`, or a file has
+            changed since the survey.
     """
 
     def __init__(self, *paths: Path | str, format: Format | None = None) -> None:
         self._paths = tuple(os.fspath(path) for path in paths)
         self._format: Format | None = format
         self._begun = False
+        self._seen: dict[str, Fingerprint] = {}
         if not paths:
             raise ConfigurationError("no file to read changes from")
         known: set[str] = set()
@@ -71,16 +74,23 @@ class Input:
         )
 
     def _survey(self, path: str) -> InputFile:
-        digest = hashlib.sha256()
-        changes = count_entries(path, self._format, digest.update)
-        return InputFile(path, digest.hexdigest(), changes)
+        try:
+            seen = self._seen[path] = Fingerprint(path)
+        except OSError as error:
+            raise unreadable(path, error) from None
+        changes = count_entries(path, self._format, seen.note)
+        return InputFile(path, seen.digest, changes)
 
     def __iter__(self) -> Iterator[Entry]:
         if (streams := self._streams()) and self._begun:
             raise ConfigurationError(f"{shown_name(streams[0])} can be read only once")
         self._begun = True
         for path in self._paths:
-            yield from read_file(path, self._format, file=shown_name(path) if len(self._paths) > 1 else None)
+            file = shown_name(path) if len(self._paths) > 1 else None
+            again = self._seen[path].again() if path in self._seen else None
+            yield from read_file(path, self._format, file=file, note=None if again is None else again.note)
+            if again is not None:
+                again.end()
 
     def entries(self) -> Iterator[Entry] | AsyncIterator[Entry]:
         """The entries for an event loop: what may wait for its other end is read in a thread.

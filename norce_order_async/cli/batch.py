@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
-from norce_order_async.batch.journal import Journal, JournalReader, discard
+from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.report import check_report_name, save_report
 from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
@@ -29,7 +29,6 @@ from norce_order_async.middleware.policy import RetryPolicy
 if TYPE_CHECKING:
     from norce_order_async.testing import Sandbox
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MOST = 100
 """Changes at once, unless more are asked for."""
 
@@ -120,22 +119,20 @@ async def _run(
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await _client(options, sandbox, stack))
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
-        journal = stack.enter_context(Journal.open(path, inputs=files, target=target))
+        journal = stack.enter_context(_journal(path, files, target))
         if begun := journal.summary().total:
             tell(f"Continuing {path}: {begun:,} changes were begun before.")
         async with _batch(options, source, journal, client) as batch:
             display = Display(batch, total)
-            interrupted = await _follow(batch, display)
-        if batch.stopped is not None:
-            journal.set_stopped(batch.stopped)
-    hopeless = (
-        batch.stopped is not None and not batch.worked and isinstance(batch.error, (*CANNOT_START, NotTheApiError))
-    )
-    with JournalReader.open(path) as written:
+            interrupted, failure = await _follow(batch, display)
+        if failure is not None and not batch.progress.ended and batch.error is None:
+            raise failure
+        _end(journal, batch.stopped)
         account = Account(
             title=f"{', '.join(Path(file.name).name for file in files)} against {target}",
-            summary=written.summary(),
-            samples=tuple(written.samples()),
+            summary=journal.summary(),
+            samples=tuple(journal.samples()),
+            runs=journal.runs,
             total=total,
             ended=batch.progress.ended,
             elapsed=display.elapsed,
@@ -144,18 +141,40 @@ async def _run(
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
         )
-        unwritten = _write_reports(options, written)
+        unwritten = _write_reports(options, journal)
     print_account(account, as_json=options.output == "json")
     for problem in unwritten:
         tell(f"norce-order: {problem}")
+    if failure is not None:
+        return 1
     if interrupted:
         return 130
-    if hopeless:
+    if batch.stopped is not None and not batch.worked and isinstance(batch.error, (*CANNOT_START, NotTheApiError)):
         return 3
     return 1 if account.summary.failed or account.left or account.stopped is not None or unwritten else 0
 
 
-def _write_reports(options: argparse.Namespace, journal: JournalReader) -> list[ConfigurationError]:
+def _end(journal: Journal, stopped: str | None) -> None:
+    """Write down how the run ended, if the journal can still be written."""
+    with suppress(ConfigurationError):
+        if stopped is not None:
+            journal.set_stopped(stopped)
+    with suppress(ConfigurationError):
+        journal.end()
+
+
+@contextmanager
+def _journal(path: Path, files: tuple[InputFile, ...], target: str) -> Generator[Journal]:
+    """The journal, closed at the end; what it could not write by then has been told of."""
+    journal = Journal.open(path, inputs=files, target=target)
+    try:
+        yield journal
+    finally:
+        with suppress(ConfigurationError):
+            journal.close()
+
+
+def _write_reports(options: argparse.Namespace, journal: Journal) -> list[ConfigurationError]:
     """Write what is asked for, and return why some of it could not be: the batch has run, and is accounted for."""
     problems: list[ConfigurationError] = []
     if options.report is not None:
@@ -242,9 +261,14 @@ async def _batch(
         yield batch
 
 
-async def _follow(batch: Engine, display: Display) -> bool:
-    """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once."""
+async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationError | None]:
+    """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
+
+    Returns:
+        Whether it was interrupted, and what of its input or journal was lost while it ran.
+    """
     interrupted = ended = False
+    failure: ConfigurationError | None = None
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
@@ -258,16 +282,25 @@ async def _follow(batch: Engine, display: Display) -> bool:
         batch.stop("interrupted")
         display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
 
-    for name in _SIGNALS:
+    for name in _signals():
         with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
             loop.add_signal_handler(name, interrupt)
     try:
         async with display:
             async for _ in batch:
                 pass
+    except ConfigurationError as error:
+        failure = error
     except asyncio.CancelledError:
         interrupted = True
         await batch.aclose()
         batch.stopped = "interrupted"
     ended = True
-    return interrupted
+    return interrupted, failure
+
+
+def _signals() -> list[signal.Signals]:
+    """The signals that end a batch; one that whoever started it has it ignore (nohup) stays ignored."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    return [one for one in known if signal.getsignal(one) is not signal.SIG_IGN or one is signal.SIGINT]

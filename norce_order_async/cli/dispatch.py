@@ -20,6 +20,6 @@ def run(options: argparse.Namespace) -> int:
             from norce_order_async.cli.journal import batch_status as command
         case "batch report":
             from norce_order_async.cli.journal import batch_report as command
-        case _:
-            from norce_order_async.cli.sandbox import sandbox as command
+        case _:  # sandbox
+            from norce_order_async.cli.commands import sandbox as command
     return command(options)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 from norce_order_async.batch.engine.accounting import Progress
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.cli.output import tell
+from norce_order_async.cli.output import silence, tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.core.errors import printable
 
@@ -43,7 +44,7 @@ class Display:
 
     async def __aenter__(self) -> Self:
         if self._live is not None:
-            self._live.start()
+            self._draw_on_terminal(self._live.start)
         self._drawing = asyncio.create_task(self._draw())
         return self
 
@@ -57,15 +58,23 @@ class Display:
                 await self._drawing
         self._show(self._batch.progress)
         if self._live is not None:
-            self._live.stop()
-            self._live.console.print()
+            self._draw_on_terminal(self._live.stop)
+            self._draw_on_terminal(self._live.console.print)
 
     def note(self, text: str) -> None:
         """Show a line of text."""
         if self._live is not None:
-            self._live.console.print(text)
+            self._draw_on_terminal(self._live.console.print, text)
         else:
             tell(text)
+
+    @staticmethod
+    def _draw_on_terminal(draw: Callable[..., object], *arguments: object, **options: object) -> None:
+        """Draw; a terminal that is closed ends nothing."""
+        try:
+            draw(*arguments, **options)
+        except OSError:
+            silence(sys.__stderr__)
 
     async def _draw(self) -> None:
         while True:
@@ -75,7 +84,7 @@ class Display:
     def _show(self, progress: Progress) -> None:
         rate = self._rate(progress)
         if self._live is not None:
-            self._live.update(self._panel(progress, rate), refresh=True)
+            self._draw_on_terminal(self._live.update, self._panel(progress, rate), refresh=True)
             return
         of = "" if self._total is None else f" of {self._total:,}"
         parts = [

@@ -2,11 +2,12 @@
 
 import argparse
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from norce_order_async.batch.journal import JournalReader
-from norce_order_async.batch.report import write_report
+from norce_order_async.batch.journal import EmptyJournal, JournalReader
+from norce_order_async.batch.report import Summary, write_report
 from norce_order_async.cli.output import is_same_file
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
@@ -15,7 +16,14 @@ from norce_order_async.core.errors import ConfigurationError, InvalidRequestErro
 def batch_status(options: argparse.Namespace) -> int:
     """Tell how a batch stands: 0 all done or accepted, 1 not all, or not yet."""
     path = Path(options.journal)
-    with JournalReader.open(path) as journal:
+    try:
+        reader = JournalReader.open(path)
+    except EmptyJournal:
+        state = "its run was killed at its beginning: nothing was sent"
+        empty = Account(title=str(path), summary=Summary(), state=state, journal=path)
+        print_account(empty, as_json=options.output == "json")
+        return 1
+    with reader as journal:
         files = journal.inputs
         counts = [file.changes for file in files]
         total = None if not files or None in counts else sum(count or 0 for count in counts)
@@ -28,10 +36,15 @@ def batch_status(options: argparse.Namespace) -> int:
             state = f"the last run, of {began}, was killed"
         else:
             state = f"the last run, of {began}, ended after {run.ended - run.started:.1f} s"
+        summary = journal.summary()
+        if run.ended is None and not is_running and not (summary.total or summary.requests):
+            state += ": nothing was sent"
         account = Account(
             title=f"{', '.join(Path(file.name).name for file in files) or 'a batch'} against {journal.target}",
-            summary=journal.summary(),
+            summary=summary,
             samples=tuple(journal.samples()),
+            runs=journal.runs,
+            now=time.time() if is_running else None,
             total=total,
             state=state,
             stopped=run.stopped,
@@ -39,7 +52,6 @@ def batch_status(options: argparse.Namespace) -> int:
             goes_on=not is_running and not path.name.endswith(".sandbox.journal"),
         )
     print_account(account, as_json=options.output == "json")
-    summary = account.summary
     all_done = (
         run.ended is not None and run.stopped is None and not (summary.failed or summary.in_flight or account.left)
     )

@@ -8,8 +8,9 @@ import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.journal import Sample
+from norce_order_async.batch.journal import Run, Sample
 from norce_order_async.batch.report import Summary
+from norce_order_async.batch.samples import slowed
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode, encode_shown
@@ -29,6 +30,8 @@ class Account:
         title: What ran against what.
         summary: The sums over all its runs.
         samples: How fast it was.
+        runs: Its runs.
+        now: When it is looked at, if it runs, in seconds since 1970-01-01 UTC.
         total: How many changes its input has; None when that is not known.
         state: Whether it goes on, was killed, or ended.
         ended: How many changes ended in this run; None for a batch that is only looked at.
@@ -42,6 +45,8 @@ class Account:
     title: str
     summary: Summary
     samples: Sequence[Sample] = ()
+    runs: Sequence[Run] = ()
+    now: float | None = None
     total: int | None = None
     state: str | None = None
     ended: int | None = None
@@ -59,7 +64,7 @@ class Account:
     @property
     def slowed(self) -> Counter[str]:
         """For how many seconds it was slower than it could be, by the reason."""
-        return Counter(sample.reason for sample in self.samples if sample.reason is not None)
+        return slowed(self.samples, self.runs, self.now)
 
 
 def print_account(account: Account, *, as_json: bool) -> None:

@@ -202,10 +202,9 @@ async def test_what_stops_a_worker_stops_the_batch(monkeypatch: pytest.MonkeyPat
     assert batch.stopped.startswith("everything fails alike: HTTP 401")
     assert not batch.worked
     assert type(batch.error).__name__ == "AuthenticationError"
-    assert kinds_of(outcomes)["rejected"] == sandbox.count
-    left = [outcome for outcome in outcomes if outcome.outcome is OutcomeKind.NOT_SENT]
-    assert len(left) + sandbox.count == len(outcomes)
-    assert left[-1].error == "NotTried"
+    assert kinds_of(outcomes) == {"not_sent": len(outcomes)}  # what was refused is taken again by the next run
+    assert len(outcomes) >= sandbox.count
+    assert outcomes[-1].error == "NotTried"
 
 
 async def test_web_pages_stop_a_batch_on_a_cluster() -> None:

@@ -242,7 +242,7 @@ def test_pauses_between_runs_take_no_room(path: Path, monkeypatch: pytest.Monkey
     assert sum(bucket.ended for bucket in timeline.buckets) == timeline.placed == 300
     assert max(bucket.ended for bucket in timeline.buckets) <= 3
     assert page.count("run 2</text>") == page.count("run 3</text>") == 3
-    assert cells(page)["A429: the server asks for less"][0] == "3.0 s"
+    assert cells(page)["A429: the server asks for less"][0] == "2 min 36 s"
     at_once = titles(page, "Changes at once")
     assert at_once[0].endswith("3 under way, 4 allowed")
     assert at_once[26].endswith("8 under way, 8 allowed; slowed down: 429: the server asks for less")

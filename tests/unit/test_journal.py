@@ -6,7 +6,6 @@ import random
 import signal
 import sqlite3
 import stat
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
@@ -16,55 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, item, mark, run
 
 from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change, parse_change
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import MAX_MESSAGE, Journal, JournalReader, Mark, State
-from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.journal import MAX_MESSAGE, JournalReader, State
 from norce_order_async.batch.page.page import html_report
 from norce_order_async.batch.report import report_record
-
-INPUTS = [InputFile("changes.jsonl", "ab" * 32, 3)]
-TARGET = "http://localhost/checkout/order, merchant m, channel 1"
-PERSONAL = PatchAttributes("o_2", {"email": "a@b.example"})
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "batch.journal"
-
-
-def begin(path: Path, inputs: list[InputFile] = INPUTS, target: str = TARGET) -> Journal:
-    return Journal.open(path, inputs=inputs, target=target)
-
-
-def mark(number: int, change: Change | None = None, **members: Any) -> Mark:
-    change = change or DeleteConsent(f"o_{number}", "c")
-    given: dict[str, Any] = {"line": number, "file": None, "digest": None, "request_id": f"r{number}", "started": 1e9}
-    return Mark(number=number, change=change, **given | members)
-
-
-def end(
-    number: int, outcome: OutcomeKind = OutcomeKind.APPLIED, change: Change | None = None, **members: Any
-) -> Outcome:
-    change = change or DeleteConsent(f"o_{number}", "c")
-    given: dict[str, Any] = {"attempts": 1, "started": 1e9, "elapsed": 0.5, "request_id": f"r{number}"}
-    if outcome.failed:
-        given |= {"status": 404, "error": "NotFoundError", "message": "HTTP 404"}
-    return Outcome(number=number, line=number, change=change, outcome=outcome, **given | members)
-
-
-def bad_line(number: int, source: Any) -> Outcome:
-    error: dict[str, Any] = {"error": "InvalidRequestError", "message": "not JSON"}
-    return Outcome(number=number, line=number, change=None, outcome=OutcomeKind.NOT_SENT, source=source, **error)
-
-
-def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    imports = "from test_journal import *\nimport os, sys\npath = Path(sys.argv[1])\n"
-    command = [sys.executable, "-c", f"import sys; sys.path[:0] = sys.argv[2:4]\n{imports}{code}"]
-    folders = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-    return subprocess.run([*command, str(arguments[0]), *folders], capture_output=True, text=True, check=False)
 
 
 # What is written
@@ -115,16 +78,17 @@ def test_a_mark_that_is_taken_back_leaves_what_was_before_it(path: Path) -> None
     with begin(path) as journal:
         journal.write([mark(1), mark(2), mark(3)], [end(1, OutcomeKind.REJECTED)])
         journal.write([mark(1), mark(2)], [])
-        journal.release([1, 2])
+        journal.withdraw([item(1), item(2)])
         assert journal.states(1, 3) == {1: State(OutcomeKind.REJECTED, None), 3: State(None, None)}
         row = next(journal.rows())
         assert (row.error, row.attempts, row.request_id) == ("NotFoundError", 1, None)
 
 
-def test_a_change_that_was_never_marked_cannot_be_done(path: Path) -> None:
+def test_a_change_that_was_never_marked_cannot_end(path: Path) -> None:
     with begin(path) as journal:
-        with pytest.raises(ValueError, match="never marked"):
-            journal.write([mark(1)], [end(2)])
+        for outcome in (OutcomeKind.APPLIED, OutcomeKind.REJECTED):
+            with pytest.raises(ValueError, match="never marked"):
+                journal.write([mark(1)], [end(2, outcome)])
         assert journal.states(1, 2) == {}
 
 
@@ -137,7 +101,10 @@ def test_any_text_can_be_written(path: Path) -> None:
     with begin(path, [InputFile("\udcff.jsonl", None, None)], "tar\udcffget") as journal:
         journal.write([mark(1, file="\udcff")], [end(1, OutcomeKind.REJECTED, message=said, file="\udcff")])
         journal.write([], [bad_line(2, {"order_id": "\udcff\x00", "op": "x"}), bad_line(3, None)])
-        journal.write([], [end(4, OutcomeKind.NOT_SENT, nan), end(5, OutcomeKind.NOT_SENT, PatchAttributes("o", deep))])
+        journal.write(
+            [mark(4, nan), mark(5)],
+            [end(4, OutcomeKind.NOT_SENT, nan), end(5, OutcomeKind.NOT_SENT, PatchAttributes("o", deep))],
+        )
         journal.set_stopped("\udcff")
         rows = list(journal.rows())
     assert len(rows[0].message or "") <= MAX_MESSAGE + len("\\ud83d")
@@ -302,12 +269,12 @@ journal.write([mark(1), mark(2, PERSONAL)], [])
 journal.write([mark(3)], [end(1)])
 def killer():
     if "{when}" == "within":
-        yield (9, 9, None, None, None, None, None, None)
+        yield (9, 9, None, None, None, None, None, None, None)
     os.kill(os.getpid(), 9)
 with journal._writing():
-    journal._db.executemany(journal_module._MARK, killer())
+    journal._db.executemany(statements.MARK, killer())
 """.replace("{when}", when)
-    killed = run("import norce_order_async.batch.journal as journal_module" + code, path)
+    killed = run("import norce_order_async.batch.journal.statements as statements" + code, path)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with JournalReader.open(path) as reader:
         assert not reader.is_running
@@ -444,3 +411,21 @@ def test_a_continued_journal_keeps_its_permissions(path: Path) -> None:
     with begin(path) as journal:
         journal.write([mark(1, PERSONAL)], [])
         assert {stat.S_IMODE(Path(f"{path}{suffix}").stat().st_mode) for suffix in ("", "-wal", "-shm")} == {0o640}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        DeleteConsent('o_"å', "c", merchant="m", channel="c"),
+        PatchConsent("o", "c", checked=False),
+        PatchAttributes("o", {"a": 1}),
+    ],
+)
+def test_a_record_is_the_line_of_the_change(path: Path, change: Change) -> None:
+    members = change.record()
+    members.pop("attributes", None)
+    with begin(path) as journal:
+        journal.write([mark(1, change)], [])
+        (row,) = journal.rows()
+    assert row.record == members
+    assert list(members) == list(row.record if isinstance(row.record, dict) else ())

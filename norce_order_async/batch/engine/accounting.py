@@ -3,12 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import attrs
 
 from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal import Journal, JournalBusy
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
@@ -18,7 +19,11 @@ from norce_order_async.core.outcome import OutcomeKind
 GROUP = 128
 """So many changes are written to the journal at once, at most."""
 
+LONGEST_LOCK = 10.0
+"""Seconds that another program may lock the journal."""
+
 _SAVE_AFTER = 0.05
+_LOOK_AGAIN = 0.02
 _SAMPLE_EVERY = 1.0
 
 
@@ -97,6 +102,7 @@ class Accountant:
         self._unknown = 0
         self._closed: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
+        self._busy_since: float | None = None
         self._sampled = -_SAMPLE_EVERY
         self._unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
@@ -121,54 +127,82 @@ class Accountant:
             self._tell(outcome)
             return
         self._closed.append(outcome)
-        if len(self._closed) >= GROUP:
-            self.save()
+        if len(self._closed) >= GROUP and self._busy_since is None:
+            self._save()
         elif self._saving is None:
-            self._saving = asyncio.get_running_loop().call_later(_SAVE_AFTER, self.save)
+            self._saving = asyncio.get_running_loop().call_later(_SAVE_AFTER, self._save)
 
-    def save(self) -> None:
-        """Write down what has ended."""
+    def _save(self) -> None:
+        """Write down what has ended; while another program locks the journal, a little later."""
+        loop = asyncio.get_running_loop()
         try:
-            self.write(())
+            self._write(())
+        except JournalBusy as error:
+            self._busy_since = loop.time() if self._busy_since is None else self._busy_since
+            if loop.time() - self._busy_since > LONGEST_LOCK:
+                self._state.fail(error)
+            else:
+                self._saving = loop.call_later(_LOOK_AGAIN, self._save)
         except ConfigurationError as error:
             self._state.fail(error)
 
-    def write(self, items: Sequence[WorkItem]) -> None:
+    async def write(self, items: Sequence[WorkItem]) -> None:
         """Write down what is about to be sent and what has ended, and only then let that be read."""
+        await self.patiently(lambda: self._write(items))
+
+    async def patiently(self, step: Callable[[], None]) -> None:
+        """Use the journal; while another program locks it, wait, and let the event loop go on."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            try:
+                return step()
+            except JournalBusy:
+                if loop.time() - began > LONGEST_LOCK:
+                    raise
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    def _write(self, items: Sequence[WorkItem]) -> None:
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
+        if self.journal is None or not (items or self._closed):
+            return
+        self.sample()
+        self.journal.write(items, self._closed)
+        self._busy_since = None
         closed, self._closed = self._closed, []
-        if self.journal is None or not (items or closed):
-            return
-        try:
-            self.sample()
-            self.journal.write(items, closed)
-        finally:
-            for outcome in closed:
-                self._tell(outcome)
+        for outcome in closed:
+            self._tell(outcome)
 
-    def sample(self) -> None:
-        """Write down how fast it is, once a second."""
+    def sample(self, *, at_once: bool = False) -> None:
+        """Write down how fast it is, once a second, or at once."""
         now = self._clock.monotonic()
-        if self.journal is None or now - self._sampled < _SAMPLE_EVERY:
+        if self.journal is None or (now - self._sampled < _SAMPLE_EVERY and not at_once):
             return
-        self._sampled = now
         speed = self._speed()
-        self.journal.sample(
-            at=self._clock.wall(),
-            concurrency=speed.concurrency,
-            rate=speed.rate,
-            in_flight=speed.in_flight,
-            reason=speed.reason,
-        )
+        with suppress(JournalBusy):  # it is looked at again soon
+            self.journal.sample(
+                at=self._clock.wall(),
+                concurrency=speed.concurrency,
+                rate=speed.rate,
+                in_flight=speed.in_flight,
+                reason=speed.reason,
+            )
+            self._sampled = now
 
-    def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
-        """Tell of what was taken and not ended; the journal keeps it open, or forgets it when nothing was sent."""
-        if self.journal is not None:
+    async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
+        """Write down what has ended, and tell of what was taken and not ended.
+
+        The journal keeps that open, or forgets it when nothing of it was applied.
+        """
+        if (journal := self.journal) is not None:
+            withdrawn = [item for item, _ in left if not item.maybe_applied]
+            still_open = [outcome for item, outcome in left if item.maybe_applied and outcome.attempts]
             try:
-                self.journal.release([item.number for item, _ in left if not item.maybe_applied])
-                self.journal.leave_open([outcome for item, outcome in left if item.maybe_applied and outcome.attempts])
+                await self.write(())
+                await self.patiently(lambda: journal.withdraw(withdrawn))
+                await self.patiently(lambda: journal.leave_open(still_open))
             except ConfigurationError as error:
                 self._state.fail(error)
         for _, outcome in left:

@@ -185,8 +185,7 @@ class Engine:
                 feeding.cancel()
                 self._dispatcher.cancel()
                 await asyncio.wait([feeding, *self._dispatcher.lanes])
-                self._accountant.save()
-                self._accountant.leave(self._dispatcher.leave())
+                await self._accountant.leave(self._dispatcher.leave())
         if self.state.failure is not None:
             raise self.state.failure
 

@@ -72,11 +72,11 @@ class Feeder:
         rest = Block()
         self._began, self._began_wall = self._clock.monotonic(), self._clock.wall()
         try:
-            if self._accountant.journal is not None and self._only is not None:
-                self._accountant.journal.reopen(self._only, *self._scope)
+            if (journal := self._accountant.journal) is not None and (only := self._only) is not None:
+                await self._accountant.patiently(lambda: journal.reopen(only, *self._scope))
             async with aclosing(blocks(self._changes, self._block_size, rest)) as source:
                 while await self._until_room() and (block := await anext(source, None)) is not None:
-                    self._take(block)
+                    await self._take(block)
                     await asyncio.sleep(0)  # others must get their turn also where all of it is passed over
         except Exception as error:
             self._state.fail(error)
@@ -87,7 +87,7 @@ class Feeder:
             # Nobody cancelled this task: the input was cancelled, and that is not its end.
             self._state.fail(RuntimeError("the input was cancelled"))
         finally:
-            self._take_rest(rest)
+            await self._take_rest(rest)
             self._state.input_ended = True
             self._state.wake.set()
 
@@ -96,11 +96,11 @@ class Feeder:
         if not self._state.room.is_set() and self._has_room():
             self._state.room.set()
 
-    def _take_rest(self, rest: Block) -> None:
+    async def _take_rest(self, rest: Block) -> None:
         """Take what came from the input and is not made any more, so that it is told of."""
         try:
             if rest.entries:
-                self._take(rest)
+                await self._take(rest)
         except Exception as error:
             self._state.fail(error)
 
@@ -128,7 +128,7 @@ class Feeder:
             await self._state.room.wait()
         return False
 
-    def _take(self, block: Block) -> None:
+    async def _take(self, block: Block) -> None:
         known: dict[int, State] = {}
         if (journal := self._accountant.journal) is not None:
             known = journal.states(block.first, block.first + len(block.entries) - 1)
@@ -147,7 +147,14 @@ class Feeder:
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
                 item.settles_at = self._settles_at(state)
             items.append(item)
-        self._accountant.write(items)
+        try:
+            await self._accountant.write(items)
+        except asyncio.CancelledError:
+            self._add(items)  # so that they are told of
+            raise
+        self._add(items)
+
+    def _add(self, items: list[WorkItem]) -> None:
         now = self._clock.monotonic()
         for item in items:
             self._schedule.add(item, now)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from norce_order_async.batch.engine.accounting import Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled, is_transient
+from norce_order_async.batch.engine.refusals import Refusals
 from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
@@ -15,7 +16,7 @@ from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.core.back_off import spread
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError
+from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
 
 REQUEUED = 2
@@ -65,6 +66,7 @@ class Dispatcher:
         self._place: float | None = None  # when the place in the pace's schedule comes that is reserved and not used
         self._timers: list[tuple[float, int, bool, WorkItem]] = []  # due, number, whether it is to be sent again
         self._left: list[tuple[WorkItem, Outcome]] = []
+        self._refusals = Refusals()
 
     # When
 
@@ -77,7 +79,7 @@ class Dispatcher:
             if state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
                 state.stop(hopeless)
             elif self._may_probe():
-                self._accountant.sample()
+                self._accountant.sample(at_once=True)
                 new = await self._until_probe()
                 if self._may_probe():
                     self._probe = self._schedule.take_probe(new=new)
@@ -86,10 +88,12 @@ class Dispatcher:
                 if (delay := self._until_place()) > 0:
                     await self._pause(delay, state.stopping)
                 self._place = None
-                if self._may_send(self._pace.limit):
-                    self._open_lane(self._schedule.take())
+                if self._may_send(self._pace.limit) and (item := self._take()) is not None:
+                    self._open_lane(item)
             elif self._timers and state.stopped is None:
                 await self._pause(self._timers[0][0] - self._clock.monotonic(), state.wake)
+            elif self._refusals.withheld and not self.lanes and state.stopped is None:
+                self._resolve(*self._refusals.give_up())
             else:
                 if not self.lanes:
                     self._breaker.rest()
@@ -108,6 +112,9 @@ class Dispatcher:
         """What was taken and not ended, once no lane is left, with how it stands."""
         left = [(item, item.last or item.left(NOT_TRIED, "not tried")) for item in self._schedule.drain()]
         left += [(item, item.last) for _, _, again, item in self._timers if again and item.last is not None]
+        refused, held = self._refusals.give_up()
+        left += [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in refused]
+        left += [(item, item.left(NOT_TRIED, "not tried")) for item in held]
         return left + self._left
 
     def _is_over(self) -> bool:
@@ -195,7 +202,9 @@ class Dispatcher:
             if (delay := self._pace.reserve()) > 0:
                 self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
                 break
-            item = self._schedule.take()
+            if (taken := self._take()) is None:
+                break
+            item = taken
             self._begin(item)
             lanes[lane] = item
             if self._schedule.has_ready and len(lanes) < self._pace.limit:
@@ -249,15 +258,53 @@ class Dispatcher:
             item.error = None  # it holds frames
             if isinstance(error, ClientStateError) or not isinstance(error, NorceOrderError):
                 self._state.fail(error)
-            elif isinstance(error, CallError) and self._is_requeued(item, outcome, error):
+            elif isinstance(error, CallError) and (
+                self._is_requeued(item, outcome, error) or self._is_withheld(item, outcome, error)
+            ):
                 return
         elif outcome.error is None:
             self._breaker.succeeded()
+            if self._refusals.withheld:
+                self._resolve(*self._refusals.answered(item))
+        self._end(item, outcome)
+
+    def _end(self, item: WorkItem, outcome: Outcome) -> None:
+        """End a change for good."""
         if item.lost_at is not None or item.settles_at:
             item.settles_at = max(item.settles_at, (item.lost_at or 0.0) + self._settle)
         if self._schedule.done(item, self._clock.monotonic() if item.settles_at else 0.0):
             self.settle(item)
         self._accountant.end(outcome)
+
+    def _take(self) -> WorkItem | None:
+        """The next change to send; None when all that are ready are held."""
+        while self._schedule.has_ready:
+            item = self._schedule.take()
+            if self._refusals.admits(item):
+                return item
+        return None
+
+    def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
+        """Whether it was refused for what we are, perhaps, so that it does not end yet."""
+        if not self._refusals.concern(error, outcome):
+            if self._refusals.withheld and isinstance(error, StatusError) and not is_transient(error):
+                self._resolve(*self._refusals.answered(item))
+            return False
+        reason = self._refusals.add(item, outcome, error)
+        if reason is not None:
+            self._state.stop(reason)
+        for trial in self._refusals.next_trials():
+            self._schedule.requeue(trial)
+        self._state.wake.set()
+        return True
+
+    def _resolve(self, refused: list[tuple[WorkItem, Outcome]], held: list[WorkItem]) -> None:
+        """End what was refused, and let go on what was held for it."""
+        for item in held:
+            self._schedule.requeue(item)
+        for item, outcome in refused:
+            self._end(item, outcome)
+        self._state.wake.set()
 
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether a change that failed is made again later."""

@@ -12,14 +12,13 @@ import attrs
 from norce_order_async.batch.journal import Journal, JournalReader, Run, Sample
 from norce_order_async.batch.page.charts import nice_step
 from norce_order_async.batch.report import Row, Summary
+from norce_order_async.batch.samples import LAST, with_seconds
 from norce_order_async.core.errors import ConfigurationError
 
 BUCKETS = 240
 """Buckets of time, at most."""
 EXAMPLES = 3
 """Changes that are kept of each error."""
-SAMPLE = 1.0
-"""Seconds that a sample stands for."""
 PER_DECADE = 10
 """Columns of latencies for each power of ten."""
 
@@ -58,7 +57,7 @@ class Bucket:
         ended: How many changes ended.
         samples: How many samples there are; ``allowed`` and ``in_flight`` are their sums.
         rated: How many of them have a rate; ``rate`` is the sum.
-        reasons: How many of them were slowed down, by the reason.
+        reasons: For how many seconds it was slowed down, by the reason.
     """
 
     ended: int = 0
@@ -67,7 +66,7 @@ class Bucket:
     in_flight: int = 0
     rate: float = 0.0
     rated: int = 0
-    reasons: Counter[str] = attrs.Factory(Counter[str])
+    reasons: dict[str, float] = attrs.Factory(dict[str, float])
 
 
 class Timeline:
@@ -78,7 +77,7 @@ class Timeline:
         took: Seconds that they took.
         length: Seconds that the buckets are together.
         buckets: What happened, each ``width`` seconds long.
-        reasons: How many samples were slowed down, by the reason.
+        reasons: For how many seconds it was slowed down, by the reason.
         placed: How many changes ended.
     """
 
@@ -90,7 +89,7 @@ class Timeline:
         width = nice_step(max(self.length / BUCKETS, min(1.0, self.length / 30)))
         self.buckets = [Bucket() for _ in range(max(1, math.ceil(self.length / width - 1e-9)))]
         self.width = self.length / len(self.buckets)
-        self.reasons: Counter[str] = Counter()
+        self.reasons: dict[str, float] = {}
         self.placed = 0
 
     def ended(self, at: float) -> None:
@@ -98,8 +97,8 @@ class Timeline:
         self.placed += 1
         self._at(at).ended += 1
 
-    def sample(self, sample: Sample) -> None:
-        """Count a sample."""
+    def sample(self, sample: Sample, seconds: float) -> None:
+        """Count a sample, which stands for so many seconds."""
         bucket = self._at(sample.at)
         bucket.samples += 1
         bucket.allowed += sample.concurrency
@@ -110,8 +109,8 @@ class Timeline:
         if sample.reason is not None:
             is_new = sample.reason not in self.reasons
             reason = _OTHER_REASONS if is_new and len(self.reasons) >= _REASONS else sample.reason
-            bucket.reasons[reason] += 1
-            self.reasons[reason] += 1
+            for reasons in (bucket.reasons, self.reasons):
+                reasons[reason] = reasons.get(reason, 0.0) + seconds
 
     def _at(self, at: float) -> Bucket:
         stretch = self.stretches[max(0, bisect_right(self._starts, at) - 1)]
@@ -219,9 +218,10 @@ def read_history(journal: Journal | JournalReader) -> BatchHistory:
         ConfigurationError: It cannot be read, or knows of no run.
     """
     made, is_running = time.time(), journal.is_running
-    timeline = Timeline(_stretches(journal, made if is_running else None))
-    for sample in journal.samples():
-        timeline.sample(sample)
+    now = made if is_running else None
+    timeline = Timeline(_stretches(journal, now))
+    for sample, seconds in with_seconds(journal.samples(), journal.runs, now):
+        timeline.sample(sample, seconds)
     files, summary = journal.inputs, journal.summary()
     known = [file.changes for file in files if file.changes is not None]
     begun = summary.total + summary.in_flight
@@ -260,7 +260,7 @@ def _stretches(journal: Journal | JournalReader, now: float | None) -> list[Stre
     for run, seen, next_start in zip(runs, last, [*starts[1:], math.inf], strict=True):
         ended = run.ended
         if ended is None:
-            ended = now if now is not None and next_start == math.inf else min(seen + SAMPLE, next_start)
+            ended = now if now is not None and next_start == math.inf else min(seen + LAST, next_start)
         stretches.append(Stretch(run, ended, offset))
         offset += stretches[-1].length
     return stretches

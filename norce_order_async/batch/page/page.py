@@ -25,7 +25,6 @@ from norce_order_async.batch.page.charts import (
 )
 from norce_order_async.batch.page.history import (
     PER_DECADE,
-    SAMPLE,
     BatchHistory,
     Bucket,
     Latencies,
@@ -208,13 +207,14 @@ def _course(history: BatchHistory) -> str:
     timeline = history.timeline
     if not timeline.placed and not any(bucket.samples for bucket in timeline.buckets):
         return ""
-    reasons = [reason for reason, _ in timeline.reasons.most_common()]
+    longest = sorted(timeline.reasons.items(), key=lambda item: -item[1])
+    reasons = [reason for reason, _ in longest]
     letters = {reason: chr(ord("A") + place) for place, reason in enumerate(reasons)}
     parts = _course_charts(timeline, letters)
     if reasons:
         rows = [
-            (f'<i class="letter">{letters[reason]}</i>{shown(reason)}', duration(count * SAMPLE), "", "")
-            for reason, count in timeline.reasons.most_common()
+            (f'<i class="letter">{letters[reason]}</i>{shown(reason)}', duration(length), "", "")
+            for reason, length in longest
         ]
         parts.append(f"<h3>Slowed down</h3>{_table(('Why', 'How long', '', ''), rows, wide=True)}")
     runs = len(timeline.stretches)
@@ -267,7 +267,7 @@ def _carried(buckets: Sequence[Bucket]) -> list[Bucket]:
 def _slow(buckets: Sequence[Bucket], letters: Mapping[str, str]) -> Iterable[Slow]:
     """Neighbouring buckets with the same reason, together."""
     first = 0
-    reasons = [bucket.reasons.most_common(1)[0][0] if bucket.reasons else None for bucket in buckets]
+    reasons = [max(bucket.reasons, key=bucket.reasons.__getitem__) if bucket.reasons else None for bucket in buckets]
     for index, reason in enumerate(reasons):
         if index + 1 == len(reasons) or reasons[index + 1] != reason:
             if reason is not None:

@@ -1,0 +1,86 @@
+"""Whether a file that is read twice is the same both times."""
+
+import hashlib
+from pathlib import Path
+
+from norce_order_async.core.errors import ConfigurationError
+
+Status = tuple[int, int, int, int]
+"""What tells one state of a file from another without reading it."""
+
+
+class Fingerprint:
+    """A file as it was read the first time: its identity, size and time, and the checksum of its content.
+
+    Attributes:
+        digest: The SHA-256 of what was noted, in hexadecimal.
+
+    Raises:
+        OSError: The file cannot be looked at.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._status = _status(path)
+        self._content = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the content, in hexadecimal."""
+        return self._content.hexdigest()
+
+    def note(self, chunk: bytes) -> None:
+        """Take in the next bytes of it."""
+        self._content.update(chunk)
+
+    def again(self) -> "Rereading":
+        """Read it once more, and compare."""
+        return Rereading(self._path, self._status, self.digest)
+
+
+class Rereading:
+    """A file as it is read once more."""
+
+    def __init__(self, path: str, status: Status, digest: str) -> None:
+        self._path = path
+        self._status = status
+        self._digest = digest
+        self._content = hashlib.sha256()
+
+    def note(self, chunk: bytes) -> None:
+        """Take in the next bytes of it, before anybody uses them.
+
+        Raises:
+            ConfigurationError: The file is not the one that was read first.
+        """
+        self._content.update(chunk)
+        self._check_status()
+
+    def end(self) -> None:
+        """See that it was the same from its beginning to its end.
+
+        Raises:
+            ConfigurationError: It was not.
+        """
+        self._check_status()
+        if self._content.hexdigest() != self._digest:
+            raise self._changed()
+
+    def _check_status(self) -> None:
+        try:
+            same = _status(self._path) == self._status
+        except OSError:
+            same = False
+        if not same:
+            raise self._changed()
+
+    def _changed(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._path} was changed while the batch read it: nothing more is sent. What was sent is in the journal; "
+            "the lines may be those of the one content or of the other"
+        )
+
+
+def _status(path: str) -> Status:
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,21 @@
+"""The journal of a batch: what was begun and what became of it, so that a run that was killed can be continued."""
+
+from norce_order_async.batch.journal.errors import JournalBusy
+from norce_order_async.batch.journal.files import discard
+from norce_order_async.batch.journal.reader import EmptyJournal, JournalReader
+from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark, Run, Sample, State
+from norce_order_async.batch.journal.writer import Journal
+
+__all__ = [
+    "INTERRUPTED",
+    "MAX_MESSAGE",
+    "EmptyJournal",
+    "Journal",
+    "JournalBusy",
+    "JournalReader",
+    "Mark",
+    "Run",
+    "Sample",
+    "State",
+    "discard",
+]

@@ -1,0 +1,181 @@
+"""What can be read of a journal, while a run writes it or afterwards."""
+
+import sqlite3
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.journal import lock
+from norce_order_async.batch.journal.errors import reading
+from norce_order_async.batch.journal.records import INTERRUPTED, Run, Sample
+from norce_order_async.batch.journal.rows import UNTOLD, count, moment, row_of, seconds, text_or_none
+from norce_order_async.batch.report import Problem, Row, Summary
+from norce_order_async.core.outcome import OutcomeKind
+
+_PAGE = 500
+_PAGE_SIZE = 1024 * 1024  # characters of records
+_ERROR = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE error END"
+_ROWS = """
+    SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
+        attributes, {waited}
+    FROM changes
+"""
+_WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
+
+
+class JournalAccount:
+    """What can be read of a journal, while a run writes it or afterwards.
+
+    One thread after another may use it, and several at once wait for each other.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection, version: int) -> None:
+        self.path = path
+        self._db = db
+        self._version = version
+        self._mutex = threading.RLock()
+
+    @property
+    def inputs(self) -> tuple[InputFile, ...]:
+        """The files that the batch reads, by the names that they had at first."""
+        rows = self._read("SELECT name, digest, changes FROM inputs ORDER BY place")
+        with reading(self.path):
+            return tuple(InputFile(str(name), digest, count(changes)) for name, digest, changes in rows)
+
+    @property
+    def target(self) -> str:
+        """Where the changes are made: the API's address, merchant and channel."""
+        rows = self._read("SELECT target FROM batch")
+        with reading(self.path):
+            return str(rows[0][0])
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run so far, the first one first."""
+        rows = self._read("SELECT started, ended, stopped FROM runs ORDER BY number")
+        with reading(self.path):
+            return tuple(
+                Run(moment(started), None if ended is None else moment(ended), text_or_none(stopped))
+                for started, ended, stopped in rows
+            )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is under way; one that was killed is not."""
+        return lock.is_held(self.path)
+
+    def summary(self) -> Summary:
+        """The sums over all runs.
+
+        A change that was sent, and whose outcome was never written, is in flight while a run goes on and has the
+        outcome ``unknown`` when none does.
+        """
+        is_running = self.is_running
+        summary = Summary()
+        with self._mutex, reading(self.path), self._db:
+            self._db.execute("BEGIN")
+            sums = self._db.execute(
+                "SELECT open, outcome, op, count(*), sum(attempts), sum(attempts > 1) FROM changes "
+                "GROUP BY open, outcome, op"
+            ).fetchall()
+            problems = self._db.execute(
+                f"SELECT open, {_ERROR} AS shown, min(number), line, file, message, count(*) FROM changes "
+                "WHERE open OR error IS NOT NULL GROUP BY open, shown ORDER BY 3"
+            ).fetchall()
+            if self._version >= 2:
+                summary.requests += int(self._db.execute("SELECT total(withdrawn) FROM runs").fetchone()[0])
+        with reading(self.path):
+            for is_open, outcome, op, changes, attempts, retried in sums:
+                summary.requests += int(attempts)
+                summary.retried += int(retried)
+                if op is not None:
+                    summary.operations[str(op)] += changes
+                if not is_open:
+                    summary.outcomes[OutcomeKind(outcome)] += changes
+                elif is_running:
+                    summary.in_flight += changes
+                else:
+                    summary.unfinished += changes
+                    summary.outcomes[OutcomeKind.UNKNOWN] += changes
+        for is_open, error, _, line, file, message, changes in problems:
+            if is_open and is_running:
+                continue
+            name, text = (INTERRUPTED, UNTOLD) if error is None else (str(error), text_or_none(message) or "")
+            problem = summary.problems.setdefault(name, Problem(line, text, file))
+            problem.count += changes
+        return summary
+
+    def rows(self, only: Collection[OutcomeKind] | None = None) -> Iterator[Row]:
+        """The changes in the order of the input, one after another; with ``only``, those that ended so.
+
+        A change whose outcome was never written is among them as in :meth:`summary`; while a run goes on it has no
+        outcome.
+        """
+        is_running = self.is_running
+        wanted, kinds = "1", list[str]()
+        if only is not None:
+            kinds = [kind.value for kind in only]
+            wanted = f"((NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
+            wanted += " OR open)" if OutcomeKind.UNKNOWN in only and not is_running else ")"
+        (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
+        query = _ROWS.format(waited=_WAITED if has_waits else "NULL")
+        for values in self._pages(f"{query} WHERE number > ? AND {wanted} ORDER BY number", kinds):
+            with reading(self.path):
+                row = row_of(values, is_running)
+            yield row
+
+    def samples(self) -> Iterator[Sample]:
+        """How fast the batch was, moment after moment."""
+        query = "SELECT rowid, at, concurrency, rate, in_flight, reason FROM samples WHERE rowid > ? ORDER BY rowid"
+        for _, at, concurrency, rate, in_flight, reason in self._pages(query, ()):
+            with reading(self.path):
+                sample = Sample(
+                    at=moment(at),
+                    concurrency=int(concurrency),
+                    rate=seconds(rate),
+                    in_flight=int(in_flight),
+                    reason=text_or_none(reason),
+                )
+            yield sample
+
+    def close(self) -> None:
+        """Close it; once more does nothing."""
+        with self._mutex:
+            self._db.close()
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with self._mutex, reading(self.path):
+            return self._db.execute(query, values).fetchall()
+
+    def _pages(self, query: str, values: Collection[object]) -> Iterator[tuple[Any, ...]]:
+        """Rows by their first column, which the query begins after.
+
+        No statement stays open between two pages: a reader that is slow would keep the WAL from being reset, which
+        would grow without end.
+        """
+        last: int = -(2**63)
+        while True:
+            page: list[tuple[Any, ...]] = []
+            size, has_more = 0, False
+            with self._mutex, reading(self.path), closing(self._db.execute(query, (last, *values))) as found:
+                for row in found:
+                    page.append(row)
+                    size += sum(len(value) for value in row if isinstance(value, str))
+                    if has_more := len(page) == _PAGE or size > _PAGE_SIZE:
+                        break
+            yield from page
+            if not has_more:
+                return
+            last = page[-1][0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        self.close()

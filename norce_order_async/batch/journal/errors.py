@@ -1,0 +1,64 @@
+"""Errors of SQLite as errors of a journal."""
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from norce_order_async.core.errors import ConfigurationError
+
+
+class JournalBusy(ConfigurationError):
+    """Another program holds the lock of the journal's file at this moment."""
+
+
+@contextmanager
+def telling(path: Path, what: str) -> Generator[None]:
+    """Raise what SQLite raises as an error that names the journal.
+
+    Raises:
+        JournalBusy: Another program locks the file.
+        ConfigurationError: Any other error.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        kind = JournalBusy if is_busy(error) else ConfigurationError
+        raise kind(f"the journal {path} cannot be {what}: {error}") from None
+
+
+@contextmanager
+def reading(path: Path) -> Generator[None]:
+    """Tell also of what was read and can be none of ours.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is damaged.
+    """
+    try:
+        with telling(path, "read"):
+            yield
+    except ConfigurationError:
+        raise
+    except (ValueError, TypeError, LookupError) as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, why: object) -> ConfigurationError:
+    """The error of a journal whose file is not sound."""
+    return ConfigurationError(f"the journal {path} is damaged: {why}")
+
+
+def foreign(path: Path) -> ConfigurationError:
+    """The error of a file that is no journal."""
+    return ConfigurationError(f"{path} is not a journal of a batch; it is left as it is")
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """What kind of error it is; the finer kinds are in the higher bits."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds a lock."""
+    return code_of(error) == sqlite3.SQLITE_BUSY

@@ -1,0 +1,34 @@
+"""Which batch a journal belongs to: one input, by its content, and one target."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.journal.account import JournalAccount
+from norce_order_async.core.errors import ConfigurationError
+
+
+def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: str) -> None:
+    """See that a journal belongs to this batch.
+
+    Raises:
+        ConfigurationError: It belongs to another one.
+    """
+    if known.target == target and [file.digest for file in known.inputs] == [file.digest for file in inputs]:
+        return
+    begun = datetime.fromtimestamp(known.runs[0].started, UTC) if known.runs else None
+    when = f", begun {begun:%Y-%m-%d %H:%M} UTC" if begun else ""
+    before, now = f"{_named(known.inputs)} for {known.target}", f"{_named(inputs)} for {target}"
+    this = "the content of that input has changed since" if before == now else f"this one is {now}"
+    raise ConfigurationError(
+        f"the journal {known.path} belongs to another batch: {before}{when}; {this}. "
+        "Choose another journal, or delete that one to begin anew"
+    )
+
+
+def _named(inputs: Sequence[InputFile]) -> str:
+    names = ", ".join(file.name for file in inputs[:3]) or "no file"
+    others = f" and {len(inputs) - 3} more" if len(inputs) > 3 else ""
+    counts = [file.changes for file in inputs if file.changes is not None]
+    changes = f" ({sum(counts):,} changes)" if inputs and len(counts) == len(inputs) else ""
+    return f"{names}{others}{changes}"

@@ -1,0 +1,85 @@
+"""What a journal is told and tells, as values."""
+
+import attrs
+
+from norce_order_async.batch.changes import Change
+from norce_order_async.core.outcome import OutcomeKind
+
+INTERRUPTED = "Interrupted"
+"""The error of a change whose run ended before its outcome was known."""
+MAX_MESSAGE = 1_000
+"""Characters of an error's text that are kept."""
+
+
+@attrs.frozen
+class Mark:
+    """The note that a change is about to be sent.
+
+    Attributes:
+        number: Its place in the input, from 1, over all files.
+        line: The line of its file, or its place in the iterator, from 1.
+        file: The name of its file, when there are several.
+        digest: A checksum of its entry, where the input has none.
+        change: The change.
+        request_id: What will be sent as ``x-request-id``.
+        started: When, in seconds since 1970-01-01 UTC.
+    """
+
+    number: int
+    line: int
+    file: str | None
+    digest: int | None
+    change: Change | None
+    request_id: str | None
+    started: float
+
+
+@attrs.frozen
+class State:
+    """Where a change stands that the journal knows.
+
+    Attributes:
+        outcome: Its outcome; None when it was marked and its outcome never written.
+        digest: The checksum of its entry.
+        reopened: Whether it was done, and is to be made once more.
+        ended: When its last call ended if its outcome is ``unknown``, in seconds since 1970-01-01 UTC.
+    """
+
+    outcome: OutcomeKind | None
+    digest: int | None
+    reopened: bool = False
+    ended: float | None = None
+
+
+@attrs.frozen
+class Run:
+    """One run of a batch; times are seconds since 1970-01-01 UTC.
+
+    Attributes:
+        started: When it began.
+        ended: When it ended; None while it goes on, or when it was killed.
+        stopped: Why it ended before its input did.
+    """
+
+    started: float
+    ended: float | None
+    stopped: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Sample:
+    """How fast a batch was at one moment.
+
+    Attributes:
+        at: When, in seconds since 1970-01-01 UTC.
+        concurrency: How many changes were allowed to be under way.
+        rate: How many changes a second were allowed; None is no limit.
+        in_flight: How many changes were under way.
+        reason: Why it was no faster.
+    """
+
+    at: float
+    concurrency: int
+    rate: float | None
+    in_flight: int
+    reason: str | None

@@ -1,0 +1,216 @@
+"""Between values and the rows of a journal."""
+
+from datetime import UTC, datetime
+from json.encoder import encode_basestring
+from typing import Any
+
+from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
+from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.report import Row, encode_record, source_record
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import encode_shown
+from norce_order_async.wire.json import JSON, decode_json
+
+UNTOLD = "the run ended before its outcome was known"
+"""What is told of a change that was interrupted."""
+
+_OURS: frozenset[type[Change]] = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+
+
+# Reading
+
+
+def text_or_none(value: object) -> str | None:
+    """A text, or NULL."""
+    return None if value is None else str(value)
+
+
+def seconds(value: Any) -> float | None:
+    """A number of seconds, or NULL."""
+    return None if value is None else float(value)
+
+
+def moment(value: Any) -> float:
+    """Seconds since 1970-01-01 UTC.
+
+    Raises:
+        ValueError: It is no such time.
+    """
+    if not 0 <= (at := float(value)) < _END_OF_TIME:
+        raise ValueError(f"{at} is not a time")
+    return at
+
+
+def count(value: Any) -> int | None:
+    """A whole number, or NULL."""
+    return None if value is None else int(value)
+
+
+def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
+    """A change; one whose outcome was never written is interrupted unless a run is under way."""
+    number, line, file, is_open, outcome, attempts, started, elapsed, status, request_id, error, message = values[:12]
+    if is_open:
+        if is_running or outcome is not None or error is None:
+            elapsed, status, error, message = None, None, None, None
+        outcome = None
+        if not is_running:
+            outcome, error, message = OutcomeKind.UNKNOWN, error or INTERRUPTED, message or UNTOLD
+    return Row(
+        number=number,
+        line=int(line),
+        file=text_or_none(file),
+        record=_record(*values[12:14]),
+        outcome=None if outcome is None else OutcomeKind(outcome),
+        attempts=int(attempts),
+        started=None if started is None else moment(started),
+        elapsed=seconds(elapsed),
+        status=count(status),
+        request_id=text_or_none(request_id),
+        error=text_or_none(error),
+        message=text_or_none(message),
+        waited=seconds(values[14]) or 0.0,
+    )
+
+
+def _record(record: str | None, attributes: str | None) -> JSON:
+    members = None if record is None else decode_json(str(record).encode())
+    if attributes is not None and isinstance(members, dict):
+        members["attributes"] = decode_json(str(attributes).encode())
+    return members
+
+
+# Writing
+
+
+def plain(text: str) -> str:
+    """Text that SQLite can hold: lone surrogates are escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def marked(mark: Mark | WorkItem) -> tuple[object, ...]:
+    """What is written before a change is sent."""
+    change, op, resource, record, file = mark.change, None, None, None, mark.file
+    if change is not None:
+        op, resource, record = change.op, change.resource, _head(change)
+        if not resource.isascii():
+            resource = plain(resource)
+    if file is not None:
+        file = plain(file)
+    return mark.number, mark.line, file, mark.digest, op, mark.request_id, mark.started, resource, record
+
+
+def done(outcome: Outcome) -> tuple[object, ...]:
+    """What is written of a change that is done."""
+    return (
+        outcome.outcome.value,
+        outcome.attempts,
+        outcome.started,
+        outcome.elapsed,
+        outcome.status,
+        outcome.request_id,
+        outcome.number,
+    )
+
+
+def stands(outcome: Outcome) -> tuple[object, ...]:
+    """What is written of a change that was sent and is to be continued."""
+    return (
+        outcome.attempts,
+        outcome.started,
+        outcome.elapsed,
+        outcome.status,
+        outcome.request_id,
+        outcome.error,
+        None if outcome.message is None else plain(outcome.message[:MAX_MESSAGE]),
+        outcome.number,
+    )
+
+
+def failed(outcome: Outcome) -> tuple[object, ...] | None:
+    """What is written of a change that has a mark and an error; None for one whose attributes cannot be written."""
+    try:
+        attributes = _attributes(outcome.change)
+    except InvalidRequestError:
+        return None
+    message = outcome.message
+    return (
+        outcome.outcome.value,
+        outcome.attempts,
+        outcome.started,
+        outcome.elapsed,
+        outcome.status,
+        outcome.request_id,
+        outcome.error,
+        None if message is None else plain(message[:MAX_MESSAGE]),
+        attributes,
+        outcome.number,
+    )
+
+
+def in_full(outcome: Outcome) -> tuple[object, ...]:
+    """What is written of a change that is not done, or has an error."""
+    change = outcome.change
+    return (
+        outcome.number,
+        outcome.line,
+        None if outcome.file is None else plain(outcome.file),
+        None if change is None else change.op,
+        outcome.outcome.value,
+        outcome.attempts,
+        outcome.started,
+        outcome.elapsed,
+        outcome.status,
+        outcome.request_id,
+        None if change is None else plain(change.resource),
+        outcome.error,
+        None if outcome.message is None else plain(outcome.message[:MAX_MESSAGE]),
+        *_full_record(outcome),
+    )
+
+
+def _full_record(outcome: Outcome) -> tuple[str, str | None]:
+    """All that is needed to make the change again: its record, and its attributes apart, to be dropped once made."""
+    change = outcome.change
+    if change is None:
+        return encode_record(source_record(outcome)), None
+    try:
+        return _head(change), _attributes(change)
+    except InvalidRequestError:
+        return encode_record(source_record(outcome)), None
+
+
+def _attributes(change: Change | None) -> str | None:
+    """The attributes of a change as JSON.
+
+    Raises:
+        InvalidRequestError: JSON cannot hold them.
+    """
+    if change is None or (type(change) is not PatchAttributes and type(change) in _OURS):
+        return None
+    attributes = change.attributes if type(change) is PatchAttributes else change.record().get("attributes")
+    return None if attributes is None else encode_shown(attributes).decode()
+
+
+def _head(change: Change) -> str:
+    """The record of a change without its attributes."""
+    kind = type(change)
+    if kind not in _OURS:
+        members = change.record()
+        members.pop("attributes", None)
+        return encode_record(members)
+    # By hand, because this is most of what a journal costs; ids hold no lone surrogates.
+    text = f'{{"op":"{change.op}","order_id":{encode_basestring(change.order_id)}'
+    if change.merchant is not None:
+        text += f',"merchant":{encode_basestring(change.merchant)}'
+    if change.channel is not None:
+        text += f',"channel":{encode_basestring(change.channel)}'
+    if isinstance(change, PatchConsent):
+        checked = "true" if change.checked else "false"
+        return f'{text},"consent_id":{encode_basestring(change.consent_id)},"checked":{checked}}}'
+    if isinstance(change, DeleteConsent):
+        return f'{text},"consent_id":{encode_basestring(change.consent_id)}}}'
+    return text + "}"

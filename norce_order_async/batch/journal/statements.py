@@ -1,0 +1,42 @@
+"""What a run writes to its journal, in SQL."""
+
+from norce_order_async.core.outcome import OutcomeKind
+
+DONE = frozenset(kind.value for kind in OutcomeKind if kind.done)
+"""The outcomes of what is on the server."""
+MARK_NEW = """
+    INSERT INTO changes (number, open, line, file, digest, op, request_id, started, resource, record)
+    VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+MARK = f"""{MARK_NEW}
+    ON CONFLICT DO UPDATE SET open = 1, line = excluded.line, file = excluded.file, digest = excluded.digest,
+        op = excluded.op, request_id = excluded.request_id, started = excluded.started,
+        resource = excluded.resource, record = excluded.record,
+        error = CASE WHEN outcome IS NULL THEN NULL ELSE error END
+"""
+# Without an outcome, an error is how a change stands that is to be continued.
+LEAVE_OPEN = """
+    UPDATE changes SET attempts = attempts + ?, started = ?, elapsed = ?, status = ?, request_id = ?, error = ?,
+        message = ?, outcome = CASE WHEN outcome IN ('applied', 'applied_inferred') THEN outcome END
+    WHERE number = ? AND open
+"""
+CLOSE_DONE = """
+    UPDATE changes SET open = 0, outcome = ?, attempts = attempts + ?, started = ?, elapsed = ?, status = ?,
+        request_id = ?, error = NULL, message = NULL, attributes = NULL
+    WHERE number = ?
+"""
+CLOSE_FAILED = """
+    UPDATE changes SET open = 0, outcome = ?, attempts = attempts + ?, started = ?, elapsed = ?, status = ?,
+        request_id = ?, error = ?, message = ?, attributes = ?
+    WHERE number = ?
+"""
+CLOSE = """
+    INSERT INTO changes (number, open, line, file, op, outcome, attempts, started, elapsed, status, request_id,
+        resource, error, message, record, attributes)
+    VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET open = 0, outcome = excluded.outcome, attempts = attempts + excluded.attempts,
+        started = excluded.started, elapsed = excluded.elapsed, status = excluded.status,
+        request_id = excluded.request_id, resource = excluded.resource, error = excluded.error,
+        message = excluded.message, record = excluded.record, attributes = excluded.attributes
+"""
+WAIT = "INSERT OR REPLACE INTO waits VALUES (?, ?)"

@@ -1,0 +1,313 @@
+"""A journal that is written."""
+
+import sqlite3
+import time
+from collections.abc import Collection, Generator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import cast
+
+from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.journal import lock, statements
+from norce_order_async.batch.journal.account import JournalAccount
+from norce_order_async.batch.journal.errors import reading, telling
+from norce_order_async.batch.journal.files import create_file, identity_of, look_at
+from norce_order_async.batch.journal.records import Mark, State
+from norce_order_async.batch.journal.reopening import reopen
+from norce_order_async.batch.journal.rows import done, failed, in_full, marked, plain, seconds, stands
+from norce_order_async.batch.journal.schema import VERSION, create, upgrade
+from norce_order_async.batch.journal.wal import (
+    MARK,
+    TAKE_BACK,
+    beside,
+    connect,
+    roll_back,
+    wal_path,
+)
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.outcome import OutcomeKind
+
+MAX_WAL = 4 * 1024 * 1024
+"""Bytes of the WAL after which it is copied to the main file."""
+
+_DONE = frozenset(kind for kind in OutcomeKind if kind.done)
+_WAIT = 10.0  # seconds, at the beginning and the end; in between, whoever writes waits
+
+
+class Journal(JournalAccount):
+    """A journal that is written: every change is marked before it is sent, and closed with its outcome.
+
+    What was written stays written if the process is killed. One run at a time writes a journal: a file beside it,
+    its name with ``.lock`` added, is locked meanwhile; the file stays, the lock ends with the process.
+
+    No method waits for another program that locks the file, except :meth:`open` and :meth:`close`: they raise
+    :class:`JournalBusy`, nothing is written, and may be called again.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection, held: sqlite3.Connection, run: int) -> None:
+        super().__init__(path, db, VERSION)
+        self._lock = held
+        self._run = run
+        self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
+        self._is_closed = self._has_ended = False
+        self._is_marked = True
+        self._real_path, self._wal = path.resolve(), wal_path(path)
+        self._identity = identity_of(self._real_path)
+
+    @classmethod
+    def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str) -> "Journal":
+        """Create a journal, or continue one, and begin a run.
+
+        Args:
+            path: The file.
+            inputs: What the batch reads. The same contents are the same input, whatever the files are called.
+            target: The API's address, merchant and channel.
+
+        Raises:
+            ConfigurationError: It belongs to another batch, is in use by another run, isn't a journal, is damaged,
+                lacks its WAL, or cannot be written.
+        """
+        path = Path(path)
+        create_file(path)
+        target = plain(target)
+        has_wal = wal_path(path).exists()
+        with ExitStack() as stack:
+            if not beside(path, "-journal").exists():
+                look_at(path)
+            held = stack.enter_context(closing(lock.hold(path)))
+            with telling(path, "written"):
+                roll_back(path)
+            version = look_at(path, inputs, target, has_wal=has_wal)
+            with telling(path, "written"):
+                db = stack.enter_context(closing(connect(path, "rw", _WAIT)))
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = NORMAL")
+                db.execute("PRAGMA wal_autocheckpoint = 0")
+                with db:
+                    db.execute("BEGIN IMMEDIATE")
+                    if not version:
+                        create(db, inputs, target)
+                    upgrade(db, version)
+                    run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
+                    db.execute(MARK)
+                if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    raise ConfigurationError(f"the journal {path} cannot be written: another program reads it")
+                db.execute("PRAGMA busy_timeout = 0")
+            journal = cls(path, db, held, cast(int, run))
+            stack.pop_all()
+        return journal
+
+    def write(self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome]) -> None:
+        """Write down what is about to be sent and what has ended, all of it or nothing.
+
+        A change that is marked again is open again, keeps the account of its last end until the next one, and its
+        attempts are counted on. A change is marked before its outcome comes; a line that could not be read need not
+        be.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+            ValueError: A change has ended that was never marked.
+        """
+        new = list(map(marked, marks))
+        ended: list[tuple[object, ...]] = []
+        not_done: list[tuple[object, ...]] = []
+        others: list[Outcome] = []
+        for outcome in outcomes:
+            if outcome.error is None and outcome.outcome in _DONE:
+                ended.append(done(outcome))
+            elif outcome.change is not None and (row := failed(outcome)) is not None:
+                not_done.append(row)
+            else:
+                others.append(outcome)
+        numbers = [mark.number for mark in marks]
+        are_new = bool(numbers) and min(numbers) > self._last
+        with self._writing() as db:
+            closed = 0
+            if new:
+                db.executemany(statements.MARK_NEW if are_new else statements.MARK, new)
+            if others:
+                db.executemany(statements.CLOSE, map(in_full, others))
+            if not_done:
+                closed += db.executemany(statements.CLOSE_FAILED, not_done).rowcount
+            if ended:
+                closed += db.executemany(statements.CLOSE_DONE, ended).rowcount
+            if waits := [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]:
+                db.executemany(statements.WAIT, waits)
+            if closed < len(not_done) + len(ended):
+                raise ValueError("a change has ended that was never marked")
+        numbers += [outcome.number for outcome in outcomes]
+        self._last = max(self._last, *numbers, 0)
+
+    def withdraw(self, items: Sequence[WorkItem]) -> None:
+        """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
+
+        Their requests are counted among those of the run. A change that had ended before keeps its outcome; the
+        request id and the start that go with it are lost.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        keys = [(item.number,) for item in items]
+        # What the workers of a cluster sent is known by the last outcome alone.
+        requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in items)
+        with self._writing() as db:
+            db.executemany("DELETE FROM changes WHERE number = ? AND open AND outcome IS NULL", keys)
+            db.executemany(
+                "UPDATE changes SET open = 0, request_id = NULL, started = NULL WHERE number = ? AND open", keys
+            )
+            db.execute("UPDATE runs SET withdrawn = withdrawn + ? WHERE number = ?", (requests, self._run))
+
+    def leave_open(self, outcomes: Sequence[Outcome]) -> None:
+        """Write down how changes stand that were sent and are to be continued: they stay open.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with self._writing() as db:
+            db.executemany(statements.LEAVE_OPEN, map(stands, outcomes))
+
+    def states(self, first: int, last: int) -> dict[int, State]:
+        """Where the changes from number ``first`` to ``last`` stand; those not known are left out.
+
+        Raises:
+            ConfigurationError: It cannot be read.
+        """
+        if first > self._last:
+            return {}
+        rows = self._read(
+            "SELECT number, open, outcome, digest, "
+            "CASE WHEN outcome = 'unknown' AND NOT open THEN started + elapsed END FROM changes "
+            "WHERE number BETWEEN ? AND ?",
+            first,
+            last,
+        )
+        with reading(self.path):
+            return {
+                number: State(
+                    None if is_open else OutcomeKind(outcome),
+                    digest,
+                    bool(is_open) and outcome in statements.DONE,
+                    seconds(ended),
+                )
+                for number, is_open, outcome, digest, ended in rows
+            }
+
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+        """Open again what was done after a change of the same resource that ended so, and that is now made again.
+
+        Otherwise the older change would be the last one. It is one step, so that a run that is killed or stopped
+        after it is continued with all of them.
+
+        Args:
+            only: How changes ended that are made again.
+            merchant: Whose orders the changes are about that do not say it.
+            channel: The channel of those that do not say it.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with self._writing() as db:
+            reopen(db, only, merchant, channel)
+
+    def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
+        """Write down how fast the batch is; see :class:`Sample`.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with self._writing() as db:
+            values = (at, concurrency, rate, in_flight, None if reason is None else plain(reason))
+            db.execute("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", values)
+
+    def set_stopped(self, reason: str | None) -> None:
+        """Write down why this run ends before its input does.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with self._writing() as db:
+            values = (None if reason is None else plain(reason), self._run)
+            db.execute("UPDATE runs SET stopped = ? WHERE number = ?", values)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run is under way: until :meth:`end`."""
+        return not self._has_ended
+
+    def end(self) -> None:
+        """End the run; what has no outcome then is ``unknown``. Once more does nothing.
+
+        Raises:
+            ConfigurationError: The run's end could not be written.
+        """
+        if not self._has_ended:
+            self._has_ended = True
+            self._db.execute(f"PRAGMA busy_timeout = {round(_WAIT * 1000)}")
+            with self._writing() as db:
+                db.execute("UPDATE runs SET ended = ? WHERE number = ?", (time.time(), self._run))
+
+    def close(self) -> None:
+        """End the run and close the journal; once more does nothing. No WAL is left, unless somebody reads it.
+
+        Raises:
+            ConfigurationError: The run's end could not be written. The journal is closed nevertheless.
+        """
+        with self._mutex:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            with closing(self._lock), closing(self._db):
+                self.end()
+                # All rows first, so that the main file never lacks one when it says that it is whole.
+                with self._writing() as db:
+                    db.execute(MARK)
+                self._checkpoint()
+                with self._writing():
+                    pass
+                self._end_wal()
+
+    def _end_wal(self) -> None:
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError:
+            return  # somebody reads it; both files together are whole
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        """A transaction. What the WAL has grown to is copied to the main file after it."""
+        with self._mutex, telling(self.path, "written"):
+            is_full = self._check_files() > MAX_WAL
+            with self._db as db:
+                db.execute("BEGIN IMMEDIATE")
+                if is_full:
+                    db.execute(MARK)
+                elif self._is_marked:
+                    db.execute(TAKE_BACK)
+                yield db
+            self._is_marked = is_full
+            if is_full:
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Copy the WAL to the main file; the next transaction tries again what a reader holds up."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._is_marked = True
+
+    def _check_files(self) -> int:
+        """The size of the WAL.
+
+        Raises:
+            ConfigurationError: A file of the journal is gone, or another one stands in its place.
+        """
+        try:
+            if identity_of(self._real_path) == self._identity:
+                return self._wal.stat().st_size
+        except FileNotFoundError:
+            pass
+        raise ConfigurationError(
+            f"the journal {self.path} was deleted or replaced while a run wrote it: nothing more is sent, because "
+            "nothing of it could be written down"
+        )

@@ -1,0 +1,216 @@
+"""Batches that lose their surroundings: the input, the terminal, the disk, the journal, the token."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import CLI, run
+
+from norce_order_async import ConfigurationError, JournalReader
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, terminals and open files work differently")
+
+JOURNAL = "changes.jsonl.sandbox.journal"
+SLOW = ("--sandbox", "--concurrency", "4", "--fault", "latency:0.02")
+
+
+def change(number: int) -> str:
+    members = {"op": "patch_consent", "order_id": f"o_{number:06d}", "consent_id": "ci", "checked": True}
+    return json.dumps(members) + "\n"
+
+
+def write(folder: Path, count: int) -> Path:
+    path = folder / "changes.jsonl"
+    path.write_text("".join(map(change, range(count))))
+    return path
+
+
+def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
+    command = [*CLI, "batch", "run", "changes.jsonl", "--output", "json", *arguments]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=clean, **streams | options)
+
+
+def until_some_are_done(process: subprocess.Popen[str], folder: Path, least: int = 20) -> None:
+    while process.poll() is None:
+        with suppress(ConfigurationError), JournalReader.open(folder / JOURNAL) as reader:
+            if reader.summary().done >= least:
+                return
+        time.sleep(0.02)
+    pytest.fail(f"it ended too early: {process.communicate()}")
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
+    out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    return process.returncode, json.loads(out), err
+
+
+@pytest.mark.parametrize("how", ["longer", "other content", "replaced", "deleted"])
+def test_an_input_that_is_edited_while_it_is_read_is_noticed(tmp_path: Path, how: str) -> None:
+    path = write(tmp_path, 6_000)
+    process = start(tmp_path, *SLOW, "--report", "report.jsonl")
+    until_some_are_done(process, tmp_path)
+    match how:
+        case "longer":
+            with path.open("a") as stream:
+                stream.write(change(6_000))
+        case "other content":
+            with path.open("r+") as stream:
+                stream.seek(len(change(0)) * 5_000)
+                stream.write(change(999_999))
+        case "replaced":
+            other = write(tmp_path / "..", 6_000)
+            other.replace(path)
+        case _:
+            path.unlink()
+    code, told, _ = ended(process)
+    assert code == 1
+    assert "changes.jsonl was changed while the batch read it" in told["stopped"]
+    assert told["done"] >= 20
+    assert told["done"] + told["failed"] + told["left"] == 6_000
+    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == told["done"] + told["failed"]
+
+
+def test_an_input_that_is_changed_after_its_last_line_was_read_is_noticed(tmp_path: Path) -> None:
+    path = write(tmp_path, 200)
+    process = start(tmp_path, *SLOW)
+    until_some_are_done(process, tmp_path)
+    with path.open("a") as stream:
+        stream.write(change(200))
+    code, told, _ = ended(process)
+    assert (code, "was changed while" in told["stopped"], told["total"]) == (1, True, 200)
+
+
+def test_sighup_ends_a_batch_like_sigterm(tmp_path: Path) -> None:
+    write(tmp_path, 5_000)
+    process = start(tmp_path, *SLOW)
+    until_some_are_done(process, tmp_path)
+    process.send_signal(signal.SIGHUP)
+    code, told, _ = ended(process)
+    assert (code, told["stopped"]) == (130, "interrupted")
+    assert told["done"] + told["left"] == 5_000
+
+
+def test_a_terminal_that_is_closed_under_nohup_leaves_the_reports(tmp_path: Path) -> None:
+    write(tmp_path, 300)
+    main, terminal = os.openpty()
+    process = start(
+        tmp_path,
+        *SLOW,
+        *("--report", "report.jsonl", "--html", "page.html"),
+        stdout=terminal,
+        stderr=terminal,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        text=False,
+    )
+    os.close(terminal)
+    until_some_are_done(process, tmp_path)
+    os.close(main)
+    process.send_signal(signal.SIGHUP)
+    process.wait(timeout=60)
+    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 300
+    assert "All 300 changes are done" in (tmp_path / "page.html").read_text()
+
+
+def test_a_disk_that_fills_up_in_the_middle_is_accounted_for(tmp_path: Path) -> None:
+    import resource
+
+    write(tmp_path, 5_000)
+    process = start(
+        tmp_path,
+        *("--sandbox", "--report", "report.jsonl"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+    )
+    code, told, _ = ended(process)
+    assert code == 1
+    assert f"the journal {JOURNAL} cannot be written" in told["stopped"]
+    assert told["done"] > 0
+    assert told["done"] + told["failed"] + told["left"] == 5_000
+    assert run("batch", "status", JOURNAL, cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("what", ["journal", "WAL"])
+def test_a_journal_that_is_deleted_under_a_batch_stops_it(tmp_path: Path, what: str) -> None:
+    write(tmp_path, 5_000)
+    process = start(tmp_path, *SLOW, "--report", "report.jsonl")
+    until_some_are_done(process, tmp_path)
+    (tmp_path / (JOURNAL if what == "journal" else f"{JOURNAL}-wal")).unlink()
+    code, told, _ = ended(process)
+    assert code == 1
+    assert "was deleted or replaced while a run wrote it" in told["stopped"]
+    assert 20 <= told["done"] < 4_000
+    assert told["left"] > 1_000
+    assert (tmp_path / "report.jsonl").exists()
+
+
+def test_a_damaged_journal_is_found_before_anything_is_sent(tmp_path: Path) -> None:
+    write(tmp_path, 1_000)
+    arguments = ("changes.jsonl", "--sandbox", "--journal", "j")
+    assert run("batch", "run", *arguments, cwd=tmp_path).returncode == 0
+    content = bytearray((tmp_path / "j").read_bytes())
+    content[4_096 * 6 + 3] ^= 0x40  # how many rows a page holds
+    (tmp_path / "j").write_bytes(content)
+    result = run("batch", "run", *arguments, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert "the journal j is damaged" in result.stderr
+    assert (tmp_path / "j").read_bytes() == content
+
+
+@pytest.mark.parametrize(("code", "cut"), [(1, "jsonl"), (1, "csv"), (0, "no line end")])
+def test_a_standard_input_that_is_cut_inside_a_line_has_no_such_line(tmp_path: Path, code: int, cut: str) -> None:
+    orders = write(tmp_path, 10)
+    command = [*CLI, "sandbox", "--port", "0", "--orders-from", str(orders)]
+    sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert sandbox.stdout is not None
+    url = sandbox.stdout.readline().split()[3]
+    env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "sandbox-token"}
+
+    def batch(text: str) -> tuple[int, dict[str, Any]]:
+        arguments = ["-", "--journal", "j", "--output", "json", "--format", "csv" if cut == "csv" else "jsonl"]
+        result = subprocess.run(
+            [*CLI, "batch", "run", *arguments],
+            input=text,
+            cwd=tmp_path,
+            env=os.environ | env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in result.stderr
+        return result.returncode, json.loads(result.stdout)
+
+    if cut == "csv":
+        rows = "".join(f"patch_consent,o_{number:06d},ci,true\n" for number in range(10))
+        text, end = f"op,order_id,consent_id,checked\n{rows}", len("e\n")
+    else:
+        text, end = "".join(map(change, range(10))), 1 if cut == "no line end" else len(" true}\n")
+    ended = batch(text[:-end])
+    assert ended[0] == code
+    assert (ended[1]["done"], ended[1]["failed"]) == ((10, 0) if cut == "no line end" else (9, 0))
+    assert ("ended inside line" in (ended[1]["stopped"] or "")) == bool(code)
+    again = batch(text)
+    assert (again[0], again[1]["done"], again[1]["requests"]) == (0, 10, 10)
+    sandbox.send_signal(signal.SIGINT)
+    sandbox.wait(timeout=10)
+    sandbox.stdout.close()
+
+
+def test_status_of_a_journal_killed_before_its_first_commit_says_that_nothing_was_sent(tmp_path: Path) -> None:
+    (tmp_path / "j").touch()
+    result = run("batch", "status", "j", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "nothing was sent" in result.stdout
+    result = run("batch", "status", "j", "--output", "json", cwd=tmp_path)
+    assert (json.loads(result.stdout)["requests"], "nothing was sent" in json.loads(result.stdout)["state"]) == (
+        0,
+        True,
+    )

@@ -1,0 +1,62 @@
+"""Journals in tests: marks, outcomes, and code that runs in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from norce_order_async import DeleteConsent, OutcomeKind, PatchAttributes
+from norce_order_async.batch.changes import Change
+from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.files import Entry
+from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.journal import Journal, Mark
+from norce_order_async.batch.outcomes import Outcome
+
+PERSONAL = PatchAttributes("o_2", {"email": "a@b.example"})
+INPUTS = [InputFile("changes.jsonl", "ab" * 32, 3)]
+TARGET = "http://localhost/checkout/order, merchant m, channel 1"
+
+
+def begin(path: Path, inputs: list[InputFile] = INPUTS, target: str = TARGET) -> Journal:
+    return Journal.open(path, inputs=inputs, target=target)
+
+
+def mark(number: int, change: Change | None = None, **members: Any) -> Mark:
+    change = change or DeleteConsent(f"o_{number}", "c")
+    given: dict[str, Any] = {"line": number, "file": None, "digest": None, "request_id": f"r{number}", "started": 1e9}
+    return Mark(number=number, change=change, **given | members)
+
+
+def end(
+    number: int, outcome: OutcomeKind = OutcomeKind.APPLIED, change: Change | None = None, **members: Any
+) -> Outcome:
+    change = change or DeleteConsent(f"o_{number}", "c")
+    given: dict[str, Any] = {"attempts": 1, "started": 1e9, "elapsed": 0.5, "request_id": f"r{number}"}
+    if outcome.failed:
+        given |= {"status": 404, "error": "NotFoundError", "message": "HTTP 404"}
+    return Outcome(number=number, line=number, change=change, outcome=outcome, **given | members)
+
+
+def item(number: int, attempts: int = 0) -> WorkItem:
+    made = WorkItem(number, Entry(number), DeleteConsent(f"o_{number}", "c"), (None, None))
+    made.attempts = attempts
+    return made
+
+
+def bad_line(number: int, source: Any) -> Outcome:
+    error: dict[str, Any] = {"error": "InvalidRequestError", "message": "not JSON"}
+    return Outcome(number=number, line=number, change=None, outcome=OutcomeKind.NOT_SENT, source=source, **error)
+
+
+def run(code: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own, with the names of this module and ``path``."""
+    imports = """
+import os, sys
+sys.path.insert(0, sys.argv[2])
+from journals import *
+from norce_order_async import ConfigurationError
+path = Path(sys.argv[1])
+"""
+    command = [sys.executable, "-c", imports + code, str(path), str(Path(__file__).parent)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,146 @@
+"""A batch whose journal is locked, full, or gone."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import aclosing, closing
+from pathlib import Path
+
+import pytest
+from support import scripted
+from timeline import lost, on_a_timeline, refused
+
+from norce_order_async import ConfigurationError, DeleteConsent, Journal, JournalReader, Outcome, OutcomeKind, Run
+from norce_order_async.batch.engine import accounting
+from norce_order_async.batch.run import Batch
+from norce_order_async.batch.samples import slowed
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "batch.journal"
+
+
+def deletes(count: int) -> Iterator[DeleteConsent]:
+    return (DeleteConsent(f"o_{number}", "c") for number in range(count))
+
+
+def journal_at(path: Path) -> Journal:
+    return Journal.open(path, inputs=[], target="here")
+
+
+def written(path: Path) -> set[int]:
+    with JournalReader.open(path) as reader:
+        return {row.number for row in reader.rows() if row.outcome is OutcomeKind.APPLIED}
+
+
+async def test_a_lock_of_another_program_does_not_stop_the_event_loop(path: Path) -> None:
+    """While the lock is held, the loop turns, and what it did meanwhile is written when the lock is gone."""
+    client, _, _ = on_a_timeline()
+    yielded: list[Outcome] = []
+    some = asyncio.Event()
+    with journal_at(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+        async with Batch(client, deletes(1_000), concurrency=8, journal=journal) as batch:
+
+            async def read() -> None:
+                async with aclosing(aiter(batch)) as outcomes:
+                    async for outcome in outcomes:
+                        yielded.append(outcome)
+                        if len(yielded) == 100:
+                            some.set()
+
+            reading = asyncio.create_task(read())
+            await some.wait()
+            foreign.execute("BEGIN IMMEDIATE")
+            for _ in range(200):  # each turn would be one long wait
+                await asyncio.sleep(0.001)
+            assert not reading.done()
+            foreign.rollback()
+            await reading
+    assert {outcome.number for outcome in yielded} == written(path) == set(range(1, 1_001))
+
+
+@pytest.mark.parametrize("stop", [False, True])
+async def test_what_is_yielded_is_written_also_when_the_journal_stays_locked(
+    path: Path, monkeypatch: pytest.MonkeyPatch, stop: bool
+) -> None:
+    monkeypatch.setattr(accounting, "LONGEST_LOCK", 0.2)
+    client, _, _ = on_a_timeline()
+    yielded: list[Outcome] = []
+    error: ConfigurationError | None = None
+    journal = journal_at(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+        try:
+            async with Batch(client, deletes(1_000), concurrency=8, journal=journal) as batch:
+                async for outcome in batch:
+                    yielded.append(outcome)
+                    if len(yielded) == 100:
+                        foreign.execute("BEGIN IMMEDIATE")
+                        if stop:
+                            batch.stop("enough")
+        except ConfigurationError as failure:
+            error = failure
+        assert error is not None
+        assert "locked" in str(error)
+        foreign.rollback()
+    journal.close()
+    done = {outcome.number for outcome in yielded if outcome.outcome is OutcomeKind.APPLIED}
+    assert done <= written(path)
+    with journal_at(path) as journal:
+        async with aclosing(aiter(Batch(on_a_timeline()[0], deletes(1_000), journal=journal))) as outcomes:
+            again = {outcome.number async for outcome in outcomes}
+    assert done.isdisjoint(again)
+    assert written(path) == set(range(1, 1_001))
+
+
+async def test_a_journal_that_is_deleted_stops_the_sending(path: Path) -> None:
+    client, transport, _ = scripted()
+    journal = journal_at(path)
+    count = 0
+    batch = Batch(client, deletes(5_000), concurrency=8, journal=journal)
+    error: ConfigurationError | None = None
+    try:
+        async for _ in batch:
+            count += 1
+            if count == 100:
+                path.unlink()  # noqa: ASYNC240
+    except ConfigurationError as failure:
+        error = failure
+    assert "was deleted or replaced while a run wrote it" in str(error)
+    assert len(transport.requests) < 1_000
+    with pytest.raises(ConfigurationError):
+        journal.close()
+
+
+async def test_a_hold_is_said_as_long_as_it_was(path: Path) -> None:
+    client, _, clock = on_a_timeline(lambda sent: refused() if 5 < sent.at < 35 else 200, latency=0.2)
+    with journal_at(path) as journal:
+        async with aclosing(aiter(Batch(client, deletes(1_000), concurrency=8, journal=journal))) as outcomes:
+            async for _ in outcomes:
+                pass
+        run = Run(clock.epoch, clock.wall(), None)
+        held = slowed(journal.samples(), [run], None)
+    (seconds,) = (length for reason, length in held.items() if reason.startswith("waiting for the server"))
+    assert 28 <= seconds <= 50  # until a probe gets through; the last one may be 15 s late
+
+
+async def test_requests_are_counted_also_of_what_was_cut_at_the_end_of_the_patience(path: Path) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: lost() if sent.at > 5 else 200, latency=0.2)
+    with journal_at(path) as journal:
+        async with Batch(client, deletes(1_000), concurrency=8, patience=60, journal=journal) as batch:
+            async for _ in batch:
+                pass
+        assert "nothing went through for 60 s" in str(batch.stopped)
+        assert journal.summary().requests == len(origin.sent)
+
+
+async def test_requests_are_counted_also_of_what_was_refused_and_left(path: Path) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: refused() if sent.at > 5 else 200, latency=0.2)
+    with journal_at(path) as journal:
+        async with Batch(client, deletes(1_000), concurrency=8, patience=60, journal=journal) as batch:
+            async for _ in batch:
+                pass
+        assert journal.summary().requests == len(origin.sent)
+        assert not journal.summary().outcomes.keys() - {OutcomeKind.APPLIED}

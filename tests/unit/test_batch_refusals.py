@@ -1,0 +1,59 @@
+"""401 and 403 in a batch: what is about the token, and what is about an order."""
+
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from timeline import Answer, Origin, Sent, on_a_timeline
+
+from norce_order_async import DeleteConsent, Journal
+from norce_order_async.batch.run import Batch
+
+pytestmark = pytest.mark.asyncio
+
+
+def number_of(sent: Sent) -> int:
+    return int(sent.order[2:])
+
+
+async def run(
+    path: Path, answer: Callable[[Sent], Answer], count: int = 500, orders: int = 500, **members: str
+) -> tuple[dict[str, int], str | None, Origin]:
+    client, origin, _ = on_a_timeline(answer)
+    changes = [DeleteConsent(f"o_{n % orders}", f"c_{n}", **members) for n in range(count)]
+    with Journal.open(path, inputs=[], target="here") as journal:
+        batch = Batch(client, changes, concurrency=4, journal=journal)
+        async with aclosing(aiter(batch)) as outcomes:
+            async for _ in outcomes:
+                pass
+        journal.end()
+        return {str(kind): n for kind, n in journal.summary().outcomes.items()}, batch.stopped, origin
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_wave_of_refusals_stops_and_the_same_command_takes_them_again(tmp_path: Path, status: int) -> None:
+    path = tmp_path / "j"
+    outcomes, stopped, origin = await run(path, lambda sent: status if number_of(sent) >= 100 else 200)
+    assert outcomes == {"applied": 100}
+    assert str(status) in str(stopped)
+    assert len(origin.sent) < 125
+    outcomes, stopped, _ = await run(path, lambda sent: 200)
+    assert (outcomes, stopped) == ({"applied": 500}, None)
+
+
+async def test_some_orders_that_are_refused_stop_nothing(tmp_path: Path) -> None:
+    bad = set(range(100, 108))
+    outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 403 if number_of(sent) in bad else 200)
+    assert (outcomes, stopped) == ({"applied": 492, "rejected": 8}, None)
+
+
+async def test_one_order_that_is_refused_is_not_tried_in_its_own_turn(tmp_path: Path) -> None:
+    answer: Callable[[Sent], Answer] = lambda sent: 403 if number_of(sent) == 3 else 200  # noqa: E731
+    outcomes, stopped, _ = await run(tmp_path / "j", answer, count=100, orders=5)
+    assert (outcomes, stopped) == ({"applied": 80, "rejected": 20}, None)
+
+
+async def test_refusals_at_the_end_are_refusals(tmp_path: Path) -> None:
+    outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 403 if number_of(sent) >= 497 else 200)
+    assert (outcomes, stopped) == ({"applied": 497, "rejected": 3}, None)
