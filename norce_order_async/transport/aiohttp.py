@@ -72,7 +72,7 @@ def _check_proxy(instance: object, attribute: object, value: str | None) -> None
 class AiohttpTransport(PooledTransport[_Pool]):
     """Sends over aiohttp, with one pool of kept connections for each event loop it is used in.
 
-    A pool is opened with the first request in its loop and closed by :meth:`aclose`, or at the latest when its
+    A pool is opened with the first request in its loop and closed by ``aclose()``, or at the latest when its
     loop shuts down, so one transport serves several ``asyncio.run`` one after another.
 
     Attributes:
