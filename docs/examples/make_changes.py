@@ -22,7 +22,7 @@ BAD_LINES = [
     '{"op": "patch_consent", "order_id": "o_00007", "consent_id": "ci_newsletter", "checked": tru',
     '{"op": "patch_consent", "order_id": "o_00008", "consent_id": "ci_newsletter"}',
     '{"op": "patch_consent", "order_id": "o_00009", "consent_id": "ci_newsletter", "checked": "yes"}',
-    '{"op": "delete_consent", "order_id": "o_00010#1", "consent_id": "ci_newsletter"}',
+    '{"op": "delete_consent", "order_id": "o_00010%1", "consent_id": "ci_newsletter"}',
     '{"op": "patch_attributes", "order_id": "o_00011", "attributes": {}}',
     '{"op": "refund", "order_id": "o_00012"}',
 ]
