@@ -122,3 +122,8 @@ class RawServer:
         finally:
             self._writers.discard(writer)
             writer.close()
+
+
+def fail(error: Exception) -> None:
+    """Raise this error; here, so that another process finds it."""
+    raise error

@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from typing import Any
 
 import pytest
+from support import fail
 
 from norce_order_async.core import errors
 from norce_order_async.core.errors import (
@@ -101,15 +102,11 @@ def test_the_order_that_came_in_place_of_another_goes_with_its_error(way: str) -
     assert (str(rebuilt), {**rebuilt.__dict__, "result": error.result}) == (str(error), error.__dict__)
 
 
-def _fail(index: int) -> None:
-    raise ALL[index]
-
-
 def test_an_error_comes_whole_out_of_another_process() -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        for index, error in enumerate(ALL):
+        for error in ALL:
             with pytest.raises(NorceOrderError) as caught:
-                pool.submit(_fail, index).result()
+                pool.submit(fail, error).result()
             assert type(caught.value) is type(error)
             assert str(caught.value) == str(error)
             assert {**caught.value.__dict__, "__notes__": None} == {**error.__dict__, "__notes__": None}
