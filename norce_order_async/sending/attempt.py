@@ -20,7 +20,7 @@ from norce_order_async.core.http import Request, Response
 from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
-from norce_order_async.sending.lifecycle import Lifecycle
+from norce_order_async.sending.lifecycle import Lifecycle, out_of_time
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.decoders import is_json, not_the_api
@@ -60,7 +60,7 @@ class AttemptSender:
             start = self.clock.monotonic()
             left = call.deadline - start
             if left <= 0:
-                raise DeadlineExceeded(_late(call))
+                raise out_of_time(call)
             attempt = Attempt(len(call.attempts) + 1, start - call.started)
             call.attempts.append(attempt)
             try:
@@ -124,7 +124,7 @@ class AttemptSender:
                 attempt.sent = error.sent
                 if isinstance(error, TimeoutError) and self.clock.monotonic() > call.deadline - _SAME_MOMENT:
                     attempt.error = DeadlineExceeded.__name__
-                    return DeadlineExceeded(_late(call))
+                    return out_of_time(call)
                 attempt.error = f"{type(error).__name__}: {error}"
             case ClientStateError() | InvalidRequestError():
                 attempt.sent = attempt.sent is True
@@ -137,18 +137,14 @@ class AttemptSender:
                 attempt.error = type(error).__name__
                 task = asyncio.current_task()
                 asked_for = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-                if not asked_for and isinstance(error, Exception | asyncio.CancelledError) and not _is_ours(error):
+                if (
+                    not asked_for
+                    and isinstance(error, Exception | asyncio.CancelledError)
+                    and not isinstance(error, NorceOrderError)
+                ):
                     # Its text and its frames may hold anything.
                     return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
         return error
-
-
-def _is_ours(error: BaseException) -> bool:
-    return isinstance(error, NorceOrderError)
-
-
-def _late(call: Call) -> str:
-    return f"no success within {call.timeout.total:g} s"
 
 
 def _says_enough(error: TransportError, call: Call) -> bool:

@@ -18,6 +18,11 @@ _LAST_TURNS = 1.0
 """Seconds that calls which were cut, and a token source, have to end."""
 
 
+def out_of_time(call: Call) -> DeadlineExceeded:
+    """The error of a call whose total time is over."""
+    return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
+
+
 class Deadline(TimeLimit):
     """Ends what runs inside it when the call's total time is over, or when its client is closed.
 
@@ -44,7 +49,7 @@ class Deadline(TimeLimit):
     def error(self) -> Exception:
         """The error that ends the call."""
         if self.call.timed_out:
-            return DeadlineExceeded(f"no success within {self.call.timeout.total:g} s")
+            return out_of_time(self.call)
         return ClientStateError("the client was closed")
 
 

@@ -251,7 +251,7 @@ def tunnel(origin: RawOrigin) -> Any:
     """What a proxy does with a connection: it joins it to the origin's."""
 
     async def serve(peer: Peer) -> None:
-        await peer.head()
+        await peer.request()
         given = len(peer.received)
         reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
         peer.write(b"HTTP/1.1 200 Connected\r\n\r\n")

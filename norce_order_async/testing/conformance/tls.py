@@ -1,7 +1,5 @@
 """TLS, and proxies that refuse."""
 
-import asyncio
-
 import pytest
 
 from norce_order_async.core.errors import ConnectionLost, ConnectTimeout, ProxyError, TLSError
@@ -13,9 +11,9 @@ from norce_order_async.testing.conformance.base import (
     make_request,
     send,
     send_to,
-    together,
 )
 from norce_order_async.testing.conformance.certificates import Certificates
+from norce_order_async.testing.conformance.connecting import tunnel
 from norce_order_async.testing.conformance.lines import (
     FAILURES,
     SHORT,
@@ -136,36 +134,16 @@ class Tls(Promises):
     @in_a_loop
     async def test_a_proxy_carries_what_is_encrypted(self, certificates: Certificates) -> None:
         """It sees where to, and nothing else."""
-        async with RawOrigin(answering(OK), tls=certificates.server) as origin:
-
-            async def serve(peer: Peer) -> None:
-                await peer.request()
-                reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
-                peer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-                given = len(peer.received)
-
-                async def back() -> None:
-                    while data := await reader.read(65536):
-                        peer.write(data)
-
-                returning = asyncio.ensure_future(back())
-                try:
-                    while True:
-                        await peer.more()
-                        writer.write(peer.received[given:])
-                        given = len(peer.received)
-                finally:
-                    returning.cancel()
-                    writer.transport.abort()
-                    await together(returning, writer.wait_closed())
-
-            async with RawOrigin(serve) as proxy:
-                transport = self.open(proxy=proxy.url, ssl_context=certificates.trusted)
-                ending = await send_to(origin, transport, of("PATCH", origin))
-                assert ending.answer.body == b"ok"
-                assert proxy.requests[0].startswith(f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\n".encode())
-                assert not proxy.got(CANARY.encode())
-                await self.close_all()
+        async with (
+            RawOrigin(answering(OK), tls=certificates.server) as origin,
+            RawOrigin(tunnel(origin)) as proxy,
+        ):
+            transport = self.open(proxy=proxy.url, ssl_context=certificates.trusted)
+            ending = await send_to(origin, transport, of("PATCH", origin))
+            assert ending.answer.body == b"ok"
+            assert proxy.requests[0].startswith(f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\n".encode())
+            assert not proxy.got(CANARY.encode())
+            await self.close_all()
 
 
 def with_password(proxy: RawOrigin) -> str:
