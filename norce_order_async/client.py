@@ -317,6 +317,7 @@ class OrderClient:
             ids,
             on_attempt=options.on_attempt,
             redelivered=options.redelivered,
+            at=core.clock.wall(),
         )
         # No local variable holds the headers, so that no traceback can show the token.
         request = Request(

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, cast
 
 import attrs
 
-from norce_order_async.batch.changes import Change, make_change, parse_change
+from norce_order_async.batch.changes import Change
+from norce_order_async.batch.columns import COLUMNS, IDS, JSON_CELLS
+from norce_order_async.batch.lines import make_change, parse_change
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.wire import fastjson
 from norce_order_async.wire.json import JSON
@@ -34,7 +36,6 @@ _CHUNK = 128 * 1024
 _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's number for gzip with its largest window
 _OTHERS = {b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PK\3\4": "a ZIP archive or an Excel workbook"}
-_COLUMNS = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _ONE_OBJECT = "each line is one object, without brackets around the lines or commas after them"
 
@@ -431,10 +432,10 @@ class _Table:
 
 
 def _check_header(header: list[str]) -> None:
-    unknown = [name for name in header if name not in _COLUMNS and not name.startswith("_")]
+    unknown = [name for name in header if name not in COLUMNS and not name.startswith("_")]
     if "op" not in header or "order_id" not in header or unknown or len(set(header)) < len(header):
         raise ConfigurationError(
-            f"the first line of a CSV file names its columns, each once, some of {', '.join(_COLUMNS)}; "
+            f"the first line of a CSV file names its columns, each once, some of {', '.join(COLUMNS)}; "
             f"got {printable(', '.join(header)[:200]) or 'none'}{_header_hint(header)}"
         )
 
@@ -475,15 +476,16 @@ def _row_meaning(header: list[str], row: list[str] | str, text: str) -> _Meaning
     if len(row) != len(header):
         return None, f"{len(row)} columns where the first line has {len(header)}", {"_raw": text.strip()}
     record: dict[str, JSON] = {name: cell for name, cell in zip(header, row, strict=True) if cell != ""}
-    checked, attributes = record.get("checked"), record.get("attributes")
-    if isinstance(checked, str):
+    if isinstance(checked := record.get("checked"), str) and not checked.lstrip().startswith("{"):
         record["checked"] = _BOOLEANS.get(checked.strip().lower(), checked)
-    if isinstance(attributes, str):
-        try:
-            record["attributes"] = decode_unique(attributes.encode("utf-8", "surrogateescape"))
-        except InvalidRequestError as error:
-            return None, f"attributes: {error}", record
-    for name in ("order_id", "consent_id"):
+    for name in JSON_CELLS:
+        cell = record.get(name)
+        if isinstance(cell, str) and (name != "checked" or cell.lstrip().startswith("{")):
+            try:
+                record[name] = decode_unique(cell.encode("utf-8", "surrogateescape"))
+            except InvalidRequestError as error:
+                return None, f"{name}: {error}", record
+    for name in IDS:
         given = record.get(name)
         if isinstance(given, str) and given != given.strip(" "):
             return None, f"{name} {given!r} has spaces around it", record  # a padded column

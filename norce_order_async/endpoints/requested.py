@@ -1,0 +1,79 @@
+"""What a change sends, found out without sending it."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import attrs
+
+from norce_order_async.client import OrderClient
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.settings import UNSET
+from norce_order_async.wire.codec import encode
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.json import JSON, decode_json
+from norce_order_async.wire.operation import Operation
+
+
+class ApiChange(Protocol):
+    """A change that is one call of an endpoint function, such as :class:`DeleteConsent`."""
+
+    @property
+    def operation(self) -> str | None:
+        """The API's operationId; None for a change that is more, or other, than that."""
+        ...
+
+    @property
+    def merchant(self) -> str | None:
+        """Whose order it is; None is the client's merchant."""
+        ...
+
+    @property
+    def channel(self) -> str | None:
+        """The order's channel; None is the client's."""
+        ...
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        """Make the change."""
+        ...
+
+
+@attrs.frozen
+class Requested:
+    """What a change sends.
+
+    Attributes:
+        ids: The ids in the operation's path.
+        body: The JSON of its body; None without one.
+    """
+
+    ids: Mapping[str, str]
+    body: JSON
+
+
+def requested(change: ApiChange) -> Requested:
+    """What a change of an operation of the API sends.
+
+    Raises:
+        TypeError: Something in it is of the wrong type.
+        InvalidRequestError: It cannot be sent; the message says where.
+    """
+    recorder = object.__new__(_Recorder)
+    try:
+        change.apply(recorder).send(None)  # nothing in it waits
+    except StopIteration:
+        pass
+    return recorder.recorded
+
+
+class _Recorder(OrderClient):
+    """A client that writes down what it is asked to send."""
+
+    recorded: Requested
+
+    async def execute(self, operation: Operation[Any], /, *, body: object = UNSET, **others: Any) -> Any:
+        others.pop("options", None)
+        operation.target(others)
+        sent = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
+        self.recorded = Requested(others, None if sent is None else decode_json(sent))
+        return Receipt(operation.name, 0, "", 0, 0.0, OutcomeKind.NOT_SENT)
