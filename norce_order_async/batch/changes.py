@@ -8,7 +8,6 @@ from typing import Any, ClassVar, cast
 import attrs
 
 from norce_order_async.client import OrderClient
-from norce_order_async.core.call import Repeat
 from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import own
@@ -18,7 +17,6 @@ from norce_order_async.endpoints.consents import delete_consent, patch_consent
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.operation import segment
-from norce_order_async.wire.table import ROWS
 
 
 def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
@@ -48,8 +46,8 @@ def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JS
 class Change(abc.ABC):
     """One change of one order. Subclass it to run operations of your own in a batch.
 
-    A change that is made again, because its outcome was lost, must leave the same state. An operation that may not be
-    repeated is not, within a run; but a run that is continued, or a cluster that lost a worker, makes it again.
+    A change that is made again, because its outcome was lost, must leave the same state. One that must not be made
+    twice says why in ``not_twice``: a batch takes it with ``once`` only, and makes it at most once.
 
     Attributes:
         op: What it is called in a batch file.
@@ -65,15 +63,11 @@ class Change(abc.ABC):
     op: ClassVar[str]
     operation: ClassVar[str | None] = None
     """The API's operationId, if the change is one call of that operation's endpoint function."""
+    not_twice: ClassVar[str | None] = None
+    """Why it must not be made twice; None where that leaves the same state."""
     order_id: str = attrs.field(validator=_check_id)
     merchant: str | None = attrs.field(default=None, kw_only=True, validator=_check_scope)
     channel: str | None = attrs.field(default=None, kw_only=True, validator=_check_scope)
-
-    @classmethod
-    def repeat_does_harm(cls) -> str | None:
-        """Why it must not be made twice; None where that leaves the same state, as far as that is known."""
-        row = None if cls.operation is None else ROWS[cls.operation]
-        return None if row is None or row.repeat == Repeat.SAFE else row.twice
 
     @property
     @abc.abstractmethod

@@ -9,7 +9,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change, members_of
 from norce_order_async.client import OrderClient
-from norce_order_async.core.call import Call, CallHook
+from norce_order_async.core.call import Call, CallHook, Repeat
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions
@@ -31,7 +31,7 @@ from norce_order_async.wire.models import (
     Shipping,
 )
 from norce_order_async.wire.operation import segment
-from norce_order_async.wire.table import ROWS
+from norce_order_async.wire.table import ROWS, Row
 
 _SCOPE = frozenset({"merchant", "channel"})
 
@@ -45,15 +45,18 @@ class TableChange(Change):
         InvalidRequestError: An id that would name another resource.
     """
 
-    operation: ClassVar[str]
+    row: ClassVar[Row]
     area: ClassVar[str | None] = None
     """The resource, where it is more than what the path names."""
 
     def __init_subclass__(cls) -> None:
-        cls.op = ROWS[cls.operation].function.partition(".")[2]
+        assert cls.operation is not None
+        cls.row = row = ROWS[cls.operation]
+        cls.op = row.function.partition(".")[2]
+        cls.not_twice = None if row.repeat == Repeat.SAFE else row.twice
 
     def __attrs_post_init__(self) -> None:
-        for name in ROWS[self.operation].ids[1:]:
+        for name in self.row.ids[1:]:
             segment(name, getattr(self, name))
         for name, (model, is_list) in models_of(type(self)).items():
             _check_model(name, getattr(self, name), model, is_list)
@@ -61,17 +64,17 @@ class TableChange(Change):
     @property
     def resource(self) -> str:
         """What its path names in the order."""
-        inside = ROWS[self.operation].path.partition("{order_id}/")[2] if self.area is None else self.area
-        return inside.format(**{name: getattr(self, name) for name in ROWS[self.operation].ids})
+        inside = self.row.path.partition("{order_id}/")[2] if self.area is None else self.area
+        return inside.format(**{name: getattr(self, name) for name in self.row.ids})
 
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         """Make the change; what its answer holds beyond a yes is left."""
         given = {name: getattr(self, name) for name in members_of(type(self)) if name not in _SCOPE}
         calls: list[Call] = []
-        if ROWS[self.operation].result is not None:
+        if self.row.result is not None:
             options = options or CallOptions()
             options = attrs.evolve(options, on_call=_noting(calls, options.on_call))
-        result = await _function(self.operation)(client, **given, options=options)
+        result = await _function(self.row.function)(client, **given, options=options)
         if isinstance(result, Receipt):
             return result
         return receipt_of(calls[-1], calls[-1].attempts[-1].status or 0)
@@ -96,8 +99,8 @@ def _noting(calls: list[Call], hook: CallHook | None) -> CallHook:
 
 
 @cache
-def _function(operation: str) -> Callable[..., Any]:
-    module, _, name = ROWS[operation].function.partition(".")
+def _function(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(".")
     function: Callable[..., Any] = getattr(import_module(f"norce_order_async.endpoints.{module}"), name)
     return function
 

@@ -23,6 +23,9 @@ _OTHERS: Mapping[str, type[TableChange]] = {
 KINDS: Mapping[str, type[Change]] = {**_FREQUENT, **_OTHERS}
 """The changes of a batch file by their ``op``."""
 
+NOT_TWICE = frozenset(op for op, kind in KINDS.items() if kind.not_twice is not None)
+"""Those that must not be made twice."""
+
 
 def make_change(record: Mapping[str, JSON]) -> Change | None:
     """The change of a frequent kind that a line of a batch file means; None for :func:`parse_change` to look at."""

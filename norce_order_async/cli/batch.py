@@ -41,7 +41,7 @@ def batch_run(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--cluster goes with neither --workers nor --sandbox")
     source = Input(*options.files, format=options.format)
     if options.dry_run:
-        return print_check(source, as_json=options.output == "json")
+        return print_check(source, once=options.once, as_json=options.output == "json")
     _check_outputs(options)
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
@@ -237,6 +237,7 @@ async def _batch(
         "patience": options.patience,
         "settle": options.settle,
         "only": options.only,
+        "once": options.once,
     }
     if options.cluster is None and options.workers is None:
         async with Batch(client, source.entries(), journal=journal, **arguments) as batch:

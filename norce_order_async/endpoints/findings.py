@@ -48,6 +48,16 @@ Finder = Callable[[Json, Any, Json], Finding]
 """Takes the ids in the path, what was sent, and the order."""
 
 
+def members_of(value: object) -> Json:
+    """The members of an object; none of anything else."""
+    return cast(Json, value) if isinstance(value, Mapping) else {}
+
+
+def elements_of(value: object) -> Sequence[Any]:
+    """The elements of a list; none of anything else."""
+    return cast("Sequence[Any]", value) if isinstance(value, list) else ()
+
+
 def holds(wanted: object, stored: object) -> bool:
     """Whether what is stored is what was wanted, or more: a service adds ids and totals of its own.
 
@@ -57,10 +67,10 @@ def holds(wanted: object, stored: object) -> bool:
     if wanted is None or stored is None:
         return wanted is stored
     if isinstance(wanted, Mapping):
-        members, known = cast(Json, wanted), cast(Json, stored)
+        members, known = members_of(wanted), members_of(stored)
         return isinstance(stored, Mapping) and all(holds(value, known.get(name)) for name, value in members.items())
     if isinstance(wanted, list):
-        return isinstance(stored, list) and _holds_each(cast("list[Any]", wanted), cast("list[Any]", stored))
+        return isinstance(stored, list) and _holds_each(elements_of(wanted), elements_of(stored))
     if isinstance(wanted, bool) or isinstance(stored, bool):
         return wanted is stored
     if isinstance(wanted, str) and isinstance(stored, str) and wanted != stored:
@@ -99,8 +109,7 @@ def _seen(stands: bool, yes: str, no: str) -> Finding:
 
 
 def _parts(order: Json, name: str) -> list[Json]:
-    parts = order.get(name)
-    return [cast(Json, part) for part in cast("list[Any]", parts) if isinstance(part, Mapping)] if isinstance(parts, list) else []
+    return [members_of(part) for part in elements_of(order.get(name)) if isinstance(part, Mapping)]
 
 
 def _part(order: Json, name: str, part_id: str) -> Json | None:
@@ -134,13 +143,18 @@ def _several_checked(ids: Json, wanted: Sequence[Json], order: Json) -> Finding:
 
 
 def _attributes(ids: Json, wanted: Json, order: Json) -> Finding:
-    stored = cast(Json, order.get("attributes") or {})
-    return _all_of([holds(value, stored.get(name)) for name, value in wanted.items()], "attributes")
+    stored = members_of(order.get("attributes"))
+    # A null that is not there says nothing: it may not have been there before either.
+    telling = [name for name, value in wanted.items() if value is not None] or list(wanted)
+    seen = [holds(wanted[name], stored.get(name)) for name in telling]
+    if all(seen) and not holds(wanted, stored):
+        return Finding(Sight.UNCLEAR, "some of the attributes are as asked and some are not")
+    return _all_of(seen, "attributes")
 
 
 def _state(ids: Json, wanted: Json, order: Json) -> Finding:
     """The last move into the wanted state counts, also where the order has moved on since."""
-    state, asked = cast(Json, order.get("state") or {}), str(wanted["currentStatus"]).casefold()
+    state, asked = members_of(order.get("state")), str(wanted["currentStatus"]).casefold()
     moves = [move for move in _parts(state, "transitions") if str(move.get("status")).casefold() == asked]
     if str(state.get("currentStatus")).casefold() == asked:
         stamp = moves[-1].get("timeStamp") if moves else None
@@ -163,12 +177,12 @@ def _replacement(wanted: object, stored: object, name: str) -> Finding:
 
 def _has_more(wanted: object, stored: object) -> bool:
     if isinstance(wanted, Mapping) and isinstance(stored, Mapping):
-        members, known = cast(Json, wanted), cast(Json, stored)
+        members, known = members_of(wanted), members_of(stored)
         if any(known[name] not in (None, [], {}) for name in known.keys() - members.keys() - _WRITTEN_BY_THE_API):
             return True
         return any(_has_more(value, known.get(name)) for name, value in members.items())
     if isinstance(wanted, list) and isinstance(stored, list):
-        pairs = zip(cast("list[Any]", wanted), cast("list[Any]", stored), strict=False)
+        pairs = zip(elements_of(wanted), elements_of(stored), strict=False)
         return any(_has_more(element, other) for element, other in pairs)
     return False
 
@@ -177,7 +191,7 @@ def _value(path: str, ids: Json, wanted: Any, order: Json) -> Finding:
     """What an order has once: a member, or a member of a member."""
     stored: Any = order
     for name in path.split("."):
-        stored = stored.get(name) if isinstance(stored, Mapping) else None
+        stored = members_of(stored).get(name)
     return _replacement(wanted, stored, "the order's " + path.replace(".", "'s "))
 
 

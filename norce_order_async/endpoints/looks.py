@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
-from norce_order_async.endpoints.findings import FINDERS, Finding, Json, Sight, moment
+from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, members_of, moment
 from norce_order_async.endpoints.requested import Requested
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import json_body
@@ -110,10 +110,9 @@ async def look_for(client: OrderClient, operation: str, sent: Requested, begun: 
         if operation == "DeleteCheckoutOrder" and error.code == "order-not-found":
             return Look(Finding(Sight.STANDS, f"the order {order_id} is not there"), looked_at, is_gone=True)
         return Look(Finding(Sight.UNCLEAR, f"the order {order_id} was not found"), looked_at)
-    order = answer.body
-    if not isinstance(order, Mapping) or str(cast(Json, order).get("id")).casefold() != order_id.casefold():
+    order = dict(members_of(answer.body))
+    if str(order.get("id")).casefold() != order_id.casefold():
         raise DecodeError("the answer is not this order")
-    order = cast("dict[str, Any]", dict(cast(Json, order)))
     if listed is not None:
         order["payments" if operation == "CreateOrderPayment" else "shippings"] = listed
     if operation == "DeleteCheckoutOrder":
@@ -132,8 +131,7 @@ def _ahead(answer: _Answer, client: OrderClient) -> float:
 
 async def _look_for_order(client: OrderClient, sent: Requested, begun: float | None) -> Look:
     """Look for an order by its cart's reference; a service may ignore the filter, so each order is checked."""
-    cart = cast(Json, sent.body or {}).get("cart")
-    reference = cast(Json, cart).get("reference") if isinstance(cart, Mapping) else None
+    reference = members_of(members_of(sent.body).get("cart")).get("reference")
     looked_at = "GetCheckoutOrders by cart_reference"
     if not reference:
         return Look(Finding(Sight.UNCLEAR, "the order has no cart reference to know it by"), looked_at)
@@ -141,14 +139,13 @@ async def _look_for_order(client: OrderClient, sent: Requested, begun: float | N
     for _ in range(_MOST_PAGES):
         query: dict[str, Any] = {"cart_reference": reference, "offset": offset, "limit": _PAGE}
         answer = await client.execute(_ORDERS, query=query)
-        page = cast(Any, answer.body).get("data") if isinstance(answer.body, Mapping) else None
+        page = members_of(answer.body).get("data")
         if not isinstance(page, list):
             raise DecodeError("the answer is no page of orders")
         look = attrs.evolve(look, ahead=_ahead(answer, client))
-        orders = cast("list[Any]", page)
+        orders = list(map(members_of, elements_of(page)))
         for order in orders:
-            cart = order.get("cart") if isinstance(order, Mapping) else None
-            if isinstance(cart, Mapping) and cast(Json, cart).get("reference") == reference:
+            if members_of(order.get("cart")).get("reference") == reference:
                 found[str(order.get("id"))] = order.get("created")
         if not orders:
             return attrs.evolve(look, finding=_of_orders(found, look, begun))

@@ -1,7 +1,7 @@
 """What a change sends, found out without sending it."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, ClassVar, Protocol
 
 import attrs
 
@@ -18,10 +18,8 @@ from norce_order_async.wire.operation import Operation
 class ApiChange(Protocol):
     """A change that is one call of an endpoint function, such as :class:`DeleteConsent`."""
 
-    @property
-    def operation(self) -> str | None:
-        """The API's operationId; None for a change that is more, or other, than that."""
-        ...
+    operation: ClassVar[str | None]
+    """The API's operationId; None for a change that is more, or other, than that."""
 
     @property
     def merchant(self) -> str | None:
@@ -33,7 +31,7 @@ class ApiChange(Protocol):
         """The order's channel; None is the client's."""
         ...
 
-    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+    def apply(self, client: OrderClient, options: CallOptions | None = None) -> Coroutine[Any, Any, Receipt]:
         """Make the change."""
         ...
 
@@ -51,29 +49,33 @@ class Requested:
     body: JSON
 
 
-def requested(change: ApiChange) -> Requested:
-    """What a change of an operation of the API sends.
+def requested(change: ApiChange) -> Requested | None:
+    """What a change of an operation of the API sends; None for one that is not a single call.
 
     Raises:
         TypeError: Something in it is of the wrong type.
         InvalidRequestError: It cannot be sent; the message says where.
     """
     recorder = object.__new__(_Recorder)
+    recorder.recorded = []
+    making = change.apply(recorder)
     try:
-        change.apply(recorder).send(None)  # nothing in it waits
+        making.send(None)  # nothing in a single call waits
     except StopIteration:
-        pass
-    return recorder.recorded
+        return recorder.recorded[0] if len(recorder.recorded) == 1 else None
+    finally:
+        making.close()
+    return None
 
 
 class _Recorder(OrderClient):
     """A client that writes down what it is asked to send."""
 
-    recorded: Requested
+    recorded: list[Requested]
 
     async def execute(self, operation: Operation[Any], /, *, body: object = UNSET, **others: Any) -> Any:
         others.pop("options", None)
         operation.target(others)
         sent = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
-        self.recorded = Requested(others, None if sent is None else decode_json(sent))
+        self.recorded.append(Requested(others, None if sent is None else decode_json(sent)))
         return Receipt(operation.name, 0, "", 0, 0.0, OutcomeKind.NOT_SENT)

@@ -12,7 +12,7 @@ from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.findings import Finding, Sight
 from norce_order_async.endpoints.looks import Look, can_look, look_for
-from norce_order_async.endpoints.requested import ApiChange, requested
+from norce_order_async.endpoints.requested import ApiChange, Requested, requested
 from norce_order_async.endpoints.resolution import Resolution, Verdict, shown_time
 from norce_order_async.wire.decoders import Receipt
 
@@ -97,12 +97,14 @@ async def resolve(
         client = client.scoped(merchant=change.merchant)
     if change.channel is not None:
         client = client.scoped(channel=change.channel)
+    if (sent := requested(change)) is None:
+        return _unclear("it is not a single call")
     window = _window(error_or_receipt, settle, client.clock)
-    return await _resolve(client, change, window, wait)
+    return await _resolve(client, change.operation or "", sent, window, wait)
 
 
-async def _resolve(client: OrderClient, change: ApiChange, window: _Window, wait: bool) -> Resolution:
-    clock, operation, sent = client.clock, change.operation or "", requested(change)
+async def _resolve(client: OrderClient, operation: str, sent: Requested, window: _Window, wait: bool) -> Resolution:
+    clock = client.clock
     while True:
         left = window.due - clock.monotonic()
         at = clock.wall()

@@ -55,9 +55,7 @@ def receipt(response: Response) -> Receipt:
 
 def receipt_of(call: Call, status: int) -> Receipt:
     """The receipt of a call that has ended in success with this status."""
-    return Receipt(
-        call.operation, status, call.request_id, len(call.attempts), call.elapsed, call.outcome, call.at
-    )
+    return Receipt(call.operation, status, call.request_id, len(call.attempts), call.elapsed, call.outcome, call.at)
 
 
 def json_body(response: Response) -> JSON:

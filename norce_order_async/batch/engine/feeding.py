@@ -4,14 +4,18 @@ import asyncio
 from collections.abc import Callable, Collection
 from contextlib import aclosing
 
+import attrs
+
+from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, Accountant
 from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.work_item import Scope, WorkItem, bad_line
+from norce_order_async.batch.engine.work_item import Scope, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import Entry
-from norce_order_async.batch.journal import State
+from norce_order_async.batch.journal import INTERRUPTED, State
+from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
@@ -27,6 +31,11 @@ LOOKAHEAD_WHEN_OPEN = 1_000
 _PERHAPS_APPLIED = (OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
 
 
+def _may_stand(state: State) -> bool:
+    """Whether a change that an earlier run knows may be on the server."""
+    return state.outcome not in (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
+
+
 class Feeder:
     """Takes changes from the input as there is room, marks them in the journal, and adds them to the schedule.
 
@@ -34,6 +43,7 @@ class Feeder:
         changes: The input.
         scope: The merchant and channel of changes that name none.
         only: Which changes of an earlier run are made again; None makes those that have no outcome.
+        once: Whether changes that must not be made twice are made at all.
         settle: Seconds that a resource needs to settle.
         on_settling: Told of each change of an earlier run whose resource has to settle.
     """
@@ -44,6 +54,7 @@ class Feeder:
         *,
         scope: Scope,
         only: Collection[OutcomeKind] | None,
+        once: bool,
         settle: float,
         schedule: Schedule,
         accountant: Accountant,
@@ -56,6 +67,7 @@ class Feeder:
         self._changes = check_changes(changes)
         self._scope = scope
         self._only = only
+        self._once = once
         self._settle = settle
         self._schedule = schedule
         self._accountant = accountant
@@ -141,6 +153,9 @@ class Feeder:
             if (change := entry.change) is None:
                 self._accountant.end(bad_line(number, entry))
                 continue
+            if change.not_twice is not None and (outcome := self._not_made(number, entry, change)) is not None:
+                self._accountant.end(outcome)
+                continue
             item = WorkItem(number, entry, change, self._scope)
             item.started = started
             if state is not None:
@@ -153,6 +168,14 @@ class Feeder:
             self._add(items)  # so that they are told of
             raise
         self._add(items)
+
+    def _not_made(self, number: int, entry: Entry, change: Change) -> Outcome | None:
+        """How a change that must not be made twice ends without being made; None where it is made."""
+        if not self._once:
+            return bad_line(number, attrs.evolve(entry, problem=must_be_once(change), source=change.record()))
+        if not entry.redelivered:
+            return None
+        return WorkItem(number, entry, change, self._scope).left(INTERRUPTED, "the worker that made it was lost")
 
     def _add(self, items: list[WorkItem]) -> None:
         now = self._clock.monotonic()
@@ -171,7 +194,9 @@ class Feeder:
             wanted = state is None or state.outcome is None
         else:
             wanted = outcome in self._only or (state is not None and state.reopened)
-        if wanted:
+        if wanted and (
+            state is None or entry.change is None or entry.change.not_twice is None or not _may_stand(state)
+        ):
             return True
         self._accountant.passed += 1
         if state is not None and entry.change is not None:

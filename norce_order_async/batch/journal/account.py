@@ -13,6 +13,7 @@ from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.records import INTERRUPTED, Run, Sample
 from norce_order_async.batch.journal.rows import UNTOLD, count, moment, row_of, seconds, text_or_none
+from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import Problem, Row, Summary
 from norce_order_async.core.outcome import OutcomeKind
 
@@ -94,12 +95,14 @@ class JournalAccount:
                 summary.retried += int(retried)
                 if op is not None:
                     summary.operations[str(op)] += changes
+                if op in NOT_TWICE and not (is_open and is_running) and (is_open or outcome == OutcomeKind.UNKNOWN):
+                    summary.not_again += changes
                 if not is_open:
                     summary.outcomes[OutcomeKind(outcome)] += changes
                 elif is_running:
                     summary.in_flight += changes
                 else:
-                    summary.unfinished += changes
+                    summary.unfinished += 0 if op in NOT_TWICE else changes
                     summary.outcomes[OutcomeKind.UNKNOWN] += changes
         for is_open, error, _, line, file, message, changes in problems:
             if is_open and is_running:
