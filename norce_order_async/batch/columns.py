@@ -21,7 +21,7 @@ BODIES = {op: body for op, kind in KINDS.items() if (body := body_of(kind)) is n
 JSON_CELLS = frozenset({*BODIES.values(), "checked"})
 """Members that stand in a cell as JSON; ``checked`` only where it is about several consents."""
 
-_FIRST = ("op", "order_id", "consent_id", "checked", "attributes")
-_LAST = ("merchant", "channel")
-COLUMNS = (*_FIRST, *(name for name in _ALL if name not in _FIRST + _LAST), *_LAST)
+FREQUENT = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel")
+"""The columns of the frequent changes."""
+COLUMNS = (*FREQUENT, *(name for name in _ALL if name not in FREQUENT))
 """The names that the first line of a file may have."""

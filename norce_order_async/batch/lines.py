@@ -1,6 +1,7 @@
 """From a line of a batch file to the change that it means."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, cast
 
 import attrs
@@ -54,7 +55,8 @@ def parse_change(record: Mapping[str, JSON]) -> Change:
     op = given.pop("op", None)
     kind = KINDS.get(op) if isinstance(op, str) else None
     if kind is None:
-        known = ", ".join(KINDS)
+        near = get_close_matches(op, KINDS, 4, 0.4) if isinstance(op, str) else []
+        known = f"{', '.join(near or _FREQUENT)} and {len(KINDS) - len(near or _FREQUENT)} others"
         raise InvalidRequestError(f"op {op!r} is none of {known}" if op is not None else f"no op: one of {known}")
     members = members_of(kind)
     if missing := sorted(name for name, needed in members.items() if needed and name not in given):

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import attrs
 
-from norce_order_async.batch.columns import COLUMNS, IDS, JSON_CELLS
+from norce_order_async.batch.columns import COLUMNS, FREQUENT, IDS, JSON_CELLS
 from norce_order_async.batch.files import Format, format_of
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
@@ -37,7 +37,7 @@ _NOTES = (
     "_waited",
     "_raw",
 )
-_COLUMNS: tuple[str, ...] = (*COLUMNS, *_NOTES)
+_COLUMNS: tuple[str, ...] = (*FREQUENT, *_NOTES, *(name for name in COLUMNS if name not in FREQUENT))
 
 
 @attrs.define
