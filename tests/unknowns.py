@@ -44,20 +44,23 @@ PRICE = Price(including_vat=Decimal("50.00"), excluding_vat=Decimal("40.00"))
 ACTION = PaymentAction(adapter_id="a", type="capture", url="https://a.example")
 ORDER: dict[str, Any] = {
     "reference": "before",
-    "consents": [{"id": "ci", "checked": False}, {"id": "cj", "checked": False}],
+    "consents": [{"id": f"c{letter}", "checked": False} for letter in "ijkl"],
     "attributes": {"a": "before"},
     "cart": {"reference": "before", "items": [{"id": "r", "sku": "x", "quantity": 1}]},
     "customer": {"billing": {"city": "Before"}, "shipping": {"city": "Before"}},
     "validations": [{"id": "v", "adapterId": "b", "url": "https://b.example"}],
     "hooks": [{"id": "h", "adapterId": "b", "subscribeTo": "/cart", "invoke": "https://b.example"}],
     "notifications": [{"id": "n", "adapterId": "b", "scope": "/cart", "invoke": "https://b.example"}],
-    "payments": [{"id": "p", "reference": "before", "amount": 1, "actions": [{"id": "x", "type": "capture"}]}],
+    "payments": [
+        {"id": "p", "reference": "before", "amount": 1},
+        {"id": "q", "reference": "other", "amount": 1, "actions": [{"id": "x", "type": "capture"}]},
+    ],
     "shippings": [{"id": "s", "reference": "before", "total": {"includingVat": 1, "excludingVat": 1}, "vatRate": 0}],
 }
 CHANGES: dict[str, Callable[[str, str], Change]] = {
     "patch_consent": lambda order, mark: PatchConsent(order, "ci", checked=True),
-    "patch_consents": lambda order, mark: kinds.PatchConsents(order, {"ci": True, "cj": True}),
-    "delete_consent": lambda order, mark: DeleteConsent(order, "ci"),
+    "patch_consents": lambda order, mark: kinds.PatchConsents(order, {"cj": True, "ck": True}),
+    "delete_consent": lambda order, mark: DeleteConsent(order, "cl"),
     "create_consent": lambda order, mark: kinds.CreateConsent(order, Consent(id=f"c_{mark}", checked=True)),
     "patch_attributes": lambda order, mark: PatchAttributes(order, {"a": mark, "b": {"c": [1, mark]}, "d": None}),
     "update_state": lambda order, mark: kinds.UpdateState(order, "accepted"),
@@ -80,9 +83,9 @@ CHANGES: dict[str, Callable[[str, str], Change]] = {
     "update_payment": lambda order, mark: kinds.UpdatePayment(
         order, "p", Payment(reference=mark, amount=Decimal("5.0"), actions=[ACTION])
     ),
-    "add_payment_actions": lambda order, mark: kinds.AddPaymentActions(order, "p", [ACTION]),
-    "execute_payment_action": lambda order, mark: kinds.ExecutePaymentAction(order, "p", "x"),
-    "add_transaction": lambda order, mark: kinds.AddTransaction(order, "p", PaymentTransaction(psp_event=mark)),
+    "add_payment_actions": lambda order, mark: kinds.AddPaymentActions(order, "q", [ACTION]),
+    "execute_payment_action": lambda order, mark: kinds.ExecutePaymentAction(order, "q", "x"),
+    "add_transaction": lambda order, mark: kinds.AddTransaction(order, "q", PaymentTransaction(psp_event=mark)),
     "create_shipping": lambda order, mark: kinds.CreateShipping(
         order, Shipping(reference=mark, total=PRICE, vat_rate=Decimal("0.25"))
     ),

@@ -35,6 +35,7 @@ _NOTES = (
     "_started",
     "_elapsed",
     "_waited",
+    "_evidence",
     "_raw",
 )
 _COLUMNS: tuple[str, ...] = (*FREQUENT, *_NOTES, *(name for name in COLUMNS if name not in FREQUENT))
@@ -127,6 +128,7 @@ class Row:
             line that could not be understood, what was read.
         outcome: None while it is under way.
         attempts: How many requests it took in all runs together.
+        evidence: What was seen of it when it was looked at because its outcome was unknown.
     """
 
     number: int
@@ -142,6 +144,7 @@ class Row:
     error: str | None
     message: str | None
     waited: float = 0.0
+    evidence: str | None = None
 
 
 def source_record(outcome: Outcome) -> JSON:
@@ -175,6 +178,7 @@ def report_record(row: Row | Outcome) -> dict[str, JSON]:
         if started is None
         else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
         "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
+        "_evidence": row.evidence if isinstance(row, Row) else None,
         "_waited": round(row.waited, 3) if row.waited else None,
         "_raw": raw,
     }

@@ -209,49 +209,69 @@ def _gone(name: str, noun: str, ids: Json, wanted: Any, order: Json) -> Finding:
     return _seen(absent, f"the order has no {noun} {part_id}", f"the {noun} {part_id} is still there")
 
 
-def _made(name: str, noun: str, marks: Sequence[str], ids: Json, wanted: Json | None, order: Json) -> Finding:
-    """What was added, by its mark: all of these members."""
-    given = wanted or {}
-    mark = {member: given.get(member) for member in marks}
-    if all(value is None for value in mark.values()):
-        return Finding(Sight.UNCLEAR, f"the {noun} has none of {', '.join(marks)} to know it by")
-    twins = [part for part in _parts(order, name) if all(holds(value, part.get(key)) for key, value in mark.items())]
-    if len(twins) > 1:
-        return Finding(Sight.UNCLEAR, f"the order has {len(twins)} {name} of the same {', '.join(marks)}")
-    where = f"of this {', '.join(marks)}"
-    return _seen(bool(twins), f"the order has a {noun} {where}", f"the order has no {noun} {where}")
+@attrs.frozen
+class Collection:
+    """Where a change adds something, and how that is known again.
+
+    Attributes:
+        name: The order's member.
+        noun: One of them.
+        marks: The members to know one by.
+        has_id: Whether a request may give it an id, which is then its mark.
+    """
+
+    name: str
+    noun: str
+    marks: tuple[str, ...]
+    has_id: bool = False
+
+    def marks_of(self, wanted: Json) -> tuple[str, ...]:
+        """The members to know this one by."""
+        return ("id",) if self.has_id and wanted.get("id") else self.marks
+
+    def find(self, ids: Json, wanted: Json | None, order: Json) -> Finding:
+        """What was added, by its mark: all of these members."""
+        given = wanted or {}
+        mark = {member: given.get(member) for member in self.marks_of(given)}
+        marks = ", ".join(mark)
+        if all(value is None for value in mark.values()):
+            return Finding(Sight.UNCLEAR, f"the {self.noun} has none of {marks} to know it by")
+        parts = _parts(order, self.name)
+        twins = [part for part in parts if all(holds(value, part.get(key)) for key, value in mark.items())]
+        if len(twins) > 1:
+            return Finding(Sight.UNCLEAR, f"the order has {len(twins)} {self.name} of the same {marks}")
+        yes, no = f"the order has a {self.noun} of this {marks}", f"the order has no {self.noun} of this {marks}"
+        return _seen(bool(twins), yes, no)
 
 
-def _new_consent(ids: Json, wanted: Json, order: Json) -> Finding:
-    return _made("consents", "consent", ("id",) if wanted.get("id") else ("text", "required"), ids, wanted, order)
-
-
-def _new_notification(ids: Json, wanted: Json, order: Json) -> Finding:
-    marks = ("adapterId", "reference", "scope", "invoke")
-    return _made("notifications", "notification", ("id",) if wanted.get("id") else marks, ids, wanted, order)
-
+COLLECTIONS: Mapping[str, Collection] = {
+    "CreateCheckoutOrderConsent": Collection("consents", "consent", ("text", "required"), has_id=True),
+    "CreateCheckoutOrderValidation": Collection("validations", "validation", ("adapterId", "url")),
+    "CreateCheckoutOrderHook": Collection("hooks", "hook", ("adapterId", "subscribeTo", "target", "invoke")),
+    "CreateCheckoutOrderNotification": Collection(
+        "notifications", "notification", ("adapterId", "reference", "scope", "invoke"), has_id=True
+    ),
+    "CreateOrderPayment": Collection("payments", "payment", ("reference",)),
+    "CreateOrderShipping": Collection("shippings", "shipping", ("reference",)),
+}
+"""What adds to an order, by its operationId."""
 
 FINDERS: Mapping[str, Finder] = {
+    **{operation: collection.find for operation, collection in COLLECTIONS.items()},
     "UpdateCheckoutOrderState": _state,
     "UpdateCheckoutOrderCart": partial(_value, "cart"),
     "UpdateCheckoutOrderCustomerBilling": partial(_value, "customer.billing"),
     "UpdateCheckoutOrderCustomerShipping": partial(_value, "customer.shipping"),
     "UpdateCheckoutOrderReference": partial(_value, "reference"),
-    "CreateCheckoutOrderConsent": _new_consent,
     "PatchCheckoutOrderConsents": _several_checked,
     "PatchCheckoutOrderConsent": _checked,
     "RemoveCheckoutOrderConsent": partial(_gone, "consents", "consent"),
     "PatchCheckoutOrderAttributes": _attributes,
-    "CreateCheckoutOrderValidation": partial(_made, "validations", "validation", ("adapterId", "url")),
     "UpdateCheckoutOrderValidation": partial(_replaced, "validations", "validation"),
     "RemoveCheckoutOrderValidation": partial(_gone, "validations", "validation"),
-    "CreateCheckoutOrderHook": partial(_made, "hooks", "hook", ("adapterId", "subscribeTo", "target", "invoke")),
     "DeleteCheckoutOrderHook": partial(_gone, "hooks", "hook"),
-    "CreateCheckoutOrderNotification": _new_notification,
     "DeleteCheckoutOrderNotification": partial(_gone, "notifications", "notification"),
-    "CreateOrderPayment": partial(_made, "payments", "payment", ("reference",)),
     "UpdateOrderPayment": partial(_replaced, "payments", "payment"),
-    "CreateOrderShipping": partial(_made, "shippings", "shipping", ("reference",)),
     "UpdateOrderShipping": partial(_replaced, "shippings", "shipping"),
 }
 """How to see what became of a change, by its operationId; orders as a whole, and what leaves no mark, are not here."""

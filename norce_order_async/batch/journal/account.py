@@ -22,7 +22,7 @@ _PAGE_SIZE = 1024 * 1024  # characters of records
 _ERROR = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE error END"
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
-        attributes, {waited}
+        attributes, {waited}, {evidence}
     FROM changes
 """
 _WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
@@ -124,8 +124,12 @@ class JournalAccount:
             kinds = [kind.value for kind in only]
             wanted = f"((NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
             wanted += " OR open)" if OutcomeKind.UNKNOWN in only and not is_running else ")"
+        yield from self._rows(wanted, kinds, is_running=is_running)
+
+    def _rows(self, wanted: str, kinds: Collection[str], *, is_running: bool) -> Iterator[Row]:
         (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
-        query = _ROWS.format(waited=_WAITED if has_waits else "NULL")
+        evidence = "evidence" if self._version >= 2 else "NULL"
+        query = _ROWS.format(waited=_WAITED if has_waits else "NULL", evidence=evidence)
         for values in self._pages(f"{query} WHERE number > ? AND {wanted} ORDER BY number", kinds):
             with reading(self.path):
                 row = row_of(values, is_running)

@@ -74,6 +74,7 @@ def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
         error=text_or_none(error),
         message=text_or_none(message),
         waited=seconds(values[14]) or 0.0,
+        evidence=text_or_none(values[15]),
     )
 
 

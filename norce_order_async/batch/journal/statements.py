@@ -40,3 +40,12 @@ CLOSE = """
         message = excluded.message, record = excluded.record, attributes = excluded.attributes
 """
 WAIT = "INSERT OR REPLACE INTO waits VALUES (?, ?)"
+SEEN = "UPDATE changes SET evidence = ? WHERE number = ?"
+SEEN_APPLIED = """
+    UPDATE changes SET evidence = ?, open = 0, outcome = 'applied', error = NULL, message = NULL, attributes = NULL
+    WHERE number = ?
+"""
+SEEN_NOT_APPLIED = """
+    UPDATE changes SET evidence = ?, open = 0, outcome = 'not_sent', error = 'NotApplied', message = ?
+    WHERE number = ?
+"""

@@ -26,8 +26,10 @@ from norce_order_async.batch.journal.wal import (
     wal_path,
 )
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.report import Row
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.endpoints.resolution import Resolution, Verdict
 
 MAX_WAL = 4 * 1024 * 1024
 """Bytes of the WAL after which it is copied to the main file."""
@@ -167,6 +169,32 @@ class Journal(JournalAccount):
         """
         with self._writing() as db:
             db.executemany(statements.LEAVE_OPEN, map(stands, outcomes))
+
+    def unknown(self) -> list[Row]:
+        """The changes whose outcome is unknown, those among them that are still open; call it when nothing is sent.
+
+        Raises:
+            ConfigurationError: It cannot be read.
+        """
+        return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
+
+    def write_resolution(self, number: int, resolution: Resolution) -> None:
+        """Write down what was seen of a change whose outcome was unknown.
+
+        One that is applied has that outcome then. One that is not is ``not_sent``: nothing of it is on the server. Of
+        one of which nothing can be told only the evidence is kept.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        evidence = plain(str(resolution))
+        with self._writing() as db:
+            if resolution.verdict is Verdict.APPLIED:
+                db.execute(statements.SEEN_APPLIED, (evidence, number))
+            elif resolution.verdict is Verdict.NOT_APPLIED:
+                db.execute(statements.SEEN_NOT_APPLIED, (evidence, plain(resolution.evidence), number))
+            else:
+                db.execute(statements.SEEN, (evidence, number))
 
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where the changes from number ``first`` to ``last`` stand; those not known are left out.
