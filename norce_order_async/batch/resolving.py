@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import randbytes
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import attrs
 
@@ -136,7 +136,7 @@ class Resolver:
             line
             for line in lines
             if line not in again
-            and any(first.number < line.number and _nest(_path(first.change), _path(line.change)) for first in again)
+            and any(first.number < line.number and _follows(line.change, first.change) for first in again)
             and self._was_not_applied(line)
         ]
         return sorted(again + followers, key=lambda line: line.number)
@@ -159,7 +159,7 @@ class Resolver:
     def _disturbed(self, line: _Line, lines: Sequence[_Line]) -> str | None:
         """Why a look would tell nothing: another change of the batch of which it may be the work."""
         for other in lines:
-            if other.number == line.number or not _meets(line.change, other.change):
+            if other.number == line.number or not _meet(line.change, other.change):
                 continue
             is_later = other.number > line.number
             if (is_later or _leaves_the_same(line.change, other.change)) and self._may_stand(other.number):
@@ -204,13 +204,26 @@ class Resolver:
         return line.change.not_twice is None and state is not None and state.outcome in _NOT_APPLIED
 
 
-def _path(change: Change) -> tuple[str, ...]:
-    """What a change is about in the order, step by step."""
-    if change.operation is None:
-        return tuple(change.resource.split("/")) if change.resource else ()
-    row = ROWS[change.operation]
+def _paths(change: Change) -> list[tuple[str, ...]]:
+    """What a change is about in the order, step by step; what it adds is known by its mark, as it has no id yet."""
+    operation = change.operation
+    if operation is None:
+        return [_steps(change.resource)]
+    if operation == "PatchCheckoutOrderConsents":
+        return [("consents", consent_id) for consent_id in change.record()["checked"]]
+    if operation == "CreateCheckoutOrder":
+        return [("orders", str(members_of(_sent(change).get("cart")).get("reference")))]
+    if (collection := COLLECTIONS.get(operation)) is not None:
+        given = _sent(change)
+        return [(collection.name, *(str(given.get(mark)) for mark in collection.marks_of(given)))]
+    row = ROWS[operation]
     inside = row.path.partition("{order_id}/")[2].format(**{name: getattr(change, name) for name in row.ids[1:]})
-    return tuple(inside.split("/")) if inside else ()
+    return [_steps(inside)]
+
+
+def _sent(change: Change) -> Mapping[str, Any]:
+    sent = requested(change)
+    return members_of(sent.body if sent is not None else None)
 
 
 def _nest(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -218,19 +231,29 @@ def _nest(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return one[:shorter] == other[:shorter]
 
 
-def _meets(change: Change, other: Change) -> bool:
+def _meet(change: Change, other: Change) -> bool:
     """Whether a look at what one has left may see the work of the other."""
-    if change.operation == other.operation and change.operation in COLLECTIONS:
-        return _mark_of(change) == _mark_of(other)
-    return _nest(_path(change), _path(other))
+    if any(_nest(one, another) for one in _paths(change) for another in _paths(other)):
+        return True
+    collection = COLLECTIONS.get(change.operation or "")
+    # A part that is replaced can get the mark of one that is added.
+    return (
+        collection is not None
+        and other.operation is not None
+        and other.operation.startswith("Update")
+        and _paths(other)[0][:1] == (collection.name,)
+        and all(_sent(change).get(mark) == _sent(other).get(mark) for mark in collection.marks)
+    )
+
+
+def _follows(change: Change, first: Change) -> bool:
+    """Whether a batch makes one of them after the other."""
+    return _nest(_steps(change.resource), _steps(first.resource))
+
+
+def _steps(resource: str) -> tuple[str, ...]:
+    return tuple(resource.split("/")) if resource else ()
 
 
 def _leaves_the_same(change: Change, other: Change) -> bool:
     return change == other or change.operation != other.operation or change.operation in COLLECTIONS
-
-
-def _mark_of(change: Change) -> list[object]:
-    """The mark of what a change adds."""
-    sent = requested(change)
-    given = members_of(sent.body if sent is not None else None)
-    return [given.get(name) for name in COLLECTIONS[change.operation or ""].marks_of(given)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from norce_order_async.batch.files import Entry, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
@@ -91,6 +91,5 @@ def add_orders_of(sandbox: Sandbox, entries: Iterable[Entry], *, merchant: str, 
     for (order_id, its_merchant, its_channel), parts in orders.items():
         for consent in parts.get("consents", {}).values():
             consent["checked"] = False
-        members: dict[str, JSON] = {name: list(named.values()) for name, named in sorted(parts.items())}
-        consents = cast("list[dict[str, JSON]]", members.pop("consents", []))
-        sandbox.add_order(order_id, merchant=its_merchant, channel=its_channel, consents=consents, **members)
+        members: dict[str, Any] = {name: list(named.values()) for name, named in sorted(parts.items())}
+        sandbox.add_order(order_id, merchant=its_merchant, channel=its_channel, **members)

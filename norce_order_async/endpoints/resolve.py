@@ -111,9 +111,13 @@ async def _resolve(client: OrderClient, operation: str, sent: Requested, window:
         try:
             look = await look_for(client, operation, sent, window.begun)
         except CallError as error:
-            return _unclear(f"it could not be read: {type(error).__name__}")
-        if look.finding.sight is not Sight.ABSENT or left <= 0 or not wait or window.accepted:
-            return attrs.evolve(_judged(look, window, left), looked_at=look.looked_at, at=at)
+            told = _unclear(f"it could not be read: {type(error).__name__}")
+            is_final = False
+        else:
+            told = attrs.evolve(_judged(look, window, left), looked_at=look.looked_at, at=at)
+            is_final = look.finding.sight is not Sight.ABSENT or window.accepted
+        if is_final or left <= 0 or not wait:
+            return told
         while (left := window.due - clock.monotonic()) > 0:
             await clock.sleep(left)
 

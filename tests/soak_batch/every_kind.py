@@ -8,6 +8,7 @@ Each order gets one change of each kind, so that the sandbox's account of reques
 import argparse
 import asyncio
 import random
+import re
 import signal
 import sys
 from collections import Counter
@@ -95,9 +96,17 @@ def _compare(changes: list[Change], rows: list[Row], sandbox: Sandbox) -> list[s
         is_true = row.outcome is OutcomeKind.UNKNOWN or (row.outcome is not None and row.outcome.done == bool(done))
         if not is_true or (change.not_twice is not None and max(sent[row.number], done) > 1):
             violations.append(f"{told} ({row.error}: {row.message}; {row.evidence})")
+    reasons = Counter(_shape(row.evidence) for row in rows if row.evidence and row.outcome is OutcomeKind.UNKNOWN)
+    for reason, count in reasons.most_common():
+        print(f"  {count:>4} {reason}")
     for op, kinds in outcomes.items():
         print(f"  {op:<26}{', '.join(f'{count:,} {kind}' for kind, count in sorted(kinds.items()))}")
     return violations
+
+
+def _shape(evidence: str) -> str:
+    """What was said, without the numbers and times in it."""
+    return re.sub(r"\d+", "N", evidence.partition(" [")[0].partition(" (")[0])
 
 
 def _key(change: Change) -> tuple[Any, ...]:
