@@ -117,10 +117,15 @@ def models_of(kind: type[Change]) -> Mapping[str, tuple[type[Model], bool]]:
     return models
 
 
-def _check_model(name: str, value: object, model: type[Model], is_list: bool) -> None:
-    if is_list and not isinstance(value, list | tuple):
+def _elements(name: str, value: object) -> Sequence[object]:
+    if not isinstance(value, list | tuple):
         raise TypeError(f"{name} must be a list, got {kind_of(value)}")
-    for each in cast("Sequence[object]", value) if is_list else [value]:
+    return cast("Sequence[object]", value)
+
+
+def _check_model(name: str, value: object, model: type[Model], is_list: bool) -> None:
+    elements = _elements(name, value) if is_list else [value]
+    for each in elements:
         if not isinstance(each, model):
             raise TypeError(f"{name} must be of {model.__name__}, got {kind_of(each)}")
 

@@ -48,6 +48,15 @@ Finder = Callable[[Json, Any, Json], Finding]
 """Takes the ids in the path, what was sent, and the order."""
 
 
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> bool:
+    """Whether it is a list of JSON."""
+    return isinstance(value, list)
+
+
 def members_of(value: object) -> Json:
     """The members of an object; none of anything else."""
     return cast(Json, value) if isinstance(value, Mapping) else {}
@@ -66,11 +75,11 @@ def holds(wanted: object, stored: object) -> bool:
     """
     if wanted is None or stored is None:
         return wanted is stored
-    if isinstance(wanted, Mapping):
+    if _is_object(wanted):
         members, known = members_of(wanted), members_of(stored)
-        return isinstance(stored, Mapping) and all(holds(value, known.get(name)) for name, value in members.items())
-    if isinstance(wanted, list):
-        return isinstance(stored, list) and _holds_each(elements_of(wanted), elements_of(stored))
+        return _is_object(stored) and all(holds(value, known.get(name)) for name, value in members.items())
+    if is_list(wanted):
+        return is_list(stored) and _holds_each(elements_of(wanted), elements_of(stored))
     if isinstance(wanted, bool) or isinstance(stored, bool):
         return wanted is stored
     if isinstance(wanted, str) and isinstance(stored, str) and wanted != stored:
@@ -93,7 +102,7 @@ def moment(text: str) -> datetime | None:
 def _holds_each(wanted: Sequence[Any], stored: Sequence[Any]) -> bool:
     if len(wanted) != len(stored):
         return False
-    if not all(isinstance(element, Mapping) for element in wanted):
+    if not all(_is_object(element) for element in wanted):
         return all(map(holds, wanted, stored))
     left = list(stored)
     for element in wanted:
@@ -109,7 +118,7 @@ def _seen(stands: bool, yes: str, no: str) -> Finding:
 
 
 def _parts(order: Json, name: str) -> list[Json]:
-    return [members_of(part) for part in elements_of(order.get(name)) if isinstance(part, Mapping)]
+    return [members_of(part) for part in elements_of(order.get(name)) if _is_object(part)]
 
 
 def _part(order: Json, name: str, part_id: str) -> Json | None:
@@ -176,12 +185,12 @@ def _replacement(wanted: object, stored: object, name: str) -> Finding:
 
 
 def _has_more(wanted: object, stored: object) -> bool:
-    if isinstance(wanted, Mapping) and isinstance(stored, Mapping):
+    if _is_object(wanted) and _is_object(stored):
         members, known = members_of(wanted), members_of(stored)
         if any(known[name] not in (None, [], {}) for name in known.keys() - members.keys() - _WRITTEN_BY_THE_API):
             return True
         return any(_has_more(value, known.get(name)) for name, value in members.items())
-    if isinstance(wanted, list) and isinstance(stored, list):
+    if is_list(wanted) and is_list(stored):
         pairs = zip(elements_of(wanted), elements_of(stored), strict=False)
         return any(_has_more(element, other) for element, other in pairs)
     return False

@@ -11,7 +11,7 @@ import attrs
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
-from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, members_of, moment
+from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, is_list, members_of, moment
 from norce_order_async.endpoints.requested import Requested
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import json_body
@@ -140,7 +140,7 @@ async def _look_for_order(client: OrderClient, sent: Requested, begun: float | N
         query: dict[str, Any] = {"cart_reference": reference, "offset": offset, "limit": _PAGE}
         answer = await client.execute(_ORDERS, query=query)
         page = members_of(answer.body).get("data")
-        if not isinstance(page, list):
+        if not is_list(page):
             raise DecodeError("the answer is no page of orders")
         look = attrs.evolve(look, ahead=_ahead(answer, client))
         orders = list(map(members_of, elements_of(page)))

@@ -1,7 +1,7 @@
 """What a change sends, found out without sending it."""
 
 from collections.abc import Coroutine, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -16,10 +16,7 @@ from norce_order_async.wire.operation import Operation
 
 
 class ApiChange(Protocol):
-    """A change that is one call of an endpoint function, such as :class:`DeleteConsent`."""
-
-    operation: ClassVar[str | None]
-    """The API's operationId; None for a change that is more, or other, than that."""
+    """A change, such as :class:`DeleteConsent`; what can be looked at says its ``operation``."""
 
     @property
     def merchant(self) -> str | None:
@@ -34,6 +31,12 @@ class ApiChange(Protocol):
     def apply(self, client: OrderClient, options: CallOptions | None = None) -> Coroutine[Any, Any, Receipt]:
         """Make the change."""
         ...
+
+
+def operation_of(change: ApiChange) -> str | None:
+    """The operationId of a change that says it is one call of that operation; None for any other."""
+    operation: str | None = getattr(change, "operation", None)
+    return operation
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.findings import Finding, Sight
 from norce_order_async.endpoints.looks import Look, can_look, look_for
-from norce_order_async.endpoints.requested import ApiChange, Requested, requested
+from norce_order_async.endpoints.requested import ApiChange, Requested, operation_of, requested
 from norce_order_async.endpoints.resolution import Resolution, Verdict, shown_time
 from norce_order_async.wire.decoders import Receipt
 
@@ -91,7 +91,7 @@ async def resolve(
         return known
     if later:
         return _unclear("a later change of the same was made, or may have been")
-    if not can_look(change.operation):
+    if not can_look(operation := operation_of(change)):
         return _unclear("what it leaves has no mark to know it by")
     if change.merchant is not None:
         client = client.scoped(merchant=change.merchant)
@@ -100,7 +100,7 @@ async def resolve(
     if (sent := requested(change)) is None:
         return _unclear("it is not a single call")
     window = _window(error_or_receipt, settle, client.clock)
-    return await _resolve(client, change.operation or "", sent, window, wait)
+    return await _resolve(client, operation or "", sent, window, wait)
 
 
 async def _resolve(client: OrderClient, operation: str, sent: Requested, window: _Window, wait: bool) -> Resolution:

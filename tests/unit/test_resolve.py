@@ -35,7 +35,7 @@ from norce_order_async.testing import Fault, Sandbox
 
 CHANGE = PatchConsent("o_1", "ci", checked=True)
 SECOND_AGO = "2026-01-12T08:01:28.000Z"  # by the clock of scripted clients
-ONE_ATTEMPT = {"timeout": Timeout(total=60.0, attempt=ATTEMPT), "retry": RetryPolicy(max_attempts=1)}
+ONE_ATTEMPT: dict[str, Any] = {"timeout": Timeout(total=60.0, attempt=ATTEMPT), "retry": RetryPolicy(max_attempts=1)}
 
 
 def lost(at: float | None = None, outcome: OutcomeKind = OutcomeKind.UNKNOWN) -> CallError:
