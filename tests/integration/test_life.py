@@ -70,7 +70,8 @@ async def test_closing_while_the_event_loop_of_another_thread_ends_is_quiet(
             await other
             del client
         gc.collect()
-    assert caplog.messages == []
+    # In debug mode asyncio tells what was slow, too.
+    assert [message for message in caplog.messages if not message.startswith("Executing ")] == []
 
 
 @pytest.mark.asyncio
