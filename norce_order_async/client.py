@@ -24,9 +24,9 @@ from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.sending.attempt import AttemptSender
 from norce_order_async.sending.budget import RetryBudget
-from norce_order_async.sending.call_ends import CallEnds
 from norce_order_async.sending.caller import CallDefaults, Caller
-from norce_order_async.sending.lifecycle import Lifecycle, RunningCall
+from norce_order_async.sending.calls import CallEnds, RunningCall
+from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport

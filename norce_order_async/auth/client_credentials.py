@@ -22,7 +22,7 @@ from norce_order_async.core.errors import AuthError, ClientStateError, Configura
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource, new_request_id
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.retry_after import retry_after
 from norce_order_async.core.settings import Environment, Timeout, check_base_url
 from norce_order_async.transport import Transport
@@ -305,7 +305,7 @@ class ClientCredentials(Secretive):
     async def _send(self, form: Form, start: float) -> Response:
         if self.transport is None:
             self.transport = default_transport()
-        call = Call("token", Repeat.SAFE, new_request_id(self.random), start, Timeout(total=self.timeout), None)
+        call = Call("token", Repeat.SAFE, self.random.randbytes(16).hex(), start, Timeout(total=self.timeout), None)
         call.attempts.append(Attempt(number=1, started=0.0))
         request = Request(call, "POST", self.token_url, form.headers(), form.body())
         async with asyncio.timeout(self.timeout):

@@ -20,7 +20,7 @@ from norce_order_async.core.call import Call
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport.aiohttp_errors import NotSentAgain
 from norce_order_async.transport.connections import end_of_life, unread_check
-from norce_order_async.transport.response import Head, is_measured
+from norce_order_async.transport.messages import Head, is_measured
 
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
 _NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])

@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import attrs
 
-from norce_order_async.core.checks import unsendable
 from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
@@ -27,6 +26,7 @@ from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.errors import NO_CONNECTION, NO_RESPONSE, forget_frames, reason_of, transport_closed
 from norce_order_async.transport.http11 import Connection
+from norce_order_async.transport.messages import unsendable
 from norce_order_async.transport.pools import PooledTransport
 
 

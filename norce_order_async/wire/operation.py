@@ -13,8 +13,9 @@ from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import own
 from norce_order_async.core.outcome import OutcomeKind, outcome_of
-from norce_order_async.wire.decoders import expected_members, receipt, status_error
+from norce_order_async.wire.decoders import expected_members, receipt
 from norce_order_async.wire.error_body import read_error
+from norce_order_async.wire.refusals import status_error
 from norce_order_async.wire.table import Evidence, Method
 
 T = TypeVar("T")

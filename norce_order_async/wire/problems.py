@@ -6,10 +6,11 @@ from typing import ClassVar
 from norce_order_async.core.errors import CallError, DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.wire.codec import structure
-from norce_order_async.wire.decoders import Receipt, receipt, status_error
+from norce_order_async.wire.decoders import Receipt, receipt
 from norce_order_async.wire.error_body import decoded
 from norce_order_async.wire.json import JSON, WireError, decode_json
 from norce_order_async.wire.models import ValidationError
+from norce_order_async.wire.refusals import status_error
 
 _SHOWN = 300
 

@@ -18,7 +18,7 @@ from norce_order_async.testing.conformance.lines import (
     then_close,
 )
 from norce_order_async.testing.conformance.origin import OK, Peer, answer, answering
-from norce_order_async.transport.response import MAX_BODY
+from norce_order_async.transport.messages import MAX_BODY
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 
