@@ -49,6 +49,8 @@ _EXPORTS = {
     "endpoints.hooks": "create_hook delete_hook",
     "endpoints.notifications": "create_notification delete_notification",
     "endpoints.orders": "create_order delete_order get_order list_orders",
+    "endpoints.pages": "PagingError",
+    "endpoints.paging": "OrderIterator iter_orders",
     "endpoints.payments": "create_payment get_payment list_payments update_payment",
     "endpoints.references": "update_reference",
     "endpoints.shippings": "create_shipping get_shipping list_shippings update_shipping",

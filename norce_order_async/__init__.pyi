@@ -63,6 +63,8 @@ from norce_order_async.endpoints.notifications import (
 from norce_order_async.endpoints.orders import (
     create_order as create_order, delete_order as delete_order, get_order as get_order, list_orders as list_orders,
 )
+from norce_order_async.endpoints.pages import PagingError as PagingError
+from norce_order_async.endpoints.paging import OrderIterator as OrderIterator, iter_orders as iter_orders
 from norce_order_async.endpoints.payments import (
     create_payment as create_payment, get_payment as get_payment, list_payments as list_payments,
     update_payment as update_payment,
