@@ -41,7 +41,7 @@ class Life(Promises):
         async def once() -> None:
             async with self.origin() as origin:
                 for _ in range(2):
-                    assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+                    assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
         before = sockets()
         for _ in range(3):
@@ -57,7 +57,7 @@ class Life(Promises):
         async def elsewhere() -> None:
             async with self.origin() as origin:
                 calls = [send_to(origin, transport, of("PATCH", origin)) for _ in range(20)]
-                assert {ending.answer.body for ending in await asyncio.gather(*calls)} == {b"ok"}
+                assert {ending.response.body for ending in await asyncio.gather(*calls)} == {b"ok"}
                 await asyncio.to_thread(used.wait, 10)
                 await asyncio.to_thread(closed.wait, 10)
                 for peer in origin.peers:
@@ -117,7 +117,7 @@ class Life(Promises):
     async def test_closing_with_calls_in_flight_cancels_nobody(
         self, phase: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """They end with an answer, a TransportError or a ClientStateError, and their connections are gone."""
+        """They end with a response, a TransportError or a ClientStateError, and their connections are gone."""
         stay, asked, answered = asyncio.Event(), threading.Event(), threading.Event()
         serve = partial(_serve_until, phase, stay)
 
