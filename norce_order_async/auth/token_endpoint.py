@@ -14,6 +14,7 @@ from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import ConfigurationError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
+from norce_order_async.wire.error_body import charset_of
 from norce_order_async.wire.json import WireError, decode_json
 
 AuthMethod = Literal["client_secret_post", "client_secret_basic"]
@@ -28,7 +29,6 @@ _PIECE = 8
 _PASSING_ERRORS = frozenset({"server_error", "slow_down", "temporarily_unavailable"})
 _ERROR_CODE = re.compile(r"[A-Za-z0-9][\w.:/-]{0,79}", re.ASCII)
 _SECONDS = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?)\s*")
-_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.ASCII | re.IGNORECASE)
 
 
 @attrs.frozen(eq=False)
@@ -123,10 +123,10 @@ def read_grant(response: Response, secrets: Sequence[str]) -> Grant:
 
 def _members(response: Response) -> Mapping[str, Any] | None:
     body = response.body
-    charset = _CHARSET.search(response.headers.get("content-type", ""))
+    charset = charset_of(response.headers.get("content-type", ""))
     if charset is not None:
         with suppress(LookupError, ValueError):  # the name is wrong; it may be UTF-8 all the same
-            body = body.decode(charset[1]).encode()
+            body = body.decode(charset).encode()
     try:
         answer = decode_json(body)
     except WireError:
