@@ -268,7 +268,7 @@ class OrderClient:
             **ids: The ids in the operation's path.
 
         Returns:
-            What the operation's ``decode`` makes of the answer.
+            What the operation's ``decode`` makes of the response.
 
         Raises:
             TypeError: An id is not a str.

@@ -241,7 +241,7 @@ class ClientCredentials(Secretive):
     async def _request(self) -> bool:
         """Make one token request; whether it came to an end that tells something of the endpoint.
 
-        It does not if it was cut with its loop, or got no answer because its loop stood still meanwhile.
+        It does not if it was cut with its loop, or got no response because its loop stood still meanwhile.
 
         Raises:
             ClientStateError: The transport is closed.
@@ -313,7 +313,7 @@ class ClientCredentials(Secretive):
 
 
 def _described(error: Exception) -> str:
-    """What a message says of an error without an answer. The text of most may hold anything, the token too."""
+    """What a message says of an error without a response. The text of most may hold anything, the token too."""
     if isinstance(error, TransportError) and error.sent is False:
         return f"{type(error).__name__}: {error.reason}"
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""One request to an OAuth2 token endpoint, and what its answer says (RFC 6749). Nothing here does I/O."""
+"""One request to an OAuth2 token endpoint, and what its response says (RFC 6749). Nothing here does I/O."""
 
 import re
 from base64 import b64encode
@@ -40,7 +40,7 @@ class Grant:
 
 
 class NoToken(Exception):
-    """An answer without a token. The text says why, and holds no secret.
+    """A response without a token. The text says why, and holds no secret.
 
     Attributes:
         lasting: Whether asking again soon cannot help.
@@ -83,7 +83,7 @@ class Form:
         return urlencode(members, doseq=True).encode()
 
     def secrets(self) -> list[str]:
-        """The secret in every form in which an answer can repeat it."""
+        """The secret in every form in which a response can repeat it."""
         return [self.client_secret, quote_plus(self.client_secret), self._basic()]
 
     def _basic(self) -> str:
@@ -92,10 +92,10 @@ class Form:
 
 
 def read_grant(response: Response, secrets: Sequence[str]) -> Grant:
-    """The token in an answer.
+    """The token in a response.
 
     Args:
-        response: The answer.
+        response: The response.
         secrets: What no message may hold.
 
     Raises:
@@ -146,7 +146,7 @@ def _lifetime(value: object) -> float:
 
 
 def _refusal(members: Mapping[str, Any], secrets: Sequence[str]) -> str:
-    """The error of an answer, with its description and its address, fit for a message."""
+    """The error of a response, with its description and its address, fit for a message."""
     banned = _banned(members, secrets)
     code, description, uri = (
         _display(members.get(name), banned) for name in ("error", "error_description", "error_uri")
@@ -157,7 +157,7 @@ def _refusal(members: Mapping[str, Any], secrets: Sequence[str]) -> str:
 
 
 def _banned(members: Mapping[str, Any], secrets: Sequence[str]) -> list[str]:
-    """What a message about this answer must not hold."""
+    """What a message about this response must not hold."""
     tokens = (value for name, value in members.items() if name.endswith("_token") and isinstance(value, str))
     return [secret for secret in (*secrets, *tokens) if secret]
 

@@ -48,7 +48,7 @@ class AttemptSender:
         Raises:
             DeadlineExceeded: The call's time was over before its turn came.
             ClientStateError: The client is closed.
-            TransportError: No complete answer came.
+            TransportError: No complete response came.
             NotTheApiError: A 2xx came that the API did not give.
         """
         call = request.call

@@ -1,6 +1,6 @@
 """Every operation of the API as what a client can run, made from its row in the table when it is first asked for.
 
-What reads their answers is heavy (the models, cattrs), so it is loaded with the first answer.
+What reads their responses is heavy (the models, cattrs), so it is loaded with the first response.
 """
 
 from collections.abc import Iterator, Mapping, Set

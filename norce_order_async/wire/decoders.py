@@ -20,7 +20,7 @@ class Receipt:
 
     Attributes:
         operation: The API's operationId.
-        status: The HTTP status of the last answer.
+        status: The HTTP status of the last response.
         request_id: What was sent as ``x-request-id``, on every attempt.
         attempts: How many requests it took.
         elapsed: Seconds from the start of the call to its end.
@@ -36,7 +36,7 @@ class Receipt:
 
     @property
     def inferred(self) -> bool:
-        """Whether success was concluded from a DELETE's 404 after an attempt whose answer was lost."""
+        """Whether success was concluded from a DELETE's 404 after an attempt whose response was lost."""
         return self.outcome is OutcomeKind.APPLIED_INFERRED
 
 
@@ -47,7 +47,7 @@ def receipt(response: Response) -> Receipt:
 
 
 def json_body(response: Response) -> JSON:
-    """The JSON of an answer's body.
+    """The JSON of a response's body.
 
     Raises:
         DecodeError: It isn't JSON, or is larger than the transport reads.
@@ -81,7 +81,7 @@ class JsonAs(Generic[T]):
         object.__setattr__(self, "members", members_of(self.cls))
 
     def __call__(self, response: Response) -> T:
-        """Read an answer's body.
+        """Read a response's body.
 
         Raises:
             DecodeError: It is not JSON, or doesn't fit.

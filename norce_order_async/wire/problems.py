@@ -22,7 +22,7 @@ class ValidationFailedError(CallError):
 
     Attributes:
         status: The HTTP status: 200 and 400 are both known to come with problems.
-        headers: The answer's headers, their names in lower case.
+        headers: The response's headers, their names in lower case.
         body: The raw body.
         problems: All that is wrong. A text that an adapter gives is in ``extra["message"]``.
     """
@@ -50,7 +50,7 @@ class NoProblems:
     members: ClassVar[Set[str]] = frozenset({"errors"})
 
     def __call__(self, response: Response) -> Receipt:
-        """Read the answer.
+        """Read the response.
 
         Raises:
             ValidationFailedError: Something is wrong with the order.

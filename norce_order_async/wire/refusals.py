@@ -13,7 +13,7 @@ _START = 64
 
 
 def not_the_api(response: Response) -> NotTheApiError | None:
-    """The error that a 2xx is when it is no answer of the API; None when it may be one.
+    """The error that a 2xx is when it is no response of the API; None when it may be one.
 
     HTML and XML are none, by type or by their first byte, nor are problem details by their type, nor is JSON that is
     shaped like an error and has no member of the expected result.
@@ -42,7 +42,7 @@ def _media_type(content_type: str) -> str:
 
 
 def status_error(response: Response) -> StatusError:
-    """The error that stands for an answer which is not a 2xx."""
+    """The error that stands for a response which is not a 2xx."""
     content_type = response.headers.get("content-type", "")
     known = read_error(response.body, content_type) or ErrorBody()
     text = packed(response) or decoded(response.body, content_type)
