@@ -232,6 +232,11 @@ class OrderClient:
         """Where it takes the time from."""
         return self._core.defaults.clock
 
+    @property
+    def random(self) -> RandomSource:
+        """Where it takes random waits and request ids from."""
+        return self._core.defaults.random
+
     def __del__(self) -> None:
         core = getattr(self, "_core", None)  # absent when a setting was wrong
         if (
