@@ -64,6 +64,7 @@ class Dispatcher:
         self._state = state
         self._clock = clock
         self._random = random
+        self._take_probe = partial(schedule.take_probe, random=random)
         self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
@@ -86,11 +87,7 @@ class Dispatcher:
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
                 new = await self._until_probe()
-                if (
-                    self._may_probe()
-                    and (item := self._take(partial(self._schedule.take_probe, new=new, random=self._random)))
-                    is not None
-                ):
+                if self._may_probe() and (item := self._take(partial(self._take_probe, new=new))) is not None:
                     self._probe = item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
