@@ -60,7 +60,7 @@ class Call:
         started: The clock's monotonic time at the start.
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
-        reads_body: Whether the operation needs an answer's body.
+        reads_body: Whether the operation needs a response's body.
         changes: Whether the operation may change something on the server.
         members: The members of the object that the operation reads; None when that is not known.
         ids: The ids in the operation's path.

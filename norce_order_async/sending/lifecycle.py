@@ -1,4 +1,4 @@
-"""The calls that are under way, and how they end when their time is over or their client is closed."""
+"""A client is open, then closed: what it has in each event loop, and how its calls end with it."""
 
 import asyncio
 import math
@@ -6,97 +6,29 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol
 
 import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
-from norce_order_async.core.errors import ClientStateError, DeadlineExceeded
-from norce_order_async.core.http import Request, Response
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.errors import ClientStateError
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
-from norce_order_async.loops.time_limit import TimeLimit
-from norce_order_async.sending.call_ends import CallEnds
 from norce_order_async.sending.limiter import ConcurrencyLimiter
-from norce_order_async.sending.log import run_hook
 
 _LAST_TURNS = 1.0
 """Seconds that calls which were cut, and a token source, have to end."""
 
 
-def out_of_time(call: Call) -> DeadlineExceeded:
-    """The error of a call whose total time is over."""
-    return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
+class Running(Protocol):
+    """A call that is under way."""
 
-
-class RunningCall(TimeLimit):
-    """One call from its start to its end: observed, and ended when its time is over or its client is closed.
-
-    A context manager rather than a link of the chain: so it costs no frame on the stack of every call.
-
-    Args:
-        request: The call's request.
-        options: What the call has otherwise than its client.
-        here: What the client has in this event loop.
-        ends: What is done at the end of the client's calls.
-
-    Attributes:
-        call: The call.
-        response: What the chain returned.
-    """
-
-    __slots__ = ("_ends", "_here", "_options", "_request", "call", "response")
-
-    def __init__(self, request: Request, options: CallOptions, here: "LoopState", ends: CallEnds) -> None:
-        self.call = call = request.call
-        super().__init__(call.timeout.total)
-        self.response: Response | None = None
-        self._request = request
-        self._options = options
-        self._here = here
-        self._ends = ends
-
-    def __enter__(self) -> Self:
-        for observer in self._ends.observers:
-            run_hook(self.call, observer.call_started, self._request)
-        self._here.calls.add(self)
-        return super().__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
-        if self.finish(kind):
-            error = out_of_time(self.call) if self.call.timed_out else ClientStateError("the client was closed")
-            kind = None
-        try:
-            if error is None:
-                self._ends.ended(self.call, self.response, None, self._options)
-                return
-            failure = self._ends.failed(self.call, self.response, error, self._options)
-            if kind is not None and failure is error:
-                return
-            del error, traceback  # so that no traceback leads to their frames
-            try:
-                raise failure
-            finally:
-                failure.__context__ = None
-                del failure  # it would refer to itself through this frame
-        finally:
-            self._here.leave(self)
-
-    def expire(self) -> None:
-        """End it because its time is over."""
-        if not self._expired:
-            self.call.timed_out = True
-            super().expire()
+    call: Call
 
     def cut(self) -> None:
         """End it because its client is closed."""
-        if not self._expired:
-            super().expire()
+        ...
 
 
 @attrs.define(eq=False)
@@ -112,12 +44,12 @@ class LoopState:
     """
 
     limiter: ConcurrencyLimiter
-    calls: set[RunningCall] = attrs.Factory(set[RunningCall])
+    calls: set[Running] = attrs.Factory(set[Running])
     process: int = attrs.Factory(os.getpid)
     news: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
 
-    def leave(self, call: RunningCall) -> None:
+    def leave(self, call: Running) -> None:
         """A call ends."""
         self.calls.discard(call)
         if self.news is not None and not self.calls:

@@ -16,8 +16,8 @@ from norce_order_async.core.errors import ClientStateError
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.transport import Transport
 from norce_order_async.transport.connections import close_outside
+from norce_order_async.transport.messages import MAX_BODY
 from norce_order_async.transport.resolver import Resolver, shared
-from norce_order_async.transport.response import MAX_BODY
 
 _OTHER_LOOPS = 1.0  # seconds
 _owners = WeakKeyDictionary[asyncio.AbstractEventLoop, int]()

@@ -119,8 +119,8 @@ class Sweep:
                 await together(*workers)
             # As good as new, and one connection is enough for it.
             for _ in range(3):
-                request = make_request("GET", f"{origin.url}/answer")
-                assert (await send_to(origin, self._transport, request)).answer.body == b"ok"
+                request = make_request("GET", f"{origin.url}/respond")
+                assert (await send_to(origin, self._transport, request)).response.body == b"ok"
             await self._transport.aclose()
             for peer in narrow.peers:
                 peer.resume()
@@ -133,7 +133,7 @@ class Sweep:
         while True:
             head = await peer.head()
             phase = head.split(b" ", 2)[1].strip(b"/")
-            if phase == b"answer":
+            if phase == b"respond":
                 peer.write(OK)
                 continue
             if phase == b"send":
@@ -169,7 +169,7 @@ class Sweep:
     async def _anywhere(self, origin: RawOrigin) -> None:
         turns = 40  # more than a call takes; then as many as it took
         while True:
-            call = self._start(make_request("GET", f"{origin.url}/answer"))
+            call = self._start(make_request("GET", f"{origin.url}/respond"))
             wanted = self._rng.randrange(turns)
             turns = 1
             while turns <= wanted and not call.done():
