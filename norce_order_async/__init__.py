@@ -35,8 +35,10 @@ _EXPORTS = {
         "UnexpectedStatusError"
     ),
     "core.http": "RawResponse Request Response",
+    "core.observer": "CallObserver",
     "core.options": "CallOptions",
     "core.outcome": "Attempt OutcomeKind",
+    "core.random_source": "RandomSource",
     "core.settings": "Environment Timeout UNSET Unset",
     "core.stats": "Stats",
     "endpoints.attributes": "patch_attributes",

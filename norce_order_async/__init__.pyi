@@ -37,8 +37,10 @@ from norce_order_async.core.errors import (
     UnexpectedStatusError as UnexpectedStatusError,
 )
 from norce_order_async.core.http import RawResponse as RawResponse, Request as Request, Response as Response
+from norce_order_async.core.observer import CallObserver as CallObserver
 from norce_order_async.core.options import CallOptions as CallOptions
 from norce_order_async.core.outcome import Attempt as Attempt, OutcomeKind as OutcomeKind
+from norce_order_async.core.random_source import RandomSource as RandomSource
 from norce_order_async.core.settings import (
     Environment as Environment, Timeout as Timeout, UNSET as UNSET, Unset as Unset,
 )
