@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import Popen
+from subprocess import DEVNULL, Popen
 from typing import Any
 
 import attrs
@@ -80,6 +80,14 @@ class Running:
             seconds=time.monotonic() - self._started,
             peak=usage.ru_maxrss / 1024,
         )
+
+
+def look_at(folder: Path, *arguments: str) -> tuple[int, float]:
+    """Run another command of the journal to its end: its exit code, and its largest resident set in MiB."""
+    with Popen([*CLI, "batch", *arguments], cwd=folder, stdout=DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss / 1024
 
 
 async def batch(folder: Path, url: str, *arguments: str, name: str = INPUT) -> Ran:

@@ -6,16 +6,13 @@ from typing import Any
 
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark
+from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD, Mark
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import Row, encode_record, source_record
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON, decode_json
-
-UNTOLD = "the run ended before its outcome was known"
-"""What is told of a change that was interrupted."""
 
 _OURS: frozenset[type[Change]] = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
@@ -73,6 +70,7 @@ def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
         error=text_or_none(error),
         message=text_or_none(message),
         waited=seconds(values[14]) or 0.0,
+        evidence=text_or_none(values[15]),
     )
 
 
