@@ -41,15 +41,17 @@ class Ran:
 
 
 class Running:
-    """A batch that runs: ``norce-order batch run INPUT`` in a folder."""
+    """A batch that runs: ``norce-order batch run INPUT`` in a folder; ``prefix`` is a command that runs it."""
 
-    def __init__(self, folder: Path, url: str, *arguments: str, name: str = INPUT) -> None:
+    def __init__(
+        self, folder: Path, url: str, *arguments: str, name: str = INPUT, prefix: tuple[str, ...] = ()
+    ) -> None:
         env = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
         env |= {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": SANDBOX_TOKEN}
         self._out, self._err = folder / "stdout", folder / "stderr"
         self._started = time.monotonic()
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            command = [*CLI, "batch", "run", name, "--output", "json", *arguments]
+            command = [*prefix, *CLI, "batch", "run", name, "--output", "json", *arguments]
             self._process = Popen(command, cwd=folder, env=env, stdout=out, stderr=err)
         # In a thread, because it is the one way to learn of the process's memory.
         self._waiting = asyncio.ensure_future(asyncio.to_thread(os.wait4, self._process.pid, 0))
