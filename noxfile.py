@@ -279,6 +279,6 @@ def soak_batch(session: nox.Session) -> None:
     """
     install(session, ".[all]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    names = session.posargs or ["memory", "kills", "limiter", "outage", "bad_lines", "ctrl_c"]
+    names = session.posargs or ["memory", "kills", "syscalls", "limiter", "outage", "bad_lines", "ctrl_c", "endings"]
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)
