@@ -54,17 +54,17 @@ def _sigterm_as_sigint() -> Generator[None]:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    from norce_order_async.cli.dispatch import run
     from norce_order_async.cli.parser import build_parser
 
-    options = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(words).parse_args(words)
+    from norce_order_async.cli.dispatch import run
     from norce_order_async.core.errors import NorceOrderError
 
     try:
-        code = run(options)
+        return run(options)
     except NorceOrderError as error:
         from norce_order_async.cli.errors import exit_code, explain
 
         tell(f"norce-order: {explain(error)}")
         return exit_code(error)
-    return code

@@ -1,6 +1,7 @@
 """What every part of the parser is made with."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from norce_order_async.cli.arguments import fault_text, seconds
@@ -13,6 +14,7 @@ environment:
     --base-url     NORCE_BASE_URL        --adapter-id  NORCE_ADAPTER_ID
   The token comes from NORCE_TOKEN, or from the file that NORCE_TOKEN_FILE names. There is no flag for it: flags can
   be seen by every user of a machine.
+  NORCE_PROFILE names a profile, as --profile does: what neither a flag nor the environment gives comes from there.
   NORCE_PROXY is the URL of an HTTP proxy, NORCE_CA_FILE a PEM file with the authorities to trust instead of the
   system's. This machine's own addresses are reached without the proxy.
 """
@@ -36,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 def add_group(commands: Any, name: str, summary: str) -> Any:
     """Add a group of commands."""
     parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
 
 
 def add_command(
@@ -45,6 +47,7 @@ def add_command(
     summary: str,
     *,
     settings: bool = False,
+    outputs: Sequence[str] = ("text", "json"),
     examples: str = "",
     details: str = "",
 ) -> argparse.ArgumentParser:
@@ -55,7 +58,7 @@ def add_command(
     )
     parser.set_defaults(command=parser.prog.partition(" ")[2])
     if settings:
-        _add_settings(parser)
+        _add_settings(parser, outputs)
     return parser
 
 
@@ -73,8 +76,9 @@ def add_fault(parser: Any, purpose: str) -> None:
     )
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
+def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> None:
     group = parser.add_argument_group("settings")
+    group.add_argument("--profile", metavar="NAME", help="settings from the profile of this name")
     group.add_argument(
         "--environment",
         metavar="NAME",
@@ -90,4 +94,5 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--proxy-from-env", action="store_true", help="without NORCE_PROXY, do as HTTPS_PROXY and NO_PROXY say"
     )
     group.add_argument("--timeout", metavar="SECONDS", type=seconds, help="for each call, retries included")
-    group.add_argument("--output", choices=("text", "json"), default="text", help="json is for programs")
+    group.add_argument("--output", choices=outputs, help="default: text; json is for programs")
+    parser.set_defaults(outputs=outputs, settings=None)
