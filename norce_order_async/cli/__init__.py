@@ -1,6 +1,8 @@
+# PYTHON_ARGCOMPLETE_OK
 """The ``norce-order`` command: arguments in, text and an exit code out."""
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Generator, Sequence
@@ -56,6 +58,10 @@ def _sigterm_as_sigint() -> Generator[None]:
 def _run(arguments: Sequence[str] | None) -> int:
     from norce_order_async.cli.parser import build_parser
 
+    if "_ARGCOMPLETE" in os.environ:
+        from norce_order_async.cli.completion import complete
+
+        complete()
     words = sys.argv[1:] if arguments is None else arguments
     options = build_parser(words).parse_args(words)
     from norce_order_async.cli.dispatch import run

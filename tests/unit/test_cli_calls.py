@@ -79,6 +79,8 @@ def words_for(shell: Shell, name: str) -> list[str]:
         if f"{kind}_id" in ids:
             shell(kind, "create", "o_123", "--json", body)
             order.append(shell.order[f"{kind}s"][0]["id"])
+    if name == "order validate":
+        shell("cart", "update", "o_123", "--json", '{"items": [{"id": "row", "quantity": 1}]}')
     if "consent_id" in ids:
         order.append("ci_terms")
     return [*name.split(), *([] if name in ("order list", "order create") else order), *BODIES.get(name, [])]
