@@ -1,6 +1,7 @@
 """What every part of the parser is made with."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -24,15 +25,32 @@ exit codes:
 """
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Leaves descriptions as they are, and finds the terminal's width without what argparse would import for it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser with plain help and one line for an error."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+        super().__init__(**kwargs, formatter_class=_Formatter, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong."""
         self.exit(2, f"{self.prog}: {message}\n  See: {self.prog} --help\n")
+
+
+def _columns() -> int:
+    """How wide the terminal is."""
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 def add_group(commands: Any, name: str, summary: str) -> Any:
