@@ -3,14 +3,19 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
+
+import attrs
 
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.output import tell
 from norce_order_async.core.errors import InvalidRequestError, printable
+from norce_order_async.wire import models
 from norce_order_async.wire.json import JSON
+from norce_order_async.wire.json_text import from_dict, to_json
+from norce_order_async.wire.models import Model, wire_name
 from norce_order_async.wire.strict import decode_unique
 from norce_order_async.wire.table import ROWS
 
@@ -36,9 +41,6 @@ def body_from(command: Command, options: argparse.Namespace) -> Any:
 
 def _model(source: str, schema: str) -> Any:
     """A model, or a list of them, in which every member fits."""
-    from norce_order_async.wire import models
-    from norce_order_async.wire.json_text import from_dict
-
     name = schema.removeprefix("list[").removesuffix("]")
     cls: Any = getattr(models, name)
     value = _json(_text(source), "--json")
@@ -46,22 +48,29 @@ def _model(source: str, schema: str) -> Any:
         read: Any = from_dict(value, list[cls] if name != schema else cls)
     except InvalidRequestError as error:
         raise InvalidRequestError(f"--json: {error}") from None
-    many = cast("list[models.Model]", read) if name != schema else [cast("models.Model", read)]
-    for index, model in enumerate(many):
+    elements = cast("list[Model]", read) if name != schema else [cast("Model", read)]
+    for index, model in enumerate(elements):
         place = f"[{index}]." if name != schema else ""
         if unreadable := model.unreadable:
             path, raw = next(iter(unreadable.items()))
             raise InvalidRequestError(f"--json: {place}{path} cannot be {_shown(raw)}")
-        for member in model.extra:
-            tell(
-                f"norce-order: {printable(place + member)} is no member of {name} that is known here; it is sent as is"
-            )
+        for member in _unknown(place, model):
+            tell(f"norce-order: {printable(member)} is not known here; it is sent as it is")
     return read
 
 
-def _shown(raw: JSON) -> str:
-    from norce_order_async.wire.json_text import to_json
+def _unknown(path: str, value: object) -> Iterator[str]:
+    """The members in a model, and in the models inside, that no schema has."""
+    if isinstance(value, Model):
+        yield from (f"{path}{name}" for name in value.extra)
+        for field in attrs.fields(type(value)):
+            yield from _unknown(f"{path}{wire_name(field.name)}.", getattr(value, field.name))
+    elif isinstance(value, list | tuple):
+        for index, element in enumerate(cast("Sequence[object]", value)):
+            yield from _unknown(f"{path[:-1]}[{index}].", element)
 
+
+def _shown(raw: JSON) -> str:
     text = to_json(raw)
     return text if len(text) <= 64 else f"{text[:64]}..."
 

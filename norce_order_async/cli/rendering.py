@@ -67,7 +67,7 @@ def _print_text(command: Command, result: Any) -> None:
     elif isinstance(result, dict):
         print(printable(result["id"]))  # alone, for a script's $(...)
     elif isinstance(result, Order):
-        if sys.stdout.isatty() and find_spec("rich"):
+        if on_terminal() and has_rich():
             from norce_order_async.cli.tree import print_tree
 
             print_tree(result)
@@ -75,6 +75,16 @@ def _print_text(command: Command, result: Any) -> None:
             print(order_text(result))
     else:
         _print_columns(*_table(command, result))
+
+
+def on_terminal() -> bool:
+    """Whether a person reads what is printed."""
+    return sys.stdout.isatty()
+
+
+def has_rich() -> bool:
+    """Whether rich is installed."""
+    return find_spec("rich") is not None
 
 
 def _table(command: Command, result: Any) -> tuple[Sequence[str], Rows, str]:
@@ -120,7 +130,7 @@ def _print_columns(names: Sequence[str], rows: Rows, below: str) -> None:
 
 
 def _print_table(names: Sequence[str], rows: Rows, below: str) -> None:
-    if not find_spec("rich"):
+    if not has_rich():
         _print_columns(names, rows, below)
         return
     from rich.box import ROUNDED, SIMPLE

@@ -44,5 +44,8 @@ def _branch(tree: Tree, label: str, value: JSON) -> None:
 
 
 def _label(element: JSON, index: int) -> str:
-    named = element if isinstance(element, Mapping) else {}
-    return next((printable(str(named[name])) for name in _NAMES if named.get(name)), f"{index + 1}")
+    if isinstance(element, Mapping):
+        for name in _NAMES:
+            if value := element.get(name):
+                return printable(str(value))
+    return str(index + 1)

@@ -1,14 +1,11 @@
 """Every operation once, typed as a person types it, against a sandbox in this process."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from shell import Shell
 
-from norce_order_async.cli import main
 from norce_order_async.cli.calls import BY_NAME, COMMANDS
-from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxTransport
 from norce_order_async.wire.table import ROWS
 
 PAYMENT = '{"type": "default", "amount": 125.00}'
@@ -17,51 +14,6 @@ ACTION = '[{"adapterId": "pay", "type": "capture", "url": "https://pay.example"}
 CALLBACK = '{"adapterId": "stock", "url": "https://stock.example"}'
 ADDRESS = '{"city": "Lund", "country": "SE"}'
 ORDER = """{"merchant": "norce", "channel": "1", "cart": {"items": [{"id": "row", "quantity": 1}]}}"""
-
-
-class Shell:
-    """Runs the command in this process, against one sandbox."""
-
-    def __init__(self, sandbox: Sandbox, capture: pytest.CaptureFixture[str]) -> None:
-        self.sandbox = sandbox
-        self._capture = capture
-        self.errors = ""
-
-    def __call__(self, *words: str) -> tuple[int, str]:
-        try:
-            code = main(words)
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        out, self.errors = self._capture.readouterr()
-        return code, out
-
-    def id_of(self, *words: str) -> str:
-        """Create something, and return the id that is printed."""
-        code, out = self(*words)
-        assert code == 0, self.errors
-        return out.strip()
-
-    @property
-    def order(self) -> Any:
-        return json.loads(self("order", "get", "o_123", "--output", "json")[1])
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
-    sandbox = Sandbox()
-    sandbox.add_order("o_123", merchant="norce", channel="1", consents=["ci_terms", "ci_newsletter"])
-    monkeypatch.setattr("norce_order_async.client._default_transport", lambda: SandboxTransport(sandbox))
-    settings = {
-        "BASE_URL": "https://sandbox.api-se.norce.tech/checkout/order",
-        "MERCHANT": "norce",
-        "CHANNEL": "1",
-        "TOKEN": SANDBOX_TOKEN,
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"NORCE_{name}", value)
-    for name in ("PROFILE", "CONFIG", "ENVIRONMENT", "SLUG", "ADAPTER_ID", "TOKEN_FILE", "PROXY", "CA_FILE"):
-        monkeypatch.delenv(f"NORCE_{name}", raising=False)
-    return Shell(sandbox, capsys)  # type: ignore[return-value]
 
 
 def words_for(shell: Shell, name: str) -> list[str]:
