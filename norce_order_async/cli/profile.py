@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from norce_order_async.core.errors import ConfigurationError
 
@@ -44,10 +44,11 @@ def read_profile(name: str, variables: Mapping[str, str]) -> dict[str, Any]:
         profiles = {}
     if problem:
         raise ConfigurationError(f"the profiles in {path} cannot be read: {problem}")
-    profile = profiles.get(name)
-    if not isinstance(profile, dict):
+    found = profiles.get(name)
+    if not isinstance(found, dict):
         known = ", ".join(profiles) or "none"
         raise ConfigurationError(f"there is no profile {name!r} in {path}, which has {known}")
+    profile = cast("dict[str, Any]", found)
     for key, value in profile.items():
         _check(f"the profile {name!r} in {path}", key, value)
     if isinstance(file := profile.get("token_file"), str):

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.order_text import order_text
@@ -11,7 +11,7 @@ from norce_order_async.core.errors import printable
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict, to_json
-from norce_order_async.wire.models import Order, OrderPaginationSet
+from norce_order_async.wire.models import CreateResponse, Order, OrderPaginationSet
 
 _COLUMNS = {
     "GetCheckoutOrders": (
@@ -29,7 +29,7 @@ Rows = list[tuple[str, ...]]
 def show(command: Command, result: Any, output: str) -> None:
     """Print what a call gave."""
     if isinstance(result, str):
-        result = {"id": result}
+        result = CreateResponse(id=result)
     match output:
         case "json":
             print(to_json(result))
@@ -52,7 +52,7 @@ async def show_each(orders: AsyncIterator[Order], output: str) -> None:
 def _each(result: Any) -> Iterable[Any]:
     if isinstance(result, OrderPaginationSet):
         return result.data
-    return result if isinstance(result, list) else [result]
+    return cast("list[Any]", result) if isinstance(result, list) else [result]
 
 
 def _print_text(command: Command, result: Any) -> None:
@@ -64,8 +64,8 @@ def _print_text(command: Command, result: Any) -> None:
         )
     elif result is None:
         print(f"{command.operation}: applied (the answer has no body)")
-    elif isinstance(result, dict):
-        print(printable(result["id"]))  # alone, for a script's $(...)
+    elif isinstance(result, CreateResponse):
+        print(printable(result.id or ""))  # alone, for a script's $(...)
     elif isinstance(result, Order):
         if on_terminal() and has_rich():
             from norce_order_async.cli.tree import print_tree
