@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import inspect
-from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
 
@@ -14,12 +13,12 @@ from norce_order_async.cli.settings import client_from, transport_from
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.settings import Timeout
-from norce_order_async.endpoints.orders import list_orders
+from norce_order_async.endpoints.paging import iter_orders
 from norce_order_async.middleware.policy import RetryPolicy
-from norce_order_async.wire.models import Order
 from norce_order_async.wire.table import ROWS
 
 _PAGE = 100
+"""Orders to ask for at once, unless another number is given."""
 
 
 def call(options: argparse.Namespace) -> int:
@@ -51,19 +50,10 @@ async def _call(options: argparse.Namespace, command: Command, function: Any, ar
 async def _all_orders(options: argparse.Namespace) -> int:
     if options.output not in ("text", "jsonl"):
         raise InvalidRequestError("--all prints orders as they come: it goes with --output text or jsonl")
-    async with _client(options) as client:
-        await show_each(_orders(client, options), options.output)
-    return 0
-
-
-async def _orders(client: OrderClient, options: argparse.Namespace) -> AsyncIterator[Order]:
-    filters = {name: getattr(options, name) for name in ROWS["GetCheckoutOrders"].query}
-    filters["offset"] = filters["offset"] or 0
-    filters["limit"] = filters["limit"] or _PAGE
-    while page := (await list_orders(client, **filters)).data:
-        for order in page:
-            yield order
-        filters["offset"] += len(page)
+    filters: Any = {name: getattr(options, name) for name in ROWS["GetCheckoutOrders"].query}
+    filters["limit"] = _PAGE if options.limit is None else options.limit
+    async with _client(options) as client, iter_orders(client, on_unreadable="yield", **filters) as orders:
+        return await show_each(orders, options.output)
 
 
 def _client(options: argparse.Namespace) -> OrderClient:

@@ -3,11 +3,12 @@
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any, cast
+from typing import Any
 
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.order_text import order_text
-from norce_order_async.core.errors import printable
+from norce_order_async.cli.output import tell
+from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict, to_json
@@ -42,17 +43,24 @@ def show(command: Command, result: Any, output: str) -> None:
             _print_text(command, result)
 
 
-async def show_each(orders: AsyncIterator[Order], output: str) -> None:
-    """Print orders as they come, each in a line."""
+async def show_each(orders: AsyncIterator[Order | DecodeError], output: str) -> int:
+    """Print orders as they come, each in a line; one that cannot be read is told of, and has the exit code be 1."""
+    code = 0
     async for order in orders:
+        if isinstance(order, DecodeError):
+            code = 1
+            tell(f"norce-order: {order}")
+            continue
         text = to_json(order) if output == "jsonl" else "  ".join(_cells(to_dict(order), _COLUMNS["GetCheckoutOrders"]))
         print(text, flush=True)
+    return code
 
 
 def _each(result: Any) -> Iterable[Any]:
     if isinstance(result, OrderPaginationSet):
         return result.data
-    return cast("list[Any]", result) if isinstance(result, list) else [result]
+    elements: Iterable[Any] = result if isinstance(result, list) else [result]
+    return elements
 
 
 def _print_text(command: Command, result: Any) -> None:

@@ -12,7 +12,7 @@ from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxTransport
 def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     sandbox = Sandbox()
     sandbox.add_order("o_123", merchant="norce", channel="1", consents=["ci_terms", "ci_newsletter"])
-    monkeypatch.setattr("norce_order_async.client._default_transport", lambda: SandboxTransport(sandbox))
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: SandboxTransport(sandbox))
     for name in [name for name in os.environ if name.startswith("NORCE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NORCE_BASE_URL", "http://localhost/checkout/order")

@@ -152,7 +152,7 @@ def test_check_says_which_setting_is_wrong(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, answer: object, code: int, aspect: str, says: str
 ) -> None:
     transport = ScriptedTransport(answer)  # type: ignore[arg-type]  # pyright: ignore
-    monkeypatch.setattr("norce_order_async.client._default_transport", lambda: transport)
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: transport)
     ended, out = shell("check", "--output", "json")
     told = json.loads(out)
     wrong = [(check["aspect"], check["text"]) for check in told["checks"] if check["ok"] is False]
@@ -172,7 +172,7 @@ def test_check_says_which_setting_is_wrong(
     ],
 )
 def test_check_over_a_real_network(shell: Shell, monkeypatch: pytest.MonkeyPatch, address: str, says: str) -> None:
-    monkeypatch.setattr("norce_order_async.client._default_transport", AiohttpTransport)
+    monkeypatch.setattr("norce_order_async.client.default_transport", AiohttpTransport)
     code, out = shell("check", "--base-url", address)
     assert code == 3
     assert says in out
