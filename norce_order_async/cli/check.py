@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from norce_order_async.cli.diagnosis import Finding, diagnose
 from norce_order_async.cli.layers import Setting
-from norce_order_async.cli.settings import client_from, transport_from
+from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import CallError, printable
 from norce_order_async.core.settings import Timeout
@@ -60,9 +60,7 @@ def _print(rows: list[tuple[str, str, str]]) -> None:
 
 
 async def _check(options: argparse.Namespace) -> tuple[list[Line], int]:
-    transport = None if options.transport in (None, "aiohttp") else transport_from(options)
-    retry = RetryPolicy(max_attempts=1)
-    async with client_from(options, retry=retry, timeout=Timeout(), transport=transport) as client:
+    async with single_client(options, RetryPolicy(max_attempts=1)) as client:
         try:
             page = await list_orders(client, limit=1)
         except CallError as error:

@@ -9,10 +9,8 @@ from typing import Any
 from norce_order_async.cli.bodies import body_from
 from norce_order_async.cli.calls import BY_NAME, Command
 from norce_order_async.cli.rendering import show, show_each
-from norce_order_async.cli.settings import client_from, transport_from
-from norce_order_async.client import OrderClient
+from norce_order_async.cli.settings import single_client
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.paging import iter_orders
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.table import ROWS
@@ -41,7 +39,7 @@ def _body_name(function: Any, ids: dict[str, Any]) -> str:
 
 
 async def _call(options: argparse.Namespace, command: Command, function: Any, arguments: dict[str, Any]) -> int:
-    async with _client(options) as client:
+    async with single_client(options, RetryPolicy.interactive()) as client:
         result = await function(client, **arguments)
     show(command, result, options.output)
     return 0
@@ -52,10 +50,8 @@ async def _all_orders(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--all prints orders as they come: it goes with --output text or jsonl")
     filters: Any = {name: getattr(options, name) for name in ROWS["GetCheckoutOrders"].query}
     filters["limit"] = _PAGE if options.limit is None else options.limit
-    async with _client(options) as client, iter_orders(client, on_unreadable="yield", **filters) as orders:
+    async with (
+        single_client(options, RetryPolicy.interactive()) as client,
+        iter_orders(client, on_unreadable="yield", **filters) as orders,
+    ):
         return await show_each(orders, options.output)
-
-
-def _client(options: argparse.Namespace) -> OrderClient:
-    transport = None if options.transport in (None, "aiohttp") else transport_from(options)
-    return client_from(options, retry=RetryPolicy.interactive(), timeout=Timeout(), transport=transport)

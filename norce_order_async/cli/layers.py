@@ -6,8 +6,14 @@ from typing import Any, NamedTuple
 
 _NAMES = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id")
 _FLAGS = (*_NAMES, "timeout", "transport", "output")
-_WAYS = (frozenset({"base_url"}), frozenset({"environment", "slug"}))
-_TOKEN = frozenset({"token", "token_file", "token_variable"})
+_TOKEN = ("token", "token_file", "token_variable")
+_RIVALS = {
+    "base_url": ("environment", "slug"),
+    "environment": ("base_url",),
+    "slug": ("base_url",),
+    **dict.fromkeys(_TOKEN, _TOKEN),
+}
+"""What a setting leaves out of what comes after it."""
 
 
 class Setting(NamedTuple):
@@ -18,7 +24,7 @@ class Setting(NamedTuple):
 
 
 def settle(options: argparse.Namespace, variables: Mapping[str, str]) -> None:
-    """Have ``options`` say what holds, and ``options.settings`` where it comes from.
+    """Have ``options`` say what they and the profile ask for, and ``options.settings`` all that holds.
 
     An address that is given in one way (a URL, or environment and slug) leaves out what comes later of the other, and a
     token that is given leaves out where else one could be.
@@ -28,21 +34,15 @@ def settle(options: argparse.Namespace, variables: Mapping[str, str]) -> None:
     """
     settings: dict[str, Setting] = {}
     for layer in (_typed(options), _environment(variables), _profile(options, variables)):
-        left_out = {name for group in (*_WAYS, _TOKEN) if not group.isdisjoint(settings) for name in _rivals(group)}
-        for name, setting in layer.items():
-            if name not in left_out:
-                settings.setdefault(name, setting)
+        left_out = {rival for name in settings for rival in _RIVALS.get(name, ())}
+        settings = {name: setting for name, setting in layer.items() if name not in left_out} | settings
     if "output" in settings and settings["output"].value not in options.outputs:
         del settings["output"]  # the profile's, and this command has no such
     settings.setdefault("output", Setting("text", "default"))
     for name in _FLAGS:
-        setattr(options, name, settings[name].value if name in settings else None)
+        if name in settings and not settings[name].source.startswith("NORCE_"):  # which the client looks at itself
+            setattr(options, name, settings[name].value)
     options.settings = settings
-
-
-def _rivals(group: frozenset[str]) -> frozenset[str]:
-    """What is left out where something of the group is given."""
-    return group if group is _TOKEN else frozenset[str]().union(*_WAYS) - group
 
 
 def _typed(options: argparse.Namespace) -> dict[str, Setting]:
@@ -56,6 +56,8 @@ def _environment(variables: Mapping[str, str]) -> dict[str, Setting]:
         variable = f"NORCE_{name.upper()}"
         if value := variables.get(variable):
             found[name] = Setting("set" if name == "token" else value, variable)
+    if "token" in found:
+        found.pop("token_file", None)  # as the client has it
     return found
 
 

@@ -113,4 +113,4 @@ def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> No
     )
     group.add_argument("--timeout", metavar="SECONDS", type=seconds, help="for each call, retries included")
     group.add_argument("--output", choices=outputs, help="default: text; json is for programs")
-    parser.set_defaults(outputs=outputs, settings=None)
+    parser.set_defaults(outputs=outputs, settings=None, transport=None, verbose=False)

@@ -103,9 +103,9 @@ def _table(command: Command, result: Any) -> tuple[Sequence[str], Rows, str]:
     rows = [_cells(to_dict(each), columns) for each in _each(result)]
     below = ""
     if isinstance(result, OrderPaginationSet) and result.pagination is not None:
-        offset, size = result.pagination.offset or 0, result.pagination.total_size
-        of = "" if size is None else f" of {size:,}"
-        below = f"{offset + 1:,} to {offset + len(rows):,}{of}" if rows else f"none{of}"
+        offset, total = result.pagination.offset or 0, result.pagination.total_size
+        shown = f"{offset + 1:,} to {offset + len(rows):,}" if rows else "none"
+        below = shown if total is None else f"{shown} ({total:,} in all)"
     return columns, rows, below
 
 

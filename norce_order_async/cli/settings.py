@@ -31,6 +31,16 @@ def client_from(
     return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
 
 
+def single_client(options: argparse.Namespace, retry: RetryPolicy) -> OrderClient:
+    """A client for one call, over aiohttp unless another transport is asked for: it starts quicker.
+
+    Raises:
+        ConfigurationError: As :func:`client_from`.
+    """
+    transport = None if options.transport is None else transport_from(options)
+    return client_from(options, retry=retry, timeout=Timeout(), transport=transport)
+
+
 def _token_of_profile(options: argparse.Namespace) -> Any:
     """What the profile says of the token; None where it says nothing, or the environment has one."""
     settings = options.settings

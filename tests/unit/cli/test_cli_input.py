@@ -119,7 +119,7 @@ class TestOutputs:
         assert code == 0
         assert text.splitlines()[0].startswith("ID     STATE.CURRENTSTATUS")
         assert text.splitlines()[1].startswith("o_123  checkout")
-        assert text.splitlines()[-1] == "1 to 1 of 1"
+        assert text.splitlines()[-1] == "1 to 1 (1 in all)"
         _, table = shell("order", "list", "--output", "table")
         assert "o_123" in table
         assert table != text

@@ -43,6 +43,7 @@ channel = "of-profile"
 adapter_id = "of-profile"
 base_url = "http://localhost/of-profile"
 timeout = 7
+transport = "httptools"
 output = "table"
 """
     )
@@ -54,13 +55,14 @@ output = "table"
     assert found["adapter_id"] == ("of-profile", "profile stage")
     assert found["base_url"] == ("http://localhost/of-profile", "profile stage")
     assert found["timeout"] == ("7", "profile stage")
-    assert found["transport"] == ("aiohttp", "default")
+    assert found["transport"] == ("httptools", "profile stage")
     assert found["token"] == ("set", "NORCE_TOKEN")
     assert found["output"] == ("json", "--output")
 
 
 def test_an_address_comes_from_one_place(shell: Shell, config: Path) -> None:
     config.write_text('[live]\nenvironment = "stage"\nslug = "acme"\n')
+    assert settings(shell)["transport"] == ("aiohttp", "default")
     assert "slug" not in settings(shell, "--profile", "live")
     assert "base_url" not in settings(shell, "--profile", "live", "--slug", "other", "--environment", "stage")
 
