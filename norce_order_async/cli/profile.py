@@ -1,6 +1,7 @@
 """Profiles: what one types each time, in a TOML file, never a secret."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -9,9 +10,11 @@ from typing import Any, cast
 
 from norce_order_async.core.errors import ConfigurationError
 
-TEXTS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "token_file", "token_variable")
+_TEXTS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "token_file", "token_variable")
 _CHOICES = {"output": ("text", "table", "json", "jsonl"), "transport": ("auto", "aiohttp", "httptools")}
-_KEYS = (*TEXTS, *_CHOICES, "timeout")
+_KEYS = (*_TEXTS, *_CHOICES, "timeout")
+_POSITION = re.compile(r"\(at [^)]*\)")
+_VARIABLE = re.compile("[A-Z_][A-Z0-9_]*").fullmatch
 _SECRETS = ("token", "secret", "password", "authorization")
 
 
@@ -35,25 +38,28 @@ def read_profile(name: str, variables: Mapping[str, str]) -> dict[str, Any]:
     import tomllib
 
     path = profile_file(variables)
+    profiles: dict[str, Any] = {}
     problem = ""
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        # Of a text that is no TOML the position only: what stands there may be a token.
-        problem = error.strerror or "" if isinstance(error, OSError) else f"not TOML: {type(error).__name__}"
-        profiles = {}
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except ValueError as error:
+        # The position only: what stands there may be a token.
+        found = _POSITION.search(str(error))
+        problem = f"not TOML {found[0] if found else ''}".rstrip()
     if problem:
         raise ConfigurationError(f"the profiles in {path} cannot be read: {problem}")
-    found = profiles.get(name)
-    if not isinstance(found, dict):
+    profile = profiles.get(name)
+    if not isinstance(profile, dict):
         known = ", ".join(profiles) or "none"
         raise ConfigurationError(f"there is no profile {name!r} in {path}, which has {known}")
-    profile = cast("dict[str, Any]", found)
-    for key, value in profile.items():
+    settings = cast("dict[str, Any]", profile)
+    for key, value in settings.items():
         _check(f"the profile {name!r} in {path}", key, value)
-    if isinstance(file := profile.get("token_file"), str):
-        profile["token_file"] = str(path.parent / os.path.expanduser(file))  # noqa: PTH111 (also `~absent/x`)
-    return profile
+    if file := settings.get("token_file"):
+        settings["token_file"] = str(path.parent / os.path.expanduser(file))  # noqa: PTH111 (also `~absent/x`)
+    return settings
 
 
 def _check(where: str, key: str, value: object) -> None:
@@ -68,6 +74,9 @@ def _check(where: str, key: str, value: object) -> None:
         raise ConfigurationError(f"{where} has {key!r}, which is no setting: {hint}")
     if key == "timeout":
         fits, wanted = isinstance(value, int | float) and not isinstance(value, bool) and value > 0, "seconds above 0"
+    elif key == "token_variable":
+        # In capitals, so that a token in its place is not shown.
+        fits, wanted = isinstance(value, str) and _VARIABLE(value) is not None, "the name of a variable, in capitals"
     elif key in _CHOICES:
         fits, wanted = value in _CHOICES[key], f"one of {', '.join(_CHOICES[key])}"
     else:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.order_text import order_text
@@ -56,11 +56,10 @@ async def show_each(orders: AsyncIterator[Order | DecodeError], output: str) -> 
     return code
 
 
-def _each(result: Any) -> Iterable[Any]:
+def _each(result: object) -> Iterable[object]:
     if isinstance(result, OrderPaginationSet):
         return result.data
-    elements: Iterable[Any] = result if isinstance(result, list) else [result]
-    return elements
+    return cast("list[object]", result) if isinstance(result, list) else [result]
 
 
 def _print_text(command: Command, result: Any) -> None:

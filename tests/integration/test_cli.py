@@ -209,7 +209,7 @@ complete_after "batch r"
 def test_check_finds_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    authority.issue_cert("localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

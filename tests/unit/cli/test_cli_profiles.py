@@ -108,6 +108,7 @@ token_variable = "MY_TOKEN"
         ('[p]\noutput = "yaml"', "output must be one of text, table, json, jsonl"),
         ("[other]", "there is no profile 'p' in"),
         ('p = "s3cret"', "there is no profile 'p' in"),
+        ('[p]\ntoken_variable = "s3cret"', "token_variable must be the name of a variable, in capitals"),
         ('token = "s3cret', "cannot be read: not TOML"),
         (None, "cannot be read: No such file"),
     ],
