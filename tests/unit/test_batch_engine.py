@@ -426,6 +426,14 @@ async def test_a_wish_beyond_the_patience_stops_the_batch() -> None:
     assert len(origin.sent) <= 20
 
 
+async def test_an_accepted_probe_ends_the_wait_for_the_next_one() -> None:
+    """While everything is refused probes come up to 30 s apart; what is accepted ends that at once."""
+    client, origin, _ = on_a_timeline(lambda sent: 429 if sent.at < 40 else 200)
+    await outcomes_of(Batch(client, deletes(200), concurrency=10))
+    accepted = [sent.at for sent in origin.sent if sent.at >= 40]
+    assert accepted[1] - accepted[0] < 1.5
+
+
 # What may not be repeated
 
 

@@ -72,8 +72,10 @@ class Schedule:
         """
         if self.requeued and not (new and self.ready):
             return self.requeued.popleft()
-        self.ready.rotate(-random.randrange(len(self.ready)))
-        return self.ready.popleft()
+        place = random.randrange(len(self.ready))
+        item = self.ready[place]
+        del self.ready[place]  # the others keep their order: those before it are not made the last ones
+        return item
 
     def requeue(self, item: WorkItem) -> None:
         """Make a change ready again that was taken; it keeps its resource meanwhile."""

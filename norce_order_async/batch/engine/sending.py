@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from norce_order_async.batch.engine.accounting import Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled, is_transient
@@ -87,9 +88,7 @@ class Dispatcher:
                     self._probe = item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
-                if (delay := self._until_place()) > 0:
-                    await self._pause(delay, state.stopping)
-                self._place = None
+                await self._until_place()
                 if self._may_send(self._pace.limit) and (item := self._take(self._schedule.take)) is not None:
                     self._open_lane(item)
             elif self._timers and state.stopped is None:
@@ -152,12 +151,19 @@ class Dispatcher:
             await self._pause(left, self._state.wake)
         return new
 
-    def _until_place(self) -> float:
-        """Seconds until the place in the pace's schedule that is reserved; one is reserved if there is none."""
-        now = self._clock.monotonic()
-        if self._place is None:
-            self._place = now + self._pace.reserve()
-        return self._place - now
+    async def _until_place(self) -> None:
+        """Wait until the place in the pace's schedule that is reserved; one is reserved if there is none."""
+        renewed = self._pace.renewed
+        while True:
+            now = self._clock.monotonic()
+            if self._place is None:
+                renewed.clear()
+                self._place = now + self._pace.reserve()
+            if (delay := self._place - now) > 0:
+                await self._pause(delay, self._state.stopping, renewed)
+            self._place = None
+            if not renewed.is_set() or self._state.stopped is not None:
+                return
 
     def _ring(self) -> None:
         """Let go on what has waited long enough."""
@@ -171,8 +177,9 @@ class Dispatcher:
             else:
                 self._schedule.settled(item)
 
-    async def _pause(self, delay: float, until: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(self._clock.sleep(delay)), asyncio.ensure_future(until.wait())]
+    async def _pause(self, delay: float, *until: asyncio.Event) -> None:
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._clock.sleep(delay))]
+        waits += [asyncio.ensure_future(event.wait()) for event in until]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -205,6 +212,7 @@ class Dispatcher:
                 break
             if (delay := self._pace.reserve()) > 0:
                 self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
+                self._pace.renewed.clear()
                 break
             if (taken := self._take(self._schedule.take)) is None:
                 break
@@ -325,7 +333,8 @@ class Dispatcher:
 
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether a change that failed is made again later."""
-        counts = self._breaker.failed(item, error)
+        all_tried = self._state.input_ended and not self._schedule.ready
+        counts = self._breaker.failed(item, error, all_tried=all_tried)
         if (hopeless := self._breaker.hopeless) is not None:
             self._state.stop(hopeless)
         if self._breaker.is_open:
