@@ -4,9 +4,6 @@ Everything public is exported here and loaded when it is first used, so that imp
 sandbox and other help for tests are in :mod:`norce_order_async.testing`. Type checkers read ``__init__.pyi``.
 """
 
-from importlib import import_module
-from typing import Any
-
 from norce_order_async.core.version import __version__ as __version__
 
 _EXPORTS = {
@@ -87,9 +84,11 @@ _HOMES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 
