@@ -128,7 +128,7 @@ class Row:
             line that could not be understood, what was read.
         outcome: None while it is under way.
         attempts: How many requests it took in all runs together.
-        evidence: What was seen of it when it was looked at because its outcome was unknown.
+        evidence: What was seen of it when its outcome was looked for, if it was.
     """
 
     number: int
@@ -178,8 +178,8 @@ def report_record(row: Row | Outcome) -> dict[str, JSON]:
         if started is None
         else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
         "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
-        "_evidence": row.evidence if isinstance(row, Row) else None,
         "_waited": round(row.waited, 3) if row.waited else None,
+        "_evidence": row.evidence if isinstance(row, Row) else None,
         "_raw": raw,
     }
     return record | {name: value for name, value in notes.items() if value is not None}

@@ -28,6 +28,11 @@ _AT_ONCE = 20
 _ROUNDS = 3
 """So often a change that ends in ``unknown`` once more is looked at."""
 
+_OUTCOMES = {
+    Verdict.APPLIED: OutcomeKind.APPLIED,
+    Verdict.NOT_APPLIED: OutcomeKind.NOT_SENT,  # nothing of it is on the server
+    Verdict.CANNOT_TELL: OutcomeKind.UNKNOWN,
+}
 _NOT_APPLIED = frozenset({OutcomeKind.NOT_SENT, OutcomeKind.REJECTED})
 
 
@@ -129,7 +134,7 @@ class Resolver:
                     continue
                 resolution = await self._look(line, rows[line.number], lines)
                 self.verdicts[resolution.verdict] += 1
-                self._journal.write_resolution(line.number, resolution)
+                self._journal.write_resolution(line.number, _OUTCOMES[resolution.verdict], str(resolution))
                 if resolution.verdict is Verdict.NOT_APPLIED and line.change.not_twice is None:
                     again.append(line)
         followers = [

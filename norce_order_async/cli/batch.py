@@ -131,7 +131,7 @@ async def _run(
         async with _batch(options, source, journal, client) as batch:
             display = Display(batch, total)
             interrupted, failure = await _follow(batch, display)
-        if options.resolve and failure is None and not interrupted:
+        if options.resolve and failure is None and batch.stopped is None:
             interrupted = await _resolve(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
@@ -228,7 +228,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         adapter_id=options.adapter_id,
         auth=SANDBOX_TOKEN,
         retry=retry,
-        transport=transport,
+        transport=None if transport is None else transport(),
         timeout=timeout_from(options, timeout),
         limit=limit,
     )

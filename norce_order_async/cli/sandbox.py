@@ -27,6 +27,11 @@ _PARTS = {
 """Where the parts of an order are that a change names."""
 
 
+def sandbox(options: argparse.Namespace) -> int:
+    """``norce-order sandbox``."""
+    return asyncio.run(serve(options))
+
+
 async def serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     merchant, channel = "norce", "1"

@@ -181,9 +181,7 @@ async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> N
     changes: list[Change] = [CreateHook("o_1", HOOK), UpdateReference("o_1", "x")]
     client, transport, _ = scripted(200)
     with opened(tmp_path) as journal:
-        from journals import mark
-
-        journal.write([mark(number, change) for number, change in enumerate(changes, 1)], [])
+        journal.write([mark(number, change) for number, change in enumerate(changes, 1)], [], once=[1])
     with opened(tmp_path) as journal:
         assert await run(Batch(client, changes, journal=journal, once=True)) == [(OutcomeKind.APPLIED, None)]
         journal.end()

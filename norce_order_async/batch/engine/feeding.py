@@ -20,6 +20,7 @@ from norce_order_async.batch.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
 
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
@@ -62,6 +63,7 @@ class Feeder:
         pace: Pace,
         state: RunState,
         clock: Clock,
+        random: RandomSource,
         on_settling: Callable[[WorkItem], None],
     ) -> None:
         self._changes = check_changes(changes)
@@ -75,6 +77,7 @@ class Feeder:
         self._pace = pace
         self._state = state
         self._clock = clock
+        self._random = random
         self._on_settling = on_settling
         self._began = clock.monotonic()
         self._began_wall = clock.wall()
@@ -156,7 +159,7 @@ class Feeder:
             if change.not_twice is not None and (outcome := self._not_made(number, entry, change)) is not None:
                 self._accountant.end(outcome)
                 continue
-            item = WorkItem(number, entry, change, self._scope)
+            item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
             if state is not None:
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
@@ -178,7 +181,9 @@ class Feeder:
             return bad_line(number, attrs.evolve(entry, problem=must_be_once(change), source=change.record()))
         if not entry.redelivered:
             return None
-        return WorkItem(number, entry, change, self._scope).left(INTERRUPTED, "the worker that made it was lost")
+        return WorkItem(number, entry, change, self._scope, self._random).left(
+            INTERRUPTED, "the worker that made it was lost"
+        )
 
     def _add(self, items: list[WorkItem]) -> None:
         now = self._clock.monotonic()
@@ -197,15 +202,13 @@ class Feeder:
             wanted = state is None or state.outcome is None
         else:
             wanted = outcome in self._only or (state is not None and state.reopened)
-        if wanted and (
-            state is None or entry.change is None or entry.change.not_twice is None or not _may_stand(state)
-        ):
+        if wanted and not (state is not None and state.once and _may_stand(state)):
             return True
         self._accountant.passed += 1
         if state is not None and entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():
-                item = WorkItem(number, entry, entry.change, self._scope)
+                item = WorkItem(number, entry, entry.change, self._scope, self._random)
                 item.settles_at = settles_at
                 if self._schedule.settle(item):
                     self._on_settling(item)

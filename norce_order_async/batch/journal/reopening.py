@@ -4,11 +4,9 @@ import sqlite3
 from collections.abc import Collection
 
 from norce_order_async.batch.journal.statements import DONE
-from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.core.outcome import OutcomeKind
 
 _DONE = ", ".join(map(repr, sorted(DONE)))
-_NOT_TWICE = ", ".join(map(repr, sorted(NOT_TWICE)))
 _ORDER = """json_array(coalesce(json_extract(record, '$.merchant'), :merchant),
     coalesce(json_extract(record, '$.channel'), :channel), json_extract(record, '$.order_id'))"""
 # Version 1 has no resources, and only of these operations it is known what they are about.
@@ -22,8 +20,8 @@ _NESTS = """(again.resource = '' OR changes.resource = ''
     OR substr(changes.resource || '/', 1, length(again.resource) + 1) = again.resource || '/'
     OR substr(again.resource || '/', 1, length(changes.resource) + 1) = changes.resource || '/')"""
 _REOPEN = f"""
-    UPDATE changes SET open = 1 WHERE NOT open AND outcome IN ({_DONE}) AND resource IS NOT NULL
-        AND op NOT IN ({_NOT_TWICE}) AND EXISTS (
+    UPDATE changes SET open = 1
+    WHERE NOT open AND NOT once AND outcome IN ({_DONE}) AND resource IS NOT NULL AND EXISTS (
         SELECT 1 FROM again WHERE again.place = {_ORDER} AND again.number < changes.number AND {_NESTS})
 """
 

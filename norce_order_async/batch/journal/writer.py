@@ -13,7 +13,7 @@ from norce_order_async.batch.journal import lock, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.files import create_file, identity_of, look_at
-from norce_order_async.batch.journal.records import Mark, State
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Mark, State
 from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import done, failed, in_full, marked, plain, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
@@ -29,7 +29,6 @@ from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import Row
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.endpoints.resolution import Resolution, Verdict
 
 MAX_WAL = 4 * 1024 * 1024
 """Bytes of the WAL after which it is copied to the main file."""
@@ -92,6 +91,7 @@ class Journal(JournalAccount):
                     if not version:
                         create(db, inputs, target)
                     upgrade(db, version)
+                    db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
                     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
                     db.execute(MARK)
                 if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
@@ -101,12 +101,20 @@ class Journal(JournalAccount):
             stack.pop_all()
         return journal
 
-    def write(self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome]) -> None:
+    def write(
+        self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()
+    ) -> None:
         """Write down what is about to be sent and what has ended, all of it or nothing.
 
         A change that is marked again is open again, keeps the account of its last end until the next one, and its
         attempts are counted on. A change is marked before its outcome comes; a line that could not be read need not
         be.
+
+        Args:
+            marks: What is about to be sent.
+            outcomes: What has ended.
+            once: The numbers of those marks that are sent at most once: when the run ends before their outcome is
+                known, they are ``unknown`` and not continued.
 
         Raises:
             ConfigurationError: It cannot be written.
@@ -129,6 +137,8 @@ class Journal(JournalAccount):
             closed = 0
             if new:
                 db.executemany(statements.MARK_NEW if are_new else statements.MARK, new)
+            if once:
+                db.executemany(statements.ONCE, [(number,) for number in once])
             if others:
                 db.executemany(statements.CLOSE, map(in_full, others))
             if not_done:
@@ -141,6 +151,25 @@ class Journal(JournalAccount):
                 raise ValueError("a change has ended that was never marked")
         numbers += [outcome.number for outcome in outcomes]
         self._last = max(self._last, *numbers, 0)
+
+    def write_resolution(self, number: int, outcome: OutcomeKind, evidence: str) -> None:
+        """Write down what was found out about a change whose outcome was ``unknown``, and how.
+
+        No request of it may be under way.
+
+        Args:
+            number: Its place in the input, from 1.
+            outcome: What it has come to; ``unknown`` when that cannot be told.
+            evidence: What was seen.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+            ValueError: The journal has no such change, or its outcome is known.
+        """
+        members = {"number": number, "outcome": outcome.value, "done": outcome.done, "evidence": plain(evidence)}
+        with self._writing() as db:
+            if not db.execute(statements.RESOLVE, members).rowcount:
+                raise ValueError(f"the outcome of change {number} is not unknown")
 
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
@@ -178,24 +207,6 @@ class Journal(JournalAccount):
         """
         return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
 
-    def write_resolution(self, number: int, resolution: Resolution) -> None:
-        """Write down what was seen of a change whose outcome was unknown.
-
-        One that is applied has that outcome then. One that is not is ``not_sent``: nothing of it is on the server. Of
-        one of which nothing can be told only the evidence is kept.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-        """
-        evidence = plain(str(resolution))
-        with self._writing() as db:
-            if resolution.verdict is Verdict.APPLIED:
-                db.execute(statements.SEEN_APPLIED, (evidence, number))
-            elif resolution.verdict is Verdict.NOT_APPLIED:
-                db.execute(statements.SEEN_NOT_APPLIED, (evidence, plain(resolution.evidence), number))
-            else:
-                db.execute(statements.SEEN, (evidence, number))
-
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where the changes from number ``first`` to ``last`` stand; those not known are left out.
 
@@ -205,7 +216,7 @@ class Journal(JournalAccount):
         if first > self._last:
             return {}
         rows = self._read(
-            "SELECT number, open, outcome, digest, "
+            "SELECT number, open, outcome, digest, once, "
             "CASE WHEN outcome = 'unknown' AND NOT open THEN started + elapsed END FROM changes "
             "WHERE number BETWEEN ? AND ?",
             first,
@@ -218,8 +229,9 @@ class Journal(JournalAccount):
                     digest,
                     bool(is_open) and outcome in statements.DONE,
                     seconds(ended),
+                    bool(once),
                 )
-                for number, is_open, outcome, digest, ended in rows
+                for number, is_open, outcome, digest, once, ended in rows
             }
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
