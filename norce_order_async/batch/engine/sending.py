@@ -3,7 +3,6 @@
 import asyncio
 import heapq
 import math
-import random
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from norce_order_async.core.back_off import spread
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
 
 REQUEUED = 2
 """So often a change that failed in a way that passes is made again later, when there is no outage. One that was only
@@ -52,6 +52,7 @@ class Dispatcher:
         pace: Pace,
         state: RunState,
         clock: Clock,
+        random: RandomSource,
         make_room: Callable[[], None],
     ) -> None:
         self._sender = sender
@@ -62,6 +63,8 @@ class Dispatcher:
         self._pace = pace
         self._state = state
         self._clock = clock
+        self._random = random
+        self._take_probe = partial(schedule.take_probe, random=random)
         self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
@@ -84,7 +87,7 @@ class Dispatcher:
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
                 new = await self._until_probe()
-                if self._may_probe() and (item := self._take(partial(self._schedule.take_probe, new=new))) is not None:
+                if self._may_probe() and (item := self._take(partial(self._take_probe, new=new))) is not None:
                     self._probe = item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
@@ -344,7 +347,7 @@ class Dispatcher:
             return False
         if is_throttled(error):
             item.refusals += 1
-            wait = random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
+            wait = self._random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
         else:
             item.rounds += counts
             if item.rounds > REQUEUED:
@@ -353,6 +356,6 @@ class Dispatcher:
                 return False
             wait = 2.0**item.rounds
         item.last = outcome
-        due = self._clock.monotonic() + max(wait, asked + spread(asked) if asked else 0.0)
+        due = self._clock.monotonic() + max(wait, asked + spread(asked, self._random) if asked else 0.0)
         heapq.heappush(self._timers, (due, item.number, True, item))
         return True
