@@ -167,8 +167,9 @@ class OrderClient:
 
         Args:
             environ: Read instead of ``os.environ``.
-            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. And
-                ``proxy_from_env=True``: without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
+            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. A ``transport``
+                may be a class too: it is made with that proxy and these authorities. And ``proxy_from_env=True``:
+                without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
 
         Raises:
             ConfigurationError: A setting is missing or wrong.

@@ -219,7 +219,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         adapter_id=options.adapter_id,
         auth=SANDBOX_TOKEN,
         retry=retry,
-        transport=transport,
+        transport=None if transport is None else transport(),
         timeout=timeout_from(options, timeout),
         limit=limit,
     )

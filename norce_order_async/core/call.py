@@ -73,6 +73,7 @@ class Call:
         gave_up: Why no further attempt was made although the last one failed in a passing way.
         on_attempt: Called after each of its attempts.
         waiting: Whether it waits for a slot, a token or its next attempt, so that closing the client ends it at once.
+        sending: Whether an attempt is under way; there is one at a time.
         timed_out: Whether its deadline has passed.
         redelivered: Whether an earlier call of the same change may have been applied.
     """
@@ -97,6 +98,7 @@ class Call:
     on_attempt: "AttemptHook | None" = None
     redelivered: bool = False
     waiting: bool = False
+    sending: bool = False
     timed_out: bool = False
 
     @property

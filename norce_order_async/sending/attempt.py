@@ -47,7 +47,7 @@ class AttemptSender:
 
         Raises:
             DeadlineExceeded: The call's time was over before its turn came.
-            ClientStateError: The client is closed.
+            ClientStateError: The client is closed, or an attempt of this call is under way.
             TransportError: No complete response came.
             NotTheApiError: A 2xx came that the API did not give.
         """
@@ -59,6 +59,10 @@ class AttemptSender:
                 await limiter.acquire()
             finally:
                 call.waiting = False
+        if call.sending:
+            limiter.release()
+            raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
+        call.sending = True
         try:
             start = self.clock.monotonic()
             left = call.deadline - start
@@ -90,6 +94,7 @@ class AttemptSender:
             finally:
                 del failure
         finally:
+            call.sending = False
             limiter.release()
 
     def _started(self, request: Request, attempt: Attempt) -> Request:

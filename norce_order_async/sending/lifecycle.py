@@ -3,14 +3,17 @@
 import asyncio
 import math
 import os
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
 
 import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.errors import ClientStateError
+from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
 from norce_order_async.sending.limiter import ConcurrencyLimiter
 
@@ -115,18 +118,21 @@ class Lifecycle:
             if loop is this:
                 there.news.set()
             elif loop.is_running() and there.process == os.getpid():
-                loop.call_soon_threadsafe(there.news.set)
+                with suppress(RuntimeError):  # it was closed meanwhile
+                    loop.call_soon_threadsafe(there.news.set)
 
     async def _close(self, closers: tuple[Callable[[], Awaitable[object]], ...]) -> None:
         this = asyncio.get_running_loop()
-        waits: list[asyncio.Future[None]] = []
+        waits: list[asyncio.Task[None]] = []
         for loop, there in self._loops.items():
             if loop is this:
-                waits.append(asyncio.ensure_future(self._drain(there)))
+                waits.append(asyncio.create_task(self._drain(there)))
             elif loop.is_running() and there.process == os.getpid():
-                waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._drain(there), loop)))
-        # Not awaited themselves: another loop may end meanwhile, and its drain with it, cancelled or never run.
-        await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+                drain = partial(self._drain_calls, there)
+                waits.append(asyncio.create_task(run_elsewhere(loop, drain)))
+        _, late = await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+        for task in late:
+            task.cancel()
         failures: list[BaseException] = []
         for close in closers:
             closing = asyncio.ensure_future(close())
@@ -140,6 +146,9 @@ class Lifecycle:
 
     def _left(self) -> float:
         return max(0.0, self._ends - asyncio.get_running_loop().time())
+
+    def _drain_calls(self, here: LoopState) -> Coroutine[Any, Any, None] | None:
+        return self._drain(here) if here.calls else None
 
     async def _drain(self, here: LoopState) -> None:
         here.news = asyncio.Event()

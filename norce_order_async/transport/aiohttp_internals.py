@@ -171,6 +171,13 @@ class Connector(aiohttp.TCPConnector):
             exchange.call.mark_sent()  # nothing is awaited between here and the first byte
             return connection
 
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Close all connections; from another loop than theirs, without waiting until theirs has done so."""
+        if asyncio.get_running_loop() is self._loop:
+            await super().close(abort_ssl=abort_ssl)
+        else:
+            self._close(abort_ssl=abort_ssl)
+
     def streams(self) -> list[asyncio.Transport]:
         """All open connections."""
         return [protocol.transport for protocol in self._checks if protocol.transport is not None]

@@ -41,7 +41,7 @@ async def await_closed() -> None:
 
 
 def close_outside(loop: asyncio.AbstractEventLoop, connections: Iterable[asyncio.Transport]) -> None:
-    """Close connections whose event loop does not run, and may be closed."""
+    """Close connections of an event loop that no other thread runs, and that may be closed."""
     # asyncio closes a connection with callbacks that it schedules on the loop. Those of connections and protocols are
     # run here; those of tasks, which wait for them, are left to the loop.
     todo = deque[tuple[Callable[..., object], tuple[Any, ...], Any]]()

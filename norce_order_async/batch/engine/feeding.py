@@ -177,6 +177,8 @@ class Feeder:
             wanted = state is None or state.outcome is None
         else:
             wanted = outcome in self._only or (state is not None and state.reopened)
+        if state is not None and state.once and outcome is OutcomeKind.UNKNOWN:
+            wanted = False
         if wanted:
             return True
         self._accountant.passed += 1
