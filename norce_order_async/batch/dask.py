@@ -3,7 +3,7 @@
 import logging
 import signal
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from multiprocessing import resource_tracker
 from typing import Any
@@ -24,9 +24,14 @@ _CONNECT = 10.0
 
 @asynccontextmanager
 async def connect(
-    cluster: str | int | distributed.Client | Cluster,
+    cluster: str | int | distributed.Client | Cluster, environment: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Any]:
-    """A connection of our own to a cluster, which is started where there is none."""
+    """A connection of our own to a cluster, which is started where there is none.
+
+    Args:
+        cluster: The cluster, or how many processes to start.
+        environment: Environment variables of the processes that are started.
+    """
     kinds: Any = distributed
     async with AsyncExitStack() as stack:
         address: Any = cluster
@@ -36,6 +41,7 @@ async def connect(
                 n_workers=cluster,
                 threads_per_worker=SLOTS,
                 processes=True,
+                env=dict(environment or {}),
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",  # where Dask tells of its health; there is no dashboard
                 scheduler_kwargs={"dashboard": False},

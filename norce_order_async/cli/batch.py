@@ -212,7 +212,6 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
     server = await stack.enter_async_context(SandboxServer(sandbox))
-    os.environ["NORCE_TOKEN"] = SANDBOX_TOKEN  # for the processes of --workers
     return OrderClient(
         base_url=server.url,
         merchant=options.merchant,
@@ -255,10 +254,18 @@ async def _batch(
             "proxy_from_env": options.proxy_from_env,
             "timeout": timeout_from(options, Timeout.batch()),
         },
+        environment=_sandbox_environment() if options.sandbox else None,
         journal=journal,
         **arguments,
     ) as batch:
         yield batch
+
+
+def _sandbox_environment() -> dict[str, str]:
+    """What the processes of ``--workers`` need to call a sandbox."""
+    from norce_order_async.testing import SANDBOX_TOKEN
+
+    return {"NORCE_TOKEN": SANDBOX_TOKEN}
 
 
 async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationError | None]:
