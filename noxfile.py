@@ -117,8 +117,9 @@ def run_tests(session: nox.Session, *pins: str) -> None:
     install(session, ".[all]", *group("tests"), *pins)
     # PYTHONSAFEPATH: also a test that starts `python -c` or `python -m` here gets the installed package, not
     # the checkout's folder of the same name.
-    # One process for each core; a file's tests stay together.
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    # Tests often wait for other processes, so there are more workers than cores; who is idle takes tests from others.
+    workers = str(max(2, (os.cpu_count() or 1) * 3 // 2))
+    session.run("pytest", "-n", workers, "--dist", "worksteal", *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session(python=PYTHONS if FOUND else None)
@@ -278,6 +279,6 @@ def soak_batch(session: nox.Session) -> None:
     """
     install(session, ".[all]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    names = session.posargs or ["memory", "kills", "limiter", "outage", "bad_lines", "ctrl_c"]
+    names = session.posargs or ["memory", "kills", "syscalls", "limiter", "outage", "bad_lines", "ctrl_c", "endings"]
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)

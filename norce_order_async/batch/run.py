@@ -160,6 +160,7 @@ class Batch(Engine):
             scope=(client.merchant, client.channel),
             settle=settle_of(sender.timeout),
             journal=journal,
+            random=client.random,
         )
 
 

@@ -16,6 +16,7 @@ from norce_order_async.batch.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
 
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
@@ -51,6 +52,7 @@ class Feeder:
         pace: Pace,
         state: RunState,
         clock: Clock,
+        random: RandomSource,
         on_settling: Callable[[WorkItem], None],
     ) -> None:
         self._changes = check_changes(changes)
@@ -63,6 +65,7 @@ class Feeder:
         self._pace = pace
         self._state = state
         self._clock = clock
+        self._random = random
         self._on_settling = on_settling
         self._began = clock.monotonic()
         self._began_wall = clock.wall()
@@ -141,7 +144,7 @@ class Feeder:
             if (change := entry.change) is None:
                 self._accountant.end(bad_line(number, entry))
                 continue
-            item = WorkItem(number, entry, change, self._scope)
+            item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
             if state is not None:
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
@@ -174,13 +177,15 @@ class Feeder:
             wanted = state is None or state.outcome is None
         else:
             wanted = outcome in self._only or (state is not None and state.reopened)
+        if state is not None and state.once and outcome is OutcomeKind.UNKNOWN:
+            wanted = False
         if wanted:
             return True
         self._accountant.passed += 1
         if state is not None and entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():
-                item = WorkItem(number, entry, entry.change, self._scope)
+                item = WorkItem(number, entry, entry.change, self._scope, self._random)
                 item.settles_at = settles_at
                 if self._schedule.settle(item):
                     self._on_settling(item)
