@@ -194,8 +194,13 @@ async def _read(
 
 def _lost(before: Model, after: Model) -> Sequence[str]:
     """The members of which something could not be read before, and is no longer there."""
-    kept = list(_unread(after))
-    return [unread.member for unread in _unread(before) if unread not in kept]
+    kept, lost = list(_unread(after)), list[str]()
+    for unread in _unread(before):
+        if unread in kept:
+            kept.remove(unread)
+        else:
+            lost.append(unread.member)
+    return lost
 
 
 def _unread(model: Model) -> Iterator[Unread]:
