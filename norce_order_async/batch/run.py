@@ -15,6 +15,7 @@ from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.client import OrderClient
@@ -142,7 +143,7 @@ class Batch(Engine):
         client: OrderClient,
         changes: Changes,
         *,
-        journal: Journal | None = None,
+        journal: RunJournal | None = None,
         options: CallOptions | None = None,
         **arguments: Unpack[BatchArguments],
     ) -> None:

@@ -14,7 +14,7 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import Scope, Sender
-from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.pace import Pace
 from norce_order_async.core.clock import Clock
@@ -50,7 +50,7 @@ class Engine:
         pace: Pace,
         scope: Scope,
         settle: float,
-        journal: Journal | None,
+        journal: RunJournal | None,
         around: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
     ) -> None:
         if settings.only is not None and journal is None:
