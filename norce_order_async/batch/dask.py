@@ -43,7 +43,8 @@ async def connect(
                 asynchronous=True,
             )
             if sys.platform != "win32":
-                resource_tracker.ensure_running()  # its start, which the first process brings about, would let Ctrl-C in
+                # Its start, which the first process brings about, would let Ctrl-C in.
+                resource_tracker.ensure_running()
             with interrupts_held():
                 address = await stack.enter_async_context(local)
         if isinstance(address, kinds.Client):

@@ -1,4 +1,4 @@
-"""A worker process of a batch on one machine: a batch of its own, whose input and journal are at the other end of a pipe.
+"""A worker process of a batch on one machine: a batch whose input and journal are at the other end of a pipe.
 
 Its standard input and output are that pipe. When the other end is gone, the process ends at once.
 """
@@ -171,12 +171,15 @@ class Lines:
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Have marks taken back."""
         self._pipe.ask(
-            "journal", "withdraw_numbers", [self._numbers[item.number] for item in items], sum(i.attempts for i in items)
+            "journal",
+            "withdraw_numbers",
+            [self._numbers[item.number] for item in items],
+            sum(i.attempts for i in items),
         )
 
     def leave_open(self, outcomes: Sequence[Outcome]) -> None:
         """Have written down how changes stand that are to be continued."""
-        rows = [(*row[:-1], self._numbers[row[-1]]) for row in map(stands, outcomes)]
+        rows = [(*stands(outcome)[:-1], self._numbers[outcome.number]) for outcome in outcomes]
         self._pipe.ask("journal", "leave_rows_open", rows)
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:

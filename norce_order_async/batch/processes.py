@@ -1,4 +1,4 @@
-"""Running a batch in several processes on this machine: this one deals out lines and writes the journal, others send."""
+"""Running a batch in several processes of this machine: one deals out lines and writes the journal, others send."""
 
 import asyncio
 import pickle
@@ -34,6 +34,8 @@ _LOOK_AGAIN = 0.02
 _SHOW_EVERY = 0.1
 _SAMPLE_EVERY = 1.0
 _FAREWELL = 10.0
+_Speed = tuple[int, float | None, int, str | None]
+_UNTOLD: _Speed = (0, None, 0, None)
 
 
 @attrs.define(eq=False)
@@ -54,7 +56,7 @@ class _Worker:
     queue: deque[tuple[Dealt, int]] = attrs.Factory(deque[tuple[Dealt, int]])
     size: int = 0
     dealt: dict[int, tuple[Packed, int]] = attrs.Factory(dict[int, tuple[Packed, int]])
-    speed: tuple[int, float | None, int, str | None] = (0, None, 0, None)
+    speed: _Speed = _UNTOLD
     losses: int = 0
     has_ended: bool = False
 
@@ -85,12 +87,7 @@ class _Worker:
             self.queue.appendleft(((number, packed, state), size))
             self.size += size
         self.dealt.clear()
-        self.credit, self.speed = AHEAD, _Worker.speed_of_none()
-
-    @staticmethod
-    def speed_of_none() -> tuple[int, float | None, int, str | None]:
-        """Of a process that has not told."""
-        return 0, None, 0, None
+        self.credit, self.speed = AHEAD, _UNTOLD
 
 
 class ProcessBatch:
@@ -376,7 +373,7 @@ class ProcessBatch:
         self, worker: _Worker, stopped: str | None, error: Exception | None, failure: Exception | None, worked: bool
     ) -> None:
         worker.has_ended = True
-        worker.speed = _Worker.speed_of_none()
+        worker.speed = _UNTOLD
         self.worked = self.worked or worked
         if isinstance(error, CallError) and (self.error is None or stopped is not None):
             self.error = error

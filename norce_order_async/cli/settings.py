@@ -1,6 +1,7 @@
 """The client that the flags and the environment ask for."""
 
 import argparse
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -31,21 +32,27 @@ def transport_from(options: argparse.Namespace) -> Transport:
     Raises:
         ConfigurationError: It is not installed.
     """
-    name = options.transport
-    if name == "auto":
-        name = "httptools" if find_spec("httptools") and find_spec("aiohappyeyeballs") else "aiohttp"
-    transport: Transport
-    if name == "httptools":
-        from norce_order_async.transport.httptools import HttptoolsTransport
-
-        transport = HttptoolsTransport()
-    else:
-        from norce_order_async.transport.aiohttp import AiohttpTransport
-
-        transport = AiohttpTransport()
+    transport = transport_kind(options.transport)()
     if options.verbose:
         tell(f"Requests go over {type(transport).__name__}.")
     return transport
+
+
+def transport_kind(name: str) -> Callable[[], Transport]:
+    """What makes the transport of this name.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    if name == "auto":
+        name = "httptools" if find_spec("httptools") and find_spec("aiohappyeyeballs") else "aiohttp"
+    if name == "httptools":
+        from norce_order_async.transport.httptools import HttptoolsTransport
+
+        return HttptoolsTransport
+    from norce_order_async.transport.aiohttp import AiohttpTransport
+
+    return AiohttpTransport
 
 
 def timeout_from(options: argparse.Namespace, default: Timeout) -> Timeout:
