@@ -187,6 +187,7 @@ def bench(session: nox.Session) -> None:
     if not session.posargs:
         session.run("python", "tests/benchmarks/batch_memory.py", env=env)
         session.run("python", "tests/benchmarks/journal_cost.py", env=env)
+        session.run("python", "tests/benchmarks/paging.py", env=env)
 
 
 @nox.session

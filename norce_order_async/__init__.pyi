@@ -37,8 +37,10 @@ from norce_order_async.core.errors import (
     UnexpectedStatusError as UnexpectedStatusError,
 )
 from norce_order_async.core.http import RawResponse as RawResponse, Request as Request, Response as Response
+from norce_order_async.core.observer import CallObserver as CallObserver
 from norce_order_async.core.options import CallOptions as CallOptions
 from norce_order_async.core.outcome import Attempt as Attempt, OutcomeKind as OutcomeKind
+from norce_order_async.core.random_source import RandomSource as RandomSource
 from norce_order_async.core.settings import (
     Environment as Environment, Timeout as Timeout, UNSET as UNSET, Unset as Unset,
 )
@@ -61,6 +63,8 @@ from norce_order_async.endpoints.notifications import (
 from norce_order_async.endpoints.orders import (
     create_order as create_order, delete_order as delete_order, get_order as get_order, list_orders as list_orders,
 )
+from norce_order_async.endpoints.pages import PagingError as PagingError
+from norce_order_async.endpoints.paging import OrderIterator as OrderIterator, iter_orders as iter_orders
 from norce_order_async.endpoints.payments import (
     create_payment as create_payment, get_payment as get_payment, list_payments as list_payments,
     update_payment as update_payment,

@@ -8,6 +8,7 @@ import attrs
 
 from norce_order_async.core.errors import CallError, NorceOrderError
 from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import Timeout
 
 
@@ -63,6 +64,8 @@ class Call:
         changes: Whether the operation may change something on the server.
         members: The members of the object that the operation reads; None when that is not known.
         ids: The ids in the operation's path.
+        path: The operation's path, with ``{placeholders}`` for the ids.
+        random: Where the random part of its waits comes from.
         attempts: What was tried so far.
         elapsed: Seconds that it took; set when the call ends.
         outcome: What it amounts to; set when the call ends.
@@ -84,6 +87,8 @@ class Call:
     changes: bool = True
     members: Set[str] | None = None
     ids: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    path: str = ""
+    random: RandomSource = attrs.field(default=SYSTEM_RANDOM, repr=False)
     attempts: list[Attempt] = attrs.Factory(lambda: [])  # noqa: PIE807 (pyright has no type for the other)
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN

@@ -16,8 +16,9 @@ from norce_order_async.core.errors import (
     NotTheApiError,
     TransportError,
 )
-from norce_order_async.core.http import Request, Response
+from norce_order_async.core.http import Request, Response, merge_headers
 from norce_order_async.core.logger import logger
+from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
 from norce_order_async.sending.lifecycle import Lifecycle, out_of_time
@@ -37,6 +38,7 @@ class AttemptSender:
     clock: Clock
     lifecycle: Lifecycle
     hooks: Sequence[AttemptHook] = ()
+    observers: Sequence[CallObserver] = ()
     _told_of_a_body: bool = attrs.field(default=False, init=False)
 
     async def __call__(self, request: Request) -> Response:
@@ -66,6 +68,8 @@ class AttemptSender:
             try:
                 # The deadline ends what would be over at the same moment or later.
                 limit = call.timeout.attempt if call.timeout.attempt < left else None
+                if self.observers:
+                    request = self._started(request, attempt)
                 response = await self.transport.send(request, timeout=limit)
                 attempt.sent = True
                 self._note(response, attempt)
@@ -77,12 +81,7 @@ class AttemptSender:
                     raise
             finally:
                 attempt.elapsed = self.clock.monotonic() - start
-                if logger.isEnabledFor(DEBUG):
-                    log_attempt(call, attempt)
-                for hook in self.hooks:
-                    run_hook(hook, call, attempt)
-                if call.on_attempt is not None:
-                    run_hook(call.on_attempt, call, attempt)
+                self._ended(call, attempt)
             if failure is None:
                 return Response(request, attempt.status or 0, truncated=True)
             try:
@@ -91,6 +90,24 @@ class AttemptSender:
                 del failure
         finally:
             limiter.release()
+
+    def _started(self, request: Request, attempt: Attempt) -> Request:
+        """Tell the observers; the request with the headers that they add."""
+        for observer in self.observers:
+            headers = run_hook(request.call, observer.attempt_started, request, attempt)
+            if headers:
+                request = attrs.evolve(request, headers=merge_headers(request.headers, headers))
+        return request
+
+    def _ended(self, call: Call, attempt: Attempt) -> None:
+        if logger.isEnabledFor(DEBUG):
+            log_attempt(call, attempt)
+        for hook in self.hooks:
+            run_hook(call, hook, call, attempt)
+        if call.on_attempt is not None:
+            run_hook(call, call.on_attempt, call, attempt)
+        for observer in reversed(self.observers):
+            run_hook(call, observer.attempt_ended, call, attempt)
 
     def _note(self, response: Response, attempt: Attempt) -> None:
         """Write down what came.

@@ -16,6 +16,8 @@ from norce_order_async.core.errors import (
     DeadlineExceeded,
     NorceOrderError,
 )
+from norce_order_async.core.http import Response
+from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.stats import Stats
@@ -30,13 +32,16 @@ class CallEnds:
     clock: Clock
     budget: RetryBudget | None
     hooks: Sequence[CallHook] = ()
+    observers: Sequence[CallObserver] = ()
     calls: int = attrs.field(default=0, init=False)
     _attempts: int = attrs.field(default=0, init=False)
     _retries: int = attrs.field(default=0, init=False)
     _applied: int = attrs.field(default=0, init=False)
     _others: Counter[OutcomeKind] = attrs.field(factory=Counter[OutcomeKind], init=False)
 
-    def failed(self, call: Call, error: BaseException, options: CallOptions) -> BaseException:
+    def failed(
+        self, call: Call, response: Response | None, error: BaseException, options: CallOptions
+    ) -> BaseException:
         """End a call with an error; the one to raise. A success that was read before stays one."""
         call.end(self.clock.monotonic(), None if call.outcome.failed else call.outcome)
         if isinstance(error, ClientStateError) and not isinstance(error, CallError):
@@ -45,10 +50,10 @@ class CallEnds:
             call.annotate(error)
         if call.maybe_sent and isinstance(error, DeadlineExceeded | asyncio.CancelledError):
             log_cut(call, WARNING if call.changes and options.log_cut else DEBUG)
-        self.ended(call, error, options)
+        self.ended(call, response, error, options)
         return error
 
-    def ended(self, call: Call, error: BaseException | None, options: CallOptions) -> None:
+    def ended(self, call: Call, response: Response | None, error: BaseException | None, options: CallOptions) -> None:
         """Count a call that has ended, and tell the hooks."""
         self.calls += 1
         self._attempts += len(call.attempts)
@@ -62,9 +67,11 @@ class CallEnds:
         if budget is not None and budget.left < budget.capacity and not call.outcome.failed:
             budget.give(call.paid)
         for hook in self.hooks:
-            run_hook(hook, call, error)
+            run_hook(call, hook, call, error)
         if options.on_call is not None:
-            run_hook(options.on_call, call, error)
+            run_hook(call, options.on_call, call, error)
+        for observer in reversed(self.observers):
+            run_hook(call, observer.call_ended, call, response, error)
 
     def stats(self, *, slots_used: int, slots: int) -> Stats:
         """The sums so far."""

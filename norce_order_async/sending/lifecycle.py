@@ -4,15 +4,21 @@ import asyncio
 import math
 import os
 from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
 
 import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.errors import ClientStateError, DeadlineExceeded
+from norce_order_async.core.http import Request, Response
+from norce_order_async.core.options import CallOptions
 from norce_order_async.loops.per_loop import PerLoop, running_loop
 from norce_order_async.loops.time_limit import TimeLimit
+from norce_order_async.sending.call_ends import CallEnds
 from norce_order_async.sending.limiter import ConcurrencyLimiter
+from norce_order_async.sending.log import run_hook
 
 _LAST_TURNS = 1.0
 """Seconds that calls which were cut, and a token source, have to end."""
@@ -23,17 +29,60 @@ def out_of_time(call: Call) -> DeadlineExceeded:
     return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
 
 
-class Deadline(TimeLimit):
-    """Ends what runs inside it when the call's total time is over, or when its client is closed.
+class RunningCall(TimeLimit):
+    """One call from its start to its end: observed, and ended when its time is over or its client is closed.
 
     A context manager rather than a link of the chain: so it costs no frame on the stack of every call.
+
+    Args:
+        request: The call's request.
+        options: What the call has otherwise than its client.
+        here: What the client has in this event loop.
+        ends: What is done at the end of the client's calls.
+
+    Attributes:
+        call: The call.
+        response: What the chain returned.
     """
 
-    __slots__ = ("call",)
+    __slots__ = ("_ends", "_here", "_options", "_request", "call", "response")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, request: Request, options: CallOptions, here: "LoopState", ends: CallEnds) -> None:
+        self.call = call = request.call
         super().__init__(call.timeout.total)
-        self.call = call
+        self.response: Response | None = None
+        self._request = request
+        self._options = options
+        self._here = here
+        self._ends = ends
+
+    def __enter__(self) -> Self:
+        for observer in self._ends.observers:
+            run_hook(self.call, observer.call_started, self._request)
+        self._here.calls.add(self)
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        if self.finish(kind):
+            error = out_of_time(self.call) if self.call.timed_out else ClientStateError("the client was closed")
+            kind = None
+        try:
+            if error is None:
+                self._ends.ended(self.call, self.response, None, self._options)
+                return
+            failure = self._ends.failed(self.call, self.response, error, self._options)
+            if kind is not None and failure is error:
+                return
+            del error, traceback  # so that no traceback leads to their frames
+            try:
+                raise failure
+            finally:
+                failure.__context__ = None
+                del failure  # it would refer to itself through this frame
+        finally:
+            self._here.leave(self)
 
     def expire(self) -> None:
         """End it because its time is over."""
@@ -45,12 +94,6 @@ class Deadline(TimeLimit):
         """End it because its client is closed."""
         if not self._expired:
             super().expire()
-
-    def error(self) -> Exception:
-        """The error that ends the call."""
-        if self.call.timed_out:
-            return out_of_time(self.call)
-        return ClientStateError("the client was closed")
 
 
 @attrs.define(eq=False)
@@ -66,12 +109,12 @@ class LoopState:
     """
 
     limiter: ConcurrencyLimiter
-    calls: set[Deadline] = attrs.Factory(set[Deadline])
+    calls: set[RunningCall] = attrs.Factory(set[RunningCall])
     process: int = attrs.Factory(os.getpid)
     news: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
 
-    def leave(self, call: Deadline) -> None:
+    def leave(self, call: RunningCall) -> None:
         """A call ends."""
         self.calls.discard(call)
         if self.news is not None and not self.calls:
@@ -168,12 +211,12 @@ class Lifecycle:
 
     async def _drain(self, here: LoopState) -> None:
         here.news = asyncio.Event()
-        for deadline in list(here.calls):
-            if deadline.call.waiting:
-                deadline.cut()
+        for running in list(here.calls):
+            if running.call.waiting:
+                running.cut()
         await self._empty(here, self._left)
-        for deadline in list(here.calls):
-            deadline.cut()
+        for running in list(here.calls):
+            running.cut()
         last = asyncio.get_running_loop().time() + _LAST_TURNS
         await self._empty(here, lambda: last - asyncio.get_running_loop().time())
 

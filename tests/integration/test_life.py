@@ -20,7 +20,7 @@ def test_one_client_serves_several_event_loops_one_after_another() -> None:
 
     async def once(client: OrderClient) -> int:
         async with RawServer() as server:
-            client._core.base_url = server.url  # pyright: ignore[reportPrivateUsage]
+            client._caller.base_url = server.url  # pyright: ignore[reportPrivateUsage]
             return await call(client, server.url)
 
     client = OrderClient(base_url="http://127.0.0.1:1", merchant="m", channel="1", auth=TOKEN)

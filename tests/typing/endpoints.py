@@ -14,11 +14,13 @@ from norce_order_async import (
     CallOptions,
     Cart,
     Consent,
+    DecodeError,
     Evidence,
     Hook,
     Notification,
     Order,
     OrderClient,
+    OrderIterator,
     OrderListOrderBy,
     OrderPaginationSet,
     OrderStatus,
@@ -53,6 +55,7 @@ from norce_order_async import (
     get_order,
     get_payment,
     get_shipping,
+    iter_orders,
     list_orders,
     list_payments,
     list_shippings,
@@ -79,6 +82,10 @@ async def orders(client: OrderClient) -> None:
     assert_type(page, OrderPaginationSet)
     sorted_page = await list_orders(client, order_by=OrderListOrderBy.CREATED, options=CallOptions(timeout=3))
     assert_type(sorted_page, OrderPaginationSet)
+    async for order in iter_orders(client, status={OrderStatus.CHECKOUT}, verify=True):
+        assert_type(order, Order)
+    async with iter_orders(client, on_unreadable="yield", limit=100) as entries:
+        assert_type(entries, OrderIterator[Order | DecodeError])
     assert_type(await create_order(client, Order(cart=Cart())), str)
     assert_type(await get_order(client, "o"), Order)
     assert_type(await delete_order(client, "o"), Receipt)

@@ -319,7 +319,6 @@ async def test_without_success_it_gives_up_after_its_patience_and_all_can_be_con
     ("answer", "error"),
     [
         (401, "AuthenticationError"),
-        (403, "PermissionDeniedError"),
         (ConnectError("refused", sent=False), "ConnectError"),
     ],
 )

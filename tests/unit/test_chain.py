@@ -198,7 +198,7 @@ async def test_nothing_is_tried_again_once_the_client_is_closed() -> None:
 
 
 async def test_an_unclosed_client_is_one_warning_that_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.client._default_transport", lambda: ScriptedTransport(200))
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: ScriptedTransport(200))
     client = OrderClient(base_url="http://localhost", merchant="m", channel="1", auth=TOKEN)
     await delete_consent(client, "o_1", "ci")
     with warnings.catch_warnings(record=True) as caught:

@@ -207,14 +207,18 @@ class Accountant:
             except ConfigurationError as error:
                 self._state.fail(error)
         for _, outcome in left:
-            self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
-            self._tell(outcome)
+            self.leave_out(outcome)
         if self._unknown:
             logger.warning(
                 "a batch ended; changes whose outcome is unknown: %d",
                 self._unknown,
                 extra={"unknown": self._unknown},
             )
+
+    def leave_out(self, outcome: Outcome) -> None:
+        """Tell of a change that is not made; the journal stays as it is."""
+        self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
+        self._tell(outcome)
 
     # To the reader
 

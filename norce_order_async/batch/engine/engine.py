@@ -186,6 +186,7 @@ class Engine:
                 self._dispatcher.cancel()
                 await asyncio.wait([feeding, *self._dispatcher.lanes])
                 await self._accountant.leave(self._dispatcher.leave())
+                self.state.tell_closed()
         if self.state.failure is not None:
             raise self.state.failure
 

@@ -9,7 +9,7 @@ from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.work_item import Scope, WorkItem, bad_line
+from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import State
 from norce_order_async.batch.pace import Pace
@@ -146,7 +146,10 @@ class Feeder:
             if state is not None:
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
                 item.settles_at = self._settles_at(state)
-            items.append(item)
+            if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
+                self._accountant.leave_out(item.left(NOT_TRIED, why))
+            else:
+                items.append(item)
         try:
             await self._accountant.write(items)
         except asyncio.CancelledError:

@@ -2,6 +2,10 @@
 
 import asyncio
 
+from norce_order_async.batch.engine.work_item import Scope
+
+_NAMED = 3
+
 
 class RunState:
     """Whether a batch goes on, and the events that its parts wait for."""
@@ -11,6 +15,8 @@ class RunState:
         """Why it ends before its input does."""
         self.failure: Exception | None = None
         """What must not happen and did."""
+        self.closed: dict[Scope, str] = {}
+        """The merchants and channels whose changes are left undone, and why; others go on."""
         self.input_ended = False
         """Whether nothing more comes from the input."""
         self.wake, self.stopping, self.room = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -23,6 +29,14 @@ class RunState:
         self.stopping.set()
         self.wake.set()
         self.room.set()
+
+    def tell_closed(self) -> None:
+        """Say of which merchants and channels changes were left undone, if the batch has not stopped otherwise."""
+        if self.closed and self.stopped is None:
+            names = ", ".join(f"{merchant}/{channel}" for merchant, channel in list(self.closed)[:_NAMED])
+            others = f" and {len(self.closed) - _NAMED} more" if len(self.closed) > _NAMED else ""
+            *_, why = self.closed.values()
+            self.stop(f"what is left of {names}{others} was not made, because {why}")
 
     def fail(self, error: Exception) -> None:
         """Stop, and have the error raised at the end."""
