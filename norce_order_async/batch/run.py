@@ -17,7 +17,7 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
+from norce_order_async.sending.pace import Pace
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError

@@ -14,7 +14,7 @@ from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
+from norce_order_async.sending.pace import Pace
 from norce_order_async.batch.run import ClientSender
 from norce_order_async.batch.travel import sendable
 from norce_order_async.client import OrderClient

@@ -32,7 +32,7 @@ from soak_batch.servers import (
 )
 from soak_batch.simulated import Batch, Paced, run
 
-from norce_order_async.batch.pace import Pace
+from norce_order_async.sending.pace import Pace
 
 Ran = Sequence[Batch]
 FILE = "norce_order_async/batch/pace.py"

@@ -12,7 +12,7 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import State
-from norce_order_async.batch.pace import Pace
+from norce_order_async.sending.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
