@@ -14,13 +14,13 @@ from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.sending.pace import Pace
 from norce_order_async.batch.run import ClientSender
 from norce_order_async.batch.travel import sendable
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout
 from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.sending.pace import Pace
 
 try:
     import distributed

@@ -3,8 +3,6 @@
 import math
 from typing import Literal
 
-from norce_order_async.sending.knee import Knee
-from norce_order_async.sending.sendrate import SendRate
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import Clock
@@ -18,6 +16,8 @@ from norce_order_async.core.errors import (
 )
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.statuses import OVERLOAD_STATUSES
+from norce_order_async.sending.knee import Knee
+from norce_order_async.sending.sendrate import SendRate
 
 _SLACK = 0.02
 _CLOSER = 0.001

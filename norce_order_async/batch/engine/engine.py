@@ -16,10 +16,10 @@ from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import Scope, Sender
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.sending.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
 from norce_order_async.loops.per_loop import running_loop
+from norce_order_async.sending.pace import Pace
 
 
 class Engine:

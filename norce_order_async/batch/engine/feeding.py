@@ -12,10 +12,10 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import State
-from norce_order_async.sending.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.sending.pace import Pace
 
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
