@@ -4,9 +4,6 @@ Everything public is exported here and loaded when it is first used, so that imp
 sandbox and other help for tests are in :mod:`norce_order_async.testing`. Type checkers read ``__init__.pyi``.
 """
 
-from importlib import import_module
-from typing import Any
-
 from norce_order_async.core.version import __version__ as __version__
 
 _EXPORTS = {
@@ -45,6 +42,7 @@ _EXPORTS = {
     "endpoints.cart": "update_cart",
     "endpoints.consents": "create_consent delete_consent patch_consent patch_consents",
     "endpoints.customers": "update_billing_address update_shipping_address",
+    "endpoints.editing": ("Edited edit_billing_address edit_cart edit_payment edit_shipping edit_shipping_address"),
     "endpoints.filters": "OrderFilters",
     "endpoints.hooks": "create_hook delete_hook",
     "endpoints.notifications": "create_notification delete_notification",
@@ -57,6 +55,7 @@ _EXPORTS = {
     "endpoints.state": "update_state",
     "endpoints.transactions": "add_payment_actions add_transaction execute_payment_action list_transactions",
     "endpoints.validations": "create_validation delete_validation update_validation validate",
+    "endpoints.waiting": "WaitTimeout wait_until",
     "middleware": "Handler Middleware",
     "middleware.policy": "BackOff RetryPolicy passing_failure",
     "middleware.tracing": "Tracing",
@@ -85,9 +84,11 @@ _HOMES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 

@@ -55,6 +55,10 @@ from norce_order_async.endpoints.consents import (
 from norce_order_async.endpoints.customers import (
     update_billing_address as update_billing_address, update_shipping_address as update_shipping_address,
 )
+from norce_order_async.endpoints.editing import (
+    Edited as Edited, edit_billing_address as edit_billing_address, edit_cart as edit_cart,
+    edit_payment as edit_payment, edit_shipping as edit_shipping, edit_shipping_address as edit_shipping_address,
+)
 from norce_order_async.endpoints.filters import OrderFilters as OrderFilters
 from norce_order_async.endpoints.hooks import create_hook as create_hook, delete_hook as delete_hook
 from norce_order_async.endpoints.notifications import (
@@ -83,6 +87,7 @@ from norce_order_async.endpoints.validations import (
     create_validation as create_validation, delete_validation as delete_validation,
     update_validation as update_validation, validate as validate,
 )
+from norce_order_async.endpoints.waiting import WaitTimeout as WaitTimeout, wait_until as wait_until
 from norce_order_async.middleware import Handler as Handler, Middleware as Middleware
 from norce_order_async.middleware.policy import (
     BackOff as BackOff, RetryPolicy as RetryPolicy, passing_failure as passing_failure,

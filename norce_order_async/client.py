@@ -25,9 +25,9 @@ from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.sending.attempt import AttemptSender
 from norce_order_async.sending.budget import RetryBudget
-from norce_order_async.sending.call_ends import CallEnds
 from norce_order_async.sending.caller import CallDefaults, Caller
-from norce_order_async.sending.lifecycle import Lifecycle, RunningCall
+from norce_order_async.sending.calls import CallEnds, RunningCall
+from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
@@ -178,8 +178,9 @@ class OrderClient:
 
         Args:
             environ: Read instead of ``os.environ``.
-            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. And
-                ``proxy_from_env=True``: without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
+            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. A ``transport``
+                may be a class too: it is made with that proxy and these authorities. And ``proxy_from_env=True``:
+                without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
 
         Raises:
             ConfigurationError: A setting is missing or wrong.
@@ -243,6 +244,11 @@ class OrderClient:
         """Where it takes the time from."""
         return self._core.defaults.clock
 
+    @property
+    def random(self) -> RandomSource:
+        """Where it takes random waits and request ids from."""
+        return self._core.defaults.random
+
     def __del__(self) -> None:
         core = getattr(self, "_core", None)  # absent when a setting was wrong
         if (
@@ -279,7 +285,7 @@ class OrderClient:
             **ids: The ids in the operation's path.
 
         Returns:
-            What the operation's ``decode`` makes of the answer.
+            What the operation's ``decode`` makes of the response.
 
         Raises:
             TypeError: An id is not a str.

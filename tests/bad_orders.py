@@ -2,6 +2,7 @@
 
 PYTHONPATH=tests python -m bad_orders                     a table of every layout
 PYTHONPATH=tests python -m bad_orders --retry batch       with the policy for jobs
+PYTHONPATH=tests python -m bad_orders --seeds 500         one layout so many times, with other chances each time
 """
 
 import argparse
@@ -129,8 +130,26 @@ async def table(retry: RetryPolicy | None) -> None:
                 )
 
 
+async def seeds(count: int) -> None:
+    """Print how long the longest of so many runs takes, 24 bad ones at the start of 400, and what stopped any."""
+    bad = bad_ones("at the start", 400)
+    longest: tuple[float, int] = (0.0, 0)
+    stopped: list[int] = []
+    for seed in range(count):
+        random.seed(seed)
+        ran = await run(one_each(400), bad, "500", concurrency="auto")
+        longest = max(longest, (ran.clock.now, seed))
+        if ran.batch.stopped is not None or ran.kinds(of_bad=False) != {"applied": 400 - len(bad)}:
+            stopped.append(seed)
+    print(f"{count} seeds; the longest run takes {longest[0]:.0f} s (seed {longest[1]}); stopped: {stopped or 'none'}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--retry", choices=("none", "batch"), default="none")
+    parser.add_argument("--seeds", type=int, default=0)
     options = parser.parse_args()
+    if options.seeds:
+        asyncio.run(seeds(options.seeds))
+        raise SystemExit
     asyncio.run(table(None if options.retry == "none" else RetryPolicy.batch()))

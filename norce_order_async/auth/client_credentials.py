@@ -22,7 +22,7 @@ from norce_order_async.core.errors import AuthError, ClientStateError, Configura
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource, new_request_id
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.retry_after import retry_after
 from norce_order_async.core.settings import Environment, Timeout, check_base_url
 from norce_order_async.transport import Transport
@@ -241,7 +241,7 @@ class ClientCredentials(Secretive):
     async def _request(self) -> bool:
         """Make one token request; whether it came to an end that tells something of the endpoint.
 
-        It does not if it was cut with its loop, or got no answer because its loop stood still meanwhile.
+        It does not if it was cut with its loop, or got no response because its loop stood still meanwhile.
 
         Raises:
             ClientStateError: The transport is closed.
@@ -305,7 +305,7 @@ class ClientCredentials(Secretive):
     async def _send(self, form: Form, start: float) -> Response:
         if self.transport is None:
             self.transport = default_transport()
-        call = Call("token", Repeat.SAFE, new_request_id(self.random), start, Timeout(total=self.timeout), None)
+        call = Call("token", Repeat.SAFE, self.random.randbytes(16).hex(), start, Timeout(total=self.timeout), None)
         call.attempts.append(Attempt(number=1, started=0.0))
         request = Request(call, "POST", self.token_url, form.headers(), form.body())
         async with asyncio.timeout(self.timeout):
@@ -313,7 +313,7 @@ class ClientCredentials(Secretive):
 
 
 def _described(error: Exception) -> str:
-    """What a message says of an error without an answer. The text of most may hold anything, the token too."""
+    """What a message says of an error without a response. The text of most may hold anything, the token too."""
     if isinstance(error, TransportError) and error.sent is False:
         return f"{type(error).__name__}: {error.reason}"
     return type(error).__name__

@@ -195,10 +195,8 @@ async def _work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArgumen
     Thread(target=pipe.listen, args=(lines, asyncio.get_running_loop()), daemon=True).start()
     at_once = arguments.get("concurrency", "auto")
     defaults: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
-    settings = defaults | {"limit": 100 if at_once == "auto" else max(100, at_once)} | dict(settings)
-    if (transport := settings.pop("transport", None)) is not None:
-        settings["transport"] = transport()
-    async with OrderClient.from_env(**settings) as client:
+    defaults["limit"] = 100 if at_once == "auto" else max(100, at_once)
+    async with OrderClient.from_env(**defaults | dict(settings)) as client:
         batch = lines.batch = Batch(client, lines.entries(), journal=lines, **arguments)
         with suppress(Exception):  # its failure, which is told
             async with batch:

@@ -34,6 +34,7 @@ _NOTES = (
     "_started",
     "_elapsed",
     "_waited",
+    "_evidence",
     "_raw",
 )
 _COLUMNS: tuple[str, ...] = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel", *_NOTES)
@@ -122,6 +123,7 @@ class Row:
             line that could not be understood, what was read.
         outcome: None while it is under way.
         attempts: How many requests it took in all runs together.
+        evidence: What was seen of it when its outcome was looked for, if it was.
     """
 
     number: int
@@ -137,6 +139,7 @@ class Row:
     error: str | None
     message: str | None
     waited: float = 0.0
+    evidence: str | None = None
 
 
 def source_record(outcome: Outcome) -> JSON:
@@ -171,6 +174,7 @@ def report_record(row: Row | Outcome) -> dict[str, JSON]:
         else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
         "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
         "_waited": round(row.waited, 3) if row.waited else None,
+        "_evidence": row.evidence if isinstance(row, Row) else None,
         "_raw": raw,
     }
     return record | {name: value for name, value in notes.items() if value is not None}

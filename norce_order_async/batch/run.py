@@ -161,6 +161,7 @@ class Batch(Engine):
             scope=(client.merchant, client.channel),
             settle=settle_of(sender.timeout),
             journal=journal,
+            random=client.random,
         )
 
 

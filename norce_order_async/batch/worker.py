@@ -71,7 +71,7 @@ class Reply:
         redelivered: Whether a worker that is lost had begun this chunk before.
         worked: Whether the server has answered this worker anything.
         stopped: Why the worker takes no more.
-        error: What it was told by a server that could not be reached, or would have none of it.
+        error: The error of a server that could not be reached, or refused it.
         failure: What must not happen and did.
     """
 

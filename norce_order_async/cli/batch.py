@@ -19,7 +19,7 @@ from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from, transport_from, transport_kind
+from norce_order_async.cli.settings import client_from, timeout_from, token_of_profile, transport_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
@@ -223,7 +223,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         adapter_id=options.adapter_id,
         auth=SANDBOX_TOKEN,
         retry=retry,
-        transport=transport,
+        transport=None if transport is None else transport(),
         timeout=timeout_from(options, timeout),
         limit=limit,
     )
@@ -256,7 +256,8 @@ async def _batch(
     if options.processes is not None:
         from norce_order_async.batch.processes import ProcessBatch
 
-        settings["transport"] = transport_kind(options.transport)
+        settings["transport"] = transport_from(options)
+        settings["auth"] = token_of_profile(options)
         if options.sandbox:
             from norce_order_async.testing import SANDBOX_TOKEN
 

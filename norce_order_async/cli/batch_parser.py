@@ -124,7 +124,6 @@ def _where(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--transport",
         choices=("auto", "aiohttp", "httptools"),
-        default="auto",
         help="what carries the requests (default: auto, which is httptools where it is installed); workers use aiohttp",
     )
     where.add_argument("--verbose", action="store_true", help="say also how it runs")

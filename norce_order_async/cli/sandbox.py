@@ -16,6 +16,11 @@ _EXAMPLE_ORDER = "o_123"
 _EXAMPLE_CONSENTS = ("ci_newsletter", "ci_terms")
 
 
+def sandbox(options: argparse.Namespace) -> int:
+    """``norce-order sandbox``."""
+    return asyncio.run(serve(options))
+
+
 async def serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     merchant, channel = "norce", "1"

@@ -60,7 +60,7 @@ class Call:
         started: The clock's monotonic time at the start.
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
-        reads_body: Whether the operation needs an answer's body.
+        reads_body: Whether the operation needs a response's body.
         changes: Whether the operation may change something on the server.
         members: The members of the object that the operation reads; None when that is not known.
         ids: The ids in the operation's path.
@@ -73,6 +73,7 @@ class Call:
         gave_up: Why no further attempt was made although the last one failed in a passing way.
         on_attempt: Called after each of its attempts.
         waiting: Whether it waits for a slot, a token or its next attempt, so that closing the client ends it at once.
+        sending: Whether an attempt is under way; there is one at a time.
         timed_out: Whether its deadline has passed.
         redelivered: Whether an earlier call of the same change may have been applied.
     """
@@ -97,6 +98,7 @@ class Call:
     on_attempt: "AttemptHook | None" = None
     redelivered: bool = False
     waiting: bool = False
+    sending: bool = False
     timed_out: bool = False
 
     @property

@@ -57,9 +57,9 @@ class Attempt:
         started: Seconds after the start of the call.
         elapsed: Seconds that it took.
         sent: Whether the request's headers went out; None where the transport cannot tell.
-        status: The answer's HTTP status; None without a complete answer.
-        error: What went wrong, as ``ErrorClass: text``; beside a status, why the answer is not the API's.
-        retry_after: The seconds that an answer other than a 2xx asked to wait.
+        status: The response's HTTP status; None without a complete response.
+        error: What went wrong, as ``ErrorClass: text``; beside a status, why the response is not the API's.
+        retry_after: The seconds that a response other than a 2xx asked to wait.
         delay: The seconds that the client waited afterwards before it tried again.
     """
 
@@ -86,7 +86,7 @@ class Attempt:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the server may have applied it although no answer says so.
+        """Whether the server may have applied it although no response says so.
 
         Only a 4xx, or a 2xx of the API, is clear.
         """

@@ -38,8 +38,3 @@ class SystemRandomSource:
 
 SYSTEM_RANDOM: RandomSource = SystemRandomSource()
 """The one that is used unless another is given."""
-
-
-def new_request_id(source: RandomSource) -> str:
-    """A request id: 32 hexadecimal digits."""
-    return source.randbytes(16).hex()

@@ -11,7 +11,7 @@ from typing import Protocol
 from norce_order_async.core.http import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
-"""What takes a request and returns its answer: the rest of the chain, as a middleware sees it."""
+"""What takes a request and returns its response: the rest of the chain, as a middleware sees it."""
 
 
 class Middleware(Protocol):

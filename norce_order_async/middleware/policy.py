@@ -23,7 +23,7 @@ def _retryable_response(response: Any) -> bool:
 
 
 passing_failure = retry_if_exception(_retryable_error) | retry_if_result(_retryable_response)
-"""Whether trying again can help: no complete answer (except for a refused certificate), or a status of
+"""Whether trying again can help: no complete response (except for a refused certificate), or a status of
 408, 425, 429 or 5xx, except for 501, 505, 506, 508, 510 and 511."""
 
 

@@ -21,10 +21,11 @@ from norce_order_async.core.logger import logger
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
-from norce_order_async.sending.lifecycle import Lifecycle, out_of_time
+from norce_order_async.sending.calls import out_of_time
+from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
-from norce_order_async.wire.decoders import is_json, not_the_api
+from norce_order_async.wire.refusals import is_json, not_the_api
 
 _SAME_MOMENT = 0.002
 """Seconds by which an event loop's timer may be early."""
@@ -46,8 +47,8 @@ class AttemptSender:
 
         Raises:
             DeadlineExceeded: The call's time was over before its turn came.
-            ClientStateError: The client is closed.
-            TransportError: No complete answer came.
+            ClientStateError: The client is closed, or an attempt of this call is under way.
+            TransportError: No complete response came.
             NotTheApiError: A 2xx came that the API did not give.
         """
         call = request.call
@@ -58,6 +59,10 @@ class AttemptSender:
                 await limiter.acquire()
             finally:
                 call.waiting = False
+        if call.sending:
+            limiter.release()
+            raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
+        call.sending = True
         try:
             start = self.clock.monotonic()
             left = call.deadline - start
@@ -89,6 +94,7 @@ class AttemptSender:
             finally:
                 del failure
         finally:
+            call.sending = False
             limiter.release()
 
     def _started(self, request: Request, attempt: Attempt) -> Request:

@@ -12,7 +12,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import Request, merge_headers
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.random_source import RandomSource, new_request_id
+from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout, Unset, client_header, client_headers
 from norce_order_async.core.version import __version__
 from norce_order_async.wire.codec import encode
@@ -121,7 +121,7 @@ class Caller:
         call = Call(
             operation.name,
             operation.repeat,
-            options.request_id or new_request_id(defaults.random),
+            options.request_id or defaults.random.randbytes(16).hex(),
             defaults.clock.monotonic(),
             defaults.timeout if isinstance(options.timeout, Unset) else options.timeout,
             defaults.retry if isinstance(options.retry, Unset) else options.retry,

@@ -1,99 +1,34 @@
-"""The calls that are under way, and how they end when their time is over or their client is closed."""
+"""A client is open, then closed: what it has in each event loop, and how its calls end with it."""
 
 import asyncio
 import math
 import os
-from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Self
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
 
 import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
-from norce_order_async.core.errors import ClientStateError, DeadlineExceeded
-from norce_order_async.core.http import Request, Response
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.errors import ClientStateError
+from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
-from norce_order_async.loops.time_limit import TimeLimit
-from norce_order_async.sending.call_ends import CallEnds
 from norce_order_async.sending.limiter import ConcurrencyLimiter
-from norce_order_async.sending.log import run_hook
 
 _LAST_TURNS = 1.0
 """Seconds that calls which were cut, and a token source, have to end."""
 
 
-def out_of_time(call: Call) -> DeadlineExceeded:
-    """The error of a call whose total time is over."""
-    return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
+class Running(Protocol):
+    """A call that is under way."""
 
-
-class RunningCall(TimeLimit):
-    """One call from its start to its end: observed, and ended when its time is over or its client is closed.
-
-    A context manager rather than a link of the chain: so it costs no frame on the stack of every call.
-
-    Args:
-        request: The call's request.
-        options: What the call has otherwise than its client.
-        here: What the client has in this event loop.
-        ends: What is done at the end of the client's calls.
-
-    Attributes:
-        call: The call.
-        response: What the chain returned.
-    """
-
-    __slots__ = ("_ends", "_here", "_options", "_request", "call", "response")
-
-    def __init__(self, request: Request, options: CallOptions, here: "LoopState", ends: CallEnds) -> None:
-        self.call = call = request.call
-        super().__init__(call.timeout.total)
-        self.response: Response | None = None
-        self._request = request
-        self._options = options
-        self._here = here
-        self._ends = ends
-
-    def __enter__(self) -> Self:
-        for observer in self._ends.observers:
-            run_hook(self.call, observer.call_started, self._request)
-        self._here.calls.add(self)
-        return super().__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
-        if self.finish(kind):
-            error = out_of_time(self.call) if self.call.timed_out else ClientStateError("the client was closed")
-            kind = None
-        try:
-            if error is None:
-                self._ends.ended(self.call, self.response, None, self._options)
-                return
-            failure = self._ends.failed(self.call, self.response, error, self._options)
-            if kind is not None and failure is error:
-                return
-            del error, traceback  # so that no traceback leads to their frames
-            try:
-                raise failure
-            finally:
-                failure.__context__ = None
-                del failure  # it would refer to itself through this frame
-        finally:
-            self._here.leave(self)
-
-    def expire(self) -> None:
-        """End it because its time is over."""
-        if not self._expired:
-            self.call.timed_out = True
-            super().expire()
+    call: Call
 
     def cut(self) -> None:
         """End it because its client is closed."""
-        if not self._expired:
-            super().expire()
+        ...
 
 
 @attrs.define(eq=False)
@@ -109,12 +44,12 @@ class LoopState:
     """
 
     limiter: ConcurrencyLimiter
-    calls: set[RunningCall] = attrs.Factory(set[RunningCall])
+    calls: set[Running] = attrs.Factory(set[Running])
     process: int = attrs.Factory(os.getpid)
     news: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
 
-    def leave(self, call: RunningCall) -> None:
+    def leave(self, call: Running) -> None:
         """A call ends."""
         self.calls.discard(call)
         if self.news is not None and not self.calls:
@@ -183,18 +118,21 @@ class Lifecycle:
             if loop is this:
                 there.news.set()
             elif loop.is_running() and there.process == os.getpid():
-                loop.call_soon_threadsafe(there.news.set)
+                with suppress(RuntimeError):  # it was closed meanwhile
+                    loop.call_soon_threadsafe(there.news.set)
 
     async def _close(self, closers: tuple[Callable[[], Awaitable[object]], ...]) -> None:
         this = asyncio.get_running_loop()
-        waits: list[asyncio.Future[None]] = []
+        waits: list[asyncio.Task[None]] = []
         for loop, there in self._loops.items():
             if loop is this:
-                waits.append(asyncio.ensure_future(self._drain(there)))
+                waits.append(asyncio.create_task(self._drain(there)))
             elif loop.is_running() and there.process == os.getpid():
-                waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._drain(there), loop)))
-        # Not awaited themselves: another loop may end meanwhile, and its drain with it, cancelled or never run.
-        await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+                drain = partial(self._drain_calls, there)
+                waits.append(asyncio.create_task(run_elsewhere(loop, drain)))
+        _, late = await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+        for task in late:
+            task.cancel()
         failures: list[BaseException] = []
         for close in closers:
             closing = asyncio.ensure_future(close())
@@ -208,6 +146,9 @@ class Lifecycle:
 
     def _left(self) -> float:
         return max(0.0, self._ends - asyncio.get_running_loop().time())
+
+    def _drain_calls(self, here: LoopState) -> Coroutine[Any, Any, None] | None:
+        return self._drain(here) if here.calls else None
 
     async def _drain(self, here: LoopState) -> None:
         here.news = asyncio.Event()

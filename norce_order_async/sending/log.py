@@ -91,7 +91,7 @@ def run_hook(call: Call, hook: Callable[[*A], R], *args: *A) -> R | None:
 
 
 def show_response(hook: Callable[[RawResponse], None], call: Call, response: Response) -> None:
-    """Call a hook with the answer that a call ends with."""
+    """Call a hook with the response that a call ends with."""
     run_hook(call, hook, RawResponse(response.status, dict(response.headers), response.body, response.truncated))
 
 

@@ -1,5 +1,6 @@
 """How many calls may be in flight, and when the next one may be sent."""
 
+import asyncio
 import math
 from typing import Literal
 
@@ -104,6 +105,8 @@ class Pace:
         """How many are."""
         self.ceiling = None if rate is None else _check_rate(rate)
         """Requests per second at most; None is no limit."""
+        self.renewed = asyncio.Event()
+        """Set when the schedule begins anew, so that a place that was reserved before counts no more."""
         self._clock = clock
         self._charges_retries = not paces_retries
         self._server = SendRate(clock.monotonic())
@@ -161,6 +164,7 @@ class Pace:
             refusal = sign if throttled else None
             if self._server.answered(now, sent, refusal, attempt.retry_after, self.in_flight):
                 self._places.empty(now)
+                self.renewed.set()
         # What is throttled is a matter of the rate alone; other errors say nothing of the server.
         if self._knee is not None and not throttled and (sign is not None or attempt.status is not None):
             self._knee.answered(now, sent, attempt.elapsed, sign, self.in_flight)

@@ -357,7 +357,7 @@ async def test_the_command_starts_workers_and_ends_them(tmp_path: Path, how: str
     output, errors = await process.communicate()
     assert process.returncode == 0, errors
     assert b"500 changes in" in output
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     await _until(lambda: not _group_members(process.pid))
 
 
@@ -419,7 +419,7 @@ async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path, one_i
     output, errors = await process.communicate()
     assert process.returncode == 130, errors
     assert b"Interrupted" in output
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     with JournalReader.open(journal) as account:
         summary = account.summary()
     assert set(summary.outcomes) <= {OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED}

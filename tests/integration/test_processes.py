@@ -73,7 +73,7 @@ async def test_a_batch_is_made_in_order_and_written_down(path: Path) -> None:
                 progress = await ended(batch)
             assert (progress.ended, progress.done, progress.failed) == (501, 500, 1)
             rows = list(journal.rows())
-            assert journal.samples()
+            assert list(journal.samples())
         written: dict[str, list[int]] = {}
         for request in sandbox.requests:
             written.setdefault(request.target, []).append(json.loads(request.body)["n"])

@@ -148,6 +148,8 @@ async def run(folder: Path, url: str, count: int, burst: str) -> Measured:
             pauses.append(float(at) - refused_at.pop(request_id))
         if status == "429":
             refused_at[request_id] = float(at)
+    if not times[200]:
+        return Measured(name, BURSTS[burst], 0.0, 0.0, violations)
     steady = min(times[200]) + STEADY_AFTER
     last = max(times[200])
     accepted, refused = (sum(at >= steady for at in times[status]) for status in (200, 429))

@@ -15,6 +15,7 @@ from norce_order_async import (
     Cart,
     Consent,
     DecodeError,
+    Edited,
     Evidence,
     Hook,
     Notification,
@@ -35,6 +36,7 @@ from norce_order_async import (
     Shipping,
     ValidationError,
     ValidationFailedError,
+    WaitTimeout,
     add_payment_actions,
     add_transaction,
     create_consent,
@@ -49,6 +51,11 @@ from norce_order_async import (
     delete_notification,
     delete_order,
     delete_validation,
+    edit_billing_address,
+    edit_cart,
+    edit_payment,
+    edit_shipping,
+    edit_shipping_address,
     execute_payment_action,
     from_dict,
     from_json,
@@ -73,6 +80,7 @@ from norce_order_async import (
     update_state,
     update_validation,
     validate,
+    wait_until,
 )
 
 
@@ -100,6 +108,21 @@ async def orders(client: OrderClient) -> None:
     assert_type(await patch_consent(client, "o", "ci", checked=True), Receipt)
     assert_type(await delete_consent(client, "o", "ci"), Receipt)
     assert_type(await patch_attributes(client, "o", {"a": Decimal("1.5")}), Receipt)
+
+
+async def in_steps(client: OrderClient) -> None:
+    """Read, change, write; and wait."""
+    assert_type(await edit_cart(client, "o", lambda cart: attrs.evolve(cart, items=cart.items[1:])), Edited[Cart])
+    address = await edit_billing_address(client, "o", lambda address: attrs.evolve(address, city="Lund"))
+    assert_type(address.after, Address)
+    assert_type(address.receipt, Receipt | None)
+    assert_type(await edit_shipping_address(client, "o", lambda address: address), Edited[Address])
+    assert_type(await edit_payment(client, "o", "p", lambda payment: payment), Edited[Payment])
+    assert_type(await edit_shipping(client, "o", "s", lambda shipping: shipping), Edited[Shipping])
+    try:
+        assert_type(await wait_until(client, "o", lambda order: order.cart is not None, timeout=30), Order)
+    except WaitTimeout as error:
+        assert_type(error.order, Order | None)
 
 
 async def callbacks(client: OrderClient) -> None:

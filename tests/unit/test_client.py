@@ -294,6 +294,8 @@ PROXIES = {"HTTPS_PROXY": "theirs.example:3128", "NO_PROXY": "localhost,.interna
         ({"NORCE_PROXY": "http://ours.example"}, {"base_url": "http://127.0.0.1:1"}, None),
         ({"NORCE_PROXY": "http://ours.example"}, {"base_url": "http://localhost:1"}, None),
         ({"NORCE_PROXY": "http://ours.example"}, {"transport": AiohttpTransport()}, None),
+        ({"NORCE_PROXY": "http://ours.example"}, {"transport": AiohttpTransport}, "http://ours.example"),
+        ({}, {"transport": AiohttpTransport}, None),
     ],
 )
 async def test_a_proxy_is_taken_from_where_it_is_asked_for(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from random import Random
 from typing import Any
 
 import pytest
@@ -169,19 +168,3 @@ async def test_an_observer_that_fails_is_logged_and_changes_nothing(caplog: pyte
     client, _, _ = scripted(200, observers=[Broken()])
     await delete_consent(client, "o_1", "ci")
     assert caplog.messages == [f"a hook failed [request id {caplog.records[0].__dict__['request_id']}]"] * 4
-
-
-async def test_a_seeded_source_makes_the_same_waits_and_request_ids_each_time() -> None:
-    async def run() -> tuple[str, float | None]:
-        done: list[tuple[str, float | None]] = []
-
-        def note(call: Call, error: BaseException | None) -> None:
-            done.append((call.request_id, call.attempts[0].delay))
-
-        client, _, _ = scripted(503, 200, random=Random(7), on_call=[note])
-        await delete_consent(client, "o_1", "ci")
-        return done[0]
-
-    first, second = await run(), await run()
-    assert first == second
-    assert first[1]

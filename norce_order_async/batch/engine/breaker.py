@@ -9,6 +9,7 @@ from norce_order_async.core.errors import (
     DeadlineExceeded,
     NotTheApiError,
     PermissionDeniedError,
+    ReadTimeout,
     StatusError,
     TLSError,
     TransportError,
@@ -26,6 +27,8 @@ FEW = 100
 """So many new changes, if they are the last ones, are all tried within the patience."""
 
 _REFUSED = (AuthenticationError, TLSError)
+_OF_ONE_ORDER = frozenset({500, 504, 524})
+"""Statuses that a single order may cause: the API failed over it, or a gateway waited for it in vain."""
 
 
 def is_transient(error: CallError) -> bool:
@@ -48,7 +51,9 @@ class CircuitBreaker:
     """Follows how changes end, and tells whether to go on, to send probes only, or to stop.
 
     An outage is what fails across orders: a change that fails while others succeed says something of itself, and
-    nothing of the server.
+    nothing of the server. When no change is left that was not tried, nothing can tell the two apart any more. Then
+    what fails as a single order may (500, or no answer in time), after others have succeeded, is taken for such orders:
+    nothing is held for it. What cannot be reached stays an outage.
 
     Args:
         clock: Where time comes from.
@@ -69,7 +74,7 @@ class CircuitBreaker:
         self._row = self._refused = 0
         self._failing_since: float | None = None
         self._probes = 0
-        self._not_before = 0.0
+        self._last_probe = self._not_before = 0.0
 
     def succeeded(self) -> None:
         """A change ended with an answer that is about the change."""
@@ -91,8 +96,14 @@ class CircuitBreaker:
         """There is nothing to send; time that passes so is none that the server is waited for."""
         self._failing_since = None
 
-    def failed(self, item: WorkItem, error: CallError) -> bool:
-        """A change ended with this error; whether that counts among the times that it may fail."""
+    def failed(self, item: WorkItem, error: CallError, *, all_tried: bool) -> bool:
+        """A change ended with this error; whether that counts among the times that it may fail.
+
+        Args:
+            item: The change.
+            error: Its error.
+            all_tried: Whether no change is left, or will come, that was not tried.
+        """
         if isinstance(error, PermissionDeniedError):
             self.error = error
             self._reached()  # but it says nothing of the change
@@ -111,10 +122,13 @@ class CircuitBreaker:
             self._failing_since = now
         if refused:
             self._refused += 1
-        elif not is_throttled(error) and not item.failing:
-            self._unreached.add(item.order)
-            if not self.is_open and len(self._unreached) >= IN_A_ROW:
-                self.is_open, self._failing_since = True, now
+        elif not is_throttled(error):
+            if not item.failing:
+                self._unreached.add(item.order)
+            if len(self._unreached) >= IN_A_ROW:
+                was_open, self.is_open = self.is_open, not (all_tried and self._may_be_of_orders)
+                if self.is_open and not was_open:
+                    self._failing_since = now
         if error.retry_after is not None:
             self._not_before = max(self._not_before, now + error.retry_after)
         return others_succeed or not self.is_open
@@ -130,7 +144,8 @@ class CircuitBreaker:
         now = self._clock.monotonic()
         if self._row >= IN_A_ROW and self._not_before - now > self.patience:
             return f"the server asks to wait {self._not_before - now:.0f} s: {error.reason}"
-        if (self.is_open or is_throttled(error)) and now - since >= self.patience:
+        is_outage = len(self._unreached) >= IN_A_ROW or is_throttled(error)
+        if is_outage and now - since >= self.patience:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
         return None
 
@@ -140,16 +155,30 @@ class CircuitBreaker:
         They are twice as many each time, up to 30, within the patience; new ones and others are probed in turn.
 
         Args:
-            last: How many new changes are left, if no more will come: few of them are all probed, within the patience.
+            last: How many new changes are left, if no more will come: few of them are all probed, within the patience,
+                and one every half second if their orders may be what fails.
         """
         now = self._clock.monotonic()
         patience_left = self.patience - (now - (self._failing_since or now))
         delay = min(LAST_PROBE, FIRST_PROBE * 2 ** min(self._probes, 10), patience_left)
         new = self._probes % 2 == 0
         if last is not None and 0 < last <= FEW:
-            delay, new = min(delay, max(FIRST_PROBE, patience_left / 2 / last)), True
+            new = True
+            if self._may_be_of_orders:
+                delay = self._last_probe + FIRST_PROBE - now
+            else:
+                delay = min(delay, max(FIRST_PROBE, patience_left / 2 / last))
         self._probes += 1
-        return max(delay, self._not_before - now, 0.0), new
+        delay = max(delay, self._not_before - now, 0.0)
+        self._last_probe = now + delay
+        return delay, new
+
+    @property
+    def _may_be_of_orders(self) -> bool:
+        """Whether the last failure is one that a single order may cause, where others have succeeded."""
+        error = self.error
+        is_answer = isinstance(error, StatusError) and error.status in _OF_ONE_ORDER
+        return self.worked and (is_answer or isinstance(error, ReadTimeout))
 
 
 def _never_reached(error: CallError) -> bool:

@@ -18,6 +18,7 @@ from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.sending.pace import Pace
 
@@ -34,6 +35,7 @@ class Engine:
         scope: The merchant and channel of changes that name none, as far as they are known.
         settle: Seconds that a resource needs to settle, if the settings leave it open.
         journal: Where every change is written down, so that the batch can be continued.
+        random: Where random waits and request ids come from.
         around: Entered before the first change is taken, left after the last one has ended.
 
     Raises:
@@ -51,6 +53,7 @@ class Engine:
         scope: Scope,
         settle: float,
         journal: RunJournal | None,
+        random: RandomSource = SYSTEM_RANDOM,
         around: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
     ) -> None:
         if settings.only is not None and journal is None:
@@ -71,6 +74,7 @@ class Engine:
             pace=pace,
             state=state,
             clock=clock,
+            random=random,
             make_room=self._make_room,
         )
         self._feeder = Feeder(
@@ -84,6 +88,7 @@ class Engine:
             pace=pace,
             state=state,
             clock=clock,
+            random=random,
             on_settling=self._dispatcher.settle,
         )
         self._running: asyncio.Task[None] | None = None

@@ -15,6 +15,7 @@ from norce_order_async.batch.journal import State
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
 from norce_order_async.sending.pace import Pace
 
 LOOKAHEAD = 5_000
@@ -51,6 +52,7 @@ class Feeder:
         pace: Pace,
         state: RunState,
         clock: Clock,
+        random: RandomSource,
         on_settling: Callable[[WorkItem], None],
     ) -> None:
         self._changes = check_changes(changes)
@@ -63,6 +65,7 @@ class Feeder:
         self._pace = pace
         self._state = state
         self._clock = clock
+        self._random = random
         self._on_settling = on_settling
         self._began = clock.monotonic()
         self._began_wall = clock.wall()
@@ -141,7 +144,7 @@ class Feeder:
             if (change := entry.change) is None:
                 self._accountant.end(bad_line(number, entry))
                 continue
-            item = WorkItem(number, entry, change, self._scope)
+            item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
             if state is not None:
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
@@ -171,7 +174,7 @@ class Feeder:
         if state is not None and entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():
-                item = WorkItem(number, entry, entry.change, self._scope)
+                item = WorkItem(number, entry, entry.change, self._scope, self._random)
                 item.settles_at = settles_at
                 if self._schedule.settle(item):
                     self._on_settling(item)
@@ -196,7 +199,9 @@ def is_wanted(only: Collection[OutcomeKind] | None, entry: Entry, state: State |
         raise ConfigurationError(
             f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
         )
+    outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
+    if state is not None and state.once and outcome is OutcomeKind.UNKNOWN:
+        return False
     if only is None:
         return state is None or state.outcome is None
-    outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
     return outcome in only or (state is not None and state.reopened)

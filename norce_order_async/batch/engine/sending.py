@@ -3,9 +3,9 @@
 import asyncio
 import heapq
 import math
-import random
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from norce_order_async.batch.engine.accounting import Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled, is_transient
@@ -19,6 +19,7 @@ from norce_order_async.core.back_off import spread
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
 from norce_order_async.sending.pace import Pace
 
 REQUEUED = 2
@@ -51,6 +52,7 @@ class Dispatcher:
         pace: Pace,
         state: RunState,
         clock: Clock,
+        random: RandomSource,
         make_room: Callable[[], None],
     ) -> None:
         self._sender = sender
@@ -61,6 +63,8 @@ class Dispatcher:
         self._pace = pace
         self._state = state
         self._clock = clock
+        self._random = random
+        self._take_probe = partial(schedule.take_probe, random=random)
         self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
@@ -83,13 +87,11 @@ class Dispatcher:
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
                 new = await self._until_probe()
-                if self._may_probe() and (item := self._take(partial(self._schedule.take_probe, new=new))) is not None:
+                if self._may_probe() and (item := self._take(partial(self._take_probe, new=new))) is not None:
                     self._probe = item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
-                if (delay := self._until_place()) > 0:
-                    await self._pause(delay, state.stopping)
-                self._place = None
+                await self._until_place()
                 if self._may_send(self._pace.limit) and (item := self._take(self._schedule.take)) is not None:
                     self._open_lane(item)
             elif self._timers and state.stopped is None:
@@ -152,12 +154,19 @@ class Dispatcher:
             await self._pause(left, self._state.wake)
         return new
 
-    def _until_place(self) -> float:
-        """Seconds until the place in the pace's schedule that is reserved; one is reserved if there is none."""
-        now = self._clock.monotonic()
-        if self._place is None:
-            self._place = now + self._pace.reserve()
-        return self._place - now
+    async def _until_place(self) -> None:
+        """Wait until the place in the pace's schedule that is reserved; one is reserved if there is none."""
+        renewed = self._pace.renewed
+        while True:
+            now = self._clock.monotonic()
+            if self._place is None:
+                renewed.clear()
+                self._place = now + self._pace.reserve()
+            if (delay := self._place - now) > 0:
+                await self._pause(delay, self._state.stopping, renewed)
+            self._place = None
+            if not renewed.is_set() or self._state.stopped is not None:
+                return
 
     def _ring(self) -> None:
         """Let go on what has waited long enough."""
@@ -171,8 +180,9 @@ class Dispatcher:
             else:
                 self._schedule.settled(item)
 
-    async def _pause(self, delay: float, until: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(self._clock.sleep(delay)), asyncio.ensure_future(until.wait())]
+    async def _pause(self, delay: float, *until: asyncio.Event) -> None:
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._clock.sleep(delay))]
+        waits += [asyncio.ensure_future(event.wait()) for event in until]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -205,6 +215,7 @@ class Dispatcher:
                 break
             if (delay := self._pace.reserve()) > 0:
                 self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
+                self._pace.renewed.clear()
                 break
             if (taken := self._take(self._schedule.take)) is None:
                 break
@@ -325,7 +336,8 @@ class Dispatcher:
 
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether a change that failed is made again later."""
-        counts = self._breaker.failed(item, error)
+        all_tried = self._state.input_ended and not self._schedule.ready
+        counts = self._breaker.failed(item, error, all_tried=all_tried)
         if (hopeless := self._breaker.hopeless) is not None:
             self._state.stop(hopeless)
         if self._breaker.is_open:
@@ -335,7 +347,7 @@ class Dispatcher:
             return False
         if is_throttled(error):
             item.refusals += 1
-            wait = random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
+            wait = self._random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
         else:
             item.rounds += counts
             if item.rounds > REQUEUED:
@@ -344,6 +356,6 @@ class Dispatcher:
                 return False
             wait = 2.0**item.rounds
         item.last = outcome
-        due = self._clock.monotonic() + max(wait, asked + spread(asked) if asked else 0.0)
+        due = self._clock.monotonic() + max(wait, asked + spread(asked, self._random) if asked else 0.0)
         heapq.heappush(self._timers, (due, item.number, True, item))
         return True

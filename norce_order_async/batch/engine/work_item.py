@@ -1,6 +1,5 @@
 """A change on its way through a batch, and the outcomes it can come to."""
 
-from random import randbytes
 from typing import Protocol
 
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
@@ -9,6 +8,7 @@ from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.wire.decoders import Receipt
 
 NOT_TRIED = "NotTried"
@@ -73,7 +73,9 @@ class WorkItem:
     blockers: int = 0
     followers: "list[WorkItem] | None" = None
 
-    def __init__(self, number: int, entry: Entry, change: Change, scope: Scope) -> None:
+    def __init__(
+        self, number: int, entry: Entry, change: Change, scope: Scope, random: RandomSource = SYSTEM_RANDOM
+    ) -> None:
         resource = change.resource
         self.number = number
         self.line = entry.line
@@ -83,7 +85,7 @@ class WorkItem:
         self.change = change
         self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
         self.path: Path = tuple(resource.split("/")) if resource else ()
-        self.request_id = entry.request_id or randbytes(16).hex()
+        self.request_id = entry.request_id or random.randbytes(16).hex()
         if entry.redelivered:
             self.maybe_applied = True
 

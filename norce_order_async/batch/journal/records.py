@@ -7,6 +7,8 @@ from norce_order_async.core.outcome import OutcomeKind
 
 INTERRUPTED = "Interrupted"
 """The error of a change whose run ended before its outcome was known."""
+UNTOLD = "the run ended before its outcome was known"
+"""What is told of a change that was interrupted."""
 MAX_MESSAGE = 1_000
 """Characters of an error's text that are kept."""
 
@@ -43,12 +45,14 @@ class State:
         digest: The checksum of its entry.
         reopened: Whether it was done, and is to be made once more.
         ended: When its last call ended if its outcome is ``unknown``, in seconds since 1970-01-01 UTC.
+        once: Whether it was sent at most once: as ``unknown`` it must not be sent again.
     """
 
     outcome: OutcomeKind | None
     digest: int | None
     reopened: bool = False
     ended: float | None = None
+    once: bool = False
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark
+from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD, Mark
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import Row, encode_record, source_record
 from norce_order_async.core.errors import InvalidRequestError
@@ -17,11 +17,11 @@ from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON, decode_json
 
-UNTOLD = "the run ended before its outcome was known"
-"""What is told of a change that was interrupted."""
-
 _OURS: frozenset[type[Change]] = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
 _DONE = frozenset(kind for kind in OutcomeKind if kind.done)
+_VALUES = {
+    kind: kind.value for kind in OutcomeKind
+}  # an attribute of an enumeration's member takes three times as long
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -77,6 +77,7 @@ def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
         error=text_or_none(error),
         message=text_or_none(message),
         waited=seconds(values[14]) or 0.0,
+        evidence=text_or_none(values[15]),
     )
 
 
@@ -160,7 +161,7 @@ def marked(mark: Mark | WorkItem) -> tuple[object, ...]:
 def done(outcome: Outcome) -> tuple[object, ...]:
     """What is written of a change that is done."""
     return (
-        outcome.outcome.value,
+        _VALUES[outcome.outcome],
         outcome.attempts,
         outcome.started,
         outcome.elapsed,
@@ -172,16 +173,16 @@ def done(outcome: Outcome) -> tuple[object, ...]:
 
 def stands(outcome: Outcome) -> tuple[object, ...]:
     """What is written of a change that was sent and is to be continued."""
-    return (
-        outcome.attempts,
-        outcome.started,
-        outcome.elapsed,
-        outcome.status,
-        outcome.request_id,
-        outcome.error,
-        None if outcome.message is None else plain(outcome.message[:MAX_MESSAGE]),
-        outcome.number,
-    )
+    return *_course(outcome), outcome.error, _message(outcome), outcome.number
+
+
+def _course(outcome: Outcome) -> tuple[object, ...]:
+    return outcome.attempts, outcome.started, outcome.elapsed, outcome.status, outcome.request_id
+
+
+def _message(outcome: Outcome) -> str | None:
+    message = outcome.message
+    return None if message is None else plain(message[:MAX_MESSAGE])
 
 
 def failed(outcome: Outcome) -> tuple[object, ...] | None:
@@ -190,16 +191,15 @@ def failed(outcome: Outcome) -> tuple[object, ...] | None:
         attributes = _attributes(outcome.change)
     except InvalidRequestError:
         return None
-    message = outcome.message
     return (
-        outcome.outcome.value,
+        _VALUES[outcome.outcome],
         outcome.attempts,
         outcome.started,
         outcome.elapsed,
         outcome.status,
         outcome.request_id,
         outcome.error,
-        None if message is None else plain(message[:MAX_MESSAGE]),
+        _message(outcome),
         attributes,
         outcome.number,
     )
@@ -213,15 +213,11 @@ def in_full(outcome: Outcome) -> tuple[object, ...]:
         outcome.line,
         None if outcome.file is None else plain(outcome.file),
         None if change is None else change.op,
-        outcome.outcome.value,
-        outcome.attempts,
-        outcome.started,
-        outcome.elapsed,
-        outcome.status,
-        outcome.request_id,
+        _VALUES[outcome.outcome],
+        *_course(outcome),
         None if change is None else plain(change.resource),
         outcome.error,
-        None if outcome.message is None else plain(outcome.message[:MAX_MESSAGE]),
+        _message(outcome),
         *_full_record(outcome),
     )
 

@@ -13,7 +13,7 @@ from norce_order_async.batch.journal import lock, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.files import create_file, identity_of, look_at
-from norce_order_async.batch.journal.records import Mark, State
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Mark, State
 from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
@@ -89,6 +89,7 @@ class Journal(JournalAccount):
                     if not version:
                         create(db, inputs, target)
                     upgrade(db, version)
+                    db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
                     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
                     db.execute(MARK)
                 if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
@@ -98,20 +99,28 @@ class Journal(JournalAccount):
             stack.pop_all()
         return journal
 
-    def write(self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome]) -> None:
+    def write(
+        self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()
+    ) -> None:
         """Write down what is about to be sent and what has ended, all of it or nothing.
 
         A change that is marked again is open again, keeps the account of its last end until the next one, and its
         attempts are counted on. A change is marked before its outcome comes; a line that could not be read need not
         be.
 
+        Args:
+            marks: What is about to be sent.
+            outcomes: What has ended.
+            once: The numbers of those marks that are sent at most once: when the run ends before their outcome is
+                known, they are ``unknown`` and not continued.
+
         Raises:
             ConfigurationError: It cannot be written.
             ValueError: A change has ended that was never marked.
         """
-        self.write_rows(rows_of(marks, outcomes))
+        self.write_rows(rows_of(marks, outcomes), once=once)
 
-    def write_rows(self, rows: Rows) -> None:
+    def write_rows(self, rows: Rows, *, once: Collection[int] = ()) -> None:
         """Write down what :meth:`write` does, of a process that has not the journal itself.
 
         Raises:
@@ -124,6 +133,8 @@ class Journal(JournalAccount):
             closed = 0
             if rows.marks:
                 db.executemany(statements.MARK_NEW if are_new else statements.MARK, rows.marks)
+            if once:
+                db.executemany(statements.ONCE, [(number,) for number in once])
             if rows.in_full:
                 db.executemany(statements.CLOSE, rows.in_full)
             if rows.failed:
@@ -135,6 +146,25 @@ class Journal(JournalAccount):
             if closed < len(rows.failed) + len(rows.done):
                 raise ValueError("a change has ended that was never marked")
         self._last = max(self._last, *numbers, *rows.ended, 0)
+
+    def write_resolution(self, number: int, outcome: OutcomeKind, evidence: str) -> None:
+        """Write down what was found out about a change whose outcome was ``unknown``, and how.
+
+        No request of it may be under way.
+
+        Args:
+            number: Its place in the input, from 1.
+            outcome: What it has come to; ``unknown`` when that cannot be told.
+            evidence: What was seen.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+            ValueError: The journal has no such change, or its outcome is known.
+        """
+        members = {"number": number, "outcome": outcome.value, "done": outcome.done, "evidence": plain(evidence)}
+        with self._writing() as db:
+            if not db.execute(statements.RESOLVE, members).rowcount:
+                raise ValueError(f"the outcome of change {number} is not unknown")
 
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
@@ -189,7 +219,7 @@ class Journal(JournalAccount):
         if first > self._last:
             return {}
         rows = self._read(
-            "SELECT number, open, outcome, digest, "
+            "SELECT number, open, outcome, digest, once, "
             "CASE WHEN outcome = 'unknown' AND NOT open THEN started + elapsed END FROM changes "
             "WHERE number BETWEEN ? AND ?",
             first,
@@ -202,8 +232,9 @@ class Journal(JournalAccount):
                     digest,
                     bool(is_open) and outcome in statements.DONE,
                     seconds(ended),
+                    bool(once),
                 )
-                for number, is_open, outcome, digest, ended in rows
+                for number, is_open, outcome, digest, once, ended in rows
             }
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:

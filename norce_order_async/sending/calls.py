@@ -1,9 +1,11 @@
-"""What a call's end means: its outcome, what the sums and the budget make of it, and who is told."""
+"""A call from its start to its end: who is told, when it is cut short, and what its end means."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from logging import DEBUG, WARNING
+from types import TracebackType
+from typing import Self
 
 import attrs
 
@@ -16,13 +18,87 @@ from norce_order_async.core.errors import (
     DeadlineExceeded,
     NorceOrderError,
 )
-from norce_order_async.core.http import Response
+from norce_order_async.core.http import Request, Response
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.stats import Stats
+from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.budget import RetryBudget
+from norce_order_async.sending.lifecycle import LoopState
 from norce_order_async.sending.log import log_cut, run_hook
+
+
+def out_of_time(call: Call) -> DeadlineExceeded:
+    """The error of a call whose total time is over."""
+    return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
+
+
+class RunningCall(TimeLimit):
+    """One call from its start to its end: observed, and ended when its time is over or its client is closed.
+
+    A context manager rather than a link of the chain: so it costs no frame on the stack of every call.
+
+    Args:
+        request: The call's request.
+        options: What the call has otherwise than its client.
+        here: What the client has in this event loop.
+        ends: What is done at the end of the client's calls.
+
+    Attributes:
+        call: The call.
+        response: What the chain returned.
+    """
+
+    __slots__ = ("_ends", "_here", "_options", "_request", "call", "response")
+
+    def __init__(self, request: Request, options: CallOptions, here: LoopState, ends: "CallEnds") -> None:
+        self.call = call = request.call
+        super().__init__(call.timeout.total)
+        self.response: Response | None = None
+        self._request = request
+        self._options = options
+        self._here = here
+        self._ends = ends
+
+    def __enter__(self) -> Self:
+        for observer in self._ends.observers:
+            run_hook(self.call, observer.call_started, self._request)
+        self._here.calls.add(self)
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        if self.finish(kind):
+            error = out_of_time(self.call) if self.call.timed_out else ClientStateError("the client was closed")
+            kind = None
+        try:
+            if error is None:
+                self._ends.ended(self.call, self.response, None, self._options)
+                return
+            failure = self._ends.failed(self.call, self.response, error, self._options)
+            if kind is not None and failure is error:
+                return
+            del error, traceback  # so that no traceback leads to their frames
+            try:
+                raise failure
+            finally:
+                failure.__context__ = None
+                del failure  # it would refer to itself through this frame
+        finally:
+            self._here.leave(self)
+
+    def expire(self) -> None:
+        """End it because its time is over."""
+        if not self._expired:
+            self.call.timed_out = True
+            super().expire()
+
+    def cut(self) -> None:
+        """End it because its client is closed."""
+        if not self._expired:
+            super().expire()
 
 
 @attrs.define(eq=False)
