@@ -15,6 +15,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any
 
+from norce_order_async.auth.file import TokenFile
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import Entry
@@ -196,7 +197,10 @@ async def _work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArgumen
     at_once = arguments.get("concurrency", "auto")
     defaults: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
     defaults["limit"] = 100 if at_once == "auto" else max(100, at_once)
-    async with OrderClient.from_env(**defaults | dict(settings)) as client:
+    settings = defaults | dict(settings)
+    if (path := settings.pop("token_file", None)) is not None:
+        settings["auth"] = TokenFile(path)
+    async with OrderClient.from_env(**settings) as client:
         batch = lines.batch = Batch(client, lines.entries(), journal=lines, **arguments)
         with suppress(Exception):  # its failure, which is told
             async with batch:

@@ -110,7 +110,7 @@ class ProcessBatch:
         changes: Changes, or the entries of an :class:`Input`; classes of your own must be importable.
         processes: How many.
         settings: Arguments of :meth:`OrderClient.from_env` in each process. They are sent over a pipe. A
-            ``transport`` is a class of transports.
+            ``transport`` is a class of transports. ``token_file`` is the path of a file with the token, for ``auth``.
         journal: Where every change is written down, and from where the outcomes can be read.
         **arguments: See :class:`BatchSettings`: ``concurrency``, in each process, ``rate``, of all together,
             ``max_failures``, ``patience``, ``settle`` and ``only``.

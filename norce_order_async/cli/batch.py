@@ -257,7 +257,11 @@ async def _batch(
         from norce_order_async.batch.processes import ProcessBatch
 
         settings["transport"] = transport_from(options)
-        settings["auth"] = token_of_profile(options)
+        token = token_of_profile(options)
+        if isinstance(token, str):
+            settings["auth"] = token
+        elif token is not None:
+            settings["token_file"] = options.settings["token_file"].value
         if options.sandbox:
             from norce_order_async.testing import SANDBOX_TOKEN
 
