@@ -1,13 +1,13 @@
 """A connection to a Dask cluster, which is started where there is none."""
 
 import logging
-import signal
 import sys
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from multiprocessing import resource_tracker
 from typing import Any
 
+from norce_order_async.batch.interrupts import interrupts_held
 from norce_order_async.core.errors import ConfigurationError
 
 try:
@@ -48,7 +48,10 @@ async def connect(
                 silence_logs=logging.CRITICAL,
                 asynchronous=True,
             )
-            with _interrupts_held():
+            if sys.platform != "win32":
+                # Its start, which the first process brings about, would let Ctrl-C in.
+                resource_tracker.ensure_running()
+            with interrupts_held():
                 address = await stack.enter_async_context(local)
         if isinstance(address, kinds.Client):
             address, security = address.scheduler.address, address.security
@@ -57,17 +60,3 @@ async def connect(
         yield await stack.enter_async_context(
             kinds.Client(address, security=security, asynchronous=True, set_as_default=False, timeout=_CONNECT)
         )
-
-
-@contextmanager
-def _interrupts_held() -> Generator[None]:
-    """Hold Ctrl-C back: a process that starts meanwhile never gets it, and ends when this one ends it."""
-    if sys.platform == "win32":
-        yield
-        return
-    resource_tracker.ensure_running()  # its start, which the first process brings about, would let Ctrl-C in
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

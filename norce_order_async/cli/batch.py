@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchArguments
@@ -19,7 +19,7 @@ from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from, transport_from
+from norce_order_async.cli.settings import client_from, timeout_from, token_of_profile, transport_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
@@ -27,6 +27,7 @@ from norce_order_async.core.settings import Timeout
 from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
+    from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
 
 _MOST = 100
@@ -39,6 +40,8 @@ def batch_run(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--fault goes with --sandbox")
     if options.cluster is not None and (options.workers is not None or options.sandbox):
         raise InvalidRequestError("--cluster goes with neither --workers nor --sandbox")
+    if options.processes is not None and (options.cluster is not None or options.workers is not None):
+        raise InvalidRequestError("--processes goes with neither --workers nor --cluster")
     source = Input(*options.files, format=options.format)
     if options.dry_run:
         return print_check(source, as_json=options.output == "json")
@@ -192,7 +195,7 @@ def _write_reports(options: argparse.Namespace, journal: Journal) -> list[Config
     return problems
 
 
-def _advice(batch: Engine) -> str | None:
+def _advice(batch: "Engine | ProcessBatch") -> str | None:
     """What to do about the server that stopped it; an outage that is over is no reason."""
     error = batch.error
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
@@ -228,7 +231,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
 @asynccontextmanager
 async def _batch(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
-) -> AsyncGenerator[Engine]:
+) -> "AsyncGenerator[Engine | ProcessBatch]":
     arguments: BatchArguments = {
         "concurrency": options.concurrency,
         "rate": options.rate,
@@ -237,23 +240,42 @@ async def _batch(
         "settle": options.settle,
         "only": options.only,
     }
-    if options.cluster is None and options.workers is None:
+    if options.cluster is None and options.workers is None and options.processes is None:
         async with Batch(client, source.entries(), journal=journal, **arguments) as batch:
             yield batch
+        return
+    settings: dict[str, Any] = {
+        "base_url": client.base_url,
+        "merchant": client.merchant,
+        "channel": client.channel,
+        "adapter_id": client.adapter_id,
+        "proxy_from_env": options.proxy_from_env,
+        "timeout": timeout_from(options, Timeout.batch()),
+    }
+    if options.processes is not None:
+        from norce_order_async.batch.processes import ProcessBatch
+
+        settings["transport"] = transport_from(options)
+        token = token_of_profile(options)
+        if isinstance(token, str):
+            settings["auth"] = token
+        elif token is not None:
+            settings["token_file"] = options.settings["token_file"].value
+        if options.sandbox:
+            from norce_order_async.testing import SANDBOX_TOKEN
+
+            settings["auth"] = SANDBOX_TOKEN
+        async with ProcessBatch(
+            source.entries(), processes=options.processes, settings=settings, journal=journal, **arguments
+        ) as processes:
+            yield processes
         return
     from norce_order_async.batch.cluster import ClusterBatch
 
     async with ClusterBatch(
         source.entries(),
         cluster=options.cluster or options.workers,
-        settings={
-            "base_url": client.base_url,
-            "merchant": client.merchant,
-            "channel": client.channel,
-            "adapter_id": client.adapter_id,
-            "proxy_from_env": options.proxy_from_env,
-            "timeout": timeout_from(options, Timeout.batch()),
-        },
+        settings=settings,
         environment=_sandbox_environment() if options.sandbox else None,
         journal=journal,
         **arguments,
@@ -268,7 +290,7 @@ def _sandbox_environment() -> dict[str, str]:
     return {"NORCE_TOKEN": SANDBOX_TOKEN}
 
 
-async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationError | None]:
+async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[bool, ConfigurationError | None]:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
 
     Returns:
