@@ -18,13 +18,13 @@ from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, WorkI
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.run import settle_of
 from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
+from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.sending.pace import Pace
 
 try:

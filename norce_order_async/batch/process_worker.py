@@ -163,9 +163,10 @@ class Lines:
             return {}
         return {number: self._states.pop(number) for number in range(first, last + 1) if number in self._states}
 
-    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome]) -> None:
+    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
         """Have it written down."""
-        self._pipe.ask("journal", "write_rows", rows_of(marks, outcomes).renumbered(self._numbers))
+        rows, numbers = rows_of(marks, outcomes).renumbered(self._numbers), [self._numbers[number] for number in once]
+        self._pipe.ask("journal", "write_rows", rows, numbers)
         for outcome in outcomes:
             del self._numbers[outcome.number]
 

@@ -1,7 +1,6 @@
 """Running a batch in this process."""
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -22,7 +21,8 @@ from norce_order_async.core.call import Call, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt, OutcomeKind
-from norce_order_async.core.settings import Timeout, Unset
+from norce_order_async.core.settings import Unset
+from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
 from norce_order_async.sending.pace import Pace
 
@@ -116,11 +116,6 @@ def _outcome_of(error: BaseException, item: WorkItem) -> OutcomeKind:
         return item.confirmed  # whatever failed after the API's yes
     sent_nothing = isinstance(error, InvalidRequestError | ClientStateError)
     return OutcomeKind.NOT_SENT if sent_nothing else OutcomeKind.UNKNOWN
-
-
-def settle_of(timeout: Timeout) -> float:
-    """As long as an attempt may take; where there is no limit, as long as it may take by default."""
-    return timeout.attempt if timeout.attempt < math.inf else Timeout().attempt
 
 
 class Batch(Engine):

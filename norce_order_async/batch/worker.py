@@ -97,7 +97,7 @@ class WorkerBatch:
         self._engine = Engine(
             self._entries(),
             self,
-            BatchSettings(concurrency=concurrency, patience=patience),
+            BatchSettings(concurrency=concurrency, patience=patience, once=True),
             clock=client.clock,
             pace=self._pace,
             scope=(client.merchant, client.channel),

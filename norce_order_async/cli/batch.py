@@ -15,6 +15,7 @@ from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.report import check_report_name, save_report
+from norce_order_async.batch.resolving import PaceArguments, Resolver
 from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
@@ -24,6 +25,7 @@ from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
 from norce_order_async.core.settings import Timeout
+from norce_order_async.endpoints.resolution import Verdict
 from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
@@ -42,12 +44,16 @@ def batch_run(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--cluster goes with neither --workers nor --sandbox")
     if options.processes is not None and (options.cluster is not None or options.workers is not None):
         raise InvalidRequestError("--processes goes with neither --workers nor --cluster")
+    if options.resolve and options.cluster is not None:
+        raise InvalidRequestError("--resolve does not go with --cluster: give the same command with --resolve here")
     source = Input(*options.files, format=options.format)
     if options.dry_run:
-        return print_check(source, as_json=options.output == "json")
+        return print_check(source, once=options.once, as_json=options.output == "json")
     _check_outputs(options)
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
+    if options.resolve and any(file.digest is None for file in files):
+        raise InvalidRequestError("--resolve reads the changes twice: it goes with files only")
     sandbox = _sandbox(options, source, files) if options.sandbox else None
     with _journal_path(options, files) as path:
         return asyncio.run(_run(options, source, files, path, sandbox))
@@ -128,6 +134,8 @@ async def _run(
         async with _batch(options, source, journal, client) as batch:
             display = Display(batch, total)
             interrupted, failure = await _follow(batch, display)
+        if options.resolve and failure is None and batch.stopped is None:
+            interrupted = await _resolve(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, batch.stopped)
@@ -239,6 +247,7 @@ async def _batch(
         "patience": options.patience,
         "settle": options.settle,
         "only": options.only,
+        "once": options.once,
     }
     if options.cluster is None and options.workers is None and options.processes is None:
         async with Batch(client, source.entries(), journal=journal, **arguments) as batch:
@@ -326,6 +335,28 @@ async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[boo
         batch.stopped = "interrupted"
     ended = True
     return interrupted, failure
+
+
+async def _resolve(options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient) -> bool:
+    """Look at what is unknown, and make again what is not applied; whether it was interrupted."""
+    pace: PaceArguments = {
+        "concurrency": options.concurrency,
+        "rate": options.rate,
+        "patience": options.patience,
+    }
+    resolver = Resolver(client, journal, lambda: source, settle=options.settle, pace=pace)
+    running = asyncio.create_task(resolver.run())
+    for name in _signals():
+        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
+            asyncio.get_running_loop().add_signal_handler(name, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        return True
+    if total := resolver.verdicts.total():
+        counts = ", ".join(f"{resolver.verdicts[verdict]:,} {verdict}" for verdict in Verdict)
+        tell(f"Looked at {total:,} unknown changes: {counts}; {resolver.made_again:,} changes were made again.")
+    return False
 
 
 def _signals() -> list[signal.Signals]:

@@ -170,7 +170,8 @@ class Accountant:
         if self.journal is None or not (items or self._closed):
             return
         self.sample()
-        self.journal.write(items, self._closed)
+        once = [item.number for item in items if item.change.not_twice is not None]
+        self.journal.write(items, self._closed, once=once)
         self._busy_since = None
         closed, self._closed = self._closed, []
         for outcome in closed:

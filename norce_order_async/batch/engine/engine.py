@@ -81,6 +81,7 @@ class Engine:
             changes,
             scope=scope,
             only=settings.only,
+            once=settings.once,
             settle=settle,
             schedule=schedule,
             accountant=accountant,

@@ -16,8 +16,8 @@ class RunJournal(Protocol):
         """Where changes stand."""
         ...
 
-    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome]) -> None:
-        """Write down what is about to be sent and what has ended."""
+    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
+        """Write down what is about to be sent, what of that at most once, and what has ended."""
         ...
 
     def withdraw(self, items: Sequence[WorkItem]) -> None:

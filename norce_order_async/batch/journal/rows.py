@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
+from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD, Mark
 from norce_order_async.batch.outcomes import Outcome
@@ -84,7 +85,7 @@ def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
 def _record(record: str | None, attributes: str | None) -> JSON:
     members = None if record is None else decode_json(str(record).encode())
     if attributes is not None and isinstance(members, dict):
-        members["attributes"] = decode_json(str(attributes).encode())
+        members[BODIES.get(str(members.get("op")), "attributes")] = decode_json(str(attributes).encode())
     return members
 
 
@@ -234,14 +235,16 @@ def _full_record(outcome: Outcome) -> tuple[str, str | None]:
 
 
 def _attributes(change: Change | None) -> str | None:
-    """The attributes of a change as JSON.
+    """What a change writes, its attributes say, as JSON: what may be long and hold personal data.
 
     Raises:
         InvalidRequestError: JSON cannot hold them.
     """
     if change is None or (type(change) is not PatchAttributes and type(change) in _OURS):
         return None
-    attributes = change.attributes if type(change) is PatchAttributes else change.record().get("attributes")
+    if type(change) is PatchAttributes:
+        return encode_shown(change.attributes).decode()
+    attributes = change.record().get(BODIES.get(change.op, "attributes"))
     return None if attributes is None else encode_shown(attributes).decode()
 
 
@@ -250,7 +253,7 @@ def _head(change: Change) -> str:
     kind = type(change)
     if kind not in _OURS:
         members = change.record()
-        members.pop("attributes", None)
+        members.pop(BODIES.get(change.op, "attributes"), None)
         return encode_record(members)
     # By hand, because this is most of what a journal costs; ids hold no lone surrogates.
     text = f'{{"op":"{change.op}","order_id":{encode_basestring(change.order_id)}'
