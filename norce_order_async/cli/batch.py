@@ -215,7 +215,8 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     retry, timeout = RetryPolicy.batch(), Timeout.batch()
     limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
     # Workers have clients of their own.
-    transport = transport_from(options) if options.cluster is None and options.workers is None else None
+    is_alone = options.cluster is None and options.workers is None and options.processes is None
+    transport = transport_from(options) if is_alone else None
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
         auth = None if options.cluster is None else "not-used-here"
