@@ -275,7 +275,8 @@ def hostile(session: nox.Session) -> None:
 def soak_batch(session: nox.Session) -> None:
     """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
 
-    The session's arguments name some of them; by default it runs all.
+    The session's arguments name some of them; by default it runs all but ``pace``, a table of what the pace makes of
+    servers, and ``million``, a batch of a million changes.
     """
     install(session, ".[all]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchArguments
@@ -20,7 +20,7 @@ from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from, transport_from
+from norce_order_async.cli.settings import client_from, timeout_from, token_of_profile, transport_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
@@ -29,6 +29,7 @@ from norce_order_async.endpoints.resolution import Verdict
 from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
+    from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
 
 _MOST = 100
@@ -41,6 +42,8 @@ def batch_run(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--fault goes with --sandbox")
     if options.cluster is not None and (options.workers is not None or options.sandbox):
         raise InvalidRequestError("--cluster goes with neither --workers nor --sandbox")
+    if options.processes is not None and (options.cluster is not None or options.workers is not None):
+        raise InvalidRequestError("--processes goes with neither --workers nor --cluster")
     if options.resolve and options.cluster is not None:
         raise InvalidRequestError("--resolve does not go with --cluster: give the same command with --resolve here")
     source = Input(*options.files, format=options.format)
@@ -200,7 +203,7 @@ def _write_reports(options: argparse.Namespace, journal: Journal) -> list[Config
     return problems
 
 
-def _advice(batch: Engine) -> str | None:
+def _advice(batch: "Engine | ProcessBatch") -> str | None:
     """What to do about the server that stopped it; an outage that is over is no reason."""
     error = batch.error
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
@@ -212,7 +215,8 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     retry, timeout = RetryPolicy.batch(), Timeout.batch()
     limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
     # Workers have clients of their own.
-    transport = transport_from(options) if options.cluster is None and options.workers is None else None
+    is_alone = options.cluster is None and options.workers is None and options.processes is None
+    transport = transport_from(options) if is_alone else None
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
         auth = None if options.cluster is None else "not-used-here"
@@ -220,7 +224,6 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
     server = await stack.enter_async_context(SandboxServer(sandbox))
-    os.environ["NORCE_TOKEN"] = SANDBOX_TOKEN  # for the processes of --workers
     return OrderClient(
         base_url=server.url,
         merchant=options.merchant,
@@ -237,7 +240,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
 @asynccontextmanager
 async def _batch(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
-) -> AsyncGenerator[Engine]:
+) -> "AsyncGenerator[Engine | ProcessBatch]":
     arguments: BatchArguments = {
         "concurrency": options.concurrency,
         "rate": options.rate,
@@ -247,30 +250,57 @@ async def _batch(
         "only": options.only,
         "once": options.once,
     }
-    if options.cluster is None and options.workers is None:
+    if options.cluster is None and options.workers is None and options.processes is None:
         async with Batch(client, source.entries(), journal=journal, **arguments) as batch:
             yield batch
+        return
+    settings: dict[str, Any] = {
+        "base_url": client.base_url,
+        "merchant": client.merchant,
+        "channel": client.channel,
+        "adapter_id": client.adapter_id,
+        "proxy_from_env": options.proxy_from_env,
+        "timeout": timeout_from(options, Timeout.batch()),
+    }
+    if options.processes is not None:
+        from norce_order_async.batch.processes import ProcessBatch
+
+        settings["transport"] = transport_from(options)
+        token = token_of_profile(options)
+        if isinstance(token, str):
+            settings["auth"] = token
+        elif token is not None:
+            settings["token_file"] = options.settings["token_file"].value
+        if options.sandbox:
+            from norce_order_async.testing import SANDBOX_TOKEN
+
+            settings["auth"] = SANDBOX_TOKEN
+        async with ProcessBatch(
+            source.entries(), processes=options.processes, settings=settings, journal=journal, **arguments
+        ) as processes:
+            yield processes
         return
     from norce_order_async.batch.cluster import ClusterBatch
 
     async with ClusterBatch(
         source.entries(),
         cluster=options.cluster or options.workers,
-        settings={
-            "base_url": client.base_url,
-            "merchant": client.merchant,
-            "channel": client.channel,
-            "adapter_id": client.adapter_id,
-            "proxy_from_env": options.proxy_from_env,
-            "timeout": timeout_from(options, Timeout.batch()),
-        },
+        settings=settings,
+        environment=_sandbox_environment() if options.sandbox else None,
         journal=journal,
         **arguments,
     ) as batch:
         yield batch
 
 
-async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationError | None]:
+def _sandbox_environment() -> dict[str, str]:
+    """What the processes of ``--workers`` need to call a sandbox."""
+    from norce_order_async.testing import SANDBOX_TOKEN
+
+    return {"NORCE_TOKEN": SANDBOX_TOKEN}
+
+
+async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[bool, ConfigurationError | None]:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
 
     Returns:

@@ -140,6 +140,9 @@ def _where(parser: argparse.ArgumentParser) -> None:
         help="what carries the requests (default: auto, which is httptools where it is installed); workers use aiohttp",
     )
     where.add_argument("--verbose", action="store_true", help="say also how it runs")
+    where.add_argument(
+        "--processes", metavar="N", type=count, help="send from so many processes of this machine, without Dask"
+    )
     where.add_argument("--workers", metavar="N", type=count, help="start so many processes for it on this machine")
     where.add_argument(
         "--cluster", metavar="ADDRESS", help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself"

@@ -16,11 +16,11 @@ from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem,
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import INTERRUPTED, State
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.random_source import RandomSource
+from norce_order_async.sending.pace import Pace
 
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
@@ -192,17 +192,8 @@ class Feeder:
         self._state.wake.set()
 
     def _is_wanted(self, number: int, entry: Entry, state: State | None) -> bool:
-        """Whether a change is made in this run; another run may have made it."""
-        if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
-            raise ConfigurationError(
-                f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
-            )
-        outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
-        if self._only is None:
-            wanted = state is None or state.outcome is None
-        else:
-            wanted = outcome in self._only or (state is not None and state.reopened)
-        if wanted and not (state is not None and state.once and _may_stand(state)):
+        """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""
+        if is_wanted(self._only, entry, state):
             return True
         self._accountant.passed += 1
         if state is not None and entry.change is not None:
@@ -221,3 +212,21 @@ class Feeder:
         if state.outcome is not OutcomeKind.UNKNOWN or state.ended is None:
             return 0.0
         return self._began + min(self._settle, state.ended + self._settle - self._began_wall)
+
+
+def is_wanted(only: Collection[OutcomeKind] | None, entry: Entry, state: State | None) -> bool:
+    """Whether a change is made in this run; another run may have made it.
+
+    Raises:
+        ConfigurationError: The journal knows another line of this number.
+    """
+    if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
+        raise ConfigurationError(
+            f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
+        )
+    outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
+    if only is None:
+        wanted = state is None or state.outcome is None
+    else:
+        wanted = outcome in only or (state is not None and state.reopened)
+    return wanted and not (state is not None and state.once and _may_stand(state))
