@@ -354,6 +354,8 @@ async def _resolve(options: argparse.Namespace, source: Input, journal: Journal,
         await running
     except asyncio.CancelledError:
         return True
+    except ConfigurationError as error:
+        tell(f"norce-order: {error}")
     if total := resolver.verdicts.total():
         counts = ", ".join(f"{resolver.verdicts[verdict]:,} {verdict}" for verdict in Verdict)
         tell(f"Looked at {total:,} unknown changes: {counts}; {resolver.made_again:,} changes were made again.")
