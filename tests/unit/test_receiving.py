@@ -244,7 +244,7 @@ def apply(patch: Sequence[Any], document: Any) -> Any:
         key = index_in(place, last)
         if step["op"] != "add":
             place.pop(key)
-        if step["op"] != "remove" and isinstance(place, list):
+        if step["op"] != "remove" and isinstance(key, int):
             assert key <= len(place)
             place.insert(key, step["value"])
         elif step["op"] != "remove":
