@@ -26,5 +26,5 @@ async def _parts(request: web.Request) -> AsyncIterator[bytes]:
     try:
         async for part in request.content.iter_any():
             yield part
-    except (web.RequestPayloadError, HttpProcessingError):
-        raise CallbackError("the body is broken") from None
+    except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
+        raise CallbackError("the body breaks off") from None
