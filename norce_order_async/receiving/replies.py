@@ -1,15 +1,15 @@
 """What an integrator answers to hooks and validations, as status and body."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.receiving.patches import operations
-from norce_order_async.wire.codec import encode_shown
-from norce_order_async.wire.json import JSON
+from norce_order_async.wire.codec import encode_shown, one_level
+from norce_order_async.wire.json import JSON, WireError
 from norce_order_async.wire.json_text import to_dict
 from norce_order_async.wire.models import Order
 
@@ -67,14 +67,26 @@ def change(before: Order, after: Order) -> Reply:
     registration; what happens to others is not published.
 
     Raises:
-        InvalidRequestError: The two differ in what only the service writes, such as ``id``; or the second holds what
-            is no JSON.
+        InvalidRequestError: The two differ in what only the service writes, such as ``id``; or what differs holds what
+            is no JSON, or has lost the place of what could not be read.
     """
-    old, new = to_dict(before), to_dict(after)
-    for member in _FIXED:
-        if old.get(member) != new.get(member):
-            raise InvalidRequestError(f"{member} differs: only the service writes it")
-    return Reply(200, encode_shown(list(operations(old, new))))
+    try:
+        old, new = _members(before), _members(after)
+    except WireError as error:
+        problem = str(error)
+    else:
+        for member in _FIXED:
+            if old.get(member) != new.get(member):
+                raise InvalidRequestError(f"{member} differs: only the service writes it")
+        # Not the whole orders: one that nests deeper than can be written may be changed elsewhere.
+        left = {name: value for name, value in old.items() if new.get(name) is not value}
+        right = {name: value for name, value in new.items() if old.get(name) is not value}
+        return Reply(200, encode_shown(list(operations(to_dict(left), to_dict(right)))))
+    raise InvalidRequestError(problem)
+
+
+def _members(order: Order) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", one_level(order))
 
 
 def valid() -> Reply:

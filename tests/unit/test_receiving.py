@@ -223,6 +223,17 @@ def test_a_change_goes_around_what_could_not_be_read() -> None:
     assert json.loads(change(before, after).body) == [{"op": "add", "path": "/consents/1/checked", "value": True}]
 
 
+def test_an_order_that_nests_deeper_than_can_be_written_may_be_changed_elsewhere() -> None:
+    deep: Any = 1
+    for _ in range(200):
+        deep = [deep]
+    before = parse_hook(HEADERS, raw(attributes={"a": deep}, consents=[{"id": "a"}, 5])).order
+    reply = change(before, attrs.evolve(before, country="SE"))
+    assert json.loads(reply.body) == [{"op": "add", "path": "/country", "value": "SE"}]
+    with pytest.raises(InvalidRequestError, match=r"consents.* place is lost"):
+        change(before, attrs.evolve(before, consents=(Consent(id="b"), Consent(id="c"))))
+
+
 @pytest.mark.parametrize("changed", [Order(id="o_2", channel="1"), Order(id="o_1"), Order(id="o_1", channel="2")])
 def test_what_only_the_service_writes_is_not_changed(changed: Order) -> None:
     with pytest.raises(InvalidRequestError, match="only the service writes it"):
