@@ -131,6 +131,11 @@ def body_of(rng: random.Random, kind: str) -> bytes:
             return mutated(rng, text)
 
 
+def has(value: Any, name: str) -> bool:
+    """Whether this is an object with such a member."""
+    return isinstance(value, dict) and name in value
+
+
 def is_call(kind: str, body: bytes) -> bool:
     """Whether the standard library reads this as a call of this kind."""
     if len(body) > LIMIT or body.count(b",") > 50_000:
@@ -139,8 +144,7 @@ def is_call(kind: str, body: bytes) -> bool:
         return True
     try:
         value: Any = json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse)
-        both = kind == "notifications" and isinstance(value, dict) and "notification" in value
-        if both:
+        if kind == "notifications" and has(value, "notification"):
             if not isinstance(value["notification"], dict | None):
                 return False
             value = value["order"]
