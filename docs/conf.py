@@ -38,7 +38,7 @@ napoleon_attr_annotations = False
 # There is no intersphinx (a build needs no network), so names of other packages lead nowhere.
 nitpick_ignore_regex = [
     (r"py:.*", r"(abc|argparse|asyncio|attrs?|collections|datetime|decimal|enum|pathlib|random|ssl|tenacity)\..*"),
-    (r"py:.*", r"(distributed|sqlite3)\..*"),
+    (r"py:.*", r"(aiohttp|distributed|sqlite3)\..*"),
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
     (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Mark|State|Unread)"),

@@ -12,13 +12,14 @@ from norce_order_async.receiving.calls import (
     NotificationCall,
     NotificationKey,
     ValidationCall,
+    notification_key,
     parse_hook,
     parse_notification,
     parse_validation,
 )
 from norce_order_async.receiving.enumerations import EnumNames
 from norce_order_async.receiving.errors import CallbackError
-from norce_order_async.receiving.receiver import Receiver, notification_key
+from norce_order_async.receiving.receiver import Receiver
 from norce_order_async.receiving.replies import Reply, allow, change, invalid, refuse, valid
 from norce_order_async.receiving.secret import SharedSecret
 

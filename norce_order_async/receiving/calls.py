@@ -4,7 +4,7 @@ Reading is as tolerant as for responses: what is unknown to the models, or doesn
 doesn't matter. A compressed body is refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
@@ -181,6 +181,11 @@ def parse_validation(
     lower = joined(headers)
     order = _order(_json(lower, body, limit), enums) if body.strip() else None
     return ValidationCall(**_context(lower, order, version, path), order=order)
+
+
+def notification_key(call: NotificationCall) -> Hashable | None:
+    """What tells a repeat by default: where it was sent, and the call's own key; None where it has none."""
+    return call.key and (call.merchant, call.channel, call.path, *call.key)
 
 
 def joined(headers: Headers) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Mapping
-from traceback import extract_tb
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any, Literal, NamedTuple
 
 import attrs
@@ -12,7 +13,7 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
-from norce_order_async.receiving.calls import Headers, HookCall, NotificationCall, ValidationCall
+from norce_order_async.receiving.calls import Headers, HookCall, NotificationCall, ValidationCall, notification_key
 from norce_order_async.receiving.enumerations import EnumNames
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.receiving.repeats import Repeats
@@ -30,11 +31,6 @@ class _Kind(NamedTuple):
     parse: Callable[..., Any]
     handle: Callable[[Any], Awaitable[object]]
     failed: Reply
-
-
-def notification_key(call: NotificationCall) -> Hashable | None:
-    """What tells a repeat by default: where it was sent, and the call's own key; None where it has none."""
-    return call.key and (call.merchant, call.channel, call.path, *call.key)
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -140,15 +136,15 @@ class Receiver:
         try:
             with TimeLimit(self.deadline):
                 reply = await kind.handle(call)
-            if not isinstance(reply, Reply):
-                raise TypeError(f"a handler must return a Reply, got {kind_of(reply)}")
+            if isinstance(reply, Reply):
+                return reply
+            _logger.error("the handler of %s returned no Reply: %s", name, kind_of(reply))
         except Exception as error:
             # Neither its text nor its traceback: they may hold the body.
-            place = extract_tb(error.__traceback__)[-1]
-            what = type(error).__qualname__
-            _logger.error("the handler of %s failed: %s in %s:%s", name, what, place.filename, place.lineno)
-            return kind.failed
-        return reply
+            lines = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
+            what, where = type(error).__qualname__, ", ".join(lines[1:])
+            _logger.error("the handler of %s failed: %s in %s (deadline %g s)", name, what, where, self.deadline)
+        return kind.failed
 
     async def _notify(self, call: NotificationCall) -> Reply:
         handler = self.on_notification

@@ -11,7 +11,6 @@ import asyncio
 import json
 import logging
 import random
-import resource
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -266,6 +265,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def peak() -> int:
     """The most memory that this process has had, in bytes."""
+    import resource  # which Windows hasn't
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

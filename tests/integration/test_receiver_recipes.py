@@ -35,7 +35,7 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
 
     def load(name: str) -> Any:
         pytest.importorskip(name)
-        return import_module(f"{name}_app").app
+        return import_module(f"{name}_adapter").app
 
     yield load
     for path in RECIPES.glob("*.py"):

@@ -1,4 +1,4 @@
-"""The adapter in Starlette: `uvicorn starlette_app:app --no-access-log`."""
+"""The adapter in Starlette: `uvicorn starlette_adapter:app --no-access-log`."""
 
 from adapter import receiver
 from starlette.applications import Starlette

@@ -1,4 +1,4 @@
-"""The adapter beside Django, in the project's asgi.py: `uvicorn django_app:app --no-access-log`."""
+"""The adapter beside Django, in the project's asgi.py: `uvicorn django_adapter:app --no-access-log`."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ urlpatterns = [path("health", health)]
 if not settings.configured:  # a project has a settings module instead
     settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"])
     django.setup()
-django_app = get_asgi_application()
+django_adapter = get_asgi_application()
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"].startswith("/norce/"):
         await receiver({**scope, "root_path": "/norce"}, receive, send)
     else:
-        await django_app(scope, receive, send)
+        await django_adapter(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The adapter in aiohttp.web: `python aiohttp_app.py`."""
+"""The adapter in aiohttp.web: `python aiohttp_adapter.py`."""
 
 from adapter import receiver
 from aiohttp import web

@@ -1,4 +1,4 @@
-"""The adapter in Litestar: `uvicorn litestar_app:app --no-access-log`."""
+"""The adapter in Litestar: `uvicorn litestar_adapter:app --no-access-log`."""
 
 from adapter import receiver
 from litestar import Litestar, asgi, get

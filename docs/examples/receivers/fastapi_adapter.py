@@ -1,4 +1,4 @@
-"""The adapter in FastAPI: `uvicorn fastapi_app:app --no-access-log`."""
+"""The adapter in FastAPI: `uvicorn fastapi_adapter:app --no-access-log`."""
 
 from adapter import receiver
 from fastapi import FastAPI
