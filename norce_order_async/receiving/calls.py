@@ -98,7 +98,7 @@ def parse_hook(
         body: Its body, as it came.
         version: The shape of the order, ``v0`` or ``v1``: what the registration asked for. The body doesn't say it.
         path: What the call's ``path`` will be.
-        enums: What integers in place of enumerations stand for. Without it they are read as their digits.
+        enums: What integers in place of enumerations stand for. Others stay raw, in ``order.unreadable``.
         limit: How many bytes the body may have. It may have 50,000 values at most, however large it may be.
 
     Raises:

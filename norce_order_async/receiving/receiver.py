@@ -33,7 +33,7 @@ class _Kind(NamedTuple):
     failed: Reply
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False)
 class Receiver:
     """An ASGI application that takes hooks, notifications and validations; it needs asyncio.
 

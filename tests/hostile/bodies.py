@@ -95,7 +95,7 @@ def mutated(rng: random.Random, body: bytes) -> bytes:
 def deep(rng: random.Random) -> bytes:
     """A body nested deeper than anyone needs."""
     opening, closing = rng.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'[{"items":', b"}]")))
-    depth = rng.choice((100, 1_000, 20_000))
+    depth = rng.choice((100, 20_000))
     place = rng.choice((b'"cart":{"items":', b'"attributes":{"a":'))
     return b'{"id":"o",' + place + opening * depth + b"1" + closing * rng.choice((0, depth)) + b"}}"
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from norce_order_async import Consent, Customer, Hook, Notification, Order, OrderStatus, OrderVersion
+from norce_order_async import Consent, Customer, Hook, Notification, Order, OrderStatus, OrderVersion, to_dict
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.receiving import (
     CallbackError,
@@ -66,8 +66,9 @@ def test_an_unknown_version_is_an_error() -> None:
 def test_an_enumeration_s_integers_mean_what_the_table_says() -> None:
     body = raw(state={"currentStatus": 1, "transitions": [{"status": 0}]}, payments=[{"state": 3}, {"state": True}])
     bare = parse_hook(HEADERS, body).order
-    assert bare.state is not None
-    assert bare.state.current_status == "1"
+    raws = {"state.currentStatus": 1, "state.transitions[0].status": 0}
+    assert bare.unreadable == {**raws, "payments[0].state": 3, "payments[1].state": True}
+    assert to_dict(bare)["state"] == {"currentStatus": 1, "transitions": [{"status": 0}]}
     told = parse_hook(HEADERS, body, enums={OrderStatus: {0: "checkout", 1: "processing"}}).order
     assert told.state is not None
     assert told.state.current_status is OrderStatus.PROCESSING
