@@ -277,10 +277,21 @@ def hostile(session: nox.Session) -> None:
 def soak_batch(session: nox.Session) -> None:
     """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
 
-    The session's arguments name some of them; by default it runs all.
+    The session's arguments name some of them; by default it runs all but ``pace``, a table of what the pace makes of
+    servers, and ``million``, a batch of a million changes.
     """
     install(session, ".[all]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    names = session.posargs or ["memory", "kills", "syscalls", "limiter", "outage", "bad_lines", "ctrl_c", "endings"]
+    names = session.posargs or [
+        "memory", "kills", "syscalls", "limiter", "outage", "bad_lines", "ctrl_c", "endings", "every_kind",
+    ]  # fmt: skip
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)
+
+
+@nox.session
+def soak_resolve(session: nox.Session) -> None:
+    """Lose the answers to some 2,000 changes of all kinds, and see that none is resolved wrong."""
+    install(session, ".[all]")
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "soak_resolve", *(session.posargs or ["90"]), env=env)

@@ -15,11 +15,18 @@ _EXPORTS = {
     "batch.engine.accounting": "Progress",
     "batch.engine.settings": "BatchArguments BatchSettings",
     "batch.files": "Entry read_changes",
+    "batch.kinds": (
+        "AddPaymentActions AddTransaction CreateConsent CreateHook CreateNotification CreateOrder "
+        "CreatePayment CreateShipping CreateValidation DeleteHook DeleteNotification DeleteOrder "
+        "DeleteValidation ExecutePaymentAction PatchConsents UpdateBillingAddress UpdateCart UpdatePayment "
+        "UpdateReference UpdateShipping UpdateShippingAddress UpdateState UpdateValidation"
+    ),
     "batch.page.page": "write_html",
     "batch.inputs": "Input InputFile",
     "batch.journal": "Journal JournalReader Run Sample",
     "batch.outcomes": "Outcome",
     "batch.report": "Problem Row Summary save_report write_report",
+    "batch.resolving": "Resolver",
     "batch.run": "Batch run_batch",
     "client": "OrderClient",
     "core.call": "AttemptHook Call CallHook Repeat",
@@ -51,6 +58,8 @@ _EXPORTS = {
     "endpoints.paging": "OrderIterator iter_orders",
     "endpoints.payments": "create_payment get_payment list_payments update_payment",
     "endpoints.references": "update_reference",
+    "endpoints.resolution": "Resolution Verdict",
+    "endpoints.resolve": "resolve",
     "endpoints.shippings": "create_shipping get_shipping list_shippings update_shipping",
     "endpoints.state": "update_state",
     "endpoints.transactions": "add_payment_actions add_transaction execute_payment_action list_transactions",

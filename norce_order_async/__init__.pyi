@@ -15,11 +15,22 @@ from norce_order_async.batch.inputs import Input as Input, InputFile as InputFil
 from norce_order_async.batch.journal import (
     Journal as Journal, JournalReader as JournalReader, Run as Run, Sample as Sample,
 )
+from norce_order_async.batch.kinds import (
+    AddPaymentActions as AddPaymentActions, AddTransaction as AddTransaction, CreateConsent as CreateConsent,
+    CreateHook as CreateHook, CreateNotification as CreateNotification, CreateOrder as CreateOrder, CreatePayment as
+    CreatePayment, CreateShipping as CreateShipping, CreateValidation as CreateValidation, DeleteHook as DeleteHook,
+    DeleteNotification as DeleteNotification, DeleteOrder as DeleteOrder, DeleteValidation as DeleteValidation,
+    ExecutePaymentAction as ExecutePaymentAction, PatchConsents as PatchConsents, UpdateBillingAddress as
+    UpdateBillingAddress, UpdateCart as UpdateCart, UpdatePayment as UpdatePayment, UpdateReference as
+    UpdateReference, UpdateShipping as UpdateShipping, UpdateShippingAddress as UpdateShippingAddress, UpdateState
+    as UpdateState, UpdateValidation as UpdateValidation,
+)
 from norce_order_async.batch.outcomes import Outcome as Outcome
 from norce_order_async.batch.page.page import write_html as write_html
 from norce_order_async.batch.report import (
     Problem as Problem, Row as Row, Summary as Summary, save_report as save_report, write_report as write_report,
 )
+from norce_order_async.batch.resolving import Resolver as Resolver
 from norce_order_async.batch.run import Batch as Batch, run_batch as run_batch
 from norce_order_async.client import OrderClient as OrderClient
 from norce_order_async.core.call import AttemptHook as AttemptHook, Call as Call, CallHook as CallHook, Repeat as Repeat
@@ -74,6 +85,8 @@ from norce_order_async.endpoints.payments import (
     update_payment as update_payment,
 )
 from norce_order_async.endpoints.references import update_reference as update_reference
+from norce_order_async.endpoints.resolution import Resolution as Resolution, Verdict as Verdict
+from norce_order_async.endpoints.resolve import resolve as resolve
 from norce_order_async.endpoints.shippings import (
     create_shipping as create_shipping, get_shipping as get_shipping, list_shippings as list_shippings,
     update_shipping as update_shipping,

@@ -20,6 +20,7 @@ from norce_order_async.core.stats import Stats
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.auth import Auth
+from norce_order_async.middleware.pacing import Pacing
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.sending.attempt import AttemptSender
@@ -50,14 +51,20 @@ class _Core:
     call_middlewares: Sequence[Middleware]
     attempt_middlewares: Sequence[Middleware]
     on_attempt: Sequence[AttemptHook]
+    adaptive: bool
     once: Handler = attrs.field(init=False)
     retrying: Handler = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         clock = self.defaults.clock
-        sender = AttemptSender(self.transport, clock, self.lifecycle, self.on_attempt, self.ends.observers)
+        hooks = self.on_attempt
         tokens = [] if isinstance(self.auth, str) else [Auth(self.auth, self.lifecycle)]
-        inner = [*tokens, *self.attempt_middlewares]
+        inner: list[Middleware] = [*tokens, *self.attempt_middlewares]
+        if self.adaptive:
+            pacing = Pacing(clock, self.lifecycle.limit)
+            hooks = (pacing.observe, *hooks)
+            inner.insert(0, pacing)
+        sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
         retry = Retry(clock, self.lifecycle, self.ends.budget)
         self.once = compile_chain([*self.call_middlewares, *inner], sender)
         self.retrying = compile_chain([*self.call_middlewares, retry, *inner], sender)
@@ -93,6 +100,8 @@ class OrderClient:
         call_middlewares: Run once a call, around all its attempts, the first outermost.
         attempt_middlewares: Run once an attempt, the first outermost.
         limit: How many requests at once in each event loop; more wait their turn.
+        adaptive: Whether requests go at the rate that the server accepts, once it answers 429, or 503 with
+            ``Retry-After``; in each event loop, over all scoped views.
         budget: Tokens for retries, shared with the scoped views; None is no budget.
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
@@ -123,6 +132,7 @@ class OrderClient:
         call_middlewares: Sequence[Middleware] = (),
         attempt_middlewares: Sequence[Middleware] = (),
         limit: int = 100,
+        adaptive: bool = False,
         budget: RetryBudget | Unset | None = UNSET,
         on_attempt: Sequence[AttemptHook] = (),
         on_call: Sequence[CallHook] = (),
@@ -153,6 +163,7 @@ class OrderClient:
             call_middlewares=call_middlewares,
             attempt_middlewares=attempt_middlewares,
             on_attempt=tuple(on_attempt),
+            adaptive=adaptive,
         )
 
     @classmethod

@@ -3,12 +3,11 @@
 import argparse
 import asyncio
 import os
-import signal
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchArguments
@@ -16,10 +15,11 @@ from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.report import check_report_name, save_report
 from norce_order_async.batch.run import Batch
+from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from, transport_from
+from norce_order_async.cli.settings import client_from, timeout_from, token_of_profile, transport_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
@@ -27,6 +27,7 @@ from norce_order_async.core.settings import Timeout
 from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
+    from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
 
 _MOST = 100
@@ -39,12 +40,18 @@ def batch_run(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--fault goes with --sandbox")
     if options.cluster is not None and (options.workers is not None or options.sandbox):
         raise InvalidRequestError("--cluster goes with neither --workers nor --sandbox")
+    if options.processes is not None and (options.cluster is not None or options.workers is not None):
+        raise InvalidRequestError("--processes goes with neither --workers nor --cluster")
+    if options.resolve and options.cluster is not None:
+        raise InvalidRequestError("--resolve does not go with --cluster: give the same command with --resolve here")
     source = Input(*options.files, format=options.format)
     if options.dry_run:
-        return print_check(source, as_json=options.output == "json")
+        return print_check(source, once=options.once, as_json=options.output == "json")
     _check_outputs(options)
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
+    if options.resolve and any(file.digest is None for file in files):
+        raise InvalidRequestError("--resolve reads the changes twice: it goes with files only")
     sandbox = _sandbox(options, source, files) if options.sandbox else None
     with _journal_path(options, files) as path:
         return asyncio.run(_run(options, source, files, path, sandbox))
@@ -125,6 +132,8 @@ async def _run(
         async with _batch(options, source, journal, client) as batch:
             display = Display(batch, total)
             interrupted, failure = await _follow(batch, display)
+        if options.resolve and failure is None and batch.stopped is None:
+            interrupted = await resolve_unknown(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, batch.stopped)
@@ -192,7 +201,7 @@ def _write_reports(options: argparse.Namespace, journal: Journal) -> list[Config
     return problems
 
 
-def _advice(batch: Engine) -> str | None:
+def _advice(batch: "Engine | ProcessBatch") -> str | None:
     """What to do about the server that stopped it; an outage that is over is no reason."""
     error = batch.error
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
@@ -204,7 +213,8 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     retry, timeout = RetryPolicy.batch(), Timeout.batch()
     limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
     # Workers have clients of their own.
-    transport = transport_from(options) if options.cluster is None and options.workers is None else None
+    is_alone = options.cluster is None and options.workers is None and options.processes is None
+    transport = transport_from(options) if is_alone else None
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
         auth = None if options.cluster is None else "not-used-here"
@@ -212,7 +222,6 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
     server = await stack.enter_async_context(SandboxServer(sandbox))
-    os.environ["NORCE_TOKEN"] = SANDBOX_TOKEN  # for the processes of --workers
     return OrderClient(
         base_url=server.url,
         merchant=options.merchant,
@@ -229,7 +238,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
 @asynccontextmanager
 async def _batch(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
-) -> AsyncGenerator[Engine]:
+) -> "AsyncGenerator[Engine | ProcessBatch]":
     arguments: BatchArguments = {
         "concurrency": options.concurrency,
         "rate": options.rate,
@@ -237,31 +246,59 @@ async def _batch(
         "patience": options.patience,
         "settle": options.settle,
         "only": options.only,
+        "once": options.once,
     }
-    if options.cluster is None and options.workers is None:
+    if options.cluster is None and options.workers is None and options.processes is None:
         async with Batch(client, source.entries(), journal=journal, **arguments) as batch:
             yield batch
+        return
+    settings: dict[str, Any] = {
+        "base_url": client.base_url,
+        "merchant": client.merchant,
+        "channel": client.channel,
+        "adapter_id": client.adapter_id,
+        "proxy_from_env": options.proxy_from_env,
+        "timeout": timeout_from(options, Timeout.batch()),
+    }
+    if options.processes is not None:
+        from norce_order_async.batch.processes import ProcessBatch
+
+        settings["transport"] = transport_from(options)
+        token = token_of_profile(options)
+        if isinstance(token, str):
+            settings["auth"] = token
+        elif token is not None:
+            settings["token_file"] = options.settings["token_file"].value
+        if options.sandbox:
+            from norce_order_async.testing import SANDBOX_TOKEN
+
+            settings["auth"] = SANDBOX_TOKEN
+        async with ProcessBatch(
+            source.entries(), processes=options.processes, settings=settings, journal=journal, **arguments
+        ) as processes:
+            yield processes
         return
     from norce_order_async.batch.cluster import ClusterBatch
 
     async with ClusterBatch(
         source.entries(),
         cluster=options.cluster or options.workers,
-        settings={
-            "base_url": client.base_url,
-            "merchant": client.merchant,
-            "channel": client.channel,
-            "adapter_id": client.adapter_id,
-            "proxy_from_env": options.proxy_from_env,
-            "timeout": timeout_from(options, Timeout.batch()),
-        },
+        settings=settings,
+        environment=_sandbox_environment() if options.sandbox else None,
         journal=journal,
         **arguments,
     ) as batch:
         yield batch
 
 
-async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationError | None]:
+def _sandbox_environment() -> dict[str, str]:
+    """What the processes of ``--workers`` need to call a sandbox."""
+    from norce_order_async.testing import SANDBOX_TOKEN
+
+    return {"NORCE_TOKEN": SANDBOX_TOKEN}
+
+
+async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[bool, ConfigurationError | None]:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
 
     Returns:
@@ -282,7 +319,7 @@ async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationE
         batch.stop("interrupted")
         display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
 
-    for name in _signals():
+    for name in ending_signals():
         with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
             loop.add_signal_handler(name, interrupt)
     try:
@@ -297,10 +334,3 @@ async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationE
         batch.stopped = "interrupted"
     ended = True
     return interrupted, failure
-
-
-def _signals() -> list[signal.Signals]:
-    """The signals that end a batch; one that whoever started it has it ignore (nohup) stays ignored."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
-    return [one for one in known if signal.getsignal(one) is not signal.SIG_IGN or one is signal.SIGINT]

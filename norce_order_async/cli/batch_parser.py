@@ -20,7 +20,10 @@ input, one change a line (JSON Lines; or CSV with these names in its first line,
   {"op": "patch_consent", "order_id": "o_123", "consent_id": "ci_newsletter", "checked": false}
   {"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_newsletter"}
   {"op": "patch_attributes", "order_id": "o_123", "attributes": {"exported": true}}
-  merchant and channel may stand on each line. A bad line is reported and stops nothing.
+  {"op": "update_reference", "order_id": "o_123", "reference": "web-17"}
+  op is any operation that changes something, as the Python functions are called; what is not safe to repeat
+  (create_hook, say) is refused without --once. merchant and channel may stand on each line.
+  A bad line is reported and stops nothing.
 
 journal:
   Every change is written down before it is sent, and again with its outcome. The same command goes on where a run
@@ -81,6 +84,16 @@ def _input(parser: argparse.ArgumentParser) -> None:
         "--journal", type=file_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
     )
     _only(parser, "make only those changes again that ended so")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="take changes that are not safe to repeat, too (create_hook, say), and make each at most once",
+    )
+    parser.add_argument(
+        "--resolve",
+        action="store_true",
+        help="look at every unknown change at the end, and make again what is not applied and safe to repeat",
+    )
     parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
     parser.add_argument("--report", type=file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")
     parser.add_argument("--html", type=file_name, metavar="FILE", help="write one page with charts, for a browser")
@@ -127,6 +140,9 @@ def _where(parser: argparse.ArgumentParser) -> None:
         help="what carries the requests (default: auto, which is httptools where it is installed); workers use aiohttp",
     )
     where.add_argument("--verbose", action="store_true", help="say also how it runs")
+    where.add_argument(
+        "--processes", metavar="N", type=count, help="send from so many processes of this machine, without Dask"
+    )
     where.add_argument("--workers", metavar="N", type=count, help="start so many processes for it on this machine")
     where.add_argument(
         "--cluster", metavar="ADDRESS", help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself"

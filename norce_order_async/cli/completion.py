@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 
 from norce_order_async.cli.parser import build_parser
+from norce_order_async.cli.parsing import Parser
 
 
 def complete() -> None:
@@ -12,4 +13,5 @@ def complete() -> None:
     with suppress(ImportError):
         from argcomplete import autocomplete
 
+        Parser.is_whole = True
         autocomplete(build_parser(line.split()[1:]), always_complete_options=False)

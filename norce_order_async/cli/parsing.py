@@ -3,7 +3,7 @@
 import argparse
 import os
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from norce_order_async.cli.arguments import fault_text, seconds
 
@@ -33,10 +33,20 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser with plain help and one line for an error."""
+    """A parser with plain help and one line for an error.
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs, formatter_class=_Formatter, allow_abbrev=False)
+    One without a description stands for a command that was not typed: nothing but its name is used, and making more of
+    twenty of them would take as long as all else.
+
+    Attributes:
+        is_whole: Whether to make all of each parser nevertheless, for those who look into it.
+    """
+
+    is_whole: ClassVar[bool] = False
+
+    def __init__(self, *, description: str | None = None, **kwargs: Any) -> None:
+        if description is not None or self.is_whole:
+            super().__init__(description=description, **kwargs, formatter_class=_Formatter, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong."""

@@ -27,7 +27,7 @@ def client_from(
     """
     given = {name: getattr(options, name) for name in SETTINGS}
     if more.get("auth") is None:
-        more["auth"] = _token_of_profile(options)
+        more["auth"] = token_of_profile(options)
     return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
 
 
@@ -41,7 +41,7 @@ def single_client(options: argparse.Namespace, retry: RetryPolicy) -> OrderClien
     return client_from(options, retry=retry, timeout=Timeout(), transport=transport)
 
 
-def _token_of_profile(options: argparse.Namespace) -> Any:
+def token_of_profile(options: argparse.Namespace) -> Any:
     """What the profile says of the token; None where it says nothing, or the environment has one."""
     settings = options.settings
     if "token_file" in settings and settings["token_file"].source != "NORCE_TOKEN_FILE":

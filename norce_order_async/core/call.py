@@ -58,6 +58,7 @@ class Call:
         repeat: Whether a second attempt does harm.
         request_id: Sent as ``x-request-id``, the same on every attempt.
         started: The clock's monotonic time at the start.
+        at: The wall time at the start, in seconds since 1970-01-01 UTC; None where nobody took it.
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
         reads_body: Whether the operation needs a response's body.
@@ -100,6 +101,7 @@ class Call:
     waiting: bool = False
     sending: bool = False
     timed_out: bool = False
+    at: float | None = None
 
     @property
     def deadline(self) -> float:

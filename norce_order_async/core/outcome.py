@@ -61,6 +61,7 @@ class Attempt:
         error: What went wrong, as ``ErrorClass: text``; beside a status, why the response is not the API's.
         retry_after: The seconds that a response other than a 2xx asked to wait.
         delay: The seconds that the client waited afterwards before it tried again.
+        at: When it began, in seconds since 1970-01-01 UTC by the client's clock; None where that is not known.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Attempt:
     error: str | None = None
     retry_after: float | None = None
     delay: float | None = None
+    at: float | None = None
 
     @property
     def throttled(self) -> bool:

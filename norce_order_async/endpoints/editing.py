@@ -19,13 +19,13 @@ from norce_order_async.wire.operation import Operation
 from norce_order_async.wire.table import ROWS
 from norce_order_async.wire.unread import Unread, find
 
-M = TypeVar("M", bound=Model)
+T = TypeVar("T", bound=Model)
 
 _ORDER = ROWS["GetCheckoutOrder"]
 
 
 @attrs.frozen
-class Edited(Generic[M]):
+class Edited(Generic[T]):
     """What an edit did.
 
     Attributes:
@@ -34,13 +34,13 @@ class Edited(Generic[M]):
         receipt: What became of the write; None if there was nothing to change, so nothing was written.
     """
 
-    before: M
-    after: M
+    before: T
+    after: T
     receipt: Receipt | None
 
 
 @attrs.frozen
-class _Resource(Generic[M]):
+class _Resource(Generic[T]):
     """What an operation of the table replaces.
 
     Attributes:
@@ -50,12 +50,12 @@ class _Resource(Generic[M]):
         write: What replaces it.
     """
 
-    model: type[M]
+    model: type[T]
     read: Operation[Any]
     place: Sequence[str]
     write: Operation[Receipt]
 
-    def found(self, result: Model) -> M:
+    def found(self, result: Model) -> T:
         """It in what was read; an empty one where there is none.
 
         Raises:
@@ -67,10 +67,10 @@ class _Resource(Generic[M]):
         value: Any = result
         for step in self.place:
             value = getattr(value, step, None)
-        return cast(M, self.model() if value is None else value)
+        return cast(T, self.model() if value is None else value)
 
 
-def _resource(name: str, model: type[M]) -> _Resource[M]:
+def _resource(name: str, model: type[T]) -> _Resource[T]:
     """What an operation of the table replaces; what a GET of the same path does not read is in the order."""
     row = ROWS[name]
     read = next((other for other in ROWS.values() if (other.method, other.path) == ("GET", row.path)), _ORDER)
@@ -162,8 +162,8 @@ async def edit_shipping(
 
 
 async def _edit(
-    client: OrderClient, resource: _Resource[M], change: Callable[[M], M], options: CallOptions | None, **ids: Any
-) -> Edited[M]:
+    client: OrderClient, resource: _Resource[T], change: Callable[[T], T], options: CallOptions | None, **ids: Any
+) -> Edited[T]:
     if not callable(change) or iscoroutinefunction(change):
         raise TypeError(f"change must be a plain function, got {kind_of(change)}")
     before = await _read(client, resource, options, ids, OutcomeKind.NOT_SENT)
@@ -179,11 +179,11 @@ async def _edit(
 
 async def _read(
     client: OrderClient,
-    resource: _Resource[M],
+    resource: _Resource[T],
     options: CallOptions | None,
     ids: Mapping[str, Any],
     outcome: OutcomeKind,
-) -> M:
+) -> T:
     """Read it; an error gets the outcome that the change has so far."""
     try:
         return resource.found(await client.execute(resource.read, options=options, **ids))
@@ -194,8 +194,13 @@ async def _read(
 
 def _lost(before: Model, after: Model) -> Sequence[str]:
     """The members of which something could not be read before, and is no longer there."""
-    kept = list(_unread(after))
-    return [unread.member for unread in _unread(before) if unread not in kept]
+    kept, lost = list(_unread(after)), list[str]()
+    for unread in _unread(before):
+        if unread in kept:
+            kept.remove(unread)
+        else:
+            lost.append(unread.member)
+    return lost
 
 
 def _unread(model: Model) -> Iterator[Unread]:

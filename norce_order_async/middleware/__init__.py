@@ -1,8 +1,8 @@
 """The chain between a call and its transport.
 
-From the outside in: the user's call middlewares, :class:`Retry`, :class:`Auth`, the user's attempt middlewares, and
-:class:`AttemptSender`, which waits for a slot and hands each attempt to the transport. :class:`RunningCall` is around
-all of it. What has nothing to do is not in the chain at all.
+From the outside in: the user's call middlewares, :class:`Retry`, :class:`Pacing`, :class:`Auth`, the user's attempt
+middlewares, and :class:`AttemptSender`, which waits for a slot and hands each attempt to the transport.
+:class:`RunningCall` is around all of it. What has nothing to do is not in the chain at all.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

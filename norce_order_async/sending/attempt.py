@@ -68,7 +68,8 @@ class AttemptSender:
             left = call.deadline - start
             if left <= 0:
                 raise out_of_time(call)
-            attempt = Attempt(len(call.attempts) + 1, start - call.started)
+            since = start - call.started
+            attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
             call.attempts.append(attempt)
             try:
                 # The deadline ends what would be over at the same moment or later.

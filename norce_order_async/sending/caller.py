@@ -133,6 +133,7 @@ class Caller:
             defaults.random,
             on_attempt=options.on_attempt,
             redelivered=options.redelivered,
+            at=defaults.clock.wall(),
         )
         # No local variable holds the headers, so that no traceback can show the token.
         return Request(

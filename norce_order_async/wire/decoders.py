@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from norce_order_async.core.call import Call
 from norce_order_async.core.errors import DecodeError
 from norce_order_async.core.http import Response
 from norce_order_async.core.outcome import OutcomeKind
@@ -25,6 +26,7 @@ class Receipt:
         attempts: How many requests it took.
         elapsed: Seconds from the start of the call to its end.
         outcome: ``applied``, ``accepted``, or ``applied_inferred`` (see :class:`OutcomeKind`).
+        at: When the call began, in seconds since 1970-01-01 UTC by the client's clock; None where that is not known.
     """
 
     operation: str
@@ -33,6 +35,7 @@ class Receipt:
     attempts: int
     elapsed: float
     outcome: OutcomeKind
+    at: float | None = attrs.field(default=None, repr=False)
 
     @property
     def inferred(self) -> bool:
@@ -42,8 +45,12 @@ class Receipt:
 
 def receipt(response: Response) -> Receipt:
     """Decode an operation that returns nothing: its body, if any, is not read."""
-    call = response.request.call
-    return Receipt(call.operation, response.status, call.request_id, len(call.attempts), call.elapsed, call.outcome)
+    return receipt_of(response.request.call, response.status)
+
+
+def receipt_of(call: Call, status: int) -> Receipt:
+    """The receipt of a call that has ended in success with this status."""
+    return Receipt(call.operation, status, call.request_id, len(call.attempts), call.elapsed, call.outcome, call.at)
 
 
 def json_body(response: Response) -> JSON:

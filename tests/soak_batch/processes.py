@@ -31,6 +31,7 @@ class Ran:
         said: What it said on standard error.
         seconds: From the start of the process to its end.
         peak: The largest resident set, in MiB.
+        cpu: Seconds of CPU, those of its own processes included.
     """
 
     code: int
@@ -38,6 +39,7 @@ class Ran:
     said: str
     seconds: float
     peak: float
+    cpu: float
 
 
 class Running:
@@ -81,6 +83,7 @@ class Running:
             said=self._err.read_text(encoding="utf-8"),
             seconds=time.monotonic() - self._started,
             peak=usage.ru_maxrss / 1024,
+            cpu=usage.ru_utime + usage.ru_stime,
         )
 
 

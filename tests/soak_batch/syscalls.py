@@ -26,11 +26,11 @@ from soak_injectors.programs import Unavailable, main
 from norce_order_async.testing import SandboxServer
 
 POINTS = (
-    *(("pwrite64", number) for number in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 30, 40, 60, 80, 120, 160)),
+    *(("pwrite64", number) for number in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 30, 40, 60, 80, 100, 120)),
     *(("fdatasync", number) for number in range(1, 9)),
     *(("ftruncate", number) for number in range(1, 4)),
     *(("unlink", number) for number in range(1, 4)),
-    *(("fsync", number) for number in range(1, 6)),
+    *(("fcntl", number) for number in (20, 40, 80, 120, 160)),
 )
 
 

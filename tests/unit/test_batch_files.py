@@ -109,7 +109,7 @@ BAD_LINES: list[tuple[bytes, str]] = [
     (b"1", "not a JSON object"),
     (b"null", "not a JSON object"),
     (b"{}", "no op: one of delete_consent"),
-    (delete(op='"delete"'), "op 'delete' is none of delete_consent"),
+    (delete(op='"delete"'), "op 'delete' is none of delete_hook, delete_order, delete_consent"),
     (delete(op="[]"), "op [] is none of"),
     (b'{"op": "patch_consent", "order_id": "o_1", "consent_id": "c"}', "patch_consent needs checked"),
     (delete(note='"x"'), "does not take 'note'"),

@@ -168,6 +168,12 @@ async def test_where_there_is_none_the_change_gets_an_empty_one() -> None:
 # What cannot be read
 
 
+async def test_what_cannot_be_read_of_two_alike_does_not_stand_for_the_other() -> None:
+    client, _, _ = scripted(order(cart={"items": [{"quantity": 1.5}, {"quantity": 1.5}]}))
+    with pytest.raises(InvalidRequestError, match="lacks what could not be read of quantity"):
+        await edit_cart(client, "o_1", lambda cart: attrs.evolve(cart, items=cart.items[:1]))
+
+
 CART: Wire = {"items": [{"id": "i", "quantity": 1.5}, 7, {"id": "j"}], "discounts": "none"}
 
 

@@ -9,7 +9,8 @@ import attrs
 
 from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal import Journal, JournalBusy
+from norce_order_async.batch.journal import JournalBusy
+from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
@@ -87,7 +88,7 @@ class Accountant:
 
     def __init__(
         self,
-        journal: Journal | None,
+        journal: RunJournal | None,
         max_failures: int | None,
         state: RunState,
         clock: Clock,
@@ -169,7 +170,8 @@ class Accountant:
         if self.journal is None or not (items or self._closed):
             return
         self.sample()
-        self.journal.write(items, self._closed)
+        once = [item.number for item in items if item.change.not_twice is not None]
+        self.journal.write(items, self._closed, once=once)
         self._busy_since = None
         closed, self._closed = self._closed, []
         for outcome in closed:

@@ -14,13 +14,13 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import Scope, Sender
-from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.loops.per_loop import running_loop
+from norce_order_async.sending.pace import Pace
 
 
 class Engine:
@@ -52,7 +52,7 @@ class Engine:
         pace: Pace,
         scope: Scope,
         settle: float,
-        journal: Journal | None,
+        journal: RunJournal | None,
         random: RandomSource = SYSTEM_RANDOM,
         around: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
     ) -> None:
@@ -81,6 +81,7 @@ class Engine:
             changes,
             scope=scope,
             only=settings.only,
+            once=settings.once,
             settle=settle,
             schedule=schedule,
             accountant=accountant,

@@ -4,19 +4,23 @@ import asyncio
 from collections.abc import Callable, Collection
 from contextlib import aclosing
 
+import attrs
+
+from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, Accountant
 from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line
+from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import Entry
-from norce_order_async.batch.journal import State
-from norce_order_async.batch.pace import Pace
+from norce_order_async.batch.journal import INTERRUPTED, State
+from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.random_source import RandomSource
+from norce_order_async.sending.pace import Pace
 
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
@@ -28,6 +32,11 @@ LOOKAHEAD_WHEN_OPEN = 1_000
 _PERHAPS_APPLIED = (OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
 
 
+def _may_stand(state: State) -> bool:
+    """Whether a change that an earlier run knows may be on the server."""
+    return state.outcome not in (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
+
+
 class Feeder:
     """Takes changes from the input as there is room, marks them in the journal, and adds them to the schedule.
 
@@ -35,6 +44,7 @@ class Feeder:
         changes: The input.
         scope: The merchant and channel of changes that name none.
         only: Which changes of an earlier run are made again; None makes those that have no outcome.
+        once: Whether changes that must not be made twice are made at all.
         settle: Seconds that a resource needs to settle.
         on_settling: Told of each change of an earlier run whose resource has to settle.
     """
@@ -45,6 +55,7 @@ class Feeder:
         *,
         scope: Scope,
         only: Collection[OutcomeKind] | None,
+        once: bool,
         settle: float,
         schedule: Schedule,
         accountant: Accountant,
@@ -58,6 +69,7 @@ class Feeder:
         self._changes = check_changes(changes)
         self._scope = scope
         self._only = only
+        self._once = once
         self._settle = settle
         self._schedule = schedule
         self._accountant = accountant
@@ -144,6 +156,9 @@ class Feeder:
             if (change := entry.change) is None:
                 self._accountant.end(bad_line(number, entry))
                 continue
+            if change.not_twice is not None and (outcome := self._not_made(number, entry, change)) is not None:
+                self._accountant.end(outcome)
+                continue
             item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
             if state is not None:
@@ -160,6 +175,16 @@ class Feeder:
             raise
         self._add(items)
 
+    def _not_made(self, number: int, entry: Entry, change: Change) -> Outcome | None:
+        """How a change that must not be made twice ends without being made; None where it is made."""
+        if not self._once:
+            return bad_line(number, attrs.evolve(entry, problem=must_be_once(change), source=change.record()))
+        if not entry.redelivered:
+            return None
+        return WorkItem(number, entry, change, self._scope, self._random).left(
+            INTERRUPTED, "the worker that made it was lost"
+        )
+
     def _add(self, items: list[WorkItem]) -> None:
         now = self._clock.monotonic()
         for item in items:
@@ -167,19 +192,8 @@ class Feeder:
         self._state.wake.set()
 
     def _is_wanted(self, number: int, entry: Entry, state: State | None) -> bool:
-        """Whether a change is made in this run; another run may have made it."""
-        if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
-            raise ConfigurationError(
-                f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
-            )
-        outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
-        if self._only is None:
-            wanted = state is None or state.outcome is None
-        else:
-            wanted = outcome in self._only or (state is not None and state.reopened)
-        if state is not None and state.once and outcome is OutcomeKind.UNKNOWN:
-            wanted = False
-        if wanted:
+        """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""
+        if is_wanted(self._only, entry, state):
             return True
         self._accountant.passed += 1
         if state is not None and entry.change is not None:
@@ -198,3 +212,21 @@ class Feeder:
         if state.outcome is not OutcomeKind.UNKNOWN or state.ended is None:
             return 0.0
         return self._began + min(self._settle, state.ended + self._settle - self._began_wall)
+
+
+def is_wanted(only: Collection[OutcomeKind] | None, entry: Entry, state: State | None) -> bool:
+    """Whether a change is made in this run; another run may have made it.
+
+    Raises:
+        ConfigurationError: The journal knows another line of this number.
+    """
+    if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
+        raise ConfigurationError(
+            f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
+        )
+    outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
+    if only is None:
+        wanted = state is None or state.outcome is None
+    else:
+        wanted = outcome in only or (state is not None and state.reopened)
+    return wanted and not (state is not None and state.once and _may_stand(state))

@@ -15,12 +15,12 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
 from norce_order_async.core.back_off import spread
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.random_source import RandomSource
+from norce_order_async.sending.pace import Pace
 
 REQUEUED = 2
 """So often a change that failed in a way that passes is made again later, when there is no outage. One that was only

@@ -19,6 +19,7 @@ class BatchArguments(TypedDict, total=False):
     patience: float
     settle: float | None
     only: Collection[OutcomeKind] | None
+    once: bool
 
 
 def _check_optional_count(instance: object, attribute: "attrs.Attribute[int | None]", value: object) -> None:
@@ -55,6 +56,8 @@ class BatchSettings:
             in the journal, ``not_sent`` includes those that it doesn't have at all. Later changes of the same
             resources that were done are made once more after them, so that the last one stays the last; those of
             classes of your own are not.
+        once: Take changes that must not be made twice, too (``create_hook``, say), and make each of them at most once:
+            what may have been sent is ``unknown`` and is never sent again. Without it they are refused.
 
     Raises:
         ConfigurationError: A number out of its range.
@@ -66,3 +69,4 @@ class BatchSettings:
     patience: float = 300.0
     settle: float | None = attrs.field(default=None, validator=_check_settle)
     only: frozenset[OutcomeKind] | None = attrs.field(default=None, converter=_frozen)
+    once: bool = False

@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
-from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
+from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import Entry
+from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.errors import CallError, InvalidRequestError
@@ -14,7 +15,7 @@ from norce_order_async.wire.decoders import Receipt
 NOT_TRIED = "NotTried"
 """The error of a change that was taken from the input, but not made before the batch was stopped."""
 
-_ONE_CALL = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
+_ONE_CALL = frozenset(KINDS.values())
 _GATEWAY_TIMEOUTS = frozenset({504, 524})
 Scope = tuple[str | None, str | None]
 """The merchant and channel of changes that name none, as far as they are known."""
@@ -201,3 +202,8 @@ def bad_line(number: int, entry: Entry) -> Outcome:
         message=entry.problem,
         source=entry.source,
     )
+
+
+def must_be_once(change: Change) -> str:
+    """What is said of a change that must not be made twice, where nobody has allowed that it is made once."""
+    return f"{change.op} is not safe to repeat ({change.not_twice}): it is made with once (--once), at most once"

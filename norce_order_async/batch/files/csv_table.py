@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
+from norce_order_async.batch.columns import COLUMNS, IDS, JSON_CELLS
 from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, record_meaning
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.strict import decode_unique
 
-_COLUMNS = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NOT_CLOSED = "a quote is not closed"
 
@@ -126,10 +126,10 @@ class _Table:
 
 
 def _check_header(header: list[str]) -> None:
-    unknown = [name for name in header if name not in _COLUMNS and not name.startswith("_")]
+    unknown = [name for name in header if name not in COLUMNS and not name.startswith("_")]
     if "op" not in header or "order_id" not in header or unknown or len(set(header)) < len(header):
         raise ConfigurationError(
-            f"the first line of a CSV file names its columns, each once, some of {', '.join(_COLUMNS)}; "
+            f"the first line of a CSV file names its columns, each once, some of {', '.join(COLUMNS)}; "
             f"got {printable(', '.join(header)[:200]) or 'none'}{_header_hint(header)}"
         )
 
@@ -158,15 +158,16 @@ def _row_meaning(header: list[str], row: list[str] | str, text: str) -> Meaning:
     if len(row) != len(header):
         return None, f"{len(row)} columns where the first line has {len(header)}", {"_raw": text.strip()}
     record: dict[str, JSON] = {name: cell for name, cell in zip(header, row, strict=True) if cell != ""}
-    checked, attributes = record.get("checked"), record.get("attributes")
-    if isinstance(checked, str):
+    if isinstance(checked := record.get("checked"), str) and not checked.lstrip().startswith("{"):
         record["checked"] = _BOOLEANS.get(checked.strip().lower(), checked)
-    if isinstance(attributes, str):
-        try:
-            record["attributes"] = decode_unique(attributes.encode("utf-8", "surrogateescape"))
-        except InvalidRequestError as error:
-            return None, f"attributes: {error}", record
-    for name in ("order_id", "consent_id"):
+    for name in JSON_CELLS:
+        cell = record.get(name)
+        if isinstance(cell, str) and (name != "checked" or cell.lstrip().startswith("{")):
+            try:
+                record[name] = decode_unique(cell.encode("utf-8", "surrogateescape"))
+            except InvalidRequestError as error:
+                return None, f"{name}: {error}", record
+    for name in IDS:
         given = record.get(name)
         if isinstance(given, str) and given != given.strip(" "):
             return None, f"{name} {given!r} has spaces around it", record  # a padded column

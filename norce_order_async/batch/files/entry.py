@@ -5,7 +5,8 @@ from typing import Literal
 
 import attrs
 
-from norce_order_async.batch.changes import Change, parse_change
+from norce_order_async.batch.changes import Change
+from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON
 

@@ -13,6 +13,7 @@ from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Run, Sample
 from norce_order_async.batch.journal.rows import count, moment, row_of, seconds, text_or_none
+from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import Problem, Row, Summary
 from norce_order_async.core.outcome import OutcomeKind
 
@@ -95,6 +96,8 @@ class JournalAccount:
                 summary.retried += int(retried)
                 if op is not None:
                     summary.operations[str(op)] += changes
+                if op in NOT_TWICE and not (is_open and is_running) and (is_open or outcome == OutcomeKind.UNKNOWN):
+                    summary.not_again += changes
                 if not is_open:
                     summary.outcomes[OutcomeKind(outcome)] += changes
                 elif is_running:
@@ -122,6 +125,17 @@ class JournalAccount:
             kinds = [kind.value for kind in only]
             wanted = f"((NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
             wanted += " OR open)" if OutcomeKind.UNKNOWN in only and not is_running else ")"
+        yield from self._rows(wanted, kinds, is_running=is_running)
+
+    def unknown(self) -> list[Row]:
+        """The changes whose outcome is unknown, those among them that are still open; call it when nothing is sent.
+
+        Raises:
+            ConfigurationError: It cannot be read.
+        """
+        return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
+
+    def _rows(self, wanted: str, kinds: Collection[str], *, is_running: bool) -> Iterator[Row]:
         (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
         query = _ROWS.format(
             waited=_WAITED if has_waits else "NULL", evidence="evidence" if self._version >= 2 else "NULL"
