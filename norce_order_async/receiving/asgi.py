@@ -1,21 +1,21 @@
 """What an ASGI server says and hears, for one function that answers requests."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 from norce_order_async.receiving.replies import Reply
 
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+# Any, because each framework has types of its own for the messages.
+Scope: TypeAlias = Any
+Receive: TypeAlias = Callable[[], Awaitable[Any]]
+Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
 
 class _DisconnectedError(Exception):
     """Whoever sent the request is gone."""
 
 
-async def serve(
-    answer: Callable[..., Awaitable[Reply]], scope: Mapping[str, Any], receive: Receive, send: Send
-) -> None:
+async def serve(answer: Callable[..., Awaitable[Reply]], scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one scope: a request, the server's life, or a WebSocket, which is closed."""
     if scope["type"] == "lifespan":
         for event in ("startup", "shutdown"):

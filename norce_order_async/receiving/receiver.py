@@ -87,7 +87,7 @@ class Receiver:
             failed = replies.valid() if passes else replies.invalid(*_FAILED)
             self._kinds["validations"] = _Kind((*post, "GET"), calls.parse_validation, self.on_validation, failed)
 
-    async def __call__(self, scope: Mapping[str, Any], receive: asgi.Receive, send: asgi.Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Serve what an ASGI server has: a request, or the life of the server."""
         await asgi.serve(self.answer, scope, receive, send)
 
