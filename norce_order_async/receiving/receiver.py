@@ -1,6 +1,5 @@
 """The requests that Norce makes: each is checked, read, handed to its handler, and answered."""
 
-import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Mapping
 from pathlib import Path
 from traceback import walk_tb
@@ -11,6 +10,7 @@ import attrs
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.logger import logger
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
 from norce_order_async.receiving.calls import Headers, HookCall, NotificationCall, ValidationCall, notification_key
@@ -23,7 +23,7 @@ from norce_order_async.wire.json import MAX_BYTES
 from norce_order_async.wire.models import OrderVersion
 
 _FAILED = ("adapter-error", "The adapter failed.")
-_logger = logging.getLogger("norce_order_async.receiving")
+_logger = logger.getChild("receiving")
 
 
 class _Kind(NamedTuple):
