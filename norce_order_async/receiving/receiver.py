@@ -142,7 +142,7 @@ class Receiver:
         except Exception as error:
             # Neither its text nor its traceback: they may hold the body.
             lines = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
-            what, where = type(error).__qualname__, ", ".join(lines[1:])
+            what, where = type(error).__qualname__, ", ".join(lines[1:][-8:])
             _logger.error("the handler of %s failed: %s in %s (deadline %g s)", name, what, where, self.deadline)
         return kind.failed
 
