@@ -99,7 +99,7 @@ def parse_hook(
         version: The shape of the order, ``v0`` or ``v1``: what the registration asked for. The body doesn't say it.
         path: What the call's ``path`` will be.
         enums: What integers in place of enumerations stand for. Others stay raw, in ``order.unreadable``.
-        limit: How many bytes the body may have. It may have 50,000 values at most, however large it may be.
+        limit: How many bytes the body may have. It may have 50,000 commas at most, as they bound its values.
 
     Raises:
         CallbackError: It is none; its ``status`` is what to answer.
@@ -227,7 +227,7 @@ def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, J
     if len(body) > limit:
         raise too_large(limit)
     if body.count(b",") > _MAX_COMMAS:
-        raise CallbackError(f"the body has more than {_MAX_COMMAS} values", status=413)
+        raise CallbackError(f"the body has more than {_MAX_COMMAS} commas", status=413)
     try:
         value = decode_json(body)
     except WireError as error:
