@@ -276,7 +276,7 @@ async def _batch(
 
             settings["auth"] = SANDBOX_TOKEN
         async with ProcessBatch(
-            source.entries(), processes=options.processes, settings=settings, journal=journal, **arguments
+            source, processes=options.processes, settings=settings, journal=journal, **arguments
         ) as processes:
             yield processes
         return

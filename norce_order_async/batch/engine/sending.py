@@ -27,6 +27,7 @@ REQUEUED = 2
 refused because of too many requests comes back as often as it takes."""
 
 _LONGEST_WAIT = 20.0
+_MOST_LEFT = 1_000
 
 
 class Dispatcher:
@@ -82,7 +83,10 @@ class Dispatcher:
         while not self._is_over():
             state.wake.clear()
             self._ring()
-            if state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
+            if len(self._left) >= _MOST_LEFT:
+                left, self._left = self._left, []
+                await self._accountant.let_go(left)
+            elif state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
                 state.stop(hopeless)
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
