@@ -19,7 +19,13 @@ from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from, token_of_profile, transport_from
+from norce_order_async.cli.settings import (
+    client_from,
+    timeout_from,
+    token_file_of_profile,
+    token_of_profile,
+    transport_from,
+)
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
@@ -264,17 +270,9 @@ async def _batch(
         from norce_order_async.batch.processes import ProcessBatch
 
         settings["transport"] = transport_from(options)
-        token = token_of_profile(options)
-        if isinstance(token, str):
-            settings["auth"] = token
-        elif token is not None:
-            settings["token_file"] = options.settings["token_file"].value
-        if options.sandbox:
-            from norce_order_async.testing import SANDBOX_TOKEN
-
-            settings["auth"] = SANDBOX_TOKEN
+        settings |= _token(options, "token_file", "auth")
         async with ProcessBatch(
-            source.entries(), processes=options.processes, settings=settings, journal=journal, **arguments
+            source, processes=options.processes, settings=settings, journal=journal, **arguments
         ) as processes:
             yield processes
         return
@@ -284,18 +282,23 @@ async def _batch(
         source.entries(),
         cluster=options.cluster or options.workers,
         settings=settings,
-        environment=_sandbox_environment() if options.sandbox else None,
+        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN") if options.cluster is None else None,
         journal=journal,
         **arguments,
     ) as batch:
         yield batch
 
 
-def _sandbox_environment() -> dict[str, str]:
-    """What the processes of ``--workers`` need to call a sandbox."""
-    from norce_order_async.testing import SANDBOX_TOKEN
+def _token(options: argparse.Namespace, file: str, text: str) -> dict[str, str]:
+    """What other processes of this machine are told of the token, by these names; they inherit the environment."""
+    if options.sandbox:
+        from norce_order_async.testing import SANDBOX_TOKEN
 
-    return {"NORCE_TOKEN": SANDBOX_TOKEN}
+        return {text: SANDBOX_TOKEN}
+    if (path := token_file_of_profile(options)) is not None:
+        return {file: path}
+    token = token_of_profile(options)
+    return {text: token} if isinstance(token, str) else {}
 
 
 async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[bool, ConfigurationError | None]:

@@ -193,7 +193,7 @@ class Accountant:
             )
             self._sampled = now
 
-    async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
+    async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.
 
         The journal keeps that open, or forgets it when nothing of it was applied.
@@ -209,6 +209,10 @@ class Accountant:
                 self._state.fail(error)
         for _, outcome in left:
             self.leave_out(outcome)
+
+    async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
+        """Let go of what is left at the end, and log how many changes are unknown."""
+        await self.let_go(left)
         if self._unknown:
             logger.warning(
                 "a batch ended; changes whose outcome is unknown: %d",

@@ -166,6 +166,17 @@ class Journal(JournalAccount):
             if not db.execute(statements.RESOLVE, members).rowcount:
                 raise ValueError(f"the outcome of change {number} is not unknown")
 
+    def give_up(self, numbers: Sequence[int], why: str) -> None:
+        """Write down that changes which are sent at most once, and are open, have come to nobody knows what.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with self._writing() as db:
+            db.executemany(
+                f"{statements.CLOSE_ONCE} AND number = ?", [(INTERRUPTED, why, number) for number in numbers]
+            )
+
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
 
