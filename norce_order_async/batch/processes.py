@@ -3,7 +3,7 @@
 import asyncio
 import pickle
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Self, TypeVar, Unpack
@@ -24,6 +24,7 @@ from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
 
@@ -112,6 +113,7 @@ class ProcessBatch:
         settings: Arguments of :meth:`OrderClient.from_env` in each process. They are sent over a pipe. A
             ``transport`` is a class of transports. ``token_file`` is the path of a file with the token, for ``auth``.
         journal: Where every change is written down, and from where the outcomes can be read.
+        telemetry: Makes metrics of its progress; the calls are the processes' own.
         **arguments: See :class:`BatchSettings`: ``concurrency``, in each process, ``rate``, of all together,
             ``max_failures``, ``patience``, ``settle`` and ``only``.
 
@@ -133,6 +135,7 @@ class ProcessBatch:
         processes: int,
         settings: Mapping[str, Any],
         journal: Journal,
+        telemetry: Telemetry | None = None,
         **arguments: Unpack[BatchArguments],
     ) -> None:
         self.stopped: str | None = None
@@ -142,6 +145,7 @@ class ProcessBatch:
         self._settings = BatchSettings(**arguments)
         self._changes = check_changes(changes)
         self._journal = journal
+        self._telemetry = telemetry
         self._scope = (settings.get("merchant"), settings.get("channel"))
         self._workers = [_Worker() for _ in range(check_count("processes", processes))]
         rate = self._settings.rate
@@ -209,6 +213,8 @@ class ProcessBatch:
         if self._running is not None:
             raise ClientStateError("a batch runs once")
         self._running = running = asyncio.create_task(self._run())
+        if self._telemetry is not None:
+            self._telemetry.watch_batch(self, running)
         try:
             while not running.done():
                 await asyncio.wait([running], timeout=_SHOW_EVERY)
@@ -365,6 +371,8 @@ class ProcessBatch:
         self._done += done + sum(kind.done for kind in others)
         self._failed += sum(kind.failed for kind in others)
         self._retried += sum(row[1] > 1 for row in (*rows.done, *rows.failed))
+        if self._telemetry is not None:
+            self._telemetry.count_changes(Counter({OutcomeKind.APPLIED: done}) + Counter(others))
         most = self._settings.max_failures
         if most is not None and self._failed >= most:
             self.stop(f"{most} changes failed")

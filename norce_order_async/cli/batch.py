@@ -19,7 +19,7 @@ from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from, token_of_profile, transport_from
+from norce_order_async.cli.settings import client_from, telemetry_from, timeout_from, token_of_profile, transport_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
@@ -232,6 +232,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         transport=None if transport is None else transport(),
         timeout=timeout_from(options, timeout),
         limit=limit,
+        telemetry=telemetry_from(os.environ),
     )
 
 
@@ -274,7 +275,12 @@ async def _batch(
 
             settings["auth"] = SANDBOX_TOKEN
         async with ProcessBatch(
-            source.entries(), processes=options.processes, settings=settings, journal=journal, **arguments
+            source.entries(),
+            processes=options.processes,
+            settings=settings,
+            journal=journal,
+            telemetry=client.telemetry,
+            **arguments,
         ) as processes:
             yield processes
         return
@@ -286,6 +292,7 @@ async def _batch(
         settings=settings,
         environment=_sandbox_environment() if options.sandbox else None,
         journal=journal,
+        telemetry=client.telemetry,
         **arguments,
     ) as batch:
         yield batch

@@ -144,9 +144,11 @@ class Telemetry:
         """Count a new token."""
         self._count.tokens.add(1)
 
-    def count_change(self, outcome: OutcomeKind) -> None:
-        """Count a change of a batch that has ended."""
-        self._count.changes.add(1, {"norce.outcome": outcome.value})
+    def count_changes(self, ended: Mapping[OutcomeKind, int]) -> None:
+        """Count changes of a batch that have ended."""
+        for outcome, number in ended.items():
+            if number:
+                self._count.changes.add(number, {"norce.outcome": outcome.value})
 
     def watch_batch(self, batch: "WatchedBatch", running: asyncio.Task[None]) -> None:
         """Have the gauges look at a batch until it has run."""

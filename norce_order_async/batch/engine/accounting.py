@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
@@ -94,7 +94,7 @@ class Accountant:
         state: RunState,
         clock: Clock,
         speed: Callable[[], Speed],
-        count: Callable[[OutcomeKind], None] | None = None,
+        count: Callable[[Mapping[OutcomeKind, int]], None] | None = None,
     ) -> None:
         self.journal = journal
         self.passed = self.ended = self.done = self.failed = self.retried = 0
@@ -250,6 +250,6 @@ class Accountant:
 
     def _tell(self, outcome: Outcome) -> None:
         if self._count is not None:
-            self._count(outcome.outcome)
+            self._count({outcome.outcome: 1})
         self._unread.append(outcome)
         self._arrived.set()

@@ -67,7 +67,7 @@ class Engine:
         self.state = state = RunState()
         self._schedule = schedule = Schedule()
         self.breaker = breaker = CircuitBreaker(clock, settings.patience)
-        count = None if telemetry is None else telemetry.count_change
+        count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
         settle = settle if settings.settle is None else settings.settle
         self._dispatcher = Dispatcher(
