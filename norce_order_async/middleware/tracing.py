@@ -33,29 +33,27 @@ class Tracing:
 
     def __init__(self, tracer: "Tracer | None" = None) -> None:
         check_installed()
-        from opentelemetry import propagate, trace  # an extra
+        from opentelemetry.trace import get_tracer  # an extra
 
-        from norce_order_async.telemetry.spans import CurrentSpan
+        from norce_order_async.telemetry.spans import whole_span
 
-        self._tracer = tracer or trace.get_tracer("norce_order_async")
-        self._kind, self._span = trace.SpanKind.CLIENT, CurrentSpan
-        self._inject = propagate.inject
+        self._tracer = tracer or get_tracer("norce_order_async")
+        self._span = whole_span
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
         """Run the rest of the call inside a span."""
         call = request.call
         known: dict[str, str | int] = {"http.request.method": request.method, "norce.request_id": call.request_id}
-        span = self._span(self._tracer, call.operation, self._kind, known)
+        span = self._span(self._tracer, call.operation, known)
 
         def end(call: Call, error: BaseException | None) -> None:
             known["norce.attempts"] = len(call.attempts)
             span.end(known, None if error is None else type(error).__name__)
 
         call.end_hooks = (*call.end_hooks, end)
-        context: dict[str, str] = {}
-        self._inject(context)
         try:
-            response = await call_next(attrs.evolve(request, headers=merge_headers(request.headers, context)))
+            headers = merge_headers(request.headers, span.headers())
+            response = await call_next(attrs.evolve(request, headers=headers))
             known["http.response.status_code"] = response.status
             return response
         finally:

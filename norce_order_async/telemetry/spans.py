@@ -1,19 +1,29 @@
 """Spans of calls and attempts."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Mapping
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, detach, get_current, set_value
 from opentelemetry.propagate import inject
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, set_span_in_context
 
 from norce_order_async.telemetry.labels import Attributes
 
-_suppress: Callable[[], AbstractContextManager[None]] | None = None
-with suppress(ImportError):  # then no instrumentation of an HTTP library is there either
-    from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 
-    _suppress = suppress_http_instrumentation
+def _suppression() -> Mapping[str, object]:
+    """What has to be in a context so that requests are left alone by what instruments HTTP libraries."""
+    try:
+        from opentelemetry.instrumentation.utils import suppress_http_instrumentation
+    except ImportError:  # then nothing of that kind is installed
+        return {}
+    token = attach(Context())
+    try:
+        with suppress_http_instrumentation():
+            return dict(get_current())
+    finally:
+        detach(token)
+
+
+_SUPPRESSION = _suppression()
 
 
 class CurrentSpan:
@@ -26,14 +36,31 @@ class CurrentSpan:
         name: Its name.
         kind: Its kind.
         attributes: What is known at its start.
+        also: What else is in its context.
     """
 
     __slots__ = ("_context", "_span", "_token")
 
-    def __init__(self, tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes) -> None:
+    def __init__(
+        self,
+        tracer: Tracer,
+        name: str,
+        kind: SpanKind,
+        attributes: Attributes,
+        also: Mapping[str, object],
+    ) -> None:
         self._span = tracer.start_span(name, kind=kind, attributes=attributes)
-        self._context: Context = set_span_in_context(self._span)
-        self._token = attach(self._context)
+        context = set_span_in_context(self._span)
+        for key, value in also.items():
+            context = set_value(key, value, context)
+        self._context = context
+        self._token = attach(context)
+
+    def headers(self) -> Mapping[str, str]:
+        """What tells a server of it: ``traceparent``, say."""
+        headers: dict[str, str] = {}
+        inject(headers, self._context)
+        return headers
 
     def leave(self) -> None:
         """Be current no more."""
@@ -50,25 +77,16 @@ class CurrentSpan:
         span.end()
 
 
-class AttemptSpan(CurrentSpan):
+def call_span(tracer: Tracer, name: str, attributes: Attributes) -> CurrentSpan:
+    """The span of a call; its requests have their own."""
+    return CurrentSpan(tracer, name, SpanKind.INTERNAL, attributes, {})
+
+
+def attempt_span(tracer: Tracer, name: str, attributes: Attributes) -> CurrentSpan:
     """The span of a request on the wire; what instruments an HTTP library leaves that request alone."""
+    return CurrentSpan(tracer, name, SpanKind.CLIENT, attributes, _SUPPRESSION)
 
-    __slots__ = ("_suppressed",)
 
-    def __init__(self, tracer: Tracer, name: str, attributes: Attributes) -> None:
-        super().__init__(tracer, name, SpanKind.CLIENT, attributes)
-        self._suppressed = None if _suppress is None else _suppress()
-        if self._suppressed is not None:
-            self._suppressed.__enter__()
-
-    def headers(self) -> Mapping[str, str]:
-        """What tells the server of it: ``traceparent``, say."""
-        headers: dict[str, str] = {}
-        inject(headers, self._context)
-        return headers
-
-    def leave(self) -> None:
-        """Be current no more."""
-        if self._suppressed is not None:
-            self._suppressed.__exit__(None, None, None)
-        super().leave()
+def whole_span(tracer: Tracer, name: str, attributes: Attributes) -> CurrentSpan:
+    """The span of a call with all its requests."""
+    return CurrentSpan(tracer, name, SpanKind.CLIENT, attributes, {})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from norce_order_async.telemetry.gauges import WatchedBatch, WatchedClient
-    from norce_order_async.telemetry.spans import AttemptSpan, CurrentSpan
+    from norce_order_async.telemetry.spans import CurrentSpan
 
 
 @attrs.define(eq=False)
@@ -27,7 +27,7 @@ class _Open:
 
     labels: Labels
     span: "CurrentSpan"
-    attempt: "AttemptSpan | None" = None
+    attempt: "CurrentSpan | None" = None
     attempt_labels: Labels | None = None
 
 
@@ -63,11 +63,11 @@ class Telemetry:
     ) -> None:
         check_installed()
         from opentelemetry.metrics import get_meter_provider  # an extra
-        from opentelemetry.trace import SpanKind, get_tracer
+        from opentelemetry.trace import get_tracer
 
         from norce_order_async.telemetry.counters import Counters
         from norce_order_async.telemetry.gauges import SCOPE, gauges_of
-        from norce_order_async.telemetry.spans import AttemptSpan, CurrentSpan
+        from norce_order_async.telemetry.spans import attempt_span, call_span
 
         meter_provider = meter_provider or get_meter_provider()
         self._tracer = get_tracer(SCOPE, __version__, tracer_provider)
@@ -75,7 +75,7 @@ class Telemetry:
         self._gauges = gauges_of(meter_provider)
         self._labels = Labelling(merchant=merchant)
         self._open: dict[Call, _Open] = {}
-        self._internal, self._call_span, self._attempt_span = SpanKind.INTERNAL, CurrentSpan, AttemptSpan
+        self._call_span, self._attempt_span = call_span, attempt_span
 
     # As an observer of calls
 
@@ -83,7 +83,7 @@ class Telemetry:
         """Begin the span of a call."""
         labels, call = self._labels.of(request), request.call
         attributes = {**labels.spans, "norce.request_id": call.request_id}
-        span = self._call_span(self._tracer, labels.operation, self._internal, attributes)
+        span = self._call_span(self._tracer, labels.operation, attributes)
         self._open[call] = _Open(labels, span)
 
     def attempt_started(self, request: Request, attempt: Attempt, /) -> Mapping[str, str]:
