@@ -69,6 +69,7 @@ _EXPORTS = {
     "middleware.policy": "BackOff RetryPolicy passing_failure",
     "middleware.tracing": "Tracing",
     "sending.budget": "RetryBudget",
+    "telemetry.telemetry": "Telemetry",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",
     "transport.httptools": "HttptoolsTransport",

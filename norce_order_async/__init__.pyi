@@ -107,6 +107,7 @@ from norce_order_async.middleware.policy import (
 )
 from norce_order_async.middleware.tracing import Tracing as Tracing
 from norce_order_async.sending.budget import RetryBudget as RetryBudget
+from norce_order_async.telemetry.telemetry import Telemetry as Telemetry
 from norce_order_async.transport import Transport as Transport
 from norce_order_async.transport.aiohttp import AiohttpTransport as AiohttpTransport
 from norce_order_async.transport.httptools import HttptoolsTransport as HttptoolsTransport

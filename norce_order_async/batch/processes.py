@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Self, TypeVar, Unpack
@@ -24,6 +25,7 @@ from norce_order_async.core.errors import CallError, ClientStateError, Configura
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.endpoints.resolve import settle_of
+from norce_order_async.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class ProcessBatch:
         settings: Arguments of :meth:`OrderClient.from_env` in each process. They are sent over a pipe. A
             ``transport`` is a class of transports. ``token_file`` is the path of a file with the token, for ``auth``.
         journal: Where every change is written down, and from where the outcomes can be read.
+        telemetry: Makes metrics of its progress; the calls are the processes' own.
         **arguments: See :class:`BatchSettings`: ``concurrency``, in each process, ``rate``, of all together,
             ``max_failures``, ``patience``, ``settle`` and ``only``.
 
@@ -79,6 +82,7 @@ class ProcessBatch:
         processes: int,
         settings: Mapping[str, Any],
         journal: Journal,
+        telemetry: Telemetry | None = None,
         **arguments: Unpack[BatchArguments],
     ) -> None:
         self.stopped: str | None = None
@@ -90,6 +94,7 @@ class ProcessBatch:
         settle = self._settings.settle
         self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
         self._journal = journal
+        self._telemetry = telemetry
         self._scope = (settings.get("merchant"), settings.get("channel"))
         check_count("processes", processes)
         rate = self._settings.rate
@@ -159,6 +164,8 @@ class ProcessBatch:
         if self._running is not None:
             raise ClientStateError("a batch runs once")
         self._running = running = asyncio.create_task(self._run())
+        if self._telemetry is not None:
+            self._telemetry.watch_batch(self, running)
         try:
             while not running.done():
                 await asyncio.wait([running], timeout=_SHOW_EVERY)
@@ -320,6 +327,8 @@ class ProcessBatch:
         others = [OutcomeKind(row[0]) for row in rows.failed] + [OutcomeKind(row[4]) for row in rows.in_full]
         self._retried += sum(row[1] > 1 for row in (*rows.done, *rows.failed))
         self._done += done + sum(kind.done for kind in others)
+        if self._telemetry is not None:
+            self._telemetry.count_changes(Counter({OutcomeKind.APPLIED: done}) + Counter(others))
         self._count(ended=done + len(others), failed=sum(kind.failed for kind in others))
 
     def _count(self, *, ended: int, failed: int) -> None:

@@ -21,6 +21,7 @@ from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
 from norce_order_async.cli.settings import (
     client_from,
+    telemetry_from,
     timeout_from,
     token_file_of_profile,
     token_of_profile,
@@ -238,6 +239,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         transport=None if transport is None else transport(),
         timeout=timeout_from(options, timeout),
         limit=limit,
+        telemetry=telemetry_from(os.environ),
     )
 
 
@@ -272,7 +274,12 @@ async def _batch(
         settings["transport"] = transport_from(options)
         settings |= _token(options, "token_file", "auth")
         async with ProcessBatch(
-            source, processes=options.processes, settings=settings, journal=journal, **arguments
+            source,
+            processes=options.processes,
+            settings=settings,
+            journal=journal,
+            telemetry=client.telemetry,
+            **arguments,
         ) as processes:
             yield processes
         return
@@ -284,6 +291,7 @@ async def _batch(
         settings=settings,
         environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN") if options.cluster is None else None,
         journal=journal,
+        telemetry=client.telemetry,
         **arguments,
     ) as batch:
         yield batch

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout
 from norce_order_async.environ import proxy_from
 from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ def client_from(
         ConfigurationError: A setting is missing or wrong.
     """
     given = {name: getattr(options, name) for name in SETTINGS}
+    more["telemetry"] = telemetry_from(os.environ)
     if more.get("auth") is None:
         more["auth"] = token_of_profile(options)
     return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
@@ -82,6 +86,18 @@ def transport_from(options: argparse.Namespace) -> type[Transport]:
     if options.verbose:
         tell(f"Requests go over {transport.__name__}.")
     return transport
+
+
+def telemetry_from(variables: Mapping[str, str]) -> Telemetry | None:
+    """Telemetry, where the environment sets OpenTelemetry up and its API is installed.
+
+    The providers are the program's around this one: ``opentelemetry-instrument norce-order ...``.
+    """
+    if not any(name.startswith("OTEL_") for name in variables):
+        return None
+    with suppress(ConfigurationError):
+        return Telemetry()
+    return None
 
 
 def timeout_from(options: argparse.Namespace, default: Timeout) -> Timeout:

@@ -15,7 +15,7 @@ PACKAGE = Path(norce_order_async.__file__).parent
 
 FLOORS = {
     0: {"core"},
-    1: {"loops", "wire"},
+    1: {"loops", "telemetry", "wire"},
     2: {"receiving", "transport"},
     3: {"auth", "sending"},
     4: {"middleware", "environ"},
