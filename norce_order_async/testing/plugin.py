@@ -61,7 +61,8 @@ def norce_client(
     norce_sandbox: Sandbox, norce_clock: FakeClock, norce_client_settings: dict[str, Any]
 ) -> Iterator[OrderClient]:
     """A client of ``norce_sandbox``, in process, on ``norce_clock``. It is closed after the test."""
-    client = norce_sandbox.client(**{"clock": norce_clock} | norce_client_settings)
+    settings: dict[str, Any] = {"clock": norce_clock, **norce_client_settings}
+    client = norce_sandbox.client(**settings)
     yield client
     # In this thread, so that connections of event loops that do not run now are closed as well. With a factory,
     # because the runner leaves the current event loop alone then: further tests may go on with it.
@@ -70,7 +71,7 @@ def norce_client(
 
 
 @contextmanager
-def _in_a_thread(server: SandboxServer) -> Iterator[SandboxServer]:
+def _in_a_thread(server: SandboxServer) -> Generator[SandboxServer]:
     """Serve in an event loop of its own: that of the test may stand still, or end."""
     started: Future[Callable[[], object]] = Future()
 
@@ -82,7 +83,8 @@ def _in_a_thread(server: SandboxServer) -> Iterator[SandboxServer]:
 
     with ThreadPoolExecutor(1, thread_name_prefix="norce_sandbox_server") as pool:
         serving = pool.submit(asyncio.run, serve())
-        wait([started, serving], return_when=FIRST_COMPLETED)
+        either: list[Future[Any]] = [started, serving]
+        wait(either, return_when=FIRST_COMPLETED)
         if not started.done():
             serving.result()
         try:
