@@ -136,7 +136,7 @@ def floor(session: nox.Session) -> None:
 
 @nox.session
 def loops(session: nox.Session) -> None:
-    """Hold the transports against their promises on uvloop, over TLS too, and while they are recorded; takes minutes."""
+    """Hold the transports against their promises on uvloop, over TLS too, and under recording; takes minutes."""
     install(session, ".[all]", *group("tests"))
     suites = ["tests/conformance/loops.py", "tests/conformance/recording.py"]
     session.run("pytest", *suites, *session.posargs, env={"PYTHONSAFEPATH": "1"})
