@@ -136,9 +136,10 @@ def floor(session: nox.Session) -> None:
 
 @nox.session
 def loops(session: nox.Session) -> None:
-    """Hold the transports against their promises on uvloop, over TLS too; takes about a minute."""
+    """Hold the transports against their promises on uvloop, over TLS too, and under recording; takes minutes."""
     install(session, ".[all]", *group("tests"))
-    session.run("pytest", "tests/conformance/loops.py", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    suites = ["tests/conformance/loops.py", "tests/conformance/recording.py"]
+    session.run("pytest", *suites, *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session
