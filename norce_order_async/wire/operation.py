@@ -21,7 +21,7 @@ T = TypeVar("T")
 QueryValue = str | int | bool | Sequence[str]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_PLAIN_ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
+is_plain_id = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
 """Finds an id that is one segment of a path as it stands: by far the most are."""
 
 
@@ -120,7 +120,7 @@ def segment(name: str, value: str) -> str:
         TypeError: It is not a str.
         InvalidRequestError: It would name another resource.
     """
-    if isinstance(value, str) and _PLAIN_ID(value):
+    if isinstance(value, str) and is_plain_id(value):
         return value
     return quote(check_id(name, value), safe="")
 

@@ -6,9 +6,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Self
 
 from norce_order_async.batch.engine.accounting import Accountant, Progress, Speed
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.feeding import Feeder
+from norce_order_async.batch.engine.feeding import Changes, Feeder
 from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
@@ -71,7 +70,6 @@ class Engine:
             pace=pace,
             state=state,
             clock=clock,
-            make_room=self._make_room,
         )
         self._feeder = Feeder(
             changes,
@@ -86,6 +84,7 @@ class Engine:
             clock=clock,
             on_settling=self._dispatcher.settle,
         )
+        self._dispatcher.make_room = self._feeder.make_room
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -166,8 +165,10 @@ class Engine:
         self._running = running = running_loop().create_task(self._run())
         running.add_done_callback(lambda _: self._accountant.close())
         try:
-            while (outcome := await self._accountant.read(running)) is not None:
-                yield outcome
+            accountant = self._accountant
+            unread, take = accountant.unread, accountant.take
+            while unread or await accountant.until_unread(running):
+                yield take()
             await running
         finally:
             await self.aclose()
@@ -188,9 +189,6 @@ class Engine:
                 await self._accountant.leave(self._dispatcher.leave())
         if self.state.failure is not None:
             raise self.state.failure
-
-    def _make_room(self) -> None:
-        self._feeder.make_room()
 
     def _speed(self) -> Speed:
         return Speed(self._pace.limit, self._pace.rate, len(self._dispatcher.lanes), self.reason)
