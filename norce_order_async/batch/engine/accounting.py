@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import attrs
 
-from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal, JournalBusy
 from norce_order_async.batch.outcomes import Outcome

@@ -8,10 +8,9 @@ from typing import Any, Self
 from norce_order_async.batch.engine.accounting import Accountant, Progress, Speed
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.feeding import Changes, Feeder
-from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
-from norce_order_async.batch.engine.settings import BatchSettings
+from norce_order_async.batch.engine.settings import BatchSettings, RunState
 from norce_order_async.batch.engine.work_item import Scope, Sender
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome

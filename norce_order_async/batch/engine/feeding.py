@@ -12,8 +12,8 @@ import attrs
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import Scope, WorkItem, bad_line
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import State

@@ -4,12 +4,13 @@ import asyncio
 import heapq
 import random
 from collections.abc import Callable
+from typing import Any
 
 from norce_order_async.batch.engine.accounting import Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled, is_transient
 from norce_order_async.batch.engine.refusals import Refusals
-from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
@@ -172,7 +173,7 @@ class Dispatcher:
                 self._schedule.settled(item)
 
     async def _pause(self, delay: float, *until: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(self._clock.sleep(delay))]
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._clock.sleep(delay))]
         waits += [asyncio.ensure_future(event.wait()) for event in until]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -1,5 +1,6 @@
-"""The settings of a batch, each checked once."""
+"""What the parts of a batch have in common: its settings, each checked once, and whether it goes on."""
 
+import asyncio
 from collections.abc import Collection
 from typing import Literal, TypedDict
 
@@ -66,3 +67,30 @@ class BatchSettings:
     patience: float = 300.0
     settle: float | None = attrs.field(default=None, validator=_check_settle)
     only: frozenset[OutcomeKind] | None = attrs.field(default=None, converter=_frozen)
+
+
+class RunState:
+    """Whether a batch goes on, and the events that its parts wait for."""
+
+    def __init__(self) -> None:
+        self.stopped: str | None = None
+        """Why it ends before its input does."""
+        self.failure: Exception | None = None
+        """What must not happen and did."""
+        self.input_ended = False
+        """Whether nothing more comes from the input."""
+        self.wake, self.stopping, self.room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        """Set for the dispatcher to look again; for whoever only waits to stop; for the feeder to look again."""
+
+    def stop(self, reason: str) -> None:
+        """Take no more, finish what is under way; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = reason
+        self.stopping.set()
+        self.wake.set()
+        self.room.set()
+
+    def fail(self, error: Exception) -> None:
+        """Stop, and have the error raised at the end."""
+        self.failure = self.failure or error
+        self.stop(str(error) or type(error).__name__)
