@@ -103,13 +103,23 @@ def group(*names: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, *names)
 
 
+def npm_package(session: nox.Session, package: str) -> str:
+    """Install a package of npm, if there is npm and it can be had; the folder it is in."""
+    folder = session.create_tmp()
+    if shutil.which("npm"):
+        npm = ["npm", "install", "--prefix", folder, "--no-save", "--no-audit", "--no-fund", package]
+        session.run(*npm, external=True, success_codes=range(256))
+    return folder
+
+
 def run_tests(session: nox.Session, *pins: str) -> None:
     """Run pytest against the installed package."""
     install(session, ".[all]", *group("tests"), *pins)
     # PYTHONSAFEPATH: also a test that starts `python -c` or `python -m` here gets the installed package, not
     # the checkout's folder of the same name.
-    # One process for each core; a file's tests stay together.
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    # Tests often wait for other processes, so there are more workers than cores; who is idle takes tests from others.
+    workers = str(max(2, (os.cpu_count() or 1) * 3 // 2))
+    session.run("pytest", "-n", workers, "--dist", "worksteal", *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session(python=PYTHONS if FOUND else None)
@@ -187,6 +197,7 @@ def bench(session: nox.Session) -> None:
     if not session.posargs:
         session.run("python", "tests/benchmarks/batch_memory.py", env=env)
         session.run("python", "tests/benchmarks/journal_cost.py", env=env)
+        session.run("python", "tests/benchmarks/paging.py", env=env)
 
 
 @nox.session
@@ -214,10 +225,7 @@ def soak(session: nox.Session) -> None:
     anything = range(256)
     # mitmproxy has many dependencies: together with the package, so that it gets none that the package cannot have.
     session.install(".[all]", *group("soak"), success_codes=anything)
-    wiremock = session.create_tmp()
-    if shutil.which("npm"):
-        npm = ["npm", "install", "--prefix", wiremock, "--no-save", "--no-audit", "--no-fund", "wiremock@3"]
-        session.run(*npm, external=True, success_codes=anything)
+    wiremock = npm_package(session, "wiremock@3")
     session.run("python", "tests/invariants.py", "20000", "--seeds", "5", env={"PYTHONSAFEPATH": "1"})
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     session.run("python", "-m", "soak_injectors.mitm", "20000", env=env)
@@ -240,6 +248,15 @@ def contract_clients(session: nox.Session) -> None:
 
 
 @nox.session
+def prism(session: nox.Session) -> None:
+    """Hold the request of every function against the contract, with Prism from npm; skipped where that is missing."""
+    install(session, ".[all]")
+    folder = npm_package(session, "@stoplight/prism-cli@5")
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "contract_clients.prism", folder, env=env)
+
+
+@nox.session
 def hostile(session: nox.Session) -> None:
     """Hold the client against hostile answers, tight limits and a long life; takes about a quarter of an hour.
 
@@ -258,10 +275,21 @@ def hostile(session: nox.Session) -> None:
 def soak_batch(session: nox.Session) -> None:
     """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
 
-    The session's arguments name some of them; by default it runs all.
+    The session's arguments name some of them; by default it runs all but ``pace``, a table of what the pace makes of
+    servers, and ``million``, a batch of a million changes.
     """
     install(session, ".[all]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    names = session.posargs or ["memory", "kills", "limiter", "outage", "bad_lines", "ctrl_c"]
+    names = session.posargs or [
+        "memory", "kills", "syscalls", "limiter", "outage", "bad_lines", "ctrl_c", "endings", "every_kind",
+    ]  # fmt: skip
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)
+
+
+@nox.session
+def soak_resolve(session: nox.Session) -> None:
+    """Lose the answers to some 2,000 changes of all kinds, and see that none is resolved wrong."""
+    install(session, ".[all]")
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "soak_resolve", *(session.posargs or ["90"]), env=env)

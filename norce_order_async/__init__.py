@@ -4,9 +4,6 @@ Everything public is exported here and loaded when it is first used, so that imp
 sandbox and other help for tests are in :mod:`norce_order_async.testing`. Type checkers read ``__init__.pyi``.
 """
 
-from importlib import import_module
-from typing import Any
-
 from norce_order_async.core.version import __version__ as __version__
 
 _EXPORTS = {
@@ -18,6 +15,12 @@ _EXPORTS = {
     "batch.engine.accounting": "Progress",
     "batch.engine.settings": "BatchArguments BatchSettings",
     "batch.files": "Entry read_changes",
+    "batch.kinds": (
+        "AddPaymentActions AddTransaction CreateConsent CreateHook CreateNotification CreateOrder "
+        "CreatePayment CreateShipping CreateValidation DeleteHook DeleteNotification DeleteOrder "
+        "DeleteValidation ExecutePaymentAction PatchConsents UpdateBillingAddress UpdateCart UpdatePayment "
+        "UpdateReference UpdateShipping UpdateShippingAddress UpdateState UpdateValidation"
+    ),
     "batch.page.page": "write_html",
     "batch.inputs": "Input InputFile",
     "batch.journal": "Journal JournalReader Run Sample",
@@ -35,24 +38,32 @@ _EXPORTS = {
         "UnexpectedStatusError"
     ),
     "core.http": "RawResponse Request Response",
+    "core.observer": "CallObserver",
     "core.options": "CallOptions",
     "core.outcome": "Attempt OutcomeKind",
+    "core.random_source": "RandomSource",
     "core.settings": "Environment Timeout UNSET Unset",
     "core.stats": "Stats",
     "endpoints.attributes": "patch_attributes",
     "endpoints.cart": "update_cart",
     "endpoints.consents": "create_consent delete_consent patch_consent patch_consents",
     "endpoints.customers": "update_billing_address update_shipping_address",
+    "endpoints.editing": ("Edited edit_billing_address edit_cart edit_payment edit_shipping edit_shipping_address"),
     "endpoints.filters": "OrderFilters",
     "endpoints.hooks": "create_hook delete_hook",
     "endpoints.notifications": "create_notification delete_notification",
     "endpoints.orders": "create_order delete_order get_order list_orders",
+    "endpoints.pages": "PagingError",
+    "endpoints.paging": "OrderIterator iter_orders",
     "endpoints.payments": "create_payment get_payment list_payments update_payment",
     "endpoints.references": "update_reference",
+    "endpoints.resolution": "Resolution Verdict",
+    "endpoints.resolve": "resolve",
     "endpoints.shippings": "create_shipping get_shipping list_shippings update_shipping",
     "endpoints.state": "update_state",
     "endpoints.transactions": "add_payment_actions add_transaction execute_payment_action list_transactions",
     "endpoints.validations": "create_validation delete_validation update_validation validate",
+    "endpoints.waiting": "WaitTimeout wait_until",
     "middleware": "Handler Middleware",
     "middleware.policy": "BackOff RetryPolicy passing_failure",
     "middleware.tracing": "Tracing",
@@ -81,9 +92,11 @@ _HOMES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 

@@ -15,6 +15,16 @@ from norce_order_async.batch.inputs import Input as Input, InputFile as InputFil
 from norce_order_async.batch.journal import (
     Journal as Journal, JournalReader as JournalReader, Run as Run, Sample as Sample,
 )
+from norce_order_async.batch.kinds import (
+    AddPaymentActions as AddPaymentActions, AddTransaction as AddTransaction, CreateConsent as CreateConsent,
+    CreateHook as CreateHook, CreateNotification as CreateNotification, CreateOrder as CreateOrder, CreatePayment as
+    CreatePayment, CreateShipping as CreateShipping, CreateValidation as CreateValidation, DeleteHook as DeleteHook,
+    DeleteNotification as DeleteNotification, DeleteOrder as DeleteOrder, DeleteValidation as DeleteValidation,
+    ExecutePaymentAction as ExecutePaymentAction, PatchConsents as PatchConsents, UpdateBillingAddress as
+    UpdateBillingAddress, UpdateCart as UpdateCart, UpdatePayment as UpdatePayment, UpdateReference as
+    UpdateReference, UpdateShipping as UpdateShipping, UpdateShippingAddress as UpdateShippingAddress, UpdateState
+    as UpdateState, UpdateValidation as UpdateValidation,
+)
 from norce_order_async.batch.outcomes import Outcome as Outcome
 from norce_order_async.batch.page.page import write_html as write_html
 from norce_order_async.batch.report import (
@@ -37,8 +47,10 @@ from norce_order_async.core.errors import (
     UnexpectedStatusError as UnexpectedStatusError,
 )
 from norce_order_async.core.http import RawResponse as RawResponse, Request as Request, Response as Response
+from norce_order_async.core.observer import CallObserver as CallObserver
 from norce_order_async.core.options import CallOptions as CallOptions
 from norce_order_async.core.outcome import Attempt as Attempt, OutcomeKind as OutcomeKind
+from norce_order_async.core.random_source import RandomSource as RandomSource
 from norce_order_async.core.settings import (
     Environment as Environment, Timeout as Timeout, UNSET as UNSET, Unset as Unset,
 )
@@ -53,6 +65,10 @@ from norce_order_async.endpoints.consents import (
 from norce_order_async.endpoints.customers import (
     update_billing_address as update_billing_address, update_shipping_address as update_shipping_address,
 )
+from norce_order_async.endpoints.editing import (
+    Edited as Edited, edit_billing_address as edit_billing_address, edit_cart as edit_cart,
+    edit_payment as edit_payment, edit_shipping as edit_shipping, edit_shipping_address as edit_shipping_address,
+)
 from norce_order_async.endpoints.filters import OrderFilters as OrderFilters
 from norce_order_async.endpoints.hooks import create_hook as create_hook, delete_hook as delete_hook
 from norce_order_async.endpoints.notifications import (
@@ -61,11 +77,15 @@ from norce_order_async.endpoints.notifications import (
 from norce_order_async.endpoints.orders import (
     create_order as create_order, delete_order as delete_order, get_order as get_order, list_orders as list_orders,
 )
+from norce_order_async.endpoints.pages import PagingError as PagingError
+from norce_order_async.endpoints.paging import OrderIterator as OrderIterator, iter_orders as iter_orders
 from norce_order_async.endpoints.payments import (
     create_payment as create_payment, get_payment as get_payment, list_payments as list_payments,
     update_payment as update_payment,
 )
 from norce_order_async.endpoints.references import update_reference as update_reference
+from norce_order_async.endpoints.resolution import Resolution as Resolution, Verdict as Verdict
+from norce_order_async.endpoints.resolve import resolve as resolve
 from norce_order_async.endpoints.shippings import (
     create_shipping as create_shipping, get_shipping as get_shipping, list_shippings as list_shippings,
     update_shipping as update_shipping,
@@ -79,6 +99,7 @@ from norce_order_async.endpoints.validations import (
     create_validation as create_validation, delete_validation as delete_validation,
     update_validation as update_validation, validate as validate,
 )
+from norce_order_async.endpoints.waiting import WaitTimeout as WaitTimeout, wait_until as wait_until
 from norce_order_async.middleware import Handler as Handler, Middleware as Middleware
 from norce_order_async.middleware.policy import (
     BackOff as BackOff, RetryPolicy as RetryPolicy, passing_failure as passing_failure,

@@ -1,72 +1,79 @@
 """The client: who calls with what, and the chain that every call goes through."""
 
 import os
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from random import randbytes
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import attrs
 
 from norce_order_async.auth.source import TokenSource
-from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
-from norce_order_async.core.checks import check_token
+from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.clock import Clock, SystemClock
-from norce_order_async.core.errors import (
-    ClientStateError,
-    ConfigurationError,
-)
-from norce_order_async.core.http import Request, merge_headers
+from norce_order_async.core.errors import ClientStateError
+from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, check_retry
-from norce_order_async.core.settings import (
-    UNSET,
-    Environment,
-    Timeout,
-    Unset,
-    api_address,
-    as_timeout,
-    client_header,
-    client_headers,
-)
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
+from norce_order_async.core.settings import UNSET, Environment, Timeout, Unset, api_address, as_timeout
 from norce_order_async.core.stats import Stats
-from norce_order_async.core.version import __version__
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.auth import Auth
+from norce_order_async.middleware.pacing import Pacing
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.sending.attempt import AttemptSender
 from norce_order_async.sending.budget import RetryBudget
-from norce_order_async.sending.call_ends import CallEnds
-from norce_order_async.sending.lifecycle import Deadline, Lifecycle
+from norce_order_async.sending.caller import CallDefaults, Caller
+from norce_order_async.sending.calls import CallEnds, RunningCall
+from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
 from norce_order_async.transport import Transport
-from norce_order_async.wire.codec import encode
+from norce_order_async.transport.default import default_transport
 from norce_order_async.wire.operation import Operation, QueryValue
 
 T = TypeVar("T")
 
 _DEFAULT_OPTIONS = CallOptions()
-_USER_AGENT = f"norce-order-async/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}"
 
 
-@attrs.define(eq=False)
+@attrs.define(kw_only=True, eq=False)
 class _Core:
     """What a client and its scoped views share."""
 
-    base_url: str
-    timeout: Timeout
-    retry: RetryRules | None
+    defaults: CallDefaults
     transport: Transport
-    clock: Clock
-    once: Handler
-    retrying: Handler
+    owns_transport: bool
+    auth: TokenSource | str = attrs.field(repr=False)
     lifecycle: Lifecycle
     ends: CallEnds
-    auth: TokenSource | str = attrs.field(repr=False)
-    owns_transport: bool
+    call_middlewares: Sequence[Middleware]
+    attempt_middlewares: Sequence[Middleware]
+    on_attempt: Sequence[AttemptHook]
+    adaptive: bool
+    once: Handler = attrs.field(init=False)
+    retrying: Handler = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        clock = self.defaults.clock
+        hooks = self.on_attempt
+        tokens = [] if isinstance(self.auth, str) else [Auth(self.auth, self.lifecycle)]
+        inner: list[Middleware] = [*tokens, *self.attempt_middlewares]
+        if self.adaptive:
+            pacing = Pacing(clock, self.lifecycle.limit)
+            hooks = (pacing.observe, *hooks)
+            inner.insert(0, pacing)
+        sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
+        retry = Retry(clock, self.lifecycle, self.ends.budget)
+        self.once = compile_chain([*self.call_middlewares, *inner], sender)
+        self.retrying = compile_chain([*self.call_middlewares, retry, *inner], sender)
+
+    async def aclose(self, grace: float) -> None:
+        """Close all of it."""
+        close_source = getattr(self.auth, "aclose", None)
+        closers = [self.transport.aclose] if close_source is None else [close_source, self.transport.aclose]
+        await self.lifecycle.close(grace, *closers)
 
 
 class OrderClient:
@@ -93,13 +100,17 @@ class OrderClient:
         call_middlewares: Run once a call, around all its attempts, the first outermost.
         attempt_middlewares: Run once an attempt, the first outermost.
         limit: How many requests at once in each event loop; more wait their turn.
+        adaptive: Whether requests go at the rate that the server accepts, once it answers 429, or 503 with
+            ``Retry-After``; in each event loop, over all scoped views.
         budget: Tokens for retries, shared with the scoped views; None is no budget.
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
+        observers: See each call and attempt start and end.
         headers: Further headers of every request, say for a gateway on the way.
         user_agent: Added to the ``User-Agent``: what calls, such as ``acme-shop/1.2``.
         allow_http: Whether ``base_url`` may be http for a host other than loopback; the token goes unencrypted then.
         clock: Where time comes from; tests replace it.
+        random: Where random waits and request ids come from; tests replace it.
 
     Raises:
         ConfigurationError: A setting is missing or wrong; the message says which.
@@ -121,54 +132,38 @@ class OrderClient:
         call_middlewares: Sequence[Middleware] = (),
         attempt_middlewares: Sequence[Middleware] = (),
         limit: int = 100,
+        adaptive: bool = False,
         budget: RetryBudget | Unset | None = UNSET,
         on_attempt: Sequence[AttemptHook] = (),
         on_call: Sequence[CallHook] = (),
+        observers: Sequence[CallObserver] = (),
         headers: Mapping[str, str] | None = None,
         user_agent: str | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
+        random: RandomSource | None = None,
     ) -> None:
         address = api_address(environment, slug, base_url, allow_http=allow_http)
-        self._headers = {
-            "x-merchant": client_header("merchant", merchant),
-            "x-channel": client_header("channel", channel),
-            "User-Agent": _USER_AGENT,
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-        }
-        if adapter_id is not None:
-            self._headers["x-adapterid"] = client_header("adapter_id", adapter_id)
-        if user_agent is not None:
-            self._headers["User-Agent"] += " " + client_header("user_agent", user_agent)
-        self._headers = merge_headers(self._headers, client_headers(headers or {}))
-        lifecycle = Lifecycle(limit)
-        inner: list[Middleware] = []
-        if isinstance(auth, str):
-            self._headers = {"Authorization": f"Bearer {check_token(auth)}"} | self._headers
-        elif callable(getattr(auth, "get", None)):
-            inner.append(Auth(auth, lifecycle))
-        else:
-            raise ConfigurationError("auth must be a token or have an async get() that returns one")
+        self._is_view = False
+        self._caller = Caller.of_client(address, merchant, channel, adapter_id, auth, user_agent, headers)
         clock = clock or SystemClock()
         budget = RetryBudget() if isinstance(budget, Unset) else budget
-        owns_transport = transport is None
-        transport = transport or _default_transport()
-        sender = AttemptSender(transport, clock, lifecycle, tuple(on_attempt))
-        inner.extend(attempt_middlewares)
-        self._is_view = False
         self._core = _Core(
-            base_url=address,
-            timeout=as_timeout(timeout),
-            retry=RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
-            transport=transport,
-            clock=clock,
-            once=compile_chain([*call_middlewares, *inner], sender),
-            retrying=compile_chain([*call_middlewares, Retry(clock, lifecycle, budget), *inner], sender),
-            lifecycle=lifecycle,
-            ends=CallEnds(clock, budget, tuple(on_call)),
+            defaults=CallDefaults(
+                as_timeout(timeout),
+                RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
+                clock,
+                random or SYSTEM_RANDOM,
+            ),
+            transport=transport or default_transport(),
+            owns_transport=transport is None,
             auth=auth,
-            owns_transport=owns_transport,
+            lifecycle=Lifecycle(limit),
+            ends=CallEnds(clock, budget, tuple(on_call), tuple(observers)),
+            call_middlewares=call_middlewares,
+            attempt_middlewares=attempt_middlewares,
+            on_attempt=tuple(on_attempt),
+            adaptive=adaptive,
         )
 
     @classmethod
@@ -183,8 +178,9 @@ class OrderClient:
 
         Args:
             environ: Read instead of ``os.environ``.
-            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. And
-                ``proxy_from_env=True``: without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
+            **overrides: Arguments of :class:`OrderClient`; one that is not None wins over its variable. A ``transport``
+                may be a class too: it is made with that proxy and these authorities. And ``proxy_from_env=True``:
+                without ``NORCE_PROXY``, do as ``HTTPS_PROXY`` and ``NO_PROXY`` say.
 
         Raises:
             ConfigurationError: A setting is missing or wrong.
@@ -204,56 +200,54 @@ class OrderClient:
         with the client it came from. ``adapter_id=None`` sends none.
 
         Raises:
-            ConfigurationError: A value that cannot stand in a header.
+            InvalidRequestError: A value that cannot stand in a header.
+            TypeError: A value that is not a str.
         """
         view = object.__new__(OrderClient)
         view._core = self._core
         view._is_view = True
-        view._headers = dict(self._headers)
-        if not isinstance(merchant, Unset):
-            view._headers["x-merchant"] = client_header("merchant", merchant)
-        if not isinstance(channel, Unset):
-            view._headers["x-channel"] = client_header("channel", channel)
-        if adapter_id is None:
-            view._headers.pop("x-adapterid", None)
-        elif not isinstance(adapter_id, Unset):
-            view._headers["x-adapterid"] = client_header("adapter_id", adapter_id)
+        view._caller = self._caller.scoped(merchant, channel, adapter_id)
         return view
 
     @property
     def base_url(self) -> str:
         """The API's address, without a slash at its end."""
-        return self._core.base_url
+        return self._caller.base_url
 
     @property
     def merchant(self) -> str:
         """What is sent as ``x-merchant``."""
-        return self._headers["x-merchant"]
+        return self._caller.headers["x-merchant"]
 
     @property
     def channel(self) -> str:
         """What is sent as ``x-channel``."""
-        return self._headers["x-channel"]
+        return self._caller.headers["x-channel"]
 
     @property
     def adapter_id(self) -> str | None:
         """What is sent as ``x-adapterid``, if anything."""
-        return self._headers.get("x-adapterid")
+        return self._caller.headers.get("x-adapterid")
 
     @property
     def timeout(self) -> Timeout:
         """The limits of its calls."""
-        return self._core.timeout
+        return self._core.defaults.timeout
 
     @property
     def retry(self) -> RetryRules | None:
         """When it tries again; None is never."""
-        return self._core.retry
+        return self._core.defaults.retry
 
     @property
     def clock(self) -> Clock:
         """Where it takes the time from."""
-        return self._core.clock
+        return self._core.defaults.clock
+
+    @property
+    def random(self) -> RandomSource:
+        """Where it takes random waits and request ids from."""
+        return self._core.defaults.random
 
     def __del__(self) -> None:
         core = getattr(self, "_core", None)  # absent when a setting was wrong
@@ -291,7 +285,7 @@ class OrderClient:
             **ids: The ids in the operation's path.
 
         Returns:
-            What the operation's ``decode`` makes of the answer.
+            What the operation's ``decode`` makes of the response.
 
         Raises:
             TypeError: An id is not a str.
@@ -301,58 +295,18 @@ class OrderClient:
         """
         core = self._core
         options = options or _DEFAULT_OPTIONS
-        target = operation.target(ids, query)
-        payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
-        here = core.lifecycle.here()
-        call = Call(
-            operation.name,
-            operation.repeat,
-            options.request_id or randbytes(16).hex(),
-            core.clock.monotonic(),
-            core.timeout if isinstance(options.timeout, Unset) else options.timeout,
-            core.retry if isinstance(options.retry, Unset) else options.retry,
-            operation.reads_body,
-            operation.changes,
-            operation.members,
-            ids,
-            on_attempt=options.on_attempt,
-            redelivered=options.redelivered,
-        )
-        # No local variable holds the headers, so that no traceback can show the token.
-        request = Request(
-            call,
-            operation.method,
-            core.base_url + target,
-            self._headers_for(call, options, has_body=payload is not None),
-            payload,
-        )
+        request = self._caller.request(operation, ids, query, body, options, core.defaults)
+        call = request.call
         handler = core.once if call.retry is None else core.retrying
-        deadline = Deadline(call)
-        here.calls.add(deadline)
-        try:
-            with deadline:
-                response = await handler(request)
+        with RunningCall(request, options, core.lifecycle.here(), core.ends) as running:
+            running.response = response = await handler(request)
             if options.on_response is not None:
                 show_response(options.on_response, call, response)
             success = operation.success(response)
             if success is None:
                 raise operation.refused(response)
-            call.end(core.clock.monotonic(), success)
-            result = operation.decode(response)
-        except BaseException as error:
-            failure = core.ends.failed(call, error, options)
-            if failure is error:
-                del failure  # it would refer to itself through this frame
-                raise
-        else:
-            core.ends.ended(call, None, options)
-            return result
-        finally:
-            here.leave(deadline)
-        try:
-            raise failure
-        finally:
-            del failure
+            call.end(core.defaults.clock.monotonic(), success)
+            return operation.decode(response)
 
     def stats(self) -> Stats:
         """What this client and its scoped views did so far."""
@@ -373,12 +327,8 @@ class OrderClient:
         Args:
             grace: Seconds.
         """
-        if self._is_view:
-            return
-        core = self._core
-        close_source = getattr(core.auth, "aclose", None)
-        closers = [core.transport.aclose] if close_source is None else [close_source, core.transport.aclose]
-        await core.lifecycle.close(grace, *closers)
+        if not self._is_view:
+            await self._core.aclose(grace)
 
     async def __aenter__(self) -> Self:
         if self._core.lifecycle.closed:
@@ -389,20 +339,3 @@ class OrderClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         await self.aclose()
-
-    def _headers_for(self, call: Call, options: CallOptions, *, has_body: bool) -> dict[str, str]:
-        headers = dict(self._headers)
-        headers["x-request-id"] = call.request_id
-        if has_body:
-            headers["Content-Type"] = "application/json"
-        if options.adapter_id is None:
-            headers.pop("x-adapterid", None)
-        elif not isinstance(options.adapter_id, Unset):
-            headers["x-adapterid"] = options.adapter_id
-        return merge_headers(headers, options.headers) if options.headers else headers
-
-
-def _default_transport() -> Transport:
-    from norce_order_async.transport.aiohttp import AiohttpTransport  # heavy, so only when it is wanted
-
-    return AiohttpTransport()

@@ -1,7 +1,7 @@
 """A client's settings from environment variables."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments for a client: what ``overrides`` has and is not None, and the rest from ``NORCE_*``.
 
+    A ``transport`` that is a class is made with the proxy and the authorities that the variables name.
     An address that is given either way leaves the variables of the other way out. ``proxy_from_env`` among the
     overrides asks for ``HTTPS_PROXY`` and ``NO_PROXY``.
 
@@ -39,21 +40,27 @@ def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) ->
     for name in ("merchant", "channel"):
         if name not in given:
             raise ConfigurationError(f"no {name}: set NORCE_{name.upper()}, or give it as an argument")
-    if "transport" not in given and (transport := _transport_from(variables, given, proxy_from_env)):
-        given["transport"] = transport
+    if isinstance(given.get("transport", object), type):
+        kind = given.pop("transport", None)
+        if transport := _transport_from(variables, given, proxy_from_env, kind):
+            given["transport"] = transport
     return given
 
 
-def _transport_from(variables: Mapping[str, str], given: Mapping[str, Any], proxy_from_env: bool) -> Transport | None:
-    """A transport that differs from the default one, if the variables ask for that."""
+def _transport_from(
+    variables: Mapping[str, str], given: Mapping[str, Any], proxy_from_env: bool, kind: Callable[..., Transport] | None
+) -> Transport | None:
+    """A transport that differs from the default one, if the variables or ``kind`` ask for that."""
     name, proxy = _proxy_from(variables, given, proxy_from_env)
     context = _context_from(variables.get("NORCE_CA_FILE"))
-    if proxy is None and context is None:
+    if proxy is None and context is None and kind is None:
         return None
-    from norce_order_async.transport.aiohttp import AiohttpTransport  # heavy, so only when it is wanted
+    if kind is None:
+        from norce_order_async.transport.aiohttp import AiohttpTransport  # heavy, so only when it is wanted
 
+        kind = AiohttpTransport
     try:
-        return AiohttpTransport(proxy=proxy, ssl_context=context)
+        return kind(proxy=proxy, ssl_context=context)
     except ConfigurationError as error:
         raise ConfigurationError(f"{name}: {error}") from None
 

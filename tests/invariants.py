@@ -10,30 +10,28 @@ import asyncio
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Literal, get_args
 
 import attrs
+from operation_mix import MIX, At, Kind, Origin, Thing
 
 from norce_order_async import (
     AiohttpTransport,
+    Call,
     CallError,
+    CallOptions,
     ConnectError,
-    Consent,
     HttptoolsTransport,
+    OrderClient,
     OutcomeKind,
     Request,
     Response,
     RetryPolicy,
     Timeout,
     Transport,
-    create_consent,
-    delete_consent,
-    patch_attributes,
-    patch_consent,
 )
-from norce_order_async.client import OrderClient
 from norce_order_async.testing import SANDBOX_TOKEN, FakeClock, Sandbox, SandboxServer, SandboxTransport
 
 Door = Literal["aiohttp", "httptools", "in process"]
@@ -95,6 +93,45 @@ class Result:
         return self.outcomes[OutcomeKind.UNKNOWN] / self.outcomes.total()
 
 
+@attrs.frozen(kw_only=True)
+class Planned(Thing):
+    """An operation that is to be made.
+
+    Attributes:
+        name: The operationId.
+        exists: Whether what it needs is there.
+    """
+
+    name: str
+    exists: bool
+
+    @property
+    def kind(self) -> Kind:
+        """What it does."""
+        return MIX[self.name]
+
+
+def plan(count: int, rng: random.Random, sandbox: Sandbox) -> list[Planned]:
+    """Choose the operations, and put what they need into the sandbox."""
+    planned: list[Planned] = []
+    orders: dict[str, dict[str, Any]] = {}
+    names = list(MIX)
+    for number in range(count):
+        name = rng.choice(names)
+        order_id = f"own_{number}" if MIX[name].own else f"o_{number % max(1, count // 100)}"
+        each = Planned(name=name, order_id=order_id, mark=f"m_{number}", exists=rng.random() < 0.95)
+        planned.append(each)
+        if each.kind.own and each.kind.removes and not each.exists:
+            continue
+        members = orders.setdefault(order_id, {})
+        if each.kind.needs is not None and each.exists:
+            part, others = each.kind.needs
+            members.setdefault(part, []).append({"id": each.mark, **others})
+    for order_id, members in orders.items():
+        sandbox.add_order(order_id, **members)
+    return planned
+
+
 async def run(count: int, seed: int, door: Door, through: Through | None = None) -> Result:
     """Run ``count`` operations, each on a thing of its own, and compare.
 
@@ -102,40 +139,25 @@ async def run(count: int, seed: int, door: Door, through: Through | None = None)
     """
     rng = random.Random(seed)
     sandbox = Sandbox(seed=seed, remember=0)
-    orders = [f"o_{number}" for number in range(max(1, count // 100))]
-    kinds = [
-        rng.choice(("patch_consent", "delete_consent", "patch_attributes", "create_consent")) for _ in range(count)
-    ]
-    exists = [rng.random() < 0.95 for _ in range(count)]
-    for place, order_id in enumerate(orders):
-        mine = range(place, count, len(orders))
-        wanted = [number for number in mine if kinds[number] in ("patch_consent", "delete_consent") and exists[number]]
-        sandbox.add_order(order_id, consents=[f"c_{number}" for number in wanted])
+    planned = plan(count, rng, sandbox)
     if through is None:
         sandbox.faults.add(*FAULTS)
 
-    outcomes: dict[int, OutcomeKind] = {}
-    attempts = 0
+    calls: dict[str, Call] = {}
+    violations: list[str] = []
 
-    async def operate(client: OrderClient, number: int) -> None:
-        nonlocal attempts
-        order_id = orders[number % len(orders)]
+    async def operate(client: OrderClient, each: Planned) -> None:
+        def note(call: Call, _: BaseException | None) -> None:
+            calls[each.mark] = call
+
         try:
-            match kinds[number]:
-                case "patch_consent":
-                    receipt = await patch_consent(client, order_id, f"c_{number}", checked=True)
-                case "delete_consent":
-                    receipt = await delete_consent(client, order_id, f"c_{number}")
-                case "patch_attributes":
-                    receipt = await patch_attributes(client, order_id, {f"a_{number}": number})
-                case _:
-                    receipt = await create_consent(client, order_id, Consent(id=f"c_{number}", checked=True))
-        except CallError as error:
-            outcomes[number] = error.outcome
-            attempts += len(error.attempts)
-        else:
-            outcomes[number] = receipt.outcome
-            attempts += receipt.attempts
+            options = CallOptions(on_call=note)
+            at = At(client=client, order_id=each.order_id, mark=each.mark, options=options)
+            right = await each.kind.operate(at)
+            if each.kind.effects is None and right is not (each.exists or each.kind.needs is None):
+                violations.append(f"{each}: what was read is wrong")
+        except CallError:
+            pass
 
     inner: Transport
     async with AsyncExitStack() as stack:
@@ -160,31 +182,34 @@ async def run(count: int, seed: int, door: Door, through: Through | None = None)
                 clock=FakeClock(),
             )
         )
-        numbers = iter(range(count))
+        queue = iter(planned)
 
         async def lane() -> None:
-            for number in numbers:
-                await operate(client, number)
+            for each in queue:
+                await operate(client, each)
 
         await asyncio.gather(*(lane() for _ in range(32)))
 
-    violations = [f"{number}: no outcome" for number in range(count) if number not in outcomes]
-    for place, order_id in enumerate(orders):
-        order = sandbox.order(order_id) or {}
-        consents: Counter[str] = Counter(consent["id"] for consent in order["consents"])
-        checked = {consent["id"]: consent["checked"] for consent in order["consents"]}
-        for number in range(place, count, len(orders)):
-            kind, outcome, name = kinds[number], outcomes[number], f"c_{number}"
-            effects: int = {
-                "patch_consent": int(checked.get(name) is True),
-                # One that never was there is gone, too, but not by us.
-                "delete_consent": int(name not in checked and (exists[number] or outcome.done)),
-                "patch_attributes": int(order["attributes"].get(f"a_{number}") == number),
-                "create_consent": consents[name],
-            }[kind]
-            if effects > 1 or (outcome.done and not effects) or (effects and outcome in NOTHING_DONE):
-                violations.append(f"{number}: {kind} is {outcome}, but the origin has it {effects} times")
-    return Result(violations, Counter(outcomes.values()), attempts / count, attempts - refusing.refused)
+    violations += untrue(planned, calls, Origin(sandbox))
+    attempts = sum(len(call.attempts) for call in calls.values())
+    outcomes = Counter(call.outcome for call in calls.values())
+    return Result(violations, outcomes, attempts / count, attempts - refusing.refused)
+
+
+def untrue(planned: Sequence[Planned], calls: Mapping[str, Call], origin: Origin) -> Iterator[str]:
+    """Every outcome that is not as the origin has it, in words."""
+    for each in planned:
+        if each.mark not in calls:
+            yield f"{each}: no outcome"
+            continue
+        outcome = calls[each.mark].outcome
+        if each.kind.effects is None:
+            continue
+        effects = each.kind.effects(origin, each)
+        if each.kind.removes and not each.exists and not outcome.done:
+            effects = 0  # one that never was there is gone, too, but not by us
+        if effects > 1 or (outcome.done and not effects) or (effects and outcome in NOTHING_DONE):
+            yield f"{each} is {outcome}, but the origin has it {effects} times"
 
 
 NOTHING_DONE = (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)

@@ -5,8 +5,6 @@ No secret is in a repr, a message, a pickle, a log line or a local variable that
 
 import asyncio
 import math
-import random
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast, get_args
 from urllib.parse import urlsplit
@@ -24,9 +22,11 @@ from norce_order_async.core.errors import AuthError, ClientStateError, Configura
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.retry_after import retry_after
 from norce_order_async.core.settings import Environment, Timeout, check_base_url
 from norce_order_async.transport import Transport
+from norce_order_async.transport.default import default_transport
 
 _LONGEST_PAUSE = 60.0  # seconds
 _LONGEST_ASKED = 3600.0
@@ -136,6 +136,7 @@ class ClientCredentials(Secretive):
         transport: What carries the requests, by default an :class:`AiohttpTransport`. :meth:`aclose` closes it.
         allow_http: Whether ``token_url`` may be http for a host other than loopback; the secret goes unencrypted then.
         clock: Where time comes from; tests replace it.
+        random: Where the random part of its waits comes from; tests replace it.
 
     Raises:
         ConfigurationError: A setting that cannot be one; the message says which.
@@ -154,6 +155,7 @@ class ClientCredentials(Secretive):
     transport: Transport | None = attrs.field(default=None, repr=False)
     allow_http: bool = attrs.field(default=False, repr=False)
     clock: Clock = attrs.field(factory=SystemClock, repr=False)
+    random: RandomSource = attrs.field(default=SYSTEM_RANDOM, repr=False)
     _held: _Held | None = attrs.field(default=None, init=False, repr=False)
     _not_before: float = attrs.field(default=-math.inf, init=False, repr=False)
     _problem: str | None = attrs.field(default=None, init=False, repr=False)
@@ -239,7 +241,7 @@ class ClientCredentials(Secretive):
     async def _request(self) -> bool:
         """Make one token request; whether it came to an end that tells something of the endpoint.
 
-        It does not if it was cut with its loop, or got no answer because its loop stood still meanwhile.
+        It does not if it was cut with its loop, or got no response because its loop stood still meanwhile.
 
         Raises:
             ClientStateError: The transport is closed.
@@ -266,7 +268,7 @@ class ClientCredentials(Secretive):
         except NoToken as refused:
             asked = retry_after(response.headers, self.clock)
             return _Failure(str(refused), refused.lasting, response.status == 429, asked)
-        share = random.uniform(0.8, 0.9)
+        share = self.random.uniform(0.8, 0.9)
         self._held = _Held(grant.token, start + share * grant.lifetime, start + grant.lifetime)
         return None
 
@@ -281,13 +283,13 @@ class ClientCredentials(Secretive):
         self._problem = failure.problem
         pause = _LONGEST_PAUSE
         if not failure.lasting:
-            pause = back_off(self._failures, base=2.0, most=_LONGEST_PAUSE, least=0.5)
+            pause = back_off(self._failures, base=2.0, most=_LONGEST_PAUSE, least=0.5, random=self.random)
         asked = failure.asked
         if failure.throttled and asked is None:
             asked = self.min_interval
         if asked is not None:
             asked = min(asked, _LONGEST_ASKED)
-            pause = max(pause, asked + spread(asked))
+            pause = max(pause, asked + spread(asked, self.random))
         self._not_before = self.clock.monotonic() + pause
         logger.warning("no token: %s; asking again in %.1f s at the earliest", failure.problem, pause)
 
@@ -302,10 +304,8 @@ class ClientCredentials(Secretive):
 
     async def _send(self, form: Form, start: float) -> Response:
         if self.transport is None:
-            from norce_order_async.transport.aiohttp import AiohttpTransport  # heavy, so only when it is wanted
-
-            self.transport = AiohttpTransport()
-        call = Call("token", Repeat.SAFE, uuid.uuid4().hex, start, Timeout(total=self.timeout), None)
+            self.transport = default_transport()
+        call = Call("token", Repeat.SAFE, self.random.randbytes(16).hex(), start, Timeout(total=self.timeout), None)
         call.attempts.append(Attempt(number=1, started=0.0))
         request = Request(call, "POST", self.token_url, form.headers(), form.body())
         async with asyncio.timeout(self.timeout):
@@ -313,7 +313,7 @@ class ClientCredentials(Secretive):
 
 
 def _described(error: Exception) -> str:
-    """What a message says of an error without an answer. The text of most may hold anything, the token too."""
+    """What a message says of an error without a response. The text of most may hold anything, the token too."""
     if isinstance(error, TransportError) and error.sent is False:
         return f"{type(error).__name__}: {error.reason}"
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""One request to an OAuth2 token endpoint, and what its answer says (RFC 6749). Nothing here does I/O."""
+"""One request to an OAuth2 token endpoint, and what its response says (RFC 6749). Nothing here does I/O."""
 
 import re
 from base64 import b64encode
@@ -14,6 +14,7 @@ from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import ConfigurationError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
+from norce_order_async.wire.error_body import charset_of
 from norce_order_async.wire.json import WireError, decode_json
 
 AuthMethod = Literal["client_secret_post", "client_secret_basic"]
@@ -28,7 +29,6 @@ _PIECE = 8
 _PASSING_ERRORS = frozenset({"server_error", "slow_down", "temporarily_unavailable"})
 _ERROR_CODE = re.compile(r"[A-Za-z0-9][\w.:/-]{0,79}", re.ASCII)
 _SECONDS = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?)\s*")
-_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.ASCII | re.IGNORECASE)
 
 
 @attrs.frozen(eq=False)
@@ -40,7 +40,7 @@ class Grant:
 
 
 class NoToken(Exception):
-    """An answer without a token. The text says why, and holds no secret.
+    """A response without a token. The text says why, and holds no secret.
 
     Attributes:
         lasting: Whether asking again soon cannot help.
@@ -83,7 +83,7 @@ class Form:
         return urlencode(members, doseq=True).encode()
 
     def secrets(self) -> list[str]:
-        """The secret in every form in which an answer can repeat it."""
+        """The secret in every form in which a response can repeat it."""
         return [self.client_secret, quote_plus(self.client_secret), self._basic()]
 
     def _basic(self) -> str:
@@ -92,10 +92,10 @@ class Form:
 
 
 def read_grant(response: Response, secrets: Sequence[str]) -> Grant:
-    """The token in an answer.
+    """The token in a response.
 
     Args:
-        response: The answer.
+        response: The response.
         secrets: What no message may hold.
 
     Raises:
@@ -123,10 +123,10 @@ def read_grant(response: Response, secrets: Sequence[str]) -> Grant:
 
 def _members(response: Response) -> Mapping[str, Any] | None:
     body = response.body
-    charset = _CHARSET.search(response.headers.get("content-type", ""))
+    charset = charset_of(response.headers.get("content-type", ""))
     if charset is not None:
         with suppress(LookupError, ValueError):  # the name is wrong; it may be UTF-8 all the same
-            body = body.decode(charset[1]).encode()
+            body = body.decode(charset).encode()
     try:
         answer = decode_json(body)
     except WireError:
@@ -146,7 +146,7 @@ def _lifetime(value: object) -> float:
 
 
 def _refusal(members: Mapping[str, Any], secrets: Sequence[str]) -> str:
-    """The error of an answer, with its description and its address, fit for a message."""
+    """The error of a response, with its description and its address, fit for a message."""
     banned = _banned(members, secrets)
     code, description, uri = (
         _display(members.get(name), banned) for name in ("error", "error_description", "error_uri")
@@ -157,7 +157,7 @@ def _refusal(members: Mapping[str, Any], secrets: Sequence[str]) -> str:
 
 
 def _banned(members: Mapping[str, Any], secrets: Sequence[str]) -> list[str]:
-    """What a message about this answer must not hold."""
+    """What a message about this response must not hold."""
     tokens = (value for name, value in members.items() if name.endswith("_token") and isinstance(value, str))
     return [secret for secret in (*secrets, *tokens) if secret]
 

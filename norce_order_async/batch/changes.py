@@ -47,8 +47,8 @@ def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JS
 class Change(abc.ABC):
     """One change of one order. Subclass it to run operations of your own in a batch.
 
-    A change that is made again, because its outcome was lost, must leave the same state. An operation that may not be
-    repeated is not, within a run; but a run that is continued, or a cluster that lost a worker, makes it again.
+    A change that is made again, because its outcome was lost, must leave the same state. One that must not be made
+    twice says why in ``not_twice``: a batch takes it with ``once`` only, and makes it at most once.
 
     Attributes:
         op: What it is called in a batch file.
@@ -62,6 +62,10 @@ class Change(abc.ABC):
     """
 
     op: ClassVar[str]
+    operation: ClassVar[str | None] = None
+    """The API's operationId, if the change is one call of that operation's endpoint function."""
+    not_twice: ClassVar[str | None] = None
+    """Why it must not be made twice; None where that leaves the same state."""
     order_id: str = attrs.field(validator=_check_id)
     merchant: str | None = attrs.field(default=None, kw_only=True, validator=_check_scope)
     channel: str | None = attrs.field(default=None, kw_only=True, validator=_check_scope)
@@ -84,19 +88,16 @@ class Change(abc.ABC):
     def record(self) -> dict[str, Any]:
         """The change as a line of a batch file."""
         record: dict[str, Any] = {"op": self.op}
-        for name in _members(type(self))[0]:
+        for name in members_of(type(self)):
             if (value := getattr(self, name)) is not None:
                 record[name] = value
         return record
 
 
 @cache
-def _members(kind: type[Change]) -> tuple[dict[str, None], frozenset[str]]:
-    """The names of its members in their order, and those that it cannot do without."""
-    fields = attrs.fields(kind)
-    return dict.fromkeys(field.name for field in fields), frozenset(
-        field.name for field in fields if field.default is attrs.NOTHING
-    )
+def members_of(kind: type[Change]) -> Mapping[str, bool]:
+    """The names of its members in their order, each with whether it cannot do without."""
+    return {field.name: field.default is attrs.NOTHING for field in attrs.fields(kind) if field.init}
 
 
 @attrs.frozen
@@ -104,6 +105,7 @@ class DeleteConsent(Change):
     """Take a consent off an order; see :func:`delete_consent`."""
 
     op = "delete_consent"
+    operation = "RemoveCheckoutOrderConsent"
     consent_id: str = attrs.field(validator=_check_id)
 
     @property
@@ -121,6 +123,7 @@ class PatchConsent(Change):
     """Set whether a consent is given; see :func:`patch_consent`."""
 
     op = "patch_consent"
+    operation = "PatchCheckoutOrderConsent"
     consent_id: str = attrs.field(validator=_check_id)
     checked: bool = attrs.field(kw_only=True, converter=_own_bool, validator=_check_bool)
 
@@ -139,6 +142,7 @@ class PatchAttributes(Change):
     """Set attributes of an order; see :func:`patch_attributes`."""
 
     op = "patch_attributes"
+    operation = "PatchCheckoutOrderAttributes"
     attributes: Mapping[str, JSON] = attrs.field(validator=_check_mapping)
 
     @property
@@ -149,51 +153,3 @@ class PatchAttributes(Change):
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         """Make the change."""
         return await patch_attributes(client, self.order_id, self.attributes, options=options)
-
-
-_KINDS: dict[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}
-
-
-def make_change(record: Mapping[str, JSON]) -> Change | None:
-    """The change that a line of a batch file means; None where :func:`parse_change` has to say what is wrong."""
-    op = record.get("op")
-    kind = _KINDS.get(op) if isinstance(op, str) else None
-    if kind is None:
-        return None
-    given = cast(dict[str, Any], dict(record))
-    del given["op"]
-    try:
-        try:
-            return kind(**given)
-        except TypeError:  # most records have no notes
-            return kind(**{name: value for name, value in given.items() if name[:1] != "_"})
-    except (TypeError, InvalidRequestError):
-        return None
-
-
-def parse_change(record: Mapping[str, JSON]) -> Change:
-    """The change that a line of a batch file means.
-
-    ``op`` says which (``delete_consent``, ``patch_consent``, ``patch_attributes``), the other members are the
-    arguments. Members whose names begin with an underscore are notes and are passed over.
-
-    Raises:
-        InvalidRequestError: A member is missing, left over or wrong; the message says which.
-    """
-    given = {name: value for name, value in record.items() if not name.startswith("_")}
-    op = given.pop("op", None)
-    kind = _KINDS.get(op) if isinstance(op, str) else None
-    if kind is None:
-        known = ", ".join(_KINDS)
-        raise InvalidRequestError(f"op {op!r} is none of {known}" if op is not None else f"no op: one of {known}")
-    fields = attrs.fields_dict(kind)
-    if missing := sorted(
-        name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given
-    ):
-        raise InvalidRequestError(f"{op} needs {', '.join(missing)}")
-    if extra := sorted(given.keys() - fields.keys()):
-        raise InvalidRequestError(f"{op} does not take {', '.join(map(repr, extra))}")
-    try:
-        return kind(**cast(Any, given))
-    except TypeError as error:
-        raise InvalidRequestError(str(error)) from None

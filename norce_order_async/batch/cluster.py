@@ -4,7 +4,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Unpack
 
@@ -18,14 +18,14 @@ from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, WorkI
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
-from norce_order_async.batch.run import settle_of
 from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
+from norce_order_async.endpoints.resolve import settle_of
+from norce_order_async.sending.pace import Pace
 
 try:
     import distributed
@@ -96,9 +96,7 @@ class ClusterSender:
         return outcome
 
     @asynccontextmanager
-    async def connected(
-        self, cluster: str | int | distributed.Client | Cluster, engine: Engine
-    ) -> AsyncGenerator[None]:
+    async def connected(self, connection: AbstractAsyncContextManager[Any], engine: Engine) -> AsyncGenerator[None]:
         """Join the cluster for the time of a batch.
 
         Raises:
@@ -107,7 +105,7 @@ class ClusterSender:
         self._engine = engine
         async with AsyncExitStack() as stack:
             try:
-                self._client = await stack.enter_async_context(connect(cluster))
+                self._client = await stack.enter_async_context(connection)
                 await self._client.register_plugin(self._plugin, name=self.name)
             except Exception as error:
                 raise ConfigurationError(f"the cluster cannot be used: {_text(error)}") from error
@@ -271,6 +269,7 @@ class ClusterBatch(Engine):
         cluster: A scheduler's address, a Dask client or cluster, which stays open, or how many processes to start on
             this machine.
         settings: Arguments of :meth:`OrderClient.from_env` at each worker, all but ``auth``.
+        environment: Environment variables of the processes that are started here.
         journal: Where every change is written down, so that the batch can be continued.
         chunk: How many changes go to a worker at once, at most.
         **arguments: See :class:`BatchSettings`: ``concurrency``, for each worker, ``rate``, of all workers together,
@@ -286,6 +285,7 @@ class ClusterBatch(Engine):
         *,
         cluster: str | int | distributed.Client | Cluster,
         settings: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
         journal: Journal | None = None,
         chunk: int = 100,
         **arguments: Unpack[BatchArguments],
@@ -310,7 +310,7 @@ class ClusterBatch(Engine):
             scope=(settings.get("merchant"), settings.get("channel")),
             settle=settle_of(as_timeout(settings.get("timeout", Timeout.batch()))),
             journal=journal,
-            around=partial(self._sender.connected, cluster, self),
+            around=partial(self._sender.connected, connect(cluster, environment), self),
         )
 
     @property

@@ -1,13 +1,13 @@
 """A connection to a Dask cluster, which is started where there is none."""
 
 import logging
-import signal
 import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from multiprocessing import resource_tracker
 from typing import Any
 
+from norce_order_async.batch.interrupts import interrupts_held
 from norce_order_async.core.errors import ConfigurationError
 
 try:
@@ -24,9 +24,14 @@ _CONNECT = 10.0
 
 @asynccontextmanager
 async def connect(
-    cluster: str | int | distributed.Client | Cluster,
+    cluster: str | int | distributed.Client | Cluster, environment: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Any]:
-    """A connection of our own to a cluster, which is started where there is none."""
+    """A connection of our own to a cluster, which is started where there is none.
+
+    Args:
+        cluster: The cluster, or how many processes to start.
+        environment: Environment variables of the processes that are started.
+    """
     kinds: Any = distributed
     async with AsyncExitStack() as stack:
         address: Any = cluster
@@ -36,13 +41,17 @@ async def connect(
                 n_workers=cluster,
                 threads_per_worker=SLOTS,
                 processes=True,
+                env=dict(environment or {}),
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",  # where Dask tells of its health; there is no dashboard
                 scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
                 asynchronous=True,
             )
-            with _interrupts_held():
+            if sys.platform != "win32":
+                # Its start, which the first process brings about, would let Ctrl-C in.
+                resource_tracker.ensure_running()
+            with interrupts_held():
                 address = await stack.enter_async_context(local)
         if isinstance(address, kinds.Client):
             address, security = address.scheduler.address, address.security
@@ -51,17 +60,3 @@ async def connect(
         yield await stack.enter_async_context(
             kinds.Client(address, security=security, asynchronous=True, set_as_default=False, timeout=_CONNECT)
         )
-
-
-@contextmanager
-def _interrupts_held() -> Generator[None]:
-    """Hold Ctrl-C back: a process that starts meanwhile never gets it, and ends when this one ends it."""
-    if sys.platform == "win32":
-        yield
-        return
-    resource_tracker.ensure_running()  # its start, which the first process brings about, would let Ctrl-C in
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

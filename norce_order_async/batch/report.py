@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import attrs
 
+from norce_order_async.batch.columns import COLUMNS, FREQUENT, IDS, JSON_CELLS
 from norce_order_async.batch.files import Format, format_of
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
@@ -21,7 +22,7 @@ from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 
-_TEXTS = ("op", "order_id", "consent_id", "merchant", "channel")
+_TEXTS = frozenset({"op", *IDS, "status", "reference", "merchant", "channel"})
 _NOTES = (
     "_line",
     "_file",
@@ -34,9 +35,10 @@ _NOTES = (
     "_started",
     "_elapsed",
     "_waited",
+    "_evidence",
     "_raw",
 )
-_COLUMNS: tuple[str, ...] = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel", *_NOTES)
+_COLUMNS: tuple[str, ...] = (*FREQUENT, *_NOTES, *(name for name in COLUMNS if name not in FREQUENT))
 
 
 @attrs.define
@@ -68,6 +70,7 @@ class Summary:
         retried: How many changes took more than one request.
         in_flight: How many changes are under way and have no outcome yet.
         unfinished: How many of the unknown ones were sent by a run that ended before, and are continued by the next.
+        not_again: How many of the unknown ones must not be made twice, so that no run makes them again.
     """
 
     outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
@@ -77,6 +80,7 @@ class Summary:
     retried: int = 0
     in_flight: int = 0
     unfinished: int = 0
+    not_again: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
@@ -85,6 +89,8 @@ class Summary:
         self.retried += outcome.attempts > 1
         if outcome.change is not None:
             self.operations[outcome.change.op] += 1
+            if outcome.outcome is OutcomeKind.UNKNOWN and outcome.change.not_twice is not None:
+                self.not_again += 1
         if outcome.error is not None:
             problem = self.problems.get(outcome.error)
             if problem is None:
@@ -122,6 +128,7 @@ class Row:
             line that could not be understood, what was read.
         outcome: None while it is under way.
         attempts: How many requests it took in all runs together.
+        evidence: What was seen of it when its outcome was looked for, if it was.
     """
 
     number: int
@@ -137,6 +144,7 @@ class Row:
     error: str | None
     message: str | None
     waited: float = 0.0
+    evidence: str | None = None
 
 
 def source_record(outcome: Outcome) -> JSON:
@@ -171,6 +179,7 @@ def report_record(row: Row | Outcome) -> dict[str, JSON]:
         else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
         "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
         "_waited": round(row.waited, 3) if row.waited else None,
+        "_evidence": row.evidence if isinstance(row, Row) else None,
         "_raw": raw,
     }
     return record | {name: value for name, value in notes.items() if value is not None}
@@ -234,7 +243,7 @@ def _cell(name: str, value: JSON) -> str:
         return value
     if name == "checked" and isinstance(value, bool):
         return "true" if value else "false"
-    if name == "attributes" and isinstance(value, Mapping):
+    if name in JSON_CELLS and isinstance(value, Mapping | list):
         return encode_shown(value).decode()
     if name == "_raw":
         return value if isinstance(value, str) else encode_record(value)

@@ -1,7 +1,6 @@
 """Running a batch in this process."""
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Unpack
@@ -14,15 +13,17 @@ from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt, OutcomeKind
-from norce_order_async.core.settings import Timeout, Unset
+from norce_order_async.core.settings import Unset
+from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
+from norce_order_async.sending.pace import Pace
 
 LONGEST_PROBE = 5.0
 """Seconds that a server which was gone has for a probe, so that one which is silent does not hold it up for long."""
@@ -116,11 +117,6 @@ def _outcome_of(error: BaseException, item: WorkItem) -> OutcomeKind:
     return OutcomeKind.NOT_SENT if sent_nothing else OutcomeKind.UNKNOWN
 
 
-def settle_of(timeout: Timeout) -> float:
-    """As long as an attempt may take; where there is no limit, as long as it may take by default."""
-    return timeout.attempt if timeout.attempt < math.inf else Timeout().attempt
-
-
 class Batch(Engine):
     """Makes changes, many at a time; iterate over it for their outcomes.
 
@@ -141,7 +137,7 @@ class Batch(Engine):
         client: OrderClient,
         changes: Changes,
         *,
-        journal: Journal | None = None,
+        journal: RunJournal | None = None,
         options: CallOptions | None = None,
         **arguments: Unpack[BatchArguments],
     ) -> None:
@@ -159,6 +155,7 @@ class Batch(Engine):
             scope=(client.merchant, client.channel),
             settle=settle_of(sender.timeout),
             journal=journal,
+            random=client.random,
         )
 
 

@@ -1,7 +1,6 @@
 """A worker's side of a batch on a cluster: one client and one batch, for all the chunks that come."""
 
 import asyncio
-import copy
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -15,12 +14,13 @@ from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
 from norce_order_async.batch.run import ClientSender
+from norce_order_async.batch.travel import sendable
 from norce_order_async.client import OrderClient
-from norce_order_async.core.errors import ConfigurationError, NorceOrderError
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout
 from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.sending.pace import Pace
 
 try:
     import distributed
@@ -71,7 +71,7 @@ class Reply:
         redelivered: Whether a worker that is lost had begun this chunk before.
         worked: Whether the server has answered this worker anything.
         stopped: Why the worker takes no more.
-        error: What it was told by a server that could not be reached, or would have none of it.
+        error: The error of a server that could not be reached, or refused it.
         failure: What must not happen and did.
     """
 
@@ -97,7 +97,7 @@ class WorkerBatch:
         self._engine = Engine(
             self._entries(),
             self,
-            BatchSettings(concurrency=concurrency, patience=patience),
+            BatchSettings(concurrency=concurrency, patience=patience, once=True),
             clock=client.clock,
             pace=self._pace,
             scope=(client.merchant, client.channel),
@@ -143,8 +143,8 @@ class WorkerBatch:
             redelivered=redelivered,
             worked=engine.worked,
             stopped=engine.stopped,
-            error=None if engine.error is None else _sendable(engine.error),
-            failure=None if engine.failure is None else _sendable(engine.failure),
+            error=None if engine.error is None else sendable(engine.error),
+            failure=None if engine.failure is None else sendable(engine.failure),
         )
 
     def stop(self, reason: str) -> None:
@@ -213,7 +213,7 @@ class BatchPlugin(WorkerPlugin):
             batch = self._batch or self._open()
         except Exception as error:
             endings: list[Ending | None] = [None] * len(chunk.entries)
-            return Reply(worker=address, endings=endings, redelivered=redelivered, failure=_sendable(error))
+            return Reply(worker=address, endings=endings, redelivered=redelivered, failure=sendable(error))
         batch.set_rate(chunk.rate)
         entries = chunk.entries
         if redelivered:
@@ -239,16 +239,6 @@ class BatchPlugin(WorkerPlugin):
         self._client = OrderClient.from_env(**defaults | self._settings)
         self._batch = WorkerBatch(self._client, concurrency=self._concurrency, patience=self._patience)
         return self._batch
-
-
-def _sendable(error: Exception) -> Exception:
-    """An error that any process can read.
-
-    Dask pickles an error with its cause, and the causes of ours, the HTTP library's errors, may hold the token.
-    """
-    bare = copy.copy(error) if isinstance(error, NorceOrderError) else RuntimeError(f"{type(error).__name__}: {error}")
-    bare.__cause__ = bare.__context__ = bare.__traceback__ = None
-    return bare
 
 
 async def make_chunk(chunk: Chunk) -> Reply:

@@ -1,11 +1,10 @@
+# PYTHON_ARGCOMPLETE_OK
 """The ``norce-order`` command: arguments in, text and an exit code out."""
 
 import io
-import signal
+import os
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from threading import current_thread, main_thread
+from collections.abc import Sequence
 
 from norce_order_async.cli.output import silence, tell
 
@@ -19,12 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names and texts may hold what the terminal cannot show
     try:
-        with _sigterm_as_sigint():
-            try:
-                return _run(arguments)
-            finally:
-                if sys.stdout is not None:
-                    sys.stdout.flush()
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except KeyboardInterrupt:
         tell("norce-order: interrupted")
         return 130
@@ -36,35 +34,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _interrupt(number: int, frame: object) -> None:
-    signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def _sigterm_as_sigint() -> Generator[None]:
-    """Have SIGTERM end a command as Ctrl-C does: calls are cancelled, connections closed."""
-    if current_thread() is not main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
 def _run(arguments: Sequence[str] | None) -> int:
-    from norce_order_async.cli.dispatch import run
     from norce_order_async.cli.parser import build_parser
 
-    options = build_parser().parse_args(arguments)
+    if "_ARGCOMPLETE" in os.environ:
+        from norce_order_async.cli.completion import complete
+
+        complete()
+    words = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(words).parse_args(words)
+    # Only now, so that help is quick.
+    from norce_order_async.cli.dispatch import run
+    from norce_order_async.cli.signals import sigterm_as_sigint
     from norce_order_async.core.errors import NorceOrderError
 
     try:
-        code = run(options)
+        with sigterm_as_sigint():
+            return run(options)
     except NorceOrderError as error:
         from norce_order_async.cli.errors import exit_code, explain
 
         tell(f"norce-order: {explain(error)}")
         return exit_code(error)
-    return code

@@ -6,6 +6,8 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from norce_order_async.core.outcome import OutcomeKind
 
 
@@ -14,6 +16,26 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
+    return int(text)
+
+
+def date_time(text: str) -> "datetime":
+    """A date-time with a time zone."""
+    from datetime import datetime
+
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a date-time such as 2026-01-31T12:00:00Z, not {text!r}") from None
+    if time.utcoffset() is None:
+        raise argparse.ArgumentTypeError(f"needs a time zone, such as 2026-01-31T12:00:00Z, not {text!r}")
+    return time
 
 
 def concurrency(text: str) -> int | str:

@@ -8,25 +8,28 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.report import check_report_name, save_report
+from norce_order_async.batch.resolving import PaceArguments, Resolver
 from norce_order_async.batch.run import Batch
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from, transport_from
+from norce_order_async.cli.settings import client_from, timeout_from, token_of_profile, transport_from
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
 from norce_order_async.core.settings import Timeout
+from norce_order_async.endpoints.resolution import Verdict
 from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
+    from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
 
 _MOST = 100
@@ -39,12 +42,18 @@ def batch_run(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--fault goes with --sandbox")
     if options.cluster is not None and (options.workers is not None or options.sandbox):
         raise InvalidRequestError("--cluster goes with neither --workers nor --sandbox")
+    if options.processes is not None and (options.cluster is not None or options.workers is not None):
+        raise InvalidRequestError("--processes goes with neither --workers nor --cluster")
+    if options.resolve and options.cluster is not None:
+        raise InvalidRequestError("--resolve does not go with --cluster: give the same command with --resolve here")
     source = Input(*options.files, format=options.format)
     if options.dry_run:
-        return print_check(source, as_json=options.output == "json")
+        return print_check(source, once=options.once, as_json=options.output == "json")
     _check_outputs(options)
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
+    if options.resolve and any(file.digest is None for file in files):
+        raise InvalidRequestError("--resolve reads the changes twice: it goes with files only")
     sandbox = _sandbox(options, source, files) if options.sandbox else None
     with _journal_path(options, files) as path:
         return asyncio.run(_run(options, source, files, path, sandbox))
@@ -125,6 +134,8 @@ async def _run(
         async with _batch(options, source, journal, client) as batch:
             display = Display(batch, total)
             interrupted, failure = await _follow(batch, display)
+        if options.resolve and failure is None and batch.stopped is None:
+            interrupted = await _resolve(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, batch.stopped)
@@ -192,7 +203,7 @@ def _write_reports(options: argparse.Namespace, journal: Journal) -> list[Config
     return problems
 
 
-def _advice(batch: Engine) -> str | None:
+def _advice(batch: "Engine | ProcessBatch") -> str | None:
     """What to do about the server that stopped it; an outage that is over is no reason."""
     error = batch.error
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
@@ -204,7 +215,8 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     retry, timeout = RetryPolicy.batch(), Timeout.batch()
     limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
     # Workers have clients of their own.
-    transport = transport_from(options) if options.cluster is None and options.workers is None else None
+    is_alone = options.cluster is None and options.workers is None and options.processes is None
+    transport = transport_from(options) if is_alone else None
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
         auth = None if options.cluster is None else "not-used-here"
@@ -212,7 +224,6 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
     server = await stack.enter_async_context(SandboxServer(sandbox))
-    os.environ["NORCE_TOKEN"] = SANDBOX_TOKEN  # for the processes of --workers
     return OrderClient(
         base_url=server.url,
         merchant=options.merchant,
@@ -220,7 +231,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         adapter_id=options.adapter_id,
         auth=SANDBOX_TOKEN,
         retry=retry,
-        transport=transport,
+        transport=None if transport is None else transport(),
         timeout=timeout_from(options, timeout),
         limit=limit,
     )
@@ -229,7 +240,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
 @asynccontextmanager
 async def _batch(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
-) -> AsyncGenerator[Engine]:
+) -> "AsyncGenerator[Engine | ProcessBatch]":
     arguments: BatchArguments = {
         "concurrency": options.concurrency,
         "rate": options.rate,
@@ -237,31 +248,59 @@ async def _batch(
         "patience": options.patience,
         "settle": options.settle,
         "only": options.only,
+        "once": options.once,
     }
-    if options.cluster is None and options.workers is None:
+    if options.cluster is None and options.workers is None and options.processes is None:
         async with Batch(client, source.entries(), journal=journal, **arguments) as batch:
             yield batch
+        return
+    settings: dict[str, Any] = {
+        "base_url": client.base_url,
+        "merchant": client.merchant,
+        "channel": client.channel,
+        "adapter_id": client.adapter_id,
+        "proxy_from_env": options.proxy_from_env,
+        "timeout": timeout_from(options, Timeout.batch()),
+    }
+    if options.processes is not None:
+        from norce_order_async.batch.processes import ProcessBatch
+
+        settings["transport"] = transport_from(options)
+        token = token_of_profile(options)
+        if isinstance(token, str):
+            settings["auth"] = token
+        elif token is not None:
+            settings["token_file"] = options.settings["token_file"].value
+        if options.sandbox:
+            from norce_order_async.testing import SANDBOX_TOKEN
+
+            settings["auth"] = SANDBOX_TOKEN
+        async with ProcessBatch(
+            source.entries(), processes=options.processes, settings=settings, journal=journal, **arguments
+        ) as processes:
+            yield processes
         return
     from norce_order_async.batch.cluster import ClusterBatch
 
     async with ClusterBatch(
         source.entries(),
         cluster=options.cluster or options.workers,
-        settings={
-            "base_url": client.base_url,
-            "merchant": client.merchant,
-            "channel": client.channel,
-            "adapter_id": client.adapter_id,
-            "proxy_from_env": options.proxy_from_env,
-            "timeout": timeout_from(options, Timeout.batch()),
-        },
+        settings=settings,
+        environment=_sandbox_environment() if options.sandbox else None,
         journal=journal,
         **arguments,
     ) as batch:
         yield batch
 
 
-async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationError | None]:
+def _sandbox_environment() -> dict[str, str]:
+    """What the processes of ``--workers`` need to call a sandbox."""
+    from norce_order_async.testing import SANDBOX_TOKEN
+
+    return {"NORCE_TOKEN": SANDBOX_TOKEN}
+
+
+async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[bool, ConfigurationError | None]:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
 
     Returns:
@@ -297,6 +336,28 @@ async def _follow(batch: Engine, display: Display) -> tuple[bool, ConfigurationE
         batch.stopped = "interrupted"
     ended = True
     return interrupted, failure
+
+
+async def _resolve(options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient) -> bool:
+    """Look at what is unknown, and make again what is not applied; whether it was interrupted."""
+    pace: PaceArguments = {
+        "concurrency": options.concurrency,
+        "rate": options.rate,
+        "patience": options.patience,
+    }
+    resolver = Resolver(client, journal, lambda: source, settle=options.settle, pace=pace)
+    running = asyncio.create_task(resolver.run())
+    for name in _signals():
+        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
+            asyncio.get_running_loop().add_signal_handler(name, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        return True
+    if total := resolver.verdicts.total():
+        counts = ", ".join(f"{resolver.verdicts[verdict]:,} {verdict}" for verdict in Verdict)
+        tell(f"Looked at {total:,} unknown changes: {counts}; {resolver.made_again:,} changes were made again.")
+    return False
 
 
 def _signals() -> list[signal.Signals]:

@@ -81,6 +81,16 @@ def _input(parser: argparse.ArgumentParser) -> None:
         "--journal", type=file_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
     )
     _only(parser, "make only those changes again that ended so")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="take changes that are not safe to repeat, too (create_hook, say), and make each at most once",
+    )
+    parser.add_argument(
+        "--resolve",
+        action="store_true",
+        help="look at every unknown change at the end, and make again what is not applied and safe to repeat",
+    )
     parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
     parser.add_argument("--report", type=file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")
     parser.add_argument("--html", type=file_name, metavar="FILE", help="write one page with charts, for a browser")
@@ -124,10 +134,12 @@ def _where(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--transport",
         choices=("auto", "aiohttp", "httptools"),
-        default="auto",
         help="what carries the requests (default: auto, which is httptools where it is installed); workers use aiohttp",
     )
     where.add_argument("--verbose", action="store_true", help="say also how it runs")
+    where.add_argument(
+        "--processes", metavar="N", type=count, help="send from so many processes of this machine, without Dask"
+    )
     where.add_argument("--workers", metavar="N", type=count, help="start so many processes for it on this machine")
     where.add_argument(
         "--cluster", metavar="ADDRESS", help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself"

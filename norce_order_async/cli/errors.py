@@ -1,5 +1,7 @@
 """What an error means to the person at the terminal, and what to do about it."""
 
+from typing import TYPE_CHECKING
+
 from norce_order_async.core.errors import (
     AuthenticationError,
     BadRequestError,
@@ -17,8 +19,12 @@ from norce_order_async.core.errors import (
     ServerError,
     TLSError,
     TransportError,
+    printable,
 )
 from norce_order_async.core.outcome import OutcomeKind
+
+if TYPE_CHECKING:
+    from norce_order_async.wire.models import ValidationError
 
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
 """Errors that every further call would end in, too."""
@@ -53,11 +59,19 @@ def advice_for(kind: type[NorceOrderError]) -> str | None:
 def explain(error: NorceOrderError) -> str:
     """The error's text, and under it what to do."""
     lines = [str(error)]
+    for problem in getattr(error, "problems", ()):  # of a validation
+        lines.append(_problem(problem))
     if advice := advice_for(type(error)):
         lines.append(advice)
     if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN:
         lines.append(_UNKNOWN)
     return "\n  ".join(lines)
+
+
+def _problem(problem: "ValidationError") -> str:
+    told = problem.extra.get("message")
+    adapter = f" (adapter {problem.adapter_id})" if problem.adapter_id else ""
+    return printable(f"{problem.code or 'no code'}{adapter}{f': {told}' if isinstance(told, str) else ''}")
 
 
 def exit_code(error: NorceOrderError) -> int:

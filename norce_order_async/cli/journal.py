@@ -33,7 +33,8 @@ def batch_status(options: argparse.Namespace) -> int:
         if is_running:
             state = f"running since {began}"
         elif run.ended is None:
-            state = f"the last run, of {began}, was killed"
+            how = "was killed" if run.stopped is None else "could not write its end"
+            state = f"the last run, of {began}, {how}"
         else:
             state = f"the last run, of {began}, ended after {run.ended - run.started:.1f} s"
         summary = journal.summary()

@@ -3,8 +3,10 @@
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def tell(text: str) -> None:
@@ -22,7 +24,7 @@ def silence(stream: TextIO | None) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def is_same_file(path: Path, other: Path) -> bool:
+def is_same_file(path: "Path", other: "Path") -> bool:
     """Whether both names are of one file, there or not.
 
     Raises:

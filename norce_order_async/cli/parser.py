@@ -1,19 +1,26 @@
 """What can be typed after ``norce-order``. Imports nothing heavy, so that ``--help`` is quick."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from norce_order_async.cli.arguments import count
-from norce_order_async.cli.batch_parser import add_batch
+from norce_order_async.cli.calls import GROUPS
 from norce_order_async.cli.parsing import EXIT_CODES, SETTINGS, Parser, add_command, add_fault, add_group
 from norce_order_async.core.version import __version__
 
+_OTHERS = {
+    "batch": "make many changes from files",
+    "sandbox": "serve a local stand-in for the API until Ctrl-C",
+    "check": "say whether address, TLS, token, merchant and channel are right",
+}
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command."""
+
+def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the command that these words begin; of the others it knows the names only."""
     parser = Parser(
         prog="norce-order",
-        description="Change orders through the Norce Checkout Order Management API.",
+        description="Read and change orders through the Norce Checkout Order Management API.",
         epilog=f"""\
 to try it without an account:
   norce-order batch run changes.jsonl --sandbox    a batch, against a sandbox of its own
@@ -25,51 +32,45 @@ to try it without an account:
     parser.add_argument(
         "--version", action="version", version=f"norce-order {__version__}", help="print the version and exit"
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
+    first, second = (*(word for word in words if not word.startswith("-")), "", "")[:2]
+    for name, summary in (GROUPS | _OTHERS).items():
+        if name != first:
+            commands.add_parser(name, help=summary)
+        elif name in GROUPS:
+            from norce_order_async.cli.call_parser import add_calls
 
-    order = add_group(commands, "order", "read orders")
-    get = add_command(order, "get", "print an order", settings=True)
-    get.add_argument("order", metavar="ORDER", help="the order's id")
-
-    consent = add_group(commands, "consent", "change an order's consents")
-    patch = add_command(consent, "patch", "set whether a consent is given", settings=True)
-    _consent_ids(patch)
-    given = patch.add_mutually_exclusive_group(required=True)
-    given.add_argument("--checked", action="store_true", dest="checked", help="the consent is given")
-    given.add_argument("--unchecked", action="store_false", dest="checked", help="the consent is withdrawn")
-    _consent_ids(add_command(consent, "delete", "take a consent off an order", settings=True))
-
-    _attributes(add_group(commands, "attributes", "change an order's free-form attributes"))
-    add_batch(add_group(commands, "batch", "make many changes from files"))
-    _sandbox(commands)
+            add_calls(add_group(commands, name, summary), name, second)
+        else:
+            _add_other(commands, name, summary)
     return parser
 
 
-def _attributes(group: Any) -> None:
-    parser = add_command(
-        group,
-        "patch",
-        "set attributes of an order; those not named stay",
-        settings=True,
-        examples="""\
-  norce-order attributes patch o_123 erpId=A-17 exported:=true note:=null
-  norce-order attributes patch o_123 --json '{"erpId": "A-17", "exported": true}'
-""",
-    )
-    parser.add_argument("order", metavar="ORDER", help="the order's id")
-    parser.add_argument(
-        "pairs", metavar="KEY=TEXT", nargs="*", help="an attribute: KEY=TEXT for text, KEY:=JSON for any other value"
-    )
-    parser.add_argument(
-        "--json", metavar="OBJECT", help="all attributes as one JSON object; @FILE reads it from a file"
-    )
+def _add_other(commands: Any, name: str, summary: str) -> None:
+    match name:
+        case "batch":
+            from norce_order_async.cli.batch_parser import add_batch
+
+            add_batch(add_group(commands, name, summary))
+        case "sandbox":
+            _add_sandbox(commands, summary)
+        case _:
+            add_command(
+                commands,
+                name,
+                summary,
+                settings=True,
+                outputs=("text", "json"),
+                examples="  norce-order check --profile stage\n",
+                details="It reads at most one order, and prints where each setting comes from, never the token.\n",
+            )
 
 
-def _sandbox(commands: Any) -> None:
+def _add_sandbox(commands: Any, summary: str) -> None:
     parser = add_command(
         commands,
         "sandbox",
-        "serve a local stand-in for the API until Ctrl-C",
+        summary,
         examples="""\
   norce-order sandbox
   norce-order sandbox --port 0 --fault latency:0.2 --fault status:503:share=5%
@@ -90,8 +91,3 @@ def _sandbox(commands: Any) -> None:
         help="take exactly what the contract says: no other case in enumerations, no customer without a type",
     )
     add_fault(parser, "misbehave")
-
-
-def _consent_ids(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("order", metavar="ORDER", help="the order's id")
-    parser.add_argument("consent", metavar="CONSENT", help="the consent's id")

@@ -1,7 +1,9 @@
 """What every part of the parser is made with."""
 
 import argparse
-from typing import Any, NoReturn
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar, NoReturn
 
 from norce_order_async.cli.arguments import fault_text, seconds
 
@@ -13,6 +15,7 @@ environment:
     --base-url     NORCE_BASE_URL        --adapter-id  NORCE_ADAPTER_ID
   The token comes from NORCE_TOKEN, or from the file that NORCE_TOKEN_FILE names. There is no flag for it: flags can
   be seen by every user of a machine.
+  NORCE_PROFILE names a profile, as --profile does: what neither a flag nor the environment gives comes from there.
   NORCE_PROXY is the URL of an HTTP proxy, NORCE_CA_FILE a PEM file with the authorities to trust instead of the
   system's. This machine's own addresses are reached without the proxy.
 """
@@ -22,21 +25,48 @@ exit codes:
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser with plain help and one line for an error."""
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Leaves descriptions as they are, and finds the terminal's width without what argparse would import for it."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser with plain help and one line for an error.
+
+    One without a description stands for a command that was not typed: nothing but its name is used, and making more of
+    twenty of them would take as long as all else.
+
+    Attributes:
+        is_whole: Whether to make all of each parser nevertheless, for those who look into it.
+    """
+
+    is_whole: ClassVar[bool] = False
+
+    def __init__(self, *, description: str | None = None, **kwargs: Any) -> None:
+        if description is not None or self.is_whole:
+            super().__init__(description=description, **kwargs, formatter_class=_Formatter, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong."""
         self.exit(2, f"{self.prog}: {message}\n  See: {self.prog} --help\n")
 
 
+def _columns() -> int:
+    """How wide the terminal is."""
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
+
+
 def add_group(commands: Any, name: str, summary: str) -> Any:
     """Add a group of commands."""
     parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
 
 
 def add_command(
@@ -45,6 +75,7 @@ def add_command(
     summary: str,
     *,
     settings: bool = False,
+    outputs: Sequence[str] = ("text", "json"),
     examples: str = "",
     details: str = "",
 ) -> argparse.ArgumentParser:
@@ -55,7 +86,7 @@ def add_command(
     )
     parser.set_defaults(command=parser.prog.partition(" ")[2])
     if settings:
-        _add_settings(parser)
+        _add_settings(parser, outputs)
     return parser
 
 
@@ -73,8 +104,9 @@ def add_fault(parser: Any, purpose: str) -> None:
     )
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
+def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> None:
     group = parser.add_argument_group("settings")
+    group.add_argument("--profile", metavar="NAME", help="settings from the profile of this name")
     group.add_argument(
         "--environment",
         metavar="NAME",
@@ -90,4 +122,5 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--proxy-from-env", action="store_true", help="without NORCE_PROXY, do as HTTPS_PROXY and NO_PROXY say"
     )
     group.add_argument("--timeout", metavar="SECONDS", type=seconds, help="for each call, retries included")
-    group.add_argument("--output", choices=("text", "json"), default="text", help="json is for programs")
+    group.add_argument("--output", choices=outputs, help="default: text; json is for programs")
+    parser.set_defaults(outputs=outputs, settings=None, transport=None, verbose=False)

@@ -7,13 +7,29 @@ from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any, cast
 
-from norce_order_async.batch.changes import DeleteConsent, PatchConsent
 from norce_order_async.batch.files import Entry, read_changes
+from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
 from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxServer
+from norce_order_async.wire.json import JSON
 
 _EXAMPLE_ORDER = "o_123"
 _EXAMPLE_CONSENTS = ("ci_newsletter", "ci_terms")
+_PARTS = {
+    "consent_id": "consents",
+    "validation_id": "validations",
+    "hook_id": "hooks",
+    "notification_id": "notifications",
+    "payment_id": "payments",
+    "shipping_id": "shippings",
+}
+"""Where the parts of an order are that a change names."""
+
+
+def sandbox(options: argparse.Namespace) -> int:
+    """``norce-order sandbox``."""
+    return asyncio.run(serve(options))
 
 
 async def serve(options: argparse.Namespace) -> int:
@@ -59,15 +75,26 @@ Put nothing real in it"""
 
 
 def add_orders_of(sandbox: Sandbox, entries: Iterable[Entry], *, merchant: str, channel: str) -> None:
-    """Create the orders that these changes are about, with the consents they name."""
-    consents: dict[tuple[str, str, str], set[str]] = {}
+    """Create the orders that these changes are about, with the parts that they name."""
+    orders: dict[tuple[str, str, str], dict[str, dict[str, dict[str, JSON]]]] = {}
     for entry in entries:
         change = entry.change
-        if change is not None:
-            named = consents.setdefault(
-                (change.order_id, change.merchant or merchant, change.channel or channel), set()
-            )
-            if isinstance(change, DeleteConsent | PatchConsent):
-                named.add(change.consent_id)
-    for (order_id, its_merchant, its_channel), named in consents.items():
-        sandbox.add_order(order_id, merchant=its_merchant, channel=its_channel, consents=sorted(named))
+        if change is None or not change.order_id:
+            continue
+        place = (change.order_id, change.merchant or merchant, change.channel or channel)
+        parts = orders.setdefault(place, {})
+        for name, member in _PARTS.items():
+            if (part_id := getattr(change, name, None)) is not None:
+                parts.setdefault(member, {}).setdefault(part_id, {"id": part_id})
+        if isinstance(change, PatchConsents):
+            for consent_id in change.checked:
+                parts.setdefault("consents", {}).setdefault(consent_id, {"id": consent_id})
+        if isinstance(change, ExecutePaymentAction):
+            actions = cast("list[JSON]", parts["payments"][change.payment_id].setdefault("actions", []))
+            if not any(isinstance(action, dict) and action["id"] == change.action_id for action in actions):
+                actions.append({"id": change.action_id, "type": "capture"})
+    for (order_id, its_merchant, its_channel), parts in orders.items():
+        for consent in parts.get("consents", {}).values():
+            consent["checked"] = False
+        members: dict[str, Any] = {name: list(named.values()) for name, named in sorted(parts.items())}
+        sandbox.add_order(order_id, merchant=its_merchant, channel=its_channel, **members)

@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
+from norce_order_async.batch.engine.work_item import must_be_once
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Run, Sample
 from norce_order_async.batch.report import Summary
@@ -75,13 +76,19 @@ def print_account(account: Account, *, as_json: bool) -> None:
         _print_lines(_lines(account))
 
 
-def print_check(source: Input, *, as_json: bool) -> int:
-    """Read the whole input, print what is in it and what is wrong with it; 1 when something is, else 0."""
+def print_check(source: Input, *, once: bool, as_json: bool) -> int:
+    """Read the whole input, print what is in it and what is wrong with it; 1 when something is, else 0.
+
+    Args:
+        source: The input.
+        once: Whether changes that must not be made twice are made.
+        as_json: For programs.
+    """
     operations: Counter[str] = Counter()
     problems: list[tuple[str, str]] = []
     bad = 0
     for entry in source:
-        problem = entry.problem if entry.change is None else _unsendable(entry.change)
+        problem = entry.problem if entry.change is None else _unsendable(entry.change, once)
         if entry.change is not None and problem is None:
             operations[entry.change.op] += 1
             continue
@@ -113,8 +120,10 @@ def print_check(source: Input, *, as_json: bool) -> int:
     return 1 if bad else 0
 
 
-def _unsendable(change: Change) -> str | None:
-    """Why a change that can be read cannot be sent, if it cannot: what the request holds is checked only there."""
+def _unsendable(change: Change, once: bool) -> str | None:
+    """Why a change that can be read is not sent, if it is not: what the request holds is checked only there."""
+    if change.not_twice is not None and not once:
+        return must_be_once(change)
     if isinstance(change, PatchAttributes):
         try:
             encode(change.attributes, root="attributes")
@@ -142,7 +151,7 @@ def _lines(account: Account) -> list[Line]:
     for kind in OutcomeKind:
         if count := summary.outcomes[kind]:
             style = "red" if kind.failed else "green" if kind.done else "cyan"
-            lines.append((style, f"  {count:>{width},}  {kind:<16}  {kind.meaning}"))
+            lines.append((style, f"  {count:>{width},}  {kind:<16}  {_meaning(kind, summary)}"))
     if summary.in_flight:
         lines.append(("", f"  {summary.in_flight:>{width},}  {'in flight':<16}  sent, or about to be"))
     if account.left:
@@ -163,6 +172,12 @@ def _lines(account: Account) -> list[Line]:
         if summary.failed and account.goes_on:
             lines.append(("", "  To try again:   the same command with --only failed"))
     return lines
+
+
+def _meaning(kind: OutcomeKind, summary: Summary) -> str:
+    if kind is OutcomeKind.UNKNOWN and summary.not_again:
+        return f"may or may not be done; {summary.not_again:,} of them are not safe to run again: --resolve looks"
+    return kind.meaning
 
 
 def _slow_lines(account: Account, width: int) -> list[Line]:
@@ -202,6 +217,7 @@ def _json(account: Account) -> dict[str, JSON]:
         "failed": summary.failed,
         "left": account.left,
         "in_flight": summary.in_flight,
+        "not_again": summary.not_again,
         "outcomes": {kind: summary.outcomes[kind] for kind in OutcomeKind},
         "operations": dict(summary.operations),
         "requests": summary.requests,

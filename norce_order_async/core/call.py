@@ -8,6 +8,7 @@ import attrs
 
 from norce_order_async.core.errors import CallError, NorceOrderError
 from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import Timeout
 
 
@@ -57,12 +58,15 @@ class Call:
         repeat: Whether a second attempt does harm.
         request_id: Sent as ``x-request-id``, the same on every attempt.
         started: The clock's monotonic time at the start.
+        at: The wall time at the start, in seconds since 1970-01-01 UTC; None where nobody took it.
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
-        reads_body: Whether the operation needs an answer's body.
+        reads_body: Whether the operation needs a response's body.
         changes: Whether the operation may change something on the server.
         members: The members of the object that the operation reads; None when that is not known.
         ids: The ids in the operation's path.
+        path: The operation's path, with ``{placeholders}`` for the ids.
+        random: Where the random part of its waits comes from.
         attempts: What was tried so far.
         elapsed: Seconds that it took; set when the call ends.
         outcome: What it amounts to; set when the call ends.
@@ -70,6 +74,7 @@ class Call:
         gave_up: Why no further attempt was made although the last one failed in a passing way.
         on_attempt: Called after each of its attempts.
         waiting: Whether it waits for a slot, a token or its next attempt, so that closing the client ends it at once.
+        sending: Whether an attempt is under way; there is one at a time.
         timed_out: Whether its deadline has passed.
         redelivered: Whether an earlier call of the same change may have been applied.
     """
@@ -84,6 +89,8 @@ class Call:
     changes: bool = True
     members: Set[str] | None = None
     ids: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    path: str = ""
+    random: RandomSource = attrs.field(default=SYSTEM_RANDOM, repr=False)
     attempts: list[Attempt] = attrs.Factory(lambda: [])  # noqa: PIE807 (pyright has no type for the other)
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN
@@ -92,7 +99,9 @@ class Call:
     on_attempt: "AttemptHook | None" = None
     redelivered: bool = False
     waiting: bool = False
+    sending: bool = False
     timed_out: bool = False
+    at: float | None = None
 
     @property
     def deadline(self) -> float:

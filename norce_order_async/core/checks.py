@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Mapping
 
 import attrs
 
@@ -165,19 +164,3 @@ def check_count(name: str, value: object) -> int:
 def positive_count(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
     """An attrs validator: a whole number of at least 1."""
     check_count(attribute.name, value)
-
-
-def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
-    """Why a transport cannot send what it is given, which may come from a middleware; None when it can.
-
-    It raises nothing: a traceback would show the headers.
-    """
-    try:
-        text = "\n".join([url, *headers, *headers.values()])
-        if not text.isascii():
-            text.encode()
-    except (TypeError, UnicodeEncodeError):
-        return "a header is not text"
-    if text.count("\n") != 2 * len(headers) or "\r" in text or "\0" in text:
-        return "a header or the address holds a line break, which would begin another header"
-    return None

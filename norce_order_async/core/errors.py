@@ -10,17 +10,17 @@
         ├── DeadlineExceeded (TimeoutError)    the call's total time is over
         ├── ClientClosedError (ClientStateError)  the client was closed under the call
         ├── AuthError                          no token could be had
-        ├── DecodeError                        a 2xx answer whose body is not what was asked for
-        ├── NotTheApiError                     a 2xx answer that the API did not give
-        ├── TransportError                     no complete answer
+        ├── DecodeError                        a 2xx response whose body is not what was asked for
+        ├── NotTheApiError                     a 2xx response that the API did not give
+        ├── TransportError                     no complete response
         │   ├── ConnectError                       refused, unreachable, unknown host
         │   ├── TLSError                           the server's certificate is not accepted
         │   ├── ProxyError                         the proxy refused
         │   ├── ConnectTimeout (TimeoutError)      no connection in time
         │   ├── PoolTimeout (TimeoutError)         no free connection in time
-        │   ├── ReadTimeout (TimeoutError)         no complete answer in time
-        │   └── ConnectionLost                     cut off, or an answer that is not HTTP
-        └── StatusError                        an answer that is not a 2xx
+        │   ├── ReadTimeout (TimeoutError)         no complete response in time
+        │   └── ConnectionLost                     cut off, or a response that is not HTTP
+        └── StatusError                        a response that is not a 2xx
             ├── BadRequestError 400 · AuthenticationError 401 · PermissionDeniedError 403
             ├── NotFoundError 404 · ConflictError 409 · RateLimitedError 429 · ServerError 5xx
             └── UnexpectedStatusError              any other
@@ -120,7 +120,7 @@ class CallError(NorceOrderError):
         attempts: Everything that was tried, in order.
         elapsed: Seconds from the start of the call to its end.
         outcome: What the call amounts to on the server.
-        retry_after: The seconds that the last answer asked to wait, if it did.
+        retry_after: The seconds that the last response asked to wait, if it did.
         gave_up: Why no further attempt was made, where one would have been thinkable.
     """
 
@@ -161,7 +161,7 @@ class AuthError(CallError):
 
 
 class DecodeError(CallError):
-    """A 2xx answer came whose body is not what the operation returns. The change, if any, is applied.
+    """A 2xx response came whose body is not what the operation returns. The change, if any, is applied.
 
     Attributes:
         body: The raw body, cut to its first 1,000 characters.
@@ -180,13 +180,13 @@ class DecodeError(CallError):
 
 
 class NotTheApiError(CallError):
-    """A 2xx answer came that the API did not give: HTML, XML, or JSON shaped like an error.
+    """A 2xx response came that the API did not give: HTML, XML, or JSON shaped like an error.
 
     A sign-in page, a proxy's notice, or a wrong base URL. The change may or may not be applied.
 
     Attributes:
         status: The HTTP status.
-        headers: The answer's headers, their names in lower case.
+        headers: The response's headers, their names in lower case.
         body: The raw body.
     """
 
@@ -206,11 +206,11 @@ class NotTheApiError(CallError):
 
 
 class TransportError(CallError):
-    """No complete answer came. Raised by transports.
+    """No complete response came. Raised by transports.
 
     Attributes:
         sent: Whether the request's headers went out; None where the transport cannot tell.
-        status: The HTTP status, where the answer's head came and only its body did not.
+        status: The HTTP status, where the response's head came and only its body did not.
         content_type: The ``Content-Type`` of that head, if it has one.
         retryable: Whether trying again can help.
     """
@@ -255,19 +255,19 @@ class PoolTimeout(TransportError, TimeoutError):
 
 
 class ReadTimeout(TransportError, TimeoutError):
-    """The request went out and no complete answer came in time."""
+    """The request went out and no complete response came in time."""
 
 
 class ConnectionLost(TransportError):
-    """The connection was cut before a complete answer came, or what came is not HTTP."""
+    """The connection was cut before a complete response came, or what came is not HTTP."""
 
 
 class StatusError(CallError):
-    """The answer is not a 2xx.
+    """The response is not a 2xx.
 
     Attributes:
         status: The HTTP status.
-        headers: The answer's headers, their names in lower case.
+        headers: The response's headers, their names in lower case.
         body: The raw body.
         code: The API's own error code (an open set), if the body has one.
         message: The API's own text, if the body has one.
@@ -327,7 +327,7 @@ class ConflictError(StatusError):
 
 
 class RateLimitedError(StatusError):
-    """429: too many requests; ``retry_after`` says how long to wait, if the answer did."""
+    """429: too many requests; ``retry_after`` says how long to wait, if the response did."""
 
 
 class ServerError(StatusError):

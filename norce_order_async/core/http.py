@@ -130,7 +130,7 @@ class Response:
 
 @attrs.frozen
 class RawResponse:
-    """An answer as it came, without its request, which holds the token.
+    """A response as it came, without its request, which holds the token.
 
     Attributes:
         status: The HTTP status.

@@ -58,9 +58,9 @@ class CallOptions:
         request_id: The ``x-request-id`` to send; without it a random one is made.
         on_attempt: Called after each attempt of this call, after the client's own hooks.
         on_call: Called at the call's end, after the client's own hooks.
-        on_response: Called with the answer that the call ends with, before it is read: status, headers and bytes. Where
-            a 2xx is not the API's (:class:`NotTheApiError`), the error has them instead.
-        redelivered: An earlier call of the same change may have been applied, but its answer was lost: the worker
+        on_response: Called with the response that the call ends with, before it is read: status, headers and bytes.
+            Where a 2xx is not the API's (:class:`NotTheApiError`), the error has them instead.
+        redelivered: An earlier call of the same change may have been applied, but its response was lost: the worker
             died, say, and the queue delivers its message again. Then a refusal leaves the outcome ``unknown``, and a
             DELETE that finds nothing is ``applied_inferred``.
         log_cut: Whether it is logged when the call is cancelled, or meets its deadline, after its request went out.

@@ -57,10 +57,11 @@ class Attempt:
         started: Seconds after the start of the call.
         elapsed: Seconds that it took.
         sent: Whether the request's headers went out; None where the transport cannot tell.
-        status: The answer's HTTP status; None without a complete answer.
-        error: What went wrong, as ``ErrorClass: text``; beside a status, why the answer is not the API's.
-        retry_after: The seconds that an answer other than a 2xx asked to wait.
+        status: The response's HTTP status; None without a complete response.
+        error: What went wrong, as ``ErrorClass: text``; beside a status, why the response is not the API's.
+        retry_after: The seconds that a response other than a 2xx asked to wait.
         delay: The seconds that the client waited afterwards before it tried again.
+        at: When it began, in seconds since 1970-01-01 UTC by the client's clock; None where that is not known.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Attempt:
     error: str | None = None
     retry_after: float | None = None
     delay: float | None = None
+    at: float | None = None
 
     @property
     def throttled(self) -> bool:
@@ -86,7 +88,7 @@ class Attempt:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the server may have applied it although no answer says so.
+        """Whether the server may have applied it although no response says so.
 
         Only a 4xx, or a 2xx of the API, is clear.
         """

@@ -20,7 +20,7 @@ _HTTP_DATE = re.compile(
 def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
     """The seconds that ``Retry-After`` asks to wait: digits, or one of the three HTTP dates.
 
-    Digits may have a fraction, which is rounded up. A date is taken relative to the answer's own ``Date`` header,
+    Digits may have a fraction, which is rounded up. A date is taken relative to the response's own ``Date`` header,
     without which the clock's time stands in. Anything else counts as absent.
     """
     value = headers.get("retry-after")

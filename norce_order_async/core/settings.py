@@ -89,7 +89,7 @@ class Timeout:
 
     Attributes:
         total: The whole call: queueing, tokens, all attempts and the waits between them.
-        attempt: One attempt, from the connection to the last byte of the answer.
+        attempt: One attempt, from the connection to the last byte of the response.
         connect: Establishing a connection, its TLS handshake included.
 
     Raises:

@@ -1,6 +1,6 @@
 """Which orders a list has, and in what order."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, TypedDict
@@ -46,20 +46,20 @@ class OrderFilters(TypedDict, total=False):
     payment_id: str | None
     reference: str | None
     cart_reference: str | None
-    status: Sequence[OrderStatus | str] | None
+    status: Collection[OrderStatus | str] | None
     date_from: datetime | None
     date_to: datetime | None
     order_by: OrderListOrderBy | str | None
     order_by_direction: OrderListOrderByDirection | str | None
-    countries: Sequence[str] | None
-    billing_countries: Sequence[str] | None
-    billing_emails: Sequence[str] | None
-    billing_names: Sequence[str] | None
-    billing_phones: Sequence[str] | None
-    shipping_countries: Sequence[str] | None
-    shipping_emails: Sequence[str] | None
-    shipping_names: Sequence[str] | None
-    shipping_phones: Sequence[str] | None
+    countries: Collection[str] | None
+    billing_countries: Collection[str] | None
+    billing_emails: Collection[str] | None
+    billing_names: Collection[str] | None
+    billing_phones: Collection[str] | None
+    shipping_countries: Collection[str] | None
+    shipping_emails: Collection[str] | None
+    shipping_names: Collection[str] | None
+    shipping_phones: Collection[str] | None
 
 
 _CHECKS: dict[str, Callable[[str, object], Any]] = {

@@ -22,8 +22,8 @@ async def list_orders(
 ) -> OrderPaginationSet:
     """Read one page of the orders of this merchant and channel; ``data`` has them, ``pagination`` the figures.
 
-    Pages shift while orders are made, and what ``pagination.size`` counts is published two ways: sort by ``created``,
-    drop ids that came before, and end on an empty page. It is tried again: it changes nothing.
+    Pages shift while orders are made, and what ``pagination.size`` counts is published two ways: :func:`iter_orders`
+    goes through all of them. It is tried again: it changes nothing.
 
     Args:
         client: What to call with.

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from norce_order_async.loops.per_loop import PerLoop
 
@@ -26,7 +26,7 @@ class TimeLimit:
         self._seconds = math.inf if seconds is None else seconds
         self._expired = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         if task is None:
@@ -39,28 +39,29 @@ class TimeLimit:
         self._all.running.add(self)
         if ends < self._all.rings:
             self._all.set_timer(ends, loop)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
-        self._all.running.discard(self)
-        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            failure = self.error()
+        if self.finish(kind):
+            failure = TimeoutError()
             try:
                 raise failure
             finally:
                 # Raising it notes the cancellation, whose frames hold what ran inside: requests, with their tokens.
                 failure.__context__ = None
 
+    def finish(self, kind: type[BaseException] | None) -> bool:
+        """What runs inside ended, with an error of this kind; whether that is the limit's own cancellation."""
+        self._all.running.discard(self)
+        return self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError
+
     def expire(self) -> None:
         """Cancel what runs inside; twice is fine, and so is a loop that was closed meanwhile."""
         if not self._expired and not self._task.get_loop().is_closed():
             self._expired = True
             self._task.cancel()
-
-    def error(self) -> Exception:
-        """What to raise when the limit was reached."""
-        return TimeoutError()
 
 
 class _Limits:

@@ -1,8 +1,8 @@
 """The chain between a call and its transport.
 
-From the outside in: the user's call middlewares, :class:`Retry`, :class:`Auth`, the user's attempt middlewares, and
-:class:`AttemptSender`, which waits for a slot and hands each attempt to the transport. :class:`Deadline` is around all
-of it. What has nothing to do is not in the chain at all.
+From the outside in: the user's call middlewares, :class:`Retry`, :class:`Pacing`, :class:`Auth`, the user's attempt
+middlewares, and :class:`AttemptSender`, which waits for a slot and hands each attempt to the transport.
+:class:`RunningCall` is around all of it. What has nothing to do is not in the chain at all.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Protocol
 from norce_order_async.core.http import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
-"""What takes a request and returns its answer: the rest of the chain, as a middleware sees it."""
+"""What takes a request and returns its response: the rest of the chain, as a middleware sees it."""
 
 
 class Middleware(Protocol):

@@ -23,7 +23,7 @@ def _retryable_response(response: Any) -> bool:
 
 
 passing_failure = retry_if_exception(_retryable_error) | retry_if_result(_retryable_response)
-"""Whether trying again can help: no complete answer (except for a refused certificate), or a status of
+"""Whether trying again can help: no complete response (except for a refused certificate), or a status of
 408, 425, 429 or 5xx, except for 501, 505, 506, 508, 510 and 511."""
 
 
@@ -55,10 +55,11 @@ class BackOff(wait_base):
         attempt = last_attempt(retry_state)
         asked = attempt.retry_after
         base = self.throttled_base if attempt.throttled else self.base
-        delay = back_off(retry_state.attempt_number, base=base, most=self.maximum)
+        random = retry_state.args[0].random
+        delay = back_off(retry_state.attempt_number, base=base, most=self.maximum, random=random)
         if asked is None:
             return delay
-        return max(delay, asked + spread(asked))
+        return max(delay, asked + spread(asked, random))
 
 
 def _check_strategy(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:

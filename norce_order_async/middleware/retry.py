@@ -20,7 +20,7 @@ class Retry:
     """Repeats an attempt as the call's :class:`RetryPolicy` says.
 
     Tenacity's strategies judge one call's own state, which is only made after a first failure. When it stops,
-    the last answer is returned or the last error raised, and ``call.gave_up`` says why there was no other attempt.
+    the last response is returned or the last error raised, and ``call.gave_up`` says why there was no other attempt.
     """
 
     clock: Clock

@@ -16,14 +16,16 @@ from norce_order_async.core.errors import (
     NotTheApiError,
     TransportError,
 )
-from norce_order_async.core.http import Request, Response
+from norce_order_async.core.http import Request, Response, merge_headers
 from norce_order_async.core.logger import logger
+from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
-from norce_order_async.sending.lifecycle import Lifecycle, out_of_time
+from norce_order_async.sending.calls import out_of_time
+from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
-from norce_order_async.wire.decoders import is_json, not_the_api
+from norce_order_async.wire.refusals import is_json, not_the_api
 
 _SAME_MOMENT = 0.002
 """Seconds by which an event loop's timer may be early."""
@@ -37,6 +39,7 @@ class AttemptSender:
     clock: Clock
     lifecycle: Lifecycle
     hooks: Sequence[AttemptHook] = ()
+    observers: Sequence[CallObserver] = ()
     _told_of_a_body: bool = attrs.field(default=False, init=False)
 
     async def __call__(self, request: Request) -> Response:
@@ -44,8 +47,8 @@ class AttemptSender:
 
         Raises:
             DeadlineExceeded: The call's time was over before its turn came.
-            ClientStateError: The client is closed.
-            TransportError: No complete answer came.
+            ClientStateError: The client is closed, or an attempt of this call is under way.
+            TransportError: No complete response came.
             NotTheApiError: A 2xx came that the API did not give.
         """
         call = request.call
@@ -56,16 +59,23 @@ class AttemptSender:
                 await limiter.acquire()
             finally:
                 call.waiting = False
+        if call.sending:
+            limiter.release()
+            raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
+        call.sending = True
         try:
             start = self.clock.monotonic()
             left = call.deadline - start
             if left <= 0:
                 raise out_of_time(call)
-            attempt = Attempt(len(call.attempts) + 1, start - call.started)
+            since = start - call.started
+            attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
             call.attempts.append(attempt)
             try:
                 # The deadline ends what would be over at the same moment or later.
                 limit = call.timeout.attempt if call.timeout.attempt < left else None
+                if self.observers:
+                    request = self._started(request, attempt)
                 response = await self.transport.send(request, timeout=limit)
                 attempt.sent = True
                 self._note(response, attempt)
@@ -77,12 +87,7 @@ class AttemptSender:
                     raise
             finally:
                 attempt.elapsed = self.clock.monotonic() - start
-                if logger.isEnabledFor(DEBUG):
-                    log_attempt(call, attempt)
-                for hook in self.hooks:
-                    run_hook(hook, call, attempt)
-                if call.on_attempt is not None:
-                    run_hook(call.on_attempt, call, attempt)
+                self._ended(call, attempt)
             if failure is None:
                 return Response(request, attempt.status or 0, truncated=True)
             try:
@@ -90,7 +95,26 @@ class AttemptSender:
             finally:
                 del failure
         finally:
+            call.sending = False
             limiter.release()
+
+    def _started(self, request: Request, attempt: Attempt) -> Request:
+        """Tell the observers; the request with the headers that they add."""
+        for observer in self.observers:
+            headers = run_hook(request.call, observer.attempt_started, request, attempt)
+            if headers:
+                request = attrs.evolve(request, headers=merge_headers(request.headers, headers))
+        return request
+
+    def _ended(self, call: Call, attempt: Attempt) -> None:
+        if logger.isEnabledFor(DEBUG):
+            log_attempt(call, attempt)
+        for hook in self.hooks:
+            run_hook(call, hook, call, attempt)
+        if call.on_attempt is not None:
+            run_hook(call, call.on_attempt, call, attempt)
+        for observer in reversed(self.observers):
+            run_hook(call, observer.attempt_ended, call, attempt)
 
     def _note(self, response: Response, attempt: Attempt) -> None:
         """Write down what came.

@@ -1,56 +1,34 @@
-"""The calls that are under way, and how they end when their time is over or their client is closed."""
+"""A client is open, then closed: what it has in each event loop, and how its calls end with it."""
 
 import asyncio
 import math
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
 
 import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
-from norce_order_async.core.errors import ClientStateError, DeadlineExceeded
+from norce_order_async.core.errors import ClientStateError
+from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
-from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.limiter import ConcurrencyLimiter
 
 _LAST_TURNS = 1.0
 """Seconds that calls which were cut, and a token source, have to end."""
 
 
-def out_of_time(call: Call) -> DeadlineExceeded:
-    """The error of a call whose total time is over."""
-    return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
+class Running(Protocol):
+    """A call that is under way."""
 
-
-class Deadline(TimeLimit):
-    """Ends what runs inside it when the call's total time is over, or when its client is closed.
-
-    A context manager rather than a link of the chain: so it costs no frame on the stack of every call.
-    """
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Call) -> None:
-        super().__init__(call.timeout.total)
-        self.call = call
-
-    def expire(self) -> None:
-        """End it because its time is over."""
-        if not self._expired:
-            self.call.timed_out = True
-            super().expire()
+    call: Call
 
     def cut(self) -> None:
         """End it because its client is closed."""
-        if not self._expired:
-            super().expire()
-
-    def error(self) -> Exception:
-        """The error that ends the call."""
-        if self.call.timed_out:
-            return out_of_time(self.call)
-        return ClientStateError("the client was closed")
+        ...
 
 
 @attrs.define(eq=False)
@@ -66,12 +44,12 @@ class LoopState:
     """
 
     limiter: ConcurrencyLimiter
-    calls: set[Deadline] = attrs.Factory(set[Deadline])
+    calls: set[Running] = attrs.Factory(set[Running])
     process: int = attrs.Factory(os.getpid)
     news: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
 
-    def leave(self, call: Deadline) -> None:
+    def leave(self, call: Running) -> None:
         """A call ends."""
         self.calls.discard(call)
         if self.news is not None and not self.calls:
@@ -140,18 +118,21 @@ class Lifecycle:
             if loop is this:
                 there.news.set()
             elif loop.is_running() and there.process == os.getpid():
-                loop.call_soon_threadsafe(there.news.set)
+                with suppress(RuntimeError):  # it was closed meanwhile
+                    loop.call_soon_threadsafe(there.news.set)
 
     async def _close(self, closers: tuple[Callable[[], Awaitable[object]], ...]) -> None:
         this = asyncio.get_running_loop()
-        waits: list[asyncio.Future[None]] = []
+        waits: list[asyncio.Task[None]] = []
         for loop, there in self._loops.items():
             if loop is this:
-                waits.append(asyncio.ensure_future(self._drain(there)))
+                waits.append(asyncio.create_task(self._drain(there)))
             elif loop.is_running() and there.process == os.getpid():
-                waits.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._drain(there), loop)))
-        # Not awaited themselves: another loop may end meanwhile, and its drain with it, cancelled or never run.
-        await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+                drain = partial(self._drain_calls, there)
+                waits.append(asyncio.create_task(run_elsewhere(loop, drain)))
+        _, late = await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+        for task in late:
+            task.cancel()
         failures: list[BaseException] = []
         for close in closers:
             closing = asyncio.ensure_future(close())
@@ -166,14 +147,17 @@ class Lifecycle:
     def _left(self) -> float:
         return max(0.0, self._ends - asyncio.get_running_loop().time())
 
+    def _drain_calls(self, here: LoopState) -> Coroutine[Any, Any, None] | None:
+        return self._drain(here) if here.calls else None
+
     async def _drain(self, here: LoopState) -> None:
         here.news = asyncio.Event()
-        for deadline in list(here.calls):
-            if deadline.call.waiting:
-                deadline.cut()
+        for running in list(here.calls):
+            if running.call.waiting:
+                running.cut()
         await self._empty(here, self._left)
-        for deadline in list(here.calls):
-            deadline.cut()
+        for running in list(here.calls):
+            running.cut()
         last = asyncio.get_running_loop().time() + _LAST_TURNS
         await self._empty(here, lambda: last - asyncio.get_running_loop().time())
 

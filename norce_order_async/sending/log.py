@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.http import RawResponse, Response
 from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
 
-H = TypeVar("H")
+A = TypeVarTuple("A")
+R = TypeVar("R")
 
 
 def log_attempt(call: Call, attempt: Attempt) -> None:
@@ -80,18 +81,18 @@ def log_cut(call: Call, level: int) -> None:
     )
 
 
-def run_hook(hook: Callable[[Call, H], None], call: Call, what: H) -> None:
-    """Call a hook; one that fails is logged at ERROR and does not change what becomes of the call."""
+def run_hook(call: Call, hook: Callable[[*A], R], *args: *A) -> R | None:
+    """Call a hook of a call; one that fails is logged at ERROR and does not change what becomes of the call."""
     try:
-        hook(call, what)
+        return hook(*args)
     except (Exception, asyncio.CancelledError):  # a plain function is not cancelled: it has raised that by itself
         logger.exception("a hook failed [request id %s]", call.request_id, extra=_fields(call))
+        return None
 
 
 def show_response(hook: Callable[[RawResponse], None], call: Call, response: Response) -> None:
-    """Call a hook with the answer that a call ends with."""
-    raw = RawResponse(response.status, dict(response.headers), response.body, response.truncated)
-    run_hook(lambda _, raw: hook(raw), call, raw)
+    """Call a hook with the response that a call ends with."""
+    run_hook(call, hook, RawResponse(response.status, dict(response.headers), response.body, response.truncated))
 
 
 def _result(attempt: Attempt) -> str:

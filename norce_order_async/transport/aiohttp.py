@@ -15,7 +15,6 @@ import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from norce_order_async.core.checks import unsendable
 from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.time_limit import TimeLimit
@@ -24,8 +23,8 @@ from norce_order_async.transport.aiohttp_internals import Connector, Exchange, P
 from norce_order_async.transport.aiohttp_resolver import AiohttpResolver
 from norce_order_async.transport.connections import await_closed
 from norce_order_async.transport.errors import forget_frames, refused_certificate, transport_closed
+from norce_order_async.transport.messages import MAX_HEAD, MAX_HEADERS, is_too_long, make_response, unsendable, value_of
 from norce_order_async.transport.pools import PooledTransport
-from norce_order_async.transport.response import MAX_HEAD, MAX_HEADERS, is_too_long, make_response, value_of
 
 _PIECE = 64 * 1024
 """Bytes of a body that are written at once."""
@@ -115,7 +114,10 @@ class AiohttpTransport(PooledTransport[_Pool]):
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
                 )
                 status, head = exchange.response.status, exchange.response.raw_headers
-                body = await _read(exchange.response, self.max_body)
+                if is_too_long(head):
+                    raise HeadTooLong
+                content = exchange.response.content
+                body = content.read_nowait() if content.is_eof() else await _read(content, self.max_body)
                 exchange.check_end(head)
             exchange.done = len(body) <= self.max_body
             return make_response(request, status, head, body, self.max_body)
@@ -160,13 +162,8 @@ class AiohttpTransport(PooledTransport[_Pool]):
         return _Pool(session, connector)
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
     """A body, or more than ``limit`` bytes of it."""
-    if is_too_long(response.raw_headers):
-        raise HeadTooLong
-    content = response.content
-    if content.is_eof():
-        return content.read_nowait()
     body = bytearray()
     while len(body) <= limit and not content.at_eof():
         body += await content.readany()

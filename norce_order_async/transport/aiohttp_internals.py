@@ -20,7 +20,7 @@ from norce_order_async.core.call import Call
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport.aiohttp_errors import NotSentAgain
 from norce_order_async.transport.connections import end_of_life, unread_check
-from norce_order_async.transport.response import Head, is_measured
+from norce_order_async.transport.messages import Head, is_measured
 
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
 _NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])
@@ -153,6 +153,7 @@ class Connector(aiohttp.TCPConnector):
             # Requests are sent in a burst, one turn of the loop later. Sent one by one, each would wake the server
             # anew: that costs a tenth of a call.
             await asyncio.sleep(0)
+        exchange = self.exchanges[asyncio.current_task()]
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol, stream = connection.protocol, connection.transport
@@ -160,15 +161,22 @@ class Connector(aiohttp.TCPConnector):
                 loop = asyncio.get_running_loop()
                 has_unread, ends = self._checks.get(protocol, (None, math.inf))
                 if has_unread is None:
-                    self._checks[protocol] = unread_check(stream), end_of_life(loop, self.max_age)
+                    ends = end_of_life(loop, self.max_age, exchange.call.random)
+                    self._checks[protocol] = unread_check(stream), ends
                 elif protocol.should_close or ends <= loop.time() or has_unread():
                     # Unread data answers no request of ours, but would be taken for the response to the next one.
                     connection.close()
                     continue
-            exchange = self.exchanges[asyncio.current_task()]
             exchange.protocol, exchange.stream = protocol, stream
             exchange.call.mark_sent()  # nothing is awaited between here and the first byte
             return connection
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Close all connections; from another loop than theirs, without waiting until theirs has done so."""
+        if asyncio.get_running_loop() is self._loop:
+            await super().close(abort_ssl=abort_ssl)
+        else:
+            self._close(abort_ssl=abort_ssl)
 
     def streams(self) -> list[asyncio.Transport]:
         """All open connections."""

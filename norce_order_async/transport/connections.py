@@ -5,20 +5,21 @@ import select
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from random import uniform
 from typing import Any
+
+from norce_order_async.core.random_source import RandomSource
 
 _TURNS = 5
 """Turns of the event loop after which aborted connections are closed, TLS included."""
 
 
-def end_of_life(loop: asyncio.AbstractEventLoop, max_age: float) -> float:
+def end_of_life(loop: asyncio.AbstractEventLoop, max_age: float, random: RandomSource) -> float:
     """The loop's time from which a connection made now is not used any more.
 
     It is a random time before ``max_age``, so that connections do not all end at once, and the time for which a look-up
     is kept does not add to it.
     """
-    return loop.time() + max_age * uniform(0.8, 0.95)
+    return loop.time() + max_age * random.uniform(0.8, 0.95)
 
 
 def unread_check(connection: asyncio.Transport) -> Callable[[], object]:
@@ -40,7 +41,7 @@ async def await_closed() -> None:
 
 
 def close_outside(loop: asyncio.AbstractEventLoop, connections: Iterable[asyncio.Transport]) -> None:
-    """Close connections whose event loop does not run, and may be closed."""
+    """Close connections of an event loop that no other thread runs, and that may be closed."""
     # asyncio closes a connection with callbacks that it schedules on the loop. Those of connections and protocols are
     # run here; those of tasks, which wait for them, are left to the loop.
     todo = deque[tuple[Callable[..., object], tuple[Any, ...], Any]]()

@@ -9,7 +9,7 @@ from norce_order_async.core.errors import ConnectionLost, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.transport.connections import unread_check
 from norce_order_async.transport.errors import CUT_OFF, TOO_LONG, refused_certificate
-from norce_order_async.transport.response import (
+from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
     is_measured,

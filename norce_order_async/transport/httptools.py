@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import attrs
 
-from norce_order_async.core.checks import unsendable
+from norce_order_async.core.call import Call
 from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
@@ -27,6 +27,7 @@ from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.errors import NO_CONNECTION, NO_RESPONSE, forget_frames, reason_of, transport_closed
 from norce_order_async.transport.http11 import Connection
+from norce_order_async.transport.messages import unsendable
 from norce_order_async.transport.pools import PooledTransport
 
 
@@ -69,8 +70,8 @@ class _Pool:
         if self._sweep is None and self._settings.keepalive < math.inf:
             self._sweep = loop.call_later(self._settings.keepalive, self._close_old)
 
-    async def connect(self, origin: Origin, seconds: float) -> Connection:
-        """Make a connection.
+    async def connect(self, origin: Origin, call: Call) -> Connection:
+        """Make a connection, in the time that the call leaves for it.
 
         Raises:
             TransportError: That failed.
@@ -79,12 +80,12 @@ class _Pool:
         settings = self._settings
         connection = Connection(self._open, settings.max_body)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
-        limit = TimeLimit(seconds)
+        limit = TimeLimit(call.timeout.connect)
         self._connecting.add(limit)
         failure: TransportError | ClientStateError
         made = False
         try:
-            connection.ends = end_of_life(asyncio.get_running_loop(), settings.max_age)
+            connection.ends = end_of_life(asyncio.get_running_loop(), settings.max_age, call.random)
             with limit:
                 await dial(connection, origin, resolver=settings.resolver, context=context, proxy=self._proxy)
             made = True
@@ -188,7 +189,7 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             with TimeLimit(timeout):
                 if pool.under_way > 1:
                     await asyncio.sleep(0)  # sends requests in a burst: see aiohttp_internals.Connector
-                connection = pool.take(origin) or await pool.connect(origin, call.timeout.connect)
+                connection = pool.take(origin) or await pool.connect(origin, call)
                 if self._route is not None and not origin.tls:
                     return await _through(self._route, request, connection, origin, target)
                 return await connection.exchange(request, origin.netloc, target)

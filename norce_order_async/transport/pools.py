@@ -4,6 +4,7 @@ import abc
 import asyncio
 import os
 import ssl
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
@@ -12,10 +13,11 @@ import attrs
 
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ClientStateError
+from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.transport import Transport
 from norce_order_async.transport.connections import close_outside
+from norce_order_async.transport.messages import MAX_BODY
 from norce_order_async.transport.resolver import Resolver, shared
-from norce_order_async.transport.response import MAX_BODY
 
 _OTHER_LOOPS = 1.0  # seconds
 _owners = WeakKeyDictionary[asyncio.AbstractEventLoop, int]()
@@ -37,6 +39,47 @@ class Pool(Protocol):
 P = TypeVar("P", bound=Pool)
 
 
+@attrs.define(eq=False)
+class _Lifetime(Generic[P]):
+    """The pool of one event loop.
+
+    Attributes:
+        watch: A generator, because event loops close the generators begun in them when they shut down.
+        thread: The one in which the loop ran when the pool was opened.
+        closing: The task that closes the pool, if not the loop's shutdown does.
+        ending: The watch ends.
+        closed: The pool is closed.
+    """
+
+    pool: P
+    watch: AsyncGenerator[P]
+    thread: threading.Thread = attrs.field(factory=threading.current_thread)
+    closing: asyncio.Task[Any] | None = None
+    ending: bool = False
+    closed: bool = False
+
+    def is_left(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether no other thread runs the loop, nor can be about to."""
+        if loop.is_closed():
+            return True
+        # A loop that does not run may be between the runs of which asyncio.run consists, in its thread.
+        its_thread_is_busy = self.thread is not threading.current_thread() and self.thread.is_alive()
+        return not loop.is_running() and not its_thread_is_busy
+
+    async def close(self) -> None:
+        """Close the pool in its loop, unless the loop's shutdown does so already."""
+        if not self.ending:
+            self.closing = asyncio.current_task()
+            await self.close_now()
+
+    async def close_now(self) -> None:
+        """Close the pool, and end the watch."""
+        await self.pool.close()
+        self.closed = True
+        if not self.ending:
+            await self.watch.aclose()
+
+
 class Pools(Generic[P]):
     """A pool for each event loop, opened when it is first asked for.
 
@@ -55,7 +98,7 @@ class Pools(Generic[P]):
         self.ready: dict[asyncio.AbstractEventLoop, P] = {}
         self._make = make
         self._closed = False
-        self._lifetimes: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[P], P]] = {}
+        self._lifetimes: dict[asyncio.AbstractEventLoop, _Lifetime[P]] = {}
         self._inherited: list[object] = []
         _all.add(self)
 
@@ -65,8 +108,7 @@ class Pools(Generic[P]):
         Raises:
             ClientStateError: The transport is closed, or the loop belongs to another process.
         """
-        if self._closed:
-            raise ClientStateError("the transport is closed")
+        self._check_open()
         loop, process = asyncio.get_running_loop(), os.getpid()
         if _owners.setdefault(loop, process) != process:
             raise ClientStateError(
@@ -74,35 +116,45 @@ class Pools(Generic[P]):
             )
         for other in list(self._lifetimes):
             if other.is_closed():
-                await self._close_idle_loop(other)
-        if self._closed:
-            raise ClientStateError("the transport is closed")
+                await self._close_left(other)
         if (ready := self.ready.get(loop)) is not None:
             return ready  # of another call, which was faster
         pool = self._make()
-        lifetime = self._lifetime(loop, pool)
-        self._lifetimes[loop] = lifetime, pool
+        lifetime = self._lifetimes[loop] = _Lifetime(pool, self._watch(loop))
         self.ready[loop] = pool
-        return await anext(lifetime)
+        await anext(lifetime.watch)
+        try:
+            self._check_open()  # another thread may have closed the transport, and missed this pool
+        except ClientStateError:
+            self.ready.pop(loop, None)
+            await lifetime.close()
+            raise
+        return pool
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientStateError("the transport is closed")
 
     async def aclose(self) -> None:
-        """Close the pools of all loops; closing twice is fine."""
+        """Close the pools of all loops; closing twice is fine.
+
+        A loop of another thread closes its pool itself. If it does not run now, it does so when it runs next.
+        """
         self._closed = True
         self.ready.clear()
         here = asyncio.get_running_loop()
-        elsewhere: list[asyncio.Future[None]] = []
-        for loop in list(self._lifetimes):
-            if loop is not here and not loop.is_running():
-                await self._close_idle_loop(loop)
-            elif (found := self._lifetimes.pop(loop, None)) is not None:
-                closing = _close(found[0])
-                if loop is here:
-                    await closing
-                else:
-                    elsewhere.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(closing, loop)))
+        elsewhere: list[asyncio.Task[None]] = []
+        for loop, lifetime in list(self._lifetimes.items()):
+            if loop is here:
+                await lifetime.close()
+            elif lifetime.is_left(loop):
+                await self._close_left(loop)
+            else:
+                elsewhere.append(asyncio.create_task(self._close_elsewhere(loop, lifetime)))
         if elsewhere:
-            # Not awaited themselves: a loop may end at this moment, and close its connections by itself.
-            await asyncio.wait(elsewhere, timeout=_OTHER_LOOPS)
+            _, late = await asyncio.wait(elsewhere, timeout=_OTHER_LOOPS)
+            for task in late:
+                task.cancel()
 
     def leave_inherited(self) -> None:
         """Use no pool of the process that this one was forked from."""
@@ -111,23 +163,32 @@ class Pools(Generic[P]):
         self.ready.clear()
         self._lifetimes.clear()
 
-    async def _lifetime(self, loop: asyncio.AbstractEventLoop, pool: P) -> AsyncGenerator[P]:
-        # A generator, because event loops close the generators begun in them when they shut down.
+    async def _watch(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[P]:
+        lifetime = self._lifetimes[loop]
         try:
-            yield pool
+            yield lifetime.pool
         finally:
+            lifetime.ending = True
             self.ready.pop(loop, None)
             self._lifetimes.pop(loop, None)
-            await pool.close()
+            if lifetime.closing is not None and not lifetime.closed:
+                await asyncio.wait({lifetime.closing})
+            if not lifetime.closed:  # also where the loop's end has cancelled that task
+                await lifetime.pool.close()
+                lifetime.closed = True
 
-    async def _close_idle_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _close_elsewhere(self, loop: asyncio.AbstractEventLoop, lifetime: _Lifetime[P]) -> None:
+        await run_elsewhere(loop, lambda: None if lifetime.ending else lifetime.close())
+        if loop.is_closed():
+            await self._close_left(loop)
+
+    async def _close_left(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close the pool of a loop that does not run, in the one that does."""
         self.ready.pop(loop, None)
-        found = self._lifetimes.pop(loop, None)
-        if found is not None:
-            lifetime, pool = found
-            close_outside(loop, pool.connections())
-            await _close(lifetime)
+        lifetime = self._lifetimes.pop(loop, None)
+        if lifetime is not None:
+            close_outside(loop, lifetime.pool.connections())
+            await lifetime.close_now()
 
 
 _all = WeakSet[Pools[Any]]()
@@ -142,10 +203,6 @@ def _leave_inherited() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_inherited)
-
-
-async def _close(lifetime: AsyncGenerator[Pool]) -> None:
-    await lifetime.aclose()
 
 
 @attrs.define(kw_only=True, eq=False)

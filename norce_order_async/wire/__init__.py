@@ -1,1 +1,1 @@
-"""What stands on the wire: operations, JSON, models, and how answers are read. No I/O."""
+"""What stands on the wire: operations, JSON, models, and how responses are read. No I/O."""

@@ -1,6 +1,6 @@
 """Every operation of the API as what a client can run, made from its row in the table when it is first asked for.
 
-What reads their answers is heavy (the models, cattrs), so it is loaded with the first answer.
+What reads their responses is heavy (the models, cattrs), so it is loaded with the first response.
 """
 
 from collections.abc import Iterator, Mapping, Set
@@ -10,8 +10,9 @@ from typing import Any, Final
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.errors import CallError
 from norce_order_async.core.http import Response
-from norce_order_async.wire.decoders import expected_members, receipt, status_error
+from norce_order_async.wire.decoders import expected_members, receipt
 from norce_order_async.wire.operation import Operation
+from norce_order_async.wire.refusals import status_error
 from norce_order_async.wire.table import ROWS, Row
 
 

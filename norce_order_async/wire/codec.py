@@ -1,7 +1,7 @@
 """Models to bytes and back: how the members of :mod:`norce_order_async.wire.models` look on the wire.
 
 Reading is tolerant where the service may differ from its contract (see the models), and never guesses: a member or an
-element that doesn't fit is kept as it came and listed by the model; a whole answer that doesn't is an error.
+element that doesn't fit is kept as it came and listed by the model; a whole response that doesn't is an error.
 """
 
 import sys

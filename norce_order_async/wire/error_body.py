@@ -7,7 +7,7 @@ import attrs
 
 from norce_order_async.wire.json import JSON, WireError, decode_json
 
-_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.ASCII | re.IGNORECASE)
 _MOST = 20
 _PROBLEM = frozenset({"type", "detail"})
 
@@ -28,9 +28,7 @@ class ErrorBody:
 def read_error(body: bytes, content_type: str = "") -> ErrorBody | None:
     """Read an error body; None when it is no JSON object or array of objects that says anything."""
     try:
-        value = (
-            decode_json(decoded(body, content_type).encode()) if _CHARSET.search(content_type) else decode_json(body)
-        )
+        value = decode_json(decoded(body, content_type).encode() if charset_of(content_type) else body)
     except (WireError, UnicodeError):
         return None
     if isinstance(value, Mapping):
@@ -62,11 +60,16 @@ def is_error_shaped(body: bytes, members: Set[str]) -> bool:
     return {"code", "message"} <= texts or ("title" in texts and ("status" in value or not texts.isdisjoint(_PROBLEM)))
 
 
+def charset_of(content_type: str) -> str | None:
+    """The charset that a ``Content-Type`` names, if it does."""
+    named = _CHARSET.search(content_type)
+    return named[1] if named else None
+
+
 def decoded(body: bytes, content_type: str) -> str:
     """The text of a body, in the charset that its type names, or UTF-8; what is none of it is replaced."""
-    named = _CHARSET.search(content_type)
     try:
-        return body.decode(named[1] if named else "utf-8", "replace")
+        return body.decode(charset_of(content_type) or "utf-8", "replace")
     except (LookupError, UnicodeError):  # Python has some that replace nothing
         return body.decode("utf-8", "replace")
 

@@ -85,12 +85,17 @@ def _members(value: object) -> object:
 
 def _receipt(value: JSON) -> Receipt:
     fields = {field.name for field in attrs.fields(Receipt)}
-    if not isinstance(value, Mapping) or set(value) != fields:
+    if not isinstance(value, Mapping) or set(value) | {"at"} != fields:
         raise WireError(f"a receipt has the members {', '.join(sorted(fields))}")
     kinds: dict[str, Any] = {"status": int, "attempts": int, "operation": str, "request_id": str}
     members: dict[str, Any] = {name: structure(value[name], kind) for name, kind in kinds.items()}
-    elapsed, outcome = value["elapsed"], value["outcome"]
+    elapsed, outcome, at = value["elapsed"], value["outcome"], value.get("at")
     try:
-        return Receipt(**members, elapsed=float(cast("Any", elapsed)), outcome=OutcomeKind(cast("Any", outcome)))
+        return Receipt(
+            **members,
+            elapsed=float(cast("Any", elapsed)),
+            outcome=OutcomeKind(cast("Any", outcome)),
+            at=None if at is None else float(cast("Any", at)),
+        )
     except (TypeError, ValueError):
         raise WireError("it has an outcome or a time that no receipt has") from None

@@ -13,8 +13,9 @@ from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import own
 from norce_order_async.core.outcome import OutcomeKind, outcome_of
-from norce_order_async.wire.decoders import expected_members, receipt, status_error
+from norce_order_async.wire.decoders import expected_members, receipt
 from norce_order_async.wire.error_body import read_error
+from norce_order_async.wire.refusals import status_error
 from norce_order_async.wire.table import Evidence, Method
 
 T = TypeVar("T")
@@ -38,11 +39,11 @@ class Operation(Generic[T]):
         method: The HTTP method.
         path: The path below the base URL, with ``{placeholders}`` for ids.
         repeat: Whether sending it twice does harm.
-        decode: Reads a 2xx answer; raises :class:`DecodeError` when it cannot.
+        decode: Reads a 2xx response; raises :class:`DecodeError` when it cannot.
         changes: Whether the operation may change something on the server; unless given, whether it is no GET.
-        refused: Makes the error that stands for an answer which is not a 2xx.
+        refused: Makes the error that stands for a response which is not a 2xx.
         evidence: How sure it is that the operation is like this; None for one of your own.
-        reads_body: Whether ``decode`` needs the answer's body.
+        reads_body: Whether ``decode`` needs the response's body.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Operation(Generic[T]):
         return expected_members(self.decode)
 
     def success(self, response: Response) -> OutcomeKind | None:
-        """In what success a call ends with this answer; None if it is none.
+        """In what success a call ends with this response; None if it is none.
 
         A DELETE that finds nothing after an ambiguous attempt is one. But ``order-not-found`` names the order: that
         tells nothing of what is in it. And without a code it may be a gateway's, which has no such route: many of them

@@ -6,10 +6,11 @@ from typing import ClassVar
 from norce_order_async.core.errors import CallError, DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.wire.codec import structure
-from norce_order_async.wire.decoders import Receipt, receipt, status_error
+from norce_order_async.wire.decoders import Receipt, receipt
 from norce_order_async.wire.error_body import decoded
 from norce_order_async.wire.json import JSON, WireError, decode_json
 from norce_order_async.wire.models import ValidationError
+from norce_order_async.wire.refusals import status_error
 
 _SHOWN = 300
 
@@ -21,7 +22,7 @@ class ValidationFailedError(CallError):
 
     Attributes:
         status: The HTTP status: 200 and 400 are both known to come with problems.
-        headers: The answer's headers, their names in lower case.
+        headers: The response's headers, their names in lower case.
         body: The raw body.
         problems: All that is wrong. A text that an adapter gives is in ``extra["message"]``.
     """
@@ -49,7 +50,7 @@ class NoProblems:
     members: ClassVar[Set[str]] = frozenset({"errors"})
 
     def __call__(self, response: Response) -> Receipt:
-        """Read the answer.
+        """Read the response.
 
         Raises:
             ValidationFailedError: Something is wrong with the order.

@@ -26,7 +26,7 @@ class CreatedId:
         """Read an id.
 
         Raises:
-            DecodeError: The answer names none.
+            DecodeError: The response names none.
         """
         located = _id_in_location(response)
         try:

@@ -14,7 +14,7 @@ from norce_order_async import (
 )
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
 from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to
-from norce_order_async.testing.conformance.origin import OK, Peer, answering
+from norce_order_async.testing.conformance.origin import OK, Peer, responding
 
 
 class TestHttptoolsTransport(TransportConformance):
@@ -37,10 +37,10 @@ class TestHttptoolsTransport(TransportConformance):
     @in_a_loop
     async def test_a_body_in_very_small_chunks_is_read(self) -> None:
         chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
-        async with self.origin(answering(chunks, OK)) as origin:
+        async with self.origin(responding(chunks, OK)) as origin:
             transport = self.open()
-            assert (await send_to(origin, transport, make_request("GET", origin.url))).answer.body == b"x" * 100_000
-            assert (await send_to(origin, transport, make_request("GET", origin.url))).answer.body == b"ok"
+            assert (await send_to(origin, transport, make_request("GET", origin.url))).response.body == b"x" * 100_000
+            assert (await send_to(origin, transport, make_request("GET", origin.url))).response.body == b"ok"
             assert len(origin.peers) == 1
 
     @in_a_loop

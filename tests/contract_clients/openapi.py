@@ -5,11 +5,10 @@ python -m contract_clients.openapi > openapi.json
 
 import json
 import re
+from http import HTTPStatus
 from importlib import resources
 from typing import Any
 
-_ERRORS = {400: "Bad request", 401: "Unauthorized", 404: "Not found", 500: "Internal server error"}
-_WITH_CONFLICT = {"CreateCheckoutOrder", "CreateOrderPayment", "CreateOrderShipping"}
 _HEADERS = {"x-merchant": 1, "x-channel": 1, "x-adapterid": 0}
 """Each header of every operation with its least length; those of length 0 may be absent."""
 
@@ -35,9 +34,8 @@ def document() -> dict[str, Any]:
 
 
 def _operation(row: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
-    errors = _ERRORS | ({409: "Conflict"} if row["operationId"] in _WITH_CONFLICT else {})
     base_error = {"$ref": "#/components/schemas/BaseError"}
-    responses = {str(status): _response(text, base_error) for status, text in errors.items()}
+    responses = {str(status): _response(HTTPStatus(status).phrase, base_error) for status in row["errors"]}
     if row["operationId"] == "Validate":
         problems = {"type": "array", "items": {"$ref": "#/components/schemas/ValidationError"}}
         responses["400"] = _response("Problems", {"anyOf": [problems, base_error]})

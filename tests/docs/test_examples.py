@@ -155,7 +155,7 @@ def differences(expected: str, printed: str) -> str | None:
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     norce = Sandbox(tokens=["TOKEN", SANDBOX_TOKEN])
     norce.add_order("o_123", consents=["ci_newsletter", "ci_terms"])
-    monkeypatch.setattr("norce_order_async.client._default_transport", lambda: NorceIsASandbox(norce))
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: NorceIsASandbox(norce))
     monkeypatch.chdir(tmp_path)
     settings = {name for name in os.environ if name.startswith("NORCE_")}
     with patch.dict(os.environ, COLUMNS="80", NO_COLOR="1"), Page() as page:

@@ -11,7 +11,7 @@ import norce_order_async
 from norce_order_async import testing
 
 ROOT = Path(__file__).parents[2]
-NAMES = re.compile(r"^\.\. (?:auto\w+|py:data):: (\w+)$", re.MULTILINE)
+NAMES = re.compile(r"^\.\. (?:auto\w+|py:data):: (\w+)(?:\(\))?$", re.MULTILINE)
 
 
 def test_every_public_name_is_in_the_reference_once() -> None:

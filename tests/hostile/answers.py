@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 import attrs
 
-from norce_order_async.testing.conformance.origin import Peer, Serve, answer
+from norce_order_async.testing.conformance.origin import Peer, Serve, response_bytes
 
 
 class Truth(Enum):
@@ -51,7 +51,7 @@ def head(start: str, *lines: str) -> bytes:
 
 
 def typed(body: bytes, status: int = 200, **headers: str) -> bytes:
-    return answer(status, body, **({"Content_Type": JSON_TYPE} | headers))
+    return response_bytes(status, body, **({"Content_Type": JSON_TYPE} | headers))
 
 
 def measured(*lines: str, start: str = "HTTP/1.1 200 OK") -> Callable[[bytes], bytes]:
@@ -153,7 +153,7 @@ def cut(make: Callable[[bytes], bytes], short: int = 3) -> Callable[[bytes], byt
 
 
 def error(status: int, body: bytes = SHAPED, kind: str = JSON_TYPE, **headers: str) -> Callable[[bytes], bytes]:
-    return fixed(answer(status, body, Content_Type=kind, **headers))
+    return fixed(response_bytes(status, body, Content_Type=kind, **headers))
 
 
 Write = Callable[[bytes], bytes | Serve]
@@ -172,13 +172,13 @@ def refused(write: Write) -> Kind:
 
 
 MADE = {
-    "empty 200": made(fixed(answer(200))),
+    "empty 200": made(fixed(response_bytes(200))),
     "204": made(fixed(head("HTTP/1.1 204 No Content"))),
-    "204 with a body": made(fixed(answer(204, b"surprise"))),
-    "205": made(fixed(answer(205))),
+    "204 with a body": made(fixed(response_bytes(204, b"surprise"))),
+    "205": made(fixed(response_bytes(205))),
     "203, 206, 226": made(lambda body: typed(body, 203) if len(body) % 2 else typed(body, 226)),
-    "plain text": made(fixed(answer(200, b"OK", Content_Type="text/plain"))),
-    "no type": made(lambda body: answer(200, body)),
+    "plain text": made(fixed(response_bytes(200, b"OK", Content_Type="text/plain"))),
+    "no type": made(lambda body: response_bytes(200, body)),
     "Connection: close": made(measured("Connection: close"), goes_on=False),
     "Connection: close, kept open": made(measured("Connection: close")),
     "HTTP/1.0": made(measured(start="HTTP/1.0 200 OK"), goes_on=False),
@@ -211,7 +211,7 @@ MADE = {
     "103 first": made(before(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")),
     "an upgrade offered": made(measured("Upgrade: h2c", "Connection: Upgrade")),
     "stray bytes": made(after(b"\r\nstray\r\n")),
-    "a second answer": made(after(answer(200, b'{"id":"o_of_another","attributes":{"nonce":"stray"}}'))),
+    "a second answer": made(after(response_bytes(200, b'{"id":"o_of_another","attributes":{"nonce":"stray"}}'))),
     "reset afterwards": made(then_reset(typed), goes_on=False),
     "half-closed afterwards": made(half_closed(None), goes_on=False),
     "in pieces": made(in_pieces),
@@ -220,20 +220,21 @@ MADE = {
 }
 
 EITHER = {
-    "HTML": either(fixed(answer(200, PAGE, Content_Type="text/html; charset=utf-8"))),
+    "HTML": either(fixed(response_bytes(200, PAGE, Content_Type="text/html; charset=utf-8"))),
     "HTML that is called JSON": either(fixed(typed(b"\xef\xbb\xbf\r\n " + PAGE))),
-    "XML": either(fixed(answer(200, b"<?xml?><soap/>", Content_Type="application/soap+xml"))),
+    "XML": either(fixed(response_bytes(200, b"<?xml?><soap/>", Content_Type="application/soap+xml"))),
     "packed HTML": Kind(
-        Truth.EITHER, fixed(answer(200, gzip.compress(PAGE, mtime=0), Content_Type="x/y", Content_Encoding="gzip"))
+        Truth.EITHER,
+        fixed(response_bytes(200, gzip.compress(PAGE, mtime=0), Content_Type="x/y", Content_Encoding="gzip")),
     ),
     "an error with 200": either(fixed(typed(SHAPED))),
     "an error with 201": either(fixed(typed(SHAPED, 201))),
-    "problem details with 200": either(fixed(answer(200, PROBLEM, Content_Type="application/problem+json"))),
-    "202": either(fixed(answer(202))),
+    "problem details with 200": either(fixed(response_bytes(200, PROBLEM, Content_Type="application/problem+json"))),
+    "202": either(fixed(response_bytes(202))),
     "101": either(fixed(head("HTTP/1.1 101 Switching", "Upgrade: x", "Connection: upgrade")), goes_on=False),
     "304": either(fixed(head("HTTP/1.1 304 Not Modified", "ETag: x"))),
-    "302": either(fixed(answer(302, Location="/api/v0/checkout/orders/elsewhere"))),
-    "307": either(fixed(answer(307, Location="/api/v0/checkout/orders/elsewhere"))),
+    "302": either(fixed(response_bytes(302, Location="/api/v0/checkout/orders/elsewhere"))),
+    "307": either(fixed(response_bytes(307, Location="/api/v0/checkout/orders/elsewhere"))),
     "300": either(error(300)),
     "status 42": either(lambda body: measured(start="HTTP/1.1 42 X")(body)),
     "status 600": either(error(600)),
@@ -241,8 +242,8 @@ EITHER = {
     "status 2000": either(measured(start="HTTP/1.1 2000 OK"), goes_on=False),
     "a cut head": either(fixed(b"HTTP/1.1 200 OK\r\nContent-Ty"), goes_on=False),
     "a cut status": either(fixed(b"HTTP/1.1 2"), goes_on=False),
-    "a cut body": either(cut(lambda body: answer(200, body)), goes_on=False),
-    "a cut page": either(cut(lambda _: answer(200, PAGE, Content_Type="text/html")), goes_on=False),
+    "a cut body": either(cut(lambda body: response_bytes(200, body)), goes_on=False),
+    "a cut page": either(cut(lambda _: response_bytes(200, PAGE, Content_Type="text/html")), goes_on=False),
     "nothing": either(fixed(b""), goes_on=False),
     "reset": either(then_reset(lambda _: b""), goes_on=False),
     "half-closed": either(half_closed(b""), goes_on=False),

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 import attrs
 from hostile.answers import KINDS, Truth, typed
 
-from norce_order_async.testing.conformance.origin import Peer, RawOrigin, answer
+from norce_order_async.testing.conformance.origin import Peer, RawOrigin, response_bytes
 
 SHARE = 0.25
 """The share of requests that are answered in a hostile way."""
@@ -82,7 +82,7 @@ class Ledger:
             self._note(request_id, "gone", made=False)
             return typed(b'{"code":"consent-not-found","message":"gone"}', 404)
         self._note(request_id, "good", made=True)
-        return answer(200) if method in ("PATCH", "DELETE") else typed(good_body(method, request_id))
+        return response_bytes(200) if method in ("PATCH", "DELETE") else typed(good_body(method, request_id))
 
     def _note(self, request_id: str, kind: str, *, made: bool) -> None:
         self.kinds[kind] += 1

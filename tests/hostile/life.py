@@ -28,7 +28,9 @@ from hostile.tokens import serving, token
 from norce_order_async import ClientCredentials, OrderClient, TokenFile, delete_consent
 
 ROTATION = 2.0
-"""Seconds between two tokens in the file; the old one is refused at once."""
+"""Seconds between two tokens in the file."""
+OVERLAP = 0.5
+"""Seconds for which the old one is still taken; a busy machine writes the new one late."""
 SETTLED = 0.3
 """The share of the life after which nothing may grow any more."""
 SHORT = 60.0
@@ -49,6 +51,7 @@ class Life:
         ends: The monotonic time at which it is over.
         calls: How many calls there were, by client and way.
         failures: What went wrong, in words.
+        over: Set when nobody calls any more.
     """
 
     clients: dict[str, OrderClient]
@@ -56,6 +59,7 @@ class Life:
     calls: Counter[str] = attrs.Factory(Counter[str])
     failures: list[str] = attrs.Factory(lambda: list[str]())
     lock: threading.Lock = attrs.Factory(threading.Lock)
+    over: threading.Event = attrs.Factory(threading.Event)
 
     @property
     def goes_on(self) -> bool:
@@ -140,12 +144,13 @@ def stay(life: Life) -> None:
 
 
 def rotate(life: Life, file: Path) -> None:
-    """Put a new token in the place of the old one."""
-    while life.goes_on:
+    """Put a new token in the place of the old one, until nobody calls any more."""
+    while True:
         new = file.with_suffix(".new")
-        new.write_text(token(ROTATION + 0.2) + "\n")
+        new.write_text(token(ROTATION + OVERLAP) + "\n")
         new.replace(file)
-        time.sleep(ROTATION)
+        if life.over.wait(ROTATION):
+            return
 
 
 def sample() -> dict[str, float]:
@@ -179,9 +184,10 @@ def live(seconds: float, samples: int = 30) -> tuple[Life, list[dict[str, float]
         life = Life(clients, time.monotonic() + seconds)
         threads = [
             threading.Thread(target=work, args=(life, *more))
-            for work, *more in ((rotate, file), (come_and_go, 1), (come_and_go, 2), (in_short_threads,), (stay,))
+            for work, *more in ((come_and_go, 1), (come_and_go, 2), (in_short_threads,), (stay,))
         ]
-        for thread in threads:
+        rotating = threading.Thread(target=rotate, args=(life, file))
+        for thread in (rotating, *threads):
             thread.start()
         found: list[dict[str, float]] = []
         while life.goes_on:
@@ -189,6 +195,8 @@ def live(seconds: float, samples: int = 30) -> tuple[Life, list[dict[str, float]
             found.append(sample())
         for thread in threads:
             thread.join()
+        life.over.set()
+        rotating.join()
         for client in clients.values():
             asyncio.run(client.aclose())
         after = sample()

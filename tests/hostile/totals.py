@@ -18,7 +18,7 @@ from hostile.operations import TRANSPORTS
 
 from norce_order_async import Call, CallOptions, DeadlineExceeded, OrderClient, Timeout, delete_consent
 from norce_order_async.testing.conformance.lines import forever
-from norce_order_async.testing.conformance.origin import Hole, RawOrigin, answering
+from norce_order_async.testing.conformance.origin import Hole, RawOrigin, responding
 
 LIMIT = 0.1
 """Seconds that connecting, or an attempt, may take."""
@@ -48,7 +48,7 @@ async def run(count: int, seed: int, transport: str) -> tuple[Counter[str], list
         if (total <= LIMIT and not told) or (told and took < total - EARLY) or told != (attempt.error == DEADLINE):
             wrong.append(f"{type(error).__name__} of {attempt.error} after {took:.4f} of {total:.4f} s")
 
-    async with RawOrigin(answering(forever)) as silent, Hole("http") as hole:
+    async with RawOrigin(responding(forever)) as silent, Hole("http") as hole:
         places = [(silent.url, "attempt"), *([(hole.url, "connect")] if hole.works else [])]
         clients = [
             OrderClient(base_url=f"{url}/checkout/order", merchant="m", channel="1", auth="token",

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import RawServer
@@ -23,26 +25,44 @@ ATTRIBUTES: Any = st.one_of(
 )
 
 
-def requests_of(function: Any, *arguments: Any, **named: Any) -> list[bytes]:
-    """What arrives at a server; nothing, when the call was refused with one of the listed errors."""
+class Wire:
+    """A client and its server, for all examples of a test."""
 
-    async def run() -> list[bytes]:
-        async with RawServer() as server, server.client() as client:
-            try:
-                await function(client, *arguments, **named)
-            except (InvalidRequestError, TypeError):
-                assert server.connections == 0
-            else:
-                assert len(server.requests) == 1
-            return server.requests
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner, self._server = runner, RawServer()
+        runner.run(self._server.__aenter__())
+        self._client = self._server.client()
 
-    return asyncio.run(run())
+    def requests_of(self, function: Any, *arguments: Any, **named: Any) -> list[bytes]:
+        """What arrives at a server; nothing, when the call was refused with one of the listed errors."""
+        server = self._server
+        server.requests.clear()
+        connections = server.connections
+        try:
+            self._runner.run(function(self._client, *arguments, **named))
+        except (InvalidRequestError, TypeError):
+            assert (server.connections, server.requests) == (connections, [])
+        else:
+            assert len(server.requests) == 1
+        return server.requests
+
+    def close(self) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.run(self._server.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    with asyncio.Runner() as runner:
+        wire = Wire(runner)
+        yield wire
+        wire.close()
 
 
 @settings(max_examples=150, deadline=None)
-@given(IDS, IDS, st.one_of(st.booleans(), st.none(), st.integers(), st.text(max_size=3)))
-def test_a_consent_is_the_one_that_was_named_or_none(order_id: Any, consent_id: Any, checked: Any) -> None:
-    for request in requests_of(patch_consent, order_id, consent_id, checked=checked):
+@given(order_id=IDS, consent_id=IDS, checked=st.one_of(st.booleans(), st.none(), st.integers(), st.text(max_size=3)))
+def test_a_consent_is_the_one_that_was_named_or_none(wire: Wire, order_id: Any, consent_id: Any, checked: Any) -> None:
+    for request in wire.requests_of(patch_consent, order_id, consent_id, checked=checked):
         head, body = request.split(b"\r\n\r\n", 1)
         path = head.split(b" ")[1].decode().removeprefix("/checkout/order/api/v0/checkout/orders/")
         assert [unquote(part) for part in path.split("/")] == [order_id, "consents", consent_id]
@@ -50,7 +70,7 @@ def test_a_consent_is_the_one_that_was_named_or_none(order_id: Any, consent_id: 
 
 
 @settings(max_examples=150, deadline=None)
-@given(ATTRIBUTES)
-def test_attributes_arrive_as_they_were_given_or_not_at_all(attributes: Any) -> None:
-    for request in requests_of(patch_attributes, "o_123", attributes):
+@given(attributes=ATTRIBUTES)
+def test_attributes_arrive_as_they_were_given_or_not_at_all(wire: Wire, attributes: Any) -> None:
+    for request in wire.requests_of(patch_attributes, "o_123", attributes):
         assert json.loads(request.split(b"\r\n\r\n", 1)[1]) == attributes

@@ -11,7 +11,7 @@ TESTS = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
-    "arguments", [["memory", "500", "3000"], ["kills", "400", "--kills", "4", "--quick"]], ids=["memory", "kills"]
+    "arguments", [["memory", "300", "1500"], ["kills", "150", "--kills", "1", "--quick"]], ids=["memory", "kills"]
 )
 def test_soak(arguments: list[str]) -> None:
     script, *options = arguments

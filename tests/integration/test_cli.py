@@ -3,11 +3,16 @@
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import trustme
 from command import CLI, run
 
 TOKEN = "sandbox-token"
@@ -16,7 +21,9 @@ TOKEN = "sandbox-token"
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[dict[str, str]]:
     """The settings for a sandbox that runs in a process of its own."""
-    process = subprocess.Popen([*CLI, "sandbox", "--port", "0"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*CLI, "sandbox", "--port", "0", "--seed-orders", "400"], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     url = process.stdout.readline().split()[3]
     yield {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
@@ -145,7 +152,8 @@ def test_a_port_in_use_is_told(sandbox: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["order", "get"], ["consent", "patch"], ["attributes", "patch"], ["batch", "run"], ["sandbox"]]
+    "arguments",
+    [[], ["order", "get"], ["consent", "patch"], ["attributes", "patch"], ["batch", "run"], ["sandbox"], ["check"]],
 )
 def test_help_tells_the_exit_codes(arguments: list[str]) -> None:
     result = run(*arguments, "--help")
@@ -164,6 +172,60 @@ def test_output_into_a_closed_pipe_is_no_traceback(sandbox: dict[str, str]) -> N
     )
     assert "Traceback" not in result.stderr
     assert "BrokenPipe" not in result.stderr
+
+
+def test_a_reader_that_leaves_ends_a_list_quietly(sandbox: dict[str, str]) -> None:
+    """The pipe holds less than what is to come, so the command is still writing when its reader leaves."""
+    command = f"{{ {' '.join(CLI)} order list --output jsonl; echo $? >&2; }} | head -n 2"
+    result = subprocess.run(
+        ["/bin/sh", "-c", command], capture_output=True, text=True, env=os.environ | sandbox, timeout=60, check=False
+    )
+    assert result.stderr == "1\n"
+    assert [json.loads(line)["merchant"] for line in result.stdout.splitlines()] == ["norce", "norce"]
+
+
+def test_a_shell_completes_what_is_typed(tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete")
+    script = """
+PATH="$1:$PATH"
+eval "$(register-python-argcomplete norce-order)"
+complete_after() {
+    COMP_LINE="norce-order $1" COMP_TYPE=9 COMPREPLY=()
+    COMP_POINT=${#COMP_LINE} COMP_WORDS=($COMP_LINE)
+    _python_argcomplete norce-order "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
+    echo ${COMPREPLY[*]}
+}
+complete_after "ord"
+complete_after "payment cr"
+complete_after "order list --date"
+complete_after "state update o_1 co"
+complete_after "batch r"
+"""
+    bash = ["bash", "-c", script, "bash", str(Path(CLI[0]).parent)]
+    result = subprocess.run(bash, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert result.stdout.split("\n")[:-1] == ["order", "create", "--date-from --date-to", "completed", "run report"]
+
+
+def test_check_finds_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with suppress(OSError), connection, context.wrap_socket(connection, server_side=True):
+                pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"https://localhost:{server.getsockname()[1]}"
+        env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
+        result = run("check", env=env, cwd=tmp_path)
+        thread.join(timeout=30)
+    assert result.returncode == 3, result.stderr
+    assert "TLS                   WRONG" in result.stdout
+    assert "NORCE_CA_FILE" in result.stdout
 
 
 def test_names_that_the_terminal_cannot_show(sandbox: dict[str, str]) -> None:

@@ -564,6 +564,8 @@ def test_what_is_unknown_for_good_is_not_said_to_go_on(tmp_path: Path) -> None:
         "60",
         "--max-failures",
         "1",
+        "--timeout",
+        "1",
         cwd=tmp_path,
     )
     told = run("batch", "status", "j", cwd=tmp_path).stdout

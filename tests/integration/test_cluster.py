@@ -317,7 +317,8 @@ async def test_a_cluster_without_workers() -> None:
     assert len(outcomes) == 1
 
 
-CLI = [sys.executable, "-m", "norce_order_async", "batch", "run", "changes.jsonl", "--sandbox", "--workers", "2"]
+CLI = [sys.executable, "-m", "norce_order_async", "batch", "run", "changes.jsonl", "--sandbox"]
+on_this_machine = pytest.mark.parametrize("how", ["--workers", "--processes"])
 
 
 def _write_changes(folder: Path, count: int) -> None:
@@ -349,13 +350,14 @@ def _done(journal: Path) -> int:
     return 0  # it has only just begun
 
 
-async def test_the_command_starts_workers_and_ends_them(tmp_path: Path) -> None:
+@on_this_machine
+async def test_the_command_starts_workers_and_ends_them(tmp_path: Path, how: str) -> None:
     _write_changes(tmp_path, 500)
-    process = await _started(tmp_path)
+    process = await _started(tmp_path, how, "2")
     output, errors = await process.communicate()
     assert process.returncode == 0, errors
     assert b"500 changes in" in output
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     await _until(lambda: not _group_members(process.pid))
 
 
@@ -383,13 +385,28 @@ async def test_the_command_runs_on_a_cluster_that_is_there_and_needs_no_token_it
 def _workers(parent: int) -> list[int]:
     found = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(maxsplit=2) for line in found.splitlines()]
-    return [int(pid) for pid, ppid, command in rows if int(ppid) == parent and "spawn_main" in command]
+    return [
+        int(pid)
+        for pid, ppid, command in rows
+        if int(ppid) == parent and ("spawn_main" in command or "process_worker" in command)
+    ]
 
 
-@pytest.mark.parametrize("one_is_lost", [False, True])
-async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path, one_is_lost: bool) -> None:
+@on_this_machine
+async def test_no_worker_outlives_a_command_that_is_killed(tmp_path: Path, how: str) -> None:
     _write_changes(tmp_path, 5000)
-    process = await _started(tmp_path, "--rate", "100")
+    process = await _started(tmp_path, how, "2", "--rate", "100")
+    await _until(lambda: _done(tmp_path / "changes.jsonl.sandbox.journal") > 20)
+    os.kill(process.pid, signal.SIGKILL)
+    await process.wait()
+    await _until(lambda: not _group_members(process.pid))
+
+
+@on_this_machine
+@pytest.mark.parametrize("one_is_lost", [False, True])
+async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path, one_is_lost: bool, how: str) -> None:
+    _write_changes(tmp_path, 5000)
+    process = await _started(tmp_path, how, "2", "--rate", "100")
     journal = tmp_path / "changes.jsonl.sandbox.journal"
     await _until(lambda: _done(journal) > 50)
     if one_is_lost:
@@ -402,7 +419,7 @@ async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path, one_i
     output, errors = await process.communicate()
     assert process.returncode == 130, errors
     assert b"Interrupted" in output
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     with JournalReader.open(journal) as account:
         summary = account.summary()
     assert set(summary.outcomes) <= {OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED}

@@ -32,7 +32,7 @@ async def test_a_call_that_its_total_ends_tells_so(transport: str) -> None:
 
 def test_no_call_is_refused_while_tokens_expire_and_event_loops_come_and_go() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "hostile.life", "--seconds", "6"],
+        [sys.executable, "-m", "hostile.life", "--seconds", "4"],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": str(TESTS)},

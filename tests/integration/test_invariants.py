@@ -4,6 +4,14 @@ from typing import get_args
 
 import pytest
 from invariants import Door, run
+from operation_mix import MIX
+
+from norce_order_async.wire.table import ROWS
+
+
+def test_the_mix_has_every_operation() -> None:
+    assert MIX.keys() == ROWS.keys()
+    assert all((kind.effects is not None) == ROWS[name].changes for name, kind in MIX.items())
 
 
 @pytest.mark.asyncio

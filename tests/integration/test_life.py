@@ -1,15 +1,18 @@
 """One client over its life: several event loops, closing."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
+from failing import TRANSPORTS
 from support import TOKEN, RawServer
 
-from norce_order_async import ClientStateError, OrderClient, delete_consent
+from norce_order_async import ClientStateError, OrderClient, Transport, delete_consent
 
 
 def test_one_client_serves_several_event_loops_one_after_another() -> None:
@@ -20,7 +23,7 @@ def test_one_client_serves_several_event_loops_one_after_another() -> None:
 
     async def once(client: OrderClient) -> int:
         async with RawServer() as server:
-            client._core.base_url = server.url  # pyright: ignore[reportPrivateUsage]
+            client._caller.base_url = server.url  # pyright: ignore[reportPrivateUsage]
             return await call(client, server.url)
 
     client = OrderClient(base_url="http://127.0.0.1:1", merchant="m", channel="1", auth=TOKEN)
@@ -47,6 +50,28 @@ async def test_one_client_serves_two_event_loops_at_once_and_closes_in_both() ->
         assert await other == 200
     with pytest.raises(ClientStateError):
         await delete_consent(client, "o_123", "ci")
+
+
+@pytest.mark.parametrize("make", TRANSPORTS.values(), ids=TRANSPORTS)
+@pytest.mark.asyncio
+async def test_closing_while_the_event_loop_of_another_thread_ends_is_quiet(
+    make: Callable[[], Transport], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wherever that loop is: in its last call, between the runs of asyncio.run, or closed."""
+    async with RawServer() as server:
+        for turns in range(30):
+            client = server.client(transport=make())
+            other = asyncio.create_task(asyncio.to_thread(asyncio.run, delete_consent(client, "o_123", "ci")))
+            while not client.stats().calls:  # noqa: ASYNC110 (of another thread)
+                await asyncio.sleep(0)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await client.aclose()
+            await other
+            del client
+        gc.collect()
+    # In debug mode asyncio tells what was slow, too.
+    assert [message for message in caplog.messages if not message.startswith("Executing ")] == []
 
 
 @pytest.mark.asyncio

@@ -64,7 +64,7 @@ async def test_the_three_operations_byte_for_byte_over_one_connection(
             await patch_consent(client, "o_123", "ci_newsletter", checked=True),
             await patch_attributes(client, "o_123", {"property1": None, "property2": None}),
         ]
-    agent = client._headers["User-Agent"]  # pyright: ignore[reportPrivateUsage]
+    agent = client._caller.headers["User-Agent"]  # pyright: ignore[reportPrivateUsage]
     order = "/checkout/order/api/v0/checkout/orders/o_123"
     expected = [
         (f"DELETE {order}/consents/ci_newsletter", "Content-Length: 0\n\n"),

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from norce_order_async import CallError, OrderClient, OutcomeKind, get_order
-from norce_order_async.batch.journal import INTERRUPTED, JournalReader
+from norce_order_async.batch.journal import INTERRUPTED, EmptyJournal, JournalReader
 from norce_order_async.batch.report import Row
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing import SANDBOX_TOKEN, Received, Sandbox
@@ -194,6 +194,8 @@ def _rows(journal: Path) -> Sequence[Row]:
     try:
         with JournalReader.open(journal) as reader:
             return list(reader.rows())
+    except EmptyJournal:
+        return []
     except ConfigurationError:
         if journal.exists() and journal.stat().st_size:
             raise

@@ -1,4 +1,4 @@
-"""Memory does not grow with a batch: the largest resident set of the process, for few changes and for many.
+"""Memory does not grow with a batch: the largest resident set of each command, for few changes and for many.
 
     PYTHONPATH=tests python -m soak_batch.memory 30000 300000
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from soak_batch.processes import INPUT, all_done, batch, sandbox, write
+from soak_batch.processes import INPUT, JOURNAL, all_done, batch, look_at, sandbox, write
 from soak_injectors.programs import main
 
 ORDERS = 3_000
@@ -32,10 +32,22 @@ def changes(count: int) -> Iterator[dict[str, Any]]:
             yield {"op": "patch_consent", "order_id": order_id, "consent_id": "ci", "checked": number % 4 == 0}
 
 
+def readers(folder: Path) -> tuple[dict[str, float], list[str]]:
+    """The peak of each command that shows a journal, and those that failed."""
+    commands = {
+        "status": ("status", JOURNAL),
+        "report": ("report", JOURNAL),
+        "page": ("report", JOURNAL, "--html", "page.html"),
+    }
+    ran = {name: look_at(folder, *arguments) for name, arguments in commands.items()}
+    failed = [f"{name} of a journal ended with exit code {code}" for name, (code, _) in ran.items() if code]
+    return {name: peak for name, (_, peak) in ran.items()}, failed
+
+
 async def soak(few: int, many: int) -> list[str]:
     """Run both; what was not as promised."""
     violations: list[str] = []
-    peaks: list[float] = []
+    peaks: list[dict[str, float]] = []
     with TemporaryDirectory() as name:
         async with sandbox(write(Path(name, "orders.jsonl"), changes(ORDERS))) as url:
             for count in (few, many):
@@ -43,18 +55,22 @@ async def soak(few: int, many: int) -> list[str]:
                 write(folder / INPUT, changes(count))
                 ran = await batch(folder, url)
                 violations += all_done(ran, count, f"{count:,} changes")
-                peaks.append(ran.peak)
-                size = (folder / f"{INPUT}.journal").stat().st_size / 2**20
+                shown, failed = readers(folder)
+                violations += failed
+                peaks.append({"run": ran.peak} | shown)
+                size = (folder / JOURNAL).stat().st_size / 2**20
                 rate = count / ran.told["seconds"] if ran.told else 0.0
                 print(
                     f"{count:,} changes: {ran.seconds:.1f} s, {rate:,.0f}/s, "
-                    f"peak {ran.peak:.1f} MiB, journal {size:.1f} MiB",
+                    f"journal {size:.1f} MiB; peaks in MiB: "
+                    + ", ".join(f"{name} {peak:.1f}" for name, peak in peaks[-1].items()),
                     flush=True,
                 )
-    if max(peaks) > MOST:
-        violations.append(f"the peak is {max(peaks):.1f} MiB; {MOST:g} are allowed")
-    if peaks[1] - peaks[0] > MORE:
-        violations.append(f"many took {peaks[1] - peaks[0]:.1f} MiB more than few; {MORE:g} are allowed")
+    for name, most in peaks[1].items():
+        if most > MOST:
+            violations.append(f"{name}: the peak is {most:.1f} MiB; {MOST:g} are allowed")
+        if (more := most - peaks[0][name]) > MORE:
+            violations.append(f"{name}: many took {more:.1f} MiB more than few; {MORE:g} are allowed")
     return violations
 
 

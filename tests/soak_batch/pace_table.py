@@ -1,15 +1,7 @@
-"""What a pace makes of simulated servers, as a table; the same figures everywhere and every time.
+"""What a pace makes of simulated servers, as a table; the same figures everywhere and every time."""
 
-    PYTHONPATH=tests python -m soak_batch.pace_table
-    PYTHONPATH=tests python -m soak_batch.pace_table --before COMMIT
-
-With ``--before``, the pace of that commit runs as well. A figure that is not as promised is marked.
-"""
-
-import argparse
 import importlib.util
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,10 +24,10 @@ from soak_batch.servers import (
 )
 from soak_batch.simulated import Batch, Paced, run
 
-from norce_order_async.batch.pace import Pace
+from norce_order_async.sending.pace import Pace
 
 Ran = Sequence[Batch]
-FILE = "norce_order_async/batch/pace.py"
+FILES = ("norce_order_async/sending/pace.py", "norce_order_async/batch/pace.py")
 
 
 @attrs.frozen
@@ -211,7 +203,11 @@ SCENARIOS = [*_constant(), *_limits(), *_others()]
 
 def before(commit: str) -> Callable[..., Paced]:
     """The pace of a commit."""
-    text = subprocess.run(["git", "show", f"{commit}:{FILE}"], check=True, capture_output=True, text=True).stdout
+    for file in FILES:
+        shown = subprocess.run(["git", "show", f"{commit}:{file}"], check=False, capture_output=True, text=True)
+        if not shown.returncode:
+            break
+    text = shown.stdout
     with TemporaryDirectory() as folder:
         path = Path(folder, "pace_before.py")
         path.write_text(text, encoding="utf-8")
@@ -224,6 +220,12 @@ def before(commit: str) -> Callable[..., Paced]:
     return made
 
 
+def row(scenario: str, figure: str, bound: str, values: Sequence[tuple[float, bool]]) -> str:
+    """A line of the table; what does not hold is marked."""
+    cells = " | ".join(f"{value:8.3f}{' ' if holds else '!'}" for value, holds in values)
+    return f"| {scenario:60} | {figure:31} | {bound:8} | {cells} |"
+
+
 def table(paces: Sequence[Callable[..., Paced]], seed: int) -> bool:
     """Print it; whether all is as promised of the last pace."""
     held = True
@@ -231,16 +233,8 @@ def table(paces: Sequence[Callable[..., Paced]], seed: int) -> bool:
         ran = [scenario.run(seed, pace) for pace in paces]
         for figure in scenario.figures:
             bound = f">= {figure.least:g}" if figure.least > float("-inf") else f"<= {figure.most:g}"
-            cells = [f"{figure.of(one):8.3f}{' ' if figure.holds(one) else '!'}" for one in ran]
-            print(f"| {scenario.name:60} | {figure.name:31} | {bound:8} | {' | '.join(cells)} |", flush=True)
+            print(
+                row(scenario.name, figure.name, bound, [(figure.of(one), figure.holds(one)) for one in ran]), flush=True
+            )
             held = held and figure.holds(ran[-1])
     return held
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--before", metavar="COMMIT", help="compare with the pace of this commit")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    older = [before(options.before)] if options.before else []
-    sys.exit(not table([*older, Pace], options.seed))

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import Popen
+from subprocess import DEVNULL, Popen
 from typing import Any
 
 import attrs
@@ -31,6 +31,7 @@ class Ran:
         said: What it said on standard error.
         seconds: From the start of the process to its end.
         peak: The largest resident set, in MiB.
+        cpu: Seconds of CPU, those of its own processes included.
     """
 
     code: int
@@ -38,18 +39,21 @@ class Ran:
     said: str
     seconds: float
     peak: float
+    cpu: float
 
 
 class Running:
-    """A batch that runs: ``norce-order batch run INPUT`` in a folder."""
+    """A batch that runs: ``norce-order batch run INPUT`` in a folder; ``prefix`` is a command that runs it."""
 
-    def __init__(self, folder: Path, url: str, *arguments: str, name: str = INPUT) -> None:
+    def __init__(
+        self, folder: Path, url: str, *arguments: str, name: str = INPUT, prefix: tuple[str, ...] = ()
+    ) -> None:
         env = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
         env |= {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": SANDBOX_TOKEN}
         self._out, self._err = folder / "stdout", folder / "stderr"
         self._started = time.monotonic()
         with self._out.open("wb") as out, self._err.open("wb") as err:
-            command = [*CLI, "batch", "run", name, "--output", "json", *arguments]
+            command = [*prefix, *CLI, "batch", "run", name, "--output", "json", *arguments]
             self._process = Popen(command, cwd=folder, env=env, stdout=out, stderr=err)
         # In a thread, because it is the one way to learn of the process's memory.
         self._waiting = asyncio.ensure_future(asyncio.to_thread(os.wait4, self._process.pid, 0))
@@ -79,7 +83,16 @@ class Running:
             said=self._err.read_text(encoding="utf-8"),
             seconds=time.monotonic() - self._started,
             peak=usage.ru_maxrss / 1024,
+            cpu=usage.ru_utime + usage.ru_stime,
         )
+
+
+def look_at(folder: Path, *arguments: str) -> tuple[int, float]:
+    """Run another command of the journal to its end: its exit code, and its largest resident set in MiB."""
+    with Popen([*CLI, "batch", *arguments], cwd=folder, stdout=DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss / 1024
 
 
 async def batch(folder: Path, url: str, *arguments: str, name: str = INPUT) -> Ran:

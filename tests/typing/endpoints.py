@@ -14,11 +14,14 @@ from norce_order_async import (
     CallOptions,
     Cart,
     Consent,
+    DecodeError,
+    Edited,
     Evidence,
     Hook,
     Notification,
     Order,
     OrderClient,
+    OrderIterator,
     OrderListOrderBy,
     OrderPaginationSet,
     OrderStatus,
@@ -33,6 +36,7 @@ from norce_order_async import (
     Shipping,
     ValidationError,
     ValidationFailedError,
+    WaitTimeout,
     add_payment_actions,
     add_transaction,
     create_consent,
@@ -47,12 +51,18 @@ from norce_order_async import (
     delete_notification,
     delete_order,
     delete_validation,
+    edit_billing_address,
+    edit_cart,
+    edit_payment,
+    edit_shipping,
+    edit_shipping_address,
     execute_payment_action,
     from_dict,
     from_json,
     get_order,
     get_payment,
     get_shipping,
+    iter_orders,
     list_orders,
     list_payments,
     list_shippings,
@@ -70,6 +80,7 @@ from norce_order_async import (
     update_state,
     update_validation,
     validate,
+    wait_until,
 )
 
 
@@ -79,6 +90,10 @@ async def orders(client: OrderClient) -> None:
     assert_type(page, OrderPaginationSet)
     sorted_page = await list_orders(client, order_by=OrderListOrderBy.CREATED, options=CallOptions(timeout=3))
     assert_type(sorted_page, OrderPaginationSet)
+    async for order in iter_orders(client, status={OrderStatus.CHECKOUT}, verify=True):
+        assert_type(order, Order)
+    async with iter_orders(client, on_unreadable="yield", limit=100) as entries:
+        assert_type(entries, OrderIterator[Order | DecodeError])
     assert_type(await create_order(client, Order(cart=Cart())), str)
     assert_type(await get_order(client, "o"), Order)
     assert_type(await delete_order(client, "o"), Receipt)
@@ -93,6 +108,21 @@ async def orders(client: OrderClient) -> None:
     assert_type(await patch_consent(client, "o", "ci", checked=True), Receipt)
     assert_type(await delete_consent(client, "o", "ci"), Receipt)
     assert_type(await patch_attributes(client, "o", {"a": Decimal("1.5")}), Receipt)
+
+
+async def in_steps(client: OrderClient) -> None:
+    """Read, change, write; and wait."""
+    assert_type(await edit_cart(client, "o", lambda cart: attrs.evolve(cart, items=cart.items[1:])), Edited[Cart])
+    address = await edit_billing_address(client, "o", lambda address: attrs.evolve(address, city="Lund"))
+    assert_type(address.after, Address)
+    assert_type(address.receipt, Receipt | None)
+    assert_type(await edit_shipping_address(client, "o", lambda address: address), Edited[Address])
+    assert_type(await edit_payment(client, "o", "p", lambda payment: payment), Edited[Payment])
+    assert_type(await edit_shipping(client, "o", "s", lambda shipping: shipping), Edited[Shipping])
+    try:
+        assert_type(await wait_until(client, "o", lambda order: order.cart is not None, timeout=30), Order)
+    except WaitTimeout as error:
+        assert_type(error.order, Order | None)
 
 
 async def callbacks(client: OrderClient) -> None:

@@ -161,7 +161,7 @@ def test_what_servers_would_refuse_for_its_length_is_not_sent() -> None:
         with pytest.raises(ConfigurationError, match="8001 characters, more than the 8000") as caught:
             OrderClient(**(GOOD | dict[str, Any]({setting: long})))
         assert long not in str(caught.value)
-    with pytest.raises(ConfigurationError, match="merchant has 8001 characters"):
+    with pytest.raises(InvalidRequestError, match="merchant has 8001 characters"):
         OrderClient(**GOOD).scoped(merchant=long)
 
 

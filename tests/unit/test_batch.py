@@ -29,7 +29,7 @@ from norce_order_async import (
     RetryPolicy,
     run_batch,
 )
-from norce_order_async.batch.changes import parse_change
+from norce_order_async.batch.lines import parse_change
 
 pytestmark = pytest.mark.asyncio
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from norce_order_async import ConfigurationError, DeleteConsent, Entry, PatchAttributes, PatchConsent, read_changes
-from norce_order_async.batch import files
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.files import MAX_LINE, Format, count_entries, format_of
+from norce_order_async.batch.files import Format, count_entries, format_of, json_lines
+from norce_order_async.batch.files.entry import MAX_LINE
 
 GOOD = b'{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}'
 MADE = DeleteConsent("o_1", "c")
@@ -109,7 +109,7 @@ BAD_LINES: list[tuple[bytes, str]] = [
     (b"1", "not a JSON object"),
     (b"null", "not a JSON object"),
     (b"{}", "no op: one of delete_consent"),
-    (delete(op='"delete"'), "op 'delete' is none of delete_consent"),
+    (delete(op='"delete"'), "op 'delete' is none of delete_hook, delete_order, delete_consent"),
     (delete(op="[]"), "op [] is none of"),
     (b'{"op": "patch_consent", "order_id": "o_1", "consent_id": "c"}', "patch_consent needs checked"),
     (delete(note='"x"'), "does not take 'note'"),
@@ -318,7 +318,8 @@ def test_a_quote_that_is_out_of_place_changes_no_other_order(tmp_path: Path) -> 
 
 
 def test_a_long_line_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.batch.files.MAX_LINE", 100)
+    monkeypatch.setattr("norce_order_async.batch.files.json_lines.MAX_LINE", 100)
+    monkeypatch.setattr("norce_order_async.batch.files.csv_table.MAX_LINE", 100)
     good = '{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}'
     for name, head, row in (
         ("a.jsonl", "", good),
@@ -391,7 +392,7 @@ def test_an_id_may_have_what_a_path_can_carry(tmp_path: Path, order_id: str) -> 
 def test_a_bad_line_of_csv_ends_where_its_line_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, length: int
 ) -> None:
-    monkeypatch.setattr("norce_order_async.batch.files.MAX_LINE", 100)
+    monkeypatch.setattr("norce_order_async.batch.files.csv_table.MAX_LINE", 100)
     long = "delete_consent,o_1,".ljust(length, "x")
     rows = ["op,order_id,consent_id", long, "delete_consent,o_1,c", long, 'delete_consent,"o_1"x,c', "", long]
     entries = read(tmp_path, "changes.csv", end.join([*rows, "delete_consent,o_1,c"]))
@@ -436,7 +437,7 @@ STRANGE = [
 
 
 def both_meanings(line: bytes) -> tuple[object, object]:
-    fast, checked = files._line_meaning(2, line), files._checked_meaning(2, line)  # pyright: ignore[reportPrivateUsage]
+    fast, checked = json_lines._line_meaning(2, line), json_lines._checked_meaning(2, line)  # pyright: ignore[reportPrivateUsage]
     return (*fast, repr(fast)), (*checked, repr(checked))
 
 

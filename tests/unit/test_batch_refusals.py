@@ -42,6 +42,48 @@ async def test_a_wave_of_refusals_stops_and_the_same_command_takes_them_again(tm
     assert (outcomes, stopped) == ({"applied": 500}, None)
 
 
+async def test_a_trial_that_fails_in_passing_shows_nothing(tmp_path: Path) -> None:
+    failed: set[str] = set()
+
+    def answer(sent: Sent) -> Answer:
+        if number_of(sent) < 100:
+            return 200
+        if number_of(sent) < 115 or sent.order in failed:
+            return 403
+        failed.add(sent.order)
+        return 503
+
+    outcomes, stopped, origin = await run(tmp_path / "j", answer)
+    assert outcomes == {"applied": 100}
+    assert "10 orders in a row were refused" in str(stopped)
+    assert len(origin.sent) < 140
+
+
+async def test_few_refusals_when_nothing_ever_worked_are_left(tmp_path: Path) -> None:
+    outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 403, count=7, orders=7)
+    assert outcomes == {}
+    assert stopped == "what is left of norce/1 was not made, because all that were tried were refused: HTTP 403"
+    outcomes, stopped, _ = await run(tmp_path / "k", lambda sent: 403, count=1)
+    assert (outcomes, stopped) == ({"rejected": 1}, None)
+
+
+async def test_a_change_that_was_perhaps_applied_before_it_is_refused_stays_open(tmp_path: Path) -> None:
+    seen: set[str] = set()
+
+    def answer(sent: Sent) -> Answer:
+        if number_of(sent) < 100:
+            return 200
+        is_new = sent.order not in seen
+        seen.add(sent.order)
+        return 502 if number_of(sent) == 103 and is_new else 403
+
+    outcomes, stopped, _ = await run(tmp_path / "j", answer)
+    assert outcomes == {"applied": 100, "unknown": 1}
+    assert "403" in str(stopped)
+    outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 200)
+    assert (outcomes, stopped) == ({"applied": 500}, None)
+
+
 async def test_some_orders_that_are_refused_stop_nothing(tmp_path: Path) -> None:
     bad = set(range(100, 108))
     outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 403 if number_of(sent) in bad else 200)

@@ -39,9 +39,9 @@ from norce_order_async import (
     delete_consent,
 )
 from norce_order_async.batch.journal import Mark
-from norce_order_async.batch.knee import FIRST as FIRST_LIMIT
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import NotTheApiError
+from norce_order_async.sending.knee import FIRST as FIRST_LIMIT
 from norce_order_async.testing import Sandbox
 
 pytestmark = pytest.mark.asyncio

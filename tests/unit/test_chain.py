@@ -20,6 +20,7 @@ from norce_order_async import (
     ConfigurationError,
     ConnectionLost,
     DeadlineExceeded,
+    Handler,
     OrderClient,
     OutcomeKind,
     Request,
@@ -95,6 +96,27 @@ class Gate(ScriptedTransport):
         finally:
             self.waiting -= 1
         return await super().send(request, timeout=timeout)
+
+
+async def test_two_attempts_at_once_are_refused() -> None:
+    """The account of a call has one attempt under way."""
+
+    async def hedge(request: Request, call_next: Handler) -> Response:
+        first = asyncio.ensure_future(call_next(request))
+        await settle()
+        try:
+            return await call_next(request)
+        finally:
+            transport.open.set()
+            await first
+
+    transport = Gate()
+    client, _, _ = scripted(transport=transport, attempt_middlewares=[hedge])
+    with pytest.raises(ClientStateError, match="two at once") as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert caught.value.outcome is OutcomeKind.APPLIED
+    assert len(transport.requests) == 1
+    assert client.stats().slots_used == 0
 
 
 async def settle() -> None:
@@ -198,7 +220,7 @@ async def test_nothing_is_tried_again_once_the_client_is_closed() -> None:
 
 
 async def test_an_unclosed_client_is_one_warning_that_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.client._default_transport", lambda: ScriptedTransport(200))
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: ScriptedTransport(200))
     client = OrderClient(base_url="http://localhost", merchant="m", channel="1", auth=TOKEN)
     await delete_consent(client, "o_1", "ci")
     with warnings.catch_warnings(record=True) as caught:

@@ -148,8 +148,17 @@ async def test_a_scoped_view_changes_the_headers_and_nothing_else() -> None:
     assert second.headers["x-adapterid"] == "mine"
     assert (view.merchant, view.channel, view.adapter_id) == ("other", "2", None)
     assert transport.closed == 0
-    with pytest.raises(ConfigurationError):
-        client.scoped(merchant="")
+
+
+@pytest.mark.parametrize("name", ["merchant", "channel", "adapter_id"])
+async def test_what_a_header_cannot_hold_is_a_bad_argument_of_a_view_and_a_bad_setting_of_a_client(name: str) -> None:
+    client, _, _ = scripted()
+    with pytest.raises(InvalidRequestError, match=f"{name} is empty"):
+        client.scoped(**{name: ""})
+    with pytest.raises(TypeError, match=f"{name} must be a str"):
+        client.scoped(**{name: 7})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigurationError, match=f"{name} is empty"):
+        scripted(**{name: ""})
 
 
 async def test_options_hold_for_one_call() -> None:
@@ -285,6 +294,8 @@ PROXIES = {"HTTPS_PROXY": "theirs.example:3128", "NO_PROXY": "localhost,.interna
         ({"NORCE_PROXY": "http://ours.example"}, {"base_url": "http://127.0.0.1:1"}, None),
         ({"NORCE_PROXY": "http://ours.example"}, {"base_url": "http://localhost:1"}, None),
         ({"NORCE_PROXY": "http://ours.example"}, {"transport": AiohttpTransport()}, None),
+        ({"NORCE_PROXY": "http://ours.example"}, {"transport": AiohttpTransport}, "http://ours.example"),
+        ({}, {"transport": AiohttpTransport}, None),
     ],
 )
 async def test_a_proxy_is_taken_from_where_it_is_asked_for(

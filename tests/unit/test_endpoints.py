@@ -185,6 +185,16 @@ async def test_a_filter_that_there_is_not_is_refused() -> None:
     assert transport.requests == []
 
 
+@pytest.mark.parametrize("name", ROWS["GetCheckoutOrders"].query)
+async def test_a_filter_of_the_wrong_kind_is_named_and_nothing_is_sent(name: str) -> None:
+    client, transport, _ = scripted()
+    for bad in (object(), b"x", 1.5, {"a": 1}, "\ud800", ["\ud800"]):
+        filters: Any = {name: bad}
+        with pytest.raises((InvalidRequestError, TypeError), match=name):
+            await list_orders(client, **filters)
+    assert transport.requests == []
+
+
 async def test_filters_of_one_text_or_several_and_none() -> None:
     client, transport, _ = scripted((200, {}, b"{}"))
     await list_orders(client, countries="SE", billing_emails=("a@b.example", "c"), search=None, order_by="CREATED")

@@ -86,7 +86,13 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
             "from norce_order_async import OrderClient, run_batch",
             ["norce_order_async.testing", "norce_order_async.cli"],
         ),
-        ("from norce_order_async.cli.parser import build_parser; build_parser()", ["aiohttp", "cattrs", "asyncio"]),
+        *(
+            (
+                f"from norce_order_async.cli.parser import build_parser; build_parser({words!r}).format_help()",
+                ["aiohttp", "attrs", "cattrs", "asyncio", "tomllib", "norce_order_async.wire.models"],
+            )
+            for words in ([], ["order"], ["order", "list"], ["payment", "create"], ["batch", "run"])
+        ),
     ],
 )
 def test_an_import_loads_nothing_that_it_does_not_need(statement: str, absent: list[str]) -> None:

@@ -18,9 +18,10 @@ import pytest
 from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, item, mark, run
 
 from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
-from norce_order_async.batch.changes import Change, parse_change
+from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import MAX_MESSAGE, JournalReader, State
+from norce_order_async.batch.lines import parse_change
 from norce_order_async.batch.page.page import html_report
 from norce_order_async.batch.report import report_record
 

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 import norce_order_async
-from norce_order_async.cli.commands import order_text
+from norce_order_async.cli.order_text import order_text
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import structure
 from norce_order_async.wire.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring

@@ -1,7 +1,9 @@
 """The table of operations against the contract, the functions and the models."""
 
+import ast
 import inspect
 from importlib import import_module
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -103,6 +105,12 @@ def test_a_docstring_says_whether_it_is_tried_again_and_where_it_is_from(name: s
 
 def test_every_operation_has_a_call_in_the_tests() -> None:
     assert [given.name for given in CALLS] == list(ROWS)
+
+
+def test_the_type_checkers_see_a_call_of_every_function() -> None:
+    typed = Path(__file__).parents[1] / "typing" / "endpoints.py"
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(typed.read_text())) if isinstance(node, ast.Call)}
+    assert {row.function.partition(".")[2] for row in ROWS.values()} <= calls
 
 
 def test_what_may_not_be_written_and_what_is_required_is_the_contracts() -> None:

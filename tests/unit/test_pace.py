@@ -11,11 +11,11 @@ from soak_batch.pace_table import SCENARIOS, Scenario
 from soak_batch.servers import Latency, Limiter, Quota, Refusing, Server, Workers
 from soak_batch.simulated import Batch, run
 
-from norce_order_async.batch.pace import Pace
 from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.settings import Timeout
+from norce_order_async.sending.pace import Pace
 from norce_order_async.testing.clock import FakeClock
 
 

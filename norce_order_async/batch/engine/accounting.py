@@ -9,7 +9,8 @@ import attrs
 
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal import Journal, JournalBusy
+from norce_order_async.batch.journal import JournalBusy
+from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
@@ -88,7 +89,7 @@ class Accountant:
 
     def __init__(
         self,
-        journal: Journal | None,
+        journal: RunJournal | None,
         max_failures: int | None,
         state: RunState,
         clock: Clock,
@@ -170,7 +171,8 @@ class Accountant:
         if self.journal is None or not (items or self._closed):
             return
         self.sample()
-        self.journal.write(items, self._closed)
+        once = [item.number for item in items if item.change.not_twice is not None]
+        self.journal.write(items, self._closed, once=once)
         self._busy_since = None
         closed, self._closed = self._closed, []
         for outcome in closed:
@@ -207,14 +209,18 @@ class Accountant:
             except ConfigurationError as error:
                 self._state.fail(error)
         for _, outcome in left:
-            self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
-            self._tell(outcome)
+            self.leave_out(outcome)
         if self._unknown:
             logger.warning(
                 "a batch ended; changes whose outcome is unknown: %d",
                 self._unknown,
                 extra={"unknown": self._unknown},
             )
+
+    def leave_out(self, outcome: Outcome) -> None:
+        """Tell of a change that is not made; the journal stays as it is."""
+        self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
+        self._tell(outcome)
 
     # To the reader
 

@@ -26,7 +26,7 @@ LAST_PROBE = 30.0
 FEW = 100
 """So many new changes, if they are the last ones, are all tried within the patience."""
 
-_REFUSED = (AuthenticationError, PermissionDeniedError, TLSError)
+_REFUSED = (AuthenticationError, TLSError)
 _OF_ONE_ORDER = frozenset({500, 504, 524})
 """Statuses that a single order may cause: the API failed over it, or a gateway waited for it in vain."""
 
@@ -78,10 +78,13 @@ class CircuitBreaker:
 
     def succeeded(self) -> None:
         """A change ended with an answer that is about the change."""
-        self._last_success = self._clock.monotonic()
-        if not self._row and self.worked:
-            return
         self.worked = True
+        self._reached()
+
+    def _reached(self) -> None:
+        self._last_success = self._clock.monotonic()
+        if not self._row:
+            return
         self.is_open = False
         self._unreached.clear()
         self._row = self._refused = 0
@@ -101,7 +104,11 @@ class CircuitBreaker:
             error: Its error.
             all_tried: Whether no change is left, or will come, that was not tried.
         """
-        refused = isinstance(error, _REFUSED) and not (self.worked and isinstance(error, PermissionDeniedError))
+        if isinstance(error, PermissionDeniedError):
+            self.error = error
+            self._reached()  # but it says nothing of the change
+            return True
+        refused = isinstance(error, _REFUSED)
         if not refused and not is_transient(error):
             self.succeeded()
             return True

@@ -12,12 +12,13 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings, RunState
 from norce_order_async.batch.engine.work_item import Scope, Sender
-from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.loops.per_loop import running_loop
+from norce_order_async.sending.pace import Pace
 
 
 class Engine:
@@ -32,6 +33,7 @@ class Engine:
         scope: The merchant and channel of changes that name none, as far as they are known.
         settle: Seconds that a resource needs to settle, if the settings leave it open.
         journal: Where every change is written down, so that the batch can be continued.
+        random: Where random waits and request ids come from.
         around: Entered before the first change is taken, left after the last one has ended.
 
     Raises:
@@ -48,7 +50,8 @@ class Engine:
         pace: Pace,
         scope: Scope,
         settle: float,
-        journal: Journal | None,
+        journal: RunJournal | None,
+        random: RandomSource = SYSTEM_RANDOM,
         around: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
     ) -> None:
         if settings.only is not None and journal is None:
@@ -69,11 +72,13 @@ class Engine:
             pace=pace,
             state=state,
             clock=clock,
+            random=random,
         )
         self._feeder = Feeder(
             changes,
             scope=scope,
             only=settings.only,
+            once=settings.once,
             settle=settle,
             schedule=schedule,
             accountant=accountant,
@@ -81,6 +86,7 @@ class Engine:
             pace=pace,
             state=state,
             clock=clock,
+            random=random,
             on_settling=self._dispatcher.settle,
         )
         self._dispatcher.make_room = self._feeder.make_room
@@ -186,6 +192,7 @@ class Engine:
                 self._dispatcher.cancel()
                 await asyncio.wait([feeding, *self._dispatcher.lanes])
                 await self._accountant.leave(self._dispatcher.leave())
+                self.state.tell_closed()
         if self.state.failure is not None:
             raise self.state.failure
 

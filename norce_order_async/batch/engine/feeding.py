@@ -14,14 +14,15 @@ from norce_order_async.batch.engine.accounting import GROUP, Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.batch.engine.work_item import Scope, WorkItem, bad_line
+from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import Entry
-from norce_order_async.batch.journal import State
-from norce_order_async.batch.pace import Pace
+from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
+from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
+from norce_order_async.sending.pace import Pace
 
 Changes = Iterable[Change | Entry] | AsyncIterable[Change | Entry]
 """What a batch makes: changes, or the entries of a file."""
@@ -72,6 +73,7 @@ class Feeder:
         changes: The input.
         scope: The merchant and channel of changes that name none.
         only: Which changes of an earlier run are made again; None makes those that have no outcome.
+        once: Whether changes that must not be made twice are made at all.
         settle: Seconds that a resource needs to settle.
         on_settling: Told of each change of an earlier run whose resource has to settle.
     """
@@ -82,6 +84,7 @@ class Feeder:
         *,
         scope: Scope,
         only: Collection[OutcomeKind] | None,
+        once: bool,
         settle: float,
         schedule: Schedule,
         accountant: Accountant,
@@ -89,11 +92,13 @@ class Feeder:
         pace: Pace,
         state: RunState,
         clock: Clock,
+        random: RandomSource,
         on_settling: Callable[[WorkItem], None],
     ) -> None:
         self._changes = check_changes(changes)
         self._scope = scope
         self._only = only
+        self._once = once
         self._settle = settle
         self._schedule = schedule
         self._accountant = accountant
@@ -101,6 +106,7 @@ class Feeder:
         self._pace = pace
         self._state = state
         self._clock = clock
+        self._random = random
         self._on_settling = on_settling
         self._began = clock.monotonic()
         self._began_wall = clock.wall()
@@ -179,18 +185,34 @@ class Feeder:
             if (change := entry.change) is None:
                 self._accountant.end(bad_line(number, entry))
                 continue
-            item = WorkItem(number, entry, change, self._scope)
+            if change.not_twice is not None and (outcome := self._not_made(number, entry, change)) is not None:
+                self._accountant.end(outcome)
+                continue
+            item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
             if state is not None:
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
                 item.settles_at = self._settles_at(state)
-            items.append(item)
+            if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
+                self._accountant.leave_out(item.left(NOT_TRIED, why))
+            else:
+                items.append(item)
         try:
             await self._accountant.write(items)
         except asyncio.CancelledError:
             self._add(items)  # so that they are told of
             raise
         self._add(items)
+
+    def _not_made(self, number: int, entry: Entry, change: Change) -> Outcome | None:
+        """How a change that must not be made twice ends without being made; None where it is made."""
+        if not self._once:
+            return bad_line(number, attrs.evolve(entry, problem=must_be_once(change), source=change.record()))
+        if not entry.redelivered:
+            return None
+        return WorkItem(number, entry, change, self._scope, self._random).left(
+            INTERRUPTED, "the worker that made it was lost"
+        )
 
     def _add(self, items: list[WorkItem]) -> None:
         now = self._clock.monotonic()
@@ -199,23 +221,14 @@ class Feeder:
         self._state.wake.set()
 
     def _is_wanted(self, number: int, entry: Entry, state: State | None) -> bool:
-        """Whether a change is made in this run; another run may have made it."""
-        if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
-            raise ConfigurationError(
-                f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
-            )
-        outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
-        if self._only is None:
-            wanted = state is None or state.outcome is None
-        else:
-            wanted = outcome in self._only or (state is not None and state.reopened)
-        if wanted:
+        """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""
+        if is_wanted(self._only, entry, state):
             return True
         self._accountant.passed += 1
         if state is not None and entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():
-                item = WorkItem(number, entry, entry.change, self._scope)
+                item = WorkItem(number, entry, entry.change, self._scope, self._random)
                 item.settles_at = settles_at
                 if self._schedule.settle(item):
                     self._on_settling(item)

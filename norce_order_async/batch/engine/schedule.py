@@ -4,10 +4,10 @@ Resources nest: the order holds ``consents``, which holds ``consents/x``. Two ch
 path of one is the beginning of the other's.
 """
 
-import random
 from collections import deque
 
 from norce_order_async.batch.engine.work_item import Order, Path, WorkItem
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 
 Tails = dict[Path, WorkItem]
 """The last change of each resource of one order."""
@@ -65,7 +65,7 @@ class Schedule:
         self._requeued_next = not turn
         return self.requeued.popleft() if self.requeued and (turn or not self.ready) else self.ready.popleft()
 
-    def take_probe(self, *, new: bool) -> WorkItem:
+    def take_probe(self, *, new: bool, random: RandomSource = SYSTEM_RANDOM) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
 
         A new one may come from anywhere: the neighbours of those that fail may fail of the same.

@@ -2,23 +2,25 @@
 
 import asyncio
 import heapq
-import random
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from norce_order_async.batch.engine.accounting import Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled, is_transient
-from norce_order_async.batch.engine.refusals import Refusals
+from norce_order_async.batch.engine.refusals import Kept, Refusals
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.pace import Pace
 from norce_order_async.core.back_off import spread
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
+from norce_order_async.sending.pace import Pace
 
 REQUEUED = 2
 """So often a change that failed in a way that passes is made again later, when there is no outage. One that was only
@@ -49,6 +51,7 @@ class Dispatcher:
         pace: Pace,
         state: RunState,
         clock: Clock,
+        random: RandomSource,
     ) -> None:
         self._sender = sender
         self._settle = settle
@@ -58,6 +61,8 @@ class Dispatcher:
         self._pace = pace
         self._state = state
         self._clock = clock
+        self._random = random
+        self._take_probe = partial(schedule.take_probe, random=random)
         self.make_room: Callable[[], None] = lambda: None
         """Called when there may be room for more of the input."""
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
@@ -65,8 +70,8 @@ class Dispatcher:
         self._probe: WorkItem | None = None
         self._place: float | None = None  # when the place in the pace's schedule comes that is reserved and not used
         self._timers: list[tuple[float, int, bool, WorkItem]] = []  # due, number, whether it is to be sent again
-        self._left: list[tuple[WorkItem, Outcome]] = []
-        self._refusals = Refusals()
+        self._left: Kept = []
+        self._refusals = Refusals(state.closed)
 
     # When
 
@@ -81,16 +86,18 @@ class Dispatcher:
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
                 new = await self._until_probe()
-                if self._may_probe():
-                    self._probe = self._schedule.take_probe(new=new)
-                    self._open_lane(self._probe)
+                if self._may_probe() and (item := self._take(partial(self._take_probe, new=new))) is not None:
+                    self._probe = item
+                    self._open_lane(item)
             elif self._may_send(self._pace.limit):
                 await self._until_place()
-                if self._may_send(self._pace.limit) and (item := self._take()) is not None:
+                if self._may_send(self._pace.limit) and (item := self._take(self._schedule.take)) is not None:
                     self._open_lane(item)
             elif self._timers and state.stopped is None:
                 await self._pause(self._timers[0][0] - self._clock.monotonic(), state.wake)
             elif self._refusals.withheld and not self.lanes and state.stopped is None:
+                if not self._breaker.worked:
+                    self._leave_undone(self._refusals.close_held())
                 self._resolve(*self._refusals.give_up())
             else:
                 if not self.lanes:
@@ -106,7 +113,7 @@ class Dispatcher:
         """Let those behind a change follow when it has settled."""
         heapq.heappush(self._timers, (item.settles_at, item.number, False, item))
 
-    def leave(self) -> list[tuple[WorkItem, Outcome]]:
+    def leave(self) -> Kept:
         """What was taken and not ended, once no lane is left, with how it stands."""
         left = [(item, item.last or item.left(NOT_TRIED, "not tried")) for item in self._schedule.drain()]
         left += [(item, item.last) for _, _, again, item in self._timers if again and item.last is not None]
@@ -210,7 +217,7 @@ class Dispatcher:
                 self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
-            if (taken := self._take()) is None:
+            if (taken := self._take(self._schedule.take)) is None:
                 break
             item = lanes[lane] = taken
             self._begin(item)
@@ -273,6 +280,9 @@ class Dispatcher:
             self._breaker.succeeded()
             if self._refusals.withheld:
                 self._resolve(*self._refusals.answered(item))
+        if self._refusals.withheld:
+            self._refusals.untold(item)
+            self._try_next()
         self._end(item, outcome)
 
     def _end(self, item: WorkItem, outcome: Outcome) -> None:
@@ -283,29 +293,39 @@ class Dispatcher:
             self.settle(item)
         self._accountant.end(outcome)
 
-    def _take(self) -> WorkItem | None:
-        """The next change to send; None when all that are ready are held."""
+    def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
+        """The next change to send; None when all that are ready are held, or left undone."""
         while self._schedule.has_ready:
-            item = self._schedule.take()
-            if not self._refusals.withheld or self._refusals.admits(item):
+            item = take()
+            if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
+                self._leave_undone([(item, item.left(NOT_TRIED, why))])
+            elif not self._refusals.withheld or self._refusals.admits(item):
                 return item
         return None
 
+    def _leave_undone(self, left: Kept) -> None:
+        """Take changes out of the schedule that were taken and are not made."""
+        for item, _ in left:
+            self._schedule.done(item, math.inf)  # those behind it are left undone, too
+        self._left += left
+        self.make_room()
+
     def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether it was refused for what we are, perhaps, so that it does not end yet."""
-        if not self._refusals.concern(error, outcome):
+        if not self._refusals.concern(error):
             if self._refusals.withheld and isinstance(error, StatusError) and not is_transient(error):
                 self._resolve(*self._refusals.answered(item))
             return False
-        reason = self._refusals.add(item, outcome, error)
-        if reason is not None:
-            self._state.stop(reason)
+        self._leave_undone(self._refusals.add(item, outcome, error))
+        self._try_next()
+        return True
+
+    def _try_next(self) -> None:
         for trial in self._refusals.next_trials():
             self._schedule.requeue(trial)
         self._state.wake.set()
-        return True
 
-    def _resolve(self, refused: list[tuple[WorkItem, Outcome]], held: list[WorkItem]) -> None:
+    def _resolve(self, refused: Kept, held: list[WorkItem]) -> None:
         """End what was refused, and let go on what was held for it."""
         for item in held:
             self._schedule.requeue(item)
@@ -326,7 +346,7 @@ class Dispatcher:
             return False
         if is_throttled(error):
             item.refusals += 1
-            wait = random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
+            wait = self._random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
         else:
             item.rounds += counts
             if item.rounds > REQUEUED:
@@ -335,6 +355,6 @@ class Dispatcher:
                 return False
             wait = 2.0**item.rounds
         item.last = outcome
-        due = self._clock.monotonic() + max(wait, asked + spread(asked) if asked else 0.0)
+        due = self._clock.monotonic() + max(wait, asked + spread(asked, self._random) if asked else 0.0)
         heapq.heappush(self._timers, (due, item.number, True, item))
         return True

@@ -6,9 +6,13 @@ from typing import Literal, TypedDict
 
 import attrs
 
+from norce_order_async.batch.engine.work_item import Scope
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+
+_NAMED = 3
+"""So many merchants and channels are named where changes were left undone."""
 
 
 class BatchArguments(TypedDict, total=False):
@@ -20,6 +24,7 @@ class BatchArguments(TypedDict, total=False):
     patience: float
     settle: float | None
     only: Collection[OutcomeKind] | None
+    once: bool
 
 
 def _check_optional_count(instance: object, attribute: "attrs.Attribute[int | None]", value: object) -> None:
@@ -56,6 +61,8 @@ class BatchSettings:
             in the journal, ``not_sent`` includes those that it doesn't have at all. Later changes of the same
             resources that were done are made once more after them, so that the last one stays the last; those of
             classes of your own are not.
+        once: Take changes that must not be made twice, too (``create_hook``, say), and make each of them at most once:
+            what may have been sent is ``unknown`` and is never sent again. Without it they are refused.
 
     Raises:
         ConfigurationError: A number out of its range.
@@ -67,6 +74,7 @@ class BatchSettings:
     patience: float = 300.0
     settle: float | None = attrs.field(default=None, validator=_check_settle)
     only: frozenset[OutcomeKind] | None = attrs.field(default=None, converter=_frozen)
+    once: bool = False
 
 
 class RunState:
@@ -77,6 +85,8 @@ class RunState:
         """Why it ends before its input does."""
         self.failure: Exception | None = None
         """What must not happen and did."""
+        self.closed: dict[Scope, str] = {}
+        """The merchants and channels whose changes are left undone, and why; others go on."""
         self.input_ended = False
         """Whether nothing more comes from the input."""
         self.wake, self.stopping, self.room = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -89,6 +99,14 @@ class RunState:
         self.stopping.set()
         self.wake.set()
         self.room.set()
+
+    def tell_closed(self) -> None:
+        """Say of which merchants and channels changes were left undone, if the batch has not stopped otherwise."""
+        if self.closed and self.stopped is None:
+            names = ", ".join(f"{merchant}/{channel}" for merchant, channel in list(self.closed)[:_NAMED])
+            others = f" and {len(self.closed) - _NAMED} more" if len(self.closed) > _NAMED else ""
+            *_, why = self.closed.values()
+            self.stop(f"what is left of {names}{others} was not made, because {why}")
 
     def fail(self, error: Exception) -> None:
         """Stop, and have the error raised at the end."""

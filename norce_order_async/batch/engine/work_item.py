@@ -1,21 +1,22 @@
 """A change on its way through a batch, and the outcomes it can come to."""
 
 from functools import lru_cache
-from random import randbytes
 from typing import Protocol
 
-from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
+from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import Entry
+from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.wire.decoders import Receipt
 
 NOT_TRIED = "NotTried"
 """The error of a change that was taken from the input, but not made before the batch was stopped."""
 
-_ONE_CALL = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
+_ONE_CALL = frozenset(KINDS.values())
 _GATEWAY_TIMEOUTS = frozenset({504, 524})
 Scope = tuple[str | None, str | None]
 """The merchant and channel of changes that name none, as far as they are known."""
@@ -74,7 +75,9 @@ class WorkItem:
     blockers: int = 0
     followers: "list[WorkItem] | None" = None
 
-    def __init__(self, number: int, entry: Entry, change: Change, scope: Scope) -> None:
+    def __init__(
+        self, number: int, entry: Entry, change: Change, scope: Scope, random: RandomSource = SYSTEM_RANDOM
+    ) -> None:
         resource = change.resource
         self.number = number
         self.line = entry.line
@@ -84,7 +87,7 @@ class WorkItem:
         self.change = change
         self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
         self.path = _path_of(resource)
-        self.request_id = entry.request_id or randbytes(16).hex()
+        self.request_id = entry.request_id or random.randbytes(16).hex()
         if entry.redelivered:
             self.maybe_applied = True
 
@@ -205,3 +208,8 @@ def bad_line(number: int, entry: Entry) -> Outcome:
         message=entry.problem,
         source=entry.source,
     )
+
+
+def must_be_once(change: Change) -> str:
+    """What is said of a change that must not be made twice, where nobody has allowed that it is made once."""
+    return f"{change.op} is not safe to repeat ({change.not_twice}): it is made with once (--once), at most once"

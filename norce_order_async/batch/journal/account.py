@@ -11,8 +11,9 @@ from typing import Any, Self
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading
-from norce_order_async.batch.journal.records import INTERRUPTED, Run, Sample
-from norce_order_async.batch.journal.rows import UNTOLD, count, moment, row_of, seconds, text_or_none
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Run, Sample
+from norce_order_async.batch.journal.rows import count, moment, row_of, seconds, text_or_none
+from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import Problem, Row, Summary
 from norce_order_async.core.outcome import OutcomeKind
 
@@ -21,7 +22,7 @@ _PAGE_SIZE = 1024 * 1024  # characters of records
 _ERROR = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE error END"
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
-        attributes, {waited}
+        attributes, {waited}, {evidence}
     FROM changes
 """
 _WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
@@ -76,10 +77,11 @@ class JournalAccount:
         """
         is_running = self.is_running
         summary = Summary()
+        once = "sum(once AND outcome IS NULL)" if self._version >= 2 else "0"  # those are not continued
         with self._mutex, reading(self.path), self._db:
             self._db.execute("BEGIN")
             sums = self._db.execute(
-                "SELECT open, outcome, op, count(*), sum(attempts), sum(attempts > 1) FROM changes "
+                f"SELECT open, outcome, op, count(*), sum(attempts), sum(attempts > 1), {once} FROM changes "
                 "GROUP BY open, outcome, op"
             ).fetchall()
             problems = self._db.execute(
@@ -89,17 +91,19 @@ class JournalAccount:
             if self._version >= 2:
                 summary.requests += int(self._db.execute("SELECT total(withdrawn) FROM runs").fetchone()[0])
         with reading(self.path):
-            for is_open, outcome, op, changes, attempts, retried in sums:
+            for is_open, outcome, op, changes, attempts, retried, ended in sums:
                 summary.requests += int(attempts)
                 summary.retried += int(retried)
                 if op is not None:
                     summary.operations[str(op)] += changes
+                if op in NOT_TWICE and not (is_open and is_running) and (is_open or outcome == OutcomeKind.UNKNOWN):
+                    summary.not_again += changes
                 if not is_open:
                     summary.outcomes[OutcomeKind(outcome)] += changes
                 elif is_running:
                     summary.in_flight += changes
                 else:
-                    summary.unfinished += changes
+                    summary.unfinished += changes - ended
                     summary.outcomes[OutcomeKind.UNKNOWN] += changes
         for is_open, error, _, line, file, message, changes in problems:
             if is_open and is_running:
@@ -121,8 +125,13 @@ class JournalAccount:
             kinds = [kind.value for kind in only]
             wanted = f"((NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
             wanted += " OR open)" if OutcomeKind.UNKNOWN in only and not is_running else ")"
+        yield from self._rows(wanted, kinds, is_running=is_running)
+
+    def _rows(self, wanted: str, kinds: Collection[str], *, is_running: bool) -> Iterator[Row]:
         (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
-        query = _ROWS.format(waited=_WAITED if has_waits else "NULL")
+        query = _ROWS.format(
+            waited=_WAITED if has_waits else "NULL", evidence="evidence" if self._version >= 2 else "NULL"
+        )
         for values in self._pages(f"{query} WHERE number > ? AND {wanted} ORDER BY number", kinds):
             with reading(self.path):
                 row = row_of(values, is_running)

@@ -1,12 +1,18 @@
 """What a journal is told and tells, as values."""
 
+from collections.abc import Collection
+
 import attrs
 
 from norce_order_async.batch.changes import Change
+from norce_order_async.batch.files import Entry
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 
 INTERRUPTED = "Interrupted"
 """The error of a change whose run ended before its outcome was known."""
+UNTOLD = "the run ended before its outcome was known"
+"""What is told of a change that was interrupted."""
 MAX_MESSAGE = 1_000
 """Characters of an error's text that are kept."""
 
@@ -43,12 +49,37 @@ class State:
         digest: The checksum of its entry.
         reopened: Whether it was done, and is to be made once more.
         ended: When its last call ended if its outcome is ``unknown``, in seconds since 1970-01-01 UTC.
+        once: Whether it was sent at most once: as ``unknown`` it must not be sent again.
     """
 
     outcome: OutcomeKind | None
     digest: int | None
     reopened: bool = False
     ended: float | None = None
+    once: bool = False
+
+
+def is_wanted(only: Collection[OutcomeKind] | None, entry: Entry, state: State | None) -> bool:
+    """Whether a change is made in this run; another run may have made it.
+
+    Raises:
+        ConfigurationError: The journal knows another line of this number.
+    """
+    if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
+        raise ConfigurationError(
+            f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
+        )
+    outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
+    if only is None:
+        wanted = state is None or state.outcome is None
+    else:
+        wanted = outcome in only or (state is not None and state.reopened)
+    return wanted and not (state is not None and state.once and _may_stand(state))
+
+
+def _may_stand(state: State) -> bool:
+    """Whether a change that an earlier run knows may be on the server."""
+    return state.outcome not in (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
 
 
 @attrs.frozen

@@ -1,12 +1,16 @@
 """Between values and the rows of a journal."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any
 
+import attrs
+
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
+from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark
+from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD, Mark
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import Row, encode_record, source_record
 from norce_order_async.core.errors import InvalidRequestError
@@ -14,10 +18,11 @@ from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON, decode_json
 
-UNTOLD = "the run ended before its outcome was known"
-"""What is told of a change that was interrupted."""
-
 _OURS: frozenset[type[Change]] = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
+_DONE = frozenset(kind for kind in OutcomeKind if kind.done)
+_VALUES = {
+    kind: kind.value for kind in OutcomeKind
+}  # an attribute of an enumeration's member takes three times as long
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -73,17 +78,68 @@ def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
         error=text_or_none(error),
         message=text_or_none(message),
         waited=seconds(values[14]) or 0.0,
+        evidence=text_or_none(values[15]),
     )
 
 
 def _record(record: str | None, attributes: str | None) -> JSON:
     members = None if record is None else decode_json(str(record).encode())
     if attributes is not None and isinstance(members, dict):
-        members["attributes"] = decode_json(str(attributes).encode())
+        members[BODIES.get(str(members.get("op")), "attributes")] = decode_json(str(attributes).encode())
     return members
 
 
 # Writing
+
+Values = tuple[Any, ...]
+
+
+@attrs.frozen
+class Rows:
+    """What is written at once, as values of SQL.
+
+    Attributes:
+        marks: Changes that are about to be sent; the number comes first.
+        done: Changes that are done; the number comes last.
+        failed: Changes that are not done and have a mark; the number comes last.
+        in_full: Lines that have no mark, or whose attributes cannot be written; the number comes first.
+        waits: Numbers, and the seconds that their changes waited.
+    """
+
+    marks: list[Values]
+    done: list[Values]
+    failed: list[Values]
+    in_full: list[Values]
+    waits: list[tuple[int, float]]
+
+    @property
+    def ended(self) -> list[int]:
+        """The numbers of what has ended."""
+        return [row[-1] for row in self.done] + [row[-1] for row in self.failed] + [row[0] for row in self.in_full]
+
+    def renumbered(self, numbers: Mapping[int, int]) -> "Rows":
+        """The same of other numbers."""
+        return Rows(
+            [(numbers[row[0]], *row[1:]) for row in self.marks],
+            [(*row[:-1], numbers[row[-1]]) for row in self.done],
+            [(*row[:-1], numbers[row[-1]]) for row in self.failed],
+            [(numbers[row[0]], *row[1:]) for row in self.in_full],
+            [(numbers[number], waited) for number, waited in self.waits],
+        )
+
+
+def rows_of(marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome]) -> Rows:
+    """What is written of changes that are about to be sent, and of those that have ended."""
+    waits = [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]
+    rows = Rows(list(map(marked, marks)), [], [], [], waits)
+    for outcome in outcomes:
+        if outcome.error is None and outcome.outcome in _DONE:
+            rows.done.append(done(outcome))
+        elif outcome.change is not None and (row := failed(outcome)) is not None:
+            rows.failed.append(row)
+        else:
+            rows.in_full.append(in_full(outcome))
+    return rows
 
 
 def plain(text: str) -> str:
@@ -106,7 +162,7 @@ def marked(mark: Mark | WorkItem) -> tuple[object, ...]:
 def done(outcome: Outcome) -> tuple[object, ...]:
     """What is written of a change that is done."""
     return (
-        outcome.outcome.value,
+        _VALUES[outcome.outcome],
         outcome.attempts,
         outcome.started,
         outcome.elapsed,
@@ -118,16 +174,16 @@ def done(outcome: Outcome) -> tuple[object, ...]:
 
 def stands(outcome: Outcome) -> tuple[object, ...]:
     """What is written of a change that was sent and is to be continued."""
-    return (
-        outcome.attempts,
-        outcome.started,
-        outcome.elapsed,
-        outcome.status,
-        outcome.request_id,
-        outcome.error,
-        None if outcome.message is None else plain(outcome.message[:MAX_MESSAGE]),
-        outcome.number,
-    )
+    return *_course(outcome), outcome.error, _message(outcome), outcome.number
+
+
+def _course(outcome: Outcome) -> tuple[object, ...]:
+    return outcome.attempts, outcome.started, outcome.elapsed, outcome.status, outcome.request_id
+
+
+def _message(outcome: Outcome) -> str | None:
+    message = outcome.message
+    return None if message is None else plain(message[:MAX_MESSAGE])
 
 
 def failed(outcome: Outcome) -> tuple[object, ...] | None:
@@ -136,16 +192,15 @@ def failed(outcome: Outcome) -> tuple[object, ...] | None:
         attributes = _attributes(outcome.change)
     except InvalidRequestError:
         return None
-    message = outcome.message
     return (
-        outcome.outcome.value,
+        _VALUES[outcome.outcome],
         outcome.attempts,
         outcome.started,
         outcome.elapsed,
         outcome.status,
         outcome.request_id,
         outcome.error,
-        None if message is None else plain(message[:MAX_MESSAGE]),
+        _message(outcome),
         attributes,
         outcome.number,
     )
@@ -159,15 +214,11 @@ def in_full(outcome: Outcome) -> tuple[object, ...]:
         outcome.line,
         None if outcome.file is None else plain(outcome.file),
         None if change is None else change.op,
-        outcome.outcome.value,
-        outcome.attempts,
-        outcome.started,
-        outcome.elapsed,
-        outcome.status,
-        outcome.request_id,
+        _VALUES[outcome.outcome],
+        *_course(outcome),
         None if change is None else plain(change.resource),
         outcome.error,
-        None if outcome.message is None else plain(outcome.message[:MAX_MESSAGE]),
+        _message(outcome),
         *_full_record(outcome),
     )
 
@@ -184,14 +235,16 @@ def _full_record(outcome: Outcome) -> tuple[str, str | None]:
 
 
 def _attributes(change: Change | None) -> str | None:
-    """The attributes of a change as JSON.
+    """What a change writes, its attributes say, as JSON: what may be long and hold personal data.
 
     Raises:
         InvalidRequestError: JSON cannot hold them.
     """
     if change is None or (type(change) is not PatchAttributes and type(change) in _OURS):
         return None
-    attributes = change.attributes if type(change) is PatchAttributes else change.record().get("attributes")
+    if type(change) is PatchAttributes:
+        return encode_shown(change.attributes).decode()
+    attributes = change.record().get(BODIES.get(change.op, "attributes"))
     return None if attributes is None else encode_shown(attributes).decode()
 
 
@@ -200,7 +253,7 @@ def _head(change: Change) -> str:
     kind = type(change)
     if kind not in _OURS:
         members = change.record()
-        members.pop("attributes", None)
+        members.pop(BODIES.get(change.op, "attributes"), None)
         return encode_record(members)
     # By hand, because this is most of what a journal costs; ids hold no lone surrogates.
     text = f'{{"op":"{change.op}","order_id":{encode_basestring(change.order_id)}'

@@ -1,5 +1,6 @@
 """What a run writes to its journal, in SQL."""
 
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
 from norce_order_async.core.outcome import OutcomeKind
 
 DONE = frozenset(kind.value for kind in OutcomeKind if kind.done)
@@ -38,5 +39,18 @@ CLOSE = """
         started = excluded.started, elapsed = excluded.elapsed, status = excluded.status,
         request_id = excluded.request_id, resource = excluded.resource, error = excluded.error,
         message = excluded.message, record = excluded.record, attributes = excluded.attributes
+"""
+ONCE = "UPDATE changes SET once = 1 WHERE number = ?"
+# What was under way when a run was killed, and may have been applied, stays as it is.
+CLOSE_ONCE = """
+    UPDATE changes SET open = 0, outcome = 'unknown', error = coalesce(error, ?), message = coalesce(message, ?)
+    WHERE open AND once AND outcome IS NULL
+"""
+RESOLVE = f"""
+    UPDATE changes SET open = 0, outcome = :outcome, evidence = :evidence,
+        error = CASE WHEN :done THEN NULL ELSE coalesce(error, '{INTERRUPTED}') END,
+        message = CASE WHEN :done THEN NULL ELSE coalesce(message, '{UNTOLD}') END,
+        attributes = CASE WHEN :done THEN NULL ELSE attributes END
+    WHERE number = :number AND (outcome = 'unknown' OR (open AND outcome IS NULL))
 """
 WAIT = "INSERT OR REPLACE INTO waits VALUES (?, ?)"

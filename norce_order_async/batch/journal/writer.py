@@ -13,9 +13,9 @@ from norce_order_async.batch.journal import lock, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.files import create_file, identity_of, look_at
-from norce_order_async.batch.journal.records import Mark, State
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Mark, State
 from norce_order_async.batch.journal.reopening import reopen
-from norce_order_async.batch.journal.rows import done, failed, in_full, marked, plain, seconds, stands
+from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
 from norce_order_async.batch.journal.wal import (
     MARK,
@@ -26,13 +26,13 @@ from norce_order_async.batch.journal.wal import (
     wal_path,
 )
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.report import Row
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 
 MAX_WAL = 4 * 1024 * 1024
 """Bytes of the WAL after which it is copied to the main file."""
 
-_DONE = frozenset(kind for kind in OutcomeKind if kind.done)
 _WAIT = 10.0  # seconds, at the beginning and the end; in between, whoever writes waits
 
 
@@ -90,6 +90,7 @@ class Journal(JournalAccount):
                     if not version:
                         create(db, inputs, target)
                     upgrade(db, version)
+                    db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
                     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
                     db.execute(MARK)
                 if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
@@ -99,46 +100,72 @@ class Journal(JournalAccount):
             stack.pop_all()
         return journal
 
-    def write(self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome]) -> None:
+    def write(
+        self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()
+    ) -> None:
         """Write down what is about to be sent and what has ended, all of it or nothing.
 
         A change that is marked again is open again, keeps the account of its last end until the next one, and its
         attempts are counted on. A change is marked before its outcome comes; a line that could not be read need not
         be.
 
+        Args:
+            marks: What is about to be sent.
+            outcomes: What has ended.
+            once: The numbers of those marks that are sent at most once: when the run ends before their outcome is
+                known, they are ``unknown`` and not continued.
+
         Raises:
             ConfigurationError: It cannot be written.
             ValueError: A change has ended that was never marked.
         """
-        new = list(map(marked, marks))
-        ended: list[tuple[object, ...]] = []
-        not_done: list[tuple[object, ...]] = []
-        others: list[Outcome] = []
-        for outcome in outcomes:
-            if outcome.error is None and outcome.outcome in _DONE:
-                ended.append(done(outcome))
-            elif outcome.change is not None and (row := failed(outcome)) is not None:
-                not_done.append(row)
-            else:
-                others.append(outcome)
-        numbers = [mark.number for mark in marks]
+        self.write_rows(rows_of(marks, outcomes), once)
+
+    def write_rows(self, rows: Rows, once: Collection[int] = ()) -> None:
+        """Write down what :meth:`write` does, of a process that has not the journal itself.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+            ValueError: A change has ended that was never marked.
+        """
+        numbers = [row[0] for row in rows.marks]
         are_new = bool(numbers) and min(numbers) > self._last
         with self._writing() as db:
             closed = 0
-            if new:
-                db.executemany(statements.MARK_NEW if are_new else statements.MARK, new)
-            if others:
-                db.executemany(statements.CLOSE, map(in_full, others))
-            if not_done:
-                closed += db.executemany(statements.CLOSE_FAILED, not_done).rowcount
-            if ended:
-                closed += db.executemany(statements.CLOSE_DONE, ended).rowcount
-            if waits := [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]:
-                db.executemany(statements.WAIT, waits)
-            if closed < len(not_done) + len(ended):
+            if rows.marks:
+                db.executemany(statements.MARK_NEW if are_new else statements.MARK, rows.marks)
+            if once:
+                db.executemany(statements.ONCE, [(number,) for number in once])
+            if rows.in_full:
+                db.executemany(statements.CLOSE, rows.in_full)
+            if rows.failed:
+                closed += db.executemany(statements.CLOSE_FAILED, rows.failed).rowcount
+            if rows.done:
+                closed += db.executemany(statements.CLOSE_DONE, rows.done).rowcount
+            if rows.waits:
+                db.executemany(statements.WAIT, rows.waits)
+            if closed < len(rows.failed) + len(rows.done):
                 raise ValueError("a change has ended that was never marked")
-        numbers += [outcome.number for outcome in outcomes]
-        self._last = max(self._last, *numbers, 0)
+        self._last = max(self._last, *numbers, *rows.ended, 0)
+
+    def write_resolution(self, number: int, outcome: OutcomeKind, evidence: str) -> None:
+        """Write down what was found out about a change whose outcome was ``unknown``, and how.
+
+        No request of it may be under way.
+
+        Args:
+            number: Its place in the input, from 1.
+            outcome: What it has come to; ``unknown`` when that cannot be told.
+            evidence: What was seen.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+            ValueError: The journal has no such change, or its outcome is known.
+        """
+        members = {"number": number, "outcome": outcome.value, "done": outcome.done, "evidence": plain(evidence)}
+        with self._writing() as db:
+            if not db.execute(statements.RESOLVE, members).rowcount:
+                raise ValueError(f"the outcome of change {number} is not unknown")
 
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
@@ -149,9 +176,17 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
         """
-        keys = [(item.number,) for item in items]
         # What the workers of a cluster sent is known by the last outcome alone.
         requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in items)
+        self.withdraw_numbers([item.number for item in items], requests)
+
+    def withdraw_numbers(self, numbers: Sequence[int], requests: int) -> None:
+        """Take back the marks of changes that took so many requests; see :meth:`withdraw`.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        keys = [(number,) for number in numbers]
         with self._writing() as db:
             db.executemany("DELETE FROM changes WHERE number = ? AND open AND outcome IS NULL", keys)
             db.executemany(
@@ -165,8 +200,24 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
         """
+        self.leave_rows_open(list(map(stands, outcomes)))
+
+    def leave_rows_open(self, rows: Sequence[Values]) -> None:
+        """Write down how changes stand, as values of SQL; see :meth:`leave_open`.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
         with self._writing() as db:
-            db.executemany(statements.LEAVE_OPEN, map(stands, outcomes))
+            db.executemany(statements.LEAVE_OPEN, rows)
+
+    def unknown(self) -> list[Row]:
+        """The changes whose outcome is unknown, those among them that are still open; call it when nothing is sent.
+
+        Raises:
+            ConfigurationError: It cannot be read.
+        """
+        return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
 
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where the changes from number ``first`` to ``last`` stand; those not known are left out.
@@ -177,7 +228,7 @@ class Journal(JournalAccount):
         if first > self._last:
             return {}
         rows = self._read(
-            "SELECT number, open, outcome, digest, "
+            "SELECT number, open, outcome, digest, once, "
             "CASE WHEN outcome = 'unknown' AND NOT open THEN started + elapsed END FROM changes "
             "WHERE number BETWEEN ? AND ?",
             first,
@@ -190,8 +241,9 @@ class Journal(JournalAccount):
                     digest,
                     bool(is_open) and outcome in statements.DONE,
                     seconds(ended),
+                    bool(once),
                 )
-                for number, is_open, outcome, digest, ended in rows
+                for number, is_open, outcome, digest, once, ended in rows
             }
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What a journal tells of a batch, in a room that does not grow with it."""
+"""What a journal says of a batch, in an amount of memory that does not grow with it."""
 
 import math
 import time
@@ -225,7 +225,7 @@ def read_history(journal: Journal | JournalReader) -> BatchHistory:
     files, summary = journal.inputs, journal.summary()
     known = [file.changes for file in files if file.changes is not None]
     begun = summary.total + summary.in_flight
-    story = BatchHistory(
+    history = BatchHistory(
         journal=journal.path,
         made=made,
         files=tuple(file.name for file in files),
@@ -240,10 +240,10 @@ def read_history(journal: Journal | JournalReader) -> BatchHistory:
         if row.started is not None and row.elapsed is not None:
             timeline.ended(row.started + row.elapsed)
             if row.outcome is not None and row.outcome.done:
-                story.latencies.add(row.elapsed)
-        if row.error is not None and len(examples := story.examples.setdefault(row.error, [])) < EXAMPLES:
+                history.latencies.add(row.elapsed)
+        if row.error is not None and len(examples := history.examples.setdefault(row.error, [])) < EXAMPLES:
             examples.append(row)
-    return story
+    return history
 
 
 def _stretches(journal: Journal | JournalReader, now: float | None) -> list[Stretch]:

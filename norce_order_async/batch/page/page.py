@@ -2,42 +2,36 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-import attrs
-
 from norce_order_async.batch.journal import Journal, JournalReader
 from norce_order_async.batch.page.charts import (
     PATTERNS,
-    Series,
-    Slow,
     bar,
     duration,
     log_histogram,
     number,
     seconds,
     shown,
-    time_chart,
 )
+from norce_order_async.batch.page.course import course
 from norce_order_async.batch.page.history import (
     PER_DECADE,
     BatchHistory,
-    Bucket,
     Latencies,
-    Timeline,
     count_of,
     read_history,
 )
+from norce_order_async.batch.page.parts import section, table
 from norce_order_async.batch.report import Row, replacing
 from norce_order_async.core.outcome import OutcomeKind
 
 _FOLDER = "norce_order_async.batch.page"
 _LONGEST_NAME = 200
-_CELL = '<td class="{}">{}</td>'
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 
 
@@ -64,7 +58,7 @@ def html_report(journal: Journal | JournalReader) -> str:
         _outcomes(history),
         _errors(history),
         _next(history),
-        _course(history),
+        course(history),
         _latencies(history.latencies),
         _runs(history),
     ]
@@ -129,7 +123,7 @@ def _outcomes(history: BatchHistory) -> str:
     if not kinds:
         return ""
     chart = bar([(style, count, f"{name}: {count:,}") for style, name, count, _ in kinds])
-    outcomes = _table(
+    outcomes = table(
         ("Outcome", "Changes", "Share", ""),
         [
             (_swatch(style) + name, f"{count:,}", _share(count, history.total), meaning)
@@ -141,7 +135,7 @@ def _outcomes(history: BatchHistory) -> str:
     unread = begun - summary.operations.total()
     rows = [(f"<code>{shown(op)}</code>", f"{count:,}", _share(count, begun), "") for op, count in operations]
     rows += [("could not be read", f"{unread:,}", _share(unread, begun), "")] if unread > 0 else []
-    return _section("Outcomes", f"{chart}{outcomes}<h3>By operation</h3>{_table(('', 'Changes', 'Share', ''), rows)}")
+    return section("Outcomes", f"{chart}{outcomes}<h3>By operation</h3>{table(('', 'Changes', 'Share', ''), rows)}")
 
 
 def _errors(history: BatchHistory) -> str:
@@ -157,7 +151,7 @@ def _errors(history: BatchHistory) -> str:
             f'<div class="problem"><h3><code>{shown(name)}</code> <span class="count">{problem.count:,}</span></h3>'
             f"<ul>{''.join(map(_example, rows))}</ul>{rest}</div>"
         )
-    return _section("What went wrong", "".join(parts))
+    return section("What went wrong", "".join(parts))
 
 
 def _example(row: Row) -> str:
@@ -200,83 +194,7 @@ def _next(history: BatchHistory) -> str:
     )
     runs = any(words[:3] == run[:3] for _, words, _ in steps)
     note = '<p class="note">Add the options of the first run, such as the environment.</p>' if runs else ""
-    return _section("What to do next", f'<ol class="steps">{items}</ol>{note}')
-
-
-def _course(history: BatchHistory) -> str:
-    timeline = history.timeline
-    if not timeline.placed and not any(bucket.samples for bucket in timeline.buckets):
-        return ""
-    longest = sorted(timeline.reasons.items(), key=lambda item: -item[1])
-    reasons = [reason for reason, _ in longest]
-    letters = {reason: chr(ord("A") + place) for place, reason in enumerate(reasons)}
-    parts = _course_charts(timeline, letters)
-    if reasons:
-        rows = [
-            (f'<i class="letter">{letters[reason]}</i>{shown(reason)}', duration(length), "", "")
-            for reason, length in longest
-        ]
-        parts.append(f"<h3>Slowed down</h3>{_table(('Why', 'How long', '', ''), rows, wide=True)}")
-    runs = len(timeline.stretches)
-    note = "The axis is running time: the pauses between runs are left out." if runs > 1 else None
-    return _section("Over time", "".join(parts), note=note)
-
-
-def _course_charts(timeline: Timeline, letters: Mapping[str, str]) -> list[str]:
-    buckets = _carried(timeline.buckets)
-    slow = list(_slow(buckets, letters))
-    borders = [stretch.offset for stretch in timeline.stretches[1:]]
-
-    def chart(title: str, note: str, series: Sequence[Series], titles: Iterable[str]) -> str:
-        named = [
-            f"{_span(index, timeline.width)}: {text}{_because(bucket)}"
-            for index, (bucket, text) in enumerate(zip(buckets, titles, strict=True))
-        ]
-        drawn = time_chart(title, series, named, length=timeline.length, borders=borders, slow=slow)
-        return f'<figure><figcaption>{title}<span class="note">{note}</span></figcaption>{drawn}</figure>'
-
-    speeds = [bucket.ended / timeline.width for bucket in buckets]
-    ended = (f"{bucket.ended:,} changes, {number(speed)}/s" for bucket, speed in zip(buckets, speeds, strict=True))
-    parts = [chart("Changes ended per second", "each where it ended last", [Series("area", speeds)], ended)]
-    if any(bucket.samples for bucket in buckets):
-        allowed = [_mean(bucket.allowed, bucket.samples) for bucket in buckets]
-        under_way = [_mean(bucket.in_flight, bucket.samples) for bucket in buckets]
-        key = '<i class="key area-key"></i>under way <i class="key line-key"></i>allowed'
-        titles = (
-            f"{number(flying or 0)} under way, {number(most or 0)} allowed"
-            for flying, most in zip(under_way, allowed, strict=True)
-        )
-        parts.append(chart("Changes at once", key, [Series("area", under_way), Series("line", allowed)], titles))
-    if any(bucket.rated for bucket in buckets):
-        rates = [_mean(bucket.rate, bucket.rated) for bucket in buckets]
-        titles = ("no limit" if rate is None else f"at most {number(rate)}/s" for rate in rates)
-        parts.append(chart("Requests allowed per second", "a gap is no limit", [Series("line", rates)], titles))
-    return parts
-
-
-def _carried(buckets: Sequence[Bucket]) -> list[Bucket]:
-    """The buckets; what no sample falls into is as the one before."""
-    carried = list[Bucket]()
-    for bucket in buckets:
-        if not bucket.samples and carried:
-            bucket = attrs.evolve(carried[-1], ended=bucket.ended)
-        carried.append(bucket)
-    return carried
-
-
-def _slow(buckets: Sequence[Bucket], letters: Mapping[str, str]) -> Iterable[Slow]:
-    """Neighbouring buckets with the same reason, together."""
-    first = 0
-    reasons = [max(bucket.reasons, key=bucket.reasons.__getitem__) if bucket.reasons else None for bucket in buckets]
-    for index, reason in enumerate(reasons):
-        if index + 1 == len(reasons) or reasons[index + 1] != reason:
-            if reason is not None:
-                yield Slow(first, index + 1, letters[reason])
-            first = index + 1
-
-
-def _because(bucket: Bucket) -> str:
-    return f"; slowed down: {', '.join(bucket.reasons)}" if bucket.reasons else ""
+    return section("What to do next", f'<ol class="steps">{items}</ol>{note}')
 
 
 def _latencies(latencies: Latencies) -> str:
@@ -292,7 +210,7 @@ def _latencies(latencies: Latencies) -> str:
         "Percentiles are less than 0.5 % off."
     )
     figure = f"<figure><figcaption>Changes by duration</figcaption>{drawn}</figure>"
-    return _section("How long a change took", f'<dl class="facts small">{facts}</dl>{figure}', note=note)
+    return section("How long a change took", f'<dl class="facts small">{facts}</dl>{figure}', note=note)
 
 
 def _runs(history: BatchHistory) -> str:
@@ -308,24 +226,10 @@ def _runs(history: BatchHistory) -> str:
         else:
             fate = "under way" if is_last and history.is_running else "killed; its end is that of its last sample"
         rows.append((f"{place} · {_moment(run.started)}", duration(stretch.length), "", fate))
-    return _section("Runs", _table(("Begun", "Took", "", ""), rows))
+    return section("Runs", table(("Begun", "Took", "", ""), rows))
 
 
 # Its parts
-
-
-def _section(title: str, content: str, *, note: str | None = None) -> str:
-    told = "" if note is None else f'<p class="note">{note}</p>'
-    return f"<section>\n<h2>{title}</h2>{told}\n{content}\n</section>\n"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, wide: bool = False) -> str:
-    """A table of a name, two numbers and a remark."""
-    styles = ("name", "number", "number", "remark")
-    head = "".join(f'<th class="{style}">{text}</th>' for style, text in zip(styles, heads, strict=True))
-    body = "".join(f"<tr>{''.join(map(_CELL.format, styles, row))}</tr>\n" for row in rows)
-    style = "wide" if wide else "plain"
-    return f'<table class="{style}"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
 
 
 def _swatch(style: str) -> str:
@@ -343,16 +247,8 @@ def _share(count: int, total: int) -> str:
     return "100 %" if count == total else f"{min(share, 99.9):.1f} %"
 
 
-def _mean(total: float, count: int) -> float | None:
-    return total / count if count else None
-
-
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
-
-
-def _span(index: int, width: float) -> str:
-    return f"{duration(index * width)} to {duration((index + 1) * width)}"
 
 
 def _moment(at: float) -> str:

@@ -6,7 +6,7 @@ Subclass :class:`TransportConformance` and :class:`TlsTransportConformance`. The
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("base", "exchange", "answers", "reading", "cancelling", "tls", "life"))
+    *(f"{__name__}.{module}" for module in ("base", "exchange", "responses", "reading", "cancelling", "tls", "life"))
 )
 
 from norce_order_async.testing.conformance.promises import (  # noqa: E402 (rewritten first)

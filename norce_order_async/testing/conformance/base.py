@@ -36,23 +36,23 @@ PATIENCE = 20.0
 
 @attrs.frozen
 class Ending:
-    """How one send ended: with an answer or an error, never with both.
+    """How one send ended: with a response or an error, never with both.
 
     Attributes:
         sent: Whether the transport says that the request's headers went out; None if it cannot tell.
-        response: The answer.
+        received: The response.
         error: The error.
     """
 
     sent: bool | None
-    response: Response | None = None
+    received: Response | None = None
     error: TransportError | ClientStateError | None = None
 
     @property
-    def answer(self) -> Response:
-        """The answer; a failed assertion if there is none."""
-        assert self.response is not None, f"an answer was expected, not {self.error!r}"
-        return self.response
+    def response(self) -> Response:
+        """The response; a failed assertion if there is none."""
+        assert self.received is not None, f"a response was expected, not {self.error!r}"
+        return self.received
 
     @property
     def failure(self) -> TransportError:
@@ -92,7 +92,7 @@ def mark(request: Request) -> bytes:
 
 
 async def send(transport: Transport, request: Request, *, timeout: float | None = 5.0) -> Ending:
-    """Send, and see that nothing comes out but an answer, a TransportError or a ClientStateError."""
+    """Send, and see that nothing comes out but a response, a TransportError or a ClientStateError."""
     attempt = request.call.attempts[-1]
     try:
         response = await transport.send(request, timeout=timeout)
@@ -104,7 +104,7 @@ async def send(transport: Transport, request: Request, *, timeout: float | None 
     assert response.request is request
     assert 100 <= response.status <= 999
     assert all(name == name.lower() for name in response.headers)
-    return Ending(True, response=response)
+    return Ending(True, received=response)
 
 
 async def send_to(origin: RawOrigin, transport: Transport, request: Request, *, timeout: float | None = 5.0) -> Ending:

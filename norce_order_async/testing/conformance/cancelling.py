@@ -25,6 +25,8 @@ from norce_order_async.testing.conformance.lines import (
 )
 from norce_order_async.testing.conformance.origin import OK, Hole, Peer, RawOrigin
 
+MOST_TURNS = 20
+
 
 class Cancelling(Promises):
     """Cancelling, at any instant."""
@@ -33,16 +35,13 @@ class Cancelling(Promises):
     async def test_cancelling_ends_at_once_and_sends_nothing_more(self) -> None:
         """2,000 times at random instants of every phase, 500 over TLS; then the transport is as good as new.
 
-        Each has to end within 0.1 s. A machine that is busy with something else may add to one, so that is asked
-        of 99 in 100, and half a second of all.
+        Each has to end after a few turns of the event loop: it waits for nothing that takes time.
         """
         sweep = Sweep(self, random.Random(20260))
         count = 500 if self.tls else 2000  # a handshake takes longer than all the rest
         await sweep.run(count)
         assert sweep.cancelled == count
-        sweep.times.sort()
-        assert sweep.times[int(len(sweep.times) * 0.99)] < 0.1
-        assert sweep.times[-1] < 0.5
+        assert sweep.most_turns <= MOST_TURNS
 
     @in_a_loop
     async def test_a_cancelled_request_is_not_sent_on(self) -> None:
@@ -84,7 +83,7 @@ class Sweep:
 
     def __init__(self, promises: Promises, rng: random.Random) -> None:
         self.cancelled = 0
-        self.times: list[float] = []
+        self.most_turns = 0
         self._promises = promises
         self._transport = promises.open()
         self._rng = rng
@@ -120,8 +119,8 @@ class Sweep:
                 await together(*workers)
             # As good as new, and one connection is enough for it.
             for _ in range(3):
-                request = make_request("GET", f"{origin.url}/answer")
-                assert (await send_to(origin, self._transport, request)).answer.body == b"ok"
+                request = make_request("GET", f"{origin.url}/respond")
+                assert (await send_to(origin, self._transport, request)).response.body == b"ok"
             await self._transport.aclose()
             for peer in narrow.peers:
                 peer.resume()
@@ -134,7 +133,7 @@ class Sweep:
         while True:
             head = await peer.head()
             phase = head.split(b" ", 2)[1].strip(b"/")
-            if phase == b"answer":
+            if phase == b"respond":
                 peer.write(OK)
                 continue
             if phase == b"send":
@@ -170,7 +169,7 @@ class Sweep:
     async def _anywhere(self, origin: RawOrigin) -> None:
         turns = 40  # more than a call takes; then as many as it took
         while True:
-            call = self._start(make_request("GET", f"{origin.url}/answer"))
+            call = self._start(make_request("GET", f"{origin.url}/respond"))
             wanted = self._rng.randrange(turns)
             turns = 1
             while turns <= wanted and not call.done():
@@ -185,11 +184,12 @@ class Sweep:
         return asyncio.ensure_future(self._transport.send(request, timeout=10.0))
 
     async def _cancel(self, call: "asyncio.Task[Any]") -> None:
-        loop = asyncio.get_running_loop()
-        start = loop.time()
         call.cancel()
-        await asyncio.wait([call])
-        self.times.append(loop.time() - start)
+        turns = 0
+        while not call.done():
+            await settle(1)
+            turns += 1
+        self.most_turns = max(self.most_turns, turns)
         self.cancelled += call.cancelled()
         if not call.cancelled():
             error = call.exception()

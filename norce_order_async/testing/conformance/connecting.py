@@ -61,7 +61,7 @@ class Connecting(Promises):
 
             async def patient() -> None:
                 ending = await send(transport, of("PATCH", origin), timeout=20.0)
-                assert ending.answer.body == b"ok"
+                assert ending.response.body == b"ok"
 
             async def one_by_one(kind: Callable[[], Awaitable[None]]) -> None:
                 for _ in range(8):
@@ -122,8 +122,8 @@ class Connecting(Promises):
             for call in calls[:10]:
                 call.cancel()
             release.set()
-            assert {ending.answer.body for ending in (await together(*calls))[10:]} == {b"ok"}
-            assert (await send(transport, named("norce.invalid", origin))).answer.body == b"ok"
+            assert {ending.response.body for ending in (await together(*calls))[10:]} == {b"ok"}
+            assert (await send(transport, named("norce.invalid", origin))).response.body == b"ok"
             assert asked == ["norce.invalid"]
 
     @in_a_loop
@@ -147,7 +147,7 @@ class Connecting(Promises):
             for _ in range(2):
                 ending = await send(transport, named("norce.invalid", origin))
                 assert (type(ending.failure), ending.sent) == (ConnectError, False)
-            assert (await send(transport, named("norce.invalid", origin))).answer.body == b"ok"
+            assert (await send(transport, named("norce.invalid", origin))).response.body == b"ok"
             release.set()
 
     @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ class Connecting(Promises):
                 return [address(origin.port)]
 
             transport = self.open(resolver=Resolver(look_up))
-            assert (await send_to(origin, transport, named(host, origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, named(host, origin))).response.body == b"ok"
             assert names == [asked]
             assert f"\r\nHost: {asked.rstrip('.')}:{origin.port}\r\n".encode() in origin.requests[0]
 
@@ -179,7 +179,7 @@ class Connecting(Promises):
     async def test_localhost_is_found_by_the_system(self) -> None:
         """Whichever of its addresses the server listens on."""
         async with RawOrigin() as origin:
-            assert (await send_to(origin, self.open(), named("localhost", origin))).answer.body == b"ok"
+            assert (await send_to(origin, self.open(), named("localhost", origin))).response.body == b"ok"
 
     @in_a_loop
     async def test_an_address_needs_no_look_up(self) -> None:
@@ -190,7 +190,7 @@ class Connecting(Promises):
 
         transport = self.open(resolver=Resolver(never))
         async with RawOrigin() as origin:
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
             assert (await send(transport, named("2130706433", origin))).sent is False
         try:
             server = await asyncio.get_running_loop().create_server(lambda: Peer(RawOrigin()), "::1", 0)
@@ -198,7 +198,7 @@ class Connecting(Promises):
             pytest.skip("this system has no IPv6")
         async with server:
             url = f"http://[::1]:{server.sockets[0].getsockname()[1]}/a"
-            assert (await send(transport, make_request("GET", url))).answer.body == b"ok"
+            assert (await send(transport, make_request("GET", url))).response.body == b"ok"
             await self.close_all()
 
     @in_a_loop
@@ -209,7 +209,7 @@ class Connecting(Promises):
                 pytest.skip("this system takes every connection")
             found = [address(hole.port), address(origin.port)]
             transport = self.open(resolver=Resolver(lambda host, port: found))
-            assert (await send_to(origin, transport, named("norce.invalid", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, named("norce.invalid", origin))).response.body == b"ok"
 
     # Age
 
@@ -220,7 +220,7 @@ class Connecting(Promises):
             young, old = self.open(max_age=60.0), self.open(max_age=AT_ONCE)
             for transport, connections in ((young, 1), (old, 4)):
                 for _ in range(3):
-                    assert (await send_to(origin, transport, of("PATCH", origin))).answer.body == b"ok"
+                    assert (await send_to(origin, transport, of("PATCH", origin))).response.body == b"ok"
                 assert len(origin.peers) == connections
             for peer in origin.peers[1:3]:
                 await peer.gone.wait()
@@ -234,11 +234,11 @@ class Connecting(Promises):
             resolver = Resolver(lambda host, port: [address(here.port)], keep=5.0, now=lambda: time)
             transport = self.open(resolver=resolver, max_age=AT_ONCE)
             for _ in range(3):
-                assert (await send(transport, named("norce.invalid", blue))).answer.body == b"ok"
+                assert (await send(transport, named("norce.invalid", blue))).response.body == b"ok"
             here = green
             time = 5.0
             request = named("norce.invalid", blue)
-            assert (await send(transport, request)).answer.body == b"ok"
+            assert (await send(transport, request)).response.body == b"ok"
             assert (blue.got(mark(request)), green.got(mark(request))) == (False, True)
 
 

@@ -1,4 +1,4 @@
-"""Requests and answers: what goes out, what comes back, and one request for one send."""
+"""Requests and responses: what goes out, what comes back, and one request for one send."""
 
 import random
 import socket
@@ -27,11 +27,11 @@ from norce_order_async.testing.conformance.lines import (
     of,
     then_close,
 )
-from norce_order_async.testing.conformance.origin import OK, Peer, answer, answering
+from norce_order_async.testing.conformance.origin import OK, Peer, responding, response_bytes
 
 
 class Exchange(Promises):
-    """Requests and answers: what goes out, what comes back, and one request for one send."""
+    """Requests and responses: what goes out, what comes back, and one request for one send."""
 
     # What goes out and what comes back
 
@@ -73,13 +73,13 @@ class Exchange(Promises):
         """Also a redirect, which is not followed, and a 401, on which nothing is sent again."""
         body = b"" if status in (204, 304) else b"{}"
         async with self.origin() as elsewhere, self.origin() as origin:
-            origin.serve = answering(
-                answer(status, body, Location=elsewhere.url, X_Request_ID="a", WWW_Authenticate="Basic")
+            origin.serve = responding(
+                response_bytes(status, body, Location=elsewhere.url, X_Request_ID="a", WWW_Authenticate="Basic")
             )
             for method in METHODS:
                 ending = await send_to(origin, self.open(), of(method, origin))
-                assert (ending.answer.status, ending.answer.body) == (status, body)
-                assert (ending.answer.headers["x-request-id"], ending.answer.truncated) == ("a", False)
+                assert (ending.response.status, ending.response.body) == (status, body)
+                assert (ending.response.headers["x-request-id"], ending.response.truncated) == ("a", False)
             assert len(origin.requests) == len(METHODS)
             assert not elsewhere.peers
 
@@ -102,28 +102,28 @@ class Exchange(Promises):
                 await line(peer)
                 return False
 
-            async with self.origin(answering(once)) as origin:
+            async with self.origin(responding(once)) as origin:
                 ending = await send_to(origin, self.open(), of("GET", origin))
-            assert ending.answer.body == b"hello"
+            assert ending.response.body == b"hello"
 
     @in_a_loop
     async def test_a_large_body_arrives_whole_both_ways(self) -> None:
         """A megabyte out, half a megabyte back."""
         back = random.Random(1).randbytes(500_000)
         out = random.Random(2).randbytes(1_000_000)
-        async with self.origin(answering(answer(200, back))) as origin:
+        async with self.origin(responding(response_bytes(200, back))) as origin:
             ending = await send_to(origin, self.open(), make_request("PATCH", origin.url, out))
-            assert ending.answer.body == back
+            assert ending.response.body == back
             assert origin.requests[0].endswith(b"\r\n\r\n" + out)
 
     @in_a_loop
     async def test_an_interim_answer_is_not_the_answer(self) -> None:
-        """100, 102 and 103 come before the answer, in one piece with it or not."""
+        """100, 102 and 103 come before the response, in one piece with it or not."""
         interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
         for line in (interim + OK, in_pieces(interim, b"HTTP/1.1 102 Processing\r\n\r\n", OK)):
-            async with self.origin(answering(line)) as origin:
+            async with self.origin(responding(line)) as origin:
                 ending = await send_to(origin, self.open(), of("PATCH", origin))
-            assert (ending.answer.status, ending.answer.body) == (200, b"ok")
+            assert (ending.response.status, ending.response.body) == (200, b"ok")
 
     @pytest.mark.parametrize("header", [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}])
     @pytest.mark.parametrize("method", METHODS)
@@ -141,7 +141,7 @@ class Exchange(Promises):
     @in_a_loop
     async def test_no_cookie_is_kept(self) -> None:
         """What is set for one tenant must not reach the next."""
-        async with self.origin(answering(answer(200, Set_Cookie="session=1; Path=/"))) as origin:
+        async with self.origin(responding(response_bytes(200, Set_Cookie="session=1; Path=/"))) as origin:
             transport = self.open()
             for _ in range(2):
                 # By name: many a jar takes no cookies from a bare address.
@@ -172,7 +172,7 @@ class Exchange(Promises):
     async def test_one_send_is_one_request(self, method: str, failure: str, kept: bool) -> None:
         """Whatever becomes of its connection, a fresh one or one that has served before."""
         line = FAILURES[failure]
-        async with self.origin(answering(OK, line, OK) if kept else answering(line, OK)) as origin:
+        async with self.origin(responding(OK, line, OK) if kept else responding(line, OK)) as origin:
             transport = self.open()
             if kept:
                 await send_to(origin, transport, of("GET", origin))
@@ -181,7 +181,7 @@ class Exchange(Promises):
             assert isinstance(ending.failure, ConnectionLost)
             assert ending.sent is not False
             assert sum(mark(request) in received for received in origin.requests) == 1
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     # No connection
 

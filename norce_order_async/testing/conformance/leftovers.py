@@ -17,7 +17,7 @@ from norce_order_async.core.http import Request
 from norce_order_async.testing.conformance.base import Promises, in_a_loop, make_request, send, sockets
 from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever
-from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answer, answering
+from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
 from norce_order_async.transport.resolver import Resolver
 
 
@@ -49,7 +49,7 @@ class Leftovers(Promises):
             endings = await asyncio.gather(*(send(transport, make_request("GET", url)) for _ in range(5)))
             gc.collect()
             endings += await asyncio.gather(*(send(transport, make_request("GET", url)) for _ in range(5)))
-            return [ending.answer.body for ending in endings]
+            return [ending.response.body for ending in endings]
 
         with elsewhere(None) as url:
             for _ in range(3):
@@ -65,7 +65,7 @@ class Leftovers(Promises):
         with elsewhere(certificates.server if tls else None) as url:
             resting = self.make_loop()
             before = sockets()
-            assert resting.run_until_complete(send(transport, make_request("GET", url))).answer.body == b"ok"
+            assert resting.run_until_complete(send(transport, make_request("GET", url))).response.body == b"ok"
             bluntly(self.make_loop(), transport.aclose())
             late = resting.run_until_complete(send(transport, make_request("GET", url)))
             assert isinstance(late.error, ClientStateError)
@@ -215,9 +215,9 @@ async def failing(kind: str) -> AsyncGenerator[tuple[dict[str, Any], Callable[[]
         "cut": FAILURES["truncated"],
         "garbage": GARBAGE["ssh"],
         "silent": forever,
-        "407": answer(407, b"no"),
+        "407": response_bytes(407, b"no"),
     }
-    serve = {"hangs": Peer.end, "handshake": Peer.more}.get(kind) or answering(lines.get(kind, OK))
+    serve = {"hangs": Peer.end, "handshake": Peer.more}.get(kind) or responding(lines.get(kind, OK))
     async with RawOrigin(serve) as origin:
         secure = origin.url.replace("http:", "https:")
         urls = {"refused": "http://127.0.0.1:1", "name": "http://norce.invalid", "handshake": secure, "hangs": secure}

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 
 from norce_order_async.core.errors import ClientStateError, ReadTimeout
 from norce_order_async.testing.conformance.base import (
+    Ending,
     Promises,
     in_a_loop,
     make_request,
@@ -25,6 +27,9 @@ from norce_order_async.testing.conformance.lines import (
 )
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin
 
+_UNSENT = ("name", "connect", "handshake")
+"""The phases of an exchange in which nothing of the request was sent."""
+
 
 class Life(Promises):
     """Event loops, threads, and closing."""
@@ -36,7 +41,7 @@ class Life(Promises):
         async def once() -> None:
             async with self.origin() as origin:
                 for _ in range(2):
-                    assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+                    assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
         before = sockets()
         for _ in range(3):
@@ -52,7 +57,7 @@ class Life(Promises):
         async def elsewhere() -> None:
             async with self.origin() as origin:
                 calls = [send_to(origin, transport, of("PATCH", origin)) for _ in range(20)]
-                assert {ending.answer.body for ending in await asyncio.gather(*calls)} == {b"ok"}
+                assert {ending.response.body for ending in await asyncio.gather(*calls)} == {b"ok"}
                 await asyncio.to_thread(used.wait, 10)
                 await asyncio.to_thread(closed.wait, 10)
                 for peer in origin.peers:
@@ -112,20 +117,9 @@ class Life(Promises):
     async def test_closing_with_calls_in_flight_cancels_nobody(
         self, phase: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """They end with an answer, a TransportError or a ClientStateError, and their connections are gone."""
+        """They end with a response, a TransportError or a ClientStateError, and their connections are gone."""
         stay, asked, answered = asyncio.Event(), threading.Event(), threading.Event()
-
-        async def serve(peer: Peer) -> None:
-            if phase == "handshake":
-                await stay.wait()
-            await peer.head()
-            peer.pause()
-            if phase == "read":
-                peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
-            if phase == "idle":
-                peer.write(OK)
-                peer.resume()
-            await stay.wait()
+        serve = partial(_serve_until, phase, stay)
 
         def slow(*_: object, **__: object) -> Any:
             asked.set()
@@ -156,12 +150,8 @@ class Life(Promises):
             try:
                 await transport.aclose()
                 for request, ending in zip(requests, await together(*calls), strict=True):
-                    assert not isinstance(ending, BaseException), f"{ending!r} came out"
-                    assert (phase == "idle") == (ending.error is None)
-                    assert not isinstance(ending.error, ReadTimeout), "it ends with the connection, not with its time"
-                    if phase in ("name", "connect", "handshake"):
-                        assert ending.sent is False
-                        assert not origin.got(mark(request))
+                    _assert_closed(phase, ending)
+                    assert phase not in _UNSENT or not origin.got(mark(request))
             finally:
                 answered.set()
             for peer in origin.peers:
@@ -169,3 +159,26 @@ class Life(Promises):
                 await peer.gone.wait()
                 assert len(peer.received) < len(LARGE)
             stay.set()
+
+
+async def _serve_until(phase: str, stay: asyncio.Event, peer: Peer) -> None:
+    """Serve as far as to this phase of an exchange, then wait."""
+    if phase == "handshake":
+        await stay.wait()
+    await peer.head()
+    peer.pause()
+    if phase == "read":
+        peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+    if phase == "idle":
+        peer.write(OK)
+        peer.resume()
+    await stay.wait()
+
+
+def _assert_closed(phase: str, ending: Ending | BaseException) -> None:
+    """A call ended as it should when its transport was closed in this phase."""
+    assert not isinstance(ending, BaseException), f"{ending!r} came out"
+    assert (phase == "idle") == (ending.error is None)
+    assert not isinstance(ending.error, ReadTimeout), "it ends with the connection, not with its time"
+    if phase in _UNSENT:
+        assert ending.sent is False

@@ -16,8 +16,8 @@ _WIDE = 1 << 20  # bytes
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """The bytes of an HTTP answer; an underscore in a header's name stands for a hyphen."""
+def response_bytes(status: int, body: bytes = b"", **headers: str) -> bytes:
+    """The bytes of an HTTP response; an underscore in a header's name stands for a hyphen."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -173,7 +173,7 @@ class RawOrigin:
 
     ::
 
-        async with RawOrigin(answering(OK, None)) as origin:
+        async with RawOrigin(responding(OK, None)) as origin:
             ...  # the first request is answered, the second one's connection is cut
 
     Args:
@@ -183,7 +183,7 @@ class RawOrigin:
     """
 
     def __init__(self, serve: Serve | None = None, *, tls: ssl.SSLContext | None = None, window: int = 0) -> None:
-        self.serve = serve or answering(OK)
+        self.serve = serve or responding(OK)
         self.peers: list[Peer] = []
         self.requests: list[bytes] = []
         self.port = 0
@@ -243,7 +243,7 @@ class RawOrigin:
             await peer.stop()
 
 
-def answering(*script: Line) -> Serve:
+def responding(*script: Line) -> Serve:
     """Answer each request, over whichever connection, with the next line of a script; the last one is repeated.
 
     A line is the bytes to answer with, None to close the connection instead, or an async function of the peer

@@ -2,17 +2,17 @@
 
 from typing import ClassVar
 
-from norce_order_async.testing.conformance.answers import Answers
 from norce_order_async.testing.conformance.cancelling import Cancelling
 from norce_order_async.testing.conformance.connecting import Connecting
 from norce_order_async.testing.conformance.exchange import Exchange
 from norce_order_async.testing.conformance.leftovers import Leftovers
 from norce_order_async.testing.conformance.life import Life
 from norce_order_async.testing.conformance.reading import Reading
+from norce_order_async.testing.conformance.responses import Responses
 from norce_order_async.testing.conformance.tls import Tls
 
 
-class TransportConformance(Exchange, Answers, Reading, Cancelling, Connecting, Tls, Life, Leftovers):
+class TransportConformance(Exchange, Responses, Reading, Cancelling, Connecting, Tls, Life, Leftovers):
     """What every transport promises, tested over real sockets against servers that misbehave.
 
     Subclass it, say how your transport is made, and let pytest collect the subclass::
@@ -25,7 +25,7 @@ class TransportConformance(Exchange, Answers, Reading, Cancelling, Connecting, T
     """
 
 
-class TlsTransportConformance(Exchange, Answers, Reading, Cancelling, Life):
+class TlsTransportConformance(Exchange, Responses, Reading, Cancelling, Life):
     """The same promises against servers that speak TLS: subclass it as well, in the same way.
 
     What :class:`TransportConformance` has about handshakes, certificates and proxies stands there only.

@@ -17,8 +17,8 @@ from norce_order_async.testing.conformance.lines import (
     of,
     then_close,
 )
-from norce_order_async.testing.conformance.origin import OK, Peer, answer, answering
-from norce_order_async.transport.response import MAX_BODY
+from norce_order_async.testing.conformance.origin import OK, Peer, responding, response_bytes
+from norce_order_async.transport.messages import MAX_BODY
 
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 
@@ -61,11 +61,11 @@ class Reading(Promises):
     @pytest.mark.parametrize("which", LONG)
     @in_a_loop
     async def test_a_long_head_is_read(self, which: str) -> None:
-        """With one request: to take it for no answer would leave unknown what was done."""
+        """With one request: to take it for no response would leave unknown what was done."""
         line = b"HTTP/1.1 200 OK\r\n" + LONG[which] + b"\r\nContent-Length: 2\r\n\r\nok"
-        async with self.origin(answering(line)) as origin:
+        async with self.origin(responding(line)) as origin:
             ending = await send_to(origin, self.open(), of("DELETE", origin))
-            assert (ending.answer.status, ending.answer.body) == (200, b"ok")
+            assert (ending.response.status, ending.response.body) == (200, b"ok")
             assert len(origin.requests) == 1
 
     @pytest.mark.parametrize("which", TOO_LONG)
@@ -73,36 +73,36 @@ class Reading(Promises):
     async def test_a_head_that_is_too_long_is_no_answer(self, which: str) -> None:
         """64 KiB and 1,000 headers are enough; the limits are the same in every transport."""
         line = b"HTTP/1.1 200 OK\r\n" + TOO_LONG[which] + b"\r\nContent-Length: 2\r\n\r\nok"
-        async with self.origin(answering(line, OK)) as origin:
+        async with self.origin(responding(line, OK)) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of("GET", origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     @pytest.mark.parametrize("which", ODD)
     @in_a_loop
     async def test_an_odd_answer_is_read_where_it_has_one_meaning(self, which: str) -> None:
         """In one piece or byte by byte, and the connection is as good as before."""
         pieces = [ODD[which][n : n + 1] for n in range(len(ODD[which]))]
-        async with self.origin(answering(ODD[which], in_pieces(*pieces), OK)) as origin:
+        async with self.origin(responding(ODD[which], in_pieces(*pieces), OK)) as origin:
             transport = self.open()
             for _ in range(2):
-                response = (await send_to(origin, transport, of("GET", origin))).answer
+                response = (await send_to(origin, transport, of("GET", origin))).response
                 assert (response.status, response.body) == (200, b"hello")
                 assert response.headers.get("x-folded", "a b").split() == ["a", "b"]
                 assert "\n" not in response.headers.get("x-folded", "")
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
             assert len(origin.peers) == 1
 
     @pytest.mark.parametrize("which", AMBIGUOUS)
     @in_a_loop
     async def test_an_answer_with_two_meanings_is_none(self, which: str) -> None:
         """Where its body ends is a guess then, and what follows could answer another request."""
-        async with self.origin(answering(then_close(AMBIGUOUS[which]), OK)) as origin:
+        async with self.origin(responding(then_close(AMBIGUOUS[which]), OK)) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of("GET", origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     # Bodies that are too large
 
@@ -110,7 +110,7 @@ class Reading(Promises):
     @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
     @in_a_loop
     async def test_of_a_huge_body_the_beginning_is_read(self, status: int, chunked: bool) -> None:
-        """The answer stands, marked as truncated: a 2xx was applied, whatever the size of its body."""
+        """The response stands, marked as truncated: a 2xx was applied, whatever the size of its body."""
 
         async def line(peer: Peer) -> bool:
             if chunked:
@@ -123,27 +123,29 @@ class Reading(Promises):
                 await peer.gone.wait()
             return False
 
-        async with self.origin(answering(line, OK)) as origin:
+        async with self.origin(responding(line, OK)) as origin:
             transport = self.open(max_body=50_000)
             ending = await send_to(origin, transport, of("PATCH", origin))
-            assert (ending.answer.status, ending.answer.truncated) == (status, True)
-            assert ending.answer.body == b"x" * 50_000
+            assert (ending.response.status, ending.response.truncated) == (status, True)
+            assert ending.response.body == b"x" * 50_000
             await origin.peers[0].gone.wait()
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     @in_a_loop
     async def test_a_body_of_just_the_limit_is_whole(self) -> None:
         """The limit itself is not too much."""
-        async with self.origin(answering(answer(200, b"x" * 1000))) as origin:
+        async with self.origin(responding(response_bytes(200, b"x" * 1000))) as origin:
             ending = await send_to(origin, self.open(max_body=1000), of("GET", origin))
-            assert (ending.answer.body, ending.answer.truncated) == (b"x" * 1000, False)
+            assert (ending.response.body, ending.response.truncated) == (b"x" * 1000, False)
 
     @in_a_loop
     async def test_sixteen_megabytes_are_read_without_asking(self) -> None:
         """And not more, unless the transport is told so."""
-        async with self.origin(answering(answer(200, bytes(MAX_BODY)), answer(200, bytes(MAX_BODY + 1)))) as origin:
+        async with self.origin(
+            responding(response_bytes(200, bytes(MAX_BODY)), response_bytes(200, bytes(MAX_BODY + 1)))
+        ) as origin:
             transport = self.open()
-            whole, cut = [(await send_to(origin, transport, of("GET", origin))).answer for _ in range(2)]
+            whole, cut = [(await send_to(origin, transport, of("GET", origin))).response for _ in range(2)]
             assert (len(whole.body), whole.truncated) == (16 * 1024 * 1024, False)
             assert (len(cut.body), cut.truncated) == (16 * 1024 * 1024, True)
 
@@ -163,8 +165,10 @@ class Reading(Promises):
             "deflate": zlib.compress(plain),
             "deflate without a header": raw.compress(plain) + raw.flush(),
         }.get(coding, gzip.compress(plain[:10]) + gzip.compress(plain[10:]))
-        async with self.origin(answering(answer(200, packed, Content_Encoding=coding.split(" ")[0]))) as origin:
-            response = (await send_to(origin, self.open(), of("GET", origin))).answer
+        async with self.origin(
+            responding(response_bytes(200, packed, Content_Encoding=coding.split(" ")[0]))
+        ) as origin:
+            response = (await send_to(origin, self.open(), of("GET", origin))).response
             assert (response.body, response.truncated) == (plain, False)
             assert "content-encoding" not in response.headers
 
@@ -172,18 +176,18 @@ class Reading(Promises):
     async def test_of_a_packed_body_the_beginning_is_unpacked(self) -> None:
         """It may be a bomb."""
         bomb = gzip.compress(bytes(50_000_000))
-        async with self.origin(answering(answer(200, bomb, Content_Encoding="gzip"), OK)) as origin:
+        async with self.origin(responding(response_bytes(200, bomb, Content_Encoding="gzip"), OK)) as origin:
             transport = self.open(max_body=100_000)
-            response = (await send_to(origin, transport, of("GET", origin))).answer
+            response = (await send_to(origin, transport, of("GET", origin))).response
             assert (response.body, response.truncated) == (bytes(100_000), True)
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, br", "gzip", "deflate"])
     @in_a_loop
     async def test_what_cannot_be_unpacked_is_returned_as_it_came(self, coding: str) -> None:
         """With the header that names its encoding: the status counts all the same."""
         for body in (b"\x1f\x8b\x08 or not", gzip.compress(b"whole")[:-4]):
-            async with self.origin(answering(answer(200, body, Content_Encoding=coding))) as origin:
-                response = (await send_to(origin, self.open(), of("PATCH", origin))).answer
+            async with self.origin(responding(response_bytes(200, body, Content_Encoding=coding))) as origin:
+                response = (await send_to(origin, self.open(), of("PATCH", origin))).response
                 assert (response.status, response.body, response.truncated) == (200, body, False)
                 assert response.headers["content-encoding"] == coding

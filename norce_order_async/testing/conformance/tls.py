@@ -20,7 +20,7 @@ from norce_order_async.testing.conformance.lines import (
     forever,
     of,
 )
-from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, answer, answering
+from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
 
 
 class Tls(Promises):
@@ -31,10 +31,10 @@ class Tls(Promises):
     @in_a_loop
     async def test_tls_works_with_a_certificate_that_is_trusted(self, certificates: Certificates) -> None:
         """The others of these tests would prove little without it."""
-        async with RawOrigin(answering(OK, OK, None), tls=certificates.server) as origin:
+        async with RawOrigin(responding(OK, OK, None), tls=certificates.server) as origin:
             transport = self.open(ssl_context=certificates.trusted)
             for _ in range(2):
-                assert (await send_to(origin, transport, of("PATCH", origin))).answer.body == b"ok"
+                assert (await send_to(origin, transport, of("PATCH", origin))).response.body == b"ok"
             ending = await send_to(origin, transport, of("PATCH", origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
 
@@ -83,7 +83,7 @@ class Tls(Promises):
 
         async def serve(peer: Peer) -> None:
             await peer.more()
-            peer.write(answer(400, b"plain HTTP only"))
+            peer.write(response_bytes(400, b"plain HTTP only"))
             await peer.end()
 
         async with RawOrigin(serve) as origin:
@@ -95,8 +95,8 @@ class Tls(Promises):
     @pytest.mark.parametrize("status", [403, 407, 502])
     @in_a_loop
     async def test_a_proxy_that_refuses_was_not_sent(self, status: int) -> None:
-        """Its answer is not the API's; the proxy does not see the request."""
-        async with RawOrigin(answering(answer(status, b"no", Proxy_Authenticate="Basic"))) as proxy:
+        """Its response is not the API's; the proxy does not see the request."""
+        async with RawOrigin(responding(response_bytes(status, b"no", Proxy_Authenticate="Basic"))) as proxy:
             ending = await send_to(
                 proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
             )
@@ -116,7 +116,7 @@ class Tls(Promises):
     @in_a_loop
     async def test_a_proxy_that_hangs_up_was_not_sent(self, way: str) -> None:
         """It did so before there was a way to the server."""
-        async with RawOrigin(answering(FAILURES[way])) as proxy:
+        async with RawOrigin(responding(FAILURES[way])) as proxy:
             ending = await send_to(
                 proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
             )
@@ -125,7 +125,7 @@ class Tls(Promises):
     @in_a_loop
     async def test_a_proxy_that_says_nothing_is_a_connect_timeout(self) -> None:
         """There is no connection before it has answered."""
-        async with RawOrigin(answering(forever)) as proxy:
+        async with RawOrigin(responding(forever)) as proxy:
             request = make_request("DELETE", "https://norce.invalid/a", connect=SHORT)
             ending = await send_to(proxy, self.open(proxy=with_password(proxy)), request)
             assert (type(ending.failure), ending.sent) == (ConnectTimeout, False)
@@ -135,12 +135,12 @@ class Tls(Promises):
     async def test_a_proxy_carries_what_is_encrypted(self, certificates: Certificates) -> None:
         """It sees where to, and nothing else."""
         async with (
-            RawOrigin(answering(OK), tls=certificates.server) as origin,
+            RawOrigin(responding(OK), tls=certificates.server) as origin,
             RawOrigin(tunnel(origin)) as proxy,
         ):
             transport = self.open(proxy=proxy.url, ssl_context=certificates.trusted)
             ending = await send_to(origin, transport, of("PATCH", origin))
-            assert ending.answer.body == b"ok"
+            assert ending.response.body == b"ok"
             assert proxy.requests[0].startswith(f"CONNECT 127.0.0.1:{origin.port} HTTP/1.1\r\n".encode())
             assert not proxy.got(CANARY.encode())
             await self.close_all()

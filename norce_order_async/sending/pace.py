@@ -4,8 +4,6 @@ import asyncio
 import math
 from typing import Literal
 
-from norce_order_async.batch.knee import Knee
-from norce_order_async.batch.sendrate import SendRate
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import Clock
@@ -19,6 +17,8 @@ from norce_order_async.core.errors import (
 )
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.statuses import OVERLOAD_STATUSES
+from norce_order_async.sending.knee import Knee
+from norce_order_async.sending.sendrate import SendRate
 
 _SLACK = 0.02
 _CLOSER = 0.001
@@ -78,6 +78,7 @@ class Pace:
         maximum: How many at most, for ``"auto"``.
         rate: Requests per second at most.
         clock: Where time comes from.
+        paces_retries: Whether a call's second attempt and later ones take places, too; otherwise they are charged.
 
     Raises:
         ConfigurationError: A number that is not above zero, or not a whole one where it must be.
@@ -90,6 +91,7 @@ class Pace:
         maximum: int = 100,
         rate: float | None = None,
         clock: Clock,
+        paces_retries: bool = False,
     ) -> None:
         maximum = check_count("maximum", maximum)
         self._knee = Knee(maximum, clock.monotonic()) if concurrency == "auto" else None
@@ -102,6 +104,7 @@ class Pace:
         self.renewed = asyncio.Event()
         """Set when the schedule begins anew, so that a place that was reserved before counts no more."""
         self._clock = clock
+        self._charges_retries = not paces_retries
         self._server = SendRate(clock.monotonic())
         self._places = _Places(clock.monotonic())
         self._waited_until = -math.inf
@@ -147,7 +150,8 @@ class Pace:
     def observe(self, call: Call, attempt: Attempt) -> None:
         """Learn from an attempt that has ended. An ``on_attempt`` hook."""
         now, sent = self._clock.monotonic(), call.started + attempt.started
-        if attempt.number > 1 and attempt.sent is not False and (rate := self._rate(now)) < math.inf:
+        is_charged = self._charges_retries and attempt.number > 1 and attempt.sent is not False
+        if is_charged and (rate := self._rate(now)) < math.inf:
             self._places.charge(now, rate)
         sign = overload(attempt)
         if sign is None and attempt.status is not None and attempt.error is not None:

@@ -1,7 +1,7 @@
-"""A response from its head and body as they came: the limits of both, and unpacking."""
+"""What goes out and comes in: whether a request can be sent, and a response from its head and body as they came."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from norce_order_async.core.http import Request, Response, ResponseHeaders
@@ -18,6 +18,22 @@ Head = Sequence[tuple[bytes, bytes]]
 
 _WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 """The window bits that zlib takes. ``deflate`` has zlib's header by the standard, and often comes without one."""
+
+
+def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
+    """Why a transport cannot send what it is given, which may come from a middleware; None when it can.
+
+    It raises nothing: a traceback would show the headers.
+    """
+    try:
+        text = "\n".join([url, *headers, *headers.values()])
+        if not text.isascii():
+            text.encode()
+    except (TypeError, UnicodeEncodeError):
+        return "a header is not text"
+    if text.count("\n") != 2 * len(headers) or "\r" in text or "\0" in text:
+        return "a header or the address holds a line break, which would begin another header"
+    return None
 
 
 def make_response(request: Request, status: int, head: Head, body: bytes, limit: int) -> Response:

@@ -1,4 +1,4 @@
-"""Answers that are none, or that come at the wrong time."""
+"""Responses that are none, or that come at the wrong time."""
 
 import asyncio
 import math
@@ -29,38 +29,38 @@ from norce_order_async.testing.conformance.lines import (
     then_close,
     then_reset,
 )
-from norce_order_async.testing.conformance.origin import OK, Peer, answer, answering
+from norce_order_async.testing.conformance.origin import OK, Peer, responding, response_bytes
 
 
-class Answers(Promises):
-    """Answers that are none, or that come at the wrong time."""
+class Responses(Promises):
+    """Responses that are none, or that come at the wrong time."""
 
-    # Answers that are none
+    # Responses that are none
 
     @pytest.mark.parametrize("garbage", GARBAGE)
     @in_a_loop
     async def test_garbage_is_no_answer(self, garbage: str) -> None:
         """It may never pass for a 400 of the API's."""
-        async with self.origin(answering(then_close(GARBAGE[garbage]), OK)) as origin:
+        async with self.origin(responding(then_close(GARBAGE[garbage]), OK)) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of("GET", origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     @pytest.mark.parametrize("method", METHODS)
     @in_a_loop
     async def test_a_request_that_comes_back_is_no_answer(self, method: str) -> None:
         """And what is said of it shows nothing of it."""
-        async with self.origin(answering(echo, OK)) as origin:
+        async with self.origin(responding(echo, OK)) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of(method, origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     @in_a_loop
     async def test_silence_is_a_read_timeout(self) -> None:
         """The request went out, and nothing came."""
-        async with self.origin(answering(forever)) as origin:
+        async with self.origin(responding(forever)) as origin:
             ending = await send_to(origin, self.open(), of("PATCH", origin), timeout=SHORT)
             assert (type(ending.failure), ending.sent) == (ReadTimeout, True)
             await origin.peers[0].gone.wait()
@@ -73,7 +73,7 @@ class Answers(Promises):
     @in_a_loop
     async def test_an_answer_that_stops_is_a_read_timeout(self, start: bytes) -> None:
         """In its head, in its body, or after an interim one."""
-        async with self.origin(answering(in_pieces(start), OK)) as origin:
+        async with self.origin(responding(in_pieces(start), OK)) as origin:
             ending = await send_to(origin, self.open(), of("PATCH", origin), timeout=SHORT)
             assert (type(ending.failure), ending.sent) == (ReadTimeout, True)
             await origin.peers[0].gone.wait()
@@ -82,21 +82,21 @@ class Answers(Promises):
     async def test_a_bad_chunk_in_a_later_segment_ends_at_the_latest_with_the_timer(self) -> None:
         """Some parsers hang there, and their own timers with them."""
         line = in_pieces(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"zz\r\n")
-        async with self.origin(answering(line, OK)) as origin:
+        async with self.origin(responding(line, OK)) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
             assert isinstance(ending.failure, (ConnectionLost, ReadTimeout))
             assert ending.sent is not False
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     @in_a_loop
     async def test_an_answer_that_drips_is_read_if_it_ends_in_time(self) -> None:
         """The limit is for the whole attempt: pauses that are shorter do not lengthen it."""
         pieces = [OK[n : n + 10] for n in range(0, len(OK), 10)]
         lines = [in_pieces(*pieces, pause=pause) for pause in (0.01, SHORT / 2)]
-        async with self.origin(answering(*lines)) as origin:
+        async with self.origin(responding(*lines)) as origin:
             transport = self.open()
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
             ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
             assert (type(ending.failure), ending.sent) == (ReadTimeout, True)
 
@@ -106,38 +106,40 @@ class Answers(Promises):
         async with self.origin() as origin:
             for timeout in (None, math.inf):
                 request = of("GET", origin, connect=math.inf)
-                assert (await send_to(origin, self.open(), request, timeout=timeout)).answer.body == b"ok"
+                assert (await send_to(origin, self.open(), request, timeout=timeout)).response.body == b"ok"
 
     @in_a_loop
     async def test_a_204_with_a_body_answers_nothing_else(self) -> None:
-        """It is an answer without a body, or none at all; its body is not read as the next answer."""
-        async with self.origin(answering(answer(204, b"HTTP/1.1 200 OK\r\n\r\n"), answer(404, b"{}"))) as origin:
+        """It is a response without a body, or none at all; its body is not read as the next response."""
+        async with self.origin(
+            responding(response_bytes(204, b"HTTP/1.1 200 OK\r\n\r\n"), response_bytes(404, b"{}"))
+        ) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of("DELETE", origin))
             if ending.error is None:
-                assert (ending.answer.status, ending.answer.body) == (204, b"")
+                assert (ending.response.status, ending.response.body) == (204, b"")
             else:
                 assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
-            assert (await send_to(origin, transport, of("DELETE", origin))).answer.status == 404
+            assert (await send_to(origin, transport, of("DELETE", origin))).response.status == 404
 
     @in_a_loop
     async def test_a_switch_of_protocols_is_an_answer_and_ends_its_connection(self) -> None:
         """Nobody asked for it."""
         switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
-        async with self.origin(answering(switch, OK)) as origin:
+        async with self.origin(responding(switch, OK)) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
             assert ending.sent is not False
-            assert ending.response is None or ending.response.status == 101
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert ending.received is None or ending.received.status == 101
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
 
     @pytest.mark.parametrize("seed", range(10))
     @in_a_loop
     async def test_whatever_comes_only_known_errors_come_out(self, seed: int) -> None:
-        """Random bytes, answers with random changes, and answers cut off at random, in random pieces."""
+        """Random bytes, responses with random changes, and responses cut off at random, in random pieces."""
         rng = random.Random(seed)
         whole = [
-            answer(200, b"x" * 12, Set_Cookie="a=b", Content_Type="x/y; charset=z"),
+            response_bytes(200, b"x" * 12, Set_Cookie="a=b", Content_Type="x/y; charset=z"),
             b"HTTP/1.1 302 X\r\nLocation: http://[::\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
             b"HTTP/1.1 503 X\r\nRetry-After: 1\r\nConnection: close\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08",
         ]
@@ -165,22 +167,22 @@ class Answers(Promises):
             peer.write(data[cut:])
             return False
 
-        async with self.origin(answering(line)) as origin:
+        async with self.origin(responding(line)) as origin:
             transport = self.open()
             for _ in range(40):
                 ending = await send_to(origin, transport, of(rng.choice(METHODS), origin), timeout=2.0)
                 assert ending.sent is not False
-                assert ending.response is None or ending.response.status not in (400, 413)
+                assert ending.received is None or ending.received.status not in (400, 413)
 
     @in_a_loop
     async def test_a_body_that_is_reset_is_not_whole(self) -> None:
         """Also where nothing but the connection's end tells that of the body: a reset is no end."""
         line = then_reset(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{")
-        async with self.origin(answering(line)) as origin:
+        async with self.origin(responding(line)) as origin:
             ending = await send_to(origin, self.open(), of("GET", origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
 
-    # Answers at the wrong time
+    # Responses at the wrong time
 
     @pytest.mark.parametrize("then", ["reset", "open", "to be closed"])
     @in_a_loop
@@ -198,7 +200,7 @@ class Answers(Promises):
             peer.pause()
             await settle(20)
             open_then = sockets()
-            peer.write(answer(413, b"too large", **({"Connection": "close"} if then == "to be closed" else {})))
+            peer.write(response_bytes(413, b"too large", **({"Connection": "close"} if then == "to be closed" else {})))
             await settle()
             if then == "reset":
                 peer.reset()
@@ -210,7 +212,7 @@ class Answers(Promises):
             transport = self.open()
             ending = await send_to(origin, transport, make_request("PATCH", origin.url, LARGE))
             if ending.error is None:
-                assert (ending.answer.status, ending.answer.body) == (413, b"too large")
+                assert (ending.response.status, ending.response.body) == (413, b"too large")
             else:
                 assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
             await settle()
@@ -219,26 +221,26 @@ class Answers(Promises):
             first.resume()
             await first.gone.wait()
             assert len(first.received) < len(LARGE)
-            assert (await send_to(origin, transport, make_request_as(again, origin.url))).answer.body == b"ok"
+            assert (await send_to(origin, transport, make_request_as(again, origin.url))).response.body == b"ok"
             assert len(origin.peers) == 2
             stay.set()
 
-    @pytest.mark.parametrize("arrives", ["with the answer", "later", "at the last moment", "in part", "with the end"])
+    @pytest.mark.parametrize("arrives", ["with the response", "later", "at the last moment", "in part", "with the end"])
     @in_a_loop
     async def test_a_stray_answer_does_not_answer_the_next_request(self, arrives: str) -> None:
         """What comes on an idle connection belongs to no request: never to the next."""
-        stray, mine = answer(200, b"stray"), answer(404, b"mine")
+        stray, mine = response_bytes(200, b"stray"), response_bytes(404, b"mine")
 
         async def second(peer: Peer) -> bool:
             peer.write(stray[20:] + mine if arrives == "in part" else mine)
             return False
 
-        first = OK + stray if arrives == "with the answer" else OK
-        async with self.origin(answering(first, second, mine)) as origin:
+        first = OK + stray if arrives == "with the response" else OK
+        async with self.origin(responding(first, second, mine)) as origin:
             transport = self.open()
-            assert (await send_to(origin, transport, of("GET", origin))).answer.body == b"ok"
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
             idle = origin.peers[0]
-            if arrives != "with the answer":
+            if arrives != "with the response":
                 idle.write(stray[:20] if arrives == "in part" else stray)
             if arrives == "with the end":
                 idle.close()
@@ -246,7 +248,7 @@ class Answers(Promises):
                 await settle(20)
             ending = await send_to(origin, transport, of("DELETE", origin))
             if ending.error is None:
-                assert (ending.answer.status, ending.answer.body) == (404, b"mine")
+                assert (ending.response.status, ending.response.body) == (404, b"mine")
             else:
                 assert isinstance(ending.failure, ConnectionLost)
 
@@ -278,5 +280,5 @@ class Answers(Promises):
             if ending.error is not None:
                 assert isinstance(ending.failure, ConnectionLost)
             elif len(origin.peers) > 1:
-                assert ending.answer.body == b"ok"
+                assert ending.response.body == b"ok"
             with_bytes.set()

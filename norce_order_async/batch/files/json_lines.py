@@ -1,0 +1,109 @@
+"""JSON Lines: a change is an object on a line of its own."""
+
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, record_meaning
+from norce_order_async.batch.lines import make_change
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire import fastjson
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.strict import decode_unique
+
+_ONE_OBJECT = "each line is one object, without brackets around the lines or commas after them"
+_INNER = frozenset({dict, list})
+
+
+def entries(stream: BinaryIO, file: str | None, checksums: bool) -> Iterator[Entry]:
+    """The entries of a file.
+
+    Raises:
+        CutError: It can be read only once, and ended inside a line.
+    """
+    for number, line in _lines(stream):
+        if line is None:
+            yield Entry(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
+            continue
+        meaning = _line_meaning(number, line)
+        if checksums and not line.endswith(b"\n") and isinstance(meaning[2], dict) and "_raw" in meaning[2]:
+            raise CutError(number)  # an object without a line end is whole, because it has its closing brace
+        digest = zlib.crc32(line.strip()) if checksums and meaning[0] is not None else None
+        yield Entry(number, *meaning, file, len(line), digest)
+
+
+def numbers(stream: BinaryIO) -> Iterator[int]:
+    """The number of each line that isn't blank."""
+    return (number for number, _ in _lines(stream))
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """Each line that isn't blank, with its number; None for one that is too long."""
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE)
+            yield number, None
+        elif not line.isspace():
+            yield number, line
+
+
+def _line_meaning(number: int, line: bytes) -> Meaning:
+    """What a line says; most lines are read by a faster reader, which cannot say what is wrong with the others."""
+    read = fastjson.read(line)
+    if type(read) is dict:
+        record = cast(dict[str, JSON], read)
+        change = make_change(record) if _has_each_member_once(record, line) else None
+        if change is not None:
+            return change, None, None
+    return _checked_meaning(number, line)
+
+
+def _has_each_member_once(record: dict[str, JSON], line: bytes) -> bool:
+    """Whether no member can be in the line twice, of which a reader keeps one.
+
+    There are as many colons in a line as members were written, and more if text holds some.
+    """
+    try:
+        return _count_members(record) == line.count(b":")
+    except RecursionError:
+        return False
+
+
+def _count_members(value: Any) -> int:
+    """How many members the objects in a value have."""
+    if type(value) is dict:
+        members = cast(dict[str, Any], value)
+        return len(members) + sum([_count_members(member) for member in members.values() if type(member) in _INNER])
+    return sum([_count_members(element) for element in cast(list[Any], value) if type(element) in _INNER])
+
+
+def _checked_meaning(number: int, line: bytes) -> Meaning:
+    try:
+        record = decode_unique(line.rstrip())
+    except InvalidRequestError as error:
+        text = line.decode("utf-8", "replace").strip()
+        return None, f"{error}{_hint(number, text)}", {"_raw": text}
+    if not isinstance(record, dict):
+        hint = f"; {_ONE_OBJECT}" if isinstance(record, list) else ""
+        return None, f"not a JSON object{hint}", {"_raw": record}
+    return record_meaning(record)
+
+
+def _hint(number: int, text: str) -> str:
+    """What may be wrong with the whole file, when this line of it is not JSON."""
+    if "\0" in text:
+        hint = "is the file UTF-16, or damaged?"
+    elif "\r" in text:
+        hint = "lines end in LF or CRLF, not in CR alone"
+    elif text.startswith(("[", "]")) or text.endswith(","):
+        hint = _ONE_OBJECT
+    elif text.startswith("{") and not text.endswith("}"):
+        hint = "the object does not end in its line"
+    elif number == 1 and "order_id" in text and not text.startswith("{"):
+        hint = "is it CSV?"
+    else:
+        return ""
+    return f"; {hint}"

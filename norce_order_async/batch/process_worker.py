@@ -1,0 +1,237 @@
+"""A worker process of a batch on one machine: a batch whose input and journal are at the other end of a pipe.
+
+Its standard input and output are that pipe. When the other end is gone, the process ends at once.
+"""
+
+import asyncio
+import os
+import pickle
+import queue
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import suppress
+from threading import Thread
+from typing import Any
+
+from norce_order_async.auth.file import TokenFile
+from norce_order_async.batch.engine.settings import BatchArguments
+from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.files import Entry
+from norce_order_async.batch.journal import State
+from norce_order_async.batch.journal.rows import rows_of, stands
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.run import Batch
+from norce_order_async.batch.travel import HEAD, Packed, frame, sendable, unpack
+from norce_order_async.client import OrderClient
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.settings import Timeout
+from norce_order_async.middleware.policy import RetryPolicy
+
+AHEAD = 256
+"""So many lines are sent to a worker before it has taken them, at most."""
+
+_ASK_AFTER = 64
+Dealt = tuple[int, Packed, State | None]
+"""The number of a line, the line, and what an earlier run has done of it."""
+
+
+class Pipe:
+    """The pipe to the process that deals out the lines.
+
+    Args:
+        source: The file descriptor that is read.
+        target: The one that is written.
+    """
+
+    def __init__(self, source: int, target: int) -> None:
+        self._source, self._target = source, target
+        self._answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def read(self) -> tuple[Any, ...]:
+        """The next message.
+
+        Raises:
+            EOFError: The other end is gone.
+        """
+        message: tuple[Any, ...] = pickle.loads(self._read(HEAD.unpack(self._read(HEAD.size))[0]))
+        return message
+
+    def _read(self, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            if not (part := os.read(self._source, size - len(parts))):
+                raise EOFError
+            parts += part
+        return bytes(parts)
+
+    def tell(self, *message: Any) -> None:
+        """Send a message."""
+        rest = memoryview(frame(*message))
+        while rest:
+            rest = rest[os.write(self._target, rest) :]
+
+    def ask(self, *message: Any) -> Any:
+        """Send a message and wait for its answer.
+
+        Raises:
+            Exception: What it is answered with.
+        """
+        self.tell(*message)
+        succeeded, answer = self._answers.get()
+        if not succeeded:
+            raise answer
+        return answer
+
+    def listen(self, lines: "Lines", loop: asyncio.AbstractEventLoop) -> None:
+        """Read until the other end is gone, and end the process then. In a thread of its own."""
+        try:
+            while True:
+                kind, *rest = self.read()
+                if kind == "answer":
+                    self._answers.put((rest[0], rest[1]))
+                else:
+                    loop.call_soon_threadsafe(getattr(lines, kind), *rest)
+        except (EOFError, OSError, RuntimeError):
+            os._exit(1)
+        except Exception as error:  # a class that is not here
+            self.tell("end", None, None, sendable(error), False)
+            os._exit(1)
+
+
+class Lines:
+    """The lines that come over the pipe, and the journal at its other end."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self.batch: Batch | None = None
+        self._pipe = pipe
+        self._waiting: deque[Dealt] = deque()
+        self._news = asyncio.Event()
+        self._is_over = False
+        self._count = 0
+        # The batch counts its lines; by that number: the number in the whole input, and what was done before.
+        self._numbers: dict[int, int] = {}
+        self._states: dict[int, State] = {}
+
+    # Messages
+
+    def deal(self, lines: list[Dealt]) -> None:
+        """More lines."""
+        self._waiting.extend(lines)
+        self._news.set()
+
+    def over(self) -> None:
+        """No more lines."""
+        self._is_over = True
+        self._news.set()
+
+    def stop(self, reason: str) -> None:
+        """Finish what is under way."""
+        if self.batch is not None:
+            self.batch.stop(reason)
+
+    def abort(self, reason: str) -> None:
+        """End what is under way."""
+        if self.batch is not None:
+            self.batch.abort(reason)
+
+    # The input
+
+    async def entries(self) -> AsyncGenerator[Entry]:
+        """The lines, as they come."""
+        while True:
+            while not self._waiting:
+                if self._is_over:
+                    return
+                self._news.clear()
+                await self._news.wait()
+            number, packed, state = self._waiting.popleft()
+            self._count += 1
+            self._numbers[self._count] = number
+            if state is not None:
+                self._states[self._count] = state
+            if self._count % _ASK_AFTER == 0:
+                self._pipe.tell("want", _ASK_AFTER)
+            yield unpack(packed)
+
+    # The journal
+
+    def states(self, first: int, last: int) -> dict[int, State]:
+        """Where changes stand; see :class:`Journal`."""
+        if not self._states:
+            return {}
+        return {number: self._states.pop(number) for number in range(first, last + 1) if number in self._states}
+
+    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
+        """Have it written down."""
+        rows, numbers = rows_of(marks, outcomes).renumbered(self._numbers), [self._numbers[number] for number in once]
+        self._pipe.ask("journal", "write_rows", rows, numbers)
+        for outcome in outcomes:
+            del self._numbers[outcome.number]
+
+    def withdraw(self, items: Sequence[WorkItem]) -> None:
+        """Have marks taken back."""
+        self._pipe.ask(
+            "journal",
+            "withdraw_numbers",
+            [self._numbers[item.number] for item in items],
+            sum(i.attempts for i in items),
+        )
+
+    def leave_open(self, outcomes: Sequence[Outcome]) -> None:
+        """Have written down how changes stand that are to be continued."""
+        rows = [(*stands(outcome)[:-1], self._numbers[outcome.number]) for outcome in outcomes]
+        self._pipe.ask("journal", "leave_rows_open", rows)
+
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+        """Nothing: it was done before the first line was dealt."""
+
+    def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
+        """Tell how fast it is."""
+        self._pipe.tell("speed", concurrency, rate, in_flight, reason)
+
+
+async def _work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments) -> None:
+    lines = Lines(pipe)
+    Thread(target=pipe.listen, args=(lines, asyncio.get_running_loop()), daemon=True).start()
+    at_once = arguments.get("concurrency", "auto")
+    defaults: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
+    defaults["limit"] = 100 if at_once == "auto" else max(100, at_once)
+    settings = defaults | dict(settings)
+    if (path := settings.pop("token_file", None)) is not None:
+        settings["auth"] = TokenFile(path)
+    async with OrderClient.from_env(**settings) as client:
+        batch = lines.batch = Batch(client, lines.entries(), journal=lines, **arguments)
+        with suppress(Exception):  # its failure, which is told
+            async with batch:
+                async for _ in batch:
+                    pass
+        pipe.tell(
+            "end",
+            batch.stopped,
+            None if batch.error is None else sendable(batch.error),
+            None if batch.failure is None else sendable(batch.failure),
+            batch.worked,
+        )
+
+
+def main() -> None:
+    """Work until there is nothing more to do."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the process at the other end decides what they mean
+        if name in signal.Signals.__members__:
+            signal.signal(signal.Signals[name], signal.SIG_IGN)
+    pipe = Pipe(os.dup(0), os.dup(1))
+    os.dup2(2, 1)  # whatever is printed
+    try:
+        (sys.path[:],) = pipe.read()
+        settings, arguments = pipe.read()
+        asyncio.run(_work(pipe, settings, arguments))
+    except (EOFError, BrokenPipeError):
+        os._exit(1)
+    except Exception as error:
+        pipe.tell("end", None, None, sendable(error), False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The body of a call as it is typed: JSON as text, from a file or from standard input; KEY=TEXT and KEY:=JSON."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from norce_order_async.cli.calls import Command
+from norce_order_async.cli.output import tell
+from norce_order_async.core.errors import InvalidRequestError, printable
+from norce_order_async.wire import models
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.json_text import from_dict, to_json
+from norce_order_async.wire.models import Model, wire_name
+from norce_order_async.wire.strict import decode_unique
+from norce_order_async.wire.table import ROWS
+
+
+def body_from(command: Command, options: argparse.Namespace) -> Any:
+    """What the command's function takes as its body.
+
+    Raises:
+        InvalidRequestError: It cannot be read, or doesn't fit; the message names the member.
+    """
+    match command.body:
+        case "json":
+            return _model(options.json, ROWS[command.operation].body or "")
+        case "pairs":
+            return _object(options, "attribute", "KEY=TEXT and KEY:=JSON")
+        case "flags":
+            return _flags(options)
+        case "checked":
+            return options.checked
+        case _:
+            return options.text
+
+
+def _model(source: str, schema: str) -> Any:
+    """A model, or a list of them, in which every member fits."""
+    name = schema.removeprefix("list[").removesuffix("]")
+    cls: Any = getattr(models, name)
+    value = _json(_text(source), "--json")
+    try:
+        read: Any = from_dict(value, list[cls] if name != schema else cls)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"--json: {error}") from None
+    elements = cast("list[Model]", read) if name != schema else [cast("Model", read)]
+    for index, model in enumerate(elements):
+        place = f"[{index}]." if name != schema else ""
+        if unreadable := model.unreadable:
+            path, raw = next(iter(unreadable.items()))
+            raise InvalidRequestError(f"--json: {place}{path} cannot be {_shown(raw)}")
+        for member in _unknown(place, model):
+            tell(f"norce-order: {printable(member)} is not known here; it is sent as it is")
+    return read
+
+
+def _unknown(path: str, value: object) -> Iterator[str]:
+    """The members in a model, and in the models inside, that no schema has."""
+    if isinstance(value, Model):
+        yield from (f"{path}{name}" for name in value.extra)
+        for field in attrs.fields(type(value)):
+            yield from _unknown(f"{path}{wire_name(field.name)}.", getattr(value, field.name))
+    elif isinstance(value, list | tuple):
+        for index, element in enumerate(cast("Sequence[object]", value)):
+            yield from _unknown(f"{path[:-1]}[{index}].", element)
+
+
+def _shown(raw: JSON) -> str:
+    text = to_json(raw)
+    return text if len(text) <= 64 else f"{text[:64]}..."
+
+
+def _flags(options: argparse.Namespace) -> Mapping[str, bool]:
+    flags = _object(options, "consent", "CONSENT:=true and CONSENT:=false")
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise InvalidRequestError(f"the consent {name[:64]!r} must be true or false, as in {name[:64]}:=true")
+    return cast("Mapping[str, bool]", flags)
+
+
+def _object(options: argparse.Namespace, noun: str, pairs: str) -> Mapping[str, JSON]:
+    if (options.json is None) == (not options.pairs):
+        raise InvalidRequestError(f"give the {noun}s either as {pairs}, or with --json")
+    if options.json is None:
+        return _pairs(options.pairs, noun)
+    members = _json(_text(options.json), "--json")
+    if not isinstance(members, dict):
+        raise InvalidRequestError("--json must be a JSON object")
+    return members
+
+
+def _pairs(texts: list[str], noun: str) -> dict[str, JSON]:
+    pairs = list(map(_pair, texts))
+    if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+        raise InvalidRequestError(f"the {noun} {twice[0][:64]!r} is there twice")
+    return dict(pairs)
+
+
+def _pair(text: str) -> tuple[str, JSON]:
+    key, equals, value = text.partition("=")
+    if not equals or key in ("", ":"):
+        raise InvalidRequestError(f"{text!r} is neither KEY=TEXT nor KEY:=JSON")
+    if key.endswith(":"):
+        return key[:-1], _json(value.encode("utf-8", "surrogateescape"), key[:-1])
+    return key, value
+
+
+def _text(source: str) -> bytes:
+    """What ``--json`` stands for."""
+    if source == "-":
+        return sys.stdin.buffer.read() if sys.stdin is not None else b""
+    if not source.startswith("@"):
+        return source.encode("utf-8", "surrogateescape")
+    try:
+        return Path(source[1:]).read_bytes()
+    except (OSError, ValueError) as error:
+        raise InvalidRequestError(f"{source[1:]} cannot be read: {error}") from None
+
+
+def _json(text: bytes, name: str) -> JSON:
+    try:
+        return decode_unique(text)
+    except ValueError as error:
+        raise InvalidRequestError(f"{name}: {error}") from None

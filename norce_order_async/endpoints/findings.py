@@ -1,0 +1,286 @@
+"""Whether an order shows what a change asks for: pure, on JSON as it is on the wire.
+
+Each operation has a finder. What it says holds ids and never values.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum, auto
+from functools import partial
+from typing import Any, cast
+
+import attrs
+
+from norce_order_async.core.kinds import own
+
+_DATE_LENGTH = len("2026-01-02T03:04")
+_WRITTEN_BY_THE_API = frozenset(
+    {"id", "orderId", "merchant", "channel", "state", "type", "currency", "total", "originalTotal"}
+)
+"""Members that the service writes where a request leaves them out."""
+
+
+class Sight(Enum):
+    """What is seen of a change."""
+
+    STANDS = auto()
+    ABSENT = auto()
+    UNCLEAR = auto()
+
+
+@attrs.frozen
+class Finding:
+    """What is seen of a change.
+
+    Attributes:
+        sight: Whether what it asks for stands.
+        what: That in words, without an end mark.
+        since: When it came to stand, as the service writes it; None where only the whole order has a time.
+    """
+
+    sight: Sight
+    what: str
+    since: str | None = None
+
+
+Json = Mapping[str, Any]
+Finder = Callable[[Json, Any, Json], Finding]
+"""Takes the ids in the path, what was sent, and the order."""
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> bool:
+    """Whether it is a list of JSON."""
+    return isinstance(value, list)
+
+
+def members_of(value: object) -> Json:
+    """The members of an object; none of anything else."""
+    return cast(Json, value) if isinstance(value, Mapping) else {}
+
+
+def elements_of(value: object) -> Sequence[Any]:
+    """The elements of a list; none of anything else."""
+    return cast("Sequence[Any]", value) if isinstance(value, list) else ()
+
+
+def holds(wanted: object, stored: object) -> bool:
+    """Whether what is stored is what was wanted, or more: a service adds ids and totals of its own.
+
+    A null is as good as nothing, numbers are compared by value, times as moments, and lists of objects without their
+    order.
+    """
+    if wanted is None or stored is None:
+        return wanted is stored
+    if _is_object(wanted):
+        members, known = members_of(wanted), members_of(stored)
+        return _is_object(stored) and all(holds(value, known.get(name)) for name, value in members.items())
+    if is_list(wanted):
+        return is_list(stored) and _holds_each(elements_of(wanted), elements_of(stored))
+    if isinstance(wanted, bool) or isinstance(stored, bool):
+        return wanted is stored
+    if isinstance(wanted, str) and isinstance(stored, str) and wanted != stored:
+        moments = moment(wanted), moment(stored)
+        return None not in moments and moments[0] == moments[1]
+    return own(wanted) == own(stored)
+
+
+def moment(text: str) -> datetime | None:
+    """The moment that a text names; None for any other text, and for one without a time zone."""
+    if len(text) < _DATE_LENGTH:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.utcoffset() is not None else None
+
+
+def _holds_each(wanted: Sequence[Any], stored: Sequence[Any]) -> bool:
+    if len(wanted) != len(stored):
+        return False
+    if not all(_is_object(element) for element in wanted):
+        return all(map(holds, wanted, stored))
+    left = list(stored)
+    for element in wanted:
+        place = next((index for index, other in enumerate(left) if holds(element, other)), None)
+        if place is None:
+            return False
+        del left[place]
+    return True
+
+
+def _seen(stands: bool, yes: str, no: str) -> Finding:
+    return Finding(Sight.STANDS, yes) if stands else Finding(Sight.ABSENT, no)
+
+
+def _parts(order: Json, name: str) -> list[Json]:
+    return [members_of(part) for part in elements_of(order.get(name)) if _is_object(part)]
+
+
+def _part(order: Json, name: str, part_id: str) -> Json | None:
+    return next((part for part in _parts(order, name) if part.get("id") == part_id), None)
+
+
+def _all_of(seen: Sequence[bool], things: str) -> Finding:
+    """Several values that were sent together."""
+    if all(seen):
+        return Finding(Sight.STANDS, f"all {things} are as asked" if len(seen) > 1 else f"the {things} are as asked")
+    if any(seen):
+        return Finding(Sight.UNCLEAR, f"some of the {things} are as asked and some are not")
+    return Finding(Sight.ABSENT, f"the {things} are not as asked")
+
+
+def _checked(ids: Json, wanted: Json, order: Json) -> Finding:
+    consent_id = ids["consent_id"]
+    consent = _part(order, "consents", consent_id)
+    if consent is None:
+        return Finding(Sight.UNCLEAR, f"the order has no consent {consent_id}")
+    stands = holds(wanted.get("checked"), consent.get("checked"))
+    return _seen(stands, f"the consent {consent_id} is as asked", f"the consent {consent_id} is not as asked")
+
+
+def _several_checked(ids: Json, wanted: Sequence[Json], order: Json) -> Finding:
+    consents = [(_part(order, "consents", each["id"]), each) for each in wanted]
+    missing = [each["id"] for consent, each in consents if consent is None]
+    if missing:
+        return Finding(Sight.UNCLEAR, f"the order has no consent {missing[0]}")
+    return _all_of([holds(each["checked"], (consent or {}).get("checked")) for consent, each in consents], "consents")
+
+
+def _attributes(ids: Json, wanted: Json, order: Json) -> Finding:
+    stored = members_of(order.get("attributes"))
+    # A null that is not there says nothing: it may not have been there before either.
+    telling = [name for name, value in wanted.items() if value is not None] or list(wanted)
+    seen = [holds(wanted[name], stored.get(name)) for name in telling]
+    if all(seen) and not holds(wanted, stored):
+        return Finding(Sight.UNCLEAR, "some of the attributes are as asked and some are not")
+    return _all_of(seen, "attributes")
+
+
+def _state(ids: Json, wanted: Json, order: Json) -> Finding:
+    """The last move into the wanted state counts, also where the order has moved on since."""
+    state, asked = members_of(order.get("state")), str(wanted["currentStatus"]).casefold()
+    moves = [move for move in _parts(state, "transitions") if str(move.get("status")).casefold() == asked]
+    if str(state.get("currentStatus")).casefold() == asked:
+        stamp = moves[-1].get("timeStamp") if moves else None
+        return Finding(Sight.STANDS, "the order is in the state asked for", stamp if isinstance(stamp, str) else None)
+    if moves and isinstance(stamp := moves[-1].get("timeStamp"), str):
+        return Finding(Sight.STANDS, "the order was in the state asked for and has moved on", stamp)
+    if moves:
+        return Finding(Sight.UNCLEAR, "the order was in the state asked for, nobody says when")
+    return Finding(Sight.ABSENT, "the order is not in the state asked for")
+
+
+def _replacement(wanted: object, stored: object, name: str) -> Finding:
+    """What was replaced as a whole: a member that was left out and is there speaks against it."""
+    if not holds(wanted, stored):
+        return Finding(Sight.ABSENT, f"{name} is not as asked")
+    if _has_more(wanted, stored):
+        return Finding(Sight.UNCLEAR, f"{name} is as asked, but has members that were left out")
+    return Finding(Sight.STANDS, f"{name} is as asked")
+
+
+def _has_more(wanted: object, stored: object) -> bool:
+    if _is_object(wanted) and _is_object(stored):
+        members, known = members_of(wanted), members_of(stored)
+        if any(known[name] not in (None, [], {}) for name in known.keys() - members.keys() - _WRITTEN_BY_THE_API):
+            return True
+        return any(_has_more(value, known.get(name)) for name, value in members.items())
+    if is_list(wanted) and is_list(stored):
+        pairs = zip(elements_of(wanted), elements_of(stored), strict=False)
+        return any(_has_more(element, other) for element, other in pairs)
+    return False
+
+
+def _value(path: str, ids: Json, wanted: Any, order: Json) -> Finding:
+    """What an order has once: a member, or a member of a member."""
+    stored: Any = order
+    for name in path.split("."):
+        stored = members_of(stored).get(name)
+    return _replacement(wanted, stored, "the order's " + path.replace(".", "'s "))
+
+
+def _replaced(name: str, noun: str, ids: Json, wanted: Json | None, order: Json) -> Finding:
+    part_id = ids[f"{noun}_id"]
+    part = _part(order, name, part_id)
+    if part is None:
+        return Finding(Sight.UNCLEAR, f"the order has no {noun} {part_id}")
+    return _replacement(wanted, part, f"the {noun} {part_id}")
+
+
+def _gone(name: str, noun: str, ids: Json, wanted: Any, order: Json) -> Finding:
+    part_id = ids[f"{noun}_id"]
+    absent = _part(order, name, part_id) is None
+    return _seen(absent, f"the order has no {noun} {part_id}", f"the {noun} {part_id} is still there")
+
+
+@attrs.frozen
+class Collection:
+    """Where a change adds something, and how that is known again.
+
+    Attributes:
+        name: The order's member.
+        noun: One of them.
+        marks: The members to know one by.
+        has_id: Whether a request may give it an id, which is then its mark.
+    """
+
+    name: str
+    noun: str
+    marks: tuple[str, ...]
+    has_id: bool = False
+
+    def marks_of(self, wanted: Json) -> tuple[str, ...]:
+        """The members to know this one by."""
+        return ("id",) if self.has_id and wanted.get("id") else self.marks
+
+    def find(self, ids: Json, wanted: Json | None, order: Json) -> Finding:
+        """What was added, by its mark: all of these members."""
+        given = wanted or {}
+        mark = {member: given.get(member) for member in self.marks_of(given)}
+        marks = ", ".join(mark)
+        if all(value is None for value in mark.values()):
+            return Finding(Sight.UNCLEAR, f"the {self.noun} has none of {marks} to know it by")
+        parts = _parts(order, self.name)
+        twins = [part for part in parts if all(holds(value, part.get(key)) for key, value in mark.items())]
+        if len(twins) > 1:
+            return Finding(Sight.UNCLEAR, f"the order has {len(twins)} {self.name} of the same {marks}")
+        yes, no = f"the order has a {self.noun} of this {marks}", f"the order has no {self.noun} of this {marks}"
+        return _seen(bool(twins), yes, no)
+
+
+COLLECTIONS: Mapping[str, Collection] = {
+    "CreateCheckoutOrderConsent": Collection("consents", "consent", ("text", "required"), has_id=True),
+    "CreateCheckoutOrderValidation": Collection("validations", "validation", ("adapterId", "url")),
+    "CreateCheckoutOrderHook": Collection("hooks", "hook", ("adapterId", "subscribeTo", "target", "invoke")),
+    "CreateCheckoutOrderNotification": Collection(
+        "notifications", "notification", ("adapterId", "reference", "scope", "invoke"), has_id=True
+    ),
+    "CreateOrderPayment": Collection("payments", "payment", ("reference",)),
+    "CreateOrderShipping": Collection("shippings", "shipping", ("reference",)),
+}
+"""What adds to an order, by its operationId."""
+
+FINDERS: Mapping[str, Finder] = {
+    **{operation: collection.find for operation, collection in COLLECTIONS.items()},
+    "UpdateCheckoutOrderState": _state,
+    "UpdateCheckoutOrderCart": partial(_value, "cart"),
+    "UpdateCheckoutOrderCustomerBilling": partial(_value, "customer.billing"),
+    "UpdateCheckoutOrderCustomerShipping": partial(_value, "customer.shipping"),
+    "UpdateCheckoutOrderReference": partial(_value, "reference"),
+    "PatchCheckoutOrderConsents": _several_checked,
+    "PatchCheckoutOrderConsent": _checked,
+    "RemoveCheckoutOrderConsent": partial(_gone, "consents", "consent"),
+    "PatchCheckoutOrderAttributes": _attributes,
+    "UpdateCheckoutOrderValidation": partial(_replaced, "validations", "validation"),
+    "RemoveCheckoutOrderValidation": partial(_gone, "validations", "validation"),
+    "DeleteCheckoutOrderHook": partial(_gone, "hooks", "hook"),
+    "DeleteCheckoutOrderNotification": partial(_gone, "notifications", "notification"),
+    "UpdateOrderPayment": partial(_replaced, "payments", "payment"),
+    "UpdateOrderShipping": partial(_replaced, "shippings", "shipping"),
+}
+"""How to see what became of a change, by its operationId; orders as a whole, and what leaves no mark, are not here."""

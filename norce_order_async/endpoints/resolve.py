@@ -1,0 +1,176 @@
+"""Finding out what became of a change whose answer was lost."""
+
+import math
+
+import attrs
+
+from norce_order_async.client import OrderClient
+from norce_order_async.core.checks import check_bool
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import CallError, ConfigurationError
+from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.settings import Timeout
+from norce_order_async.endpoints.findings import Finding, Sight
+from norce_order_async.endpoints.looks import Look, can_look, look_for
+from norce_order_async.endpoints.requested import ApiChange, Requested, operation_of, requested
+from norce_order_async.endpoints.resolution import Resolution, Verdict, shown_time
+from norce_order_async.wire.decoders import Receipt
+
+_BY_OUTCOME = {
+    OutcomeKind.APPLIED: Resolution(Verdict.APPLIED, "the API said yes"),
+    OutcomeKind.APPLIED_INFERRED: Resolution(Verdict.APPLIED, "a later attempt found nothing left"),
+    OutcomeKind.REJECTED: Resolution(Verdict.NOT_APPLIED, "the API said no, and no attempt was left without an answer"),
+    OutcomeKind.NOT_SENT: Resolution(Verdict.NOT_APPLIED, "nothing of it reached the server"),
+}
+
+
+def settle_of(timeout: Timeout) -> float:
+    """As long as an attempt may take, in seconds; where there is no limit, as long as it may take by default."""
+    return timeout.attempt if timeout.attempt < math.inf else Timeout().attempt
+
+
+@attrs.frozen
+class _Window:
+    """When a change may have been carried out.
+
+    Attributes:
+        begun: The wall time of its first attempt; None where that is not known.
+        due: The monotonic time from which on nothing of it can be under way.
+        accepted: Whether the API has taken it in, and works on it for nobody knows how long.
+    """
+
+    begun: float | None
+    due: float
+    accepted: bool
+
+
+async def resolve(
+    client: OrderClient,
+    change: ApiChange,
+    error_or_receipt: CallError | Receipt,
+    wait: bool = True,
+    *,
+    later: bool = False,
+    settle: float | None = None,
+) -> Resolution:
+    """Find out what became of a change: read back what it was to change, and compare.
+
+    ::
+
+        try:
+            await change.apply(client)
+        except CallError as error:
+            if error.outcome is OutcomeKind.UNKNOWN:
+                print(await resolve(client, change, error))
+
+    Only reads are sent, and none where the outcome says enough. ``applied`` means that what the change asks for stands
+    and came to stand after the first attempt. ``not_applied`` is said only when no request of the change can be under
+    way any more: a request that was given up may still be carried out, so that takes a settling time. Another writer
+    may have changed the same since, or have made the same change; the evidence says when that is possible.
+
+    Args:
+        client: What to read with; its clock is compared with that of the service, by the ``Date`` of an answer.
+        change: What was to be changed.
+        error_or_receipt: How the call ended.
+        wait: Wait until nothing can be under way any more, if it has to be; False says ``cannot_tell`` instead.
+        later: A later change of the same was made, or may have been: then nothing can be told.
+        settle: Seconds for which a request may be carried out after it was given up; None is as long as an attempt of
+            this client may take.
+
+    Raises:
+        TypeError: ``error_or_receipt`` is neither, or the change holds something of the wrong type.
+        InvalidRequestError: The change cannot be sent at all.
+        ConfigurationError: ``settle`` is no number of seconds.
+        ClientStateError: The client is closed.
+    """
+    if not isinstance(error_or_receipt, CallError | Receipt):
+        raise TypeError(f"resolve takes a CallError or a Receipt, got {type(error_or_receipt).__name__}")
+    check_bool("wait", wait)
+    settle = _checked_settle(settle_of(client.timeout) if settle is None else settle)
+    if (known := _BY_OUTCOME.get(error_or_receipt.outcome)) is not None:
+        return known
+    if later:
+        return _unclear("a later change of the same was made, or may have been")
+    if not can_look(operation := operation_of(change)):
+        return _unclear("what it leaves has no mark to know it by")
+    if change.merchant is not None:
+        client = client.scoped(merchant=change.merchant)
+    if change.channel is not None:
+        client = client.scoped(channel=change.channel)
+    if (sent := requested(change)) is None:
+        return _unclear("it is not a single call")
+    window = _window(error_or_receipt, settle, client.clock)
+    return await _resolve(client, operation or "", sent, window, wait)
+
+
+async def _resolve(client: OrderClient, operation: str, sent: Requested, window: _Window, wait: bool) -> Resolution:
+    clock = client.clock
+    while True:
+        left = window.due - clock.monotonic()
+        at = clock.wall()
+        try:
+            look = await look_for(client, operation, sent, window.begun)
+        except CallError as error:
+            told = _unclear(f"it could not be read: {type(error).__name__}")
+            is_final = False
+        else:
+            told = attrs.evolve(_judged(look, window, left), looked_at=look.looked_at, at=at)
+            is_final = look.finding.sight is not Sight.ABSENT or window.accepted
+        if is_final or left <= 0 or not wait:
+            return told
+        while (left := window.due - clock.monotonic()) > 0:
+            await clock.sleep(left)
+
+
+def _judged(look: Look, window: _Window, left: float) -> Resolution:
+    finding = look.finding
+    if finding.sight is Sight.UNCLEAR:
+        return _unclear(finding.what)
+    if finding.sight is Sight.STANDS:
+        return _standing(finding, look, window)
+    if window.accepted:
+        return _unclear(f"{finding.what}; the API has taken it in, and may not have finished it")
+    if left > 0:
+        return _unclear(f"{finding.what}; a request of it may still be carried out for {left:.0f} s")
+    moved = look.is_after(look.modified, window.begun)
+    others = "; another writer may have changed that since" if moved is not False else ""
+    return Resolution(Verdict.NOT_APPLIED, f"{finding.what}, and no request of it can be under way any more{others}")
+
+
+def _standing(finding: Finding, look: Look, window: _Window) -> Resolution:
+    if look.is_gone:
+        return Resolution(Verdict.APPLIED, f"{finding.what}; whether it was there before cannot be seen")
+    if window.begun is None or (moved := look.is_after(finding.since or look.modified, window.begun)) is None:
+        return _unclear(f"{finding.what}; nothing says since when")
+    begun = shown_time(window.begun)
+    if moved:
+        what = "that came" if finding.since else "the order was changed"
+        return Resolution(Verdict.APPLIED, f"{finding.what}, and {what} after the first attempt ({begun})")
+    return _unclear(f"{finding.what}, but may have been before the first attempt ({begun})")
+
+
+def _unclear(evidence: str) -> Resolution:
+    return Resolution(Verdict.CANNOT_TELL, evidence)
+
+
+def _window(ended: CallError | Receipt, settle: float, clock: Clock) -> _Window:
+    now, wall = clock.monotonic(), clock.wall()
+    if isinstance(ended, Receipt):
+        return _Window(ended.at, now, ended.outcome is OutcomeKind.ACCEPTED)
+    begun = ended.attempts[0].at if ended.attempts else None
+    accepted = any(attempt.success is OutcomeKind.ACCEPTED for attempt in ended.attempts)
+    given_up = max((_given_up(attempt, wall) for attempt in ended.attempts), default=wall)
+    # A wall time of another machine, or of before the clock was set, must not make it longer.
+    return _Window(begun, now + min(settle, given_up + settle - wall), accepted)
+
+
+def _given_up(attempt: Attempt, now: float) -> float:
+    if not attempt.ambiguous:
+        return attempt.at or 0.0  # an earlier call, if any, had ended before it
+    return now if attempt.at is None else attempt.at + attempt.elapsed
+
+
+def _checked_settle(value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ConfigurationError(f"settle must be a number of seconds, or 0, got {value!r}")
+    return value

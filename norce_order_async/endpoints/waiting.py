@@ -1,0 +1,130 @@
+"""Waiting until an order is as wanted."""
+
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+
+import attrs
+
+from norce_order_async.client import OrderClient
+from norce_order_async.core.back_off import back_off, spread
+from norce_order_async.core.checks import positive_seconds
+from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.settings import Unset
+from norce_order_async.endpoints.orders import get_order
+from norce_order_async.wire.models import Order
+
+
+class WaitTimeout(CallError, TimeoutError):
+    """An order was not as wanted in time. The outcome is ``unknown``: it may still become so.
+
+    Attributes:
+        order: The order as it was read last; None if it never could be. The error's text shows nothing of it.
+    """
+
+    order: Order | None = None
+
+    def __init__(self, message: str, known: object = None, *, order: Order | None = None) -> None:
+        self.order = order
+        super().__init__(message, known)
+
+
+@attrs.frozen
+class _Pauses:
+    """How long to wait between two looks, in seconds.
+
+    Attributes:
+        timeout: The whole wait.
+        pause: The first pause at most; each further one may be twice as long.
+        longest_pause: The longest pause of all.
+    """
+
+    timeout: float = attrs.field(validator=positive_seconds)
+    pause: float = attrs.field(validator=positive_seconds)
+    longest_pause: float = attrs.field(validator=positive_seconds)
+
+    def after(self, looks: int, left: float, asked: float | None) -> float | None:
+        """The pause after so many looks; None when the time that is left is not worth another one.
+
+        It leaves some of that time, so that a look comes shortly before the end.
+        """
+        pause = min(back_off(looks, base=self.pause, most=self.longest_pause, least=0.5), 0.9 * left)
+        if asked is not None:
+            pause = max(pause, asked + spread(asked))
+        return pause if pause < left and self.pause < 10 * left else None
+
+
+async def wait_until(
+    client: OrderClient,
+    order_id: str,
+    predicate: Callable[[Order], object],
+    *,
+    timeout: float,
+    pause: float = 0.5,
+    longest_pause: float = 10.0,
+    options: CallOptions | None = None,
+) -> Order:
+    """Read an order again and again until it is as wanted, and return it.
+
+    ::
+
+        await wait_until(client, "o_1", lambda order: order.total is not None, timeout=30)
+
+    It is what one needs after a change that was only ``accepted``, or that something else brings about. A read that
+    takes too long, or that failed as the client's retry policy takes for passing, in all the tries that it allows, only
+    counts as a look. Any other failure ends the wait.
+
+    Args:
+        client: What to read with.
+        order_id: Which order.
+        predicate: Whether an order is as wanted: a plain function.
+        timeout: Seconds that it may take in all.
+        pause: Seconds of the first pause between two looks, at most; each further one may be twice as long.
+        longest_pause: Seconds of the longest pause.
+        options: What each read has otherwise than the client.
+
+    Raises:
+        TypeError: ``order_id`` is not a str, or ``predicate`` no plain function.
+        InvalidRequestError: An id that would name another resource; nothing was sent.
+        ConfigurationError: One of the times is not a number above 0.
+        WaitTimeout: The time is over; its ``order`` has what was read last, its cause is the last failure, if the last
+            read was one.
+        CallError: The order could not be read, and another try could not help.
+    """
+    if not callable(predicate) or iscoroutinefunction(predicate):
+        raise TypeError(f"predicate must be a plain function, got {kind_of(predicate)}")
+    pauses = _Pauses(timeout, pause, longest_pause)
+    options = options or CallOptions()
+    limits = client.timeout if isinstance(options.timeout, Unset) else options.timeout
+    end = client.clock.monotonic() + timeout
+    last: Order | None = None
+    failure: CallError | None = None
+    looks, left = 0, timeout
+    while left > 0:
+        within = attrs.evolve(limits, total=min(limits.total, left))
+        found = await _look(client, order_id, attrs.evolve(options, timeout=within))
+        looks += 1
+        failure = found if isinstance(found, CallError) else None
+        if isinstance(found, Order):
+            last = found
+            if predicate(found):
+                return found
+        left = end - client.clock.monotonic()
+        delay = pauses.after(looks, left, failure.retry_after if failure else None)
+        if delay is None:
+            break
+        await client.clock.sleep(delay)
+        left = end - client.clock.monotonic()
+    seen = f"the order {printable(order_id)} was not as wanted within {timeout:g} s, in {looks} looks"
+    raise WaitTimeout(seen, order=last) from failure
+
+
+async def _look(client: OrderClient, order_id: str, options: CallOptions) -> Order | CallError:
+    """The order, or a failure in passing: one after which the retry policy would have allowed another try."""
+    try:
+        return await get_order(client, order_id, options=options)
+    except CallError as error:
+        if error.gave_up is None and not isinstance(error, DeadlineExceeded):
+            raise
+        return error

@@ -1,0 +1,60 @@
+"""Responses that are no success of the API: its errors, and a 2xx that it did not give."""
+
+from functools import lru_cache
+
+from norce_order_async.core.errors import NotTheApiError, StatusError, excerpt, printable
+from norce_order_async.core.http import Response
+from norce_order_async.wire.error_body import ErrorBody, decoded, is_error_shaped, read_error
+
+_MARKUP = frozenset({"text/html", "text/xml", "application/xml"})
+_PROBLEM = "application/problem+json"
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_START = 64
+
+
+def not_the_api(response: Response) -> NotTheApiError | None:
+    """The error that a 2xx is when it is no response of the API; None when it may be one.
+
+    HTML and XML are none, by type or by their first byte, nor are problem details by their type, nor is JSON that is
+    shaped like an error and has no member of the expected result.
+    """
+    body, members = response.body, response.request.call.members
+    kind = _media_type(response.headers.get("content-type", ""))
+    if kind in _MARKUP or kind.endswith("+xml") or body[:_START].lstrip(_BLANK)[:1] == b"<":
+        problem = "it is HTML or XML"
+    elif kind == _PROBLEM or (members is not None and is_error_shaped(body, members)):
+        problem = "its body is shaped like an error"
+    else:
+        return None
+    text = f"HTTP {response.status}, but {problem}: {excerpt(body)}"
+    return NotTheApiError(text, status=response.status, headers=response.headers, body=body)
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a head with this ``Content-Type`` may be of the API's yes: JSON, but not problem details."""
+    kind = _media_type(content_type)
+    return kind == "application/json" or (kind.endswith("+json") and kind != _PROBLEM)
+
+
+@lru_cache(64)
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def status_error(response: Response) -> StatusError:
+    """The error that stands for a response which is not a 2xx."""
+    content_type = response.headers.get("content-type", "")
+    known = read_error(response.body, content_type) or ErrorBody()
+    text = packed(response) or decoded(response.body, content_type)
+    return StatusError.class_for(response.status)(
+        response.status, headers=dict(response.headers), body=response.body, code=known.code,
+        message=known.message, text=None if known.code or known.message else text,
+    )  # fmt: skip
+
+
+def packed(response: Response) -> str | None:
+    """What is said of a body whose encoding nobody asked for and no transport has undone; None for any other."""
+    coding = response.headers.get("content-encoding", "")
+    if coding.lower() in ("", "identity"):
+        coding = "gzip" if response.body.startswith(b"\x1f\x8b") else ""
+    return f"its encoding is {printable(coding[:40])}, which nobody asked for" if coding else None

@@ -1,0 +1,211 @@
+"""A batch in several processes of one machine: the same promises as in one, and processes that come to grief."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from norce_order_async import (
+    CallOptions,
+    Change,
+    ConfigurationError,
+    DeleteConsent,
+    Entry,
+    Journal,
+    OrderClient,
+    OutcomeKind,
+    PatchAttributes,
+    Receipt,
+)
+from norce_order_async.batch.engine.accounting import Progress
+from norce_order_async.batch.processes import ProcessBatch
+from norce_order_async.core.errors import AuthenticationError
+from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
+
+pytestmark = pytest.mark.asyncio
+
+
+@asynccontextmanager
+async def sandbox_of(orders: int, *faults: Fault | str) -> AsyncGenerator[tuple[Sandbox, dict[str, Any]]]:
+    sandbox = Sandbox(remember=100_000)
+    sandbox.faults.add(*faults)
+    for n in range(orders):
+        sandbox.add_order(f"o_{n}", consents=["ci"])
+    async with SandboxServer(sandbox) as server:
+        yield sandbox, {"base_url": server.url, "merchant": "norce", "channel": "1", "auth": SANDBOX_TOKEN}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def opened(path: Path) -> Journal:
+    return Journal.open(path, inputs=[], target="a sandbox")
+
+
+async def ended(batch: ProcessBatch) -> Progress:
+    async for _ in batch:
+        pass
+    return batch.progress
+
+
+def children() -> list[str]:
+    """The command lines of the processes that this one has started."""
+    found = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    return [line for line in found.splitlines() if line.split()[1] == str(os.getpid()) and "process_worker" in line]
+
+
+async def test_a_batch_is_made_in_order_and_written_down(path: Path) -> None:
+    changes: list[Change | Entry] = [PatchAttributes(f"o_{n % 50}", {"n": n}) for n in range(500)]
+    changes.append(Entry(501, problem="not JSON", source="{", request_id=None))
+    async with sandbox_of(50) as (sandbox, settings):
+        with opened(path) as journal:
+            async with ProcessBatch(changes, processes=2, settings=settings, journal=journal) as batch:
+                progress = await ended(batch)
+            assert (progress.ended, progress.done, progress.failed) == (501, 500, 1)
+            rows = list(journal.rows())
+            assert list(journal.samples())
+        written: dict[str, list[int]] = {}
+        for request in sandbox.requests:
+            written.setdefault(request.target, []).append(json.loads(request.body)["n"])
+    assert Counter(row.outcome for row in rows) == {OutcomeKind.APPLIED: 500, OutcomeKind.NOT_SENT: 1}
+    assert [row.number for row in rows] == list(range(1, 502))
+    assert len(written) == 50
+    assert all(numbers == sorted(numbers) for numbers in written.values())
+    assert not children()
+
+
+async def test_a_batch_that_was_stopped_is_continued(path: Path) -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(300)]
+    async with sandbox_of(300, "latency:0.01") as (sandbox, settings):
+        with opened(path) as journal:
+            async with ProcessBatch(changes, processes=2, settings=settings, journal=journal, rate=200) as batch:
+                async for progress in batch:
+                    if progress.ended > 50:
+                        batch.stop("enough")
+            assert batch.stopped == "enough"
+            assert not journal.summary().in_flight
+            count = journal.summary().outcomes.total()
+            assert count == batch.progress.ended < 300
+        with opened(path) as journal:
+            async with ProcessBatch(changes, processes=3, settings=settings, journal=journal) as batch:
+                progress = await ended(batch)
+            assert (progress.passed, progress.done) == (count, 300 - count)
+            assert journal.summary().outcomes == {OutcomeKind.APPLIED: 300}
+        assert sandbox.count == 300
+
+
+@pytest.mark.parametrize("only", [None, [OutcomeKind.NOT_SENT]])
+async def test_the_loss_of_a_process_loses_and_refuses_nothing(path: Path, only: list[OutcomeKind] | None) -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(1000)]
+    async with sandbox_of(1000, "latency:0.02") as (sandbox, settings):
+        with opened(path) as journal:
+            lost = 0
+            async with ProcessBatch(
+                changes, processes=2, settings=settings, journal=journal, rate=500, settle=0.1, only=only
+            ) as batch:
+                async for progress in batch:
+                    if progress.ended > 200 * (lost + 1) and lost < 2:
+                        lost += 1
+                        os.kill(int(children()[0].split()[0]), signal.SIGKILL)
+            assert lost == 2
+            progress = batch.progress
+            assert (progress.ended, progress.done, progress.passed) == (1000, 1000, 0)
+            assert journal.summary().outcomes.total() == 1000
+            assert set(journal.summary().outcomes) <= {OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED}
+        assert 1000 <= sandbox.count < 1300
+    assert not children()
+
+
+async def test_an_abort_leaves_open_what_was_under_way(path: Path) -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(100)]
+    async with sandbox_of(100, "latency:0.3") as (sandbox, settings):
+        with opened(path) as journal:
+            async with ProcessBatch(changes, processes=2, settings=settings, journal=journal) as batch:
+                async for progress in batch:
+                    if progress.ended:
+                        batch.abort("interrupted")
+            done = batch.progress.done
+        with opened(path) as journal:
+            assert journal.summary().in_flight
+            async with ProcessBatch(changes, processes=2, settings=settings, journal=journal, settle=0.0) as batch:
+                assert (await ended(batch)).done == 100 - done
+        assert all(not sandbox.order(f"o_{n}")["consents"] for n in range(100))  # type: ignore[index]
+
+
+async def test_what_stops_a_process_stops_the_batch(path: Path) -> None:
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(500)]
+    async with sandbox_of(1) as (sandbox, settings):
+        with opened(path) as journal:
+            batch = ProcessBatch(changes, processes=2, settings=settings | {"auth": "wrong"}, journal=journal)
+            progress = await ended(batch)
+            assert journal.summary().total == 0
+        assert sandbox.count < 50
+    assert (batch.stopped or "").startswith("everything fails alike: HTTP 401")
+    assert not batch.worked
+    assert isinstance(batch.error, AuthenticationError)
+    assert progress.ended == 0
+
+
+async def test_failures_are_counted_over_all_processes(path: Path) -> None:
+    changes = [DeleteConsent(f"missing_{n}", "ci") for n in range(2000)]
+    async with sandbox_of(1, "latency:0.01") as (_, settings):
+        with opened(path) as journal:
+            batch = ProcessBatch(changes, processes=2, settings=settings, journal=journal, max_failures=20)
+            assert 20 <= (await ended(batch)).failed < 2000
+    assert batch.stopped == "20 changes failed"
+
+
+async def test_the_token_is_in_no_command_line(path: Path) -> None:
+    async with sandbox_of(1, "latency:0.5") as (_, settings):
+        with opened(path) as journal:
+            async with ProcessBatch(
+                [DeleteConsent("o_0", "ci")], processes=1, settings=settings, journal=journal
+            ) as batch:
+                seen = [line async for _ in batch for line in children()]
+            assert batch.progress.done == 1
+    assert seen
+    assert not any(SANDBOX_TOKEN in line for line in seen)
+
+
+class Defective(Change):
+    """A change with a defect, which travels as it is a class of a module."""
+
+    op = "defective"
+
+    @property
+    def resource(self) -> str:
+        return "all"
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        if self.order_id == "o_exit":
+            os._exit(7)
+        raise LookupError(self.order_id)
+
+
+@pytest.mark.parametrize(
+    ("order_id", "settings", "error", "says"),
+    [
+        ("o_1", {}, RuntimeError, "LookupError: o_1"),
+        ("o_exit", {}, ConfigurationError, "a worker process ended 3 times, last with exit code 7"),
+        ("o_1", {"slug": 5}, ConfigurationError, "slug"),
+    ],
+)
+async def test_what_must_not_happen_ends_the_batch(
+    path: Path, order_id: str, settings: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    async with sandbox_of(1) as (_, there):
+        with opened(path) as journal:
+            batch = ProcessBatch([Defective(order_id)], processes=2, settings=there | settings, journal=journal)
+            with pytest.raises(error, match=says):
+                await asyncio.wait_for(ended(batch), 30)
+    assert not children()

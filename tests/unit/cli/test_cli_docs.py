@@ -1,0 +1,22 @@
+"""The page of the command line has every command."""
+
+from pathlib import Path
+
+from norce_order_async.cli.calls import COMMANDS
+from norce_order_async.wire.table import ROWS
+
+PAGE = Path(__file__).parents[3] / "docs/cli.md"
+
+
+def table() -> str:
+    lines = ["| command | operation | |", "| --- | --- | --- |"]
+    for command in COMMANDS:
+        ids = " ".join(name.removesuffix("_id").upper() for name in ROWS[command.operation].ids)
+        lines.append(f"| `{command.name}{f' {ids}' if ids else ''}` | {command.operation} | {command.summary} |")
+    return "\n".join(lines)
+
+
+def test_the_page_has_the_table_of_all_commands() -> None:
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition("<!-- commands: begin -->\n")
+    shown, _, _ = rest.partition("\n<!-- commands: end -->")
+    assert shown == table()

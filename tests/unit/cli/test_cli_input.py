@@ -1,0 +1,151 @@
+"""What is typed: bodies, outputs, profiles and their order, before anything is sent."""
+
+import io
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from shell import Shell
+
+from norce_order_async.cli.calls import BY_NAME, COMMANDS, DIRECTIONS, GROUPS, ORDER_BY, STATUSES
+from norce_order_async.cli.parser import build_parser
+from norce_order_async.wire.models import OrderListOrderBy, OrderListOrderByDirection, OrderStatus
+from norce_order_async.wire.table import ROWS
+
+PAYMENT = ("payment", "create", "o_123", "--json")
+
+
+def test_the_table_of_commands_is_the_whole_api() -> None:
+    assert sorted(command.operation for command in COMMANDS) == sorted(ROWS)
+    assert len(BY_NAME) == len(COMMANDS)
+    assert {name.split()[0] for name in BY_NAME} == set(GROUPS)
+    for command in COMMANDS:
+        assert (command.body is None) == (ROWS[command.operation].body is None)
+
+
+def test_the_choices_are_those_of_the_api() -> None:
+    assert tuple(OrderStatus) == STATUSES
+    assert tuple(OrderListOrderBy) == ORDER_BY
+    assert tuple(OrderListOrderByDirection) == DIRECTIONS
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_the_example_of_the_help_is_understood(name: str) -> None:
+    words = shlex.split(f"{name} {BY_NAME[name].example}")
+    options = build_parser(words).parse_args(words)
+    assert options.command == name
+    for member in (*ROWS[BY_NAME[name].operation].ids, *ROWS[BY_NAME[name].operation].query):
+        assert hasattr(options, member)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((*PAYMENT, '{"amount": "12,50"}'), '--json: amount cannot be "12,50"'),
+        ((*PAYMENT, '{"actions": [{"id": 1, "url": true}]}'), "--json: actions[0].url cannot be true"),
+        ((*PAYMENT, "[1]"), "--json: expected an object, got an array"),
+        ((*PAYMENT, '{"amount": 1, "amount": 2}'), "--json: the member 'amount' is there twice"),
+        ((*PAYMENT, "{"), "--json: not JSON"),
+        ((*PAYMENT, "@absent.json"), "absent.json cannot be read"),
+        (("action", "add", "o_1", "p_1", "--json", '[{"adapterId": "a"}]'), "actions[0].type: it is required"),
+        (("action", "add", "o_1", "p_1", "--json", '[{"url": 1.5}, {"url": {}}]'), "--json: [1].url cannot be {}"),
+        (("action", "add", "o_1", "p_1", "--json", "{}"), "--json: expected an array, got an object"),
+        (("shipping", "create", "o_1", "--json", '{"vatRate": 0.25}'), "shipping.total: it is required"),
+        (("consent", "patch-many", "o_1", "ci=true"), "the consent 'ci' must be true or false"),
+        (("consent", "patch-many", "o_1"), "give the consents either as"),
+        (("state", "update", "o_1", "done"), "invalid choice: 'done'"),
+        (("order", "list", "--date-from", "2026-01-31"), "needs a time zone"),
+        (("order", "list", "--limit", "-1"), "must be a whole number of at least 0"),
+        (("order", "list", "--all", "--output", "table"), "--all prints orders as they come"),
+        (("payment", "create", "o/1", "--json", "{}"), "order_id 'o/1' holds '/'"),
+        (("payment", "create", "o_1"), "the following arguments are required: --json"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_sent(
+    shell: Shell, words: tuple[str, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out = shell(*words)
+    assert (code, out) == (2, "")
+    assert says in shell.errors
+    assert not shell.sandbox.requests
+
+
+def test_a_body_from_a_file_and_from_standard_input(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "payment.json").write_text('{"type": "default", "amount": 1.50}', encoding="utf-8")
+    first = shell.id_of(*PAYMENT, f"@{tmp_path / 'payment.json'}")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"type": "default", "amount": 2.50}')))
+    second = shell.id_of(*PAYMENT, "-")
+    code, out = shell("payment", "list", "o_123", "--output", "jsonl")
+    assert code == 0
+    amounts = {json.loads(line)["id"]: json.loads(line)["amount"] for line in out.splitlines()}
+    assert amounts == {first: 1.5, second: 2.5}
+    assert '"amount":1.50' in out  # exactly the digits
+
+
+def test_an_unknown_member_is_told_wherever_it_is_and_sent(shell: Shell) -> None:
+    code, _ = shell("cart", "update", "o_123", "--json", '{"items": [{"quantity": 1, "quantty": 2}], "reff": 1}')
+    assert shell.errors.splitlines() == [
+        "norce-order: reff is not known here; it is sent as it is",
+        "norce-order: items[0].quantty is not known here; it is sent as it is",
+    ]
+    assert code == 0
+    assert b"quantty" in shell.sandbox.requests[-1].body
+
+
+def test_what_was_read_can_be_given_back(shell: Shell, tmp_path: Path) -> None:
+    payment = shell.id_of(*PAYMENT, '{"type": "default", "amount": 1.50}')
+    _, out = shell("payment", "get", "o_123", payment, "--output", "json")
+    (tmp_path / "p.json").write_text(out.replace("1.50", "7.25"), encoding="utf-8")
+    code, out = shell("payment", "update", "o_123", payment, "--json", f"@{tmp_path / 'p.json'}", "--output", "json")
+    assert (code, json.loads(out)["amount"]) == (0, 7.25)
+
+
+def test_problems_of_a_validation_stand_one_a_line(shell: Shell) -> None:
+    code, out = shell("order", "validate", "o_123")
+    assert (code, out) == (1, "")
+    lines = shell.errors.splitlines()
+    assert lines[0].startswith("norce-order: Validate: the order is not valid: ")
+    assert len(lines) > 1
+    assert all(line.startswith("  ") for line in lines[1:])
+
+
+class TestOutputs:
+    def test_a_list_as_text_and_as_a_table(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        code, text = shell("order", "list")
+        assert code == 0
+        assert text.splitlines()[0].startswith("ID     STATE.CURRENTSTATUS")
+        assert text.splitlines()[1].startswith("o_123  checkout")
+        assert text.splitlines()[-1] == "1 to 1 (1 in all)"
+        _, table = shell("order", "list", "--output", "table")
+        assert "o_123" in table
+        assert table != text
+        monkeypatch.setattr("norce_order_async.cli.rendering.has_rich", lambda: False)
+        assert shell("order", "list", "--output", "table")[1] == text
+
+    def test_one_thing_as_text_has_each_member_by_its_path(self, shell: Shell) -> None:
+        words = ("--json", '{"total": {"includingVat": 50, "excludingVat": 40}, "vatRate": 0.25}')
+        shipping = shell.id_of("shipping", "create", "o_123", *words)
+        _, text = shell("shipping", "get", "o_123", shipping)
+        assert "total.includingVat  50" in text
+
+    def test_all_pages_come_a_line_an_order(self, shell: Shell) -> None:
+        shell.sandbox.seed_orders(250)
+        for words in (["--output", "jsonl"], ["--output", "jsonl", "--all", "--limit", "40"]):
+            code, out = shell("order", "list", *words)
+            ids = [json.loads(line)["id"] for line in out.splitlines()]
+            assert (code, len(ids), len(set(ids))) == (0, 251, 251)
+        assert len(shell("order", "list", "--all")[1].splitlines()) == 251
+        assert len(shell("order", "list", "--output", "jsonl", "--limit", "40")[1].splitlines()) == 40
+
+    def test_an_order_is_a_tree_on_a_terminal(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        shell("attributes", "patch", "o_123", "[red]x=[b]y", "token=abc")
+        monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: True)
+        _, tree = shell("order", "get", "o_123")
+        assert "Order o_123 · checkout · norce/1" in tree
+        assert "├── " in tree
+        assert "[red]x  [b]y" in tree
+        assert "abc" not in tree

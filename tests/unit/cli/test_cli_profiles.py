@@ -1,0 +1,188 @@
+"""Which settings hold, where they come from, and what ``norce-order check`` says of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from shell import Shell
+from support import ScriptedTransport
+
+from norce_order_async import AiohttpTransport
+from norce_order_async.cli.profile import profile_file
+from norce_order_async.testing import SANDBOX_TOKEN
+
+HTML = (200, {"content-type": "text/html"}, b"<html>Sign in</html>")
+JSON = {"content-type": "application/json"}
+PAGE = (200, JSON, b'{"data": []}')
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NORCE_CONFIG", str(tmp_path / "config.toml"))
+    return tmp_path / "config.toml"
+
+
+def unset(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    for name in names:
+        monkeypatch.delenv(f"NORCE_{name}")
+
+
+def settings(shell: Shell, *words: str) -> dict[str, tuple[str, str]]:
+    _, out = shell("check", "--output", "json", *words)
+    return {name: (setting["value"], setting["source"]) for name, setting in json.loads(out)["settings"].items()}
+
+
+def test_an_option_wins_over_the_environment_and_that_over_the_profile(
+    shell: Shell, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text(
+        """
+[stage]
+merchant = "of-profile"
+channel = "of-profile"
+adapter_id = "of-profile"
+base_url = "http://localhost/of-profile"
+timeout = 7
+transport = "httptools"
+output = "table"
+"""
+    )
+    monkeypatch.setenv("NORCE_PROFILE", "absent")
+    unset(monkeypatch, "BASE_URL")
+    found = settings(shell, "--merchant", "of-option", "--profile", "stage")
+    assert found["merchant"] == ("of-option", "--merchant")
+    assert found["channel"] == ("1", "NORCE_CHANNEL")
+    assert found["adapter_id"] == ("of-profile", "profile stage")
+    assert found["base_url"] == ("http://localhost/of-profile", "profile stage")
+    assert found["timeout"] == ("7", "profile stage")
+    assert found["transport"] == ("httptools", "profile stage")
+    assert found["token"] == ("set", "NORCE_TOKEN")
+    assert found["output"] == ("json", "--output")
+
+
+def test_an_address_comes_from_one_place(shell: Shell, config: Path) -> None:
+    config.write_text('[live]\nenvironment = "stage"\nslug = "acme"\n')
+    assert settings(shell)["transport"] == ("aiohttp", "default")
+    assert "slug" not in settings(shell, "--profile", "live")
+    assert "base_url" not in settings(shell, "--profile", "live", "--slug", "other", "--environment", "stage")
+
+
+def test_a_profile_is_enough(shell: Shell, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (config.parent / "token").write_text(SANDBOX_TOKEN)
+    config.write_text(
+        """
+[a]
+base_url = "http://localhost/checkout/order"
+merchant = "norce"
+channel = "1"
+token_file = "token"
+output = "json"
+[b]
+base_url = "http://localhost/checkout/order"
+merchant = "norce"
+channel = "1"
+token_variable = "MY_TOKEN"
+"""
+    )
+    unset(monkeypatch, "BASE_URL", "MERCHANT", "CHANNEL", "TOKEN")
+    code, out = shell("order", "get", "o_123", "--profile", "a")
+    assert (code, json.loads(out)["id"]) == (0, "o_123")
+    monkeypatch.setenv("NORCE_PROFILE", "b")
+    code, out = shell("order", "get", "o_123")
+    assert (code, out) == (3, "")
+    assert "no token: the profile says that it is in MY_TOKEN, which is not set" in shell.errors
+    monkeypatch.setenv("MY_TOKEN", SANDBOX_TOKEN)
+    assert shell("order", "get", "o_123")[0] == 0
+    assert SANDBOX_TOKEN not in shell("check")[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[p]\ntoken = "s3cret"', "a profile holds no secret"),
+        ('[p]\nclient_secret = "s3cret"', "a profile holds no secret"),
+        ('[p]\nmerchnt = "m"', "did you mean 'merchant'?"),
+        ('[p]\nxyz = "m"', "it may have environment, slug"),
+        ("[p]\nchannel = 1", "channel must be text"),
+        ("[p]\ntimeout = 0", "timeout must be seconds above 0"),
+        ('[p]\noutput = "yaml"', "output must be one of text, table, json, jsonl"),
+        ("[other]", "there is no profile 'p' in"),
+        ('p = "s3cret"', "there is no profile 'p' in"),
+        ('[p]\ntoken_variable = "s3cret"', "token_variable must be the name of a variable, in capitals"),
+        ('token = "s3cret', "cannot be read: not TOML"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_bad_profile_is_refused_in_a_sentence(shell: Shell, config: Path, text: str | None, says: str) -> None:
+    if text is not None:
+        config.write_text(text)
+    code, out = shell("order", "get", "o_123", "--profile", "p")
+    assert (code, out) == (3, "")
+    assert says in shell.errors
+    assert "s3cret" not in shell.errors
+    assert not shell.sandbox.requests
+
+
+def test_where_the_profiles_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    assert profile_file({"NORCE_CONFIG": "/c.toml", "XDG_CONFIG_HOME": "/x"}) == Path("/c.toml")
+    assert profile_file({"XDG_CONFIG_HOME": "/x"}) == Path("/x/norce-order/config.toml")
+    assert profile_file({"XDG_CONFIG_HOME": "x"}) == Path.home() / ".config/norce-order/config.toml"
+    monkeypatch.setattr("sys.platform", "win32")
+    assert profile_file({"APPDATA": "/a"}) == Path("/a/norce-order/config.toml")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "aspect", "says"),
+    [
+        (HTML, 3, "address", "something else than the API answers"),
+        ((404, {"content-type": "text/html"}, b"<h1>Not Found</h1>"), 3, "address", "something else than the API"),
+        ((302, {"location": "/login"}, b""), 3, "address", "something else than the API"),
+        (401, 3, "token", "refused (401): check NORCE_TOKEN"),
+        (403, 3, "merchant and channel", "may not act for them (403)"),
+        (
+            (404, JSON, b'{"code": "merchant-not-found", "message": "m"}'),
+            3,
+            "merchant and channel",
+            "unknown to the API",
+        ),
+        (503, 1, "address", "the service fails (HTTP 503): try again later"),
+        (429, 1, "address", "too many requests (429)"),
+        (PAGE, 0, "", ""),
+    ],
+)
+def test_check_says_which_setting_is_wrong(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, answer: object, code: int, aspect: str, says: str
+) -> None:
+    transport = ScriptedTransport(answer)  # type: ignore[arg-type]  # pyright: ignore
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: transport)
+    ended, out = shell("check", "--output", "json")
+    told = json.loads(out)
+    wrong = [(check["aspect"], check["text"]) for check in told["checks"] if check["ok"] is False]
+    assert (ended, told["ok"], len(told["checks"])) == (code, code == 0, 4)
+    assert [found for found, _ in wrong] == ([aspect] if aspect else [])
+    assert all(says in text for _, text in wrong)
+    (request,) = transport.requests  # one look, and no other
+    assert (request.method, request.url.rpartition("?")[2]) == ("GET", "limit=1")
+    assert shell("check")[1].count("WRONG") == len(wrong)
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("https://nowhere.invalid", "there is no host nowhere.invalid"),
+        ("http://127.0.0.1:9", "nothing listens at 127.0.0.1:9"),
+    ],
+)
+def test_check_over_a_real_network(shell: Shell, monkeypatch: pytest.MonkeyPatch, address: str, says: str) -> None:
+    monkeypatch.setattr("norce_order_async.client.default_transport", AiohttpTransport)
+    code, out = shell("check", "--base-url", address)
+    assert code == 3
+    assert says in out
+    assert SANDBOX_TOKEN not in out
+
+
+def test_check_shows_no_password_of_an_address(shell: Shell) -> None:
+    code, out = shell("check", "--base-url", "https://user:s3cret@host.example")
+    assert code == 3
+    assert "s3cret" not in out + shell.errors

@@ -1,0 +1,297 @@
+"""Every change of the API as a value and as a line of a batch file."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from endpoint_calls import CALLS, Given
+from journals import end, mark
+from support import scripted
+from unknowns import CHANGES, ORDER
+
+import norce_order_async
+from norce_order_async import (
+    Attempt,
+    Batch,
+    Change,
+    CreateHook,
+    CreateOrder,
+    Entry,
+    Hook,
+    Input,
+    InvalidRequestError,
+    Journal,
+    Order,
+    Outcome,
+    OutcomeKind,
+    PatchAttributes,
+    PatchConsent,
+    UpdateCart,
+    UpdateReference,
+    UpdateState,
+    Verdict,
+    save_report,
+)
+from norce_order_async.batch.changes import members_of
+from norce_order_async.batch.lines import KINDS, parse_change
+from norce_order_async.batch.resolving import Resolver
+from norce_order_async.core.settings import Timeout
+from norce_order_async.endpoints.requested import requested
+from norce_order_async.testing import FakeClock, Sandbox
+from norce_order_async.wire.table import ROWS
+
+CHANGING = [given for given in CALLS if ROWS[given.name].changes]
+OP = {kind.operation: kind for kind in KINDS.values()}
+HOOK = Hook(adapter_id="a", invoke="https://a.example")
+OK = OutcomeKind.APPLIED, OutcomeKind.APPLIED
+UNKNOWN = OutcomeKind.UNKNOWN
+
+
+def test_every_change_of_the_table_is_a_kind() -> None:
+    assert {kind.operation for kind in KINDS.values()} == {row.name for row in ROWS.values() if row.changes}
+    assert all(getattr(norce_order_async, kind.__name__) is kind for kind in KINDS.values())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("given", CHANGING, ids=[given.name for given in CHANGING])
+async def test_a_kind_takes_and_sends_what_its_endpoint_function_does(given: Given) -> None:
+    kind, row = OP[given.name], ROWS[given.name]
+    assert kind.op == given.function.__name__
+    assert (kind.not_twice is None) == (row.repeat == "safe")
+    left_out = ("client", "options", "merchant", "channel")
+    parameters = [name for name in inspect.signature(given.function).parameters if name not in left_out]
+    assert [name for name in members_of(kind) if name not in left_out] == parameters
+    change = kind(**given.arguments)
+    client, transport, _ = scripted(given.response)
+    receipt = await change.apply(client)
+    (request,) = transport.requests
+    assert (receipt.operation, receipt.outcome, receipt.attempts) == (given.name, OutcomeKind.APPLIED, 1)
+    assert request.url.endswith(given.target)
+    assert (None if request.body is None else json.loads(request.body)) == given.body
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_a_line_of_a_report_is_the_same_change(tmp_path: Path, kind: str, format: Any) -> None:
+    change = CHANGES[kind]("o_1", 'a "mark", or two')
+    path = tmp_path / f"failed.{format}"
+    save_report([Outcome(number=1, line=1, change=change, outcome=OutcomeKind.NOT_SENT)], path)
+    (entry,) = Input(path)
+    assert (entry.problem, requested_of(entry.change)) == (None, requested_of(change))
+    assert entry.change is not None
+    assert (type(entry.change), entry.change.resource) == (type(change), change.resource)
+
+
+def requested_of(change: Change | None) -> Any:
+    return None if change is None else requested(change)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ({"op": "update_cart", "order_id": "o"}, "update_cart needs cart"),
+        ({"op": "update_cart", "order_id": "o", "cart": []}, "cart must be an object, got list"),
+        ({"op": "update_cart", "order_id": "o", "cart": {"itmes": []}}, "cart.itmes: there is no such member"),
+        (
+            {"op": "update_cart", "order_id": "o", "cart": {"items": [{"discounts": [{"cod": "x"}]}]}},
+            "cart.items[0].discounts[0].cod: there is no such member",
+        ),
+        (
+            {"op": "update_cart", "order_id": "o", "cart": {"items": [{"quantity": 1.5}]}},
+            "cart.items[0].quantity does not fit: see Cart",
+        ),
+        ({"op": "delete_hook", "order_id": "o", "hook_id": "a/b"}, "hook_id"),
+        ({"op": "delete_hook", "order_id": "o", "hook_id": 3}, "hook_id must be a str, got int"),
+        ({"op": "delete_order", "order_id": "o", "hook_id": "h"}, "delete_order does not take 'hook_id'"),
+        ({"op": "update_reference", "order_id": "o", "reference": 3}, "reference must be a str, got int"),
+        ({"op": "update_state", "order_id": "o", "status": "gone"}, "status must be one of checkout, processing"),
+        ({"op": "patch_consents", "order_id": "o", "checked": {"a": 1}}, "checked['a'] must be a bool, got int"),
+        ({"op": "patch_consents", "order_id": "o", "checked": {}}, "checked"),
+        ({"op": "create_shipping", "order_id": "o", "shipping": {}}, "shipping.total: it is required"),
+        ({"op": "add_payment_actions", "order_id": "o", "payment_id": "p", "actions": {}}, "actions must be a list"),
+        ({"op": "create_order", "order": {}, "order_id": "o"}, "create_order does not take 'order_id'"),
+        ({"op": "delete_hooks", "order_id": "o"}, "op 'delete_hooks' is none of delete_hook,"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said(line: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        parse_change(line)
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: UpdateCart("o", {"items": []}), "cart must be of Cart, got dict"),  # type: ignore[arg-type]
+        (lambda: CreateHook("o/p", HOOK), "order_id"),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_said(make: Any, says: str) -> None:
+    with pytest.raises((TypeError, InvalidRequestError), match=says):
+        make()
+
+
+def test_changes_nest_in_the_order_as_their_paths_do() -> None:
+    resources = {kind: make("o_1", "x").resource for kind, make in CHANGES.items()}
+    assert resources["update_state"] == resources["delete_order"] == ""
+    assert resources["patch_consents"] == resources["create_consent"] == "consents"
+    assert resources["update_billing_address"] == "customer/billing"
+    assert (resources["update_payment"], resources["execute_payment_action"]) == ("payments/p", "payments/q")
+    assert resources["add_transaction"] == "payments/q/transactions"
+
+
+async def run(batch: Batch) -> list[tuple[OutcomeKind, str | None]]:
+    async with batch:
+        outcomes = [outcome async for outcome in batch]
+    return [(outcome.outcome, outcome.message) for outcome in sorted(outcomes, key=lambda one: one.number)]
+
+
+def opened(path: Path) -> Journal:
+    return Journal.open(path / "journal", inputs=(), target="t")
+
+
+@pytest.mark.asyncio
+async def test_what_is_not_safe_to_repeat_is_refused() -> None:
+    client, transport, _ = scripted(200)
+    (hook, reference) = await run(Batch(client, [CreateHook("o_1", HOOK), UpdateReference("o_1", "x")]))
+    assert hook[0] is OutcomeKind.NOT_SENT
+    assert "create_hook is not safe to repeat (a second one is called twice)" in (hook[1] or "")
+    assert (reference[0], len(transport.requests)) == (OutcomeKind.APPLIED, 1)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("only", [None, [OutcomeKind.UNKNOWN, OutcomeKind.NOT_SENT]])
+async def test_what_is_made_once_is_never_sent_again(tmp_path: Path, only: Any) -> None:
+    changes = [CreateHook("o_1", HOOK), UpdateState("o_1", "accepted")]
+    client, transport, _ = scripted(502, 409)
+    with opened(tmp_path) as journal:
+        assert [kind for kind, _ in await run(Batch(client, changes, journal=journal, once=True))] == [
+            UNKNOWN, OutcomeKind.REJECTED,
+        ]  # fmt: skip
+        assert (journal.summary().not_again, len(transport.requests)) == (1, 2)
+    with opened(tmp_path) as journal:
+        assert not await run(Batch(client, changes, journal=journal, once=True, only=only))
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.asyncio
+async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> None:
+    changes: list[Change] = [CreateHook("o_1", HOOK), UpdateReference("o_1", "x")]
+    client, transport, _ = scripted(200)
+    with opened(tmp_path) as journal:
+        journal.write([mark(number, change) for number, change in enumerate(changes, 1)], [], once=[1])
+    with opened(tmp_path) as journal:
+        assert await run(Batch(client, changes, journal=journal, once=True)) == [(OutcomeKind.APPLIED, None)]
+        journal.end()
+        summary = journal.summary()
+    assert (summary.outcomes[UNKNOWN], summary.not_again, summary.unfinished) == (1, 1, 0)
+    assert [request.call.operation for request in transport.requests] == ["UpdateCheckoutOrderReference"]
+
+
+@pytest.mark.asyncio
+async def test_what_another_worker_was_lost_with_is_not_made_again() -> None:
+    client, transport, _ = scripted(200)
+    entry = Entry(1, CreateHook("o_1", HOOK), redelivered=True)
+    ((outcome, _),) = await run(Batch(client, [entry], once=True))
+    assert (outcome, len(transport.requests)) == (UNKNOWN, 0)
+
+
+@pytest.mark.asyncio
+async def test_what_was_made_once_is_not_reopened_by_what_is_made_again_before_it(tmp_path: Path) -> None:
+    changes: list[Change] = [PatchConsent("o_1", "ci", checked=True), UpdateState("o_1", "accepted")]
+    client, transport, _ = scripted(400, 200)
+    with opened(tmp_path) as journal:
+        await run(Batch(client, changes, journal=journal, once=True))
+    with opened(tmp_path) as journal:
+        await run(Batch(client, changes, journal=journal, once=True, only=[OutcomeKind.REJECTED]))
+    assert [request.call.operation for request in transport.requests].count("UpdateCheckoutOrderState") == 1
+
+
+@pytest.mark.asyncio
+async def test_a_journal_lets_go_of_what_was_written_once_it_is_done(tmp_path: Path) -> None:
+    client, _, _ = scripted(200, 400)
+    changes = [CHANGES["update_billing_address"]("o_1", "Secret"), CHANGES["update_cart"]("o_1", "Cart")]
+    with opened(tmp_path) as journal:
+        await run(Batch(client, changes, journal=journal))
+        done, failed = journal.rows()
+    assert done.record == {"op": "update_billing_address", "order_id": "o_1"}
+    assert failed.record == changes[1].record()
+
+
+Lines = list[tuple[Change, OutcomeKind, bool]]
+"""Changes, how each has ended, and whether it was carried out."""
+
+
+async def resolved(folder: Path, lines: Lines) -> tuple[Resolver, list[OutcomeKind | None], Sandbox]:
+    """What becomes of a batch that has ended so."""
+    clock = FakeClock()
+    sandbox = Sandbox(wall=clock.wall)
+    for order_id in ("o_1", "o_2"):
+        sandbox.add_order(order_id, **ORDER)
+    entries = [Entry(number, change) for number, (change, _, _) in enumerate(lines, 1)]
+    settings: dict[str, Any] = {"timeout": Timeout(attempt=5.0), "clock": clock}
+    async with sandbox.client(**settings) as client:
+        with opened(folder) as journal:
+            for number, (change, outcome, is_carried_out) in enumerate(lines, 1):
+                clock.now += 60
+                if is_carried_out:
+                    await change.apply(client)
+                journal.write([mark(number, change, started=clock.wall())], [])
+                journal.write([], [end(number, outcome, change, started=clock.wall())])
+            resolver = Resolver(client, journal, lambda: entries)
+            await resolver.run()
+            rows = list(journal.rows())
+    assert all((row.evidence is not None) == (lines[row.number - 1][1] is UNKNOWN) for row in rows)
+    return resolver, [row.outcome for row in rows], sandbox
+
+
+@pytest.mark.asyncio
+async def test_what_is_not_applied_goes_out_again_with_what_followed_it(tmp_path: Path) -> None:
+    lines: Lines = [
+        (PatchAttributes("o_1", {"a": 1}), UNKNOWN, False),
+        (PatchAttributes("o_1", {"b": 2}), OutcomeKind.REJECTED, False),
+        (UpdateReference("o_1", "x"), OutcomeKind.REJECTED, False),
+        (PatchAttributes("o_2", {"a": 3}), UNKNOWN, True),
+        (UpdateReference("o_2", "y"), UNKNOWN, False),
+        (UpdateReference("o_2", "z"), OutcomeKind.APPLIED, True),
+    ]
+    resolver, outcomes, sandbox = await resolved(tmp_path, lines)
+    applied, rejected = OutcomeKind.APPLIED, OutcomeKind.REJECTED
+    assert outcomes == [applied, applied, rejected, applied, UNKNOWN, applied]
+    first, second = sandbox.order("o_1"), sandbox.order("o_2")
+    assert first is not None
+    assert second is not None
+    assert (first["attributes"], first["reference"]) == ({"a": 1, "b": 2}, "before")
+    assert (second["attributes"], second["reference"]) == ({"a": 3}, "z")
+    assert (resolver.made_again, dict(resolver.verdicts)) == (
+        2, {Verdict.NOT_APPLIED: 1, Verdict.APPLIED: 1, Verdict.CANNOT_TELL: 1},
+    )  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_what_is_made_once_is_looked_at_and_stays_made_once(tmp_path: Path) -> None:
+    other = CreateHook("o_2", Hook(adapter_id="b", invoke="https://a.example"))
+    lines: Lines = [
+        (CreateHook("o_1", HOOK), UNKNOWN, False),
+        (CreateHook("o_2", HOOK), UNKNOWN, True),
+        (CreateHook("o_2", HOOK), UNKNOWN, False),
+        (other, UNKNOWN, True),
+    ]
+    resolver, outcomes, _ = await resolved(tmp_path, lines)
+    assert outcomes == [OutcomeKind.NOT_SENT, UNKNOWN, UNKNOWN, OutcomeKind.APPLIED]
+    assert resolver.made_again == 0
+
+
+@pytest.mark.asyncio
+async def test_orders_that_are_created_are_told_apart(tmp_path: Path) -> None:
+    make = CHANGES["create_order"]
+    lines: Lines = [(make("", "c1"), UNKNOWN, False), (make("", "c2"), UNKNOWN, True), (make("", "c3"), UNKNOWN, False)]
+    _, outcomes, _ = await resolved(tmp_path, lines)
+    assert outcomes == [OutcomeKind.NOT_SENT, OutcomeKind.APPLIED, OutcomeKind.NOT_SENT]
+
+
+def test_an_attempt_of_an_earlier_version_has_no_wall_time() -> None:
+    assert Attempt(1, 0.0).at is None
+    assert CreateOrder(Order()).order_id == ""

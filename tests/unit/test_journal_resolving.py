@@ -1,0 +1,81 @@
+"""What a journal keeps of changes that are sent at most once, and of outcomes that were found out afterwards."""
+
+from pathlib import Path
+
+import pytest
+from journals import PERSONAL, begin, end, mark
+
+from norce_order_async import JournalReader, OutcomeKind
+from norce_order_async.batch.report import report_record
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "j"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"), [(OutcomeKind.APPLIED_INFERRED, None), (OutcomeKind.UNKNOWN, "NotFoundError")]
+)
+def test_a_resolved_outcome_and_its_evidence_are_kept(path: Path, outcome: OutcomeKind, error: str | None) -> None:
+    with begin(path) as journal:
+        unknown = [end(1, OutcomeKind.UNKNOWN, PERSONAL), end(3)]
+        journal.write([mark(1, PERSONAL), mark(2), mark(3)], unknown)
+        journal.write_resolution(1, outcome, "attributes.email is as it was written \ud83d")
+        assert journal.summary().outcomes[outcome] == 1
+    with JournalReader.open(path) as reader:
+        row, *_ = reader.rows()
+        assert (row.outcome, row.error) == (outcome, error)
+        told = report_record(row)
+        assert told["_evidence"] == "attributes.email is as it was written \\ud83d"
+        assert ("attributes" in told) == (not outcome.done)
+        assert reader.summary().outcomes == {outcome: 1 + (not outcome.done), OutcomeKind.APPLIED: 1} | (
+            {OutcomeKind.UNKNOWN: 1} if outcome.done else {}
+        )
+    with begin(path) as journal:
+        state = journal.states(1, 1)[1]
+        assert state.outcome is outcome
+
+
+def test_only_an_unknown_outcome_can_be_resolved(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1), mark(2)], [end(1), end(2, OutcomeKind.REJECTED)])
+        for number in (1, 2, 3):
+            with pytest.raises(ValueError, match=f"change {number} is not unknown"):
+                journal.write_resolution(number, OutcomeKind.REJECTED, "seen")
+        assert [row.evidence for row in journal.rows()] == [None, None]
+
+
+def test_a_change_that_a_killed_run_has_sent_can_be_resolved(path: Path) -> None:
+    begin_and_leave(path)
+    with begin(path) as journal:
+        journal.write_resolution(1, OutcomeKind.APPLIED, "the consent is gone")
+        assert journal.states(1, 1)[1].outcome is OutcomeKind.APPLIED
+
+
+def test_what_is_sent_at_most_once_stays_unknown_and_is_not_continued(path: Path) -> None:
+    begin_and_leave(path, once=[2])
+    with JournalReader.open(path) as reader:
+        summary = reader.summary()
+        assert (summary.outcomes[OutcomeKind.UNKNOWN], summary.unfinished) == (2, 1)
+    for _ in range(2):
+        with begin(path) as journal:
+            states = journal.states(1, 2)
+            assert (states[1].outcome, states[1].once) == (None, False)
+            assert (states[2].outcome, states[2].once) == (OutcomeKind.UNKNOWN, True)
+            assert journal.summary().problems["Interrupted"].count == 1  # the other is under way
+
+
+def test_what_was_sent_at_most_once_is_not_made_again_after_an_earlier_change(path: Path) -> None:
+    with begin(path) as journal:
+        marks = [mark(number, PERSONAL) for number in (1, 2, 3)]
+        outcomes = [end(1, OutcomeKind.REJECTED, PERSONAL), end(2, change=PERSONAL), end(3, change=PERSONAL)]
+        journal.write(marks, outcomes, once=[2])
+        journal.reopen([OutcomeKind.REJECTED], "m", "1")
+        assert [journal.states(1, 3)[number].reopened for number in (1, 2, 3)] == [False, False, True]
+
+
+def begin_and_leave(path: Path, once: list[int] | None = None) -> None:
+    """A run that ends with two changes under way."""
+    with begin(path) as journal:
+        journal.write([mark(1), mark(2)], [], once=once or [])

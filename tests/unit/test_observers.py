@@ -1,0 +1,170 @@
+"""What an observer of calls sees: the start and the end of each call and attempt, whatever ends it."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from support import ScriptedTransport, scripted
+
+from norce_order_async import (
+    Attempt,
+    AuthError,
+    Call,
+    ConnectionLost,
+    DeadlineExceeded,
+    DecodeError,
+    InvalidRequestError,
+    NotFoundError,
+    Request,
+    Response,
+    Timeout,
+    delete_consent,
+    get_order,
+)
+from norce_order_async.middleware import Handler
+
+pytestmark = pytest.mark.asyncio
+
+
+class Recorder:
+    """Writes down what it sees."""
+
+    def __init__(self, name: str = "", log: list[str] | None = None) -> None:
+        self.name = name
+        self.log = [] if log is None else log
+        self.error: BaseException | None = None
+        self.response: Response | None = None
+
+    def call_started(self, request: Request, /) -> None:
+        call = request.call
+        where = f"{request.headers['x-merchant']} {request.method} {call.path}"
+        self.log.append(f"{self.name}start {call.operation} {where}")
+
+    def attempt_started(self, request: Request, attempt: Attempt, /) -> Mapping[str, str] | None:
+        self.log.append(f"{self.name}attempt {attempt.number}")
+        return {"traceparent": f"{self.name}{attempt.number}"}
+
+    def attempt_ended(self, call: Call, attempt: Attempt, /) -> None:
+        self.log.append(f"{self.name}{attempt.status or attempt.error}")
+
+    def call_ended(self, call: Call, response: Response | None, error: BaseException | None, /) -> None:
+        self.response, self.error = response, error
+        self.log.append(f"{self.name}end {call.outcome} {type(error).__name__}")
+
+
+START = "start RemoveCheckoutOrderConsent norce DELETE /api/v0/checkout/orders/{order_id}/consents/{consent_id}"
+
+
+async def hang(request: Request, call_next: Handler) -> Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+class Hanging(ScriptedTransport):
+    """A transport whose server never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = asyncio.Event()
+
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        request.call.mark_sent()
+        self.sent.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class Broken:
+    """Fails wherever it is called."""
+
+    def fail(self, *args: Any) -> None:
+        raise OSError
+
+    call_started = attempt_started = attempt_ended = call_ended = fail
+
+
+class NoTokens:
+    async def get(self, *, rejected: str | None = None) -> str:
+        raise OSError
+
+
+@pytest.mark.parametrize(
+    ("script", "settings", "seen"),
+    [
+        ([200], {}, ["attempt 1", "200", "end applied NoneType"]),
+        ([503, 200], {}, ["attempt 1", "503", "attempt 2", "200", "end applied NoneType"]),
+        ([404], {}, ["attempt 1", "404", "end rejected NotFoundError"]),
+        (
+            [ConnectionLost("cut", sent=True)],
+            {"retry": None},
+            ["attempt 1", "ConnectionLost: cut", "end unknown ConnectionLost"],
+        ),
+        ([200], {"auth": NoTokens()}, ["end not_sent AuthError"]),
+        ([200], {"call_middlewares": [hang], "timeout": Timeout(total=0.01)}, ["end not_sent DeadlineExceeded"]),
+    ],
+)
+async def test_every_end_of_a_call_is_seen(script: list[Any], settings: dict[str, Any], seen: list[str]) -> None:
+    observer = Recorder()
+    client, _, _ = scripted(*script, observers=[observer], **settings)
+    with suppress(NotFoundError, ConnectionLost, AuthError, DeadlineExceeded):
+        await delete_consent(client, "o_1", "ci")
+    assert observer.log == [START, *seen]
+
+
+async def test_an_error_that_is_made_of_a_response_comes_with_it() -> None:
+    observer = Recorder()
+    client, _, _ = scripted(200, observers=[observer])
+    with pytest.raises(DecodeError) as caught:
+        await get_order(client, "o_1")
+    assert observer.error is caught.value
+    assert observer.response is not None
+    assert observer.response.status == 200
+    assert observer.log[-1] == "end applied DecodeError"
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "closed", "late"])
+async def test_a_call_that_is_cut_on_the_wire_is_seen_to_end(ends: str) -> None:
+    observer, transport = Recorder(), Hanging()
+    timeout = Timeout(total=0.01 if ends == "late" else 30)
+    client, _, _ = scripted(observers=[observer], timeout=timeout, transport=transport)
+    call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
+    await transport.sent.wait()
+    if ends == "cancelled":
+        call.cancel()
+    elif ends == "closed":
+        await client.aclose(grace=0)
+    await asyncio.wait([call])
+    kind = {"cancelled": "CancelledError", "closed": "ClientClosedError", "late": "DeadlineExceeded"}[ends]
+    assert observer.log[-1] == f"end unknown {kind}"
+    assert len(observer.log) == 4
+    assert isinstance(observer.error, asyncio.CancelledError) or observer.error is call.exception()
+
+
+async def test_a_call_that_never_starts_is_not_seen() -> None:
+    observer = Recorder()
+    client, _, _ = scripted(observers=[observer])
+    with pytest.raises(InvalidRequestError):
+        await delete_consent(client, "..", "ci")
+    assert observer.log == []
+
+
+async def test_each_attempt_takes_the_headers_of_its_observers() -> None:
+    client, transport, _ = scripted(503, 200, observers=[Recorder("a")])
+    await delete_consent(client, "o_1", "ci")
+    assert [request.headers["traceparent"] for request in transport.requests] == ["a1", "a2"]
+
+
+async def test_the_first_observer_begins_first_and_ends_last() -> None:
+    log: list[str] = []
+    client, _, _ = scripted(200, observers=[Recorder("a ", log), Recorder("b ", log)])
+    await delete_consent(client.scoped(merchant="other"), "o_1", "ci")
+    assert [line.split()[0] for line in log] == ["a", "b", "a", "b", "b", "a", "b", "a"]
+    assert "other DELETE" in log[0]
+
+
+async def test_an_observer_that_fails_is_logged_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    client, _, _ = scripted(200, observers=[Broken()])
+    await delete_consent(client, "o_1", "ci")
+    assert caplog.messages == [f"a hook failed [request id {caplog.records[0].__dict__['request_id']}]"] * 4

@@ -1,0 +1,159 @@
+"""A client that goes at the rate that the server accepts, beside a plain one, in virtual time."""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
+import pytest
+from soak_batch.pace_table import limited, random_refusals
+from soak_batch.servers import Closed, Latency, Server
+from support import TOKEN
+
+from norce_order_async import (
+    CallError,
+    DeadlineExceeded,
+    OrderClient,
+    OutcomeKind,
+    Request,
+    Response,
+    Transport,
+    delete_consent,
+)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time jumps to the next timer."""
+
+    def __init__(self) -> None:
+        self._now = 1000.0
+        super().__init__(_Jumping(self))
+
+    def time(self) -> float:
+        return self._now
+
+    def pass_time(self, seconds: float) -> None:
+        self._now += seconds
+
+
+class _Jumping(selectors.DefaultSelector):
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout:
+            self._loop.pass_time(timeout)
+        return super().select(0)
+
+
+class LoopClock:
+    """The clock of the running event loop."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def wall(self) -> float:
+        return self.monotonic()
+
+    async def sleep(self, delay: float, /) -> None:
+        await asyncio.sleep(delay)
+
+
+class Simulated(Transport):
+    """A transport to a simulated server, which keeps when it answered what."""
+
+    def __init__(self, server: Server) -> None:
+        self.answers: list[tuple[float, int]] = []
+        self._server = server
+
+    async def send(self, request: Request, *, timeout: float | None) -> Response:
+        now = asyncio.get_running_loop().time()
+        status, retry_after, latency = self._server.answer(now - 1000, 0)
+        self.answers.append((now - 1000, status))
+        await asyncio.sleep(latency)
+        headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+        return Response(request, status, headers)
+
+    async def aclose(self) -> None:
+        pass
+
+    def accepted(self, start: float, end: float) -> float:
+        """Requests a second."""
+        return sum(status == 200 for at, status in self.answers if start <= at < end) / (end - start)
+
+    def refused(self, start: float, end: float) -> float:
+        """The share of the requests."""
+        statuses = [status for at, status in self.answers if start <= at < end]
+        return sum(status != 200 for status in statuses) / len(statuses)
+
+
+async def call_for(seconds: float, server: Server, *, adaptive: bool, workers: int = 40) -> Simulated:
+    """Workers that make one call after another, on a client and its scoped views in turn."""
+    transport = Simulated(server)
+    async with OrderClient(
+        base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport, clock=LoopClock(),
+        adaptive=adaptive,
+    ) as client:  # fmt: skip
+        end = asyncio.get_running_loop().time() + seconds
+
+        async def work(view: OrderClient) -> None:
+            while asyncio.get_running_loop().time() < end:
+                try:
+                    await delete_consent(view, "o_1", "ci")
+                except CallError:
+                    await asyncio.sleep(0.5)
+
+        await asyncio.gather(*(work(client.scoped(channel=str(n % 3))) for n in range(workers)))
+    return transport
+
+
+def in_virtual_time(seconds: float, server: Server, *, adaptive: bool) -> Simulated:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(call_for(seconds, server, adaptive=adaptive))
+
+
+@pytest.mark.parametrize(
+    ("server", "refused", "refused_plain", "used"),
+    [
+        (partial(limited, burst=20), 0.01, 0.1, 0.9 * 200),
+        (partial(limited, burst=0), 0.02, 0.1, 0.75 * 200),
+        (partial(random_refusals, 0.1, 500), 0.12, 0.08, None),
+    ],
+    ids=["200/s, burst 20", "200/s, no burst", "10 % of all"],
+)
+def test_an_adaptive_client_is_hardly_refused_and_uses_the_limit(
+    server: Callable[[Random], Server], refused: float, refused_plain: float, used: float | None
+) -> None:
+    adaptive = in_virtual_time(12, server(Random(1)), adaptive=True)
+    plain = in_virtual_time(12, server(Random(1)), adaptive=False)
+    told = [f"{one.accepted(6, 12):.0f}/s accepted, {one.refused(6, 12):.2%} refused" for one in (adaptive, plain)]
+    print("adaptive: {}; plain: {}".format(*told))
+    assert adaptive.refused(6, 12) <= refused
+    assert plain.refused(6, 12) >= refused_plain
+    assert adaptive.accepted(6, 12) >= (0.9 * plain.accepted(6, 12) if used is None else used)
+
+
+def test_a_call_that_waits_for_its_place_ends_at_its_deadline_and_was_not_sent() -> None:
+    async def run() -> list[CallError]:
+        transport = Simulated(Closed(Latency(0.02, Random(1)), 0.0, 1e6))
+        client = OrderClient(
+            base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport, retry=None,
+            clock=LoopClock(), adaptive=True, timeout=4.0,
+        )  # fmt: skip
+        async with client:
+            calls = [delete_consent(client, "o_1", "ci") for _ in range(100)]
+            await asyncio.gather(*calls, return_exceptions=True)
+            late = await asyncio.gather(
+                *(delete_consent(client, "o_1", "ci") for _ in range(50)), return_exceptions=True
+            )
+        assert len(transport.answers) < 110
+        return [error for error in late if isinstance(error, CallError)]
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        errors = runner.run(run())
+    assert len(errors) == 50
+    waited = [error for error in errors if isinstance(error, DeadlineExceeded)]
+    assert len(waited) > 40
+    assert {error.outcome for error in waited} == {OutcomeKind.NOT_SENT}

@@ -1,0 +1,55 @@
+"""Random waits and request ids: the same each time where the source is seeded."""
+
+from random import Random
+
+import pytest
+from support import scripted
+
+from norce_order_async import AuthError, Call, ClientCredentials, DeleteConsent, delete_consent, run_batch
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_of_a_call() -> None:
+    async def run() -> tuple[str, float | None]:
+        done: list[tuple[str, float | None]] = []
+
+        def note(call: Call, error: BaseException | None) -> None:
+            done.append((call.request_id, call.attempts[0].delay))
+
+        client, _, _ = scripted(503, 200, random=Random(7), on_call=[note])
+        await delete_consent(client, "o_1", "ci")
+        return done[0]
+
+    first, second = await run(), await run()
+    assert first == second
+    assert first[1]
+
+
+async def test_of_a_batch() -> None:
+    async def run() -> tuple[list[str], list[float]]:
+        client, transport, clock = scripted(429, 429, 200, random=Random(7))
+        outcomes = run_batch(client, [DeleteConsent("o_1", "ci")], concurrency=1)
+        assert [outcome.outcome.done async for outcome in outcomes] == [True]
+        return [request.headers["x-request-id"] for request in transport.requests], clock.slept
+
+    first, second = await run(), await run()
+    assert first == second
+    assert len(set(first[0])) == 1
+    assert first[1]
+
+
+async def test_of_a_token_source() -> None:
+    async def run() -> list[float]:
+        _, transport, clock = scripted(503, 503, 400)
+        source = ClientCredentials(
+            token_url="https://id.example.com/token", client_id="id", client_secret="s", timeout=60.0,
+            transport=transport, clock=clock, random=Random(7),
+        )  # fmt: skip
+        with pytest.raises(AuthError):
+            await source.get()
+        return clock.slept
+
+    first, second = await run(), await run()
+    assert first == second
+    assert len(first) == 2

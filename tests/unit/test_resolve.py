@@ -1,0 +1,247 @@
+"""What became of a change whose answer was lost."""
+
+import pickle
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import virtual
+from support import scripted
+from unknowns import ATTEMPT, CHANGES, ORDER, WITHOUT_MARK, lose_many
+
+from norce_order_async import (
+    CallError,
+    Cart,
+    Change,
+    CreateOrder,
+    Order,
+    OrderClient,
+    OutcomeKind,
+    PatchConsent,
+    Receipt,
+    Resolution,
+    RetryPolicy,
+    Timeout,
+    Verdict,
+    resolve,
+)
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.endpoints.findings import holds
+from norce_order_async.testing import Fault, Sandbox
+
+CHANGE = PatchConsent("o_1", "ci", checked=True)
+SECOND_AGO = "2026-01-12T08:01:28.000Z"  # by the clock of scripted clients
+ONE_ATTEMPT: dict[str, Any] = {"timeout": Timeout(total=60.0, attempt=ATTEMPT), "retry": RetryPolicy(max_attempts=1)}
+
+
+def lost(at: float | None = None, outcome: OutcomeKind = OutcomeKind.UNKNOWN) -> CallError:
+    error = CallError("lost")
+    error.outcome = outcome
+    error.attempts = (Attempt(1, 0.0, 1.0, True, at=at),)
+    return error
+
+
+def test_of_many_lost_answers_none_is_told_wrong() -> None:
+    cases = virtual.run(lose_many(range(4)))
+    verdicts: defaultdict[str, Counter[Verdict]] = defaultdict(Counter[Verdict])
+    for case in cases:
+        verdicts[case.kind][case.resolution.verdict] += 1
+    assert not [case for case in cases if case.is_wrong]
+    assert verdicts.keys() == CHANGES.keys()
+    assert {kind for kind, counts in verdicts.items() if set(counts) == {Verdict.CANNOT_TELL}} == WITHOUT_MARK
+    assert not any(f"mark-{seed}" in case.resolution.evidence for case in cases for seed in range(4))
+
+
+def late(fault: Fault, wait: bool, change: Change = CHANGE) -> tuple[Resolution, float]:
+    """What is told of a change after this fault, and how many seconds that takes."""
+
+    async def main() -> tuple[Resolution, float]:
+        clock = virtual.VirtualClock()
+        sandbox = Sandbox(wall=clock.wall)
+        sandbox.add_order("o_1", **ORDER)
+        await clock.sleep(60)
+        sandbox.faults.add(fault)
+        async with sandbox.client(clock=clock, **ONE_ATTEMPT) as client:
+            with pytest.raises(CallError) as raised:
+                await change.apply(client)
+            error = pickle.loads(pickle.dumps(raised.value))
+            began = clock.monotonic()
+            return await resolve(client, change, error, wait), clock.monotonic() - began
+
+    return virtual.run(main())
+
+
+def test_a_request_that_was_given_up_may_still_be_carried_out() -> None:
+    told, seconds = late(Fault.apply_late(ATTEMPT + 3, times=1), wait=False)
+    assert (told.verdict, seconds) == (Verdict.CANNOT_TELL, 0)
+    assert "may still be carried out for 5 s" in told.evidence
+    told, seconds = late(Fault.apply_late(ATTEMPT + 3, times=1), wait=True)
+    assert (told.verdict, seconds) == (Verdict.APPLIED, ATTEMPT)
+
+
+def test_not_applied_is_said_when_nothing_can_be_under_way() -> None:
+    told, seconds = late(Fault.drop_before(times=1), wait=True)
+    assert (told.verdict, seconds) == (Verdict.NOT_APPLIED, ATTEMPT)
+    assert str(told).startswith("not_applied: the consent ci is not as asked, and no request of it can be under way")
+    assert "[GetCheckoutOrder o_1 at " in str(told)
+
+
+def test_applied_needs_no_waiting() -> None:
+    told, seconds = late(Fault.drop_after(times=1), wait=True)
+    assert (told.verdict, seconds) == (Verdict.APPLIED, 0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        (OutcomeKind.APPLIED, Verdict.APPLIED),
+        (OutcomeKind.APPLIED_INFERRED, Verdict.APPLIED),
+        (OutcomeKind.REJECTED, Verdict.NOT_APPLIED),
+        (OutcomeKind.NOT_SENT, Verdict.NOT_APPLIED),
+    ],
+)
+async def test_an_outcome_that_says_enough_needs_no_look(outcome: OutcomeKind, verdict: Verdict) -> None:
+    client, transport, _ = scripted(500)
+    assert (await resolve(client, CHANGE, lost(outcome=outcome))).verdict is verdict
+    assert not transport.requests
+
+
+class Twofold(PatchConsent):
+    """Two calls."""
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        await super().apply(client, options)
+        return await super().apply(client, options)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("change", "later", "says"),
+    [
+        (CHANGE, True, "a later change of the same"),
+        (CHANGES["add_transaction"]("o_1", "x"), False, "no mark to know it by"),
+        (CreateOrder(Order(cart=Cart())), False, "no cart reference"),
+        (Twofold("o_1", "ci", checked=True), False, "not a single call"),
+    ],
+)
+async def test_what_nothing_can_be_told_of(change: Change, later: bool, says: str) -> None:
+    client, _, clock = scripted((200, {}, b'{"data": []}'))
+    told = await resolve(client, change, lost(clock.wall()), later=later)
+    assert (told.verdict, says in told.evidence) == (Verdict.CANNOT_TELL, True)
+
+
+def answered(body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    return 200, {"content-type": "application/json", **headers}, body
+
+
+def order(checked: str, modified: str = "2026-01-12T08:01:30.000Z") -> bytes:
+    stamp = f', "lastModified": "{modified}"' if modified else ""
+    return f'{{"id": "o_1", "consents": [{{"id": "ci", "checked": {checked}}}]{stamp}}}'.encode()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("response", "verdict"),
+    [
+        (answered(order("true")), Verdict.APPLIED),
+        (answered(order("true", "2026-01-12T08:01:29Z")), Verdict.APPLIED),  # cut to its second
+        (answered(order("true", SECOND_AGO)), Verdict.CANNOT_TELL),
+        (answered(order("true", "")), Verdict.CANNOT_TELL),
+        # The service's clock is an hour ahead.
+        (answered(order("true"), date="Mon, 12 Jan 2026 09:01:29 GMT"), Verdict.CANNOT_TELL),
+        (answered(order("true", "2026-01-12T09:01:31Z"), date="Mon, 12 Jan 2026 09:01:29 GMT"), Verdict.APPLIED),
+        (answered(order("false")), Verdict.NOT_APPLIED),
+        (answered(order("false", SECOND_AGO)), Verdict.NOT_APPLIED),
+        (answered(b'{"id": "o_2"}'), Verdict.CANNOT_TELL),
+        (answered(b'{"id": "o_1", "consents": []}'), Verdict.CANNOT_TELL),
+        ((404, {}, b'{"code": "order-not-found"}'), Verdict.CANNOT_TELL),
+        (403, Verdict.CANNOT_TELL),
+    ],
+)
+async def test_a_value_counts_when_it_came_to_stand_after_the_first_attempt(response: Any, verdict: Verdict) -> None:
+    client, _, clock = scripted(response)
+    assert (await resolve(client, CHANGE, lost(clock.wall()))).verdict is verdict
+
+
+@pytest.mark.asyncio
+async def test_an_accepted_change_may_be_finished_at_any_time() -> None:
+    client, _, clock = scripted(answered(order("false")), answered(order("true")))
+    receipt = Receipt("PatchCheckoutOrderConsent", 202, "r", 1, 0.1, OutcomeKind.ACCEPTED, clock.wall())
+    told = await resolve(client, CHANGE, receipt)
+    assert (told.verdict, "may not have finished" in told.evidence) == (Verdict.CANNOT_TELL, True)
+    assert (await resolve(client, CHANGE, receipt)).verdict is Verdict.APPLIED
+
+
+def page(*orders: tuple[str, str, str]) -> tuple[int, dict[str, str], bytes]:
+    made = [
+        f'{{"id": "{order_id}", "cart": {{"reference": "{mark}"}}, "created": "{at}"}}' for order_id, mark, at in orders
+    ]
+    return answered(f'{{"data": [{", ".join(made)}]}}'.encode())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("pages", "verdict"),
+    [
+        ([page()], Verdict.NOT_APPLIED),
+        ([page(("o_1", "c", "2026-01-12T08:01:30Z")), page()], Verdict.APPLIED),
+        ([page(("o_1", "c", SECOND_AGO)), page()], Verdict.NOT_APPLIED),
+        ([page(("o_1", "c", SECOND_AGO), ("o_2", "c", "2026-01-12T08:01:30Z")), page()], Verdict.APPLIED),
+        (
+            [page(("o_1", "c", "2026-01-12T08:01:30Z"), ("o_2", "c", "2026-01-12T08:01:30Z")), page()],
+            Verdict.CANNOT_TELL,
+        ),
+        # The service ignores the filter, and has more orders than one looks through.
+        ([page(("o_1", "d", "2026-01-12T08:01:30Z"))], Verdict.CANNOT_TELL),
+        (
+            [page(("o_1", "d", "2026-01-12T08:01:30Z")), page(("o_2", "c", "2026-01-12T08:01:30Z")), page()],
+            Verdict.APPLIED,
+        ),
+        ([answered(b"[]")], Verdict.CANNOT_TELL),
+    ],
+)
+async def test_an_order_is_known_by_its_cart_reference(pages: list[Any], verdict: Verdict) -> None:
+    client, _, clock = scripted(*pages)
+    told = await resolve(client, CreateOrder(Order(cart=Cart(reference="c"))), lost(clock.wall()), settle=0)
+    assert told.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stored", "is_held"),
+    [
+        ({"a": 1}, {"a": Decimal("1.0"), "b": 2}, True),
+        ({"a": True}, {"a": 1}, False),
+        ({"a": None}, {}, True),
+        ({"a": None}, {"a": 0}, False),
+        ([1, 2], [2, 1], False),
+        ([{"a": 1}, {"a": 2}], [{"a": 2, "id": "x"}, {"a": 1}], True),
+        ([{"a": 1}, {"a": 1}], [{"a": 1}, {"a": 2}], False),
+        ("2026-01-02T03:04:05Z", "2026-01-02T04:04:05.000+01:00", True),
+        ("2026-01-02T03:04:05Z", "soon after 2026", False),
+        ({"a": {"b": [1]}}, {"a": {"b": [1, 2]}}, False),
+    ],
+)
+def test_what_is_stored_holds_what_was_wanted(wanted: Any, stored: Any, is_held: bool) -> None:
+    assert holds(wanted, stored) is is_held
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"error_or_receipt": ValueError()}, TypeError),
+        ({"wait": 1}, TypeError),
+        ({"settle": -1}, ConfigurationError),
+        ({"settle": float("inf")}, ConfigurationError),
+    ],
+)
+async def test_arguments_that_cannot_be_meant(given: dict[str, Any], error: type[Exception]) -> None:
+    client, _, _ = scripted()
+    call: Callable[..., Any] = resolve
+    with pytest.raises(error):
+        await call(client, CHANGE, **({"error_or_receipt": lost()} | given))
