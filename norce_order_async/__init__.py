@@ -26,6 +26,7 @@ _EXPORTS = {
     "batch.journal": "Journal JournalReader Run Sample",
     "batch.outcomes": "Outcome",
     "batch.report": "Problem Row Summary save_report write_report",
+    "batch.resolving": "Resolver",
     "batch.run": "Batch run_batch",
     "client": "OrderClient",
     "core.call": "AttemptHook Call CallHook Repeat",

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import signal
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -15,8 +14,8 @@ from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.report import check_report_name, save_report
-from norce_order_async.batch.resolving import PaceArguments, Resolver
 from norce_order_async.batch.run import Batch
+from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
@@ -25,7 +24,6 @@ from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
 from norce_order_async.core.settings import Timeout
-from norce_order_async.endpoints.resolution import Verdict
 from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
@@ -135,7 +133,7 @@ async def _run(
             display = Display(batch, total)
             interrupted, failure = await _follow(batch, display)
         if options.resolve and failure is None and batch.stopped is None:
-            interrupted = await _resolve(options, source, journal, client)
+            interrupted = await resolve_unknown(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, batch.stopped)
@@ -321,7 +319,7 @@ async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[boo
         batch.stop("interrupted")
         display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
 
-    for name in _signals():
+    for name in ending_signals():
         with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
             loop.add_signal_handler(name, interrupt)
     try:
@@ -336,32 +334,3 @@ async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[boo
         batch.stopped = "interrupted"
     ended = True
     return interrupted, failure
-
-
-async def _resolve(options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient) -> bool:
-    """Look at what is unknown, and make again what is not applied; whether it was interrupted."""
-    pace: PaceArguments = {
-        "concurrency": options.concurrency,
-        "rate": options.rate,
-        "patience": options.patience,
-    }
-    resolver = Resolver(client, journal, lambda: source, settle=options.settle, pace=pace)
-    running = asyncio.create_task(resolver.run())
-    for name in _signals():
-        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
-            asyncio.get_running_loop().add_signal_handler(name, running.cancel)
-    try:
-        await running
-    except asyncio.CancelledError:
-        return True
-    if total := resolver.verdicts.total():
-        counts = ", ".join(f"{resolver.verdicts[verdict]:,} {verdict}" for verdict in Verdict)
-        tell(f"Looked at {total:,} unknown changes: {counts}; {resolver.made_again:,} changes were made again.")
-    return False
-
-
-def _signals() -> list[signal.Signals]:
-    """The signals that end a batch; one that whoever started it has it ignore (nohup) stays ignored."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
-    return [one for one in known if signal.getsignal(one) is not signal.SIG_IGN or one is signal.SIGINT]

@@ -36,7 +36,7 @@ VOLATILE = [
     (r"[\d,]+/s\b", "0/s"),
     (r"of \d+ in flight", "of 10 in flight"),
     (r"\d+  at once at most; at the end \d+ were", "0  at once at most; at the end 10 were"),
-    (r"(elapsed\W{1,2})[\d.e-]+", r"\g<1>0"),
+    (r"(elapsed\W{1,2}|\"at\":)[\d.e-]+", r"\g<1>0"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:8787"),
 ]
 

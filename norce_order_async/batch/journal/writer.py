@@ -26,7 +26,6 @@ from norce_order_async.batch.journal.wal import (
     wal_path,
 )
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.report import Row
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 
@@ -210,14 +209,6 @@ class Journal(JournalAccount):
         """
         with self._writing() as db:
             db.executemany(statements.LEAVE_OPEN, rows)
-
-    def unknown(self) -> list[Row]:
-        """The changes whose outcome is unknown, those among them that are still open; call it when nothing is sent.
-
-        Raises:
-            ConfigurationError: It cannot be read.
-        """
-        return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
 
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where the changes from number ``first`` to ``last`` stand; those not known are left out.
