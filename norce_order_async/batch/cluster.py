@@ -11,8 +11,8 @@ from typing import Any, Unpack
 import attrs
 
 from norce_order_async.batch.dask import SLOTS, connect
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, WorkItem
 from norce_order_async.batch.files import Entry

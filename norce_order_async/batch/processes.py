@@ -8,13 +8,19 @@ from contextlib import suppress
 from typing import Any, Self, TypeVar, Unpack
 
 from norce_order_async.batch.engine.accounting import LONGEST_LOCK, Progress
-from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
-from norce_order_async.batch.engine.feeding import LOOKAHEAD, LOOKAHEAD_SIZE, is_wanted
+from norce_order_async.batch.engine.feeding import (
+    LOOKAHEAD,
+    LOOKAHEAD_SIZE,
+    Block,
+    Changes,
+    blocks,
+    check_changes,
+)
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.engine.work_item import Order
 from norce_order_async.batch.files import Entry, Unread
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.journal import Journal, JournalBusy, State
+from norce_order_async.batch.journal import Journal, JournalBusy, State, is_wanted
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD

@@ -23,6 +23,7 @@ from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
 from norce_order_async.sending.calls import out_of_time
 from norce_order_async.sending.lifecycle import Lifecycle
+from norce_order_async.sending.limiter import ConcurrencyLimiter
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import is_json, not_the_api
@@ -41,6 +42,10 @@ class AttemptSender:
     hooks: Sequence[AttemptHook] = ()
     observers: Sequence[CallObserver] = ()
     _told_of_a_body: bool = attrs.field(default=False, init=False)
+    _is_watched: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._is_watched = bool(self.hooks or self.observers)
 
     async def __call__(self, request: Request) -> Response:
         """Make one request on the wire.
@@ -54,11 +59,7 @@ class AttemptSender:
         call = request.call
         limiter = self.lifecycle.here().limiter
         if not limiter.acquire_nowait():
-            call.waiting = True
-            try:
-                await limiter.acquire()
-            finally:
-                call.waiting = False
+            await _wait_for_slot(limiter, call)
         if call.sending:
             limiter.release()
             raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
@@ -77,8 +78,9 @@ class AttemptSender:
                 if self.observers:
                     request = self._started(request, attempt)
                 response = await self.transport.send(request, timeout=limit)
-                attempt.sent = True
-                self._note(response, attempt)
+                attempt.sent, attempt.status = True, response.status
+                if response.body or not 200 <= response.status < 300:
+                    self._note(response, attempt)
                 return response
             except BaseException as error:
                 failure = self._failed(error, attempt, call)
@@ -87,7 +89,8 @@ class AttemptSender:
                     raise
             finally:
                 attempt.elapsed = self.clock.monotonic() - start
-                self._ended(call, attempt)
+                if self._is_watched or call.on_attempt is not None or logger.isEnabledFor(DEBUG):
+                    self._ended(call, attempt)
             if failure is None:
                 return Response(request, attempt.status or 0, truncated=True)
             try:
@@ -118,23 +121,22 @@ class AttemptSender:
             run_hook(call, call.on_attempt, call, attempt)
 
     def _note(self, response: Response, attempt: Attempt) -> None:
-        """Write down what came.
+        """Look at a response that has a body, or is no 2xx.
 
         Raises:
             NotTheApiError: A 2xx that the API did not give.
         """
-        attempt.status = response.status
         if not response.ok:
             attempt.retry_after = retry_after(response.headers, self.clock)
-        elif response.body:
-            if (foreign := not_the_api(response)) is not None:
-                try:
-                    raise foreign
-                finally:
-                    del foreign
-            if not (response.request.call.reads_body or self._told_of_a_body):
-                self._told_of_a_body = True
-                log_body(response)
+            return
+        if (foreign := not_the_api(response)) is not None:
+            try:
+                raise foreign
+            finally:
+                del foreign
+        if not (response.request.call.reads_body or self._told_of_a_body):
+            self._told_of_a_body = True
+            log_body(response)
 
     def _failed(self, error: BaseException, attempt: Attempt, call: Call) -> BaseException | None:
         """Write down what went wrong; the error to raise, or None where the API said yes all the same."""
@@ -170,6 +172,14 @@ class AttemptSender:
                     # Its text and its frames may hold anything.
                     return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
         return error
+
+
+async def _wait_for_slot(limiter: ConcurrencyLimiter, call: Call) -> None:
+    call.waiting = True
+    try:
+        await limiter.acquire()
+    finally:
+        call.waiting = False
 
 
 def _says_enough(error: TransportError, call: Call) -> bool:

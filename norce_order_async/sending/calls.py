@@ -28,6 +28,9 @@ from norce_order_async.sending.budget import RetryBudget
 from norce_order_async.sending.lifecycle import LoopState
 from norce_order_async.sending.log import log_cut, run_hook
 
+_APPLIED = OutcomeKind.APPLIED
+"""A member of an enumeration is looked up slowly."""
+
 
 def out_of_time(call: Call) -> DeadlineExceeded:
     """The error of a call whose total time is over."""
@@ -54,7 +57,7 @@ class RunningCall(TimeLimit):
 
     def __init__(self, request: Request, options: CallOptions, here: LoopState, ends: "CallEnds") -> None:
         self.call = call = request.call
-        super().__init__(call.timeout.total)
+        TimeLimit.__init__(self, call.timeout.total)
         self.response: Response | None = None
         self._request = request
         self._options = options
@@ -65,7 +68,8 @@ class RunningCall(TimeLimit):
         for observer in self._ends.observers:
             run_hook(self.call, observer.call_started, self._request)
         self._here.calls.add(self)
-        return super().__enter__()
+        TimeLimit.__enter__(self)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
@@ -135,7 +139,7 @@ class CallEnds:
         self._attempts += len(call.attempts)
         if len(call.attempts) > 1:
             self._retries += sum(attempt.delay is not None for attempt in call.attempts)
-        if call.outcome is OutcomeKind.APPLIED:
+        if call.outcome is _APPLIED:
             self._applied += 1
         else:
             self._others[call.outcome] += 1

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import attrs
 
-from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
 from norce_order_async.batch.journal.face import RunJournal
@@ -85,6 +85,7 @@ class Accountant:
 
     Attributes:
         passed: How many changes were passed over because the journal has their outcome.
+        unread: The outcomes that nobody has read yet.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Accountant:
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
         self._sampled = -_SAMPLE_EVERY
-        self._unread: deque[Outcome] = deque()
+        self.unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
         self._was_full = False
 
@@ -232,21 +233,25 @@ class Accountant:
 
     def is_full(self, limit: int) -> bool:
         """Whether so many outcomes are unread, where so many changes may be under way, that it has to wait."""
-        self._was_full = len(self._unread) >= 2 * limit + (GROUP if self.journal else 0)
+        self._was_full = len(self.unread) >= 2 * limit + (GROUP if self.journal else 0)
         return self._was_full
 
-    async def read(self, running: asyncio.Task[None]) -> Outcome | None:
-        """The next outcome; None when the batch has ended and all are read."""
-        while not self._unread:
+    async def until_unread(self, running: asyncio.Task[None]) -> bool:
+        """Wait for the next outcome; False when the batch has ended and all are read."""
+        while not self.unread:
             if running.done():
-                return None
+                return False
             self._arrived.clear()
             await self._arrived.wait()
+        return True
+
+    def take(self) -> Outcome:
+        """The next outcome; there is one."""
         if self._was_full:
             self._was_full = False
             self._state.wake.set()
             self._state.room.set()
-        return self._unread.popleft()
+        return self.unread.popleft()
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -255,5 +260,5 @@ class Accountant:
     def _tell(self, outcome: Outcome) -> None:
         if self._count is not None:
             self._count({outcome.outcome: 1})
-        self._unread.append(outcome)
+        self.unread.append(outcome)
         self._arrived.set()

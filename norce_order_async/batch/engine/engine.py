@@ -6,13 +6,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Self
 
 from norce_order_async.batch.engine.accounting import Accountant, Progress, Speed
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.feeding import Feeder
-from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.feeding import Changes, Feeder
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
-from norce_order_async.batch.engine.settings import BatchSettings
+from norce_order_async.batch.engine.settings import BatchSettings, RunState
 from norce_order_async.batch.engine.work_item import Scope, Sender
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
@@ -80,7 +78,6 @@ class Engine:
             state=state,
             clock=clock,
             random=random,
-            make_room=self._make_room,
         )
         self._feeder = Feeder(
             changes,
@@ -97,6 +94,7 @@ class Engine:
             random=random,
             on_settling=self._dispatcher.settle,
         )
+        self._dispatcher.make_room = self._feeder.make_room
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -179,8 +177,10 @@ class Engine:
         if self._telemetry is not None:
             self._telemetry.watch_batch(self, running)
         try:
-            while (outcome := await self._accountant.read(running)) is not None:
-                yield outcome
+            accountant = self._accountant
+            unread, take = accountant.unread, accountant.take
+            while unread or await accountant.until_unread(running):
+                yield take()
             await running
         finally:
             await self.aclose()
@@ -202,9 +202,6 @@ class Engine:
                 self.state.tell_closed()
         if self.state.failure is not None:
             raise self.state.failure
-
-    def _make_room(self) -> None:
-        self._feeder.make_room()
 
     def _speed(self) -> Speed:
         return Speed(self._pace.limit, self._pace.rate, len(self._dispatcher.lanes), self.reason)
