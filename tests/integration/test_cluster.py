@@ -151,8 +151,8 @@ async def test_what_is_sent_at_most_once_is_not_sent_by_another_worker(tmp_path:
             batch = ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal, chunk=2, once=True)
             kind: Any = Client
             async with kind(cluster, asynchronous=True, set_as_default=False) as client:
-                event: Any = Event(f"{batch.name}-1", client=client)
-                await event.set()  # a worker that is lost had begun the first chunk
+                event: Any = Event
+                await event(f"{batch.name}-1", client=client).set()  # a worker that is lost had begun the first chunk
                 await outcomes_of(batch)
             rows = list(journal.rows())
         assert [request.method for request in sandbox.requests] == ["DELETE"]
@@ -376,7 +376,7 @@ def _group_members(group: int) -> list[int]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not condition():  # noqa: ASYNC110 (what other processes do)
             await asyncio.sleep(0.1)
 
