@@ -1,7 +1,7 @@
 """What a change costs the process that deals it out and writes it down: alone, with processes of its own, with Dask.
 
     PYTHONPATH=tests python -m benchmarks.batch_processes
-    PYTHONPATH=tests python -m benchmarks.batch_processes --processes 4 --latency 0.05 --concurrency 100 --only processes
+    PYTHONPATH=tests python -m benchmarks.batch_processes --processes 4 --latency 0.05 --concurrency 100
 
 The server is a process of its own. What the workers take stands beside it; it includes their start. With a latency, in
 seconds, workers wait for it: a few cores then are enough for more of them, and what the command takes can be seen.
