@@ -200,7 +200,8 @@ class ClusterSender:
                 if ending is None:
                     item.maybe_applied = perhaps or answer.redelivered
                 elif answer.redelivered:  # nobody knows when the worker that is lost gave it up
-                    ending = attrs.evolve(ending, lost=0.0)
+                    request_id = ending.outcome.request_id or item.request_id
+                    ending = attrs.evolve(ending, lost=0.0, outcome=attrs.evolve(ending.outcome, request_id=request_id))
                 _resolve(reply, ending)
 
     async def _answer(self, chunk: Chunk) -> Reply:
@@ -219,6 +220,9 @@ class ClusterSender:
         state, breaker = self._engine.state, self._engine.breaker
         if answer.worked:
             breaker.succeeded()
+        if answer.closed and isinstance(answer.error, CallError):
+            breaker.error = answer.error
+        state.closed.update(answer.closed)
         if isinstance(answer.failure, ConfigurationError):
             state.fail(ConfigurationError(f"worker {answer.worker}: {answer.failure}"))
         elif answer.failure is not None:

@@ -108,8 +108,9 @@ class Lines:
         self._news = asyncio.Event()
         self._is_over = False
         self._count = 0
-        # The batch counts its lines; by that number: the number in the whole input, and what was done before.
-        self._numbers: dict[int, int] = {}
+        # The batch counts its lines; by that number: the number in the whole input, until it has ended, and what was
+        # done before.
+        self.numbers: dict[int, int] = {}
         self._states: dict[int, State] = {}
 
     # Messages
@@ -147,7 +148,7 @@ class Lines:
             number, packed, state, made = self._waiting.popleft()
             self._count += 1
             if made:
-                self._numbers[self._count] = number
+                self.numbers[self._count] = number
             if state is not None:
                 self._states[self._count] = state
             if self._count % _ASK_AFTER == 0:
@@ -156,7 +157,7 @@ class Lines:
 
     def leave(self, outcome: Outcome) -> None:
         """Let go of a line that is not made, of a merchant and channel of which nothing is made any more."""
-        if (number := self._numbers.pop(outcome.number, None)) is not None:
+        if (number := self.numbers.pop(outcome.number, None)) is not None:
             self._pipe.tell("left", number)
 
     # The journal
@@ -169,23 +170,23 @@ class Lines:
 
     def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
         """Have it written down."""
-        rows, numbers = rows_of(marks, outcomes).renumbered(self._numbers), [self._numbers[number] for number in once]
+        rows, numbers = rows_of(marks, outcomes).renumbered(self.numbers), [self.numbers[number] for number in once]
         self._pipe.ask("journal", "write_rows", rows, numbers)
         for outcome in outcomes:
-            del self._numbers[outcome.number]
+            del self.numbers[outcome.number]
 
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Have marks taken back."""
         self._pipe.ask(
             "journal",
             "withdraw_numbers",
-            [self._numbers[item.number] for item in items],
+            [self.numbers[item.number] for item in items],
             sum(i.attempts for i in items),
         )
 
     def leave_open(self, outcomes: Sequence[Outcome]) -> None:
         """Have written down how changes stand that are to be continued."""
-        rows = [(*stands(outcome)[:-1], self._numbers[outcome.number]) for outcome in outcomes]
+        rows = [(*stands(outcome)[:-1], self.numbers[outcome.number]) for outcome in outcomes]
         self._pipe.ask("journal", "leave_rows_open", rows)
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:

@@ -17,14 +17,13 @@ from norce_order_async.batch.engine.feeding import (
     check_changes,
 )
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
-from norce_order_async.batch.engine.work_item import Order
-from norce_order_async.batch.files import Entry, Unread
+from norce_order_async.batch.files import Entry
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal, JournalBusy, State, is_wanted
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
-from norce_order_async.batch.travel import frame, sendable
+from norce_order_async.batch.travel import frame, order_of, sendable
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
@@ -243,7 +242,7 @@ class ProcessBatch:
                 if state is None or not self._settles(state, now):
                     continue
                 made = False
-            order = self._order_of(entry)
+            order = order_of(entry, self._scope)
             links[number % count if order is None else hash(order) % count].add(number, entry, state, made=made)
         for link in links:
             if now >= self._settled_at:
@@ -256,14 +255,6 @@ class ProcessBatch:
             return False
         ended = self._began if state.ended is None else min(state.ended, self._began)
         return ended + self._settle > now
-
-    def _order_of(self, entry: Entry) -> Order | None:
-        merchant, channel = self._scope
-        if type(entry) is Unread:
-            return entry.order[0] or merchant, entry.order[1] or channel, entry.order[2]
-        if (change := entry.change) is None:
-            return None
-        return change.merchant or merchant, change.channel or channel, change.order_id
 
     def _deal(self, link: ProcessLink) -> None:
         link.deal()

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from norce_order_async.batch.engine.work_item import Order, Scope
 from norce_order_async.batch.files import Entry, Meaning, Unread
 from norce_order_async.batch.journal import State
 from norce_order_async.core.errors import NorceOrderError
@@ -38,6 +39,17 @@ def unpack(packed: Packed) -> Entry:
         return packed
     line, file, size, content, meaning = packed
     return Entry(line, *meaning(line, content), file, size)
+
+
+def order_of(entry: Entry, scope: Scope) -> Order | None:
+    """The order that an entry changes, with the merchant and channel of those that name none; None for a bad line."""
+    if type(entry) is Unread:
+        merchant, channel, order_id = entry.order
+    elif (change := entry.change) is not None:
+        merchant, channel, order_id = change.merchant, change.channel, change.order_id
+    else:
+        return None
+    return merchant or scope[0], channel or scope[1], order_id
 
 
 def sendable(error: Exception) -> Exception:

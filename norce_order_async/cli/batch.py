@@ -289,7 +289,7 @@ async def _batch(
         source.entries(),
         cluster=options.cluster or options.workers,
         settings=settings,
-        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN") if options.cluster is None else None,
+        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN") if options.workers is not None else None,
         journal=journal,
         telemetry=client.telemetry,
         **arguments,

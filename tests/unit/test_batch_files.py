@@ -5,8 +5,9 @@ import pickle
 import random
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -221,7 +222,7 @@ def test_a_line_that_another_process_reads_means_the_same(tmp_path: Path, name: 
         content = b"\r\n".join(good + [line for line, _ in BAD_LINES] + good)
     path = tmp_path / name
     path.write_bytes(gzip.compress(content) if compressed else content)
-    unread = list(Input(path).unread())  # type: ignore[arg-type]
+    unread = list(cast("Iterator[Entry]", Input(path).unread()))
     sent = pickle.loads(pickle.dumps(list(map(pack, unread))))
     assert list(map(unpack, sent)) == list(read_changes(path))
     assert sum(isinstance(entry, Unread) for entry in unread) > len(unread) / 3

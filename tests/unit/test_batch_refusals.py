@@ -8,7 +8,6 @@ import pytest
 from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import DeleteConsent, Journal, OutcomeKind
-from norce_order_async.batch.engine import sending
 from norce_order_async.batch.run import Batch
 
 pytestmark = pytest.mark.asyncio
@@ -102,10 +101,7 @@ async def test_refusals_at_the_end_are_refusals(tmp_path: Path) -> None:
     assert (outcomes, stopped) == ({"applied": 497, "rejected": 3}, None)
 
 
-async def test_what_is_left_of_a_merchant_is_let_go_before_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sending, "MOST_LEFT", 100)
+async def test_what_is_left_of_a_merchant_is_let_go_before_the_end(tmp_path: Path) -> None:
     client, _, _ = on_a_timeline(lambda sent: 403 if sent.request.headers["x-merchant"] == "acme" else 200)
     refused = [DeleteConsent(f"o_{n % 5 if n < 200 else n}", f"c_{n}", merchant="acme") for n in range(250)]
     healthy = [DeleteConsent(f"o_{n}", "c") for n in range(600)]

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from timeline import Origin, on_a_timeline
+from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import Change, ConfigurationError, DeleteConsent, Entry, Journal, Outcome, OutcomeKind
 from norce_order_async.batch.journal import Mark, State
@@ -70,23 +70,55 @@ def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once
     assert hook.message == "the process that made it was lost"
 
 
+class Later(SystemClock):
+    """The time, or some seconds later."""
+
+    offset = 0.0
+
+    def wall(self) -> float:
+        return super().wall() + self.offset
+
+
 @pytest.mark.asyncio
-async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carried_out(tmp_path: Path) -> None:
+async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     changes = [DeleteConsent("o_1", f"c_{n}") for n in range(6)]
+    clock = Later()
+    kept: list[tuple[set[int], set[int]]] = []
+
+    async def source() -> AsyncGenerator[Change]:
+        for change in changes:
+            yield change
+        while not kept:  # noqa: ASYNC110 (what the other end does)
+            await asyncio.sleep(0)
+        clock.offset = 30.0
+        yield DeleteConsent("o_1", "later")
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        for last in (6, 7):
+            while last not in link.dealt:  # noqa: ASYNC110 (what is dealt)
+                await asyncio.sleep(0)
+            kept.append((set(link.dealt), set(link.passed)))
+        return "end", None, None, None, True
+
+    monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
     with opened(tmp_path) as journal:
         mark(journal, changes)
-        for number, (outcome, ago) in enumerate(
-            [(OutcomeKind.APPLIED, 0.0), (OutcomeKind.UNKNOWN, 50.0), (OutcomeKind.UNKNOWN, 1.0)], 1
-        ):
-            end(journal, number, changes[number - 1], outcome, ago)
-        batch = ProcessBatch(changes, processes=1, settings=HERE, journal=journal, settle=20.0)
-        (link,) = batch._links
-        await batch._take(1, [Entry(n, change) for n, change in enumerate(changes, 1)])
-        assert (set(link.dealt), set(link.passed), batch.progress.passed) == ({4, 5, 6}, {3}, 3)
-        batch._began -= 30.0
-        batch._settled_at -= 30.0
-        await batch._take(1, [Entry(n, change) for n, change in enumerate(changes[:3], 1)])
-        assert (set(link.passed), batch.progress.passed) == (set(), 6)
+        end(journal, 1, changes[0], OutcomeKind.APPLIED, 0.0)
+        end(journal, 2, changes[1], OutcomeKind.UNKNOWN, 50.0)
+        end(journal, 3, changes[2], OutcomeKind.UNKNOWN, 1.0)
+        batch = ProcessBatch(source(), processes=1, settings=HERE, journal=journal, settle=20.0)
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    assert kept == [({4, 5, 6}, {3}), ({4, 5, 6, 7}, set())]
+    assert batch.progress.passed == 3
 
 
 class NearEnd(Pipe):
@@ -102,7 +134,7 @@ class NearEnd(Pipe):
         self.said.append(message)
 
 
-async def made(lines: list[Dealt], answer: Any, **arguments: Any) -> tuple[NearEnd, Origin, Batch]:
+async def made(lines: list[Dealt], answer: Callable[[Sent], Answer], **arguments: Any) -> tuple[NearEnd, Origin, Batch]:
     """What a process makes of lines that it is dealt."""
     pipe = NearEnd()
     theirs = Lines(pipe)
@@ -113,8 +145,16 @@ async def made(lines: list[Dealt], answer: Any, **arguments: Any) -> tuple[NearE
         theirs.over()
         async for outcome in batch:
             theirs.leave(outcome)
-    assert not theirs._numbers
+    assert not theirs.numbers
     return pipe, origin, batch
+
+
+def accepted(sent: Sent) -> Answer:
+    return 200, {}, b'{"id": "h"}'
+
+
+def refused_for_acme(sent: Sent) -> Answer:
+    return 403 if sent.request.headers["x-merchant"] == "acme" else 200
 
 
 @pytest.mark.asyncio
@@ -123,7 +163,7 @@ async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
         (7, Entry(7, HOOK), State(None, None, once=True), False),
         (8, Entry(8, CreateHook("o_1", hook=Hook(adapter_id="b", invoke="https://h.example"))), None, True),
     ]
-    pipe, origin, batch = await made(lines, lambda sent: (200, {}, b'{"id": "h"}'), once=True, settle=5.0)
+    pipe, origin, batch = await made(lines, accepted, once=True, settle=5.0)
     assert len(origin.sent) == 1
     assert b'"b"' in (origin.sent[0].request.body or b"")
     assert origin.sent[0].at >= 5.0
@@ -138,7 +178,7 @@ async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
         (n, Entry(n, DeleteConsent(f"o_{n}", "c", merchant="acme" if n % 2 else None)), None, True)
         for n in range(1, 3001)
     ]
-    pipe, _, batch = await made(lines, lambda sent: 403 if sent.request.headers["x-merchant"] == "acme" else 200)
+    pipe, _, batch = await made(lines, refused_for_acme)
     counts = Counter(said[0] for said in pipe.said)
     assert batch.progress.done == 1500
     assert counts["left"] == 1500

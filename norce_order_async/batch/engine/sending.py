@@ -26,9 +26,6 @@ REQUEUED = 2
 """So often a change that failed in a way that passes is made again later, when there is no outage. One that was only
 refused because of too many requests comes back as often as it takes."""
 
-MOST_LEFT = 1_000
-"""So many changes that are left undone are kept at most before the journal and the reader are told of them."""
-
 _LONGEST_WAIT = 20.0
 
 
@@ -84,7 +81,7 @@ class Dispatcher:
         while not self._is_over():
             state.wake.clear()
             self._ring()
-            if len(self._left) >= MOST_LEFT:
+            if self._left and state.stopped is None:
                 left, self._left = self._left, []
                 await self._accountant.let_go(left)
             elif state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
@@ -213,7 +210,7 @@ class Dispatcher:
                 outcome = await send(item, probe=item is self._probe)
             except GivenBack:
                 pace.end()
-                self._left.append((item, item.last or item.left(NOT_TRIED, "not tried")))
+                self._leave_undone([(item, item.last or item.left(NOT_TRIED, "not tried"))])
             else:
                 self._ended(item, outcome)
             # As if this lane were closed already: its place is free.
