@@ -264,11 +264,15 @@ def fails(name: str, value: Any) -> Any:
     raise LookupError(value)
 
 
+def gives_a_set(name: str, value: Any) -> Any:
+    return {value} if name == "text" else value
+
+
 @pytest.mark.parametrize(
     ("rule", "problem"),
     [
         (fails, "scrub raised LookupError for a value named ''"),
-        (lambda name, value: {value} if name == "text" else value, "scrub gave what is not JSON: text: set is"),
+        (gives_a_set, "scrub gave what is not JSON: text: set is"),
     ],
 )
 async def test_a_rule_that_fails_shows_no_value_and_nothing_is_written(
@@ -285,3 +289,12 @@ async def test_a_rule_that_fails_shows_no_value_and_nothing_is_written(
     await once(RecordingTransport(cassette, SandboxTransport(sandbox)))
     with pytest.raises(InvalidRequestError, match=problem):
         await create(RecordingTransport(cassette, scrub=rule))
+
+
+async def test_a_rule_gives_text_for_text(cassette: Path, sandbox: Sandbox) -> None:
+    def gives_a_number(name: str, value: Any) -> Any:
+        return 5 if name == "search" else value
+
+    with pytest.raises(InvalidRequestError, match="scrub gave int for text named 'search'"):
+        async with client(RecordingTransport(cassette, SandboxTransport(sandbox), scrub=gives_a_number)) as caller:
+            await list_orders(caller, search="Anna")

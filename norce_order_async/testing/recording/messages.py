@@ -104,7 +104,8 @@ def _bytes(answer: Mapping[str, Any]) -> bytes:
 
 def _learn(header: str, scrubber: Scrubber) -> None:
     scheme, _, credentials = header.partition(" ")
-    scrubber.learn(credentials or scheme)
+    scrubber.learn(header)
+    scrubber.learn(credentials)
     if scheme.lower() == "basic":
         with suppress(ValueError):
             password = b64decode(credentials).decode().partition(":")[2]
