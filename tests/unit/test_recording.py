@@ -28,7 +28,7 @@ from norce_order_async import (
     patch_consent,
 )
 from norce_order_async.testing import FakeClock, NotRecordedError, RecordingTransport, Sandbox, SandboxTransport
-from norce_order_async.testing.conformance.base import check_error
+from norce_order_async.testing.conformance.base import BODY_CANARY, check_error
 
 pytestmark = pytest.mark.asyncio
 
@@ -260,20 +260,41 @@ async def test_an_odd_body_is_replayed_as_the_same(cassette: Path, body: bytes, 
         assert first == second
 
 
-async def test_a_rule_that_fails_fails_before_anything_is_sent(cassette: Path, sandbox: Sandbox) -> None:
-    def fails(name: str, value: Any) -> Any:
-        raise LookupError(name)
+def fails(name: str, value: Any) -> Any:
+    raise LookupError(value)
 
-    rules: list[tuple[Callable[[str, Any], Any], str]] = [
+
+def gives_a_set(name: str, value: Any) -> Any:
+    return {value} if name == "text" else value
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
         (fails, "scrub raised LookupError for a value named ''"),
-        (
-            lambda name, value: {value} if name == "text" else value,
-            "scrub gave what is not JSON: text: set is not a JSON value",
-        ),
-    ]
-    for rule, problem in rules:
-        async with client(RecordingTransport(cassette, SandboxTransport(sandbox), scrub=rule)) as caller:
-            with pytest.raises(InvalidRequestError, match=problem) as refused:
-                await create_consent(caller, "o_1", Consent(id="ci_b", text="canary"))
-            check_error(refused.value)
-    assert sandbox.count == 0
+        (gives_a_set, "scrub gave what is not JSON: text: set is"),
+    ],
+)
+async def test_a_rule_that_fails_shows_no_value_and_nothing_is_written(
+    cassette: Path, sandbox: Sandbox, rule: Callable[[str, Any], Any], problem: str
+) -> None:
+    async def create(transport: Transport) -> None:
+        async with client(transport) as caller:
+            await create_consent(caller, "o_1", Consent(id="ci_b", text=BODY_CANARY))
+
+    with pytest.raises(InvalidRequestError, match=problem) as unwritten:
+        await create(RecordingTransport(cassette, SandboxTransport(sandbox), scrub=rule))
+    check_error(unwritten.value)
+    assert not cassette.exists()
+    await once(RecordingTransport(cassette, SandboxTransport(sandbox)))
+    with pytest.raises(InvalidRequestError, match=problem):
+        await create(RecordingTransport(cassette, scrub=rule))
+
+
+async def test_a_rule_gives_text_for_text(cassette: Path, sandbox: Sandbox) -> None:
+    def gives_a_number(name: str, value: Any) -> Any:
+        return 5 if name == "search" else value
+
+    with pytest.raises(InvalidRequestError, match="scrub gave int for text named 'search'"):
+        async with client(RecordingTransport(cassette, SandboxTransport(sandbox), scrub=gives_a_number)) as caller:
+            await list_orders(caller, search="Anna")

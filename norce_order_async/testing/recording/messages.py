@@ -104,7 +104,8 @@ def _bytes(answer: Mapping[str, Any]) -> bytes:
 
 def _learn(header: str, scrubber: Scrubber) -> None:
     scheme, _, credentials = header.partition(" ")
-    scrubber.learn(credentials or scheme)
+    scrubber.learn(header)
+    scrubber.learn(credentials)
     if scheme.lower() == "basic":
         with suppress(ValueError):
             password = b64decode(credentials).decode().partition(":")[2]
@@ -134,10 +135,7 @@ def _content(body: bytes, content_type: str, scrubber: Scrubber) -> dict[str, An
         content = decode_json(text.encode())
     except ValueError:
         return {"text": scrubber.text(text)}
-    try:
-        kept = encode_json(scrubber.value("", content), limit=sys.maxsize, escape_surrogates=True)
-    except WireError as error:
-        raise InvalidRequestError(f"scrub gave what is not JSON: {error}") from None
+    kept = _written(scrubber.value("", content))
     # As JSON, to be read by people, where the standard library writes the same value again.
     value = json.loads(kept)
     try:
@@ -146,3 +144,11 @@ def _content(body: bytes, content_type: str, scrubber: Scrubber) -> dict[str, An
     except (WireError, UnicodeEncodeError):
         pass
     return {"text": kept.decode()}
+
+
+def _written(content: Any) -> bytes:
+    try:
+        return encode_json(content, limit=sys.maxsize, escape_surrogates=True)
+    except WireError as error:
+        problem = f"scrub gave what is not JSON: {error}"
+    raise InvalidRequestError(problem)  # out here, because the error's frames hold the value

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, cast
 from urllib.parse import quote, quote_plus
 
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
@@ -48,12 +49,12 @@ class Scrubber:
         if len(secret) >= _SHORTEST:
             self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret)}
 
-    def parameter(self, name: str, value: str) -> Any:
+    def parameter(self, name: str, value: str) -> str:
         """What is kept of a parameter of a form or a query."""
         if _plain(name) in _SECRET_PARAMETERS:
             self.learn(value)
             return HIDDEN
-        return self._kept(name, value)
+        return self._kept_text(name, value)
 
     def value(self, name: str, value: Any) -> Any:
         """What is kept of a JSON value that has this name."""
@@ -68,14 +69,20 @@ class Scrubber:
             return [self.value(name, one) for one in cast(Sequence[Any], value)]
         return value
 
-    def text(self, text: str) -> Any:
+    def text(self, text: str) -> str:
         """What is kept of a body that is not JSON."""
         lowered = text.lower()
         if any(word in lowered for word in _WORDS):  # the expression below is slow
             for found in _IN_TEXT.finditer(text):
                 self.learn(found[3])
             text = _IN_TEXT.sub(rf"\1\2{HIDDEN}", text)
-        return self._kept("", text)
+        return self._kept_text("", text)
+
+    def _kept_text(self, name: str, text: str) -> str:
+        kept = self._kept(name, text)
+        if not isinstance(kept, str):
+            raise InvalidRequestError(f"scrub gave {kind_of(kept)} for text named {name!r}")
+        return kept
 
     def _kept(self, name: str, value: Any) -> Any:
         if self._scrub is None:

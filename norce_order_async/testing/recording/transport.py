@@ -1,13 +1,12 @@
 """A transport that writes down what another one carries, and replays it."""
 
 import asyncio
-from os import PathLike
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 import attrs
 
-from norce_order_async.core.errors import ClientStateError, ConfigurationError
+from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.testing.recording.cassette import Cassette, Exchange
 from norce_order_async.testing.recording.messages import Asked, answer_of, asked_by, replayed
@@ -45,7 +44,7 @@ class RecordingTransport(Transport):
 
     def __init__(
         self,
-        cassette: str | PathLike[str],
+        cassette: str | Path,
         inner: Transport | None = None,
         *,
         mode: Mode = "once",
@@ -62,7 +61,7 @@ class RecordingTransport(Transport):
         self._cassette = Cassette(path)
         self._inner = inner
         self._scrubber = Scrubber(scrub)
-        self._recorded: list[tuple[Asked, Response]] = []
+        self._recorded: list[Response] = []
         self._written = 0
         self._closed = False
 
@@ -71,14 +70,17 @@ class RecordingTransport(Transport):
 
         Raises:
             NotRecordedError: The cassette has no response to it, and none is to be recorded.
-            InvalidRequestError: ``scrub`` failed; nothing was sent.
+            InvalidRequestError: ``scrub`` failed when the request was looked for; nothing was sent.
             ClientStateError: The transport is closed.
         """
         request.call.mark_sent(False)
         if self._closed:
             raise ClientStateError("the transport is closed")
-        asked = asked_by(request, self._scrubber)
         if self._mode != "all":
+            try:
+                asked = asked_by(request, self._scrubber)
+            except InvalidRequestError as error:
+                raise error.with_traceback(None) from None  # the frames hold the body
             found = self._cassette.take(asked)
             if found is not None:
                 request.call.mark_sent()
@@ -89,7 +91,7 @@ class RecordingTransport(Transport):
         if self._inner is None:
             self._inner = default_transport()
         response = await self._inner.send(request, timeout=timeout)
-        self._recorded.append((asked, response))
+        self._recorded.append(response)
         return response
 
     async def aclose(self) -> None:
@@ -110,8 +112,14 @@ class RecordingTransport(Transport):
         if len(self._recorded) == self._written:
             return
         self._written = len(self._recorded)
-        answers = [(asked, answer_of(response, self._scrubber)) for asked, response in self._recorded]
-        # Last, because a secret may have been learned after it was first seen.
-        hide = self._scrubber.hide
-        new = [Exchange(Asked(**hide(attrs.asdict(asked))), hide(answer)) for asked, answer in answers]
+        try:
+            new = self._new()
+        except InvalidRequestError as error:
+            raise error.with_traceback(None) from None  # the frames hold bodies
         self._cassette.write(new if self._mode == "all" else [*self._cassette.exchanges, *new])
+
+    def _new(self) -> list[Exchange]:
+        scrubber = self._scrubber
+        pairs = [(asked_by(each.request, scrubber), answer_of(each, scrubber)) for each in self._recorded]
+        # Last, because a secret may have been learned after it was first seen.
+        return [Exchange(Asked(**scrubber.hide(attrs.asdict(asked))), scrubber.hide(answer)) for asked, answer in pairs]
