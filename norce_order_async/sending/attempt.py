@@ -162,12 +162,8 @@ class AttemptSender:
                 attempt.error = DeadlineExceeded.__name__
             case _:
                 attempt.error = type(error).__name__
-                task = asyncio.current_task()
-                asked_for = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-                if (
-                    not asked_for
-                    and isinstance(error, Exception | asyncio.CancelledError)
-                    and not isinstance(error, NorceOrderError)
+                if not isinstance(error, NorceOrderError) and (
+                    isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not _is_cancelled())
                 ):
                     # Its text and its frames may hold anything.
                     return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
@@ -180,6 +176,12 @@ async def _wait_for_slot(limiter: ConcurrencyLimiter, call: Call) -> None:
         await limiter.acquire()
     finally:
         call.waiting = False
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled this task, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _says_enough(error: TransportError, call: Call) -> bool:

@@ -64,7 +64,8 @@ class CurrentSpan:
 
     def leave(self) -> None:
         """Be current no more."""
-        detach(self._token)
+        if get_current() is self._context:  # a call that is thrown away ends in another context
+            detach(self._token)
 
     def end(self, attributes: Attributes, error_type: str | None) -> None:
         """End it, with what is known now; ``error_type`` makes it a failure."""

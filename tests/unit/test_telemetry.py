@@ -17,15 +17,18 @@ from support import TOKEN, ScriptedTransport, scripted
 from norce_order_async import (
     CallError,
     ClientCredentials,
+    ConfigurationError,
     ConnectionLost,
     OrderClient,
     PatchConsent,
     Request,
     Response,
     RetryBudget,
+    Telemetry,
     Timeout,
     TokenFile,
     TokenPair,
+    Tracing,
     delete_consent,
     get_order,
     run_batch,
@@ -284,9 +287,34 @@ async def test_a_batch_is_counted_by_outcome_and_watched_while_it_runs() -> None
     assert not {"norce.batch.concurrency", "norce.batch.rate_limit", "norce.batch.in_flight"} & after.keys()
 
 
-async def test_it_needs_no_more_than_the_api() -> None:
-    from norce_order_async import Telemetry
+async def test_a_call_that_is_thrown_away_ends_its_spans(caplog: pytest.LogCaptureFixture) -> None:
+    collected = Collected()
+    client, _, _ = scripted(telemetry=collected.telemetry(), transport=Hanging())
 
+    def throw_away() -> None:
+        loop = asyncio.new_event_loop()
+        coroutine = delete_consent(client, "o_1", "ci")
+        task = loop.create_task(coroutine)
+        loop.call_later(0.01, loop.stop)
+        loop.run_forever()
+        loop.close()
+        coroutine.close()
+        del task
+
+    await asyncio.to_thread(throw_away)
+    gc.collect()
+    assert [ended(span)[0] for span in collected.spans] == [StatusCode.ERROR] * 2
+    assert not [record for record in caplog.records if record.name == "opentelemetry.context"]
+
+
+@pytest.mark.parametrize("make", [Telemetry, Tracing])
+async def test_without_the_extra_it_says_what_to_install(make: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("norce_order_async.telemetry.installed.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"norce-order-async\[otel\]"):
+        make()
+
+
+async def test_it_needs_no_more_than_the_api() -> None:
     provider = trace.NoOpTracerProvider()
     client, transport, _ = scripted(503, 200, telemetry=Telemetry(tracer_provider=provider))
     await delete_consent(client, "o_1", "ci")
