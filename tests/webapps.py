@@ -81,6 +81,8 @@ class WebApp:
             self.process.kill()
         await self.process.wait()
         await self._reading
+        if error is not None:
+            error.add_note("\n".join(["The app printed:", *self.lines]))
 
     async def listening(self) -> None:
         """Wait until it accepts connections."""

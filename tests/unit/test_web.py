@@ -76,7 +76,16 @@ def test_every_error_has_an_answer_that_tells_no_secret(cls: type[NorceOrderErro
 
 @pytest.mark.parametrize(
     ("asked", "told"),
-    [(0, "0"), (-5, "0"), (0.2, "1"), (90.0, "90"), (math.inf, "86400"), (1e300, "86400"), (math.nan, None), (None, None)],
+    [
+        (0, "0"),
+        (-5, "0"),
+        (0.2, "1"),
+        (90.0, "90"),
+        (math.inf, "86400"),
+        (1e300, "86400"),
+        (math.nan, None),
+        (None, None),
+    ],
 )
 @pytest.mark.parametrize("error", [RateLimitedError(429), ServerError(503)], ids=["429", "503"])
 def test_retry_after_is_a_whole_number_of_seconds(error: StatusError, asked: float | None, told: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import attrs
 from aiohttp import web
@@ -14,7 +14,7 @@ from norce_order_async import NorceOrderError, OrderClient, get_order, patch_con
 CLIENT = web.AppKey("CLIENT", OrderClient)
 
 
-async def lifespan(app: web.Application) -> AsyncIterator[None]:
+async def lifespan(app: web.Application) -> AsyncGenerator[None, None]:
     async with OrderClient.from_env(on_call=[log_end]) as app[CLIENT]:
         yield
 
@@ -25,7 +25,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except NorceOrderError as error:
         status, headers, body = problem_details(error)
-        return web.json_response(body, status=status, headers=headers, content_type=headers.pop("Content-Type"))
+        return web.json_response(body, status=status, content_type=headers.pop("Content-Type"), headers=headers)
 
 
 async def read(request: web.Request) -> web.Response:

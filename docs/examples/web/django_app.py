@@ -45,11 +45,11 @@ class Problems:
     async def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return await self.get_response(request)
 
-    async def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, NorceOrderError):
             return None
         status, headers, body = problem_details(error)
-        return JsonResponse(body, status=status, headers=headers)
+        return JsonResponse(body, status=status, content_type=headers.pop("Content-Type"), headers=headers)
 
 
 # Django cancels both when the visitor leaves; the outcome of what was cancelled is in the log.
@@ -81,7 +81,9 @@ urlpatterns = [
 app_without_lifespan = get_asgi_application()
 
 
-async def app(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+async def app(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+) -> None:
     """Django, with the start and the end of the server that it does not handle itself."""
     if scope["type"] != "lifespan":
         await app_without_lifespan(scope, receive, send)

@@ -1,7 +1,7 @@
 """FastAPI: ``uvicorn fastapi_app:app``."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -24,14 +24,15 @@ logging.basicConfig(level=logging.INFO)
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, OrderClient]]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, OrderClient], None]:
     async with OrderClient.from_env(on_call=[log_end]) as client:
         yield {"norce": client}
 
 
 # Both are async: what is not, FastAPI runs in a thread.
 async def shop(channel: str, request: Request) -> OrderClient:
-    return request.state.norce.scoped(channel=channel)
+    client: OrderClient = request.state.norce
+    return client.scoped(channel=channel)
 
 
 async def deadline(x_request_timeout: Annotated[str | None, Header()] = None) -> CallOptions:

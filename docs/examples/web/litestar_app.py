@@ -1,7 +1,7 @@
 """Litestar: ``uvicorn litestar_app:app``."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ import attrs
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.params import Dependency, Parameter
 from visitors import VisitorLeft, cancel_on_disconnect, log_end, visitor_options
 
 from norce_order_async import (
@@ -26,28 +26,33 @@ logging.basicConfig(level=logging.INFO)
 
 
 @asynccontextmanager
-async def lifespan(app: Litestar) -> AsyncIterator[None]:
+async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
     async with OrderClient.from_env(on_call=[log_end]) as app.state.norce:
         yield
 
 
 async def shop(state: State, channel: str) -> OrderClient:
-    return state.norce.scoped(channel=channel)
+    client: OrderClient = state.norce
+    return client.scoped(channel=channel)
 
 
 async def deadline(timeout: Annotated[str | None, Parameter(header="x-request-timeout")] = None) -> CallOptions:
     return visitor_options(timeout)
 
 
+# Litestar would read its values by its own means, which do not know them.
+Deadline = Annotated[CallOptions, Dependency(skip_validation=True)]
+
+
 @get("/{channel:str}/orders/{order_id:str}", media_type=MediaType.JSON)
-async def read(order_id: str, client: OrderClient, options: CallOptions, request: Request[Any, Any, Any]) -> bytes:
+async def read(order_id: str, client: OrderClient, options: Deadline, request: Request[Any, Any, Any]) -> bytes:
     async with cancel_on_disconnect(request.receive):  # nobody needs what is read any more
         order = await get_order(client, order_id, options=options)
     return to_json(order).encode()
 
 
 @post("/{channel:str}/orders/{order_id:str}/consents/{consent_id:str}", status_code=200)
-async def agree(order_id: str, consent_id: str, client: OrderClient, options: CallOptions) -> dict[str, str]:
+async def agree(order_id: str, consent_id: str, client: OrderClient, options: Deadline) -> dict[str, str]:
     # It goes on when the visitor leaves.
     receipt = await patch_consent(client, order_id, consent_id, checked=True, options=options)
     return {"outcome": receipt.outcome}
@@ -60,7 +65,7 @@ async def health(state: State) -> dict[str, Any]:
 
 def failed(request: Request[Any, Any, Any], error: NorceOrderError) -> Response[dict[str, Any]]:
     status, headers, body = problem_details(error)
-    return Response(body, status_code=status, headers=headers, media_type=headers.pop("Content-Type"))
+    return Response(body, status_code=status, media_type=headers.pop("Content-Type"), headers=headers)
 
 
 def left(request: Request[Any, Any, Any], error: VisitorLeft) -> Response[None]:

@@ -1,7 +1,7 @@
 """Quart: ``hypercorn quart_app:app``."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ app = Quart(__name__)
 
 
 @app.while_serving
-async def lifespan() -> AsyncIterator[None]:
+async def lifespan() -> AsyncGenerator[None, None]:
     async with OrderClient.from_env(on_call=[log_end]) as app.extensions["norce"]:
         yield
 

@@ -1,7 +1,7 @@
 """Starlette: ``uvicorn starlette_app:app``."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import attrs
@@ -17,7 +17,7 @@ logging.basicConfig(level=logging.INFO)
 
 
 @asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[dict[str, OrderClient]]:
+async def lifespan(app: Starlette) -> AsyncGenerator[dict[str, OrderClient], None]:
     async with OrderClient.from_env(on_call=[log_end]) as client:
         yield {"norce": client}
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,8 +35,8 @@ class VisitorLeft(Exception):
 
 @asynccontextmanager
 async def cancel_on_disconnect(
-    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-) -> AsyncIterator[None]:
+    receive: Callable[[], Awaitable[Any]],
+) -> AsyncGenerator[None, None]:
     """Cancel the block when the visitor leaves; for ASGI frameworks that do not do so themselves.
 
     The request's body must have been read: what is received in here is thrown away.
