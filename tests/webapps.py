@@ -32,7 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def missing(name: str) -> str | None:
     """Why an example cannot run here."""
-    needs = [COMMANDS[name][0], *(server for server in ("uvicorn", "hypercorn") if server in COMMANDS[name][1])]
+    framework, command = COMMANDS[name]
+    needs = [framework, *(server for server in ("uvicorn", "hypercorn") if server in command)]
     absent = [each for each in needs if importlib.util.find_spec(each) is None]
     return f"{', '.join(absent)} is not installed" if absent else None
 
@@ -40,17 +41,21 @@ def missing(name: str) -> str | None:
 class WebApp:
     """One of the examples, run by its server.
 
+    Args:
+        command: What to give Python, with ``{port}`` for the port to listen on.
+        upstream: The ``base_url`` of the API.
+
     Attributes:
         url: Its address.
         lines: What it printed so far.
     """
 
-    def __init__(self, name: str, upstream: str, *options: str) -> None:
+    def __init__(self, command: str, upstream: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.lines: list[str] = []
-        self._command = [*COMMANDS[name][1].format(port=port).split(), *options]
+        self._command = command.format(port=port).split()
         self._environ = os.environ | {
             "NORCE_BASE_URL": upstream,
             "NORCE_MERCHANT": "norce",
@@ -61,6 +66,11 @@ class WebApp:
         }
 
     async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def start(self) -> None:
+        """Start it, also once more, and wait until it listens."""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             *self._command,
@@ -72,7 +82,6 @@ class WebApp:
         self._printed = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
         await self.listening()
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /

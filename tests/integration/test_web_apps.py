@@ -58,7 +58,7 @@ async def visiting(name: str) -> AsyncGenerator[Visit, None]:
     sandbox.add_order("o 1", consents=["ci"])
     async with (
         SandboxServer(sandbox) as upstream,
-        WebApp(name, upstream.url) as app,
+        WebApp(COMMANDS[name][1], upstream.url) as app,
         aiohttp.ClientSession() as browser,
     ):
         yield Visit(sandbox, app, browser)
