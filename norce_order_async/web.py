@@ -38,7 +38,7 @@ _LONGEST_WAIT: Final = 86_400  # seconds
 _BROKEN = "The order service did not answer as it should."
 _LATE = "The order service did not answer in time."
 _STOPPING = "This server is stopping."
-_NOT_LET_IN = "The order service did not accept this server's credentials."
+_NOT_LET_IN = "This server has no access to the order service."
 
 _ANSWERS: Final[dict[type[NorceOrderError], tuple[int, str]]] = {
     NorceOrderError: (500, "This server could not carry out the request."),

@@ -1,6 +1,6 @@
 """The example web apps under load: visitors who leave, an API that fails, and SIGTERM in the middle of it.
 
-    PYTHONPATH=tests python -m soak_web 1500
+    PYTHONPATH=tests python -m soak_web 1000
 
 Where the server knows how, an app has two worker processes on uvloop. What each app's log says became of a change is
 held against what the sandbox knows.
@@ -163,7 +163,7 @@ async def main(count: int, restarts: int, seed: int) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Visit the example web apps.")
-    parser.add_argument("count", type=int, nargs="?", default=1500)
+    parser.add_argument("count", type=int, nargs="?", default=1000)
     parser.add_argument("--restarts", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

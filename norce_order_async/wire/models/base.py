@@ -108,8 +108,11 @@ def _shown(value: object) -> str:
             return str(value)
         case Mapping():
             return _SHORT.repr(list(cast(Mapping[str, object], value)))
-        case [Model() as first, *_]:
-            return f"<{len(cast(Sequence[object], value))} {type(first).__name__}>"
+        case list() | tuple():
+            elements = cast(Sequence[object], value)
+            if elements and isinstance(elements[0], Model):
+                return f"<{len(elements)} {type(elements[0]).__name__}>"
+            return _SHORT.repr(elements)
         case _:
             return _SHORT.repr(value)
 
