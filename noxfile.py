@@ -273,7 +273,7 @@ def hostile(session: nox.Session) -> None:
 
 @nox.session
 def web(session: nox.Session) -> None:
-    """Hold the example web apps against load, visitors who leave and SIGTERM; takes about two minutes.
+    """Hold the example web apps against load, visitors who leave and SIGTERM; takes some minutes.
 
     Each runs with two workers on uvloop, where its server knows how; what its log says of each change is held against
     what the sandbox knows. What is not installed is skipped. The session's arguments are the visits of each app.

@@ -61,6 +61,7 @@ class WebApp:
             "NORCE_MERCHANT": "norce",
             "NORCE_CHANNEL": "1",
             "NORCE_TOKEN": SANDBOX_TOKEN,
+            "PYTHONPATH": str(EXAMPLES),  # also where PYTHONSAFEPATH is set
             "PYTHONWARNINGS": "default::ResourceWarning",
             "PYTHONUNBUFFERED": "1",
         }
