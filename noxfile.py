@@ -136,9 +136,10 @@ def floor(session: nox.Session) -> None:
 
 @nox.session
 def loops(session: nox.Session) -> None:
-    """Hold the transports against their promises on uvloop, over TLS too; takes about a minute."""
+    """Hold the transports against their promises on uvloop, over TLS too, and under recording; takes minutes."""
     install(session, ".[all]", *group("tests"))
-    session.run("pytest", "tests/conformance/loops.py", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    suites = ["tests/conformance/loops.py", "tests/conformance/recording.py"]
+    session.run("pytest", *suites, *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session
@@ -258,16 +259,18 @@ def prism(session: nox.Session) -> None:
 
 @nox.session
 def hostile(session: nox.Session) -> None:
-    """Hold the client against hostile answers, tight limits and a long life; takes about a quarter of an hour.
+    """Hold the package against hostile answers and requests, tight limits and a long life; takes a quarter of an hour.
 
     First 20,000 operations over each transport, a quarter of them answered in more than a hundred hostile ways, and
-    5,000 over TLS. Then calls whose total ends close to another limit. Then ten minutes in which tokens expire and
-    event loops come and go. The session's arguments go to this last one: `--seconds 60`.
+    5,000 over TLS. Then calls whose total ends close to another limit. Then 10,000 bad requests at the receiver. Then
+    ten minutes in which tokens expire and event loops come and go. The session's arguments go to this last one:
+    `--seconds 60`.
     """
     install(session, ".[all]", *group("tests"))  # trustme and uvloop are among them
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     session.run("python", "-m", "hostile.operations", "20000", "--tls", "5000", env=env)
     session.run("python", "-m", "hostile.totals", "880", env=env)
+    session.run("python", "-m", "hostile.bodies", "10000", env=env)
     session.run("python", "-m", "hostile.life", *session.posargs, env=env)
 
 

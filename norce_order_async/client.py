@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.auth.source import TokenSource
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.clock import Clock, SystemClock
@@ -29,6 +30,7 @@ from norce_order_async.sending.caller import CallDefaults, Caller
 from norce_order_async.sending.calls import CallEnds, RunningCall
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
+from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
 from norce_order_async.wire.operation import Operation, QueryValue
@@ -52,6 +54,7 @@ class _Core:
     attempt_middlewares: Sequence[Middleware]
     on_attempt: Sequence[AttemptHook]
     adaptive: bool
+    telemetry: Telemetry | None
     once: Handler = attrs.field(init=False)
     retrying: Handler = attrs.field(init=False)
 
@@ -68,6 +71,15 @@ class _Core:
         retry = Retry(clock, self.lifecycle, self.ends.budget)
         self.once = compile_chain([*self.call_middlewares, *inner], sender)
         self.retrying = compile_chain([*self.call_middlewares, retry, *inner], sender)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more calls."""
+        return self.lifecycle.closed
+
+    def stats(self) -> Stats:
+        """What was done so far."""
+        return self.ends.stats(slots_used=self.lifecycle.slots_used, slots=self.lifecycle.limit)
 
     async def aclose(self, grace: float) -> None:
         """Close all of it."""
@@ -106,6 +118,7 @@ class OrderClient:
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
         observers: See each call and attempt start and end.
+        telemetry: Makes traces and metrics of its calls and batches.
         headers: Further headers of every request, say for a gateway on the way.
         user_agent: Added to the ``User-Agent``: what calls, such as ``acme-shop/1.2``.
         allow_http: Whether ``base_url`` may be http for a host other than loopback; the token goes unencrypted then.
@@ -137,6 +150,7 @@ class OrderClient:
         on_attempt: Sequence[AttemptHook] = (),
         on_call: Sequence[CallHook] = (),
         observers: Sequence[CallObserver] = (),
+        telemetry: Telemetry | None = None,
         headers: Mapping[str, str] | None = None,
         user_agent: str | None = None,
         allow_http: bool = False,
@@ -148,6 +162,8 @@ class OrderClient:
         self._caller = Caller.of_client(address, merchant, channel, adapter_id, auth, user_agent, headers)
         clock = clock or SystemClock()
         budget = RetryBudget() if isinstance(budget, Unset) else budget
+        if telemetry is not None:
+            observers = (telemetry, *observers)
         self._core = _Core(
             defaults=CallDefaults(
                 as_timeout(timeout),
@@ -164,7 +180,12 @@ class OrderClient:
             attempt_middlewares=attempt_middlewares,
             on_attempt=tuple(on_attempt),
             adaptive=adaptive,
+            telemetry=telemetry,
         )
+        if telemetry is not None:
+            telemetry.watch(self._core, address)
+            if isinstance(auth, Refreshing):
+                auth.on_refresh.add(telemetry.count_token)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:
@@ -245,6 +266,11 @@ class OrderClient:
         return self._core.defaults.clock
 
     @property
+    def telemetry(self) -> Telemetry | None:
+        """What makes traces and metrics of its calls and batches, if anything."""
+        return self._core.telemetry
+
+    @property
     def random(self) -> RandomSource:
         """Where it takes random waits and request ids from."""
         return self._core.defaults.random
@@ -310,8 +336,7 @@ class OrderClient:
 
     def stats(self) -> Stats:
         """What this client and its scoped views did so far."""
-        lifecycle = self._core.lifecycle
-        return self._core.ends.stats(slots_used=lifecycle.slots_used, slots=lifecycle.limit)
+        return self._core.stats()
 
     async def aclose(self, *, grace: float = 5.0) -> None:
         """Close the client, its connections and its token source.

@@ -23,7 +23,7 @@ from norce_order_async.batch.journal import State
 from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import Batch
-from norce_order_async.batch.travel import HEAD, Packed, frame, sendable, unpack
+from norce_order_async.batch.travel import HEAD, Dealt, frame, sendable, unpack
 from norce_order_async.client import OrderClient
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout
@@ -33,8 +33,6 @@ AHEAD = 256
 """So many lines are sent to a worker before it has taken them, at most."""
 
 _ASK_AFTER = 64
-Dealt = tuple[int, Packed, State | None]
-"""The number of a line, the line, and what an earlier run has done of it."""
 
 
 class Pipe:
@@ -146,14 +144,20 @@ class Lines:
                     return
                 self._news.clear()
                 await self._news.wait()
-            number, packed, state = self._waiting.popleft()
+            number, packed, state, made = self._waiting.popleft()
             self._count += 1
-            self._numbers[self._count] = number
+            if made:
+                self._numbers[self._count] = number
             if state is not None:
                 self._states[self._count] = state
             if self._count % _ASK_AFTER == 0:
                 self._pipe.tell("want", _ASK_AFTER)
             yield unpack(packed)
+
+    def leave(self, outcome: Outcome) -> None:
+        """Let go of a line that is not made, of a merchant and channel of which nothing is made any more."""
+        if (number := self._numbers.pop(outcome.number, None)) is not None:
+            self._pipe.tell("left", number)
 
     # The journal
 
@@ -205,8 +209,8 @@ async def _work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArgumen
         batch = lines.batch = Batch(client, lines.entries(), journal=lines, **arguments)
         with suppress(Exception):  # its failure, which is told
             async with batch:
-                async for _ in batch:
-                    pass
+                async for outcome in batch:
+                    lines.leave(outcome)
         pipe.tell(
             "end",
             batch.stopped,

@@ -157,6 +157,7 @@ class Batch(Engine):
             settle=settle_of(sender.timeout),
             journal=journal,
             random=client.random,
+            telemetry=client.telemetry,
         )
 
 

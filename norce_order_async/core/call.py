@@ -77,6 +77,7 @@ class Call:
         sending: Whether an attempt is under way; there is one at a time.
         timed_out: Whether its deadline has passed.
         redelivered: Whether an earlier call of the same change may have been applied.
+        end_hooks: Called at its end, as ``on_call`` is. A middleware may add its own: it does not see the end itself.
     """
 
     operation: str
@@ -101,6 +102,7 @@ class Call:
     waiting: bool = False
     sending: bool = False
     timed_out: bool = False
+    end_hooks: "tuple[CallHook, ...]" = ()
     at: float | None = None
 
     @property

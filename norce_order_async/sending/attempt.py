@@ -109,12 +109,13 @@ class AttemptSender:
     def _ended(self, call: Call, attempt: Attempt) -> None:
         if logger.isEnabledFor(DEBUG):
             log_attempt(call, attempt)
+        # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
+        for observer in reversed(self.observers):
+            run_hook(call, observer.attempt_ended, call, attempt)
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)
         if call.on_attempt is not None:
             run_hook(call, call.on_attempt, call, attempt)
-        for observer in reversed(self.observers):
-            run_hook(call, observer.attempt_ended, call, attempt)
 
     def _note(self, response: Response, attempt: Attempt) -> None:
         """Write down what came.

@@ -147,6 +147,8 @@ class CallEnds:
             run_hook(call, hook, call, error)
         if options.on_call is not None:
             run_hook(call, options.on_call, call, error)
+        for hook in call.end_hooks:
+            run_hook(call, hook, call, error)
         for observer in reversed(self.observers):
             run_hook(call, observer.call_ended, call, response, error)
 

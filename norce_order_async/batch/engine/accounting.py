@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
@@ -81,6 +81,7 @@ class Accountant:
         state: Of the batch.
         clock: Where time comes from.
         speed: How fast the batch is.
+        count: Told of the outcome of every change.
 
     Attributes:
         passed: How many changes were passed over because the journal has their outcome.
@@ -93,6 +94,7 @@ class Accountant:
         state: RunState,
         clock: Clock,
         speed: Callable[[], Speed],
+        count: Callable[[Mapping[OutcomeKind, int]], None] | None = None,
     ) -> None:
         self.journal = journal
         self.passed = self.ended = self.done = self.failed = self.retried = 0
@@ -100,6 +102,7 @@ class Accountant:
         self._state = state
         self._clock = clock
         self._speed = speed
+        self._count = count
         self._unknown = 0
         self._closed: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
@@ -193,7 +196,7 @@ class Accountant:
             )
             self._sampled = now
 
-    async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
+    async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.
 
         The journal keeps that open, or forgets it when nothing of it was applied.
@@ -209,6 +212,10 @@ class Accountant:
                 self._state.fail(error)
         for _, outcome in left:
             self.leave_out(outcome)
+
+    async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
+        """Let go of what is left at the end, and log how many changes are unknown."""
+        await self.let_go(left)
         if self._unknown:
             logger.warning(
                 "a batch ended; changes whose outcome is unknown: %d",
@@ -246,5 +253,7 @@ class Accountant:
         self._arrived.set()
 
     def _tell(self, outcome: Outcome) -> None:
+        if self._count is not None:
+            self._count({outcome.outcome: 1})
         self._unread.append(outcome)
         self._arrived.set()

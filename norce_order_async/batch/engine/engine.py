@@ -21,6 +21,7 @@ from norce_order_async.core.errors import CallError, ClientStateError, Configura
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.sending.pace import Pace
+from norce_order_async.telemetry.telemetry import Telemetry
 
 
 class Engine:
@@ -37,6 +38,7 @@ class Engine:
         journal: Where every change is written down, so that the batch can be continued.
         random: Where random waits and request ids come from.
         around: Entered before the first change is taken, left after the last one has ended.
+        telemetry: Makes metrics of its progress.
 
     Raises:
         ConfigurationError: An argument that is wrong.
@@ -55,15 +57,18 @@ class Engine:
         journal: RunJournal | None,
         random: RandomSource = SYSTEM_RANDOM,
         around: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
+        telemetry: Telemetry | None = None,
     ) -> None:
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
         self._pace = pace
         self._around = around
+        self._telemetry = telemetry
         self.state = state = RunState()
         self._schedule = schedule = Schedule()
         self.breaker = breaker = CircuitBreaker(clock, settings.patience)
-        self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed)
+        count = None if telemetry is None else telemetry.count_changes
+        self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
         settle = settle if settings.settle is None else settings.settle
         self._dispatcher = Dispatcher(
             sender,
@@ -171,6 +176,8 @@ class Engine:
             raise ClientStateError("a batch runs once")
         self._running = running = running_loop().create_task(self._run())
         running.add_done_callback(lambda _: self._accountant.close())
+        if self._telemetry is not None:
+            self._telemetry.watch_batch(self, running)
         try:
             while (outcome := await self._accountant.read(running)) is not None:
                 yield outcome

@@ -26,6 +26,9 @@ REQUEUED = 2
 """So often a change that failed in a way that passes is made again later, when there is no outage. One that was only
 refused because of too many requests comes back as often as it takes."""
 
+MOST_LEFT = 1_000
+"""So many changes that are left undone are kept at most before the journal and the reader are told of them."""
+
 _LONGEST_WAIT = 20.0
 
 
@@ -82,7 +85,10 @@ class Dispatcher:
         while not self._is_over():
             state.wake.clear()
             self._ring()
-            if state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
+            if len(self._left) >= MOST_LEFT:
+                left, self._left = self._left, []
+                await self._accountant.let_go(left)
+            elif state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
                 state.stop(hopeless)
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
