@@ -27,6 +27,7 @@ from norce_order_async.core.errors import (
     printable,
 )
 from norce_order_async.endpoints.waiting import WaitTimeout
+from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.problems import ValidationFailedError
 
@@ -44,6 +45,7 @@ _ANSWERS: Final[dict[type[NorceOrderError], tuple[int, str]]] = {
     NorceOrderError: (500, "This server could not carry out the request."),
     ConfigurationError: (500, "This server is not set up as it should be."),
     InvalidRequestError: (400, "A value of the request cannot be sent."),
+    CallbackError: (400, "The request is no callback of the order service."),
     ClientStateError: (503, _STOPPING),
     ClientClosedError: (503, _STOPPING),
     CallError: (502, _BROKEN),
@@ -89,6 +91,8 @@ def problem_details(error: NorceOrderError) -> tuple[int, dict[str, str], dict[s
     status, detail = next(_ANSWERS[cls] for cls in type(error).__mro__ if cls in _ANSWERS)
     if isinstance(error, ServerError) and error.status in _PASSED_ON:
         status, detail = error.status, _PASSED_ON[error.status]
+    elif isinstance(error, CallbackError):
+        status = error.status
     body: dict[str, JSON] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
