@@ -275,6 +275,18 @@ def hostile(session: nox.Session) -> None:
 
 
 @nox.session
+def web(session: nox.Session) -> None:
+    """Hold the example web apps against load, visitors who leave and SIGTERM; takes some minutes.
+
+    Each runs with two workers on uvloop, where its server knows how; what its log says of each change is held against
+    what the sandbox knows. What is not installed is skipped. The session's arguments are the visits of each app.
+    """
+    install(session, ".[all]")
+    session.install(".[all]", *group("web"), success_codes=range(256))
+    session.run("python", "-m", "soak_web", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
+
+
+@nox.session
 def soak_batch(session: nox.Session) -> None:
     """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
 

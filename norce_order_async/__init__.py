@@ -73,6 +73,7 @@ _EXPORTS = {
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",
     "transport.httptools": "HttptoolsTransport",
+    "web": "problem_details",
     "wire.catalog": "OPERATIONS",
     "wire.decoders": "Receipt json_as receipt",
     "wire.json": "JSON",

@@ -111,6 +111,7 @@ from norce_order_async.telemetry.telemetry import Telemetry as Telemetry
 from norce_order_async.transport import Transport as Transport
 from norce_order_async.transport.aiohttp import AiohttpTransport as AiohttpTransport
 from norce_order_async.transport.httptools import HttptoolsTransport as HttptoolsTransport
+from norce_order_async.web import problem_details as problem_details
 from norce_order_async.wire.catalog import OPERATIONS as OPERATIONS
 from norce_order_async.wire.decoders import Receipt as Receipt, json_as as json_as, receipt as receipt
 from norce_order_async.wire.json import JSON as JSON

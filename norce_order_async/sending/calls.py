@@ -128,8 +128,9 @@ class CallEnds:
             error = ClientClosedError(str(error))
         if isinstance(error, NorceOrderError):
             call.annotate(error)
-        if call.maybe_sent and isinstance(error, DeadlineExceeded | asyncio.CancelledError):
-            log_cut(call, WARNING if call.changes and options.log_cut else DEBUG)
+        late = isinstance(error, DeadlineExceeded)
+        if late or (call.maybe_sent and isinstance(error, asyncio.CancelledError)):
+            log_cut(call, WARNING if call.changes and options.log_cut else DEBUG, late=late)
         self.ended(call, response, error, options)
         return error
 

@@ -21,7 +21,7 @@ FLOORS = {
     4: {"middleware", "environ"},
     5: {"client"},
     6: {"endpoints"},
-    7: {"batch", "testing"},
+    7: {"batch", "testing", "web"},
     8: {"cli"},
     9: {"__main__"},
 }
