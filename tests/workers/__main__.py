@@ -18,18 +18,30 @@ from workers.run import JOB_SECONDS, Result, Subject, run
 from norce_order_async import OutcomeKind
 
 TASKIQ = f"--workers 1 --max-async-tasks 20 --wait-tasks-timeout {JOB_SECONDS}"
+CELERY = "worker --concurrency 4"
 SUBJECTS = {
     "arq": Subject(name="arq", module="arq_worker", command="arq arq_worker.WorkerSettings"),
-    "saq": Subject(name="SAQ", module="saq_few", command="saq saq_few.settings"),
+    "saq": Subject(name="SAQ", module="saq_few", command="saq saq_few.settings", loses=1),
+    "saq-once": Subject(name="SAQ, one try", module="saq_once", command="saq saq_once.settings", loses=None),
     "taskiq": Subject(
-        name="taskiq, stream", module="taskiq_worker", command=f"taskiq worker taskiq_worker:broker {TASKIQ}", nudge=True
+        name="taskiq, stream",
+        module="taskiq_worker",
+        command=f"taskiq worker taskiq_worker:broker {TASKIQ}",
+        nudge=True,
+    ),
+    "taskiq-list": Subject(
+        name="taskiq, list", module="taskiq_list", command=f"taskiq worker taskiq_list:broker {TASKIQ}", loses=None
     ),
     "celery": Subject(
-        name="Celery, acks late", module="celery_worker", command="celery --app celery_worker worker --concurrency 4"
+        name="Celery, acks late", module="celery_worker", command=f"celery --app celery_worker {CELERY}", loses=1
+    ),
+    "celery-early": Subject(
+        name="Celery, acks early", module="celery_early", command=f"celery --app celery_early {CELERY}", loses=None
     ),
     "faststream": Subject(
         name="FastStream, stream", module="faststream_worker", command="faststream run faststream_worker:app"
     ),
+    "plain": Subject(name="asyncio queue, files", module="in_files", command="in_files", ends=True),
 }
 
 
@@ -44,6 +56,10 @@ def show(results: list[Result]) -> None:
         )
 
 
+def _last_words(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]
+
+
 async def main(names: list[str], count: int, seed: int) -> int:
     """Run them all; 1 if something was not as promised."""
     results: list[Result] = []
@@ -51,7 +67,7 @@ async def main(names: list[str], count: int, seed: int) -> int:
         for name in names:
             subject = SUBJECTS[name]
             package = subject.command.split()[0]
-            if find_spec(package) is None:
+            if package not in ("in_files",) and find_spec(package) is None:
                 print(f"{subject.name}: skipped, {package} is not installed")
                 continue
             result = await run(subject, count, seed, Path(path))
@@ -61,7 +77,7 @@ async def main(names: list[str], count: int, seed: int) -> int:
             for line in result.violations[:10]:
                 print(f"  {line}")
             if result.failed:
-                print(Path(path, f"{subject.module}.log").read_text(errors="replace")[-3000:])
+                print(_last_words(Path(path, f"{subject.module}.log")))
     show(results)
     return int(any(result.failed for result in results))
 

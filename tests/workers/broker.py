@@ -89,9 +89,15 @@ class Worker:
         assert self.process is not None
         began = time.monotonic()
         self.process.terminate()
+        code = await self.wait()
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        return code
+
+    async def wait(self) -> int:
+        """Wait for its end; its exit code, -SIGKILL if it does not end."""
+        assert self.process is not None
         with suppress(TimeoutError):
             await asyncio.wait_for(self.process.wait(), END)
-        self.slowest = max(self.slowest, time.monotonic() - began)
         return await self._end(signal.SIGKILL)
 
     async def _end(self, number: signal.Signals) -> int:

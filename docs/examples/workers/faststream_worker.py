@@ -1,12 +1,12 @@
 """Consents are withdrawn by a FastStream worker that reads a Redis stream.
 
-    faststream run faststream_worker:app
+faststream run faststream_worker:app
 """
 
 import os
 import socket
-from contextlib import asynccontextmanager, suppress
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 from faststream import AckPolicy, Context, ContextRepo, FastStream

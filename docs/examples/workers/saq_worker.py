@@ -1,6 +1,6 @@
 """Consents are withdrawn by a SAQ worker.
 
-    saq saq_worker.settings
+saq saq_worker.settings
 """
 
 import os
@@ -56,6 +56,7 @@ settings = {
     "startup": startup,
     "shutdown": shutdown,
     "concurrency": LIMIT,
+    "dequeue_timeout": 1,
     "timers": {"sweep": max(1, round(JOB_SECONDS / 4))},  # how often it looks for what dead workers had
     "shutdown_grace_period_s": round(JOB_SECONDS),  # SIGTERM: without it jobs are cancelled, and begun again later
 }

@@ -1,8 +1,8 @@
 """The SAQ example with few jobs at once: SAQ waits 5 s for each job of a dead worker before it gives it out again."""
 
-from saq_worker import connect, enqueue, result
-from saq_worker import settings as many
+from importlib import import_module
+from typing import Any
 
-__all__ = ["connect", "enqueue", "result", "settings"]
-
-settings = many | {"concurrency": 4}
+example: Any = import_module("saq_worker")
+connect, enqueue, result = example.connect, example.enqueue, example.result
+settings = example.settings | {"concurrency": 4}
