@@ -83,8 +83,8 @@ def shutdown(**_: Any) -> None:
 @app.task(bind=True, max_retries=TRIES)
 def withdraw(self: Task, order_id: str, consent_id: str) -> dict[str, Any]:
     request = self.request
-    redelivered = request.delivery_info["redelivered"] or request.retries > 0
-    options = CallOptions(request_id=request.id, redelivered=bool(redelivered))
+    redelivered = bool(request.delivery_info.get("redelivered")) or request.retries > 0
+    options = CallOptions(request_id=request.id, redelivered=redelivered)
     try:
         return to_dict(norce.run(delete_consent(norce.client, order_id, consent_id, options=options)))
     except CallError as error:

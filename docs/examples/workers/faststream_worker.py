@@ -31,7 +31,8 @@ from norce_order_async import (
 )
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
-JOB_SECONDS = float(os.environ.get("JOB_SECONDS", "60"))  # what a dead worker had is given out again after that
+JOB_SECONDS = float(os.environ.get("JOB_SECONDS", "60"))
+IDLE = round(2000 * JOB_SECONDS)  # milliseconds, waiting for a slot included: then another may take the message
 LIMIT = 20  # jobs at once, and requests at once
 TRIES = 10  # a worker's death counts as one
 STREAM, GROUP, OUTCOMES = "withdrawals", "norce", "withdrawn"
@@ -59,7 +60,7 @@ def stream(min_idle_time: int | None = None) -> StreamSub:
 
 
 @broker.subscriber(stream=stream(), ack_policy=AckPolicy.NACK_ON_ERROR, max_workers=LIMIT)
-@broker.subscriber(stream=stream(round(1000 * JOB_SECONDS)), ack_policy=AckPolicy.NACK_ON_ERROR, max_workers=LIMIT)
+@broker.subscriber(stream=stream(IDLE), ack_policy=AckPolicy.NACK_ON_ERROR, max_workers=LIMIT)
 async def withdraw(
     job_id: str,
     order_id: str,
