@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 import sys
 import time
 from collections import Counter
@@ -47,7 +48,21 @@ class Subject:
 
 @attrs.define
 class Result:
-    """What came of one run."""
+    """What came of one run.
+
+    Attributes:
+        subject: Of what.
+        count: How many jobs there were.
+        outcomes: How many ended in each outcome.
+        lost: Those without an outcome.
+        lost_begun: How many of them had a request.
+        cut: How many had begun and had no outcome when the worker had ended after SIGTERM.
+        violations: What was not as promised, in words.
+        requests: The requests that came.
+        starts: How often the worker was started.
+        slowest: Seconds that it took to end after SIGTERM, at most.
+        seconds: How long all of it took.
+    """
 
     subject: Subject
     count: int
@@ -126,7 +141,14 @@ async def _disturb(worker: Worker, shop: "Shop", ledger: Ledger) -> list[str]:
 
 @attrs.define
 class Shop:
-    """The other side of the broker: what is handed out, and the outcomes that came."""
+    """The other side of the broker: what is handed out, and the outcomes that came.
+
+    Attributes:
+        module: The example.
+        broker: Its connection to the broker.
+        outcomes: What is known, by job.
+        cut: How many jobs SIGTERM left without an outcome.
+    """
 
     module: Any
     broker: Any
@@ -136,9 +158,9 @@ class Shop:
     @classmethod
     async def connect(cls, subject: Subject, env: dict[str, str]) -> "Shop":
         """Import the example, which reads its settings from the environment, and connect."""
-        import os
-
         os.environ.update(env)
+        for path in (*EXAMPLES.glob("*.py"), *VARIANTS.glob("*.py")):
+            sys.modules.pop(path.stem, None)  # it has the settings of another run
         sys.path[:0] = [path for path in (str(VARIANTS), str(EXAMPLES)) if path not in sys.path]
         module = import_module(subject.module)
         return cls(module, await _value(module.connect()))

@@ -71,4 +71,4 @@ async def enqueue(redis: ArqRedis, job_id: str, order_id: str, consent_id: str) 
 
 async def result(redis: ArqRedis, job_id: str) -> Receipt | Exception | None:
     info = await Job(job_id, redis).result_info()
-    return info and info.result
+    return info.result if info else None

@@ -86,7 +86,7 @@ async def enqueue(queue: Queue, job_id: str, order_id: str, consent_id: str) -> 
 
 async def result(queue: Queue, job_id: str) -> Receipt | Exception | None:
     job = await queue.job(job_id)
-    match job and job.result:
+    match job.result if job else None:
         case None:
             return None
         case [name, *args]:

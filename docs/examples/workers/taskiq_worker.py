@@ -4,7 +4,7 @@ taskiq worker taskiq_worker:broker --workers 1 --max-async-tasks 20 --wait-tasks
 """
 
 import os
-from typing import Annotated, Any
+from typing import Any
 
 from redis.asyncio import Redis
 from taskiq import Context, SimpleRetryMiddleware, TaskiqDepends, TaskiqEvents, TaskiqMessage, TaskiqResult, TaskiqState
@@ -76,7 +76,7 @@ async def shutdown(state: TaskiqState) -> None:
 
 
 @broker.task(retry_on_error=True)
-async def withdraw(order_id: str, consent_id: str, context: Annotated[Context, TaskiqDepends()]) -> str:
+async def withdraw(order_id: str, consent_id: str, context: Context = TaskiqDepends()) -> str:  # noqa: B008
     message = context.message
     options = CallOptions(request_id=message.task_id, redelivered=message.labels["tries"] > 1)
     return to_json(await delete_consent(context.state.norce, order_id, consent_id, options=options))
