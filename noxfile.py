@@ -287,6 +287,21 @@ def web(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("brokers", ["workers", "workers-redis5"])
+def workers(session: nox.Session, brokers: str) -> None:
+    """Kill the workers of docs/examples/workers in the middle of 1,000 jobs, with a Redis of their own; takes minutes.
+
+    Skipped where there is no redis-server. The session's arguments go to the run: `200`, `--only arq`.
+    """
+    install(session, ".[all]", *group("tests", brokers))
+    session.run("pytest", "tests/integration/test_workers.py", env={"PYTHONSAFEPATH": "1"})
+    if shutil.which("redis-server") is None:
+        session.skip("there is no redis-server here")
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "workers", *session.posargs, env=env)
+
+
+@nox.session
 def soak_batch(session: nox.Session) -> None:
     """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
 

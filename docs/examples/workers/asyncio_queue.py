@@ -1,0 +1,50 @@
+"""Consents are withdrawn by a plain asyncio queue: jobs are read from the input, outcomes written to the output.
+
+    echo '{"job_id": "1", "order_id": "o_1", "consent_id": "ci_newsletter"}' | python asyncio_queue.py
+
+SIGTERM ends it when all that was read is done. A job may have ``"redelivered": true``: it was read before, by one that
+died. Nobody but who writes the input knows that.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Any
+
+from norce_order_async import CallOptions, NorceOrderError, OrderClient, RetryPolicy, Timeout, delete_consent, to_json
+
+LIMIT = 20  # jobs at once, and requests at once
+
+Queue = asyncio.Queue[dict[str, Any]]
+
+
+async def work(client: OrderClient, queue: Queue) -> None:
+    while True:
+        job = await queue.get()
+        options = CallOptions(request_id=job["job_id"], redelivered=job.get("redelivered", False))
+        outcome: object
+        try:
+            outcome = await delete_consent(client, job["order_id"], job["consent_id"], options=options)
+        except NorceOrderError as error:
+            outcome = [type(error).__name__, *error.args]
+        print(to_json({"job_id": job["job_id"], "outcome": outcome}), flush=True)
+        queue.task_done()
+
+
+async def main() -> None:
+    loop, lines, queue = asyncio.get_running_loop(), asyncio.StreamReader(), Queue(maxsize=1)
+    pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    loop.add_signal_handler(signal.SIGTERM, pipe.close)
+    settings: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
+    async with OrderClient.from_env(limit=LIMIT, adaptive=True, **settings) as client:
+        workers = [asyncio.create_task(work(client, queue)) for _ in range(LIMIT)]
+        while line := await lines.readline():
+            await queue.put(json.loads(line))  # waits while all are busy
+        await queue.join()
+        for worker in workers:
+            worker.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
