@@ -284,7 +284,7 @@ async def _batch(
         source.entries(),
         cluster=options.cluster or options.workers,
         settings=settings,
-        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN") if options.workers is not None else None,
+        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN"),
         journal=journal,
         **arguments,
     ) as batch:
@@ -292,7 +292,12 @@ async def _batch(
 
 
 def _token(options: argparse.Namespace, file: str, text: str) -> dict[str, str]:
-    """What other processes of this machine are told of the token, by these names; they inherit the environment."""
+    """What other processes of this machine are told of the token, by these names; they inherit the environment.
+
+    A cluster is told nothing.
+    """
+    if options.cluster is not None:
+        return {}
     if options.sandbox:
         from norce_order_async.testing import SANDBOX_TOKEN
 
