@@ -280,9 +280,10 @@ async def _batch(
         return
     from norce_order_async.batch.cluster import ClusterBatch
 
+    cluster: Any = options.cluster or options.workers
     async with ClusterBatch(
         source.entries(),
-        cluster=options.cluster or options.workers,
+        cluster=cluster,
         settings=settings,
         environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN"),
         journal=journal,
