@@ -285,11 +285,12 @@ async def _batch(
         return
     from norce_order_async.batch.cluster import ClusterBatch
 
+    cluster: Any = options.cluster or options.workers
     async with ClusterBatch(
         source.entries(),
-        cluster=options.cluster or options.workers,
+        cluster=cluster,
         settings=settings,
-        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN") if options.workers is not None else None,
+        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN"),
         journal=journal,
         telemetry=client.telemetry,
         **arguments,
@@ -298,7 +299,12 @@ async def _batch(
 
 
 def _token(options: argparse.Namespace, file: str, text: str) -> dict[str, str]:
-    """What other processes of this machine are told of the token, by these names; they inherit the environment."""
+    """What other processes of this machine are told of the token, by these names; they inherit the environment.
+
+    A cluster is told nothing.
+    """
+    if options.cluster is not None:
+        return {}
     if options.sandbox:
         from norce_order_async.testing import SANDBOX_TOKEN
 

@@ -103,7 +103,7 @@ async def test_a_batch_that_was_stopped_is_continued(path: Path) -> None:
             count = journal.summary().outcomes.total()
             assert count == batch.progress.ended < 100
         with opened(path) as journal:
-            async with ProcessBatch(changes, processes=2, settings=settings, journal=journal) as batch:
+            async with ProcessBatch(changes, processes=1, settings=settings, journal=journal) as batch:
                 progress = await ended(batch)
             assert (progress.passed, progress.done) == (count, 100 - count)
             assert journal.summary().outcomes == {OutcomeKind.APPLIED: 100}
@@ -117,7 +117,7 @@ async def test_the_loss_of_a_process_loses_nothing_and_makes_nothing_twice_that_
         with opened(path) as journal:
             lost = False
             batch = ProcessBatch(
-                changes, processes=2, settings=settings, journal=journal, rate=200, settle=0.1, once=True
+                changes, processes=1, settings=settings, journal=journal, rate=200, settle=0.1, once=True
             )
             async for progress in batch:
                 if progress.ended > 20 and not lost:
@@ -155,7 +155,7 @@ async def test_what_stops_a_process_stops_the_batch(path: Path) -> None:
     changes = [DeleteConsent(f"o_{n}", "ci") for n in range(500)]
     async with sandbox_of(1) as (sandbox, settings):
         with opened(path) as journal:
-            batch = ProcessBatch(changes, processes=2, settings=settings | {"auth": "wrong"}, journal=journal)
+            batch = ProcessBatch(changes, processes=1, settings=settings | {"auth": "wrong"}, journal=journal)
             progress = await ended(batch)
             assert journal.summary().total == 0
         assert sandbox.count < 50
