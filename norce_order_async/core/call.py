@@ -102,8 +102,8 @@ class Call:
     waiting: bool = False
     sending: bool = False
     timed_out: bool = False
-    end_hooks: "tuple[CallHook, ...]" = ()
     at: float | None = None
+    end_hooks: "tuple[CallHook, ...]" = ()
 
     @property
     def deadline(self) -> float:
