@@ -37,8 +37,8 @@ async def main() -> None:
     pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     loop.add_signal_handler(signal.SIGTERM, pipe.close)
     settings: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
-    async with OrderClient.from_env(limit=LIMIT, adaptive=True, **settings) as client:
-        workers = [asyncio.create_task(work(client, queue)) for _ in range(LIMIT)]
+    async with OrderClient.from_env(limit=LIMIT, adaptive=True, **settings) as client, asyncio.TaskGroup() as tasks:
+        workers = [tasks.create_task(work(client, queue)) for _ in range(LIMIT)]
         while line := await lines.readline():
             await queue.put(json.loads(line))  # waits while all are busy
         await queue.join()
