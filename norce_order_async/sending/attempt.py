@@ -58,11 +58,8 @@ class AttemptSender:
         """
         call = request.call
         limiter = self.lifecycle.here().limiter
-        if not limiter.acquire_nowait():
+        if call.sending or not limiter.acquire_nowait():
             await _wait_for_slot(limiter, call)
-        if call.sending:
-            limiter.release()
-            raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
         call.sending = True
         try:
             start = self.clock.monotonic()
@@ -171,11 +168,22 @@ class AttemptSender:
 
 
 async def _wait_for_slot(limiter: ConcurrencyLimiter, call: Call) -> None:
-    call.waiting = True
-    try:
-        await limiter.acquire()
-    finally:
-        call.waiting = False
+    """Take a slot when one is free.
+
+    Raises:
+        ClientStateError: An attempt of this call is under way.
+    """
+    waits = not call.sending
+    if waits:
+        call.waiting = True
+        try:
+            await limiter.acquire()
+        finally:
+            call.waiting = False
+    if call.sending:
+        if waits:
+            limiter.release()
+        raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
 
 
 def _is_cancelled() -> bool:
