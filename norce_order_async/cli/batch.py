@@ -15,6 +15,7 @@ from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.report import check_report_name, save_report
 from norce_order_async.batch.run import Batch
+from norce_order_async.cli.batch_layout import input_of, shown_delimiters
 from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
@@ -50,7 +51,9 @@ def batch_run(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--processes goes with neither --workers nor --cluster")
     if options.resolve and options.cluster is not None:
         raise InvalidRequestError("--resolve does not go with --cluster: give the same command with --resolve here")
-    source = Input(*options.files, format=options.format)
+    source = input_of(options)
+    if (told := shown_delimiters(source)) is not None:
+        tell(told)
     if options.dry_run:
         return print_check(source, once=options.once, as_json=options.output == "json")
     _check_outputs(options)
