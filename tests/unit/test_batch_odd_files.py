@@ -85,9 +85,7 @@ def test_the_same_batch_in_every_format_has_equal_changes(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["a.json", "semicolon.csv", "a.tsv", "a.xlsx", "a.parquet"])
-def test_a_batch_goes_on_with_the_same_command_and_is_another_with_other_options(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_batch_goes_on_with_the_same_command_and_is_another_with_other_options(tmp_path: Path, name: str) -> None:
     path = same_batch(tmp_path, 5)[name]
     (digest,) = {Input(path).survey()[0].digest for _ in range(2)}
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
