@@ -64,6 +64,8 @@ def add_batch(group: Any) -> None:
     report.add_argument("journal", type=file_name, metavar="JOURNAL", help="the journal of the batch")
     _only(report, "only changes that ended so")
     report.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default: jsonl")
+    report.add_argument("--delimiter", metavar="CHARACTER", type=delimiter, help="what separates the columns of CSV")
+    report.add_argument("--excel", action="store_true", help="begin CSV with a byte order mark, for Excel")
     report.add_argument(
         "--html", type=file_name, metavar="FILE", help="write one page with charts instead, for a browser"
     )
@@ -75,6 +77,7 @@ def _batch_run(group: Any) -> None:
         "run",
         "make the changes that files list, or go on with it",
         settings=True,
+        outputs=("text", "json", "jsonl"),
         examples=_EXAMPLES,
         details=_DETAILS,
     )
@@ -109,6 +112,9 @@ def _input(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
     parser.add_argument("--report", type=file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")
+    parser.add_argument(
+        "--excel", action="store_true", help="begin a report in CSV with a byte order mark, by which Excel knows UTF-8"
+    )
     parser.add_argument("--html", type=file_name, metavar="FILE", help="write one page with charts, for a browser")
 
 

@@ -17,6 +17,7 @@ _NAMES = frozenset({*IDS, "merchant", "channel"})
 _MOST_DIGITS = 15  # a spreadsheet keeps no more of a number
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # the last four are = + - @ in full width
 _AFTER_A_DELIMITER = re.compile(rf"([;,\t|]\s*)(?=[{re.escape(_FORMULA)}])")
+_IN_JSON = re.compile(rf"[;|](?=\s*[{re.escape(_FORMULA)}])")
 _SPOILT = (
     (re.compile(r"-?\d([.,]\d+)?E[+-]\d{2,3}"), "a number whose digits a spreadsheet has lost"),
     (re.compile(r"-?\d+[.,]0+"), "a number with a decimal point that a spreadsheet or a program has added"),
@@ -25,11 +26,12 @@ _SPOILT = (
 )
 
 
-def spoilt(text: str) -> str | None:
-    """Why a text cannot be meant as an id, a merchant or a channel; None for most."""
-    for pattern, reason in _SPOILT:
-        if pattern.fullmatch(text):
-            return reason
+def spoilt(name: str, text: str) -> str | None:
+    """Why a text cannot be meant as an id, a merchant or a channel; None for most, and for other members."""
+    if name in _NAMES:
+        for pattern, reason in _SPOILT:
+            if pattern.fullmatch(text):
+                return reason
     return None
 
 
@@ -46,9 +48,14 @@ def marked_note(text: str) -> str:
     return _AFTER_A_DELIMITER.sub(r"\1'", marked(text))
 
 
+def marked_json(text: str) -> str:
+    """JSON that means the same, and has no formula where a spreadsheet takes another delimiter."""
+    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def _needs_mark(text: str) -> bool:
     bare = text.lstrip("'")
-    return bare[:1] != "" and (bare[0] in _FORMULA or spoilt(bare) is not None)
+    return bare[:1] != "" and bare[0] in _FORMULA
 
 
 def row_meaning(
@@ -74,7 +81,10 @@ def row_meaning(
         except InvalidRequestError as error:
             record[name] = str(cell)
             problem = problem or str(error)
-    return (None, problem, record) if problem is not None else record_meaning(record)
+    if problem is None:
+        return record_meaning(record)
+    # What is reported is input again, and must not be another change there.
+    return None, problem, record if record_meaning(record)[0] is None else source
 
 
 def value_of(name: str, cell: object) -> JSON:
@@ -98,7 +108,7 @@ def value_of(name: str, cell: object) -> JSON:
         return cell[1:]
     if name in IDS and cell != cell.strip(" "):
         raise InvalidRequestError(f"{name} {cell!r} has spaces around it")  # a padded column
-    if name in _NAMES and (reason := spoilt(cell)) is not None:
+    if (reason := spoilt(name, cell)) is not None:
         raise InvalidRequestError(f"{name} {cell[:64]!r} is {reason}: write it as text")
     return cell
 
