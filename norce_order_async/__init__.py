@@ -14,7 +14,7 @@ _EXPORTS = {
     "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
     "batch.engine.accounting": "Progress",
     "batch.engine.settings": "BatchArguments BatchSettings",
-    "batch.files": "Entry read_changes",
+    "batch.files": "Entry Layout read_changes",
     "batch.kinds": (
         "AddPaymentActions AddTransaction CreateConsent CreateHook CreateNotification CreateOrder "
         "CreatePayment CreateShipping CreateValidation DeleteHook DeleteNotification DeleteOrder "

@@ -10,7 +10,7 @@ from norce_order_async.batch.changes import (
 )
 from norce_order_async.batch.engine.accounting import Progress as Progress
 from norce_order_async.batch.engine.settings import BatchArguments as BatchArguments, BatchSettings as BatchSettings
-from norce_order_async.batch.files import Entry as Entry, read_changes as read_changes
+from norce_order_async.batch.files import Entry as Entry, Layout as Layout, read_changes as read_changes
 from norce_order_async.batch.inputs import Input as Input, InputFile as InputFile
 from norce_order_async.batch.journal import (
     Journal as Journal, JournalReader as JournalReader, Run as Run, Sample as Sample,
