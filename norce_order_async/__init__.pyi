@@ -3,7 +3,7 @@
 from norce_order_async.auth.client_credentials import ClientCredentials as ClientCredentials
 from norce_order_async.auth.file import TokenFile as TokenFile
 from norce_order_async.auth.pair import TokenPair as TokenPair
-from norce_order_async.auth.source import TokenSource as TokenSource
+from norce_order_async.core.token_source import TokenSource as TokenSource
 from norce_order_async.batch.changes import (
     Change as Change, DeleteConsent as DeleteConsent, PatchAttributes as PatchAttributes,
     PatchConsent as PatchConsent,
@@ -105,7 +105,7 @@ from norce_order_async.middleware.policy import (
     BackOff as BackOff, RetryPolicy as RetryPolicy, passing_failure as passing_failure,
 )
 from norce_order_async.middleware.tracing import Tracing as Tracing
-from norce_order_async.sending.budget import RetryBudget as RetryBudget
+from norce_order_async.core.budget import RetryBudget as RetryBudget
 from norce_order_async.transport import Transport as Transport
 from norce_order_async.transport.aiohttp import AiohttpTransport as AiohttpTransport
 from norce_order_async.transport.httptools import HttptoolsTransport as HttptoolsTransport

@@ -8,27 +8,26 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from norce_order_async.auth.source import TokenSource
+from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, check_retry
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
-from norce_order_async.core.settings import UNSET, Environment, Timeout, Unset, api_address, as_timeout
+from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, as_timeout, client_header
 from norce_order_async.core.stats import Stats
+from norce_order_async.core.token_source import TokenSource
 from norce_order_async.environ import settings_from
-from norce_order_async.middleware import Handler, Middleware, compile_chain
-from norce_order_async.middleware.auth import Auth
-from norce_order_async.middleware.pacing import Pacing
+from norce_order_async.middleware import Middleware
+from norce_order_async.middleware.chain import Chain, Links
 from norce_order_async.middleware.policy import RetryPolicy
-from norce_order_async.middleware.retry import Retry
-from norce_order_async.sending.attempt import AttemptSender
-from norce_order_async.sending.budget import RetryBudget
 from norce_order_async.sending.caller import CallDefaults, Caller
 from norce_order_async.sending.calls import CallEnds, RunningCall
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
+from norce_order_async.sending.shops import Shops
+from norce_order_async.sending.sources import TokenSources
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
 from norce_order_async.wire.operation import Operation, QueryValue
@@ -45,35 +44,16 @@ class _Core:
     defaults: CallDefaults
     transport: Transport
     owns_transport: bool
-    auth: TokenSource | str = attrs.field(repr=False)
+    shops: Shops
+    sources: TokenSources
     lifecycle: Lifecycle
     ends: CallEnds
-    call_middlewares: Sequence[Middleware]
-    attempt_middlewares: Sequence[Middleware]
-    on_attempt: Sequence[AttemptHook]
-    adaptive: bool
-    once: Handler = attrs.field(init=False)
-    retrying: Handler = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        clock = self.defaults.clock
-        hooks = self.on_attempt
-        tokens = [] if isinstance(self.auth, str) else [Auth(self.auth, self.lifecycle)]
-        inner: list[Middleware] = [*tokens, *self.attempt_middlewares]
-        if self.adaptive:
-            pacing = Pacing(clock, self.lifecycle.limit)
-            hooks = (pacing.observe, *hooks)
-            inner.insert(0, pacing)
-        sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
-        retry = Retry(clock, self.lifecycle, self.ends.budget)
-        self.once = compile_chain([*self.call_middlewares, *inner], sender)
-        self.retrying = compile_chain([*self.call_middlewares, retry, *inner], sender)
+    fixed: Chain
+    renewed: Chain
 
     async def aclose(self, grace: float) -> None:
         """Close all of it."""
-        close_source = getattr(self.auth, "aclose", None)
-        closers = [self.transport.aclose] if close_source is None else [close_source, self.transport.aclose]
-        await self.lifecycle.close(grace, *closers)
+        await self.lifecycle.close(grace, self.sources.aclose, self.transport.aclose)
 
 
 class OrderClient:
@@ -143,27 +123,39 @@ class OrderClient:
         clock: Clock | None = None,
         random: RandomSource | None = None,
     ) -> None:
-        address = api_address(environment, slug, base_url, allow_http=allow_http)
-        self._is_view = False
-        self._caller = Caller.of_client(address, merchant, channel, adapter_id, auth, user_agent, headers)
-        clock = clock or SystemClock()
+        address = Address.of(environment, slug, base_url, allow_http=allow_http)
         budget = RetryBudget() if isinstance(budget, Unset) else budget
-        self._core = _Core(
-            defaults=CallDefaults(
-                as_timeout(timeout),
-                RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
-                clock,
-                random or SYSTEM_RANDOM,
-            ),
+        shops = Shops(address.url, client_header("merchant", merchant), budget)
+        self._is_view = False
+        self._caller = Caller.of_client(address, shops, channel, adapter_id, auth, user_agent, headers)
+        defaults = CallDefaults(
+            as_timeout(timeout),
+            RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
+            clock or SystemClock(),
+            random or SYSTEM_RANDOM,
+        )
+        ends = CallEnds(defaults.clock, shops, tuple(on_call), tuple(observers))
+        links = Links(
             transport=transport or default_transport(),
-            owns_transport=transport is None,
-            auth=auth,
+            clock=defaults.clock,
             lifecycle=Lifecycle(limit),
-            ends=CallEnds(clock, budget, tuple(on_call), tuple(observers)),
             call_middlewares=call_middlewares,
             attempt_middlewares=attempt_middlewares,
-            on_attempt=tuple(on_attempt),
+            on_attempt=on_attempt,
+            observers=ends.observers,
             adaptive=adaptive,
+        )
+        fixed, renewed = links.chains()
+        self._core = _Core(
+            defaults=defaults,
+            transport=links.transport,
+            owns_transport=transport is None,
+            shops=shops,
+            sources=TokenSources(auth),
+            lifecycle=links.lifecycle,
+            ends=ends,
+            fixed=fixed,
+            renewed=renewed,
         )
 
     @classmethod
@@ -190,23 +182,46 @@ class OrderClient:
     def scoped(
         self,
         *,
+        environment: Environment | Unset = UNSET,
+        slug: str | Unset = UNSET,
+        base_url: str | Unset = UNSET,
         merchant: str | Unset = UNSET,
         channel: str | Unset = UNSET,
         adapter_id: str | Unset | None = UNSET,
+        auth: TokenSource | str | Unset = UNSET,
+        headers: Mapping[str, str] | Unset = UNSET,
     ) -> "OrderClient":
-        """A view of this client for another merchant, channel or adapter, on the same connections.
+        """A view of this client for another shop, channel or adapter, on the same connections.
 
         It costs next to nothing, so it can be made for every request. Closing it does nothing: it lives and ends
-        with the client it came from. ``adapter_id=None`` sends none.
+        with the client it came from. What is left out is as here; ``adapter_id=None`` sends none.
+
+        A token goes only to the address that it was given for: a view with another address needs an ``auth`` of its
+        own, and ``headers`` of its own where the client has some.
+
+        Args:
+            environment: Another environment; with the client's slug unless there is a ``slug``.
+            slug: Another identifier in the address; in the client's environment unless there is an ``environment``.
+            base_url: Another address instead.
+            merchant: Another ``x-merchant``.
+            channel: Another ``x-channel``.
+            adapter_id: Another ``x-adapterid``.
+            auth: Another token or source. A source with an async ``aclose`` is closed with the client, unless it was
+                thrown away before.
+            headers: Further headers of every request, instead of the client's.
 
         Raises:
-            InvalidRequestError: A value that cannot stand in a header.
+            InvalidRequestError: A value that cannot stand in an address or in a header.
+            ConfigurationError: Another address without what may be sent there, or ``auth`` is neither token nor source.
             TypeError: A value that is not a str.
         """
+        caller, core = self._caller, self._core
+        address = caller.address.scoped(environment, slug, base_url)
         view = object.__new__(OrderClient)
-        view._core = self._core
+        view._core = core
         view._is_view = True
-        view._caller = self._caller.scoped(merchant, channel, adapter_id)
+        view._caller = caller.scoped(core.shops, address, merchant, channel, adapter_id, auth, headers)
+        core.sources.add(auth)
         return view
 
     @property
@@ -255,7 +270,7 @@ class OrderClient:
             core is not None
             and not self._is_view
             and core.owns_transport
-            and core.ends.calls
+            and core.shops.calls
             and not core.lifecycle.closed
         ):
             fix = "use it with 'async with', or await aclose()"
@@ -297,7 +312,8 @@ class OrderClient:
         options = options or _DEFAULT_OPTIONS
         request = self._caller.request(operation, ids, query, body, options, core.defaults)
         call = request.call
-        handler = core.once if call.retry is None else core.retrying
+        chain = core.fixed if call.tokens is None else core.renewed
+        handler = chain.once if call.retry is None else chain.retrying
         with RunningCall(request, options, core.lifecycle.here(), core.ends) as running:
             running.response = response = await handler(request)
             if options.on_response is not None:
@@ -311,7 +327,7 @@ class OrderClient:
     def stats(self) -> Stats:
         """What this client and its scoped views did so far."""
         lifecycle = self._core.lifecycle
-        return self._core.ends.stats(slots_used=lifecycle.slots_used, slots=lifecycle.limit)
+        return self._core.shops.stats(self._caller.shop, slots_used=lifecycle.slots_used, slots=lifecycle.limit)
 
     async def aclose(self, *, grace: float = 5.0) -> None:
         """Close the client, its connections and its token source.

@@ -10,6 +10,8 @@ from norce_order_async.core.errors import CallError, NorceOrderError
 from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import Timeout
+from norce_order_async.core.shop import Shop
+from norce_order_async.core.token_source import TokenSource
 
 
 class Repeat(StrEnum):
@@ -59,6 +61,8 @@ class Call:
         request_id: Sent as ``x-request-id``, the same on every attempt.
         started: The clock's monotonic time at the start.
         at: The wall time at the start, in seconds since 1970-01-01 UTC; None where nobody took it.
+        shop: The shop that it is for.
+        tokens: Where its tokens come from; None where its token is fixed.
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
         reads_body: Whether the operation needs a response's body.
@@ -102,6 +106,8 @@ class Call:
     sending: bool = False
     timed_out: bool = False
     at: float | None = None
+    shop: Shop = attrs.field(factory=Shop)
+    tokens: TokenSource | None = attrs.field(default=None, repr=False)
 
     @property
     def deadline(self) -> float:
