@@ -51,6 +51,10 @@ class _Core:
     fixed: Chain
     renewed: Chain
 
+    def chain(self, caller: Caller) -> Chain:
+        """The one for its token."""
+        return self.fixed if caller.tokens is None else self.renewed
+
     async def aclose(self, grace: float) -> None:
         """Close all of it."""
         await self.lifecycle.close(grace, self.sources.aclose, self.transport.aclose)
@@ -157,6 +161,7 @@ class OrderClient:
             fixed=fixed,
             renewed=renewed,
         )
+        self._chain = self._core.chain(self._caller)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:
@@ -222,6 +227,7 @@ class OrderClient:
         view._is_view = True
         view._caller = caller.scoped(core.shops, address, merchant, channel, adapter_id, auth, headers)
         core.sources.add(auth)
+        view._chain = core.chain(view._caller)
         return view
 
     @property
@@ -312,8 +318,7 @@ class OrderClient:
         options = options or _DEFAULT_OPTIONS
         request = self._caller.request(operation, ids, query, body, options, core.defaults)
         call = request.call
-        chain = core.fixed if call.tokens is None else core.renewed
-        handler = chain.once if call.retry is None else chain.retrying
+        handler = self._chain.once if call.retry is None else self._chain.retrying
         with RunningCall(request, options, core.lifecycle.here(), core.ends) as running:
             running.response = response = await handler(request)
             if options.on_response is not None:

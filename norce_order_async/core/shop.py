@@ -10,24 +10,33 @@ from norce_order_async.core.outcome import Attempt, OutcomeKind
 class Counts:
     """The sums over calls that ended."""
 
-    calls: int = 0
-    attempts: int = 0
-    retries: int = 0
     applied: int = 0
     others: dict[OutcomeKind, int] | None = None
     """The outcomes but for ``applied``; most shops have none."""
+    further: int = 0
+    """Attempts more than calls."""
+    retries: int = 0
 
     def add(self, attempts: list[Attempt], outcome: OutcomeKind) -> None:
         """Count a call."""
-        self.calls += 1
-        self.attempts += len(attempts)
-        if len(attempts) > 1:
+        if len(attempts) != 1:
+            self.further += len(attempts) - 1
             self.retries += sum(attempt.delay is not None for attempt in attempts)
         if outcome is OutcomeKind.APPLIED:
             self.applied += 1
         else:
             others = self.others = self.others or {}
             others[outcome] = others.get(outcome, 0) + 1
+
+    @property
+    def calls(self) -> int:
+        """How many calls there were."""
+        return self.applied + sum((self.others or {}).values())
+
+    @property
+    def attempts(self) -> int:
+        """The requests that they took."""
+        return self.calls + self.further
 
     @property
     def outcomes(self) -> dict[OutcomeKind, int]:
@@ -50,3 +59,7 @@ class Shop:
     merchant: str = ""
     budget: RetryBudget | None = attrs.field(default=None, repr=False)
     counts: Counts = attrs.field(factory=Counts, repr=False)
+
+
+NO_SHOP = Shop()
+"""That of calls which no client makes."""

@@ -1,12 +1,14 @@
 """The innermost link: one attempt, timed and written down."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from logging import DEBUG
+from typing import Any
 
 import attrs
 
-from norce_order_async.core.call import AttemptHook, Call
+from norce_order_async.core.call import AttemptHook, Call, Limiter
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     ClientStateError,
@@ -52,21 +54,22 @@ class AttemptSender:
             NotTheApiError: A 2xx came that the API did not give.
         """
         call = request.call
-        limiter = self.lifecycle.here().limiter
-        if not limiter.acquire_nowait():
-            call.waiting = True
-            try:
-                await limiter.acquire()
-            finally:
-                call.waiting = False
+        if self.lifecycle.closed:
+            raise ClientStateError("the client is closed")
+        limiter = call.limiter
+        start = ended = self.clock.monotonic()
+        turns = limiter.acquire_nowait(call.shop, start)
+        if turns is None:
+            turns = await _wait(call, limiter, start)
+            start = ended = self.clock.monotonic()
         if call.sending:
-            limiter.release()
+            limiter.release(turns, -math.inf, start)
             raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
         call.sending = True
         try:
-            start = self.clock.monotonic()
-            left = call.deadline - start
+            left = call.started + call.timeout.total - start
             if left <= 0:
+                start = -math.inf
                 raise out_of_time(call)
             since = start - call.started
             attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
@@ -86,7 +89,8 @@ class AttemptSender:
                     del failure  # it would refer to itself through this frame
                     raise
             finally:
-                attempt.elapsed = self.clock.monotonic() - start
+                ended = self.clock.monotonic()
+                attempt.elapsed = ended - start
                 self._ended(call, attempt)
             if failure is None:
                 return Response(request, attempt.status or 0, truncated=True)
@@ -96,7 +100,7 @@ class AttemptSender:
                 del failure
         finally:
             call.sending = False
-            limiter.release()
+            limiter.release(turns, start, ended)
 
     def _started(self, request: Request, attempt: Attempt) -> Request:
         """Tell the observers; the request with the headers that they add."""
@@ -169,6 +173,14 @@ class AttemptSender:
                     # Its text and its frames may hold anything.
                     return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
         return error
+
+
+async def _wait(call: Call, limiter: Limiter, now: float) -> Any:
+    call.waiting = True
+    try:
+        return await limiter.acquire(call.shop, now)
+    finally:
+        call.waiting = False
 
 
 def _says_enough(error: TransportError, call: Call) -> bool:

@@ -51,6 +51,7 @@ class RunningCall(TimeLimit):
 
     def __init__(self, request: Request, options: CallOptions, here: LoopState, ends: "CallEnds") -> None:
         self.call = call = request.call
+        call.limiter = here.limiter
         super().__init__(call.timeout.total)
         self.response: Response | None = None
         self._request = request
