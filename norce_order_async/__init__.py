@@ -43,7 +43,7 @@ _EXPORTS = {
     "core.outcome": "Attempt OutcomeKind",
     "core.random_source": "RandomSource",
     "core.settings": "Environment Timeout UNSET Unset",
-    "core.stats": "Stats",
+    "core.stats": "ShopStats Stats",
     "endpoints.attributes": "patch_attributes",
     "endpoints.cart": "update_cart",
     "endpoints.consents": "create_consent delete_consent patch_consent patch_consents",

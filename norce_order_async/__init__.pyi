@@ -54,6 +54,7 @@ from norce_order_async.core.random_source import RandomSource as RandomSource
 from norce_order_async.core.settings import (
     Environment as Environment, Timeout as Timeout, UNSET as UNSET, Unset as Unset,
 )
+from norce_order_async.core.stats import ShopStats as ShopStats
 from norce_order_async.core.stats import Stats as Stats
 from norce_order_async.core.version import __version__ as __version__
 from norce_order_async.endpoints.attributes import patch_attributes as patch_attributes

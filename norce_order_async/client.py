@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import attrs
-
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.clock import Clock, SystemClock
@@ -20,7 +18,7 @@ from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Middleware
-from norce_order_async.middleware.chain import Chain, Links
+from norce_order_async.middleware.core import ClientCore
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.sending.caller import CallDefaults, Caller
 from norce_order_async.sending.calls import CallEnds, RunningCall
@@ -35,29 +33,6 @@ from norce_order_async.wire.operation import Operation, QueryValue
 T = TypeVar("T")
 
 _DEFAULT_OPTIONS = CallOptions()
-
-
-@attrs.define(kw_only=True, eq=False)
-class _Core:
-    """What a client and its scoped views share."""
-
-    defaults: CallDefaults
-    transport: Transport
-    owns_transport: bool
-    shops: Shops
-    sources: TokenSources
-    lifecycle: Lifecycle
-    ends: CallEnds
-    fixed: Chain
-    renewed: Chain
-
-    def chain(self, caller: Caller) -> Chain:
-        """The one for its token."""
-        return self.fixed if caller.tokens is None else self.renewed
-
-    async def aclose(self, grace: float) -> None:
-        """Close all of it."""
-        await self.lifecycle.close(grace, self.sources.aclose, self.transport.aclose)
 
 
 class OrderClient:
@@ -138,28 +113,18 @@ class OrderClient:
             clock or SystemClock(),
             random or SYSTEM_RANDOM,
         )
-        ends = CallEnds(defaults.clock, shops, tuple(on_call), tuple(observers))
-        links = Links(
-            transport=transport or default_transport(),
-            clock=defaults.clock,
-            lifecycle=Lifecycle(limit),
-            call_middlewares=call_middlewares,
-            attempt_middlewares=attempt_middlewares,
-            on_attempt=on_attempt,
-            observers=ends.observers,
-            adaptive=adaptive,
-        )
-        fixed, renewed = links.chains()
-        self._core = _Core(
+        self._core = ClientCore(
             defaults=defaults,
-            transport=links.transport,
+            transport=transport or default_transport(),
             owns_transport=transport is None,
             shops=shops,
             sources=TokenSources(auth),
-            lifecycle=links.lifecycle,
-            ends=ends,
-            fixed=fixed,
-            renewed=renewed,
+            lifecycle=Lifecycle(limit),
+            ends=CallEnds(defaults.clock, shops, tuple(on_call), tuple(observers)),
+            call_middlewares=call_middlewares,
+            attempt_middlewares=attempt_middlewares,
+            on_attempt=on_attempt,
+            adaptive=adaptive,
         )
         self._chain = self._core.chain(self._caller)
 
@@ -329,10 +294,13 @@ class OrderClient:
             call.end(core.defaults.clock.monotonic(), success)
             return operation.decode(response)
 
-    def stats(self) -> Stats:
-        """What this client and its scoped views did so far."""
-        lifecycle = self._core.lifecycle
-        return self._core.shops.stats(self._caller.shop, slots_used=lifecycle.slots_used, slots=lifecycle.limit)
+    def stats(self, *, by_shop: bool = False) -> Stats:
+        """What this client and its scoped views did so far.
+
+        Args:
+            by_shop: Also of each shop that is known: see :class:`Stats`.
+        """
+        return self._core.shops.stats(self._caller.shop, self._core.lifecycle, by_shop=by_shop)
 
     async def aclose(self, *, grace: float = 5.0) -> None:
         """Close the client, its connections and its token source.

@@ -7,7 +7,8 @@ import attrs
 
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.shop import Counts, Shop
-from norce_order_async.core.stats import Stats
+from norce_order_async.core.stats import ShopStats, Stats
+from norce_order_async.sending.lifecycle import Lifecycle
 
 _Key = tuple[str, str]
 
@@ -51,24 +52,37 @@ class Shops:
             self._recent.popitem(last=False)
         return shop
 
-    def all(self) -> list[Shop]:
-        """Those that are used, or were asked for lately."""
-        return list(self._all.values())
-
     @property
     def calls(self) -> int:
         """How many calls ended."""
         return self.own.counts.calls + self.scoped.calls
 
-    def stats(self, shop: Shop, *, slots_used: int, slots: int) -> Stats:
-        """The sums over all of them, and the budget of one."""
+    def stats(self, shop: Shop, lifecycle: Lifecycle, *, by_shop: bool) -> Stats:
+        """The sums over all shops, the budget of one, and if wanted those of each that is known."""
         own, scoped = self.own.counts, self.scoped
+        known = list(self._all.values()) if by_shop else []
         return Stats(
             calls=self.calls,
             attempts=own.attempts + scoped.attempts,
             retries=own.retries + scoped.retries,
             outcomes=Counter(own.outcomes) + Counter(scoped.outcomes),
             budget_left=None if shop.budget is None else shop.budget.left,
-            slots_used=slots_used,
-            slots=slots,
+            slots_used=lifecycle.slots_used,
+            slots=lifecycle.limit,
+            shops=tuple(_stats(each, *lifecycle.slots_of(each)) for each in known),
         )
+
+
+def _stats(shop: Shop, slots_used: int, waiting: int) -> ShopStats:
+    counts = shop.counts
+    return ShopStats(
+        base_url=shop.base_url,
+        merchant=shop.merchant,
+        calls=counts.calls,
+        attempts=counts.attempts,
+        retries=counts.retries,
+        outcomes=counts.outcomes,
+        budget_left=None if shop.budget is None else shop.budget.left,
+        slots_used=slots_used,
+        waiting=waiting,
+    )

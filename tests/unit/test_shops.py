@@ -13,6 +13,7 @@ from norce_order_async import (
     Environment,
     InvalidRequestError,
     OrderClient,
+    OutcomeKind,
     Response,
     RetryBudget,
     delete_consent,
@@ -164,7 +165,24 @@ async def test_a_shop_that_fails_leaves_the_others_their_retries() -> None:
 async def test_shops_that_are_no_longer_used_leave_nothing_behind() -> None:
     client, _, _ = scripted()
     views = [client.scoped(merchant=f"m{number}") for number in range(2 * KEPT)]
-    shops = client._core.shops  # pyright: ignore[reportPrivateUsage]
-    assert len(shops.all()) == 2 * KEPT + 1
+    assert len(client.stats(by_shop=True).shops) == 2 * KEPT + 1
     del views
-    assert len(shops.all()) == KEPT + 1
+    assert len(client.stats(by_shop=True).shops) == KEPT + 1
+
+
+async def test_the_statistics_tell_the_shops_apart() -> None:
+    client, _, _ = scripted(503, 200, 404, 200)
+    await delete_consent(client, "o_1", "ci")
+    with pytest.raises(CallError):
+        await delete_consent(client.scoped(merchant="m2"), "o_1", "ci")
+    await delete_consent(client.scoped(merchant="m2", channel="7"), "o_1", "ci")
+    stats = client.stats(by_shop=True)
+    assert (stats.calls, stats.attempts, stats.retries) == (3, 4, 1)
+    assert [(shop.merchant, shop.calls, shop.attempts, shop.retries, dict(shop.outcomes)) for shop in stats.shops] == [
+        ("norce", 1, 2, 1, {OutcomeKind.APPLIED: 1}),
+        ("m2", 2, 2, 0, {OutcomeKind.APPLIED: 1, OutcomeKind.REJECTED: 1}),
+    ]
+    assert {(shop.base_url, shop.budget_left, shop.slots_used, shop.waiting) for shop in stats.shops} == {
+        (BASE_URL, 500, 0, 0)
+    }
+    assert client.stats().shops == ()
