@@ -58,10 +58,10 @@ class OrderClient:
         retry: When to try again; None is off.
         call_middlewares: Run once a call, around all its attempts, the first outermost.
         attempt_middlewares: Run once an attempt, the first outermost.
-        limit: How many requests at once in each event loop; more wait their turn.
+        limit: How many requests at once in each event loop, over all scoped views; more wait their turn.
         adaptive: Whether requests go at the rate that the server accepts, once it answers 429, or 503 with
-            ``Retry-After``; in each event loop, over all scoped views.
-        budget: Tokens for retries, shared with the scoped views; None is no budget.
+            ``Retry-After``; in each event loop, and for each shop.
+        budget: Tokens for retries; each other shop of a scoped view has as many of its own. None is no budget.
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
         observers: See each call and attempt start and end.
@@ -186,7 +186,9 @@ class OrderClient:
             TypeError: A value that is not a str.
         """
         caller, core = self._caller, self._core
-        address = caller.address.scoped(environment, slug, base_url)
+        address = caller.address
+        if not environment is slug is base_url is UNSET:
+            address = address.scoped(environment, slug, base_url)
         view = object.__new__(OrderClient)
         view._core = core
         view._is_view = True

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Final, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -162,10 +163,7 @@ class Address:
             InvalidRequestError: It is given in both ways, or in half, or is wrong.
             TypeError: A value that is not a str.
         """
-        given = [("environment", environment), ("slug", slug), ("base_url", base_url)]
-        if all(value is UNSET for _, value in given):
-            return self
-        for name, value in given:
+        for name, value in (("environment", environment), ("slug", slug), ("base_url", base_url)):
             if not isinstance(value, str | Unset):
                 raise TypeError(f"{name} must be a str, got {kind_of(value)}")
         area, label, url = _or_none(environment), _or_none(slug), _or_none(base_url)
@@ -175,9 +173,14 @@ class Address:
             if area is None or label is None:
                 raise InvalidRequestError("give both environment and slug: the client was made with a base_url")
         try:
-            return Address.of(area, label, url, allow_http=self.allow_http)
+            return _address(area, label, url, allow_http=self.allow_http)
         except ConfigurationError as error:
             raise InvalidRequestError(str(error)) from None
+
+
+@lru_cache(maxsize=1024)  # views are made for each request, and a check of an address takes longer than all the rest
+def _address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> Address:
+    return Address.of(environment, slug, base_url, allow_http=allow_http)
 
 
 def _or_none(value: T | Unset) -> T | None:

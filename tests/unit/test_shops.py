@@ -186,3 +186,17 @@ async def test_the_statistics_tell_the_shops_apart() -> None:
         (BASE_URL, 500, 0, 0)
     }
     assert client.stats().shops == ()
+
+
+async def test_a_shop_that_is_throttled_slows_no_other_down() -> None:
+    client, transport, clock = scripted(429, adaptive=True, retry=None)
+    slow, other = client.scoped(merchant="slow"), client.scoped(merchant="other")
+    for _ in range(10):
+        with pytest.raises(CallError):
+            await delete_consent(slow, "o_1", "ci")
+    transport.script = [200]
+    slept = len(clock.slept)
+    await delete_consent(other, "o_1", "ci")
+    assert len(clock.slept) == slept
+    await delete_consent(slow, "o_1", "ci")
+    assert len(clock.slept) > slept
