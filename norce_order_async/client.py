@@ -15,7 +15,7 @@ from norce_order_async.core.options import CallOptions, check_retry
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, as_timeout, client_header
 from norce_order_async.core.stats import Stats
-from norce_order_async.core.token_source import TokenSource
+from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Middleware
 from norce_order_async.middleware.core import ClientCore
@@ -106,7 +106,7 @@ class OrderClient:
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         shops = Shops(address.url, client_header("merchant", merchant), budget)
         self._is_view = False
-        self._caller = Caller.of_client(address, shops, channel, adapter_id, auth, user_agent, headers)
+        self._caller = Caller.of_client(address, shops, channel, adapter_id, Credential(auth), user_agent, headers)
         defaults = CallDefaults(
             as_timeout(timeout),
             RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
@@ -185,16 +185,18 @@ class OrderClient:
             ConfigurationError: Another address without what may be sent there, or ``auth`` is neither token nor source.
             TypeError: A value that is not a str.
         """
+        credential = None if isinstance(auth, Unset) else Credential(auth)
+        del auth  # so that the traceback of an error cannot show it
         caller, core = self._caller, self._core
         address = caller.address
-        if not environment is slug is base_url is UNSET:
+        if not (environment is slug is base_url is UNSET):
             address = address.scoped(environment, slug, base_url)
+        scoped = caller.scoped(core.shops, address, merchant, channel, adapter_id, credential, headers)
+        if credential is not None:
+            core.sources.add(credential.value)
         view = object.__new__(OrderClient)
-        view._core = core
         view._is_view = True
-        view._caller = caller.scoped(core.shops, address, merchant, channel, adapter_id, auth, headers)
-        core.sources.add(auth)
-        view._chain = core.chain(view._caller)
+        view._core, view._caller, view._chain = core, scoped, core.chain(scoped)
         return view
 
     @property

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+import attrs
+
 
 class TokenSource(Protocol):
     """Where tokens come from. One source serves every call of a client, many at once.
@@ -18,3 +20,10 @@ class TokenSource(Protocol):
         with 401: return another one if there is one, or the same to let the 401 stand.
         """
         ...
+
+
+@attrs.frozen
+class Credential:
+    """A token, or a source of tokens; its repr, and so no traceback with local variables, shows neither."""
+
+    value: TokenSource | str = attrs.field(repr=False)

@@ -15,7 +15,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Address, Timeout, Unset, client_header, client_headers
 from norce_order_async.core.shop import Shop
-from norce_order_async.core.token_source import TokenSource
+from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.core.version import __version__
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
@@ -79,14 +79,14 @@ class Caller:
         shops: Shops,
         channel: str,
         adapter_id: str | None,
-        auth: TokenSource | str,
+        credential: Credential,
         user_agent: str | None,
         headers: Mapping[str, str] | None,
     ) -> Self:
         """From a client's settings.
 
         Raises:
-            ConfigurationError: A value that cannot stand in a header, or ``auth`` is no source of tokens.
+            ConfigurationError: A value that cannot stand in a header, or ``auth`` is neither a token nor a source.
         """
         own = {
             "x-merchant": shops.own.merchant,
@@ -99,7 +99,9 @@ class Caller:
             own["x-adapterid"] = client_header("adapter_id", adapter_id)
         if user_agent is not None:
             own["User-Agent"] += " " + client_header("user_agent", user_agent)
-        return cls(address, shops.own, _source(auth), _authorized(own, auth), dict(client_headers(headers or {})))
+        return cls(
+            address, shops.own, _source(credential), _authorized(own, credential), dict(client_headers(headers or {}))
+        )
 
     def scoped(
         self,
@@ -108,25 +110,25 @@ class Caller:
         merchant: str | Unset,
         channel: str | Unset,
         adapter_id: str | Unset | None,
-        auth: TokenSource | str | Unset,
+        credential: Credential | None,
         headers: Mapping[str, str] | Unset,
     ) -> "Caller":
         """Another one for the same client.
 
         Raises:
             InvalidRequestError: A value that cannot stand in a header.
-            ConfigurationError: Another address without what may be sent there, or ``auth`` is no source of tokens.
+            ConfigurationError: Another address without what may be sent there, or ``auth`` that is no source.
             TypeError: A value that is not a str.
         """
         if address.url != self.address.url:
-            self._check_move(address, auth, headers)
+            self._check_move(address, credential, headers)
         changed = {} if isinstance(merchant, Unset) else {"x-merchant": check_header_value("merchant", merchant)}
         if not isinstance(channel, Unset):
             changed["x-channel"] = check_header_value("channel", channel)
         if not isinstance(adapter_id, Unset | None):
             check_header_value("adapter_id", adapter_id)
         extra = self.extra if isinstance(headers, Unset) else dict(client_headers(headers))
-        tokens = self.tokens if isinstance(auth, Unset) else _source(auth)
+        tokens = self.tokens if credential is None else _source(credential)
         shop = self.shop
         merchant = shop.merchant if isinstance(merchant, Unset) else merchant
         if merchant != shop.merchant or address.url != shop.base_url:
@@ -134,13 +136,11 @@ class Caller:
         # From here on nothing fails: a local variable holds the token.
         own = {**self._own, **changed}
         _set_adapter_id(own, adapter_id)
-        return Caller(address, shop, tokens, own if isinstance(auth, Unset) else _authorized(own, auth), extra)
+        return Caller(address, shop, tokens, own if credential is None else _authorized(own, credential), extra)
 
-    def _check_move(
-        self, address: Address, auth: TokenSource | str | Unset, headers: Mapping[str, str] | Unset
-    ) -> None:
+    def _check_move(self, address: Address, credential: Credential | None, headers: Mapping[str, str] | Unset) -> None:
         """Let nothing go to another address that was given for this one."""
-        if isinstance(auth, Unset):
+        if credential is None:
             raise ConfigurationError(
                 f"{address.url} is another address than {self.address.url}: give auth as well; "
                 "a token goes only to the address that it was given for"
@@ -206,24 +206,26 @@ class Caller:
         return merge_headers(headers, options.headers) if options.headers else headers
 
 
-def _source(auth: TokenSource | str) -> TokenSource | None:
+def _source(credential: Credential) -> TokenSource | None:
     """Where tokens come from; None for a fixed one.
 
     Raises:
         ConfigurationError: It is neither a token nor a source.
     """
-    if isinstance(auth, str):
-        check_token(auth)
+    if isinstance(credential.value, str):
+        check_token(credential.value)
         return None
-    if not callable(getattr(auth, "get", None)):
+    if not callable(getattr(credential.value, "get", None)):
         raise ConfigurationError("auth must be a token or have an async get() that returns one")
-    return auth
+    return credential.value
 
 
-def _authorized(headers: Mapping[str, str], auth: TokenSource | str) -> dict[str, str]:
+def _authorized(headers: Mapping[str, str], credential: Credential) -> dict[str, str]:
     """These headers with that token and no other."""
     others = {name: value for name, value in headers.items() if name != "Authorization"}
-    return {"Authorization": f"Bearer {auth}", **others} if isinstance(auth, str) else others
+    if isinstance(credential.value, str):
+        return {"Authorization": f"Bearer {credential.value}", **others}
+    return others
 
 
 def _set_adapter_id(headers: dict[str, str], adapter_id: str | Unset | None) -> None:

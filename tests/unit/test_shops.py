@@ -1,6 +1,7 @@
 """Many shops on one client: whose token goes where, what they share, and what they do not."""
 
 import copy
+import traceback
 import weakref
 from typing import Any
 
@@ -19,6 +20,7 @@ from norce_order_async import (
     delete_consent,
 )
 from norce_order_async.sending.shops import KEPT
+from norce_order_async.transport.resolver import Resolver
 
 pytestmark = pytest.mark.asyncio
 
@@ -79,6 +81,18 @@ async def test_another_address_without_its_own_token_is_an_error() -> None:
             view.scoped(**where)
         assert TOKEN not in str(caught.value)
     assert transport.requests == []
+
+
+@pytest.mark.parametrize("bad", [{"slug": "not a label"}, {"merchant": "å"}, {"headers": {"x-merchant": "m"}}], ids=str)
+async def test_no_traceback_shows_a_token(bad: Any) -> None:
+    client, _, _ = scripted(auth="canary-own", base_url=None, environment=Environment.STAGE, slug="acme")
+    given: dict[str, Any] = {"slug": "beta", "auth": "canary-given"} | bad
+    with pytest.raises(ValueError, match=r".") as caught:
+        client.scoped(**given)
+    found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in found.stack if "norce_order_async" in frame.filename]
+    assert len(ours) > 1
+    assert "canary" not in str([frame.locals for frame in ours])
 
 
 async def test_headers_go_only_to_the_address_that_they_were_given_for() -> None:
@@ -200,3 +214,13 @@ async def test_a_shop_that_is_throttled_slows_no_other_down() -> None:
     assert len(clock.slept) == slept
     await delete_consent(slow, "o_1", "ci")
     assert len(clock.slept) > slept
+
+
+async def test_addresses_of_hosts_that_are_no_longer_asked_for_are_forgotten() -> None:
+    now = [0.0]
+    resolver = Resolver(lambda host, port: [(2, 1, 6, "", (host, port))], keep=5, now=lambda: now[0])
+    for host in ("a.test", "b.test"):
+        await resolver.resolve(host, 443)
+        now[0] += 4
+    await resolver.resolve("c.test", 443)
+    assert [host for host, _ in resolver._known] == ["b.test", "c.test"]  # pyright: ignore[reportPrivateUsage]
