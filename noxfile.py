@@ -136,9 +136,10 @@ def floor(session: nox.Session) -> None:
 
 @nox.session
 def loops(session: nox.Session) -> None:
-    """Hold the transports against their promises on uvloop, over TLS too; takes about a minute."""
+    """Hold the transports against their promises on uvloop, over TLS too, and under recording; takes minutes."""
     install(session, ".[all]", *group("tests"))
-    session.run("pytest", "tests/conformance/loops.py", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    suites = ["tests/conformance/loops.py", "tests/conformance/recording.py"]
+    session.run("pytest", *suites, *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session
@@ -259,17 +260,31 @@ def prism(session: nox.Session) -> None:
 
 @nox.session
 def hostile(session: nox.Session) -> None:
-    """Hold the client against hostile answers, tight limits and a long life; takes about a quarter of an hour.
+    """Hold the package against hostile answers and requests, tight limits and a long life; takes a quarter of an hour.
 
     First 20,000 operations over each transport, a quarter of them answered in more than a hundred hostile ways, and
-    5,000 over TLS. Then calls whose total ends close to another limit. Then ten minutes in which tokens expire and
-    event loops come and go. The session's arguments go to this last one: `--seconds 60`.
+    5,000 over TLS. Then calls whose total ends close to another limit. Then 10,000 bad requests at the receiver. Then
+    ten minutes in which tokens expire and event loops come and go. The session's arguments go to this last one:
+    `--seconds 60`.
     """
     install(session, ".[all]", *group("tests"))  # trustme and uvloop are among them
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     session.run("python", "-m", "hostile.operations", "20000", "--tls", "5000", env=env)
     session.run("python", "-m", "hostile.totals", "880", env=env)
+    session.run("python", "-m", "hostile.bodies", "10000", env=env)
     session.run("python", "-m", "hostile.life", *session.posargs, env=env)
+
+
+@nox.session
+def web(session: nox.Session) -> None:
+    """Hold the example web apps against load, visitors who leave and SIGTERM; takes some minutes.
+
+    Each runs with two workers on uvloop, where its server knows how; what its log says of each change is held against
+    what the sandbox knows. What is not installed is skipped. The session's arguments are the visits of each app.
+    """
+    install(session, ".[all]")
+    session.install(".[all]", *group("web"), success_codes=range(256))
+    session.run("python", "-m", "soak_web", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
 
 
 @nox.session
@@ -277,12 +292,12 @@ def soak_batch(session: nox.Session) -> None:
     """Hold batches of the command line against their promises: killed, interrupted, throttled, cut off; takes minutes.
 
     The session's arguments name some of them; by default it runs all but ``pace``, a table of what the pace makes of
-    servers, and ``million``, a batch of a million changes.
+    servers, ``million``, a batch of a million changes, and ``limiter``, which needs an otherwise idle machine.
     """
     install(session, ".[all]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     names = session.posargs or [
-        "memory", "kills", "syscalls", "limiter", "outage", "bad_lines", "ctrl_c", "endings", "every_kind",
+        "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind",
     ]  # fmt: skip
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)

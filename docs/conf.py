@@ -10,7 +10,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import stringify_annotation
 
 import norce_order_async
-from norce_order_async import testing
+from norce_order_async import receiving, testing
 
 project = "norce-order-async"
 author = "norce-order-async contributors"
@@ -38,7 +38,7 @@ napoleon_attr_annotations = False
 # There is no intersphinx (a build needs no network), so names of other packages lead nowhere.
 nitpick_ignore_regex = [
     (r"py:.*", r"(abc|argparse|asyncio|attrs?|collections|datetime|decimal|enum|pathlib|random|ssl|tenacity)\..*"),
-    (r"py:.*", r"(distributed|sqlite3)\..*"),
+    (r"py:.*", r"(aiohttp|distributed|sqlite3)\..*"),
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
     (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Mark|State|Unread)"),
@@ -48,6 +48,7 @@ nitpick_ignore_regex = [
 ]
 
 _PUBLIC = {name: f"norce_order_async.{name}" for name in norce_order_async.__all__}
+_PUBLIC |= {name: f"norce_order_async.receiving.{name}" for name in receiving.__all__}
 _PUBLIC |= {name: f"norce_order_async.testing.{name}" for name in testing.__all__}
 _JSON = stringify_annotation(norce_order_async.JSON, "smart")
 

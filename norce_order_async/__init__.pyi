@@ -30,6 +30,7 @@ from norce_order_async.batch.page.page import write_html as write_html
 from norce_order_async.batch.report import (
     Problem as Problem, Row as Row, Summary as Summary, save_report as save_report, write_report as write_report,
 )
+from norce_order_async.batch.resolving import Resolver as Resolver
 from norce_order_async.batch.run import Batch as Batch, run_batch as run_batch
 from norce_order_async.client import OrderClient as OrderClient
 from norce_order_async.core.call import AttemptHook as AttemptHook, Call as Call, CallHook as CallHook, Repeat as Repeat
@@ -107,9 +108,11 @@ from norce_order_async.middleware.policy import (
 )
 from norce_order_async.middleware.tracing import Tracing as Tracing
 from norce_order_async.core.budget import RetryBudget as RetryBudget
+from norce_order_async.telemetry.telemetry import Telemetry as Telemetry
 from norce_order_async.transport import Transport as Transport
 from norce_order_async.transport.aiohttp import AiohttpTransport as AiohttpTransport
 from norce_order_async.transport.httptools import HttptoolsTransport as HttptoolsTransport
+from norce_order_async.web import problem_details as problem_details
 from norce_order_async.wire.catalog import OPERATIONS as OPERATIONS
 from norce_order_async.wire.decoders import Receipt as Receipt, json_as as json_as, receipt as receipt
 from norce_order_async.wire.json import JSON as JSON

@@ -26,6 +26,7 @@ from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
 from norce_order_async.sending.shops import Shops
 from norce_order_async.sending.sources import TokenSources
+from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
 from norce_order_async.wire.operation import Operation, QueryValue
@@ -65,6 +66,7 @@ class OrderClient:
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
         observers: See each call and attempt start and end.
+        telemetry: Makes traces and metrics of its calls and batches.
         headers: Further headers of every request, say for a gateway on the way.
         user_agent: Added to the ``User-Agent``: what calls, such as ``acme-shop/1.2``.
         allow_http: Whether ``base_url`` may be http for a host other than loopback; the token goes unencrypted then.
@@ -96,6 +98,7 @@ class OrderClient:
         on_attempt: Sequence[AttemptHook] = (),
         on_call: Sequence[CallHook] = (),
         observers: Sequence[CallObserver] = (),
+        telemetry: Telemetry | None = None,
         headers: Mapping[str, str] | None = None,
         user_agent: str | None = None,
         allow_http: bool = False,
@@ -104,6 +107,8 @@ class OrderClient:
     ) -> None:
         address = Address.of(environment, slug, base_url, allow_http=allow_http)
         budget = RetryBudget() if isinstance(budget, Unset) else budget
+        if telemetry is not None:
+            observers = (telemetry, *observers)
         shops = Shops(address.url, client_header("merchant", merchant), budget)
         self._is_view = False
         self._caller = Caller.of_client(address, shops, channel, adapter_id, Credential(auth), user_agent, headers)
@@ -125,8 +130,12 @@ class OrderClient:
             attempt_middlewares=attempt_middlewares,
             on_attempt=on_attempt,
             adaptive=adaptive,
+            telemetry=telemetry,
         )
         self._chain = self._core.chain(self._caller)
+        self._core.adopt(auth)
+        if telemetry is not None:
+            telemetry.watch(self._core, address.url)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:
@@ -193,7 +202,7 @@ class OrderClient:
             address = address.scoped(environment, slug, base_url)
         scoped = caller.scoped(core.shops, address, merchant, channel, adapter_id, credential, headers)
         if credential is not None:
-            core.sources.add(credential.value)
+            core.adopt(credential.value)
         view = object.__new__(OrderClient)
         view._is_view = True
         view._core, view._caller, view._chain = core, scoped, core.chain(scoped)
@@ -233,6 +242,11 @@ class OrderClient:
     def clock(self) -> Clock:
         """Where it takes the time from."""
         return self._core.defaults.clock
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """What makes traces and metrics of its calls and batches, if anything."""
+        return self._core.telemetry
 
     @property
     def random(self) -> RandomSource:

@@ -25,6 +25,25 @@ def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) ->
         ConfigurationError: The token, merchant or channel is missing, a file cannot be read, or a proxy is none.
     """
     proxy_from_env = overrides.get("proxy_from_env", False)
+    given = _given(variables, overrides)
+    if "auth" not in given:
+        given["auth"] = _token_from(variables)
+    for name in ("merchant", "channel"):
+        if name not in given:
+            raise ConfigurationError(f"no {name}: set NORCE_{name.upper()}, or give it as an argument")
+    if isinstance(given.get("transport", object), type):
+        kind = given.pop("transport", None)
+        if transport := _transport_from(variables, given, proxy_from_env, kind):
+            given["transport"] = transport
+    return given
+
+
+def proxy_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> str | None:
+    """The URL of the proxy that a client with these settings reaches the API through; see :func:`settings_from`."""
+    return _proxy_from(variables, _given(variables, overrides), overrides.get("proxy_from_env", False))[1]
+
+
+def _given(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
     overrides = {name: value for name, value in overrides.items() if name != "proxy_from_env"}
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None or name == "retry"}
     names = ["merchant", "channel", "adapter_id"]
@@ -35,15 +54,6 @@ def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) ->
     for name in names:
         if name not in given and (value := variables.get(f"NORCE_{name.upper()}")):
             given[name] = value
-    if "auth" not in given:
-        given["auth"] = _token_from(variables)
-    for name in ("merchant", "channel"):
-        if name not in given:
-            raise ConfigurationError(f"no {name}: set NORCE_{name.upper()}, or give it as an argument")
-    if isinstance(given.get("transport", object), type):
-        kind = given.pop("transport", None)
-        if transport := _transport_from(variables, given, proxy_from_env, kind):
-            given["transport"] = transport
     return given
 
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.auth.shared import SharedTask
-from norce_order_async.auth.source import Secretive
 from norce_order_async.auth.token_endpoint import AuthMethod, Form, NoToken, read_grant
 from norce_order_async.core.back_off import back_off, spread
 from norce_order_async.core.call import Call, Repeat
@@ -104,7 +104,7 @@ def _check_parameters(instance: object, attribute: object, value: object) -> Non
 
 
 @attrs.define(kw_only=True, eq=False)
-class ClientCredentials(Secretive):
+class ClientCredentials(Refreshing):
     """Tokens of an OAuth2 token endpoint (grant type client credentials, RFC 6749 section 4.4), kept while they last.
 
     One request serves all callers, in every event loop and thread. When 10 to 20 % of its lifetime are left, a token
@@ -278,6 +278,7 @@ class ClientCredentials(Secretive):
             self._failures, self._problem = 0, None
             self._not_before = self.clock.monotonic() + requests * self.min_interval
             logger.debug("a new token came")
+            self._tell_refresh()
             return
         self._failures += 1
         self._problem = failure.problem

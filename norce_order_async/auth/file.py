@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from norce_order_async.auth.source import Secretive
+from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import ConfigurationError
@@ -23,7 +23,7 @@ _Stamp = tuple[int, int, int, int] | None
 
 
 @attrs.define(eq=False)
-class TokenFile(Secretive):
+class TokenFile(Refreshing):
     """A token from a file, which can be replaced while the client lives.
 
     The file is read at once. It is read again after a 401, and when it has changed, which is looked at once a second
@@ -68,9 +68,12 @@ class TokenFile(Secretive):
             return True  # reading it tells why
 
     def _reread(self) -> None:
+        before = hash(self._token)
         try:
             self._read()
             self._problem = None
+            if hash(self._token) != before:
+                self._tell_refresh()
         except ConfigurationError as error:
             if self._problem != str(error):
                 self._problem = str(error)

@@ -4,7 +4,7 @@ import math
 
 import attrs
 
-from norce_order_async.auth.source import Secretive
+from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import ConfigurationError
@@ -17,7 +17,7 @@ def _check_one(instance: object, attribute: object, value: str) -> None:
 
 
 @attrs.define(eq=False)
-class TokenPair(Secretive):
+class TokenPair(Refreshing):
     """The primary and the secondary token that Norce hands out, so that either can be changed without an outage.
 
     All calls send the same one, at first the primary. A 401 on it moves all of them to the other, and the refused
@@ -55,4 +55,5 @@ class TokenPair(Secretive):
         other = self.secondary if current == self.primary else self.primary
         if now - self._refused_at.get(other, -math.inf) >= _PAUSE:
             self._current = other
+            self._tell_refresh()
         return self._current

@@ -16,11 +16,12 @@ from norce_order_async.endpoints.attributes import patch_attributes
 from norce_order_async.endpoints.consents import delete_consent, patch_consent
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.operation import segment
+from norce_order_async.wire.operation import is_plain_id, segment
 
 
 def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
-    segment(attribute.name, value)  # most ids are plain, which it sees at once
+    if type(value) is not str or not is_plain_id(value):
+        segment(attribute.name, value)
 
 
 def _check_scope(instance: object, attribute: "attrs.Attribute[str | None]", value: object) -> None:
@@ -34,7 +35,7 @@ def _check_bool(instance: object, attribute: "attrs.Attribute[bool]", value: obj
 
 
 def _own_bool(value: bool) -> bool:
-    return cast(bool, own(value))
+    return value if value is True or value is False else cast(bool, own(value))
 
 
 def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JSON]]", value: object) -> None:

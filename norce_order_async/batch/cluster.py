@@ -11,8 +11,8 @@ from typing import Any, Unpack
 import attrs
 
 from norce_order_async.batch.dask import SLOTS, connect
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, WorkItem
 from norce_order_async.batch.files import Entry
@@ -26,6 +26,7 @@ from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.sending.pace import Pace
+from norce_order_async.telemetry.telemetry import Telemetry
 
 try:
     import distributed
@@ -199,7 +200,8 @@ class ClusterSender:
                 if ending is None:
                     item.maybe_applied = perhaps or answer.redelivered
                 elif answer.redelivered:  # nobody knows when the worker that is lost gave it up
-                    ending = attrs.evolve(ending, lost=0.0)
+                    request_id = ending.outcome.request_id or item.request_id
+                    ending = attrs.evolve(ending, lost=0.0, outcome=attrs.evolve(ending.outcome, request_id=request_id))
                 _resolve(reply, ending)
 
     async def _answer(self, chunk: Chunk) -> Reply:
@@ -218,6 +220,9 @@ class ClusterSender:
         state, breaker = self._engine.state, self._engine.breaker
         if answer.worked:
             breaker.succeeded()
+        if answer.closed and isinstance(answer.error, CallError):
+            breaker.error = answer.error
+        state.closed.update(answer.closed)
         if isinstance(answer.failure, ConfigurationError):
             state.fail(ConfigurationError(f"worker {answer.worker}: {answer.failure}"))
         elif answer.failure is not None:
@@ -272,6 +277,7 @@ class ClusterBatch(Engine):
         environment: Environment variables of the processes that are started here.
         journal: Where every change is written down, so that the batch can be continued.
         chunk: How many changes go to a worker at once, at most.
+        telemetry: Makes metrics of its progress; the calls are the workers' own.
         **arguments: See :class:`BatchSettings`: ``concurrency``, for each worker, ``rate``, of all workers together,
             ``max_failures``, ``patience``, for a first worker, too, ``settle`` and ``only``.
 
@@ -288,6 +294,7 @@ class ClusterBatch(Engine):
         environment: Mapping[str, str] | None = None,
         journal: Journal | None = None,
         chunk: int = 100,
+        telemetry: Telemetry | None = None,
         **arguments: Unpack[BatchArguments],
     ) -> None:
         if "auth" in settings:
@@ -311,6 +318,7 @@ class ClusterBatch(Engine):
             settle=settle_of(as_timeout(settings.get("timeout", Timeout.batch()))),
             journal=journal,
             around=partial(self._sender.connected, connect(cluster, environment), self),
+            telemetry=telemetry,
         )
 
     @property
@@ -331,6 +339,7 @@ async def run_batch_on_cluster(
     settings: Mapping[str, Any],
     journal: Journal | None = None,
     chunk: int = 100,
+    telemetry: Telemetry | None = None,
     **arguments: Unpack[BatchArguments],
 ) -> AsyncGenerator[Outcome]:
     """Make changes on a cluster, and yield one :class:`Outcome` for each as it is known.
@@ -343,7 +352,7 @@ async def run_batch_on_cluster(
         Exception: Whatever the input itself raises, or a change that is not a :class:`CallError`.
     """
     async with ClusterBatch(
-        changes, cluster=cluster, settings=settings, journal=journal, chunk=chunk, **arguments
+        changes, cluster=cluster, settings=settings, journal=journal, chunk=chunk, telemetry=telemetry, **arguments
     ) as batch:
         async for outcome in batch:
             yield outcome

@@ -22,6 +22,15 @@ SLOTS = 8
 _CONNECT = 10.0
 
 
+class _Nanny(distributed.Nanny):
+    """Starts a worker, and another one where that is lost, that Ctrl-C never reaches, not even while it imports."""
+
+    async def instantiate(self) -> Any:
+        """Start the worker."""
+        with interrupts_held():
+            return await super().instantiate()
+
+
 @asynccontextmanager
 async def connect(
     cluster: str | int | distributed.Client | Cluster, environment: Mapping[str, str] | None = None
@@ -38,6 +47,7 @@ async def connect(
         security: Any = None
         if isinstance(cluster, int):
             local = kinds.LocalCluster(
+                worker_class=_Nanny,
                 n_workers=cluster,
                 threads_per_worker=SLOTS,
                 processes=True,
@@ -51,8 +61,7 @@ async def connect(
             if sys.platform != "win32":
                 # Its start, which the first process brings about, would let Ctrl-C in.
                 resource_tracker.ensure_running()
-            with interrupts_held():
-                address = await stack.enter_async_context(local)
+            address = await stack.enter_async_context(local)
         if isinstance(address, kinds.Client):
             address, security = address.scheduler.address, address.security
         elif not isinstance(address, str):

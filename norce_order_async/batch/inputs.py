@@ -82,13 +82,18 @@ class Input:
         return InputFile(path, seen.digest, changes)
 
     def __iter__(self) -> Iterator[Entry]:
+        return self._iterate()
+
+    def _iterate(self, *, unread: bool = False) -> Iterator[Entry]:
         if (streams := self._streams()) and self._begun:
             raise ConfigurationError(f"{shown_name(streams[0])} can be read only once")
         self._begun = True
         for path in self._paths:
             file = shown_name(path) if len(self._paths) > 1 else None
             again = self._seen[path].again() if path in self._seen else None
-            yield from read_file(path, self._format, file=file, note=None if again is None else again.note)
+            yield from read_file(
+                path, self._format, file=file, note=None if again is None else again.note, unread=unread
+            )
             if again is not None:
                 again.end()
 
@@ -99,6 +104,14 @@ class Input:
             ConfigurationError: A file is not there.
         """
         return follow(iter(self)) if self._streams() else iter(self)
+
+    def unread(self) -> Iterator[Entry] | AsyncIterator[Entry]:
+        """:meth:`entries` for whoever hands them on: what a line of a file means may be left to be read.
+
+        Raises:
+            ConfigurationError: A file is not there.
+        """
+        return self.entries() if self._streams() else self._iterate(unread=True)
 
     def _streams(self) -> list[str]:
         return [path for path in self._paths if is_stream(path)]

@@ -34,9 +34,13 @@ def make_change(record: Mapping[str, JSON]) -> Change | None:
     kind = _FREQUENT.get(op) if isinstance(op, str) else None
     if kind is None:
         return None
-    given = {name: value for name, value in record.items() if name != "op" and name[:1] != "_"}
+    given = cast(dict[str, Any], dict(record))
+    del given["op"]
     try:
-        return kind(**cast(Any, given))
+        try:
+            return kind(**given)
+        except TypeError:  # most records have no notes
+            return kind(**{name: value for name, value in given.items() if name[:1] != "_"})
     except (TypeError, InvalidRequestError):
         return None
 

@@ -23,7 +23,7 @@ from norce_order_async.batch.journal import State
 from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import Batch
-from norce_order_async.batch.travel import HEAD, Packed, frame, sendable, unpack
+from norce_order_async.batch.travel import HEAD, Dealt, frame, sendable, unpack
 from norce_order_async.client import OrderClient
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout
@@ -33,8 +33,6 @@ AHEAD = 256
 """So many lines are sent to a worker before it has taken them, at most."""
 
 _ASK_AFTER = 64
-Dealt = tuple[int, Packed, State | None]
-"""The number of a line, the line, and what an earlier run has done of it."""
 
 
 class Pipe:
@@ -110,8 +108,9 @@ class Lines:
         self._news = asyncio.Event()
         self._is_over = False
         self._count = 0
-        # The batch counts its lines; by that number: the number in the whole input, and what was done before.
-        self._numbers: dict[int, int] = {}
+        # The batch counts its lines; by that number: the number in the whole input, until it has ended, and what was
+        # done before.
+        self.numbers: dict[int, int] = {}
         self._states: dict[int, State] = {}
 
     # Messages
@@ -146,14 +145,20 @@ class Lines:
                     return
                 self._news.clear()
                 await self._news.wait()
-            number, packed, state = self._waiting.popleft()
+            number, packed, state, made = self._waiting.popleft()
             self._count += 1
-            self._numbers[self._count] = number
+            if made:
+                self.numbers[self._count] = number
             if state is not None:
                 self._states[self._count] = state
             if self._count % _ASK_AFTER == 0:
                 self._pipe.tell("want", _ASK_AFTER)
             yield unpack(packed)
+
+    def leave(self, outcome: Outcome) -> None:
+        """Let go of a line that is not made, of a merchant and channel of which nothing is made any more."""
+        if (number := self.numbers.pop(outcome.number, None)) is not None:
+            self._pipe.tell("left", number)
 
     # The journal
 
@@ -165,23 +170,23 @@ class Lines:
 
     def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
         """Have it written down."""
-        rows, numbers = rows_of(marks, outcomes).renumbered(self._numbers), [self._numbers[number] for number in once]
+        rows, numbers = rows_of(marks, outcomes).renumbered(self.numbers), [self.numbers[number] for number in once]
         self._pipe.ask("journal", "write_rows", rows, numbers)
         for outcome in outcomes:
-            del self._numbers[outcome.number]
+            del self.numbers[outcome.number]
 
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Have marks taken back."""
         self._pipe.ask(
             "journal",
             "withdraw_numbers",
-            [self._numbers[item.number] for item in items],
+            [self.numbers[item.number] for item in items],
             sum(i.attempts for i in items),
         )
 
     def leave_open(self, outcomes: Sequence[Outcome]) -> None:
         """Have written down how changes stand that are to be continued."""
-        rows = [(*stands(outcome)[:-1], self._numbers[outcome.number]) for outcome in outcomes]
+        rows = [(*stands(outcome)[:-1], self.numbers[outcome.number]) for outcome in outcomes]
         self._pipe.ask("journal", "leave_rows_open", rows)
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
@@ -205,8 +210,8 @@ async def _work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArgumen
         batch = lines.batch = Batch(client, lines.entries(), journal=lines, **arguments)
         with suppress(Exception):  # its failure, which is told
             async with batch:
-                async for _ in batch:
-                    pass
+                async for outcome in batch:
+                    lines.leave(outcome)
         pipe.tell(
             "end",
             batch.stopped,

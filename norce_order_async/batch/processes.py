@@ -1,29 +1,36 @@
 """Running a batch in several processes of this machine: one deals out lines and writes the journal, others send."""
 
 import asyncio
-import pickle
 import sys
-from collections import deque
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Self, TypeVar, Unpack
 
-import attrs
-
 from norce_order_async.batch.engine.accounting import LONGEST_LOCK, Progress
-from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
-from norce_order_async.batch.engine.feeding import LOOKAHEAD, LOOKAHEAD_SIZE, is_wanted
+from norce_order_async.batch.engine.feeding import (
+    LOOKAHEAD,
+    LOOKAHEAD_SIZE,
+    Block,
+    Changes,
+    blocks,
+    check_changes,
+)
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import Entry
-from norce_order_async.batch.interrupts import interrupts_held
-from norce_order_async.batch.journal import Journal, JournalBusy
+from norce_order_async.batch.inputs import Input
+from norce_order_async.batch.journal import Journal, JournalBusy, State, is_wanted
 from norce_order_async.batch.journal.rows import Rows
-from norce_order_async.batch.process_worker import AHEAD, Dealt
-from norce_order_async.batch.travel import HEAD, Packed, frame, pack, sendable
+from norce_order_async.batch.process_link import UNTOLD, ProcessLink
+from norce_order_async.batch.process_worker import AHEAD
+from norce_order_async.batch.travel import frame, order_of, sendable
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.settings import Timeout, as_timeout
+from norce_order_async.endpoints.resolve import settle_of
+from norce_order_async.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
 
@@ -33,61 +40,6 @@ _LOST = 3
 _LOOK_AGAIN = 0.02
 _SHOW_EVERY = 0.1
 _SAMPLE_EVERY = 1.0
-_FAREWELL = 10.0
-_Speed = tuple[int, float | None, int, str | None]
-_UNTOLD: _Speed = (0, None, 0, None)
-
-
-@attrs.define(eq=False)
-class _Worker:
-    """A worker process, or one after another that take the same orders.
-
-    Attributes:
-        credit: How many lines it takes now.
-        queue: The lines that are for it.
-        size: How many bytes these are, about.
-        dealt: The lines that it has and that have not ended.
-        speed: How many changes it may have under way, its rate, how many are under way, and why it is no faster.
-        losses: How many processes were lost since something ended.
-    """
-
-    process: asyncio.subprocess.Process | None = None
-    credit: int = AHEAD
-    queue: deque[tuple[Dealt, int]] = attrs.Factory(deque[tuple[Dealt, int]])
-    size: int = 0
-    dealt: dict[int, tuple[Packed, int]] = attrs.Factory(dict[int, tuple[Packed, int]])
-    speed: _Speed = _UNTOLD
-    losses: int = 0
-    has_ended: bool = False
-
-    def tell(self, *message: Any) -> None:
-        """Send it a message."""
-        if self.process is not None and self.process.stdin is not None and not self.process.stdin.is_closing():
-            self.process.stdin.write(frame(*message))
-
-    def deal(self) -> None:
-        """Send it as many lines as it takes."""
-        lines: list[Dealt] = []
-        while self.credit and self.queue:
-            line, size = self.queue.popleft()
-            lines.append(line)
-            self.size -= size
-            self.credit -= 1
-            self.dealt[line[0]] = line[1], size
-        if lines:
-            self.tell("deal", lines)
-
-    def take_back(self, journal: Journal, *, only: bool) -> None:
-        """Put what a lost process had in front of what waits, with what the journal knows of it."""
-        dealt = sorted(self.dealt.items())
-        states = journal.states(dealt[0][0], dealt[-1][0]) if dealt else {}
-        for number, (packed, size) in reversed(dealt):
-            if (state := states.get(number)) is not None and only:
-                state = attrs.evolve(state, reopened=True)  # it was asked for
-            self.queue.appendleft(((number, packed, state), size))
-            self.size += size
-        self.dealt.clear()
-        self.credit, self.speed = AHEAD, _UNTOLD
 
 
 class ProcessBatch:
@@ -107,11 +59,13 @@ class ProcessBatch:
     is made as by a run that continues one that was killed. When this process ends, so do the others, at once.
 
     Args:
-        changes: Changes, or the entries of an :class:`Input`; classes of your own must be importable.
+        changes: Changes, entries, or an :class:`Input`, whose lines are then read by the processes; classes of your own
+            must be importable.
         processes: How many.
         settings: Arguments of :meth:`OrderClient.from_env` in each process. They are sent over a pipe. A
             ``transport`` is a class of transports. ``token_file`` is the path of a file with the token, for ``auth``.
         journal: Where every change is written down, and from where the outcomes can be read.
+        telemetry: Makes metrics of its progress; the calls are the processes' own.
         **arguments: See :class:`BatchSettings`: ``concurrency``, in each process, ``rate``, of all together,
             ``max_failures``, ``patience``, ``settle`` and ``only``.
 
@@ -133,6 +87,7 @@ class ProcessBatch:
         processes: int,
         settings: Mapping[str, Any],
         journal: Journal,
+        telemetry: Telemetry | None = None,
         **arguments: Unpack[BatchArguments],
     ) -> None:
         self.stopped: str | None = None
@@ -140,14 +95,19 @@ class ProcessBatch:
         self.error: CallError | None = None
         self.worked = False
         self._settings = BatchSettings(**arguments)
-        self._changes = check_changes(changes)
+        self._changes = changes.unread() if isinstance(changes, Input) else check_changes(changes)
+        settle = self._settings.settle
+        self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
         self._journal = journal
+        self._telemetry = telemetry
         self._scope = (settings.get("merchant"), settings.get("channel"))
-        self._workers = [_Worker() for _ in range(check_count("processes", processes))]
+        check_count("processes", processes)
         rate = self._settings.rate
         told: BatchArguments = {**arguments, "max_failures": None, "rate": None if rate is None else rate / processes}
-        self._setup = frame(sys.path) + frame(dict(settings), told)
+        setup = frame(sys.path) + frame(dict(settings), told)
+        self._links = [ProcessLink(setup) for _ in range(processes)]
         self._clock = SystemClock()
+        self._began = self._settled_at = self._clock.wall()
         self._passed = self._ended = self._done = self._failed = self._retried = 0
         self._input_ended = False
         self._room = asyncio.Event()
@@ -156,7 +116,7 @@ class ProcessBatch:
     @property
     def progress(self) -> Progress:
         """How it stands."""
-        speeds = [worker.speed for worker in self._workers]
+        speeds = [link.speed for link in self._links]
         in_flight = sum(speed[2] for speed in speeds)
         rates = [rate for _, rate, _, _ in speeds if rate is not None]
         return Progress(
@@ -166,7 +126,7 @@ class ProcessBatch:
             failed=self._failed,
             retried=self._retried,
             in_flight=in_flight,
-            waiting=max(0, sum(len(worker.dealt) for worker in self._workers) - in_flight),
+            waiting=max(0, sum(len(link.dealt) for link in self._links) - in_flight),
             concurrency=sum(speed[0] for speed in speeds),
             rate=sum(rates) if len(rates) == len(speeds) else None,
             reason=next((speed[3] for speed in speeds if speed[3] is not None), None),
@@ -183,8 +143,8 @@ class ProcessBatch:
     def _end(self, how: str, reason: str) -> None:
         self.stopped = self.stopped or reason
         self._room.set()
-        for worker in self._workers:
-            worker.tell(how, reason)
+        for link in self._links:
+            link.tell(how, reason)
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or error
@@ -209,6 +169,8 @@ class ProcessBatch:
         if self._running is not None:
             raise ClientStateError("a batch runs once")
         self._running = running = asyncio.create_task(self._run())
+        if self._telemetry is not None:
+            self._telemetry.watch_batch(self, running)
         try:
             while not running.done():
                 await asyncio.wait([running], timeout=_SHOW_EVERY)
@@ -220,18 +182,19 @@ class ProcessBatch:
     async def _run(self) -> None:
         if (only := self._settings.only) is not None:
             await self._patiently(lambda: self._journal.reopen(only, *self._scope))
-        with interrupts_held():
-            for worker in self._workers:
-                await self._start(worker)
+        for link in self._links:
+            await link.start()
+        self._began = self._clock.wall()
+        self._settled_at = self._began + self._settle
         feeding, sampling = asyncio.create_task(self._feed()), asyncio.create_task(self._sample())
-        serving = [asyncio.create_task(self._serve(worker)) for worker in self._workers]
+        serving = [asyncio.create_task(self._serve(link)) for link in self._links]
         try:
             await asyncio.wait(serving)
         finally:
             for task in (feeding, sampling, *serving):
                 task.cancel()
             await asyncio.wait([feeding, sampling, *serving])
-            await asyncio.gather(*map(_bid_farewell, self._workers))
+            await asyncio.gather(*(link.bid_farewell() for link in self._links))
         for task in serving:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -254,126 +217,129 @@ class ProcessBatch:
             self._fail(error)
         finally:
             self._input_ended = True
-            for worker in self._workers:
-                self._deal(worker)
+            for link in self._links:
+                self._deal(link)
 
     async def _until_room(self) -> None:
         """Wait until a worker has too little, unless another one has too much."""
-        workers = self._workers
+        links = self._links
         while self.stopped is None and (
-            all(len(worker.queue) >= AHEAD for worker in workers)
-            or any(len(worker.queue) >= LOOKAHEAD for worker in workers)
-            or sum(worker.size for worker in workers) >= LOOKAHEAD_SIZE
+            all(len(link.queue) >= AHEAD for link in links)
+            or any(len(link.queue) >= LOOKAHEAD for link in links)
+            or sum(link.size for link in links) >= LOOKAHEAD_SIZE
         ):
             self._room.clear()
             await self._room.wait()
 
     async def _take(self, first: int, entries: list[Entry]) -> None:
         known = await self._patiently(lambda: self._journal.states(first, first + len(entries) - 1))
-        workers, only, count = self._workers, self._settings.only, len(self._workers)
-        merchant, channel = self._scope
+        links, only, count = self._links, self._settings.only, len(self._links)
+        now = self._clock.wall()
         for number, entry in enumerate(entries, first):
-            state = known.get(number)
+            made, state = True, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
                 self._passed += 1
-                if state is None or state.ended is None:
-                    continue  # otherwise what comes after it may have to wait
-            change = entry.change
-            if change is None:
-                worker = workers[number % count]
-            else:
-                order = (change.merchant or merchant, change.channel or channel, change.order_id)
-                worker = workers[hash(order) % count]
-            worker.queue.append(((number, pack(entry), state), entry.size))
-            worker.size += entry.size
-        for worker in workers:
-            self._deal(worker)
+                if state is None or not self._settles(state, now):
+                    continue
+                made = False
+            order = order_of(entry, self._scope)
+            links[number % count if order is None else hash(order) % count].add(number, entry, state, made=made)
+        for link in links:
+            if now >= self._settled_at:
+                link.passed.clear()
+            self._deal(link)
 
-    def _deal(self, worker: _Worker) -> None:
-        worker.deal()
-        if self._input_ended and not worker.queue:
-            worker.tell("over")
-        elif len(worker.queue) < AHEAD:
+    def _settles(self, state: State, now: float) -> bool:
+        """Whether a request of an earlier run may still be carried out, so that what comes after it has to wait."""
+        if state.outcome is not None and state.ended is None:
+            return False
+        ended = self._began if state.ended is None else min(state.ended, self._began)
+        return ended + self._settle > now
+
+    def _deal(self, link: ProcessLink) -> None:
+        link.deal()
+        if self._input_ended and not link.queue:
+            link.tell("over")
+        elif len(link.queue) < AHEAD:
             self._room.set()
 
     # The workers
 
-    async def _start(self, worker: _Worker) -> None:
-        worker.process = process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "norce_order_async.batch.process_worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        process.stdin.write(self._setup)
-
-    async def _serve(self, worker: _Worker) -> None:
+    async def _serve(self, link: ProcessLink) -> None:
         """Talk with a worker until it has ended; start another one for one that is lost."""
         while True:
-            assert worker.process is not None
-            assert worker.process.stdout is not None
             with suppress(asyncio.IncompleteReadError, ConnectionError):
-                await self._talk(worker, worker.process.stdout)
-            if worker.has_ended or self.stopped is not None:
+                await self._talk(link)
+            if link.has_ended or self.stopped is not None:
                 return
-            code = await worker.process.wait()
-            worker.losses += 1
-            if worker.losses >= _LOST:
+            code = await link.lost()
+            if link.losses >= _LOST:
                 self._fail(ConfigurationError(f"a worker process ended {_LOST} times, last with exit code {code}"))
                 return
-            await self._patiently(lambda: worker.take_back(self._journal, only=self._settings.only is not None))
-            with interrupts_held():
-                await self._start(worker)
-            self._deal(worker)
+            await self._take_back(link)
+            await link.start()
+            self._deal(link)
 
-    async def _talk(self, worker: _Worker, stream: asyncio.StreamReader) -> None:
-        self._deal(worker)
-        while not worker.has_ended:
-            (size,) = HEAD.unpack(await stream.readexactly(HEAD.size))
-            kind, *rest = pickle.loads(await stream.readexactly(size))
+    async def _take_back(self, link: ProcessLink) -> None:
+        """Have what a lost process had made by the next one, but for what must not be made twice."""
+        states = await self._patiently(lambda: self._journal.states(*link.span))
+        given_up = link.take_back(states, only=self._settings.only is not None)
+        if given_up:
+            await self._patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
+            self._count(ended=len(given_up), failed=len(given_up))
+
+    async def _talk(self, link: ProcessLink) -> None:
+        self._deal(link)
+        while not link.has_ended:
+            kind, *rest = await link.hear()
             if kind == "journal":
-                self._write(worker, *rest)
+                self._write(link, *rest)
             elif kind == "want":
-                worker.credit += rest[0]
-                self._deal(worker)
+                link.credit += rest[0]
+                self._deal(link)
             elif kind == "speed":
-                worker.speed = tuple(rest)
+                link.speed = tuple(rest)
+            elif kind == "left":
+                link.dealt.pop(rest[0], None)
             else:
-                self._worker_ended(worker, *rest)
+                self._worker_ended(link, *rest)
 
-    def _write(self, worker: _Worker, method: str, *values: Any) -> None:
+    def _write(self, link: ProcessLink, method: str, *values: Any) -> None:
         """Write to the journal for a worker, which waits until it is done."""
         try:
             getattr(self._journal, method)(*values)
         except Exception as error:
-            worker.tell("answer", False, sendable(error))
+            link.tell("answer", False, sendable(error))
             return
-        worker.tell("answer", True, None)
+        link.tell("answer", True, None)
         if method == "write_rows":
-            self._account(worker, values[0])
+            self._account(link, values[0])
 
-    def _account(self, worker: _Worker, rows: Rows) -> None:
+    def _account(self, link: ProcessLink, rows: Rows) -> None:
         """Count what has ended."""
         for number in rows.ended:
-            worker.dealt.pop(number, None)
-            worker.losses = 0
+            link.dealt.pop(number, None)
+            link.losses = 0
         done = len(rows.done)
         others = [OutcomeKind(row[0]) for row in rows.failed] + [OutcomeKind(row[4]) for row in rows.in_full]
-        self._ended += done + len(others)
-        self._done += done + sum(kind.done for kind in others)
-        self._failed += sum(kind.failed for kind in others)
         self._retried += sum(row[1] > 1 for row in (*rows.done, *rows.failed))
+        self._done += done + sum(kind.done for kind in others)
+        if self._telemetry is not None:
+            self._telemetry.count_changes(Counter({OutcomeKind.APPLIED: done}) + Counter(others))
+        self._count(ended=done + len(others), failed=sum(kind.failed for kind in others))
+
+    def _count(self, *, ended: int, failed: int) -> None:
+        self._ended += ended
+        self._failed += failed
         most = self._settings.max_failures
         if most is not None and self._failed >= most:
             self.stop(f"{most} changes failed")
 
     def _worker_ended(
-        self, worker: _Worker, stopped: str | None, error: Exception | None, failure: Exception | None, worked: bool
+        self, link: ProcessLink, stopped: str | None, error: Exception | None, failure: Exception | None, worked: bool
     ) -> None:
-        worker.has_ended = True
-        worker.speed = _UNTOLD
+        link.has_ended = True
+        link.speed = UNTOLD
         self.worked = self.worked or worked
         if isinstance(error, CallError) and (self.error is None or stopped is not None):
             self.error = error
@@ -407,19 +373,3 @@ class ProcessBatch:
                 if self._clock.monotonic() - began > LONGEST_LOCK:
                     raise
             await self._clock.sleep(_LOOK_AGAIN)
-
-
-async def _bid_farewell(worker: _Worker) -> None:
-    """Let go of a worker; one that does not end is killed."""
-    process = worker.process
-    if process is None:
-        return
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(_FAREWELL):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

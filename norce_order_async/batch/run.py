@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from functools import partial
 from typing import Unpack
 
 import attrs
 from tenacity import retry_all
 
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal
@@ -157,10 +156,11 @@ class Batch(Engine):
             settle=settle_of(sender.timeout),
             journal=journal,
             random=client.random,
+            telemetry=client.telemetry,
         )
 
 
-async def run_batch(
+def run_batch(
     client: OrderClient,
     changes: Changes,
     *,
@@ -195,6 +195,4 @@ async def run_batch(
         Exception: Whatever the input itself raises, or a change that is not a :class:`CallError` (a defect in a
             middleware, say). Nothing more is pulled then, and it is raised after the outcomes of what was under way.
     """
-    async with aclosing(aiter(Batch(client, changes, journal=journal, options=options, **arguments))) as outcomes:
-        async for outcome in outcomes:
-            yield outcome
+    return aiter(Batch(client, changes, journal=journal, options=options, **arguments))

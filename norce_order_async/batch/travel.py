@@ -4,23 +4,20 @@ import copy
 import pickle
 import struct
 from collections.abc import Callable
-from functools import cache
-from operator import attrgetter
 from typing import Any
 
-import attrs
-
-from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.engine.work_item import Order, Scope
+from norce_order_async.batch.files import Entry, Meaning, Unread
+from norce_order_async.batch.journal import State
 from norce_order_async.core.errors import NorceOrderError
 
 HEAD = struct.Struct("!I")
 """How many bytes follow."""
 
-_OURS: frozenset[type[Change]] = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
-
-Packed = tuple[Any, ...]
-"""An entry as plain values, which cost little to pickle."""
+Packed = Entry | tuple[int, str | None, int, Any, Callable[[int, Any], Meaning]]
+"""An entry on its way."""
+Dealt = tuple[int, Packed, State | None, bool]
+"""The number of a line, the line, what an earlier run has done of it, and whether it is made."""
 
 
 def frame(*message: Any) -> bytes:
@@ -30,29 +27,29 @@ def frame(*message: Any) -> bytes:
 
 
 def pack(entry: Entry) -> Packed:
-    """An entry as plain values; a change of a class of its own goes as it is."""
-    change = entry.change
-    kind = type(change)
-    if kind not in _OURS:
-        return (entry,)
-    values = _members(kind)[1](change)
-    return kind, values, entry.line, entry.file, entry.size, entry.digest, entry.request_id, entry.redelivered
+    """What of an entry goes to whoever makes it; reading a line that is unread is left to them."""
+    if type(entry) is Unread:
+        return entry.line, entry.file, entry.size, entry.content, entry.meaning
+    return entry
 
 
 def unpack(packed: Packed) -> Entry:
-    """The entry."""
-    if len(packed) == 1:
-        entry: Entry = packed[0]
-        return entry
-    kind, values, line, file, size, digest, request_id, redelivered = packed
-    change = kind(**dict(zip(_members(kind)[0], values, strict=True)))
-    return Entry(line, change, None, None, file, size, digest, request_id, redelivered)
+    """The entry, read."""
+    if isinstance(packed, Entry):
+        return packed
+    line, file, size, content, meaning = packed
+    return Entry(line, *meaning(line, content), file, size)
 
 
-@cache
-def _members(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    names = tuple(field.name for field in attrs.fields(kind))
-    return names, attrgetter(*names)
+def order_of(entry: Entry, scope: Scope) -> Order | None:
+    """The order that an entry changes, with the merchant and channel of those that name none; None for a bad line."""
+    if type(entry) is Unread:
+        merchant, channel, order_id = entry.order
+    elif (change := entry.change) is not None:
+        merchant, channel, order_id = change.merchant, change.channel, change.order_id
+    else:
+        return None
+    return merchant or scope[0], channel or scope[1], order_id
 
 
 def sendable(error: Exception) -> Exception:

@@ -11,7 +11,7 @@ import attrs
 
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import ClientSender
@@ -71,6 +71,7 @@ class Reply:
         redelivered: Whether a worker that is lost had begun this chunk before.
         worked: Whether the server has answered this worker anything.
         stopped: Why the worker takes no more.
+        closed: The merchants and channels of which it makes nothing any more, and why.
         error: The error of a server that could not be reached, or refused it.
         failure: What must not happen and did.
     """
@@ -80,6 +81,7 @@ class Reply:
     redelivered: bool = False
     worked: bool = False
     stopped: str | None = None
+    closed: dict[Scope, str] = attrs.Factory(dict[Scope, str])
     error: Exception | None = None
     failure: Exception | None = None
 
@@ -143,6 +145,7 @@ class WorkerBatch:
             redelivered=redelivered,
             worked=engine.worked,
             stopped=engine.stopped,
+            closed=dict(engine.state.closed),
             error=None if engine.error is None else sendable(engine.error),
             failure=None if engine.failure is None else sendable(engine.failure),
         )
@@ -164,8 +167,9 @@ class WorkerBatch:
         told = 0
         with suppress(Exception):  # the engine's failure, which replies tell
             async for outcome in self._engine:
-                told += 1  # those that have ended come first, those that are left after them
-                self._end(outcome, final=told <= self._engine.progress.ended)
+                was_tried = outcome.error != NOT_TRIED
+                told += was_tried  # of these, those that have ended come first, those that are left after them
+                self._end(outcome, final=was_tried and told <= self._engine.progress.ended)
         while self._replies:
             self._replies.popitem()[1].set_result(None)
 

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import signal
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -15,17 +14,23 @@ from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.report import check_report_name, save_report
-from norce_order_async.batch.resolving import PaceArguments, Resolver
 from norce_order_async.batch.run import Batch
+from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.output import is_same_file, tell
-from norce_order_async.cli.settings import client_from, timeout_from, token_of_profile, transport_from
+from norce_order_async.cli.settings import (
+    client_from,
+    telemetry_from,
+    timeout_from,
+    token_file_of_profile,
+    token_of_profile,
+    transport_from,
+)
 from norce_order_async.cli.summary import Account, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
 from norce_order_async.core.settings import Timeout
-from norce_order_async.endpoints.resolution import Verdict
 from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
@@ -135,7 +140,7 @@ async def _run(
             display = Display(batch, total)
             interrupted, failure = await _follow(batch, display)
         if options.resolve and failure is None and batch.stopped is None:
-            interrupted = await _resolve(options, source, journal, client)
+            interrupted = await resolve_unknown(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, batch.stopped)
@@ -215,7 +220,8 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
     retry, timeout = RetryPolicy.batch(), Timeout.batch()
     limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
     # Workers have clients of their own.
-    transport = transport_from(options) if options.cluster is None and options.workers is None else None
+    is_alone = options.cluster is None and options.workers is None and options.processes is None
+    transport = transport_from(options) if is_alone else None
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
         auth = None if options.cluster is None else "not-used-here"
@@ -233,6 +239,7 @@ async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack:
         transport=None if transport is None else transport(),
         timeout=timeout_from(options, timeout),
         limit=limit,
+        telemetry=telemetry_from(os.environ),
     )
 
 
@@ -265,17 +272,14 @@ async def _batch(
         from norce_order_async.batch.processes import ProcessBatch
 
         settings["transport"] = transport_from(options)
-        token = token_of_profile(options)
-        if isinstance(token, str):
-            settings["auth"] = token
-        elif token is not None:
-            settings["token_file"] = options.settings["token_file"].value
-        if options.sandbox:
-            from norce_order_async.testing import SANDBOX_TOKEN
-
-            settings["auth"] = SANDBOX_TOKEN
+        settings |= _token(options, "token_file", "auth")
         async with ProcessBatch(
-            source.entries(), processes=options.processes, settings=settings, journal=journal, **arguments
+            source,
+            processes=options.processes,
+            settings=settings,
+            journal=journal,
+            telemetry=client.telemetry,
+            **arguments,
         ) as processes:
             yield processes
         return
@@ -285,18 +289,24 @@ async def _batch(
         source.entries(),
         cluster=options.cluster or options.workers,
         settings=settings,
-        environment=_sandbox_environment() if options.sandbox else None,
+        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN") if options.workers is not None else None,
         journal=journal,
+        telemetry=client.telemetry,
         **arguments,
     ) as batch:
         yield batch
 
 
-def _sandbox_environment() -> dict[str, str]:
-    """What the processes of ``--workers`` need to call a sandbox."""
-    from norce_order_async.testing import SANDBOX_TOKEN
+def _token(options: argparse.Namespace, file: str, text: str) -> dict[str, str]:
+    """What other processes of this machine are told of the token, by these names; they inherit the environment."""
+    if options.sandbox:
+        from norce_order_async.testing import SANDBOX_TOKEN
 
-    return {"NORCE_TOKEN": SANDBOX_TOKEN}
+        return {text: SANDBOX_TOKEN}
+    if (path := token_file_of_profile(options)) is not None:
+        return {file: path}
+    token = token_of_profile(options)
+    return {text: token} if isinstance(token, str) else {}
 
 
 async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[bool, ConfigurationError | None]:
@@ -320,7 +330,7 @@ async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[boo
         batch.stop("interrupted")
         display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
 
-    for name in _signals():
+    for name in ending_signals():
         with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
             loop.add_signal_handler(name, interrupt)
     try:
@@ -335,32 +345,3 @@ async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[boo
         batch.stopped = "interrupted"
     ended = True
     return interrupted, failure
-
-
-async def _resolve(options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient) -> bool:
-    """Look at what is unknown, and make again what is not applied; whether it was interrupted."""
-    pace: PaceArguments = {
-        "concurrency": options.concurrency,
-        "rate": options.rate,
-        "patience": options.patience,
-    }
-    resolver = Resolver(client, journal, lambda: source, settle=options.settle, pace=pace)
-    running = asyncio.create_task(resolver.run())
-    for name in _signals():
-        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
-            asyncio.get_running_loop().add_signal_handler(name, running.cancel)
-    try:
-        await running
-    except asyncio.CancelledError:
-        return True
-    if total := resolver.verdicts.total():
-        counts = ", ".join(f"{resolver.verdicts[verdict]:,} {verdict}" for verdict in Verdict)
-        tell(f"Looked at {total:,} unknown changes: {counts}; {resolver.made_again:,} changes were made again.")
-    return False
-
-
-def _signals() -> list[signal.Signals]:
-    """The signals that end a batch; one that whoever started it has it ignore (nohup) stays ignored."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
-    return [one for one in known if signal.getsignal(one) is not signal.SIG_IGN or one is signal.SIGINT]

@@ -20,7 +20,10 @@ input, one change a line (JSON Lines; or CSV with these names in its first line,
   {"op": "patch_consent", "order_id": "o_123", "consent_id": "ci_newsletter", "checked": false}
   {"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_newsletter"}
   {"op": "patch_attributes", "order_id": "o_123", "attributes": {"exported": true}}
-  merchant and channel may stand on each line. A bad line is reported and stops nothing.
+  {"op": "update_reference", "order_id": "o_123", "reference": "web-17"}
+  op is any operation that changes something, as the Python functions are called; what is not safe to repeat
+  (create_hook, say) is refused without --once. merchant and channel may stand on each line.
+  A bad line is reported and stops nothing.
 
 journal:
   Every change is written down before it is sent, and again with its outcome. The same command goes on where a run

@@ -2,15 +2,23 @@
 
 import argparse
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from norce_order_async.cli.output import tell
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout
+from norce_order_async.environ import proxy_from
 from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
+
+if TYPE_CHECKING:
+    from norce_order_async.auth.file import TokenFile
 
 SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "proxy_from_env")
 
@@ -26,6 +34,7 @@ def client_from(
         ConfigurationError: A setting is missing or wrong.
     """
     given = {name: getattr(options, name) for name in SETTINGS}
+    more["telemetry"] = telemetry_from(os.environ)
     if more.get("auth") is None:
         more["auth"] = token_of_profile(options)
     return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
@@ -41,13 +50,13 @@ def single_client(options: argparse.Namespace, retry: RetryPolicy) -> OrderClien
     return client_from(options, retry=retry, timeout=Timeout(), transport=transport)
 
 
-def token_of_profile(options: argparse.Namespace) -> Any:
+def token_of_profile(options: argparse.Namespace) -> "TokenFile | str | None":
     """What the profile says of the token; None where it says nothing, or the environment has one."""
     settings = options.settings
-    if "token_file" in settings and settings["token_file"].source != "NORCE_TOKEN_FILE":
+    if (path := token_file_of_profile(options)) is not None:
         from norce_order_async.auth.file import TokenFile
 
-        return TokenFile(settings["token_file"].value)
+        return TokenFile(path)
     if "token_variable" not in settings:
         return None
     name = settings["token_variable"].value
@@ -56,11 +65,19 @@ def token_of_profile(options: argparse.Namespace) -> Any:
     raise ConfigurationError(f"no token: the profile says that it is in {name}, which is not set")
 
 
+def token_file_of_profile(options: argparse.Namespace) -> str | None:
+    """The file that the profile names, where the environment has no token."""
+    setting = options.settings.get("token_file")
+    return None if setting is None or setting.source == "NORCE_TOKEN_FILE" else setting.value
+
+
 def transport_from(options: argparse.Namespace) -> type[Transport]:
-    """The transport that is asked for; by default the faster one, where it is installed."""
+    """The transport that is asked for; by default the faster one, where it is installed and reaches the proxy."""
     name = options.transport or "auto"
     if name == "auto":
-        name = "httptools" if find_spec("httptools") and find_spec("aiohappyeyeballs") else "aiohttp"
+        proxy = proxy_from(os.environ, {name: getattr(options, name) for name in SETTINGS}) or ""
+        is_fit = find_spec("httptools") and find_spec("aiohappyeyeballs") and urlsplit(proxy).scheme != "https"
+        name = "httptools" if is_fit else "aiohttp"
     transport: type[Transport]
     if name == "httptools":
         from norce_order_async.transport.httptools import HttptoolsTransport as transport
@@ -69,6 +86,18 @@ def transport_from(options: argparse.Namespace) -> type[Transport]:
     if options.verbose:
         tell(f"Requests go over {transport.__name__}.")
     return transport
+
+
+def telemetry_from(variables: Mapping[str, str]) -> Telemetry | None:
+    """Telemetry, where the environment sets OpenTelemetry up and its API is installed.
+
+    The providers are the program's around this one: ``opentelemetry-instrument norce-order ...``.
+    """
+    if not any(name.startswith("OTEL_") for name in variables):
+        return None
+    with suppress(ConfigurationError):
+        return Telemetry()
+    return None
 
 
 def timeout_from(options: argparse.Namespace, default: Timeout) -> Timeout:

@@ -98,6 +98,7 @@ class Call:
         sending: Whether an attempt is under way; there is one at a time.
         timed_out: Whether its deadline has passed.
         redelivered: Whether an earlier call of the same change may have been applied.
+        end_hooks: Called at its end, as ``on_call`` is. A middleware may add its own: it does not see the end itself.
     """
 
     operation: str
@@ -122,6 +123,7 @@ class Call:
     waiting: bool = False
     sending: bool = False
     timed_out: bool = False
+    end_hooks: "tuple[CallHook, ...]" = ()
     at: float | None = None
     shop: Shop = NO_SHOP
     tokens: TokenSource | None = attrs.field(default=None, repr=False)

@@ -136,6 +136,8 @@ def check_bool(name: str, value: object) -> bool:
     Raises:
         TypeError: It isn't one.
     """
+    if value is True or value is False:
+        return value
     truth = own(value)
     if not isinstance(truth, bool):
         raise TypeError(f"{name} must be a bool, got {kind_of(value)}")

@@ -52,9 +52,9 @@ class ResponseHeaders(Mapping[str, str]):
     def get(self, name: str, default: Any = None, /) -> Any:
         """One header; a single one is looked for without decoding them all."""
         if self._headers is None:
-            wanted = name.encode()
+            wanted, length = name.encode(), len(name)
             for found, value in reversed(self._head):
-                if len(found) >= len(wanted) and found.strip().lower() == wanted:
+                if len(found) >= length and found.strip().lower() == wanted:
                     return _text(value)
             return default
         return self._headers.get(name, default)

@@ -5,6 +5,9 @@ import attrs
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 
+_APPLIED = OutcomeKind.APPLIED
+"""A member of an enumeration is looked up slowly."""
+
 
 @attrs.define(eq=False)
 class Counts:
@@ -22,7 +25,7 @@ class Counts:
         if len(attempts) != 1:
             self.further += len(attempts) - 1
             self.retries += sum(attempt.delay is not None for attempt in attempts)
-        if outcome is OutcomeKind.APPLIED:
+        if outcome is _APPLIED:
             self.applied += 1
         else:
             others = self.others = self.others or {}

@@ -53,6 +53,17 @@ class PerLoop(Generic[T]):
         self._latest = ref(loop), value
         return value
 
+    def here(self) -> T:
+        """The value of the loop that runs.
+
+        Raises:
+            ClientStateError: None of asyncio's does.
+        """
+        latest, loop = self._latest, asyncio._get_running_loop()
+        if latest is not None and loop is not None and latest[0]() is loop:
+            return latest[1]
+        return self.of(running_loop())
+
     def items(self) -> list[tuple[asyncio.AbstractEventLoop, T]]:
         """Every loop that has a value, with it."""
         # From a list of references, made at once: another thread may add a loop meanwhile.

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import attrs
 
+from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.core.call import AttemptHook
+from norce_order_async.core.stats import Stats
+from norce_order_async.core.token_source import TokenSource
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.auth import Auth
 from norce_order_async.middleware.pacing import Pacing
@@ -15,6 +18,7 @@ from norce_order_async.sending.calls import CallEnds
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.shops import Shops
 from norce_order_async.sending.sources import TokenSources
+from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
 
 
@@ -46,6 +50,7 @@ class ClientCore:
     attempt_middlewares: Sequence[Middleware]
     on_attempt: Sequence[AttemptHook]
     adaptive: bool
+    telemetry: Telemetry | None
     _fixed: Chain = attrs.field(init=False)
     _renewed: Chain = attrs.field(init=False)
 
@@ -67,6 +72,21 @@ class ClientCore:
     def chain(self, caller: Caller) -> Chain:
         """The one for a fixed token, or for tokens that come from a source."""
         return self._fixed if caller.tokens is None else self._renewed
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more calls."""
+        return self.lifecycle.closed
+
+    def stats(self) -> Stats:
+        """What was done so far."""
+        return self.shops.stats(self.shops.own, self.lifecycle, by_shop=False)
+
+    def adopt(self, auth: TokenSource | str) -> None:
+        """Close a source of tokens with the client, and count its new tokens."""
+        self.sources.add(auth)
+        if self.telemetry is not None and isinstance(auth, Refreshing):
+            auth.on_refresh.add(self.telemetry.count_token)
 
     async def aclose(self, grace: float) -> None:
         """Close all of it."""

@@ -36,7 +36,7 @@ class Retry:
                 made = len(call.attempts)
                 try:
                     last = await call_next(request)
-                    if last.ok:
+                    if 200 <= last.status < 300:
                         return last
                 except TransportError as error:
                     last = error

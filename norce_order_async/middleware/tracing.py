@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.call import Call
 from norce_order_async.core.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler
+from norce_order_async.telemetry.installed import check_installed
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -20,7 +21,8 @@ class Tracing:
         OrderClient(..., call_middlewares=[Tracing()])
 
     The span has the operation's name, the last status, the number of attempts and the request id; no body, no header
-    and no id of an order.
+    and no id of an order. It ends with the call, in ERROR if the call failed, whatever the error is.
+    :class:`Telemetry` tells more: each attempt, and metrics.
 
     Args:
         tracer: Another tracer than the global provider's.
@@ -30,25 +32,29 @@ class Tracing:
     """
 
     def __init__(self, tracer: "Tracer | None" = None) -> None:
-        try:
-            from opentelemetry import propagate, trace  # an extra
-        except ImportError:
-            raise ConfigurationError('tracing needs OpenTelemetry: pip install "norce-order-async[otel]"') from None
-        self._tracer = tracer or trace.get_tracer("norce_order_async")
-        self._kind = trace.SpanKind.CLIENT
-        self._inject = propagate.inject
+        check_installed()
+        from opentelemetry.trace import get_tracer  # an extra
+
+        from norce_order_async.telemetry.spans import whole_span
+
+        self._tracer = tracer or get_tracer("norce_order_async")
+        self._span = whole_span
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
         """Run the rest of the call inside a span."""
         call = request.call
-        with self._tracer.start_as_current_span(call.operation, kind=self._kind) as span:
-            context: dict[str, str] = {}
-            self._inject(context)
-            try:
-                response = await call_next(attrs.evolve(request, headers=merge_headers(request.headers, context)))
-                span.set_attribute("http.response.status_code", response.status)
-                return response
-            finally:
-                span.set_attribute("http.request.method", request.method)
-                span.set_attribute("norce.request_id", call.request_id)
-                span.set_attribute("norce.attempts", len(call.attempts))
+        known: dict[str, str | int] = {"http.request.method": request.method, "norce.request_id": call.request_id}
+        span = self._span(self._tracer, call.operation, known)
+
+        def end(call: Call, error: BaseException | None) -> None:
+            known["norce.attempts"] = len(call.attempts)
+            span.end(known, None if error is None else type(error).__name__)
+
+        call.end_hooks = (*call.end_hooks, end)
+        try:
+            headers = merge_headers(request.headers, span.headers())
+            response = await call_next(attrs.evolve(request, headers=headers))
+            known["http.response.status_code"] = response.status
+            return response
+        finally:
+            span.leave()

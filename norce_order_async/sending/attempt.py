@@ -43,6 +43,10 @@ class AttemptSender:
     hooks: Sequence[AttemptHook] = ()
     observers: Sequence[CallObserver] = ()
     _told_of_a_body: bool = attrs.field(default=False, init=False)
+    _is_watched: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._is_watched = bool(self.hooks or self.observers)
 
     async def __call__(self, request: Request) -> Response:
         """Make one request on the wire.
@@ -80,8 +84,9 @@ class AttemptSender:
                 if self.observers:
                     request = self._started(request, attempt)
                 response = await self.transport.send(request, timeout=limit)
-                attempt.sent = True
-                self._note(response, attempt)
+                attempt.sent, attempt.status = True, response.status
+                if response.body or not 200 <= response.status < 300:
+                    self._note(response, attempt)
                 return response
             except BaseException as error:
                 failure = self._failed(error, attempt, call)
@@ -91,7 +96,8 @@ class AttemptSender:
             finally:
                 ended = self.clock.monotonic()
                 attempt.elapsed = ended - start
-                self._ended(call, attempt)
+                if self._is_watched or call.on_attempt is not None or logger.isEnabledFor(DEBUG):
+                    self._ended(call, attempt)
             if failure is None:
                 return Response(request, attempt.status or 0, truncated=True)
             try:
@@ -113,31 +119,31 @@ class AttemptSender:
     def _ended(self, call: Call, attempt: Attempt) -> None:
         if logger.isEnabledFor(DEBUG):
             log_attempt(call, attempt)
+        # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
+        for observer in reversed(self.observers):
+            run_hook(call, observer.attempt_ended, call, attempt)
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)
         if call.on_attempt is not None:
             run_hook(call, call.on_attempt, call, attempt)
-        for observer in reversed(self.observers):
-            run_hook(call, observer.attempt_ended, call, attempt)
 
     def _note(self, response: Response, attempt: Attempt) -> None:
-        """Write down what came.
+        """Look at a response that has a body, or is no 2xx.
 
         Raises:
             NotTheApiError: A 2xx that the API did not give.
         """
-        attempt.status = response.status
         if not response.ok:
             attempt.retry_after = retry_after(response.headers, self.clock)
-        elif response.body:
-            if (foreign := not_the_api(response)) is not None:
-                try:
-                    raise foreign
-                finally:
-                    del foreign
-            if not (response.request.call.reads_body or self._told_of_a_body):
-                self._told_of_a_body = True
-                log_body(response)
+            return
+        if (foreign := not_the_api(response)) is not None:
+            try:
+                raise foreign
+            finally:
+                del foreign
+        if not (response.request.call.reads_body or self._told_of_a_body):
+            self._told_of_a_body = True
+            log_body(response)
 
     def _failed(self, error: BaseException, attempt: Attempt, call: Call) -> BaseException | None:
         """Write down what went wrong; the error to raise, or None where the API said yes all the same."""
@@ -163,12 +169,8 @@ class AttemptSender:
                 attempt.error = DeadlineExceeded.__name__
             case _:
                 attempt.error = type(error).__name__
-                task = asyncio.current_task()
-                asked_for = isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-                if (
-                    not asked_for
-                    and isinstance(error, Exception | asyncio.CancelledError)
-                    and not isinstance(error, NorceOrderError)
+                if not isinstance(error, NorceOrderError) and (
+                    isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not _is_cancelled())
                 ):
                     # Its text and its frames may hold anything.
                     return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
@@ -181,6 +183,12 @@ async def _wait(call: Call, limiter: Limiter, now: float) -> Any:
         return await limiter.acquire(call.shop, now)
     finally:
         call.waiting = False
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled this task, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _says_enough(error: TransportError, call: Call) -> bool:

@@ -52,7 +52,7 @@ class RunningCall(TimeLimit):
     def __init__(self, request: Request, options: CallOptions, here: LoopState, ends: "CallEnds") -> None:
         self.call = call = request.call
         call.limiter = here.limiter
-        super().__init__(call.timeout.total)
+        TimeLimit.__init__(self, call.timeout.total)
         self.response: Response | None = None
         self._request = request
         self._options = options
@@ -63,7 +63,8 @@ class RunningCall(TimeLimit):
         for observer in self._ends.observers:
             run_hook(self.call, observer.call_started, self._request)
         self._here.calls.add(self)
-        return super().__enter__()
+        TimeLimit.__enter__(self)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
@@ -117,8 +118,9 @@ class CallEnds:
             error = ClientClosedError(str(error))
         if isinstance(error, NorceOrderError):
             call.annotate(error)
-        if call.maybe_sent and isinstance(error, DeadlineExceeded | asyncio.CancelledError):
-            log_cut(call, WARNING if call.changes and options.log_cut else DEBUG)
+        late = isinstance(error, DeadlineExceeded)
+        if late or (call.maybe_sent and isinstance(error, asyncio.CancelledError)):
+            log_cut(call, WARNING if call.changes and options.log_cut else DEBUG, late=late)
         self.ended(call, response, error, options)
         return error
 
@@ -135,5 +137,8 @@ class CallEnds:
             run_hook(call, hook, call, error)
         if options.on_call is not None:
             run_hook(call, options.on_call, call, error)
+        if call.end_hooks:
+            for hook in call.end_hooks:
+                run_hook(call, hook, call, error)
         for observer in reversed(self.observers):
             run_hook(call, observer.call_ended, call, response, error)

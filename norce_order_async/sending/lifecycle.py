@@ -91,7 +91,7 @@ class Lifecycle:
         """
         if self.closed:
             raise ClientStateError("the client is closed")
-        return self._loops.of(running_loop())
+        return self._loops.here()
 
     async def close(self, grace: float, *closers: Callable[[], Awaitable[object]]) -> None:
         """Take no more calls, end those that only wait, and give the others ``grace`` seconds; then close the rest.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
 
@@ -17,11 +18,12 @@ R = TypeVar("R")
 def log_attempt(call: Call, attempt: Attempt) -> None:
     """One line at DEBUG for each attempt."""
     logger.debug(
-        "%s attempt %d: %s in %.3f s [request id %s]",
+        "%s attempt %d: %s in %.3f s%s [request id %s]",
         call.operation,
         attempt.number,
         _result(attempt),
         attempt.elapsed,
+        _time_left(call),
         call.request_id,
         extra=_fields(call) | {"attempt": attempt.number, "status": attempt.status, "elapsed": attempt.elapsed},
     )
@@ -32,10 +34,11 @@ def log_retry(call: Call, delay: float) -> None:
     if logger.isEnabledFor(logging.INFO):
         attempt = call.attempts[-1]
         logger.info(
-            "%s: %s; trying again in %.2f s [request id %s]",
+            "%s: %s; trying again in %.2f s%s [request id %s]",
             call.operation,
             _result(attempt),
             delay,
+            _time_left(call),
             call.request_id,
             extra=_fields(call) | {"attempt": attempt.number, "status": attempt.status, "delay": delay},
         )
@@ -45,10 +48,11 @@ def log_give_up(call: Call) -> None:
     """One line at WARNING when a call that could be tried again is not."""
     attempt = call.attempts[-1]
     logger.warning(
-        "%s: %s; giving up: %s [request id %s]",
+        "%s: %s; giving up: %s%s [request id %s]",
         call.operation,
         _result(attempt),
         call.gave_up,
+        _time_left(call),
         call.request_id,
         extra=_fields(call) | {"attempt": attempt.number, "status": attempt.status, "gave_up": call.gave_up},
     )
@@ -68,13 +72,15 @@ def log_body(response: Response) -> None:
     )
 
 
-def log_cut(call: Call, level: int) -> None:
-    """One line for a call that was cancelled, or met its deadline, after its request went out."""
+def log_cut(call: Call, level: int, *, late: bool) -> None:
+    """One line for a call that met its deadline (``late``), or was cancelled after its request went out."""
     logger.log(
         level,
-        "%s %s after its request went out: outcome %s [request id %s]",
+        "%s %s %s its request went out%s: outcome %s [request id %s]",
         call.operation,
-        "met its deadline" if call.timed_out else "was cancelled",
+        f"met its deadline of {call.timeout.total:g} s" if late else "was cancelled",
+        "after" if call.maybe_sent else "before",
+        "" if late else _time_left(call),
         call.outcome,
         call.request_id,
         extra=_fields(call) | {"outcome": call.outcome.value, "attempts": len(call.attempts), "elapsed": call.elapsed},
@@ -99,5 +105,21 @@ def _result(attempt: Attempt) -> str:
     return attempt.error or f"HTTP {attempt.status}"
 
 
+def _left(call: Call) -> float | None:
+    """The seconds that a call has left until its deadline; None where it has none."""
+    if math.isinf(call.timeout.total):
+        return None
+    last = call.attempts[-1] if call.attempts else None
+    took = call.elapsed or (last.started + last.elapsed if last else 0.0)
+    return max(0.0, call.timeout.total - took)
+
+
+def _time_left(call: Call) -> str:
+    left = _left(call)
+    return "" if left is None else f", {left:.3g} s of {call.timeout.total:g} s left"
+
+
 def _fields(call: Call) -> dict[str, object]:
-    return {"operation": call.operation, "request_id": call.request_id}
+    left = _left(call)
+    total = None if left is None else call.timeout.total
+    return {"operation": call.operation, "request_id": call.request_id, "total": total, "left": left}

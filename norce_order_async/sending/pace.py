@@ -43,23 +43,19 @@ class _Places:
     def __init__(self, now: float) -> None:
         self._free = 1.0
         self._now = now
-        self._sent = -math.inf
+        self.last_sent = -math.inf
 
     def take(self, now: float, rate: float, closer: float) -> float:
         """Take the next place; the seconds until it, so that it is at most ``closer`` too near to what was sent."""
         self._fill(now, rate)
         self._free -= 1
-        return max(0.0, -self._free / rate, self._sent + 1 / rate - closer - now)
+        return max(0.0, -self._free / rate, self.last_sent + 1 / rate - closer - now)
 
     def charge(self, now: float, rate: float) -> None:
         """Take a place for what was sent already; the debt is what goes out in a second at most."""
         self._fill(now, rate)
         if self._free > -rate:
             self._free -= 1
-
-    def sent(self, now: float) -> None:
-        """Note that something was sent."""
-        self._sent = now
 
     def empty(self, now: float) -> None:
         """Let the schedule begin anew."""
@@ -113,10 +109,11 @@ class Pace:
         self._places = _Places(clock.monotonic())
         self._waited_until = -math.inf
 
-    def begin(self) -> None:
-        """One more is in flight."""
+    def begin(self) -> float:
+        """One more is in flight; returns the time."""
         self.in_flight += 1
-        self._places.sent(self._clock.monotonic())
+        now = self._places.last_sent = self._clock.monotonic()
+        return now
 
     def end(self) -> None:
         """One less is."""

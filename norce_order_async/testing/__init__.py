@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from norce_order_async.testing.clock import FakeClock
     from norce_order_async.testing.conformance import TlsTransportConformance, TransportConformance
+    from norce_order_async.testing.recording import NotRecordedError, RecordingTransport
     from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
     from norce_order_async.testing.sandbox.exchange import Answer, Received
     from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults, Mishap
@@ -24,7 +25,9 @@ __all__ = [
     "FaultKind",
     "Faults",
     "Mishap",
+    "NotRecordedError",
     "Received",
+    "RecordingTransport",
     "Sandbox",
     "SandboxServer",
     "SandboxTransport",
@@ -35,6 +38,7 @@ __all__ = [
 _EXPORTS = {
     "clock": "FakeClock",
     "conformance": "TlsTransportConformance TransportConformance",
+    "recording": "NotRecordedError RecordingTransport",
     "sandbox.exchange": "Answer Received",
     "sandbox.faults": "Fault FaultKind Faults Mishap",
     "sandbox": "SANDBOX_TOKEN Sandbox",

@@ -12,7 +12,7 @@ import attrs
 from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 from yarl import URL
 
-from norce_order_async.core.errors import ConfigurationError, ProxyError, printable
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, ProxyError, printable
 from norce_order_async.transport.errors import forget_frames
 from norce_order_async.transport.resolver import Resolver
 
@@ -44,7 +44,13 @@ class Origin:
     @classmethod
     @lru_cache(maxsize=1024)  # one for each shop that has its own host
     def of(cls, url: str) -> "Origin":
-        """The origin of a URL without a path."""
+        """The origin of a URL without a path.
+
+        Raises:
+            InvalidRequestError: It cannot be sent; a middleware has set it.
+        """
+        if not url.isprintable():
+            raise InvalidRequestError("the address holds a line break, or is not text")
         parts = URL(url)
         netloc = parts.host_port_subcomponent or ""
         tls = parts.scheme == "https"
@@ -69,6 +75,11 @@ class Proxy:
     host: str
     port: int
     authorization: str | None = attrs.field(repr=False)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that the head of a request through it has besides."""
+        return [] if self.authorization is None else [f"Proxy-Authorization: {self.authorization}"]
 
     @classmethod
     def parse(cls, url: object) -> Self:

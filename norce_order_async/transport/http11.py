@@ -60,13 +60,12 @@ class Connection(asyncio.BufferedProtocol):
 
     # Called by the HTTP transport
 
-    async def exchange(self, request: Request, host: str, target: str) -> Response:
+    async def exchange(self, request: Request, message: memoryview) -> Response:
         """Send a request and read its response.
 
         Args:
             request: The request.
-            host: What the ``Host`` header says.
-            target: The path and query.
+            message: The same as bytes.
 
         Raises:
             TransportError: No complete response came.
@@ -74,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         waiting = asyncio.get_running_loop().create_future()
         self._begin(waiting)
         try:
-            self._send(request, host, target)
+            self._send(request, message)
             await waiting
         finally:
             self._waiting = None
@@ -87,19 +86,16 @@ class Connection(asyncio.BufferedProtocol):
         body, self._body = b"".join(self._body), []
         return make_response(request, self.status or 0, self.headers, body, self._max_body)
 
-    def _send(self, request: Request, host: str, target: str) -> None:
-        # A function of its own, so that no traceback of a later failure shows the token.
+    def _send(self, request: Request, message: memoryview) -> None:
         if self._stream is None or self._stream.is_closing():
             raise ConnectionLost("the server closed the connection at once", sent=False)
-        message = _written(request, host, target)
         request.call.mark_sent()
         if len(message) <= _PIECE:
             self._stream.write(message)
             return
         # In pieces: TLS takes a single one as a whole, and reports nothing of it as unsent.
-        view = memoryview(message)
-        for start in range(0, len(view), _PIECE):
-            self._stream.write(view[start : start + _PIECE])
+        for start in range(0, len(message), _PIECE):
+            self._stream.write(message[start : start + _PIECE])
 
     @property
     def reusable(self) -> bool:
@@ -230,16 +226,3 @@ class Connection(asyncio.BufferedProtocol):
             failure.content_type = self.content_type
             self._failure = failure
             self._end(reusable=False)
-
-
-def _written(request: Request, host: str, target: str) -> bytes:
-    """The bytes of a request."""
-    body = request.body
-    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
-    lines += [f"{name}: {value}" for name, value in request.headers.items()]
-    if body is not None:
-        lines.append(f"Content-Length: {len(body)}")
-    elif request.method != "GET":
-        lines.append("Content-Length: 0")
-    head = "\r\n".join(lines)
-    return f"{head}\r\n\r\n".encode() + (body or b"")

@@ -27,7 +27,7 @@ from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.errors import NO_CONNECTION, NO_RESPONSE, forget_frames, reason_of, transport_closed
 from norce_order_async.transport.http11 import Connection
-from norce_order_async.transport.messages import unsendable
+from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
 
 
@@ -177,11 +177,16 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         pool = self._pools.ready.get(asyncio.get_running_loop()) or await self._pools.open()
         call = request.call
         call.mark_sent(False)
-        if (problem := unsendable(request.url, request.headers)) is not None:
-            raise InvalidRequestError(problem)
         path = request.url.find("/", len("https://"))
         origin = Origin.of(request.url if path < 0 else request.url[:path])
         target = "/" if path < 0 else request.url[path:]
+        through = self._route if not origin.tls else None
+        if through is None:
+            message = written(request, origin.netloc, target)
+        else:
+            message = written(request, origin.netloc, origin.url + target, *through.lines)
+        if isinstance(message, str):
+            raise InvalidRequestError(message)
         connection: Connection | None = None
         failure: TransportError
         pool.under_way += 1
@@ -190,9 +195,7 @@ class HttptoolsTransport(PooledTransport[_Pool]):
                 if pool.under_way > 1:
                     await asyncio.sleep(0)  # sends requests in a burst: see aiohttp_internals.Connector
                 connection = pool.take(origin) or await pool.connect(origin, call)
-                if self._route is not None and not origin.tls:
-                    return await _through(self._route, request, connection, origin, target)
-                return await connection.exchange(request, origin.netloc, target)
+                return await connection.exchange(request, message)
         except TimeoutError as error:
             forget_frames(error)
             if connection is None:
@@ -211,15 +214,6 @@ class HttptoolsTransport(PooledTransport[_Pool]):
 
     def _make_pool(self) -> _Pool:
         return _Pool(self, self._route)
-
-
-async def _through(proxy: Proxy, request: Request, connection: Connection, origin: Origin, target: str) -> Response:
-    """Send a request that is not encrypted through a proxy, which reads and forwards it."""
-    shown = request
-    if proxy.authorization is not None:
-        shown = request.with_headers(Proxy_Authorization=proxy.authorization)
-    response = await connection.exchange(shown, origin.netloc, origin.url + target)
-    return attrs.evolve(response, request=request)
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""What goes out and comes in: whether a request can be sent, and a response from its head and body as they came."""
+"""What goes out and comes in: a request as bytes if it can be sent, and a response from its head and body."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,8 @@ MAX_HEADERS = 1000
 Head = Sequence[tuple[bytes, bytes]]
 """Names and values of headers, as they came."""
 
+_NOT_TEXT = "a header is not text"
+_LINE_BREAK = "a header or the address holds a line break, which would begin another header"
 _WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 """The window bits that zlib takes. ``deflate`` has zlib's header by the standard, and often comes without one."""
 
@@ -30,10 +32,39 @@ def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
         if not text.isascii():
             text.encode()
     except (TypeError, UnicodeEncodeError):
-        return "a header is not text"
+        return _NOT_TEXT
     if text.count("\n") != 2 * len(headers) or "\r" in text or "\0" in text:
-        return "a header or the address holds a line break, which would begin another header"
+        return _LINE_BREAK
     return None
+
+
+def written(request: Request, host: str, target: str, *more: str) -> memoryview | str:
+    """The bytes of a request, or why it cannot be sent: see :func:`unsendable`.
+
+    It raises nothing, and what it returns is shown without its text: a traceback would show the headers.
+
+    Args:
+        request: The request.
+        host: What the ``Host`` header says.
+        target: The path and query, or the whole URL for a proxy.
+        *more: Further lines of the head.
+    """
+    body = request.body
+    try:
+        lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}", *more]
+        lines += map(": ".join, request.headers.items())
+        if body is not None:
+            lines.append(f"Content-Length: {len(body)}")
+        elif request.method != "GET":
+            lines.append("Content-Length: 0")
+        head = "\r\n".join(lines)
+        message = head.encode()
+    except (TypeError, UnicodeEncodeError):
+        return _NOT_TEXT
+    breaks = len(lines) - 1
+    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
+        return _LINE_BREAK
+    return memoryview(b"%b\r\n\r\n%b" % (message, body or b""))
 
 
 def make_response(request: Request, status: int, head: Head, body: bytes, limit: int) -> Response:
@@ -83,8 +114,9 @@ def _inflate(body: bytes, window: int, limit: int) -> bytes:
 
 def value_of(wanted: bytes, head: Head) -> str | None:
     """The value of a header, its name in lower case; None if there is none."""
+    length = len(wanted)
     for name, value in head:
-        if len(name) >= len(wanted) and name.strip().lower() == wanted:
+        if len(name) >= length and name.strip().lower() == wanted:
             return value.decode("latin-1").strip()
     return None
 

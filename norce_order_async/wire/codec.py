@@ -209,8 +209,9 @@ def _enum_reader(cls: type[StrEnum]) -> _Reader:
     known = {member.lower(): member for member in cls}
 
     def read(value: object, _: object) -> str:
-        text = _read_str(value, None)
-        return known.get(text.lower(), text)
+        if not isinstance(value, str):  # what an integer stands for is published nowhere
+            raise _unfit("a string", value)
+        return known.get(value.lower(), value)
 
     return read
 

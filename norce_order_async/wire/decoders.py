@@ -35,7 +35,7 @@ class Receipt:
     attempts: int
     elapsed: float
     outcome: OutcomeKind
-    at: float | None = None
+    at: float | None = attrs.field(default=None, repr=False)
 
     @property
     def inferred(self) -> bool:

@@ -21,8 +21,10 @@ from norce_order_async.wire.table import Evidence, Method
 T = TypeVar("T")
 QueryValue = str | int | bool | Sequence[str]
 
+_APPLIED, _ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
+"""A member of an enumeration is looked up slowly."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_PLAIN_ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
+is_plain_id = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
 """Finds an id that is one segment of a path as it stands: by far the most are."""
 
 
@@ -44,6 +46,7 @@ class Operation(Generic[T]):
         refused: Makes the error that stands for a response which is not a 2xx.
         evidence: How sure it is that the operation is like this; None for one of your own.
         reads_body: Whether ``decode`` needs the response's body.
+        members: The members of the object that ``decode`` reads; None when that is not known.
     """
 
     name: str
@@ -55,21 +58,18 @@ class Operation(Generic[T]):
     refused: Callable[[Response], CallError] = attrs.field(kw_only=True, default=status_error, repr=False, eq=False)
     evidence: Evidence | None = attrs.field(kw_only=True, default=None, repr=False, eq=False)
     reads_body: bool = attrs.field(init=False, repr=False, eq=False)
+    members: Set[str] | None = attrs.field(init=False, repr=False, eq=False)
     _start: str = attrs.field(init=False, repr=False, eq=False)
     _rest: tuple[tuple[str, str], ...] = attrs.field(init=False, repr=False, eq=False)
     _names: Set[str] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "reads_body", self.decode is not receipt)
+        object.__setattr__(self, "members", expected_members(self.decode))
         start, *rest = _PLACEHOLDER.split(self.path)
         object.__setattr__(self, "_start", start)
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
         object.__setattr__(self, "_names", frozenset(rest[::2]))
-
-    @property
-    def members(self) -> Set[str] | None:
-        """The members of the object that ``decode`` reads; None when that is not known."""
-        return expected_members(self.decode)
 
     def success(self, response: Response) -> OutcomeKind | None:
         """In what success a call ends with this response; None if it is none.
@@ -78,10 +78,10 @@ class Operation(Generic[T]):
         tells nothing of what is in it. And without a code it may be a gateway's, which has no such route: many of them
         answer JSON with a ``message``, or problem details.
         """
-        if response.ok:
-            return OutcomeKind.ACCEPTED if response.status == 202 else OutcomeKind.APPLIED
+        if 200 <= (status := response.status) < 300:
+            return _ACCEPTED if status == 202 else _APPLIED
         call = response.request.call
-        if response.status != 404 or self.method != "DELETE":
+        if status != 404 or self.method != "DELETE":
             return None
         known = read_error(response.body, response.headers.get("content-type", ""))
         if known is None or known.code is None:
@@ -107,7 +107,10 @@ class Operation(Generic[T]):
             raise InvalidRequestError(f"{self.name} takes the ids {wanted}, got {sorted(ids)}")
         path = self._start
         for name, literal in self._rest:
-            path += segment(name, ids[name]) + literal
+            value = ids[name]
+            if type(value) is not str or not is_plain_id(value):
+                value = segment(name, value)
+            path += value + literal
         if not query:
             return path
         given = {name: _query_value(name, value) for name, value in query.items() if value is not None}
@@ -121,7 +124,7 @@ def segment(name: str, value: str) -> str:
         TypeError: It is not a str.
         InvalidRequestError: It would name another resource.
     """
-    if isinstance(value, str) and _PLAIN_ID(value):
+    if isinstance(value, str) and is_plain_id(value):
         return value
     return quote(check_id(name, value), safe="")
 

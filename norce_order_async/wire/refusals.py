@@ -9,7 +9,10 @@ from norce_order_async.wire.error_body import ErrorBody, decoded, is_error_shape
 _MARKUP = frozenset({"text/html", "text/xml", "application/xml"})
 _PROBLEM = "application/problem+json"
 _BLANK = b"\xef\xbb\xbf \t\r\n"
+_IS_MARKUP = "it is HTML or XML"
+_IS_ERROR = "its body is shaped like an error"
 _START = 64
+_JSON_STARTS = (b"{", b"[")
 
 
 def not_the_api(response: Response) -> NotTheApiError | None:
@@ -19,13 +22,14 @@ def not_the_api(response: Response) -> NotTheApiError | None:
     shaped like an error and has no member of the expected result.
     """
     body, members = response.body, response.request.call.members
-    kind = _media_type(response.headers.get("content-type", ""))
-    if kind in _MARKUP or kind.endswith("+xml") or body[:_START].lstrip(_BLANK)[:1] == b"<":
-        problem = "it is HTML or XML"
-    elif kind == _PROBLEM or (members is not None and is_error_shaped(body, members)):
-        problem = "its body is shaped like an error"
-    else:
-        return None
+    problem = _problem_of(response.headers.get("content-type", ""))
+    if problem is None:
+        if body[:1] not in _JSON_STARTS and body[:_START].lstrip(_BLANK)[:1] == b"<":
+            problem = _IS_MARKUP
+        elif members is not None and is_error_shaped(body, members):
+            problem = _IS_ERROR
+        else:
+            return None
     text = f"HTTP {response.status}, but {problem}: {excerpt(body)}"
     return NotTheApiError(text, status=response.status, headers=response.headers, body=body)
 
@@ -37,6 +41,13 @@ def is_json(content_type: str) -> bool:
 
 
 @lru_cache(64)
+def _problem_of(content_type: str) -> str | None:
+    kind = _media_type(content_type)
+    if kind in _MARKUP or kind.endswith("+xml"):
+        return _IS_MARKUP
+    return _IS_ERROR if kind == _PROBLEM else None
+
+
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 

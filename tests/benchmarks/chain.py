@@ -26,6 +26,7 @@ from norce_order_async import (
     OrderClient,
     Request,
     Response,
+    Telemetry,
     Timeout,
     TokenPair,
     Tracing,
@@ -125,18 +126,36 @@ def layers() -> list[Layer]:
         Layer("an attempt middleware", client(attempt_middlewares=[pass_on])),
         Layer("a hook after each attempt", client(on_attempt=[look])),
         Layer("the log at DEBUG, written", client(), debug_log),
-        *_tracing(),
+        *_telemetry(),
     ]
 
 
-def _tracing() -> list[Layer]:
+def _telemetry() -> list[Layer]:
+    """With the SDK, what is made of spans and counted, and not what an exporter does with it."""
     try:
-        from opentelemetry import trace  # an extra
+        from opentelemetry import metrics, trace  # an extra
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from opentelemetry.sdk.trace import TracerProvider
     except ImportError as error:
-        print(f"Tracing is left out: {error}")
+        print(f"Telemetry is left out: {error}")
         return []
-    # Whatever is installed: the tracer of an application that has not set one up.
-    return [Layer("Tracing, no SDK set up", client(call_middlewares=[Tracing(trace.NoOpTracer())]))]
+    # Whatever is installed: the providers of an application that has not set any up.
+    no_traces, no_metrics = trace.NoOpTracerProvider(), metrics.NoOpMeterProvider()
+    traces, counts = TracerProvider(), MeterProvider([InMemoryMetricReader()])
+    return [
+        Layer("Tracing, no SDK set up", client(call_middlewares=[Tracing(trace.NoOpTracer())])),
+        Layer("Tracing, with the SDK", client(call_middlewares=[Tracing(traces.get_tracer("bench"))])),
+        *(
+            Layer(f"Telemetry, {what}", client(telemetry=Telemetry(tracer_provider=tracers, meter_provider=meters)))
+            for what, tracers, meters in (
+                ("no SDK set up", no_traces, no_metrics),
+                ("spans with the SDK", traces, no_metrics),
+                ("metrics with the SDK", no_traces, counts),
+                ("both with the SDK", traces, counts),
+            )
+        ),
+    ]
 
 
 async def time_calls(layer: Layer) -> float:

@@ -1,6 +1,6 @@
 """A server that answers every request with 200 and ``{}``, in a process of its own: nginx, or else a minimal one.
 
-python -m benchmarks.server PORT        the minimal one
+python -m benchmarks.server PORT LATENCY        the minimal one
 """
 
 import asyncio
@@ -49,10 +49,11 @@ def find_nginx() -> str | None:
 
 
 @contextmanager
-def serve(certificate: Path | None = None) -> Generator[Server]:
+def serve(certificate: Path | None = None, latency: float = 0.0) -> Generator[Server]:
     """Run a server; this process, and those it starts, may have as many connections as is allowed.
 
-    With a certificate, a file that holds its key as well, it speaks TLS, and has to be nginx.
+    With a certificate, a file that holds its key as well, it speaks TLS, and has to be nginx. With a latency, seconds
+    that each answer takes, it is the minimal one.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
@@ -61,8 +62,8 @@ def serve(certificate: Path | None = None) -> Generator[Server]:
     if certificate is not None:
         tls = {"tls": "ssl", "certificate": f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"}
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        name, command = "a minimal asyncio server", [sys.executable, "-m", "benchmarks.server", str(port)]
-        if nginx:
+        name, command = "a minimal asyncio server", [sys.executable, "-m", "benchmarks.server", str(port), str(latency)]
+        if nginx and not latency:
             settings = Path(folder, "nginx.conf")
             settings.write_text(_NGINX.format(folder=folder, port=port, files=allow_files(), **tls), encoding="utf-8")
             said = subprocess.run([nginx, "-v"], stderr=subprocess.PIPE, text=True, check=True).stderr
@@ -89,7 +90,10 @@ def _await_port(process: "subprocess.Popen[bytes]", port: int) -> None:
 
 
 class _Answerer(asyncio.Protocol):
-    """Answers each request once its head and as many bytes as that announces are there."""
+    """Answers each request, some seconds after its head and as many bytes as that announces are there."""
+
+    def __init__(self, latency: float) -> None:
+        self.latency = latency
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -104,13 +108,16 @@ class _Answerer(asyncio.Protocol):
             if len(self.received) < size:
                 return
             del self.received[:size]
-            self.transport.write(_ANSWER)
+            if self.latency:
+                asyncio.get_running_loop().call_later(self.latency, self.transport.write, _ANSWER)
+            else:
+                self.transport.write(_ANSWER)
 
 
-async def _answer(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(_Answerer, "127.0.0.1", port, backlog=4096)
+async def _answer(port: int, latency: float) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: _Answerer(latency), "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_answer(int(sys.argv[1])))
+    asyncio.run(_answer(int(sys.argv[1]), float(sys.argv[2])))

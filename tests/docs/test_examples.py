@@ -36,7 +36,7 @@ VOLATILE = [
     (r"[\d,]+/s\b", "0/s"),
     (r"of \d+ in flight", "of 10 in flight"),
     (r"\d+  at once at most; at the end \d+ were", "0  at once at most; at the end 10 were"),
-    (r"(elapsed\W{1,2})[\d.e-]+", r"\g<1>0"),
+    (r"(elapsed\W{1,2}|\"at\":)[\d.e-]+", r"\g<1>0"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:8787"),
 ]
 
@@ -155,7 +155,8 @@ def differences(expected: str, printed: str) -> str | None:
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     norce = Sandbox(tokens=["TOKEN", SANDBOX_TOKEN])
     norce.add_order("o_123", consents=["ci_newsletter", "ci_terms"])
-    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: NorceIsASandbox(norce))
+    for module in ("client", "testing.recording.transport"):
+        monkeypatch.setattr(f"norce_order_async.{module}.default_transport", lambda: NorceIsASandbox(norce))
     monkeypatch.chdir(tmp_path)
     settings = {name for name in os.environ if name.startswith("NORCE_")}
     with patch.dict(os.environ, COLUMNS="80", NO_COLOR="1"), Page() as page:

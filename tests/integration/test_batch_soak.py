@@ -11,7 +11,9 @@ TESTS = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
-    "arguments", [["memory", "300", "1500"], ["kills", "150", "--kills", "1", "--quick"]], ids=["memory", "kills"]
+    "arguments",
+    [["memory", "300", "1500"], ["kills", "150", "--kills", "1", "--quick"], ["every_kind", "1"]],
+    ids=["memory", "kills", "every_kind"],
 )
 def test_soak(arguments: list[str]) -> None:
     script, *options = arguments

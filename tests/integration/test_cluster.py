@@ -34,9 +34,11 @@ from norce_order_async import (
     Timeout,
 )
 from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
+from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.worker import WorkerBatch
 from norce_order_async.core.errors import NotTheApiError
 from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
+from norce_order_async.wire.models import Hook
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -139,6 +141,47 @@ async def test_a_journal_is_continued_on_a_cluster(tmp_path: Path) -> None:
             assert kinds_of(outcomes) == {"applied": 300 - count}
             assert journal.summary().outcomes == {OutcomeKind.APPLIED: 300}
         assert sandbox.count == 300
+
+
+async def test_what_is_sent_at_most_once_is_not_sent_by_another_worker(tmp_path: Path) -> None:
+    hook = Hook(adapter_id="a", subscribe_to="/cart", target="/cart", invoke="https://h.example")
+    changes = [CreateHook("o_0", hook), DeleteConsent("o_0", "ci")]
+    async with dask(1) as cluster, sandbox_of(1) as (sandbox, settings):
+        with Journal.open(tmp_path / "journal", inputs=[], target="a sandbox") as journal:
+            batch = ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal, chunk=2, once=True)
+            kind: Any = Client
+            async with kind(cluster, asynchronous=True, set_as_default=False) as client:
+                event: Any = Event
+                await event(f"{batch.name}-1", client=client).set()  # a worker that is lost had begun the first chunk
+                await outcomes_of(batch)
+            rows = list(journal.rows())
+        assert [request.method for request in sandbox.requests] == ["DELETE"]
+    assert [row.outcome for row in rows] == [OutcomeKind.UNKNOWN, OutcomeKind.APPLIED]
+    assert rows[0].message == "the worker that made it was lost"
+    assert rows[0].request_id
+
+
+async def test_a_merchant_that_is_refused_at_the_workers_is_left_and_others_go_on() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                status = b"403 Forbidden" if b"acme" in head else b"200 OK"
+                rest = b"\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+                writer.write(b"HTTP/1.1 " + status + rest)
+        writer.close()
+
+    changes = [DeleteConsent(f"o_{n // 2}", "c", merchant="acme" if n % 2 else None) for n in range(400)]
+    async with dask(1) as cluster, await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        settings = {"base_url": url, "merchant": "norce", "channel": "1"}
+        batch = ClusterBatch(changes, cluster=cluster, settings=settings, chunk=20)
+        async with asyncio.timeout(30):
+            outcomes = await outcomes_of(batch)
+    errors = Counter(outcome.error for outcome in outcomes)
+    assert errors.total() == 400
+    assert errors[None] == 200
+    assert errors["NotTried"] > 150  # what is refused while a worker has nothing else to do ends as refused
+    assert (batch.stopped or "").startswith("what is left of acme/1 was not made, because 10 orders in a row")
 
 
 async def test_an_abort_leaves_open_what_was_under_way(tmp_path: Path) -> None:
@@ -333,7 +376,7 @@ def _group_members(group: int) -> list[int]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not condition():  # noqa: ASYNC110 (what other processes do)
             await asyncio.sleep(0.1)
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile import operations, totals
+from hostile import bodies, operations, totals
 from hostile.answers import KINDS
 from hostile.operations import TRANSPORTS
 
@@ -41,3 +41,10 @@ def test_no_call_is_refused_while_tokens_expire_and_event_loops_come_and_go() ->
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "; 0 violations\n" in result.stdout
+
+
+@pytest.mark.asyncio
+async def test_a_hostile_request_at_the_receiver_is_a_4xx_and_nothing_else() -> None:
+    got, wrong = await bodies.run(1_000, 20260112)
+    assert wrong == []
+    assert {"passed", "400", "401", "404", "405", "408", "413", "415"} <= got.keys()

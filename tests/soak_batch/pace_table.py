@@ -206,8 +206,10 @@ def before(commit: str) -> Callable[..., Paced]:
     for file in FILES:
         shown = subprocess.run(["git", "show", f"{commit}:{file}"], check=False, capture_output=True, text=True)
         if not shown.returncode:
+            text = shown.stdout
             break
-    text = shown.stdout
+    else:
+        raise SystemExit(f"{commit} has no pace")
     with TemporaryDirectory() as folder:
         path = Path(folder, "pace_before.py")
         path.write_text(text, encoding="utf-8")

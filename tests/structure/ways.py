@@ -91,12 +91,18 @@ def way_of_line() -> dict[str, Any]:
     """The way of one line, a `patch_consent`, of a batch with a journal that makes one change at a time.
 
     Lines are read and written down in groups, so a line's steps and changes are what a batch of twice as many lines
-    has more, divided by the lines that it has more. They vary by one or two: the journal is also saved by a timer.
+    has more, divided by the lines that it has more. They vary by one or two: the journal is also saved by a timer. Its
+    files are those that have more steps then: what happens once a batch is no part of the way, as opening a connection
+    is none of a call's.
     """
     _steps_of_batch(LINES)  # the first one also loads what is loaded at need
-    once, twice = way(_steps_of_batch(LINES)), way(_steps_of_batch(2 * LINES))
+    once, twice = _steps_of_batch(LINES), _steps_of_batch(2 * LINES)
     counts = ("steps", "file_changes", "room_changes")
-    return once | {name: round((twice[name] - once[name]) / LINES) for name in counts}
+    one, two = way(once), way(twice)
+    more = Counter(twice.files)
+    more.subtract(once.files)
+    once.files = [file for file in once.files if more[file]]
+    return way(once) | {name: round((two[name] - one[name]) / LINES) for name in counts}
 
 
 async def _call(transport: Transport) -> Steps:

@@ -720,10 +720,10 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
     with journal_at(path) as journal:
         write, calls = journal.write, count()
 
-        def full(marks: Any, outcomes: Any) -> None:
+        def full(marks: Any, outcomes: Any, **once: Any) -> None:
             if next(calls) >= good:
                 raise ConfigurationError("the journal cannot be written: the disk is full")
-            write(marks, outcomes)
+            write(marks, outcomes, **once)
             written.update(mark.number for mark in marks)
 
         monkeypatch.setattr(journal, "write", full)

@@ -1,11 +1,13 @@
 """Batch files: every line is a change or a problem."""
 
 import gzip
+import pickle
 import random
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 
 from norce_order_async import ConfigurationError, DeleteConsent, Entry, PatchAttributes, PatchConsent, read_changes
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.files import Format, count_entries, format_of, json_lines
+from norce_order_async.batch.files import Format, Unread, count_entries, format_of, json_lines
 from norce_order_async.batch.files.entry import MAX_LINE
+from norce_order_async.batch.inputs import Input
+from norce_order_async.batch.travel import pack, unpack
 
 GOOD = b'{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}'
 MADE = DeleteConsent("o_1", "c")
@@ -205,6 +209,27 @@ def test_every_bad_row_of_many_is_told_and_the_rest_is_read(tmp_path: Path) -> N
         for entry in entries:
             assert entry.change == (MADE if rows[entry.line - 2] == good else None)
             assert (entry.change is None) == (entry.source is not None)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("name", ["changes.jsonl", "changes.csv"])
+def test_a_line_that_another_process_reads_means_the_same(tmp_path: Path, name: str, compressed: bool) -> None:
+    if name.endswith(".csv"):
+        good = [b"delete_consent,o_1,c,,,,", b'patch_attributes,o_2,,,"{""a"":\n1}",m,2', b"create_hook,,,,,,"]
+        content = HEAD + b"\n".join(good + [row for row, _ in BAD_ROWS] + good)
+    else:
+        good = [GOOD, b"", delete(merchant='"m"', channel="null"), b'{"op": "create_order", "order": {"cart": {}}}']
+        content = b"\r\n".join(good + [line for line, _ in BAD_LINES] + good)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if compressed else content)
+    unread = list(cast("Iterator[Entry]", Input(path).unread()))
+    sent = pickle.loads(pickle.dumps(list(map(pack, unread))))
+    assert list(map(unpack, sent)) == list(read_changes(path))
+    assert sum(isinstance(entry, Unread) for entry in unread) > len(unread) / 3
+    for entry in unread:
+        change = unpack(pack(entry)).change
+        if isinstance(entry, Unread) and change is not None:
+            assert entry.order == (change.merchant, change.channel, change.order_id)
 
 
 def test_whose_order_it_is(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from timeline import Answer, Origin, Sent, on_a_timeline
 
-from norce_order_async import DeleteConsent, Journal
+from norce_order_async import DeleteConsent, Journal, OutcomeKind
 from norce_order_async.batch.run import Batch
 
 pytestmark = pytest.mark.asyncio
@@ -99,3 +99,18 @@ async def test_one_order_that_is_refused_is_not_tried_in_its_own_turn(tmp_path: 
 async def test_refusals_at_the_end_are_refusals(tmp_path: Path) -> None:
     outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 403 if number_of(sent) >= 497 else 200)
     assert (outcomes, stopped) == ({"applied": 497, "rejected": 3}, None)
+
+
+async def test_what_is_left_of_a_merchant_is_let_go_before_the_end(tmp_path: Path) -> None:
+    client, _, _ = on_a_timeline(lambda sent: 403 if sent.request.headers["x-merchant"] == "acme" else 200)
+    refused = [DeleteConsent(f"o_{n % 5 if n < 200 else n}", f"c_{n}", merchant="acme") for n in range(250)]
+    healthy = [DeleteConsent(f"o_{n}", "c") for n in range(600)]
+    changes = [change for pair in zip(refused, healthy, strict=False) for change in pair] + healthy[250:]
+    with Journal.open(tmp_path / "j", inputs=[], target="here") as journal:
+        batch = Batch(client, changes, concurrency=4, journal=journal)
+        left = [outcome.error == "NotTried" async for outcome in batch]
+        assert journal.summary().outcomes == {OutcomeKind.APPLIED: 600}
+        assert not journal.summary().in_flight
+    assert left.count(True) == 250
+    assert sum(left[:-300]) > 200  # the last changes are made after that
+    assert str(batch.stopped).startswith("what is left of acme/1 was not made")

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import math
 import pickle
 import warnings
 from typing import Any
@@ -289,6 +290,33 @@ async def test_the_log_tells_attempts_retries_and_giving_up(caplog: pytest.LogCa
     assert {field["request_id"] for field in fields} == {caught.value.request_id}
     assert [field["attempt"] for field in fields] == [1, 1, 2, 2, 3, 3]
     assert fields[0]["status"] == 503
+    # Each tells of the deadline.
+    assert [field["total"] for field in fields] == 6 * [30]
+    assert all(" s of 30 s left" in record.getMessage() for record in caplog.records)
+    lefts = [field["left"] for field in fields]
+    assert lefts == sorted(lefts, reverse=True)
+    assert 0 < lefts[-1] < lefts[0] <= 30
+
+
+async def test_the_log_tells_nothing_of_a_deadline_where_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "norce_order_async")
+    client, _, _ = scripted(200, timeout=math.inf)
+    await delete_consent(client, "o_1", "ci")
+    (record,) = caplog.records
+    assert "left" not in record.getMessage()
+    assert (vars(record)["total"], vars(record)["left"]) == (None, None)
+
+
+async def test_a_deadline_that_comes_before_the_request_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def late(request: Request, call_next: Handler) -> Response:
+        await clock.sleep(7)
+        return await call_next(request)
+
+    client, _, clock = scripted(200, timeout=5, call_middlewares=[late])
+    with pytest.raises(DeadlineExceeded):
+        await delete_consent(client, "o_1", "ci")
+    (record,) = caplog.records
+    assert "met its deadline of 5 s before its request went out: outcome not_sent" in record.getMessage()
 
 
 async def test_a_call_that_goes_well_is_silent_above_debug(caplog: pytest.LogCaptureFixture) -> None:

@@ -396,10 +396,8 @@ def test_the_rest_of_what_does_not_fit_is_given() -> None:
     assert order.cart is not None
     (read,) = order.cart.items
     assert (read.sku, read.quantity, read.price) == ("A", None, structure(item["price"], Price))
-    assert repr(order.cart) == (
-        "Cart(items=(Item(sku='A', price=Price(including_vat=Decimal('10'), unread=['excludingVat']), "
-        "unread=['quantity']),), unread=['items'])"
-    )
+    assert repr(order.cart) == "Cart(items=<1 Item>, unread=['items'])"
+    assert repr(read) == ("Item(sku='A', price=Price(including_vat=10, unread=['excludingVat']), unread=['quantity'])")
 
 
 def test_a_value_given_anew_is_written_instead() -> None:

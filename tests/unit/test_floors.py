@@ -15,13 +15,13 @@ PACKAGE = Path(norce_order_async.__file__).parent
 
 FLOORS = {
     0: {"core"},
-    1: {"loops", "wire"},
-    2: {"transport"},
+    1: {"loops", "telemetry", "wire"},
+    2: {"receiving", "transport"},
     3: {"auth", "sending"},
     4: {"middleware", "environ"},
     5: {"client"},
     6: {"endpoints"},
-    7: {"batch", "testing"},
+    7: {"batch", "testing", "web"},
     8: {"cli"},
     9: {"__main__"},
 }
@@ -82,6 +82,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
             ["aiohttp", "cattrs", "norce_order_async.wire.models"],
         ),
         ("from norce_order_async import OrderClient, delete_consent", ["aiohttp", "rich", "argparse"]),
+        ("from norce_order_async.receiving import Receiver, parse_hook", ["aiohttp", "norce_order_async.client"]),
         (
             "from norce_order_async import OrderClient, run_batch",
             ["norce_order_async.testing", "norce_order_async.cli"],

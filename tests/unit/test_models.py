@@ -6,6 +6,7 @@ import json
 import keyword
 import pickle
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +19,21 @@ import norce_order_async
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import structure
-from norce_order_async.wire.models import NOT_SET, Cart, Consent, Item, Model, Order, Price, Recurring
+from norce_order_async.wire.models import (
+    NOT_SET,
+    Address,
+    Cart,
+    Consent,
+    Customer,
+    Item,
+    Model,
+    Order,
+    OrderStatus,
+    Price,
+    Recurring,
+    State,
+    Transition,
+)
 
 CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
 CONTRACT = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))
@@ -113,7 +128,37 @@ def test_models_compare_copy_and_evolve() -> None:
 def test_the_repr_shows_what_was_given() -> None:
     assert repr(Order()) == "Order()"
     given = Order(id="o_1", cart=Cart(items=[]), total=Price(), extra={"new": 1})
-    assert repr(given) == "Order(id='o_1', cart=Cart(items=[]), total=Price(), extra={'new': 1})"
+    assert repr(given) == "Order(id='o_1', cart=Cart(items=[]), total=Price(), extra=['new'])"
+
+
+def test_the_repr_is_short() -> None:
+    order = Order(
+        created=datetime(2026, 1, 31, 12, tzinfo=UTC),
+        state=State(current_status=OrderStatus.CHECKOUT, transitions=3 * [Transition()]),
+        cart=Cart(items=1000 * [Item(name="x")], total=Price(including_vat=Decimal("1.50"))),
+        consents=[Consent(id="c", text=1000 * "x")],
+        attributes={f"key{number}": 1000 * "x" for number in range(1000)},
+    )
+    assert repr(order) == (
+        "Order(created=2026-01-31 12:00:00+00:00, state=State(current_status='checkout', transitions=<3 Transition>), "
+        "cart=Cart(items=<1000 Item>, total=Price(including_vat=1.50)), consents=<1 Consent>, "
+        "attributes=['key0', 'key1', 'key2', 'key3', 'key4', 'key5', ...])"
+    )
+    assert len(repr(order.consents)) < 100
+
+
+def test_the_repr_has_no_personal_data() -> None:
+    """Everything of a text in an address, but for its country, reference and kind."""
+    texts = {field.name: "canary" for field in attrs.fields(Address) if field.name not in ("attributes", "unread")}
+    texts |= {"type": "person", "reference": "r-1", "country": "SE"}
+    extra = texts.pop("extra")
+    given: Any = {**texts, "extra": {"name": extra}, "attributes": {"a": extra}}
+    order = Order(customer=Customer(billing=Address(**given)), attributes={"name": "canary"})
+    assert repr(order) == (
+        "Order(customer=Customer(billing=Address(type='person', reference='r-1', country='SE', attributes=['a'], "
+        "extra=['name'], ...)), attributes=['name'])"
+    )
+    assert "canary" not in repr(structure({"phone": {"a": "canary"}, "email": "canary"}, Address))
 
 
 def test_an_order_as_text_tells_what_could_not_be_read() -> None:
@@ -126,5 +171,5 @@ def test_an_order_as_text_tells_what_could_not_be_read() -> None:
 
 
 def test_the_repr_hides_payment_tokens() -> None:
-    assert repr(Recurring(token="secret", description="monthly")) == "Recurring(description='monthly')"
+    assert repr(Recurring(token="secret", description="monthly")) == "Recurring(description='monthly', ...)"
     assert "secret" not in repr(structure({"token": ["secret"]}, Recurring))

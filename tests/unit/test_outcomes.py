@@ -381,6 +381,8 @@ async def test_a_call_that_is_cut_after_its_request_went_out_leaves_a_trace(
     assert (told.request_id, told.outcome) == (request_id, "unknown")  # type: ignore[attr-defined]  # pyright: ignore
     assert request_id in told.getMessage()
     assert "outcome unknown" in told.getMessage()
+    assert (" of 5 s left: " if cancel else "met its deadline of 0.02 s after its") in told.getMessage()
+    assert told.total == (5 if cancel else 0.02)  # type: ignore[attr-defined]  # pyright: ignore
     ((account, reason),) = ended
     assert (account.outcome, len(account.attempts), type(reason)) == (OutcomeKind.UNKNOWN, 1, type(error))
     word = "CancelledError" if cancel else "DeadlineExceeded"

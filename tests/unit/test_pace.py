@@ -53,10 +53,9 @@ def ended(status: int | None = 200, number: int = 1, **more: Any) -> Attempt:
     return Attempt(number=number, started=0.0, status=status, **more)
 
 
-@pytest.mark.parametrize("seed", [2, 3])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario.name for scenario in SCENARIOS])
-def test_what_the_table_promises(scenario: Scenario, seed: int) -> None:
-    ran = scenario.run(seed)
+def test_what_the_table_promises(scenario: Scenario) -> None:
+    ran = scenario.run(2)  # other seeds: nox -s soak_batch -- pace
     assert [(figure.name, figure.of(ran)) for figure in scenario.figures if not figure.holds(ran)] == []
 
 

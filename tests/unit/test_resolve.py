@@ -135,7 +135,7 @@ async def test_what_nothing_can_be_told_of(change: Change, later: bool, says: st
     assert (told.verdict, says in told.evidence) == (Verdict.CANNOT_TELL, True)
 
 
-def answered(body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
+def answered(body: bytes, **headers: str) -> Any:
     return 200, {"content-type": "application/json", **headers}, body
 
 
@@ -159,7 +159,7 @@ def order(checked: str, modified: str = "2026-01-12T08:01:30.000Z") -> bytes:
         (answered(order("false", SECOND_AGO)), Verdict.NOT_APPLIED),
         (answered(b'{"id": "o_2"}'), Verdict.CANNOT_TELL),
         (answered(b'{"id": "o_1", "consents": []}'), Verdict.CANNOT_TELL),
-        ((404, {}, b'{"code": "order-not-found"}'), Verdict.CANNOT_TELL),
+        ((404, dict[str, str](), b'{"code": "order-not-found"}'), Verdict.CANNOT_TELL),
         (403, Verdict.CANNOT_TELL),
     ],
 )
@@ -177,7 +177,7 @@ async def test_an_accepted_change_may_be_finished_at_any_time() -> None:
     assert (await resolve(client, CHANGE, receipt)).verdict is Verdict.APPLIED
 
 
-def page(*orders: tuple[str, str, str]) -> tuple[int, dict[str, str], bytes]:
+def page(*orders: tuple[str, str, str]) -> Any:
     made = [
         f'{{"id": "{order_id}", "cart": {{"reference": "{mark}"}}, "created": "{at}"}}' for order_id, mark, at in orders
     ]

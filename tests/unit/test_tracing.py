@@ -1,5 +1,7 @@
 """One span for each call, with what is known of it and nothing personal."""
 
+from typing import Any
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -7,9 +9,25 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from support import TOKEN, scripted
 
-from norce_order_async import ConnectionLost, Tracing, delete_consent
+from norce_order_async import (
+    CallError,
+    ConnectionLost,
+    ReadTimeout,
+    Request,
+    Response,
+    Timeout,
+    Tracing,
+    delete_consent,
+    get_order,
+)
 
 pytestmark = pytest.mark.asyncio
+
+
+def expire(request: Request) -> Response:
+    """The time of the call ends while its request is on the wire."""
+    request.call.timeout = Timeout(total=1e-9)
+    raise ReadTimeout("too late", sent=True)
 
 
 async def test_a_call_is_one_span_over_all_its_attempts() -> None:
@@ -33,14 +51,24 @@ async def test_a_call_is_one_span_over_all_its_attempts() -> None:
     assert "o_secret" not in span.to_json()
 
 
-async def test_a_call_that_fails_is_a_span_with_its_error() -> None:
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (ConnectionLost("cut o_1", sent=True), "ConnectionLost"),
+        (404, "NotFoundError"),
+        (500, "ServerError"),
+        ((200, {"content-type": "application/json"}, b"o_1"), "DecodeError"),
+        (expire, "DeadlineExceeded"),
+    ],
+)
+async def test_a_call_that_fails_is_a_span_with_its_error(answer: Any, error: str) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    client, _, _ = scripted(
-        ConnectionLost("cut", sent=True), retry=None, call_middlewares=[Tracing(provider.get_tracer("test"))]
-    )
-    with pytest.raises(ConnectionLost):
-        await delete_consent(client, "o_1", "ci")
+    client, _, _ = scripted(answer, retry=None, call_middlewares=[Tracing(provider.get_tracer("test"))])
+    with pytest.raises(CallError):
+        await get_order(client, "o_1")
     (span,) = exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})["error.type"] == error
     assert (span.attributes or {})["norce.attempts"] == 1
+    assert "o_1" not in span.to_json()

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
 
-from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
 from norce_order_async.batch.journal.face import RunJournal
@@ -81,9 +81,11 @@ class Accountant:
         state: Of the batch.
         clock: Where time comes from.
         speed: How fast the batch is.
+        count: Told of the outcome of every change.
 
     Attributes:
         passed: How many changes were passed over because the journal has their outcome.
+        unread: The outcomes that nobody has read yet.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Accountant:
         state: RunState,
         clock: Clock,
         speed: Callable[[], Speed],
+        count: Callable[[Mapping[OutcomeKind, int]], None] | None = None,
     ) -> None:
         self.journal = journal
         self.passed = self.ended = self.done = self.failed = self.retried = 0
@@ -100,12 +103,13 @@ class Accountant:
         self._state = state
         self._clock = clock
         self._speed = speed
+        self._count = count
         self._unknown = 0
         self._closed: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
         self._sampled = -_SAMPLE_EVERY
-        self._unread: deque[Outcome] = deque()
+        self.unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
         self._was_full = False
 
@@ -193,7 +197,7 @@ class Accountant:
             )
             self._sampled = now
 
-    async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
+    async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.
 
         The journal keeps that open, or forgets it when nothing of it was applied.
@@ -209,6 +213,10 @@ class Accountant:
                 self._state.fail(error)
         for _, outcome in left:
             self.leave_out(outcome)
+
+    async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
+        """Let go of what is left at the end, and log how many changes are unknown."""
+        await self.let_go(left)
         if self._unknown:
             logger.warning(
                 "a batch ended; changes whose outcome is unknown: %d",
@@ -225,26 +233,32 @@ class Accountant:
 
     def is_full(self, limit: int) -> bool:
         """Whether so many outcomes are unread, where so many changes may be under way, that it has to wait."""
-        self._was_full = len(self._unread) >= 2 * limit + (GROUP if self.journal else 0)
+        self._was_full = len(self.unread) >= 2 * limit + (GROUP if self.journal else 0)
         return self._was_full
 
-    async def read(self, running: asyncio.Task[None]) -> Outcome | None:
-        """The next outcome; None when the batch has ended and all are read."""
-        while not self._unread:
+    async def until_unread(self, running: asyncio.Task[None]) -> bool:
+        """Wait for the next outcome; False when the batch has ended and all are read."""
+        while not self.unread:
             if running.done():
-                return None
+                return False
             self._arrived.clear()
             await self._arrived.wait()
+        return True
+
+    def take(self) -> Outcome:
+        """The next outcome; there is one."""
         if self._was_full:
             self._was_full = False
             self._state.wake.set()
             self._state.room.set()
-        return self._unread.popleft()
+        return self.unread.popleft()
 
     def close(self) -> None:
         """Nothing more will come."""
         self._arrived.set()
 
     def _tell(self, outcome: Outcome) -> None:
-        self._unread.append(outcome)
+        if self._count is not None:
+            self._count({outcome.outcome: 1})
+        self.unread.append(outcome)
         self._arrived.set()

@@ -6,13 +6,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Self
 
 from norce_order_async.batch.engine.accounting import Accountant, Progress, Speed
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.feeding import Feeder
-from norce_order_async.batch.engine.run_state import RunState
+from norce_order_async.batch.engine.feeding import Changes, Feeder
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
-from norce_order_async.batch.engine.settings import BatchSettings
+from norce_order_async.batch.engine.settings import BatchSettings, RunState
 from norce_order_async.batch.engine.work_item import Scope, Sender
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
@@ -21,6 +19,7 @@ from norce_order_async.core.errors import CallError, ClientStateError, Configura
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.sending.pace import Pace
+from norce_order_async.telemetry.telemetry import Telemetry
 
 
 class Engine:
@@ -37,6 +36,7 @@ class Engine:
         journal: Where every change is written down, so that the batch can be continued.
         random: Where random waits and request ids come from.
         around: Entered before the first change is taken, left after the last one has ended.
+        telemetry: Makes metrics of its progress.
 
     Raises:
         ConfigurationError: An argument that is wrong.
@@ -55,15 +55,18 @@ class Engine:
         journal: RunJournal | None,
         random: RandomSource = SYSTEM_RANDOM,
         around: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
+        telemetry: Telemetry | None = None,
     ) -> None:
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
         self._pace = pace
         self._around = around
+        self._telemetry = telemetry
         self.state = state = RunState()
         self._schedule = schedule = Schedule()
         self.breaker = breaker = CircuitBreaker(clock, settings.patience)
-        self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed)
+        count = None if telemetry is None else telemetry.count_changes
+        self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
         settle = settle if settings.settle is None else settings.settle
         self._dispatcher = Dispatcher(
             sender,
@@ -75,7 +78,6 @@ class Engine:
             state=state,
             clock=clock,
             random=random,
-            make_room=self._make_room,
         )
         self._feeder = Feeder(
             changes,
@@ -92,6 +94,7 @@ class Engine:
             random=random,
             on_settling=self._dispatcher.settle,
         )
+        self._dispatcher.make_room = self._feeder.make_room
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -171,9 +174,13 @@ class Engine:
             raise ClientStateError("a batch runs once")
         self._running = running = running_loop().create_task(self._run())
         running.add_done_callback(lambda _: self._accountant.close())
+        if self._telemetry is not None:
+            self._telemetry.watch_batch(self, running)
         try:
-            while (outcome := await self._accountant.read(running)) is not None:
-                yield outcome
+            accountant = self._accountant
+            unread, take = accountant.unread, accountant.take
+            while unread or await accountant.until_unread(running):
+                yield take()
             await running
         finally:
             await self.aclose()
@@ -195,9 +202,6 @@ class Engine:
                 self.state.tell_closed()
         if self.state.failure is not None:
             raise self.state.failure
-
-    def _make_room(self) -> None:
-        self._feeder.make_room()
 
     def _speed(self) -> Speed:
         return Speed(self._pace.limit, self._pace.rate, len(self._dispatcher.lanes), self.reason)

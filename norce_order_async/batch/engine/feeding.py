@@ -1,27 +1,34 @@
 """From the input to the schedule: what is taken, when, and what an earlier run has done of it already."""
 
 import asyncio
-from collections.abc import Callable, Collection
+import os
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
+from typing import cast
 
 import attrs
 
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, Accountant
-from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import Entry
-from norce_order_async.batch.journal import INTERRUPTED, State
+from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.sending.pace import Pace
 
+Changes = Iterable[Change | Entry] | AsyncIterable[Change | Entry]
+"""What a batch makes: changes, or the entries of a file."""
+_TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
+BLOCK_SIZE = 1024 * 1024
+"""Bytes of input after which a block ends."""
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
 LOOKAHEAD_SIZE = 16 * 1024 * 1024
@@ -32,9 +39,31 @@ LOOKAHEAD_WHEN_OPEN = 1_000
 _PERHAPS_APPLIED = (OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
 
 
-def _may_stand(state: State) -> bool:
-    """Whether a change that an earlier run knows may be on the server."""
-    return state.outcome not in (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
+def check_changes(changes: object) -> Changes:
+    """Return ``changes`` if a batch may read it.
+
+    Raises:
+        TypeError: It is text, a path, a record, or nothing that can be iterated over.
+    """
+    got = kind_of(changes)
+    if isinstance(changes, str | bytes | os.PathLike):
+        raise TypeError(f'{_TAKES}, got {got}: Input("changes.jsonl") reads a file')
+    if isinstance(changes, Mapping) or not isinstance(changes, Iterable | AsyncIterable):
+        raise TypeError(f"{_TAKES}, got {got}")
+    return cast(Changes, changes)
+
+
+@attrs.define
+class Block:
+    """Entries that follow each other.
+
+    Attributes:
+        first: The place of the first one in the whole input, from 1.
+        entries: The entries.
+    """
+
+    first: int = 1
+    entries: list[Entry] = attrs.Factory(list[Entry])
 
 
 class Feeder:
@@ -214,19 +243,96 @@ class Feeder:
         return self._began + min(self._settle, state.ended + self._settle - self._began_wall)
 
 
-def is_wanted(only: Collection[OutcomeKind] | None, entry: Entry, state: State | None) -> bool:
-    """Whether a change is made in this run; another run may have made it.
+async def blocks(changes: Changes, size: Callable[[], int], rest: Block) -> AsyncGenerator[Block]:
+    """The entries in blocks of at most ``size()``; a slow asynchronous input gives smaller ones at once.
+
+    What the input raises is raised after the block of what came before it. What an asynchronous input has given
+    when this is closed goes to ``rest``.
+    """
+    first = 1
+    left: list[Change | Entry] = []
+    source = _pumped(changes, size, left) if isinstance(changes, AsyncIterable) else _sliced(changes, size)
+    try:
+        async with aclosing(source):
+            async for items in source:
+                block = Block(first, _entries(first, items))
+                first += len(items)
+                yield block
+    finally:
+        rest.first, rest.entries = first, _entries(first, left)
+
+
+def _entries(first: int, items: list[Change | Entry]) -> list[Entry]:
+    return [item if isinstance(item, Entry) else Entry(place, item) for place, item in enumerate(items, first)]
+
+
+def _size_of(item: object) -> int:
+    """The bytes of one item of an input.
 
     Raises:
-        ConfigurationError: The journal knows another line of this number.
+        TypeError: It is neither a change nor an entry.
     """
-    if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
-        raise ConfigurationError(
-            f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
-        )
-    outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
-    if only is None:
-        wanted = state is None or state.outcome is None
-    else:
-        wanted = outcome in only or (state is not None and state.reopened)
-    return wanted and not (state is not None and state.once and _may_stand(state))
+    if isinstance(item, Entry):
+        return item.size
+    if isinstance(item, Change):
+        return 0
+    raise TypeError(f"{_TAKES}, got {kind_of(item)}")
+
+
+async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) -> AsyncGenerator[list[Change | Entry]]:
+    block: list[Change | Entry] = []
+    most, weight = size(), 0
+    try:
+        for item in changes:
+            weight += _size_of(item)
+            block.append(item)
+            if len(block) == most or weight >= BLOCK_SIZE:
+                yield block
+                block, most, weight = [], size(), 0
+    except (Exception, asyncio.CancelledError):
+        if block:
+            yield block
+        raise
+    if block:
+        yield block
+
+
+async def _pumped(
+    changes: AsyncIterable[Change | Entry], size: Callable[[], int], rest: list[Change | Entry]
+) -> AsyncGenerator[list[Change | Entry]]:
+    waiting: deque[Change | Entry] = deque()
+    arrived, taken = asyncio.Event(), asyncio.Event()
+
+    async def pump() -> None:
+        iterator = aiter(changes)
+        try:
+            async for item in iterator:
+                _size_of(item)
+                waiting.append(item)
+                arrived.set()
+                while len(waiting) >= size() or sum(map(_size_of, waiting)) >= BLOCK_SIZE:
+                    taken.clear()
+                    await taken.wait()
+        finally:
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+
+    pumping = asyncio.create_task(pump())
+    pumping.add_done_callback(lambda _: arrived.set())
+    try:
+        while True:
+            if not waiting and not pumping.done():
+                arrived.clear()
+                await arrived.wait()
+            if waiting:
+                block = list(waiting)
+                waiting.clear()
+                taken.set()
+                yield block
+            elif pumping.done():
+                pumping.result()
+                return
+    finally:
+        pumping.cancel()
+        await asyncio.wait([pumping])
+        rest += waiting

@@ -29,7 +29,7 @@ class Schedule:
         """How many were added and are not done."""
         self.size = 0
         """The size of their lines."""
-        self._tails: dict[Order, Tails] = {}
+        self._tails: dict[Order, WorkItem | Tails] = {}  # an item alone where there is one: nearly always
         self._blocked: dict[int, WorkItem] = {}
         self._requeued_next = False
 
@@ -42,11 +42,11 @@ class Schedule:
         """Take in the next change of the input, at this monotonic time."""
         self.held += 1
         self.size += item.size
-        tails = self._tails.get(item.order)
-        if tails is None:
-            self._tails[item.order] = {item.path: item}
+        tails = self._tails.setdefault(item.order, item)
+        if tails is item:
             self.ready.append(item)
             return
+        tails = self._tails_of(item.order)
         for path, tail in list(tails.items()):
             if path[: len(item.path)] == item.path:
                 del tails[path]  # what comes later waits for this one
@@ -96,7 +96,9 @@ class Schedule:
     def settled(self, item: WorkItem) -> None:
         """Let those follow that wait for a change that is done."""
         tails = self._tails[item.order]
-        if tails.get(item.path) is item:
+        if tails is item:
+            del self._tails[item.order]
+        elif not isinstance(tails, WorkItem) and tails.get(item.path) is item:
             del tails[item.path]
             if not tails:
                 del self._tails[item.order]
@@ -115,10 +117,16 @@ class Schedule:
         Returns:
             Whether :meth:`settled` has to be called for it; a change before it does it otherwise.
         """
-        tails = self._tails.setdefault(item.order, {})
+        tails = self._tails_of(item.order)
         tail = tails.setdefault(item.path, item)
         tail.settles_at = max(tail.settles_at, item.settles_at)
         return tail is item
+
+    def _tails_of(self, order: Order) -> Tails:
+        tails = self._tails.get(order, None)
+        if tails is None or isinstance(tails, WorkItem):
+            self._tails[order] = tails = {} if tails is None else {tails.path: tails}
+        return tails
 
     def drain(self) -> list[WorkItem]:
         """Take out every change that waits, in the order of the input; those that were taken stay."""

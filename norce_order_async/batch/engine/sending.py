@@ -10,8 +10,8 @@ from typing import Any
 from norce_order_async.batch.engine.accounting import Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled, is_transient
 from norce_order_async.batch.engine.refusals import Kept, Refusals
-from norce_order_async.batch.engine.run_state import RunState
 from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
@@ -38,7 +38,6 @@ class Dispatcher:
     Args:
         sender: What makes the changes.
         settle: Seconds that a resource needs to settle after an attempt whose answer never came.
-        make_room: Called when there may be room for more of the input.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class Dispatcher:
         state: RunState,
         clock: Clock,
         random: RandomSource,
-        make_room: Callable[[], None],
     ) -> None:
         self._sender = sender
         self._settle = settle
@@ -65,7 +63,8 @@ class Dispatcher:
         self._clock = clock
         self._random = random
         self._take_probe = partial(schedule.take_probe, random=random)
-        self._make_room = make_room
+        self.make_room: Callable[[], None] = lambda: None
+        """Called when there may be room for more of the input."""
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
         self._probe: WorkItem | None = None
@@ -82,7 +81,10 @@ class Dispatcher:
         while not self._is_over():
             state.wake.clear()
             self._ring()
-            if state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
+            if self._left and state.stopped is None:
+                left, self._left = self._left, []
+                await self._accountant.let_go(left)
+            elif state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
                 state.stop(hopeless)
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
@@ -145,7 +147,7 @@ class Dispatcher:
 
     async def _until_probe(self) -> bool:
         """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
-        self._make_room()
+        self.make_room()
         last = len(self._schedule.ready) if self._state.input_ended else None
         delay, new = self._breaker.next_probe(last)
         due = self._clock.monotonic() + delay
@@ -196,43 +198,43 @@ class Dispatcher:
         lane = asyncio.create_task(self._lane(item))
         self.lanes[lane] = item
         lane.add_done_callback(self._lane_ended)
-        self._make_room()
+        self.make_room()
 
     async def _lane(self, item: WorkItem) -> None:
         """Make one change after another, as long as the next one may be sent at once."""
         lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
+        schedule, pace = self._schedule, self._pace
         assert lane is not None
         while True:
             try:
                 outcome = await send(item, probe=item is self._probe)
             except GivenBack:
-                self._pace.end()
-                self._left.append((item, item.last or item.left(NOT_TRIED, "not tried")))
+                pace.end()
+                self._leave_undone([(item, item.last or item.left(NOT_TRIED, "not tried"))])
             else:
                 self._ended(item, outcome)
             # As if this lane were closed already: its place is free.
-            if self._place is not None or not self._may_send(self._pace.limit + 1):
+            if self._place is not None or not self._may_send(pace.limit + 1):
                 break
-            if (delay := self._pace.reserve()) > 0:
+            if (delay := pace.reserve()) > 0:
                 self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
-                self._pace.renewed.clear()
+                pace.renewed.clear()
                 break
             if (taken := self._take(self._schedule.take)) is None:
                 break
-            item = taken
+            item = lanes[lane] = taken
             self._begin(item)
-            lanes[lane] = item
-            if self._schedule.has_ready and len(lanes) < self._pace.limit:
+            if len(lanes) < pace.limit and schedule.has_ready:
                 self._state.wake.set()
-            self._make_room()
+            self.make_room()
         del lanes[lane]
-        self._make_room()
+        self.make_room()
         self._state.wake.set()
 
     def _begin(self, item: WorkItem) -> None:
-        self._pace.begin()
+        now = self._pace.begin()
         if item.since is None:
-            item.since = self._clock.monotonic()
+            item.since = now
 
     def _lane_ended(self, lane: asyncio.Task[None]) -> None:
         """Account for the change of a lane that was cancelled, or whose change raised what is no Exception."""
@@ -246,7 +248,7 @@ class Dispatcher:
             assert error is not None
             self._raised(error)
             self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0))
-        self._make_room()
+        self.make_room()
         self._state.wake.set()
 
     def _raised(self, error: BaseException) -> None:
@@ -298,9 +300,9 @@ class Dispatcher:
         """The next change to send; None when all that are ready are held, or left undone."""
         while self._schedule.has_ready:
             item = take()
-            if (why := self._state.closed.get(item.order[:2])) is not None:
+            if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
                 self._leave_undone([(item, item.left(NOT_TRIED, why))])
-            elif self._refusals.admits(item):
+            elif not self._refusals.withheld or self._refusals.admits(item):
                 return item
         return None
 
@@ -309,7 +311,7 @@ class Dispatcher:
         for item, _ in left:
             self._schedule.done(item, math.inf)  # those behind it are left undone, too
         self._left += left
-        self._make_room()
+        self.make_room()
 
     def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether it was refused for what we are, perhaps, so that it does not end yet."""

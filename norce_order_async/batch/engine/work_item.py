@@ -1,5 +1,6 @@
 """A change on its way through a batch, and the outcomes it can come to."""
 
+from functools import lru_cache
 from typing import Protocol
 
 from norce_order_async.batch.changes import Change
@@ -85,7 +86,7 @@ class WorkItem:
         self.size = entry.size
         self.change = change
         self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
-        self.path: Path = tuple(resource.split("/")) if resource else ()
+        self.path = _path_of(resource)
         self.request_id = entry.request_id or random.randbytes(16).hex()
         if entry.redelivered:
             self.maybe_applied = True
@@ -167,6 +168,11 @@ class WorkItem:
             message=message,
             waited=self.waited,
         )
+
+
+@lru_cache(4096)
+def _path_of(resource: str) -> Path:
+    return tuple(resource.split("/")) if resource else ()
 
 
 class GivenBack(Exception):

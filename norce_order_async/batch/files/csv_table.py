@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
 from norce_order_async.batch.columns import COLUMNS, IDS, JSON_CELLS
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, record_meaning
+from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, Unread, order_of, record_meaning
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.strict import decode_unique
@@ -29,9 +29,27 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool) -> Iterator[Ent
         text = table.text
         if checksums and (not text.endswith(("\n", "\r")) or (isinstance(row, str) and row.endswith(_NOT_CLOSED))):
             raise CutError(number)
-        meaning = _row_meaning(table.header, row, text)
+        meaning = _content_meaning(number, (table.header, row, text))
         digest = _crc(text.strip(), header) if checksums and meaning[0] is not None else None
         yield Entry(number, *meaning, file, len(text), digest)
+
+
+def unread(stream: BinaryIO, file: str | None) -> Iterator[Entry]:
+    """The entries of a file, those unread whose order is in the row.
+
+    Raises:
+        ConfigurationError: The first line doesn't name the columns.
+    """
+    table = _Table(stream)
+    for number, row in table:
+        text = table.text
+        content = table.header, row, text
+        is_row = not isinstance(row, str) and len(row) == len(table.header)
+        cells = {name: cell or None for name, cell in zip(table.header, row, strict=True)} if is_row else {}
+        if (order := order_of(cells)) is None:
+            yield Entry(number, *_content_meaning(number, content), file, len(text))
+        else:
+            yield Unread(line=number, file=file, size=len(text), order=order, content=content, meaning=_content_meaning)
 
 
 def numbers(stream: BinaryIO) -> Iterator[int]:
@@ -150,7 +168,8 @@ def _crc(text: str, before: int = 0) -> int:
     return zlib.crc32(text.encode("utf-8", "surrogateescape"), before)
 
 
-def _row_meaning(header: list[str], row: list[str] | str, text: str) -> Meaning:
+def _content_meaning(number: int, content: tuple[list[str], list[str] | str, str]) -> Meaning:
+    header, row, text = content
     if isinstance(row, str):
         return None, row, {"_raw": text.strip()} if text else None
     if row == header:

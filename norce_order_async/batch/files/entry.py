@@ -1,7 +1,7 @@
 """What a line of a batch file says."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import attrs
 
@@ -46,6 +46,21 @@ class Entry:
     redelivered: bool = False
 
 
+@attrs.frozen(kw_only=True)
+class Unread(Entry):
+    """A line that is taken for a change of this order; what it means is read by whoever makes it.
+
+    Attributes:
+        order: The merchant and channel, where the line names them, and the id of the order.
+        content: The line as its format has it.
+        meaning: What reads the content.
+    """
+
+    order: tuple[str | None, str | None, str]
+    content: Any
+    meaning: Callable[[int, Any], Meaning]
+
+
 class CutError(Exception):
     """What can be read only once ended inside this line."""
 
@@ -56,3 +71,15 @@ def record_meaning(record: Mapping[str, JSON]) -> Meaning:
         return parse_change(record), None, None
     except InvalidRequestError as error:
         return None, str(error), record
+
+
+def order_of(record: Mapping[str, object]) -> tuple[str | None, str | None, str] | None:
+    """The merchant, channel and id of the order that a record names; None where they are not plain text."""
+    merchant, channel, order_id = record.get("merchant"), record.get("channel"), record.get("order_id")
+    if (
+        not isinstance(order_id, str)
+        or not (merchant is None or isinstance(merchant, str))
+        or not (channel is None or isinstance(channel, str))
+    ):
+        return None
+    return merchant, channel, order_id

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, record_meaning
+from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, Unread, order_of, record_meaning
 from norce_order_async.batch.lines import make_change
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire import fastjson
@@ -23,13 +23,27 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool) -> Iterator[Ent
     """
     for number, line in _lines(stream):
         if line is None:
-            yield Entry(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
+            yield _too_long(number, file)
             continue
         meaning = _line_meaning(number, line)
         if checksums and not line.endswith(b"\n") and isinstance(meaning[2], dict) and "_raw" in meaning[2]:
             raise CutError(number)  # an object without a line end is whole, because it has its closing brace
         digest = zlib.crc32(line.strip()) if checksums and meaning[0] is not None else None
         yield Entry(number, *meaning, file, len(line), digest)
+
+
+def unread(stream: BinaryIO, file: str | None) -> Iterator[Entry]:
+    """The entries of a file, those unread whose order can be told without reading the whole line."""
+    for number, line in _lines(stream):
+        if line is None:
+            yield _too_long(number, file)
+            continue
+        record = fastjson.read(line)
+        order = order_of(cast(dict[str, JSON], record)) if type(record) is dict else None
+        if order is None:
+            yield Entry(number, *_line_meaning(number, line), file, len(line))
+        else:
+            yield Unread(line=number, file=file, size=len(line), order=order, content=line, meaning=_line_meaning)
 
 
 def numbers(stream: BinaryIO) -> Iterator[int]:
@@ -48,6 +62,10 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
             yield number, None
         elif not line.isspace():
             yield number, line
+
+
+def _too_long(number: int, file: str | None) -> Entry:
+    return Entry(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
 
 
 def _line_meaning(number: int, line: bytes) -> Meaning:

@@ -18,6 +18,10 @@ class _FileFormat(Protocol):
         """The entries; ``checksums`` for what can be read only once, which may have been cut inside a line."""
         ...
 
+    def unread(self, stream: BinaryIO, file: str | None) -> Iterator[Entry]:
+        """The entries, those unread whose order can be told without reading all they mean."""
+        ...
+
     def numbers(self, stream: BinaryIO) -> Iterator[int]:
         """The number of each line that is an entry, without what it means."""
         ...
@@ -50,13 +54,19 @@ def read_file(
     *,
     file: str | None = None,
     note: Callable[[bytes], object] | None = None,
+    unread: bool = False,
 ) -> Iterator[Entry]:
-    """:func:`read_changes`, with ``file`` in the entries; ``note`` gets all its bytes as they are stored."""
+    """:func:`read_changes`, with ``file`` in the entries; ``note`` gets all its bytes as they are stored.
+
+    With ``unread`` what the lines of a file mean is left to whoever makes them; those of a stream are always read.
+    """
     checksums = is_stream(path)
+    lines = _FORMATS[format or format_of(path)]
     line = 0
     try:
         with open_file(path, note) as stream:
-            for entry in _FORMATS[format or format_of(path)].entries(stream, file, checksums):
+            found = lines.unread(stream, file) if unread and not checksums else lines.entries(stream, file, checksums)
+            for entry in found:
                 yield entry
                 line = entry.line
     except CutError as error:

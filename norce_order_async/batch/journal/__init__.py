@@ -3,7 +3,7 @@
 from norce_order_async.batch.journal.errors import JournalBusy
 from norce_order_async.batch.journal.files import discard
 from norce_order_async.batch.journal.reader import EmptyJournal, JournalReader
-from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark, Run, Sample, State
+from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark, Run, Sample, State, is_wanted
 from norce_order_async.batch.journal.writer import Journal
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Sample",
     "State",
     "discard",
+    "is_wanted",
 ]

@@ -127,6 +127,14 @@ class JournalAccount:
             wanted += " OR open)" if OutcomeKind.UNKNOWN in only and not is_running else ")"
         yield from self._rows(wanted, kinds, is_running=is_running)
 
+    def unknown(self) -> list[Row]:
+        """The changes whose outcome is unknown, those among them that are still open; call it when nothing is sent.
+
+        Raises:
+            ConfigurationError: It cannot be read.
+        """
+        return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
+
     def _rows(self, wanted: str, kinds: Collection[str], *, is_running: bool) -> Iterator[Row]:
         (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
         query = _ROWS.format(

@@ -1,8 +1,12 @@
 """What a journal is told and tells, as values."""
 
+from collections.abc import Collection
+
 import attrs
 
 from norce_order_async.batch.changes import Change
+from norce_order_async.batch.files import Entry
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 
 INTERRUPTED = "Interrupted"
@@ -53,6 +57,29 @@ class State:
     reopened: bool = False
     ended: float | None = None
     once: bool = False
+
+
+def is_wanted(only: Collection[OutcomeKind] | None, entry: Entry, state: State | None) -> bool:
+    """Whether a change is made in this run; another run may have made it.
+
+    Raises:
+        ConfigurationError: The journal knows another line of this number.
+    """
+    if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
+        raise ConfigurationError(
+            f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
+        )
+    outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
+    if only is None:
+        wanted = state is None or state.outcome is None
+    else:
+        wanted = outcome in only or (state is not None and state.reopened)
+    return wanted and not (state is not None and state.once and _may_stand(state))
+
+
+def _may_stand(state: State) -> bool:
+    """Whether a change that an earlier run knows may be on the server."""
+    return state.outcome not in (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
 
 
 @attrs.frozen

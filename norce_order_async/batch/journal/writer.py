@@ -26,7 +26,6 @@ from norce_order_async.batch.journal.wal import (
     wal_path,
 )
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.report import Row
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 
@@ -167,6 +166,17 @@ class Journal(JournalAccount):
             if not db.execute(statements.RESOLVE, members).rowcount:
                 raise ValueError(f"the outcome of change {number} is not unknown")
 
+    def give_up(self, numbers: Sequence[int], why: str) -> None:
+        """Write down that changes which are sent at most once, and are open, have come to nobody knows what.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with self._writing() as db:
+            db.executemany(
+                f"{statements.CLOSE_ONCE} AND number = ?", [(INTERRUPTED, why, number) for number in numbers]
+            )
+
     def withdraw(self, items: Sequence[WorkItem]) -> None:
         """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
 
@@ -210,14 +220,6 @@ class Journal(JournalAccount):
         """
         with self._writing() as db:
             db.executemany(statements.LEAVE_OPEN, rows)
-
-    def unknown(self) -> list[Row]:
-        """The changes whose outcome is unknown, those among them that are still open; call it when nothing is sent.
-
-        Raises:
-            ConfigurationError: It cannot be read.
-        """
-        return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
 
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where the changes from number ``first`` to ``last`` stand; those not known are left out.

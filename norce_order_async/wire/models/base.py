@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
 from itertools import count
 from typing import Final, Never, cast
 
@@ -23,9 +27,17 @@ NOT_SET: Final[Sequence[Never]] = _NotSet()
 """The empty sequence that a list member has while nobody gave it a value; it is not written."""
 
 
+_OTHERS: Final = ("extra", "unread")
+_SHORT: Final = reprlib.Repr()
+_SHORT.maxstring = 60
+
+
 @attrs.frozen(kw_only=True)
 class Model:
     """The base of all models.
+
+    A repr is short: lists of models are counted, of attributes and ``extra`` it has the names, and ``...`` stands for
+    what may be personal data or a secret. ``to_json`` writes all of it.
 
     Attributes:
         extra: Members of the wire's object that the model doesn't know. They are written again, unless the model has
@@ -68,13 +80,41 @@ class Model:
                         element._find_unreadable(f"{place}[{index}].", found)
 
     def __repr__(self) -> str:
-        # Only what was given: most members of most models are None.
-        values = ((field.name, getattr(self, field.name)) for field in attrs.fields(type(self)) if field.repr)
-        given = [f"{name}={value!r}" for name, value in values if value is not None and value is not NOT_SET]
-        given += [f"extra={self.extra!r}"] if self.extra else []
-        # Without the raw values: one of them may stand for a member that the repr leaves out.
+        # For a line of a log or a notebook: what was given, in short, and nothing that may be personal data.
+        given: list[str] = []
+        hides = False
+        for field in attrs.fields(type(self)):
+            value = getattr(self, field.name)
+            if field.name in _OTHERS or value is None or value is NOT_SET:
+                continue
+            if field.repr:
+                given.append(f"{field.name}={_shown(value)}")
+            else:
+                hides = True
+        given += [f"extra={_SHORT.repr(list(self.extra))}"] if self.extra else []
         given += [f"unread={[unread.member for unread in self.unread]}"] if self.unread else []
+        given += ["..."] if hides else []
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+def _shown(value: object) -> str:
+    """A value of a member, in short; of a mapping only the names, as its values may be anything."""
+    match value:
+        case Model():
+            return repr(value)
+        case Enum():
+            return repr(value.value)
+        case Decimal() | datetime():
+            return str(value)
+        case Mapping():
+            return _SHORT.repr(list(cast(Mapping[str, object], value)))
+        case list() | tuple():
+            elements = cast(Sequence[object], value)
+            if elements and isinstance(elements[0], Model):
+                return f"<{len(elements)} {type(elements[0]).__name__}>"
+            return _SHORT.repr(elements)
+        case _:
+            return _SHORT.repr(value)
 
 
 def wire_name(name: str) -> str:

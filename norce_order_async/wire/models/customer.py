@@ -40,21 +40,21 @@ class Address(Model):
     """
 
     type: CustomerType | str | None = None
-    given_name: str | None = None
-    family_name: str | None = None
-    care_of: str | None = None
+    given_name: str | None = attrs.field(default=None, repr=False)
+    family_name: str | None = attrs.field(default=None, repr=False)
+    care_of: str | None = attrs.field(default=None, repr=False)
     reference: str | None = None
-    organization_name: str | None = None
-    street_address: str | None = None
-    street_address2: str | None = None
-    postal_code: str | None = None
-    city: str | None = None
-    region: str | None = None
+    organization_name: str | None = attrs.field(default=None, repr=False)
+    street_address: str | None = attrs.field(default=None, repr=False)
+    street_address2: str | None = attrs.field(default=None, repr=False)
+    postal_code: str | None = attrs.field(default=None, repr=False)
+    city: str | None = attrs.field(default=None, repr=False)
+    region: str | None = attrs.field(default=None, repr=False)
     country: str | None = None
-    phone: str | None = None
-    email: str | None = None
-    national_identification_number: str | None = None
-    organization_identification_number: str | None = None
+    phone: str | None = attrs.field(default=None, repr=False)
+    email: str | None = attrs.field(default=None, repr=False)
+    national_identification_number: str | None = attrs.field(default=None, repr=False)
+    organization_identification_number: str | None = attrs.field(default=None, repr=False)
     attributes: Mapping[str, JSON] | None = None
 
 

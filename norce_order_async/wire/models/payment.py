@@ -109,10 +109,10 @@ class PaymentTransaction(Model):
     psp_event: str | None = None
     amount: Decimal | None = None
     is_success: bool | None = None
-    error_detail: str | None = None
+    error_detail: str | None = attrs.field(default=None, repr=False)
     psp_status: str | None = None
-    request_json: str | None = None
-    response_json: str | None = None
+    request_json: str | None = attrs.field(default=None, repr=False)
+    response_json: str | None = attrs.field(default=None, repr=False)
     created: datetime | None = None
     payment_action: PaymentAction | None = None
 

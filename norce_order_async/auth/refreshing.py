@@ -1,0 +1,25 @@
+"""Sources that tell when they have a new token."""
+
+from collections.abc import Callable
+
+import attrs
+
+from norce_order_async.auth.source import Secretive
+
+
+@attrs.define(eq=False)
+class Refreshing(Secretive):
+    """A base of sources whose token changes.
+
+    Attributes:
+        on_refresh: Called whenever calls get another token from now on, in the thread where that is known. They must
+            be quick and raise nothing.
+    """
+
+    on_refresh: set[Callable[[], None]] = attrs.field(
+        factory=set[Callable[[], None]], init=False, repr=False, kw_only=True
+    )
+
+    def _tell_refresh(self) -> None:
+        for hook in tuple(self.on_refresh):
+            hook()

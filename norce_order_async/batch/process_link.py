@@ -1,0 +1,149 @@
+"""The near end of the pipe to a worker process: what it was dealt, and what becomes of that when it is lost."""
+
+import asyncio
+import pickle
+import sys
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import attrs
+
+from norce_order_async.batch.files import Entry
+from norce_order_async.batch.interrupts import interrupts_held
+from norce_order_async.batch.journal import State
+from norce_order_async.batch.process_worker import AHEAD
+from norce_order_async.batch.travel import HEAD, Dealt, frame, pack
+
+_FAREWELL = 10.0
+Speed = tuple[int, float | None, int, str | None]
+UNTOLD: Speed = (0, None, 0, None)
+
+
+@attrs.define(eq=False)
+class ProcessLink:
+    """A worker process, or one after another that take the same orders.
+
+    Attributes:
+        setup: What each process is told first.
+        credit: How many lines it takes now.
+        queue: The lines that are for it, each with its size in bytes.
+        size: How many bytes these are.
+        dealt: The lines that it has and that have not ended.
+        passed: Lines that it has and does not make: their resources have to settle.
+        speed: How many changes it may have under way, its rate, how many are under way, and why it is no faster.
+        losses: How many processes were lost since something ended.
+        has_ended: Whether it has said that it is done.
+    """
+
+    setup: bytes
+    credit: int = AHEAD
+    queue: deque[tuple[Dealt, int]] = attrs.Factory(deque[tuple[Dealt, int]])
+    size: int = 0
+    dealt: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
+    passed: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
+    speed: Speed = UNTOLD
+    losses: int = 0
+    has_ended: bool = False
+    _process: asyncio.subprocess.Process | None = attrs.field(default=None, init=False)
+
+    async def start(self) -> None:
+        """Start a process; nothing of the settings is in its command line."""
+        with interrupts_held():
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "norce_order_async.batch.process_worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        assert self._process.stdin is not None
+        self._process.stdin.write(self.setup)
+
+    async def hear(self) -> tuple[Any, ...]:
+        """The next message.
+
+        Raises:
+            asyncio.IncompleteReadError: The process is gone.
+            ConnectionError: The process is gone.
+        """
+        assert self._process is not None
+        assert self._process.stdout is not None
+        (size,) = HEAD.unpack(await self._process.stdout.readexactly(HEAD.size))
+        message: tuple[Any, ...] = pickle.loads(await self._process.stdout.readexactly(size))
+        return message
+
+    def tell(self, *message: Any) -> None:
+        """Send it a message."""
+        pipe = None if self._process is None else self._process.stdin
+        if pipe is not None and not pipe.is_closing():
+            pipe.write(frame(*message))
+
+    def add(self, number: int, entry: Entry, state: State | None, *, made: bool) -> None:
+        """Take in a line for it: one that it makes, or whose resource it only lets settle."""
+        self.queue.append(((number, pack(entry), state, made), entry.size))
+        self.size += entry.size
+
+    def deal(self) -> None:
+        """Send it as many lines as it takes."""
+        queue, lines = self.queue, list[Dealt]()
+        for _ in range(min(self.credit, len(queue))):
+            line, size = queue.popleft()
+            lines.append(line)
+            self.size -= size
+            (self.dealt if line[3] else self.passed)[line[0]] = line, size
+        if lines:
+            self.credit -= len(lines)
+            self.tell("deal", lines)
+
+    async def lost(self) -> int:
+        """Wait for the end of a process that is gone; its exit code."""
+        assert self._process is not None
+        self.losses += 1
+        return await self._process.wait()
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first and the last number of what it has to make."""
+        return min(self.dealt, default=1), max(self.dealt, default=0)
+
+    def take_back(self, states: Mapping[int, State], *, only: bool) -> list[int]:
+        """Put what a lost process had in front of what waits.
+
+        Args:
+            states: What the journal knows of it by now.
+            only: Whether no more than what was asked for is made, which all of this was.
+
+        Returns:
+            The numbers of what must not be made again.
+        """
+        given_up: list[int] = []
+        lines = sorted({**self.dealt, **self.passed}.items())
+        for number, ((_, packed, state, made), size) in reversed(lines):
+            if made and (state := states.get(number)) is not None:
+                if state.once and state.outcome is None:
+                    made = False
+                    given_up.append(number)
+                elif only:
+                    state = attrs.evolve(state, reopened=True)
+            self.queue.appendleft(((number, packed, state, made), size))
+            self.size += size
+        self.dealt.clear()
+        self.passed.clear()
+        self.credit, self.speed = AHEAD, UNTOLD
+        return given_up
+
+    async def bid_farewell(self) -> None:
+        """Let go of it; a process that does not end is killed."""
+        if (process := self._process) is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(_FAREWELL):
+                await process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

@@ -1,0 +1,58 @@
+"""For integrators: the hooks, notifications and validations that Norce Checkout calls.
+
+:func:`parse_hook` and its like make a typed value of headers and body, :func:`allow` and its like an answer; neither
+does I/O. :class:`Receiver` is an ASGI application of them, and :func:`web_app` is the same for aiohttp.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from norce_order_async.receiving.calls import (
+    Headers,
+    HookCall,
+    NotificationCall,
+    NotificationKey,
+    ValidationCall,
+    notification_key,
+    parse_hook,
+    parse_notification,
+    parse_validation,
+)
+from norce_order_async.receiving.enumerations import EnumNames
+from norce_order_async.receiving.errors import CallbackError
+from norce_order_async.receiving.receiver import Receiver
+from norce_order_async.receiving.replies import Reply, allow, change, invalid, refuse, valid
+from norce_order_async.receiving.secret import SharedSecret
+
+if TYPE_CHECKING:
+    from norce_order_async.receiving.web import web_app
+
+__all__ = [
+    "CallbackError",
+    "EnumNames",
+    "Headers",
+    "HookCall",
+    "NotificationCall",
+    "NotificationKey",
+    "Receiver",
+    "Reply",
+    "SharedSecret",
+    "ValidationCall",
+    "allow",
+    "change",
+    "invalid",
+    "notification_key",
+    "parse_hook",
+    "parse_notification",
+    "parse_validation",
+    "refuse",
+    "valid",
+    "web_app",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "web_app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from norce_order_async.receiving.web import web_app  # aiohttp's server, which most do without
+
+    return web_app

@@ -1,0 +1,125 @@
+"""What an integrator answers to hooks and validations, as status and body."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import attrs
+
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.receiving.patches import operations
+from norce_order_async.wire.codec import encode_shown, one_level
+from norce_order_async.wire.json import JSON, WireError
+from norce_order_async.wire.json_text import to_dict
+from norce_order_async.wire.models import Order
+
+_FIXED = ("id", "merchant", "channel", "created", "lastModified")
+
+
+@attrs.frozen
+class Reply:
+    """An answer.
+
+    Attributes:
+        status: The HTTP status.
+        body: The body's bytes: JSON, or none.
+    """
+
+    status: int
+    body: bytes = attrs.field(default=b"", repr=False)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that describe the body, their names in lower case."""
+        kind = {"content-type": "application/json"} if self.body else {}
+        return {**kind, "content-length": str(len(self.body))}
+
+
+def allow() -> Reply:
+    """Let the change of a hook pass: 200 with a patch without operations."""
+    return Reply(200, b"[]")
+
+
+def refuse(code: str, message: str, *, status: int = 400) -> Reply:
+    """Refuse the change of a hook. What its caller then gets is not published.
+
+    Args:
+        code: What is wrong, for programs.
+        message: The same, for people.
+        status: 400, or 404, which is published too.
+
+    Raises:
+        InvalidRequestError: The code is empty, or the status is another one.
+    """
+    if status not in (400, 404):
+        raise InvalidRequestError(f"a hook is refused with 400 or 404, not {status!r}")
+    return problem(status, code, message)
+
+
+def change(before: Order, after: Order) -> Reply:
+    """Let the change of a hook pass, and change the order further: 200 with a patch.
+
+    ::
+
+        return change(call.order, attrs.evolve(call.order, consents=()))
+
+    A member that becomes None is removed. The parts that a hook may change are named by the ``target`` of its
+    registration; what happens to others is not published.
+
+    Raises:
+        InvalidRequestError: The two differ in what only the service writes, such as ``id``; or what differs holds what
+            is no JSON, or has lost the place of what could not be read.
+    """
+    try:
+        old, new = _members(before), _members(after)
+    except WireError as error:
+        problem = str(error)
+    else:
+        for member in _FIXED:
+            if old.get(member) != new.get(member):
+                raise InvalidRequestError(f"{member} differs: only the service writes it")
+        # Not the whole orders: one that nests deeper than can be written may be changed elsewhere.
+        left = {name: value for name, value in old.items() if new.get(name) is not value}
+        right = {name: value for name, value in new.items() if old.get(name) is not value}
+        return Reply(200, encode_shown(list(operations(to_dict(left), to_dict(right)))))
+    raise InvalidRequestError(problem)
+
+
+def _members(order: Order) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", one_level(order))
+
+
+def valid() -> Reply:
+    """Nothing is wrong with the order of a validation: 200 without a body."""
+    return Reply(200)
+
+
+def invalid(code: str, message: str, *, adapter_id: str | None = None) -> Reply:
+    """Something is wrong with the order of a validation: 400 with a list of one problem.
+
+    Args:
+        code: What is wrong, for programs.
+        message: The same, for people.
+        adapter_id: Whose check it was; left out unless given.
+
+    Raises:
+        InvalidRequestError: The code is empty.
+    """
+    members = _problem(code, message)
+    if adapter_id is not None:
+        members["adapterId"] = adapter_id
+    return Reply(400, encode_shown([members]))
+
+
+def problem(status: int, code: str, message: str) -> Reply:
+    """An answer with a ``BaseError``."""
+    return Reply(status, encode_shown(_problem(code, message)))
+
+
+def _problem(code: Any, message: Any) -> dict[str, JSON]:
+    for name, text in (("code", code), ("message", message)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must be a str, got {kind_of(text)}")
+    if not code:
+        raise InvalidRequestError("code is empty")
+    return {"code": code, "message": message}

@@ -1,0 +1,30 @@
+"""The same for aiohttp."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from norce_order_async.receiving.errors import CallbackError
+from norce_order_async.receiving.receiver import Receiver
+
+
+def web_app(receiver: Receiver) -> web.Application:
+    """An application of aiohttp that answers with this receiver; mount it with ``add_subapp``."""
+
+    async def serve(request: web.Request) -> web.Response:
+        path, query = request.match_info["path"], request.rel_url.raw_query_string
+        reply = await receiver.answer(request.method, path, query, request.headers.items(), _parts(request))
+        return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", serve)
+    return app
+
+
+async def _parts(request: web.Request) -> AsyncIterator[bytes]:
+    try:
+        async for part in request.content.iter_any():
+            yield part
+    except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
+        raise CallbackError("the body breaks off") from None

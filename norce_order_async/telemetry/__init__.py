@@ -1,0 +1,1 @@
+"""Traces and metrics by OpenTelemetry's conventions (the extra ``otel``)."""

@@ -1,0 +1,104 @@
+"""A pytest plugin: a sandbox, a client of it, and what the sandbox saw when a test fails.
+
+Switch it on in the ``conftest.py`` at the top, or in a test file::
+
+    pytest_plugins = ["norce_order_async.testing.plugin"]
+
+Every fixture is synchronous and made anew for each test, so that they work with every plugin that runs async tests, on
+event loops of any scope, and with xdist.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+
+from norce_order_async.client import OrderClient
+from norce_order_async.testing.clock import FakeClock
+from norce_order_async.testing.request_log import request_log
+from norce_order_async.testing.sandbox import Sandbox
+from norce_order_async.testing.sandbox.faults import Faults
+from norce_order_async.testing.sandbox.server import SandboxServer
+
+
+@pytest.fixture
+def norce_clock() -> FakeClock:
+    """The clock of the client and of the sandbox: waits between attempts take no time."""
+    return FakeClock()
+
+
+@pytest.fixture
+def norce_sandbox(norce_clock: FakeClock) -> Sandbox:
+    """An empty sandbox, whose time stamps come from ``norce_clock``."""
+    return Sandbox(wall=norce_clock.wall)
+
+
+@pytest.fixture
+def norce_faults(norce_sandbox: Sandbox) -> Faults:
+    """What goes wrong in ``norce_sandbox``; nothing at first."""
+    return norce_sandbox.faults
+
+
+@pytest.fixture
+def norce_sandbox_server(norce_sandbox: Sandbox) -> Iterator[SandboxServer]:
+    """``norce_sandbox`` on a free port of this machine, served by a thread of its own; ``url`` is its address."""
+    with _in_a_thread(SandboxServer(norce_sandbox)) as server:
+        yield server
+
+
+@pytest.fixture
+def norce_client_settings() -> dict[str, Any]:
+    """Arguments of :class:`OrderClient` that ``norce_client`` is made with; none, unless you override this fixture."""
+    return {}
+
+
+@pytest.fixture
+def norce_client(
+    norce_sandbox: Sandbox, norce_clock: FakeClock, norce_client_settings: dict[str, Any]
+) -> Iterator[OrderClient]:
+    """A client of ``norce_sandbox``, in process, on ``norce_clock``. It is closed after the test."""
+    settings: dict[str, Any] = {"clock": norce_clock, **norce_client_settings}
+    client = norce_sandbox.client(**settings)
+    yield client
+    # In this thread, so that connections of event loops that do not run now are closed as well. With a factory,
+    # because the runner leaves the current event loop alone then: further tests may go on with it.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(client.aclose(grace=0))
+
+
+@contextmanager
+def _in_a_thread(server: SandboxServer) -> Generator[SandboxServer]:
+    """Serve in an event loop of its own: that of the test may stand still, or end."""
+    started: Future[Callable[[], object]] = Future()
+
+    async def serve() -> None:
+        async with server:
+            stop = asyncio.Event()
+            started.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set))
+            await stop.wait()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="norce_sandbox_server") as pool:
+        serving = pool.submit(asyncio.run, serve())
+        either: list[Future[Any]] = [started, serving]
+        wait(either, return_when=FIRST_COMPLETED)
+        if not started.done():
+            serving.result()
+        try:
+            yield server
+        finally:
+            started.result()()
+            serving.result()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the last requests of every sandbox among the fixtures of a test that failed to its report."""
+    report = yield
+    if report.failed:
+        fixtures: dict[str, object] = getattr(item, "funcargs", {})
+        report.sections += [request_log(name, value) for name, value in fixtures.items() if isinstance(value, Sandbox)]
+    return report

@@ -1,0 +1,133 @@
+"""A cassette: a file of requests and the responses that they had."""
+
+import json
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import attrs
+
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.testing.recording.messages import Asked, check_answer
+
+_FORMAT = 1
+_SHOWN = 10
+"""Requests that an error lists."""
+
+
+class NotRecordedError(InvalidRequestError):
+    """A cassette has no response to a request. Nothing was sent.
+
+    The message says what was asked and what the cassette has, without values of bodies.
+    """
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """A request and its response.
+
+    Attributes:
+        asked: The request.
+        answer: The response, as :func:`answer_of` makes it.
+        played: Whether it has been replayed.
+    """
+
+    asked: Asked
+    answer: Mapping[str, Any] = attrs.field(repr=False)
+    played: bool = False
+
+
+class Cassette:
+    """What was recorded, each exchange to be replayed once.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigurationError: The file is not a cassette.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.exchanges: list[Exchange] = []
+        self._lock = threading.Lock()
+        if path.exists():
+            self.exchanges = _read(path)
+
+    def take(self, asked: Asked) -> Mapping[str, Any] | None:
+        """The response to a request, in the order of recording; None if there is none left."""
+        with self._lock:
+            for exchange in self.exchanges:
+                if not exchange.played and exchange.asked == asked:
+                    exchange.played = True
+                    return exchange.answer
+        return None
+
+    def write(self, exchanges: Sequence[Exchange]) -> None:
+        """Replace the file.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        content = {
+            "format": _FORMAT,
+            "exchanges": [{"request": attrs.asdict(each.asked), "response": each.answer} for each in exchanges],
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Whole or not at all, and each process its own: tests may run in several.
+        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        draft.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        draft.replace(self.path)
+
+    def missing(self, asked: Asked) -> NotRecordedError:
+        """The error for a request that has no response here."""
+        lines = [f"{self.path} has no response to", f"  {_shown(asked)}"]
+        # Those that differ least come first.
+        near = sorted(self.exchanges, key=lambda each: len(_differences(each.asked, asked)))
+        lines.append("It has (* is replayed already):" if near else "It is empty.")
+        for each in near[:_SHOWN]:
+            differs = ", ".join(_differences(each.asked, asked))
+            lines.append(f"{'*' if each.played else ' '} {_shown(each.asked)}{differs and f'; differs in {differs}'}")
+        if len(near) > _SHOWN:
+            lines.append(f"  and {len(near) - _SHOWN} more")
+        return NotRecordedError("\n".join(lines))
+
+
+def _read(path: Path) -> list[Exchange]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != _FORMAT:
+            raise ConfigurationError(f"{path} is a cassette of another format than {_FORMAT}")
+        exchanges = [Exchange(Asked(**each["request"]), each["response"]) for each in content["exchanges"]]
+        for exchange in exchanges:
+            check_answer(exchange.answer)
+    except ConfigurationError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{path} is not a cassette: {type(error).__name__}") from None
+    return exchanges
+
+
+def _shown(asked: Asked) -> str:
+    query = urlencode([(name, value) for name, value in asked.query], safe="*")
+    target = f"{asked.path}?{query}" if query else asked.path
+    return f"{asked.method} {target} (merchant {asked.merchant}, channel {asked.channel})"
+
+
+def _differences(recorded: Asked, asked: Asked) -> list[str]:
+    names = [field.name for field in attrs.fields(Asked)]
+    differing = [name for name in names if getattr(recorded, name) != getattr(asked, name)]
+    members = ", ".join(_members(recorded.body, asked.body))
+    return [f"{name} ({members})" if name == "body" and members else name for name in differing]
+
+
+def _members(*bodies: Mapping[str, Any] | None) -> list[str]:
+    """The members in which two JSON objects differ; none if one of them is no object."""
+    contents = [(body or {}).get("json") for body in bodies]
+    if not all(isinstance(content, Mapping) for content in contents):
+        return []
+    one, other = cast(list[Mapping[str, Any]], contents)
+    return sorted(name for name in one.keys() | other.keys() if one.get(name, ...) != other.get(name, ...))

@@ -1,0 +1,154 @@
+"""Requests and responses as they stand in a cassette: JSON, without secrets."""
+
+import json
+import re
+import sys
+from base64 import b64decode
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
+
+import attrs
+
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.http import Request, Response
+from norce_order_async.testing.recording.scrubbing import Scrubber
+from norce_order_async.wire.error_body import charset_of
+from norce_order_async.wire.json import WireError, decode_json, encode_json
+
+_KEPT_HEADERS = ("allow", "content-encoding", "content-type", "date", "location", "retry-after", "x-request-id")
+_SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
+_URL = re.compile(r"(?:[^/?#]*:)?(?://[^/?#]*)?([^?#]*)\??([^#]*)")
+"""Path and query of any text: what others send may be no URL."""
+_FORM = "application/x-www-form-urlencoded"
+
+
+@attrs.frozen
+class Asked:
+    """What a request is found by, which is all that a cassette has of it.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path.
+        query: Names and values, sorted.
+        merchant: ``x-merchant``.
+        channel: ``x-channel``.
+        body: The body under the name of its kind: ``json``, ``form`` or ``text``; None without one.
+    """
+
+    method: str
+    path: str
+    query: list[list[Any]] = attrs.field(repr=False)
+    merchant: str | None
+    channel: str | None
+    body: dict[str, Any] | None = attrs.field(repr=False)
+
+
+def asked_by(request: Request, scrubber: Scrubber) -> Asked:
+    """What is kept of a request."""
+    # What is no text is refused by the transport that sends.
+    headers = {name.lower(): value for name, value in request.headers.items() if type(name) is type(value) is str}
+    for name, value in headers.items():
+        if any(word in name for word in _SECRET_HEADERS):
+            _learn(value, scrubber)
+    path, query = _split(request.url)
+    body, content_type = request.body or b"", headers.get("content-type", "")
+    if content_type.startswith(_FORM):
+        content: dict[str, Any] | None = {"form": _pairs(body.decode("latin-1"), scrubber)}
+    else:
+        content = _content(body, content_type, scrubber)
+    whose = headers.get("x-merchant"), headers.get("x-channel")
+    asked = Asked(request.method, path, _pairs(query, scrubber), *whose, content)
+    return Asked(**scrubber.hide(attrs.asdict(asked)))
+
+
+def answer_of(response: Response, scrubber: Scrubber) -> dict[str, Any]:
+    """What is kept of a response: its status, a few headers, and its body, unless that is not text."""
+    headers = {name: value for name in _KEPT_HEADERS if (value := response.headers.get(name)) is not None}
+    if "location" in headers:
+        headers["location"] = _split(headers["location"])[0]
+    body = _content(response.body, headers.get("content-type", ""), scrubber)
+    return {"status": response.status, "headers": headers, "body": body, "truncated": response.truncated}
+
+
+def replayed(answer: Mapping[str, Any], request: Request) -> Response:
+    """The response that a cassette has."""
+    headers: dict[str, str] = answer["headers"]
+    return Response(request, answer["status"], headers, _bytes(answer), truncated=answer["truncated"])
+
+
+def check_answer(answer: Mapping[str, Any]) -> None:
+    """Check that a response can be made of what a cassette has.
+
+    Raises:
+        LookupError: Something is missing, or a charset that nobody knows.
+        TypeError: Something is of another type.
+        AttributeError: The same.
+        ValueError: Text that its charset does not have.
+    """
+    if not isinstance(answer["status"], int) or not isinstance(answer["truncated"], bool):
+        raise TypeError("a status is a number, and truncated true or false")
+    if not all(isinstance(value, str) for value in answer["headers"].values()):
+        raise TypeError("a header is text")
+    _bytes(answer)
+
+
+def _bytes(answer: Mapping[str, Any]) -> bytes:
+    content = answer["body"]
+    if content is None:
+        return b""
+    text: str = json.dumps(content["json"]) if "json" in content else content["text"]
+    return text.encode(charset_of(answer["headers"].get("content-type", "")) or "utf-8")
+
+
+def _learn(header: str, scrubber: Scrubber) -> None:
+    scheme, _, credentials = header.partition(" ")
+    scrubber.learn(header)
+    scrubber.learn(credentials)
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            password = b64decode(credentials).decode().partition(":")[2]
+            scrubber.learn(password)
+            scrubber.learn(unquote_plus(password))
+
+
+def _split(url: str) -> tuple[str, str]:
+    path, query = _URL.findall(url)[0]
+    return path, query
+
+
+def _pairs(text: str, scrubber: Scrubber) -> list[list[Any]]:
+    """A query or a form, in an order that does not depend on how it was written."""
+    pairs = parse_qsl(text, keep_blank_values=True)
+    return sorted(([name, scrubber.parameter(name, value)] for name, value in pairs), key=str)
+
+
+def _content(body: bytes, content_type: str, scrubber: Scrubber) -> dict[str, Any] | None:
+    if not body:
+        return None
+    try:
+        text = body.decode(charset_of(content_type) or "utf-8")
+    except (LookupError, ValueError):
+        return None  # compressed, say: nobody can see what stands in it
+    try:
+        content = decode_json(text.encode())
+    except ValueError:
+        return {"text": scrubber.text(text)}
+    kept = _written(scrubber.value("", content))
+    # As JSON, to be read by people, where the standard library writes the same value again.
+    value = json.loads(kept)
+    try:
+        if decode_json(json.dumps(value, ensure_ascii=False).encode()) == decode_json(kept):
+            return {"json": value}
+    except (WireError, UnicodeEncodeError):
+        pass
+    return {"text": kept.decode()}
+
+
+def _written(content: Any) -> bytes:
+    try:
+        return encode_json(content, limit=sys.maxsize, escape_surrogates=True)
+    except WireError as error:
+        problem = f"scrub gave what is not JSON: {error}"
+    raise InvalidRequestError(problem)  # out here, because the error's frames hold the value

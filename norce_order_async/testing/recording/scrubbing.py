@@ -1,0 +1,112 @@
+"""What must not stand in a cassette: secrets, known by name or by value, and what the user calls personal."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
+from urllib.parse import quote, quote_plus
+
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
+
+Scrub: TypeAlias = Callable[[str, Any], Any]
+"""Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
+
+A value comes before the members in it. The name of a value in an array is that of the array; a whole body has the
+empty name.
+"""
+
+HIDDEN = "***"
+_SHORTEST = 6
+"""Characters; a shorter secret would take pieces out of ordinary words."""
+_SECRET_NAMES = frozenset(
+    {
+        "accesstoken", "apikey", "assertion", "authorization", "clientassertion", "clientsecret", "idtoken", "password",
+        "refreshtoken", "secret", "token",
+    }
+)  # fmt: skip
+_SECRET_PARAMETERS = _SECRET_NAMES | {"clientid", "code"}
+"""In forms and queries; in JSON some of these are ordinary names."""
+_IN_TEXT = re.compile(
+    r"""((?:access|refresh|id)_?token|(?:client_?)?secret|password)(["']?\s*[:=]\s*["']?)([^"'&\s,;}<]+)""",
+    re.IGNORECASE,
+)
+_WORDS = ("token", "secret", "password")
+
+
+class Scrubber:
+    """Takes out what must not be kept. It learns secrets from what it sees, and knows them everywhere then.
+
+    Args:
+        scrub: The user's own rules, applied after those about secrets.
+    """
+
+    def __init__(self, scrub: Scrub | None = None) -> None:
+        self._scrub = scrub
+        self._secrets: set[str] = set()
+
+    def learn(self, secret: str) -> None:
+        """Note a secret, as it is and as it stands in a URL."""
+        if len(secret) >= _SHORTEST:
+            self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret)}
+
+    def parameter(self, name: str, value: str) -> str:
+        """What is kept of a parameter of a form or a query."""
+        if _plain(name) in _SECRET_PARAMETERS:
+            self.learn(value)
+            return HIDDEN
+        return self._kept_text(name, value)
+
+    def value(self, name: str, value: Any) -> Any:
+        """What is kept of a JSON value that has this name."""
+        if _plain(name) in _SECRET_NAMES and isinstance(value, str):
+            self.learn(value)
+            return HIDDEN
+        value = self._kept(name, value)
+        if isinstance(value, Mapping):
+            members = cast(Mapping[str, Any], value)
+            return {each: self.value(each, member) for each, member in members.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(name, one) for one in cast(Sequence[Any], value)]
+        return value
+
+    def text(self, text: str) -> str:
+        """What is kept of a body that is not JSON."""
+        lowered = text.lower()
+        if any(word in lowered for word in _WORDS):  # the expression below is slow
+            for found in _IN_TEXT.finditer(text):
+                self.learn(found[3])
+            text = _IN_TEXT.sub(rf"\1\2{HIDDEN}", text)
+        return self._kept_text("", text)
+
+    def _kept_text(self, name: str, text: str) -> str:
+        kept = self._kept(name, text)
+        if not isinstance(kept, str):
+            raise InvalidRequestError(f"scrub gave {kind_of(kept)} for text named {name!r}")
+        return kept
+
+    def _kept(self, name: str, value: Any) -> Any:
+        if self._scrub is None:
+            return value
+        try:
+            return self._scrub(name, value)
+        except Exception as error:
+            problem = f"scrub raised {type(error).__name__} for a value named {name!r}"
+        raise InvalidRequestError(problem)  # out here, because the error's frames hold the value
+
+    def hide(self, value: Any) -> Any:
+        """A copy of a JSON value in which no string holds a secret that was learned."""
+        if isinstance(value, str):
+            # The longest first: one secret may be a part of another.
+            for secret in sorted(self._secrets, key=len, reverse=True):
+                value = value.replace(secret, HIDDEN)
+            return value
+        if isinstance(value, Mapping):
+            members = cast(Mapping[str, Any], value)
+            return {self.hide(name): self.hide(member) for name, member in members.items()}
+        if isinstance(value, list | tuple):
+            return [self.hide(one) for one in cast(Sequence[Any], value)]
+        return value
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")

@@ -1,0 +1,45 @@
+"""The dashboard in the docs shows metrics and labels that there are."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import CollectorRegistry, generate_latest
+
+from norce_order_async import PatchConsent, Telemetry, TokenPair, patch_consent, run_batch
+from norce_order_async.testing import FakeClock, Fault, Sandbox
+
+DASHBOARD = Path(__file__).parents[2] / "docs/_static/grafana.json"
+
+
+async def shown_by_prometheus() -> str:
+    """What Prometheus reads while a batch runs."""
+    registry = CollectorRegistry()
+    sandbox = Sandbox(tokens=["secondary"])
+    sandbox.add_order("o_1", consents=["ci"])
+    sandbox.faults.add(Fault.status(503, times=1))
+    telemetry = Telemetry(meter_provider=MeterProvider([PrometheusMetricReader(registry=registry)]))
+    client = sandbox.client(telemetry=telemetry, auth=TokenPair("primary", "secondary"), clock=FakeClock())
+    await patch_consent(client, "o_1", "ci", checked=True)
+    changes = [PatchConsent("o_1", "ci", checked=True)]
+    pages = [generate_latest(registry).decode() async for _ in run_batch(client, changes, rate=50)]
+    return pages[0]
+
+
+@pytest.mark.asyncio
+async def test_every_metric_and_label_of_the_dashboard_is_exported() -> None:
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    assert len(queries) > 10
+    page = await shown_by_prometheus()
+    metrics = set(re.findall(r"^(\w+)\{", page, re.MULTILINE))
+    labels = set(re.findall(r'(\w+)="', page))
+    for query in queries:
+        used = set(re.findall(r"(?:norce_client|norce_batch|http_client)_\w+", query))
+        assert used
+        assert used <= metrics
+        grouped = [name.strip() for names in re.findall(r"by \((.*?)\)", query) for name in names.split(",")]
+        assert set(grouped) | set(re.findall(r'(\w+)!?="', query)) <= labels

@@ -1,0 +1,192 @@
+"""Both ends of the pipe between a batch and its processes, without a process."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from timeline import Answer, Origin, Sent, on_a_timeline
+
+from norce_order_async import Change, ConfigurationError, DeleteConsent, Entry, Journal, Outcome, OutcomeKind
+from norce_order_async.batch.journal import Mark, State
+from norce_order_async.batch.kinds import CreateHook
+from norce_order_async.batch.process_link import ProcessLink
+from norce_order_async.batch.process_worker import Lines, Pipe
+from norce_order_async.batch.processes import ProcessBatch
+from norce_order_async.batch.run import Batch
+from norce_order_async.batch.travel import Dealt
+from norce_order_async.core.clock import SystemClock
+from norce_order_async.wire.models import Hook
+
+HERE: dict[str, Any] = {"base_url": "https://x.example", "merchant": "norce", "channel": "1", "auth": "t"}
+HOOK = CreateHook("o_1", hook=Hook(adapter_id="a", invoke="https://h.example"))
+
+
+def opened(path: Path) -> Journal:
+    return Journal.open(path / "journal", inputs=[], target="here")
+
+
+def mark(journal: Journal, changes: Iterable[Change], *, once: Iterable[int] = ()) -> None:
+    marks = [Mark(n, n, None, None, change, f"id_{n}", SystemClock().wall()) for n, change in enumerate(changes, 1)]
+    journal.write(marks, [], once=list(once))
+
+
+def end(journal: Journal, number: int, change: Change, outcome: OutcomeKind, ago: float) -> None:
+    started = SystemClock().wall() - ago
+    ended = Outcome(number=number, line=number, change=change, outcome=outcome, started=started, elapsed=0.0, error="E")
+    journal.write([], [ended])
+
+
+def dealt(link: ProcessLink) -> list[tuple[int, bool, State | None]]:
+    return [(number, made, state) for (number, _, state, made), _ in link.queue]
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once(tmp_path: Path, only: bool) -> None:
+    changes = [DeleteConsent("o_1", "a"), HOOK, DeleteConsent("o_1", "b")]
+    link = ProcessLink(b"")
+    with opened(tmp_path) as journal:
+        for number, change in enumerate(changes, 1):
+            link.add(number, Entry(number, change, size=10), None, made=True)
+        passed = State(OutcomeKind.UNKNOWN, None, ended=1.0)
+        link.add(4, Entry(4, DeleteConsent("o_1", "c")), passed, made=False)
+        link.deal()
+        assert (link.size, len(link.queue)) == (0, 0)
+        mark(journal, changes[:2], once=[2])
+        given_up = link.take_back(journal.states(*link.span), only=only)
+        journal.give_up(given_up, "the process that made it was lost")
+        hook = next(row for row in journal.rows() if row.number == 2)
+    assert dealt(link) == [
+        (1, True, State(None, None, reopened=only)),
+        (2, False, State(None, None, once=True)),
+        (3, True, None),
+        (4, False, passed),
+    ]
+    assert link.size == 30
+    assert given_up == [2]
+    assert (hook.outcome, hook.error, hook.request_id) == (OutcomeKind.UNKNOWN, "Interrupted", "id_2")
+    assert hook.message == "the process that made it was lost"
+
+
+class Later(SystemClock):
+    """The time, or some seconds later."""
+
+    offset = 0.0
+
+    def wall(self) -> float:
+        return super().wall() + self.offset
+
+
+@pytest.mark.asyncio
+async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = [DeleteConsent("o_1", f"c_{n}") for n in range(6)]
+    clock = Later()
+    kept: list[tuple[set[int], set[int]]] = []
+
+    async def source() -> AsyncGenerator[Change]:
+        for change in changes:
+            yield change
+        while not kept:  # noqa: ASYNC110 (what the other end does)
+            await asyncio.sleep(0)
+        clock.offset = 30.0
+        yield DeleteConsent("o_1", "later")
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        for last in (6, 7):
+            while last not in link.dealt:  # noqa: ASYNC110 (what is dealt)
+                await asyncio.sleep(0)
+            kept.append((set(link.dealt), set(link.passed)))
+        return "end", None, None, None, True
+
+    monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        mark(journal, changes)
+        end(journal, 1, changes[0], OutcomeKind.APPLIED, 0.0)
+        end(journal, 2, changes[1], OutcomeKind.UNKNOWN, 50.0)
+        end(journal, 3, changes[2], OutcomeKind.UNKNOWN, 1.0)
+        batch = ProcessBatch(source(), processes=1, settings=HERE, journal=journal, settle=20.0)
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    assert kept == [({4, 5, 6}, {3}), ({4, 5, 6, 7}, set())]
+    assert batch.progress.passed == 3
+
+
+class NearEnd(Pipe):
+    """The pipe as a process has it, with what it says kept."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[Any, ...]] = []
+
+    def tell(self, *message: Any) -> None:
+        self.said.append(message)
+
+    def ask(self, *message: Any) -> Any:
+        self.said.append(message)
+
+
+async def made(lines: list[Dealt], answer: Callable[[Sent], Answer], **arguments: Any) -> tuple[NearEnd, Origin, Batch]:
+    """What a process makes of lines that it is dealt."""
+    pipe = NearEnd()
+    theirs = Lines(pipe)
+    client, origin, _ = on_a_timeline(answer)
+    async with asyncio.timeout(20):
+        batch = theirs.batch = Batch(client, theirs.entries(), journal=theirs, concurrency=4, **arguments)
+        theirs.deal(lines)
+        theirs.over()
+        async for outcome in batch:
+            theirs.leave(outcome)
+    assert not theirs.numbers
+    return pipe, origin, batch
+
+
+def accepted(sent: Sent) -> Answer:
+    return 200, {}, b'{"id": "h"}'
+
+
+def refused_for_acme(sent: Sent) -> Answer:
+    return 403 if sent.request.headers["x-merchant"] == "acme" else 200
+
+
+@pytest.mark.asyncio
+async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
+    lines: list[Dealt] = [
+        (7, Entry(7, HOOK), State(None, None, once=True), False),
+        (8, Entry(8, CreateHook("o_1", hook=Hook(adapter_id="b", invoke="https://h.example"))), None, True),
+    ]
+    pipe, origin, batch = await made(lines, accepted, once=True, settle=5.0)
+    assert len(origin.sent) == 1
+    assert b'"b"' in (origin.sent[0].request.body or b"")
+    assert origin.sent[0].at >= 5.0
+    assert batch.progress.passed == 1
+    ((_, _, rows, _),) = [said for said in pipe.said if said[:2] == ("journal", "write_rows") and said[2].done]
+    assert rows.ended == [8]
+
+
+@pytest.mark.asyncio
+async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
+    lines: list[Dealt] = [
+        (n, Entry(n, DeleteConsent(f"o_{n}", "c", merchant="acme" if n % 2 else None)), None, True)
+        for n in range(1, 3001)
+    ]
+    pipe, _, batch = await made(lines, refused_for_acme)
+    counts = Counter(said[0] for said in pipe.said)
+    assert batch.progress.done == 1500
+    assert counts["left"] == 1500
+    withdrawn = [number for said in pipe.said if said[1] == "withdraw_numbers" for number in said[2]]
+    assert withdrawn == sorted(withdrawn)
+    assert str(batch.stopped).startswith("what is left of acme/1 was not made")
+
+
+def test_a_number_of_processes_is_checked(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal, pytest.raises(ConfigurationError, match="processes"):
+        ProcessBatch([], processes=0, settings=HERE, journal=journal)

@@ -1,0 +1,292 @@
+"""The receiver as an ASGI application, without a server."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Hashable
+from typing import Any
+
+import attrs
+import pytest
+from asgi import request
+
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.receiving import (
+    HookCall,
+    NotificationCall,
+    Receiver,
+    Reply,
+    SharedSecret,
+    ValidationCall,
+    allow,
+    change,
+    invalid,
+    refuse,
+    valid,
+)
+
+pytestmark = pytest.mark.asyncio
+
+CANARY = "canary-19e2"
+ORDER = json.dumps({"id": "o_1", "lastModified": "2026-01-12T08:00:00Z", "reference": CANARY}).encode()
+HEADERS = [("x-merchant", "acme"), ("x-channel", "7")]
+BELOW_LIMIT = b'{"id":"o"}'
+
+
+async def hook(call: HookCall) -> Reply:
+    match call.path:
+        case "pass":
+            return allow()
+        case "patch":
+            return change(call.order, attrs.evolve(call.order, country="SE"))
+        case "raise":
+            raise ValueError(call.order.reference)
+        case "sleep":
+            await asyncio.sleep(60)
+        case "cancelled":
+            raise asyncio.CancelledError
+        case "nothing":
+            return None  # type: ignore[return-value]  # pyright: ignore
+        case _:
+            pass
+    return refuse("consent-missing", "The terms are not accepted.")
+
+
+async def validation(call: ValidationCall) -> Reply:
+    if call.path == "raise":
+        raise RuntimeError
+    return valid() if call.order is None else invalid("stock", "Sold out.", adapter_id="stock")
+
+
+async def notification(call: NotificationCall) -> None:
+    if call.path == "raise":
+        raise RuntimeError(call.order.reference)
+
+
+def receiver(**settings: Any) -> Receiver:
+    given: dict[str, Any] = {"on_hook": hook, "on_notification": notification, "on_validation": validation}
+    return Receiver(**given | settings)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "status", "answer"),
+    [
+        ("POST", "/hooks/pass", ORDER, 200, []),
+        ("POST", "/hooks/patch", ORDER, 200, [{"op": "add", "path": "/country", "value": "SE"}]),
+        ("POST", "/hooks", ORDER, 400, {"code": "consent-missing", "message": "The terms are not accepted."}),
+        ("POST", "/hooks/a/b%20c/", ORDER, 400, {"code": "consent-missing", "message": "The terms are not accepted."}),
+        ("POST", "/notifications", ORDER, 200, None),
+        ("GET", "/validations/o_1", b"", 200, None),
+        ("POST", "/validations", ORDER, 400, [{"code": "stock", "message": "Sold out.", "adapterId": "stock"}]),
+    ],
+)
+async def test_each_kind_of_call_goes_to_its_handler(
+    method: str, target: str, body: bytes, status: int, answer: Any
+) -> None:
+    for root, target_ in (("", target), ("/norce", f"/norce{target}")):
+        reply = await request(receiver(), method, target_, body, headers=HEADERS, root_path=root)
+        assert (reply[0], json.loads(reply[2] or b"null")) == (status, answer)
+        assert reply[1]["content-length"] == str(len(reply[2]))
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "parts", "status", "code"),
+    [
+        ("POST", "/", {}, [ORDER], 404, "not-found"),
+        ("POST", "/hook", {}, [ORDER], 404, "not-found"),
+        ("POST", "/validations", {}, [ORDER], 404, "not-found"),
+        ("GET", "/hooks", {}, [b""], 405, "method-not-allowed"),
+        ("PUT", "/notifications", {}, [ORDER], 405, "method-not-allowed"),
+        ("POST", "/hooks", {}, [b"{}"], 400, "bad-request"),
+        ("POST", "/hooks", {}, [CANARY.encode()], 400, "bad-request"),
+        ("POST", "/hooks", {"content-encoding": "gzip"}, [b"\x1f\x8b"], 415, "unsupported-media-type"),
+        ("POST", "/hooks", {"content-length": "9999999"}, [], 413, "content-too-large"),
+        ("POST", "/hooks", {"content-length": "9" * 5000}, [], 413, "content-too-large"),
+        ("POST", "/hooks", {"content-length": "-1"}, [ORDER], 400, "bad-request"),
+        ("POST", "/hooks", {"content-length": "²"}, [ORDER], 400, "bad-request"),
+        ("POST", "/hooks", {"content-length": "12"}, [BELOW_LIMIT], 400, "bad-request"),
+        ("POST", "/hooks", {"content-length": "9"}, [BELOW_LIMIT], 400, "bad-request"),
+        ("POST", "/hooks", {}, [b" " * 50, b" " * 51, b"x"], 413, "content-too-large"),
+        ("POST", "/hooks", {}, [b"{", 30.0, b"}"], 408, "request-timeout"),
+    ],
+)
+async def test_what_is_no_call_is_a_4xx_and_a_line_in_the_log(
+    method: str,
+    target: str,
+    headers: dict[str, str],
+    parts: list[Any],
+    status: int,
+    code: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = receiver(on_validation=None, limit=100, deadline=0.01)
+    reply = await request(app, method, target, *parts, headers=headers.items())
+    assert (reply[0], json.loads(reply[2])["code"]) == (status, code)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert str(status) in caplog.text
+    assert CANARY not in caplog.text + reply[2].decode()
+
+
+async def test_no_more_of_a_body_is_read_than_it_may_have() -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 10
+            yield b" " * 10
+
+    reply = await receiver(limit=100).answer("POST", "/hooks", "", {}, endless())
+    assert (reply.status, taken) == (413, 110)
+
+
+async def test_a_client_that_is_gone_gets_no_answer_and_its_half_call_no_handler() -> None:
+    calls: list[HookCall] = []
+
+    async def note(call: HookCall) -> Reply:
+        calls.append(call)
+        return allow()
+
+    assert await request(Receiver(on_hook=note), "POST", "/hooks", BELOW_LIMIT, None) == (0, {}, b"")
+    assert len(calls) == 0
+
+
+@pytest.mark.parametrize("target", ["/hooks/raise", "/hooks/sleep", "/hooks/nothing", "/validations/raise"])
+@pytest.mark.parametrize("on_failure", ["refuse", "allow"])
+async def test_a_handler_that_fails_is_answered_as_configured_and_logged_without_the_body(
+    target: str, on_failure: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = receiver(on_failure=on_failure, deadline=0.01)
+    status, _, body = await request(app, "POST", target, ORDER)
+    if on_failure == "allow":
+        assert (status, body) == (200, b"[]" if "hooks" in target else b"")
+    else:
+        assert status == 400
+        assert b"adapter-error" in body
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert caplog.records[0].exc_info is None
+    assert CANARY not in caplog.text + body.decode()
+
+
+async def test_the_log_says_where_a_handler_failed(caplog: pytest.LogCaptureFixture) -> None:
+    await request(receiver(), "POST", "/hooks/raise", ORDER)
+    assert "hooks failed: ValueError in" in caplog.text
+    assert "test_receiver.py:" in caplog.text
+
+
+@pytest.mark.parametrize("on_failure", ["refuse", "allow"])
+async def test_a_notification_whose_handler_fails_is_never_taken_for_delivered(on_failure: str) -> None:
+    status, _, body = await request(receiver(on_failure=on_failure), "POST", "/notifications/raise", ORDER)
+    assert (status, json.loads(body)["code"]) == (500, "adapter-error")
+
+
+async def test_a_cancellation_goes_through() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await request(receiver(), "POST", "/hooks/cancelled", ORDER)
+
+
+def message(
+    order_id: str = "o_1", notification_id: str | None = "n", time: str | None = "2026-01-12T08:00:00Z"
+) -> bytes:
+    order = {"id": order_id, "lastModified": time}
+    return json.dumps(
+        order if notification_id is None else {"notification": {"id": notification_id}, "order": order}
+    ).encode()
+
+
+async def test_a_repeat_of_a_notification_is_told_by_all_of_its_key() -> None:
+    calls: list[Hashable] = []
+
+    async def note(call: NotificationCall) -> None:
+        calls.append(call.key)
+
+    app = Receiver(on_notification=note)
+    different = [
+        ("/notifications", message()),
+        ("/notifications", message(notification_id="n_2")),
+        ("/notifications", message(notification_id=None)),
+        ("/notifications", message(order_id="o_2")),
+        ("/notifications", message(time="2026-01-12T08:00:00.0000001Z")),
+        ("/notifications/elsewhere", message()),
+        ("/notifications", message(time=None)),
+    ]
+    for _ in range(3):
+        for target, body in different:
+            assert (await request(app, "POST", target, body))[0] == 200
+    assert len(calls) == 6 + 3  # without a time, nothing tells a repeat
+    for merchant in ("a", "b", "a"):
+        await request(app, "POST", "/notifications", message(), headers=[("x-merchant", merchant)])
+    assert len(calls) == 6 + 3 + 2
+
+
+async def test_nothing_is_a_repeat_if_the_key_says_so() -> None:
+    calls: list[NotificationCall] = []
+
+    async def note(call: NotificationCall) -> None:
+        calls.append(call)
+
+    app = Receiver(on_notification=note, repeat_key=lambda call: None)
+    for _ in range(2):
+        await request(app, "POST", "/notifications", message())
+    assert len(calls) == 2
+
+
+async def test_a_message_counts_as_seen_only_after_its_handler_succeeded() -> None:
+    started: asyncio.Queue[asyncio.Future[None]] = asyncio.Queue()
+
+    async def note(call: NotificationCall) -> None:
+        end = asyncio.get_running_loop().create_future()
+        started.put_nowait(end)
+        await end
+
+    app = Receiver(on_notification=note)
+    tries = [asyncio.ensure_future(request(app, "POST", "/notifications", message())) for _ in range(3)]
+    first = await started.get()
+    await asyncio.sleep(0)
+    assert started.empty()  # repeats wait for the one under way
+    first.set_exception(RuntimeError())
+    (await started.get()).set_result(None)
+    assert sorted([(await each)[0] for each in tries]) == [200, 200, 500]
+    assert (await request(app, "POST", "/notifications", message()))[0] == 200
+    assert started.empty()
+
+
+async def test_the_latest_keys_are_remembered_and_no_more() -> None:
+    from norce_order_async.receiving.repeats import Repeats
+
+    done: list[int] = []
+    repeats = Repeats(most=2)
+
+    async def work(number: int) -> None:
+        done.append(number)
+
+    for number in (1, 2, 2, 3, 2, 3, 1):
+        await repeats.once(number, lambda number=number: work(number))  # type: ignore[misc]
+    assert done == [1, 2, 3, 1]
+
+
+async def test_who_does_not_know_the_secret_is_refused_before_the_body_is_read() -> None:
+    app = receiver(secret=SharedSecret("0123456789abcdef", header="x-key"))
+    assert (await request(app, "POST", "/hooks/pass", 30.0, ORDER))[0] == 401
+    assert (await request(app, "POST", "/hooks/pass?secret=0123456789abcdef", ORDER))[0] == 200
+    assert (await request(app, "POST", "/hooks/pass", ORDER, headers=[("X-Key", "0123456789abcdef")]))[0] == 200
+
+
+@pytest.mark.parametrize("settings", [{"on_failure": "maybe"}, {"deadline": 0}, {"limit": 0}, {"version": "v2"}])
+async def test_a_setting_that_cannot_be_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+        Receiver(**settings)
+
+
+async def test_it_lives_and_ends_with_its_server_and_takes_no_websocket() -> None:
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    await receiver()({"type": "lifespan"}, receive, send)
+    await receiver()({"type": "websocket"}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete", "websocket.close"]

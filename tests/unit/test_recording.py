@@ -1,0 +1,300 @@
+"""Recording: what a cassette has, what it never has, and what is replayed."""
+
+# ruff: noqa: ASYNC240 (the files are small)
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import ScriptedTransport
+
+from norce_order_async import (
+    AuthError,
+    ClientCredentials,
+    ConfigurationError,
+    Consent,
+    DecodeError,
+    InvalidRequestError,
+    NotFoundError,
+    OrderClient,
+    Transport,
+    create_consent,
+    get_order,
+    list_orders,
+    patch_attributes,
+    patch_consent,
+)
+from norce_order_async.testing import FakeClock, NotRecordedError, RecordingTransport, Sandbox, SandboxTransport
+from norce_order_async.testing.conformance.base import BODY_CANARY, check_error
+
+pytestmark = pytest.mark.asyncio
+
+TOKEN = "canary-3f/71+token"
+
+
+@pytest.fixture
+def cassette(tmp_path: Path) -> Path:
+    return tmp_path / "cassettes" / "one.json"
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    sandbox = Sandbox(tokens=[TOKEN])
+    sandbox.add_order("o_1", consents=["ci_a"], attributes={"weight": Decimal("1.20"), "name": "Åsa"})
+    return sandbox
+
+
+def client(transport: Transport, **settings: Any) -> OrderClient:
+    given: dict[str, Any] = {"merchant": "norce", "channel": "1", "auth": TOKEN, "clock": FakeClock()}
+    given["base_url"] = "http://localhost/checkout/order"
+    return OrderClient(transport=transport, **given | settings)
+
+
+async def work(client: OrderClient) -> list[Any]:
+    async with client:
+        await patch_consent(client, "o_1", "ci_a", checked=True)
+        order = await get_order(client, "o_1")
+        with pytest.raises(NotFoundError) as missing:
+            await get_order(client, "o_2")
+        found = await list_orders(client, billing_emails=["anna@example.com"], limit=5)
+        await patch_attributes(client, "o_1", {"weight": Decimal("2.5"), "name": None})
+        later = await get_order(client, "o_1")
+        return [order, missing.value.code, missing.value.message, found, later]
+
+
+async def test_what_was_recorded_is_replayed_alike(cassette: Path, sandbox: Sandbox) -> None:
+    recorded = await work(client(RecordingTransport(cassette, SandboxTransport(sandbox))))
+    assert sandbox.count == 6
+    other_host = client(RecordingTransport(cassette), base_url="https://acme.example/checkout/order", auth="another")
+    assert await work(other_host) == recorded
+    assert sandbox.count == 6
+    assert recorded[0].attributes == {"weight": Decimal("1.20"), "name": "Åsa"}
+    content = json.loads(cassette.read_text(encoding="utf-8"))
+    assert content["exchanges"][0]["request"] == {
+        "method": "PATCH",
+        "path": "/checkout/order/api/v0/checkout/orders/o_1/consents/ci_a",
+        "query": [],
+        "merchant": "norce",
+        "channel": "1",
+        "body": {"json": {"id": "ci_a", "checked": True}},
+    }
+
+
+async def test_a_retry_is_replayed_as_it_went(cassette: Path, sandbox: Sandbox) -> None:
+    sandbox.faults.add("status:503:retry-after=2:times=1")
+    for inner in (SandboxTransport(sandbox), None):
+        clock = FakeClock()
+        async with client(RecordingTransport(cassette, inner), clock=clock) as caller:
+            receipt = await patch_consent(caller, "o_1", "ci_a", checked=True)
+        assert receipt.attempts == 2
+        assert clock.slept[0] >= 2
+    assert sandbox.count == 2
+
+
+async def once(transport: Transport, order_id: str = "o_1") -> Any:
+    async with client(transport) as caller:
+        return await get_order(caller, order_id)
+
+
+@pytest.mark.parametrize(
+    ("mode", "new", "again", "kept"),
+    [("none", None, 0, 1), ("once", None, 0, 1), ("new_episodes", 1, 0, 2), ("all", 1, 1, 1)],
+)
+async def test_what_each_mode_does_with_a_cassette(
+    cassette: Path, sandbox: Sandbox, mode: Any, new: int | None, again: int, kept: int
+) -> None:
+    sandbox.add_order("o_2")
+    await once(RecordingTransport(cassette, SandboxTransport(sandbox)))
+    before = sandbox.count
+    await once(RecordingTransport(cassette, SandboxTransport(sandbox), mode=mode))
+    assert sandbox.count - before == again
+    other = RecordingTransport(cassette, SandboxTransport(sandbox), mode=mode)
+    if new is None:
+        with pytest.raises(NotRecordedError):
+            await once(other, "o_2")
+    else:
+        await once(other, "o_2")
+    assert sandbox.count - before == again + (new or 0)
+    assert len(json.loads(cassette.read_text(encoding="utf-8"))["exchanges"]) == kept
+
+
+async def test_without_a_cassette(cassette: Path, sandbox: Sandbox) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no cassette .*one\.json"):
+        RecordingTransport(cassette, mode="none")
+    with pytest.raises(ConfigurationError, match="one of none, once, new_episodes, all"):
+        RecordingTransport(cassette, mode="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    async with client(RecordingTransport(cassette, SandboxTransport(sandbox))):
+        pass
+    assert not cassette.exists()  # nothing was recorded
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"format": 1}',
+        '{"format": 2, "exchanges": []}',
+        '{"format": 1, "exchanges": [{"request": {}, "response": {}}]}',
+    ],
+)
+async def test_a_file_that_is_no_cassette_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"odd\.json is .* cassette"):
+        RecordingTransport(path)
+
+
+async def test_a_request_without_a_recording_says_what_was_asked_and_what_there_is(
+    cassette: Path, sandbox: Sandbox
+) -> None:
+    async with client(RecordingTransport(cassette, SandboxTransport(sandbox))) as caller:
+        await patch_consent(caller, "o_1", "ci_a", checked=True)
+        await list_orders(caller, limit=5)
+    replay = RecordingTransport(cassette)
+    async with client(replay) as caller:
+        await list_orders(caller, limit=5)
+        with pytest.raises(NotRecordedError) as missing:
+            await patch_consent(caller.scoped(channel="2"), "o_1", "ci_a", checked=False)
+        text = str(missing.value)
+        path = "/checkout/order/api/v0/checkout/orders"
+        assert text.splitlines() == [
+            f"{cassette} has no response to",
+            f"  PATCH {path}/o_1/consents/ci_a (merchant norce, channel 2)",
+            "It has (* is replayed already):",
+            f"  PATCH {path}/o_1/consents/ci_a (merchant norce, channel 1); differs in channel, body (checked)",
+            f"* GET {path}?limit=5 (merchant norce, channel 1); differs in method, path, query, channel, body",
+        ]
+        with pytest.raises(NotRecordedError, match="is replayed already"):
+            await list_orders(caller, limit=5)  # it was made once
+
+
+SECRET = "canary-secret/of+client"
+TOKEN_ANSWER = json.dumps({"access_token": TOKEN, "expires_in": 3600, "refresh_token": "canary-refresh"}).encode()
+HEADERS = {"content-type": "application/json", "set-cookie": f"session={TOKEN}", "x-debug": TOKEN}
+
+
+@pytest.mark.parametrize("method", ["client_secret_post", "client_secret_basic"])
+async def test_no_secret_of_a_token_endpoint_is_kept(cassette: Path, method: Any) -> None:
+    echo = json.dumps({"id": "o_1", "attributes": {"seen": f"Bearer {TOKEN}"}}).encode()
+    location = {"location": f"https://x/api/v0/checkout/orders/o_1?access_token={TOKEN}"}
+    scripted = ScriptedTransport((200, HEADERS, TOKEN_ANSWER), (200, HEADERS | location, echo))
+    for inner in (scripted, None):
+        transport = RecordingTransport(cassette, inner)
+        source = ClientCredentials(
+            token_url="http://localhost/token",
+            client_id="canary-client-id",
+            client_secret=SECRET,
+            auth_method=method,
+            transport=transport,
+        )
+        async with client(transport, auth=source, headers={"x-api-key": "canary-key"}) as caller:
+            assert (await get_order(caller, "o_1")).attributes is not None
+    text = cassette.read_text(encoding="utf-8")
+    assert "canary" not in text
+    assert '"grant_type"' in text
+    assert '"expires_in": 3600' in text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"access_token": "canary-one", "nan": NaN}',
+        b'{"access_token": "canary-one", "expi',
+        b'{"n": 1.000000000000000000001, "access_token": "canary-one"}',
+        b"access_token=canary-one&token_type=bearer",
+        b"<p>password: canary-one</p>",
+        '{"access_token": "canary-one"}'.encode("utf-16"),
+        b"\x1f\x8b\xffcanary-one",
+    ],
+)
+async def test_no_secret_is_kept_of_a_body_that_is_odd(cassette: Path, body: bytes) -> None:
+    transport = RecordingTransport(cassette, ScriptedTransport((200, {}, body)))
+    source = ClientCredentials(
+        token_url="http://localhost/token", client_id="a", client_secret="b", transport=transport, clock=FakeClock()
+    )
+    async with client(transport, auth=source) as caller:
+        with pytest.raises((AuthError, DecodeError)):
+            await get_order(caller, "o_1")
+    assert "canary" not in cassette.read_text(encoding="utf-8")
+
+
+def scrub(name: str, value: Any) -> Any:
+    return "somebody" if name in ("email", "name", "billing_emails") else value
+
+
+async def test_personal_data_is_scrubbed_on_both_sides(cassette: Path, sandbox: Sandbox) -> None:
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner, scrub=scrub)) as caller:
+            await patch_attributes(caller, "o_1", {"name": "Anna", "team": [{"name": "Anna"}]})
+            order = await get_order(caller, "o_1")
+            await list_orders(caller, billing_emails=["anna@example.com"])
+    assert (order.attributes or {})["team"] == [{"name": "somebody"}]
+    assert "nna" not in cassette.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"<html>\xe5</html>", "text/html; charset=latin-1"),
+        (b'{"id":"\\ud800","n":1.2345678901234567890123,"x":"\xc3\xa5"}', "application/json"),
+        (b'{"x":"\\u20ac"}', "application/json; charset=latin-1"),
+        (b"null", "application/json"),
+        (b"", "application/json"),
+    ],
+)
+async def test_an_odd_body_is_replayed_as_the_same(cassette: Path, body: bytes, content_type: str) -> None:
+    seen: list[Any] = []
+    for inner in (ScriptedTransport((418, {"content-type": content_type}, body)), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            with pytest.raises(Exception, match="418") as refused:
+                await get_order(caller, "o_1")
+        seen.append(refused.value)
+    first, second = (each.body.decode("latin-1") for each in seen)
+    try:
+        assert json.loads(first, parse_float=Decimal) == json.loads(second, parse_float=Decimal)
+    except ValueError:
+        assert first == second
+
+
+def fails(name: str, value: Any) -> Any:
+    raise LookupError(value)
+
+
+def gives_a_set(name: str, value: Any) -> Any:
+    return {value} if name == "text" else value
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (fails, "scrub raised LookupError for a value named ''"),
+        (gives_a_set, "scrub gave what is not JSON: text: set is"),
+    ],
+)
+async def test_a_rule_that_fails_shows_no_value_and_nothing_is_written(
+    cassette: Path, sandbox: Sandbox, rule: Callable[[str, Any], Any], problem: str
+) -> None:
+    async def create(transport: Transport) -> None:
+        async with client(transport) as caller:
+            await create_consent(caller, "o_1", Consent(id="ci_b", text=BODY_CANARY))
+
+    with pytest.raises(InvalidRequestError, match=problem) as unwritten:
+        await create(RecordingTransport(cassette, SandboxTransport(sandbox), scrub=rule))
+    check_error(unwritten.value)
+    assert not cassette.exists()
+    await once(RecordingTransport(cassette, SandboxTransport(sandbox)))
+    with pytest.raises(InvalidRequestError, match=problem):
+        await create(RecordingTransport(cassette, scrub=rule))
+
+
+async def test_a_rule_gives_text_for_text(cassette: Path, sandbox: Sandbox) -> None:
+    def gives_a_number(name: str, value: Any) -> Any:
+        return 5 if name == "search" else value
+
+    with pytest.raises(InvalidRequestError, match="scrub gave int for text named 'search'"):
+        async with client(RecordingTransport(cassette, SandboxTransport(sandbox), scrub=gives_a_number)) as caller:
+            await list_orders(caller, search="Anna")
