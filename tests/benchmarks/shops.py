@@ -57,7 +57,7 @@ async def live(port: int, way: str, seconds: float) -> dict[str, float]:
     """Let the shops call; what the good ones notice, and what this process takes."""
     before, times, failures, files = memory(), list[float](), 0, 0
     rates = dict.fromkeys(GOOD, 1) | ({} if way == "alone" else BAD)
-    loop = asyncio.get_running_loop()
+    loop, cpu = asyncio.get_running_loop(), time.process_time()
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(make_client(port, HOSTS[0], "own"))
 
@@ -91,6 +91,7 @@ async def live(port: int, way: str, seconds: float) -> dict[str, float]:
     return {
         "calls": len(times), "failed": failures, "p50": cuts[49], "p90": cuts[89], "p99": cuts[98],
         "longest": max(times), "files": files, "mib": used,
+        "cpu": (time.process_time() - cpu) / seconds,
     }  # fmt: skip
 
 
@@ -128,8 +129,8 @@ def main(seconds: float) -> None:
             found = json.loads(subprocess.run(run, stdout=subprocess.PIPE, text=True, check=True).stdout)
         times = [f"{1000 * found[name]:.1f}" for name in ("p50", "p90", "p99", "longest")]
         failed = f"{found['failed']:.0f} of {found['calls']:,.0f}"
-        rows.append([label, *times, failed, f"{found['files']:.0f}", f"{found['mib']:.1f}"])
-    columns = ["the good shops' calls", "p50 ms", "p90 ms", "p99 ms", "longest ms", "failed", "files", "MiB"]
+        rows.append([label, *times, failed, f"{found['cpu']:.0%}", f"{found['files']:.0f}", f"{found['mib']:.1f}"])
+    columns = ["the good shops' calls", "p50 ms", "p90 ms", "p99 ms", "longest ms", "failed", "CPU", "files", "MiB"]
     print("\n".join(Table(f"{seconds:g} seconds", columns, rows).text()))
 
 
