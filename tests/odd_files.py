@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import attrs
+from workbooks import write_workbook
 
 IDS = ("o_1", "o_2", "o_3")
 SET = ("--set", "op=delete_consent", "--set", "consent_id=ci_a")
@@ -46,6 +47,13 @@ def workbook(*rows: Sequence[Any]) -> bytes:
     book.create_sheet("notes").append(["not read"])
     stream = io.BytesIO()
     book.save(stream)
+    return stream.getvalue()
+
+
+def excel_workbook(rows: Sequence[Sequence[str]]) -> bytes:
+    """An Excel workbook with these rows, as Excel writes it."""
+    stream = io.BytesIO()
+    write_workbook(stream, rows)
     return stream.getvalue()
 
 
@@ -211,6 +219,7 @@ ODD_FILES = [
     ),
     OddFile("compressed CSV with semicolons", "a.csv.gz", gzip.compress(table(";").encode())),
     OddFile("an Excel workbook", "a.xlsx", workbook(HEAD, *ROWS)),
+    OddFile("a workbook as Excel writes it, with shared strings", "a.xlsx", excel_workbook([HEAD, *ROWS])),
     OddFile(
         "a workbook with columns of its own",
         "a.xlsx",

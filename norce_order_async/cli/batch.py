@@ -14,9 +14,10 @@ from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.report import check_report_name, report_format_of, save_report
+from norce_order_async.batch.report import check_report_name, report_format_of
 from norce_order_async.batch.run import Batch
 from norce_order_async.cli.batch_layout import input_of, shown_delimiters
+from norce_order_async.cli.batch_reports import write_reports
 from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
@@ -168,7 +169,7 @@ async def _run(
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
         )
-        unwritten = _write_reports(options, source, journal)
+        unwritten = write_reports(options, source, journal)
     if options.output == "jsonl":
         tell_event("end", account_record(account))
     else:
@@ -202,26 +203,6 @@ def _journal(path: Path, files: tuple[InputFile, ...], target: str) -> Generator
     finally:
         with suppress(ConfigurationError):
             journal.close()
-
-
-def _write_reports(options: argparse.Namespace, source: Input, journal: Journal) -> list[ConfigurationError]:
-    """Write what is asked for, and return why some of it could not be: the batch has run, and is accounted for."""
-    problems: list[ConfigurationError] = []
-    if options.report is not None:
-        try:
-            found = [] if options.delimiter else source.delimiters[:1]
-            delimiter = options.delimiter or (found[0] if found and not options.report.endswith(".tsv") else None)
-            save_report(journal.rows(), Path(options.report), delimiter=delimiter, bom=options.excel)
-        except ConfigurationError as error:
-            problems.append(error)
-    if options.html is not None:
-        from norce_order_async.batch.page.page import write_html
-
-        try:
-            write_html(journal, Path(options.html))
-        except ConfigurationError as error:
-            problems.append(error)
-    return problems
 
 
 def _advice(batch: "Engine | ProcessBatch") -> str | None:
@@ -359,9 +340,9 @@ async def _follow(
             loop.add_signal_handler(name, interrupt)
     try:
         async with display, events:
-            async for step in batch:
-                if isinstance(step, Outcome):
-                    events.change(step)
+            async for told in batch:
+                if isinstance(told, Outcome):
+                    events.change(told)
     except ConfigurationError as error:
         failure = error
     except asyncio.CancelledError:

@@ -13,6 +13,7 @@ TEXTS = frozenset({"op", *IDS, "status", "reference", "merchant", "channel"})
 """Members that stand in a cell as they are."""
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_IDS = frozenset(IDS)
 _NAMES = frozenset({*IDS, "merchant", "channel"})
 _MOST_DIGITS = 15  # a spreadsheet keeps no more of a number
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # the last four are = + - @ in full width
@@ -25,10 +26,12 @@ _SPOILT = (
     (re.compile(r"null|nan|none|\\n|#n/a|#[a-z0/]+[!?]", re.IGNORECASE), "what stands for no value"),
 )
 
+_SPOILT_BEGINNINGS = frozenset("-0123456789=nN\\#")
 
-def spoilt(name: str, text: str) -> str | None:
-    """Why a text cannot be meant as an id, a merchant or a channel; None for most, and for other members."""
-    if name in _NAMES:
+
+def _spoilt(text: str) -> str | None:
+    """Why a text cannot be meant as an id, a merchant or a channel; None for most."""
+    if text[0] in _SPOILT_BEGINNINGS:
         for pattern, reason in _SPOILT:
             if pattern.fullmatch(text):
                 return reason
@@ -93,10 +96,10 @@ def value_of(name: str, cell: object) -> JSON:
     Raises:
         InvalidRequestError: It cannot be meant.
     """
-    if name.startswith("_"):
-        return str(cell)
     if not isinstance(cell, str):
-        return _typed(name, cell)
+        return str(cell) if name[0] == "_" else _typed(name, cell)
+    if name[0] == "_":
+        return cell
     if name == "checked" and not cell.lstrip().startswith("{"):
         return _BOOLEANS.get(cell.strip().lower(), cell)
     if name in JSON_CELLS:
@@ -106,9 +109,11 @@ def value_of(name: str, cell: object) -> JSON:
             raise InvalidRequestError(f"{name}: {error}") from None
     if cell.startswith("'") and _needs_mark(cell):
         return cell[1:]
-    if name in IDS and cell != cell.strip(" "):
+    if name not in _NAMES:
+        return cell
+    if name in _IDS and cell != cell.strip(" "):
         raise InvalidRequestError(f"{name} {cell!r} has spaces around it")  # a padded column
-    if (reason := spoilt(name, cell)) is not None:
+    if (reason := _spoilt(cell)) is not None:
         raise InvalidRequestError(f"{name} {cell[:64]!r} is {reason}: write it as text")
     return cell
 
