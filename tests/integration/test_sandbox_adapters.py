@@ -1,94 +1,111 @@
-"""A handler of the sandbox that waits for adapters, through both doors."""
+"""Adapters that a sandbox calls, through both doors: hooks, validations and notifications."""
 
-from collections.abc import AsyncIterator, Generator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
+import attrs
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
-from norce_order_async import BadRequestError, NotFoundError, OrderClient, get_order, patch_attributes, patch_consent
+from norce_order_async import (
+    BadRequestError,
+    CallOptions,
+    ConflictError,
+    Consent,
+    Hook,
+    NotFoundError,
+    Order,
+    OrderClient,
+    OutcomeKind,
+    create_hook,
+    get_order,
+    patch_attributes,
+    patch_consent,
+)
+from norce_order_async.receiving import HookCall, Receiver, Reply, allow, change, refuse, web_app
 from norce_order_async.testing import Sandbox, SandboxServer
-from norce_order_async.testing.sandbox import doors
-from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Ask, Refused, Result
-from norce_order_async.testing.sandbox.handlers import HANDLERS
-from norce_order_async.testing.sandbox.store import Store, find_part
+from norce_order_async.testing.sandbox.callbacks import Callbacks
 
 pytestmark = pytest.mark.asyncio
 
-
-def patch_consent_with_a_hook(
-    store: Store, ask: Ask
-) -> Generator[Sequence[AdapterCall], Sequence[AdapterReply], Result]:
-    store.find(ask)
-    (reply,) = yield [AdapterCall("https://a.example/hook", {"checked": ask.body["checked"]})]
-    if reply.status != 200:
-        raise Refused(400, "order-error", "A hook refuses.")
-    order = store.find(ask)
-    store.write(order, find_part(order["consents"], "consent", ask.ids["consent_id"]), "checked", True)
-    return None
+OnHook = Callable[[HookCall], Awaitable[Reply]]
+IN_PROCESS = "https://adapter.example/norce"
 
 
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    monkeypatch.setitem(HANDLERS, "PatchCheckoutOrderConsent", patch_consent_with_a_hook)
-    sandbox = Sandbox()
-    sandbox.add_order("o_1", consents=["ci_news"])
-    return sandbox
+@attrs.define
+class Stage:
+    """A sandbox, a client of it, and an adapter that it reaches."""
+
+    sandbox: Sandbox
+    client: OrderClient
+    url: str
+    on_hook: OnHook
+
+    @property
+    def order(self) -> Any:
+        return self.sandbox.order("o_1")
+
+    @property
+    def called(self) -> list[tuple[int, str | None]]:
+        return [(one.reply.status, one.reply.problem) for one in self.sandbox.called]
+
+    async def hook(self, subscribe_to: str = "/consents", target: str | None = None, adapter_id: str = "ours") -> None:
+        invoke = f"{self.url}/hooks/{adapter_id}"
+        hook = Hook(adapter_id=adapter_id, subscribe_to=subscribe_to, target=target, invoke=invoke)
+        await create_hook(self.client, "o_1", hook)
 
 
 @pytest_asyncio.fixture(params=["transport", "server"])
-async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[OrderClient]:
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    settings: dict[str, Any] = {"deadline": 0.3, "pause": 0.01, **getattr(request.module, "settings", {})}
+
+    async def on_hook(call: HookCall) -> Reply:
+        return await stage.on_hook(call)
+
+    async def agree(call: HookCall) -> Reply:
+        return allow()
+
+    receiver = Receiver(on_hook=on_hook)
     async with AsyncExitStack() as stack:
         if request.param == "transport":
-            yield await stack.enter_async_context(sandbox.client(retry=None))
+            sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: receiver}, **settings))
+            client, url = await stack.enter_async_context(sandbox.client(retry=None)), IN_PROCESS
         else:
+            sandbox = Sandbox(callbacks=Callbacks(**settings))
+            runner = web.AppRunner(web_app(receiver))
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
             server = await stack.enter_async_context(SandboxServer(sandbox))
-            yield await stack.enter_async_context(sandbox.client(retry=None, base_url=server.url, transport=None))
+            client = sandbox.client(retry=None, base_url=server.url, transport=None)
+            await stack.enter_async_context(client)
+        sandbox.add_order("o_1", consents=["ci_news"])
+        stage = Stage(sandbox, client, url, agree)
+        yield stage
 
 
-async def test_an_adapter_may_use_the_api_before_it_agrees(
-    sandbox: Sandbox, client: OrderClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def agree(call: AdapterCall) -> AdapterReply:
-        assert call == AdapterCall("https://a.example/hook", {"checked": True})
-        order = await get_order(client, "o_1")
-        assert order.consents
-        await patch_attributes(client, "o_1", {"seen": order.consents[0].checked})
-        return AdapterReply(200)
-
-    monkeypatch.setattr(doors, "call_adapter", agree)
-    await patch_consent(client, "o_1", "ci_news", checked=True)
-    order = sandbox.order("o_1")
-    assert order is not None
-    assert order["attributes"] == {"seen": False}
-    assert order["consents"][0]["checked"] is True
-    assert [seen.operation for seen in sandbox.requests] == [
-        "GetCheckoutOrder",
-        "PatchCheckoutOrderAttributes",
-        "PatchCheckoutOrderConsent",
-    ]
+def checked(order: Any) -> bool:
+    value: bool = order["consents"][0]["checked"]
+    return value
 
 
-async def test_an_adapter_may_refuse(sandbox: Sandbox, client: OrderClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(call: AdapterCall) -> AdapterReply:
-        return AdapterReply(400)
+async def test_a_hook_that_refuses_keeps_the_change_from_being_stored(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        assert (call.merchant, call.channel, call.path) == ("norce", "1", "ours")
+        assert call.order.consents
+        assert call.order.consents[0].checked is True
+        return refuse("terms-missing", "The terms are not accepted.")
 
-    monkeypatch.setattr(doors, "call_adapter", refuse)
-    with pytest.raises(BadRequestError, match="A hook refuses"):
-        await patch_consent(client, "o_1", "ci_news", checked=True)
-    order = sandbox.order("o_1")
-    assert order is not None
-    assert order["consents"][0]["checked"] is False
-    assert not sandbox.requests[-1].applied
-
-
-async def test_the_order_is_looked_at_again(
-    sandbox: Sandbox, client: OrderClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def put_another_order_in(call: AdapterCall) -> AdapterReply:
-        sandbox.add_order("o_1")
-        return AdapterReply(200)
-
-    monkeypatch.setattr(doors, "call_adapter", put_another_order_in)
-    with pytest.raises(NotFoundError, match="Consent with id:ci_news not found"):
-        await patch_consent(client, "o_1", "ci_news", checked=True)
+    stage.on_hook = on_hook
+    await stage.hook()
+    before = stage.order
+    with pytest.raises(BadRequestError, match="The terms are not accepted") as caught:
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    assert (caught.value.code, caught.value.outcome) == ("terms-missing", OutcomeKind.REJECTED)
+    assert stage.order == before
+    assert not stage.sandbox.requests[-1].applied
