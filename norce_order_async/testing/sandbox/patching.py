@@ -71,7 +71,7 @@ def _change(holder: Any, name: str, operation: Mapping[str, Any]) -> None:
     if op != "add":
         _member(holder, name)
     if isinstance(holder, list):
-        elements = cast("list[Any]", holder)
+        elements: list[Any] = holder
         index = len(elements) if name == "-" else _index(name, len(elements) + (op == "add"))
         if op == "add":
             elements.insert(index, value)
@@ -89,7 +89,7 @@ def _change(holder: Any, name: str, operation: Mapping[str, Any]) -> None:
 
 def _member(holder: Any, name: str) -> Any:
     if isinstance(holder, list):
-        elements = cast("list[Any]", holder)
+        elements: list[Any] = holder
         return elements[_index(name, len(elements))]
     if not isinstance(holder, Mapping) or name not in holder:
         raise PatchError("a path leads nowhere")
