@@ -22,7 +22,7 @@ from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events, tell_event
-from norce_order_async.cli.output import is_same_file, tell
+from norce_order_async.cli.output import counted, is_same_file, tell
 from norce_order_async.cli.settings import (
     client_from,
     telemetry_from,
@@ -144,7 +144,7 @@ async def _run(
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
         journal = stack.enter_context(_journal(path, files, target))
         if begun := journal.summary().total:
-            tell(f"Continuing {path}: {begun:,} changes were begun before.")
+            tell(f"Continuing {path}, with {counted(begun, 'change')} begun before.")
         async with _batch(options, source, journal, client) as batch:
             display = Display(batch, total)
             names: list[JSON] = [file.name for file in files]

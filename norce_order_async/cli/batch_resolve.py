@@ -8,7 +8,7 @@ from contextlib import suppress
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.resolving import PaceArguments, Resolver
-from norce_order_async.cli.output import tell
+from norce_order_async.cli.output import counted, tell
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.endpoints.resolution import Verdict
@@ -34,7 +34,7 @@ async def resolve_unknown(options: argparse.Namespace, source: Input, journal: J
         tell(f"norce-order: {error}")
     if total := resolver.verdicts.total():
         counts = ", ".join(f"{resolver.verdicts[verdict]:,} {verdict}" for verdict in Verdict)
-        tell(f"Looked at {total:,} unknown changes: {counts}; {resolver.made_again:,} changes were made again.")
+        tell(f"Looked at {counted(total, 'unknown change')}: {counts}; {resolver.made_again:,} made again.")
     return False
 
 

@@ -17,6 +17,11 @@ def tell(text: str) -> None:
         silence(sys.stderr)
 
 
+def counted(number: int, what: str) -> str:
+    """``1 change``, ``2 changes``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def silence(stream: TextIO | None) -> None:
     """Let what is still to be written to a broken stream go nowhere, also at the end of the program."""
     if stream is not None:

@@ -63,9 +63,13 @@ def _columns() -> int:
         return 80
 
 
+def _sentence(summary: str) -> str:
+    return f"{summary[:1].upper()}{summary[1:]}."  # str.capitalize would make "API" small
+
+
 def add_group(commands: Any, name: str, summary: str) -> Any:
     """Add a group of commands."""
-    parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    parser = commands.add_parser(name, help=summary, description=_sentence(summary))
     return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
 
 
@@ -82,7 +86,7 @@ def add_command(
     """Add a command; ``command`` of what it parses is all its words after the program's name."""
     parts = [f"examples:\n{examples}" if examples else "", details, SETTINGS if settings else "", EXIT_CODES]
     parser: argparse.ArgumentParser = group.add_parser(
-        name, help=summary, description=f"{summary.capitalize()}.", epilog="\n".join(part for part in parts if part)
+        name, help=summary, description=_sentence(summary), epilog="\n".join(part for part in parts if part)
     )
     parser.set_defaults(command=parser.prog.partition(" ")[2])
     if settings:

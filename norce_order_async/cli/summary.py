@@ -12,6 +12,7 @@ from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Run, Sample
 from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
+from norce_order_async.cli.output import counted
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode, encode_shown
@@ -108,7 +109,7 @@ def print_check(source: Input, *, once: bool, as_json: bool) -> int:
         )
         return 1 if bad else 0
     total = operations.total() + bad
-    lines: list[Line] = [("bold", f"{_count(total, 'change')}, nothing sent"), ("", "")]
+    lines: list[Line] = [("bold", f"{counted(total, 'change')}, nothing sent"), ("", "")]
     width = max(7, len(f"{total:,}"))
     lines += [("", f"  {count:>{width},}  {op}") for op, count in operations.most_common()]
     lines.append(("red" if bad else "dim", f"  {bad:>{width},}  cannot be made"))
@@ -140,7 +141,7 @@ def _lines(account: Account) -> list[Line]:
         lines.append(("bold", f"{account.title}: {summary.total:,}{of} changes have an outcome"))
     else:
         rate = account.ended / max(account.elapsed, 1e-9)
-        made = _count(account.ended, "change")
+        made = counted(account.ended, "change")
         lines.append(("bold", f"{account.title}: {made} in {account.elapsed:.1f} s ({shown_rate(rate)}/s)"))
     for text in (account.state, account.stopped, account.advice):
         if text is not None:
@@ -156,7 +157,8 @@ def _lines(account: Account) -> list[Line]:
         lines.append(("", f"  {summary.in_flight:>{width},}  {'in flight':<16}  sent, or about to be"))
     if account.left:
         lines.append(("yellow", f"  {account.left:>{width},}  {'left':<16}  not begun"))
-    lines.append(("dim", f"  {summary.requests:>{width},}  requests; {_count(summary.retried, 'change')} took several"))
+    several = f"{counted(summary.retried, 'change')} took several"
+    lines.append(("dim", f"  {summary.requests:>{width},}  requests; {several}"))
     lines += _slow_lines(account, width)
     if summary.problems:
         lines += [("", ""), ("bold", "What went wrong")]
@@ -243,7 +245,3 @@ def _place(file: str | None, line: int) -> str:
 def shown_rate(rate: float) -> str:
     """So many a second; two digits are kept of a slow one."""
     return f"{rate:,.0f}" if rate >= 9.95 or rate == 0 else f"{rate:.2g}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -7,7 +7,7 @@ import attrs
 from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_bool
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import CallError, ConfigurationError
+from norce_order_async.core.errors import CallError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.findings import Finding, Sight
@@ -78,20 +78,22 @@ async def resolve(
             this client may take.
 
     Raises:
-        TypeError: ``error_or_receipt`` is neither, or the change holds something of the wrong type.
-        InvalidRequestError: The change cannot be sent at all.
+        TypeError: ``change`` is no change, ``error_or_receipt`` is neither, or the change holds something of the wrong
+            type.
+        InvalidRequestError: The change cannot be sent at all, or is of another operation than the error or receipt.
         ConfigurationError: ``settle`` is no number of seconds.
         ClientStateError: The client is closed.
     """
     if not isinstance(error_or_receipt, CallError | Receipt):
         raise TypeError(f"resolve takes a CallError or a Receipt, got {type(error_or_receipt).__name__}")
+    operation = _checked_operation(change, error_or_receipt)
     check_bool("wait", wait)
     settle = _checked_settle(settle_of(client.timeout) if settle is None else settle)
     if (known := _BY_OUTCOME.get(error_or_receipt.outcome)) is not None:
         return known
     if later:
         return _unclear("a later change of the same was made, or may have been")
-    if not can_look(operation := operation_of(change)):
+    if not can_look(operation):
         return _unclear("what it leaves has no mark to know it by")
     if change.merchant is not None:
         client = client.scoped(merchant=change.merchant)
@@ -168,6 +170,16 @@ def _given_up(attempt: Attempt, now: float) -> float:
     if not attempt.ambiguous:
         return attempt.at or 0.0  # an earlier call, if any, had ended before it
     return now if attempt.at is None else attempt.at + attempt.elapsed
+
+
+def _checked_operation(change: ApiChange, ended: CallError | Receipt) -> str | None:
+    if isinstance(change, type) or not callable(getattr(change, "apply", None)):
+        kind = f"the class {change.__name__}" if isinstance(change, type) else type(change).__name__
+        raise TypeError(f"change must be a change, such as DeleteConsent(...), got {kind}")
+    operation = operation_of(change)
+    if operation is not None and ended.operation not in ("", operation):
+        raise InvalidRequestError(f"the change is a {operation}, and the error or receipt is of {ended.operation}")
+    return operation
 
 
 def _checked_settle(value: float) -> float:

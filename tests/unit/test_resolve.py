@@ -16,6 +16,7 @@ from norce_order_async import (
     Cart,
     Change,
     CreateOrder,
+    InvalidRequestError,
     Order,
     OrderClient,
     OutcomeKind,
@@ -38,8 +39,9 @@ SECOND_AGO = "2026-01-12T08:01:28.000Z"  # by the clock of scripted clients
 ONE_ATTEMPT: dict[str, Any] = {"timeout": Timeout(total=60.0, attempt=ATTEMPT), "retry": RetryPolicy(max_attempts=1)}
 
 
-def lost(at: float | None = None, outcome: OutcomeKind = OutcomeKind.UNKNOWN) -> CallError:
+def lost(at: float | None = None, outcome: OutcomeKind = OutcomeKind.UNKNOWN, operation: str = "") -> CallError:
     error = CallError("lost")
+    error.operation = operation
     error.outcome = outcome
     error.attempts = (Attempt(1, 0.0, 1.0, True, at=at),)
     return error
@@ -235,6 +237,9 @@ def test_what_is_stored_holds_what_was_wanted(wanted: Any, stored: Any, is_held:
     ("given", "error"),
     [
         ({"error_or_receipt": ValueError()}, TypeError),
+        ({"change": "DeleteConsent"}, TypeError),
+        ({"change": PatchConsent}, TypeError),
+        ({"error_or_receipt": lost(operation="RemoveCheckoutOrderConsent")}, InvalidRequestError),
         ({"wait": 1}, TypeError),
         ({"settle": -1}, ConfigurationError),
         ({"settle": float("inf")}, ConfigurationError),
@@ -244,4 +249,4 @@ async def test_arguments_that_cannot_be_meant(given: dict[str, Any], error: type
     client, _, _ = scripted()
     call: Callable[..., Any] = resolve
     with pytest.raises(error):
-        await call(client, CHANGE, **({"error_or_receipt": lost()} | given))
+        await call(client, **({"change": CHANGE, "error_or_receipt": lost()} | given))

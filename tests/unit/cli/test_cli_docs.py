@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from shell import Shell
+
 from norce_order_async.cli.calls import COMMANDS
 from norce_order_async.wire.table import ROWS
 
@@ -14,6 +16,11 @@ def table() -> str:
         ids = " ".join(name.removesuffix("_id").upper() for name in ROWS[command.operation].ids)
         lines.append(f"| `{command.name}{f' {ids}' if ids else ''}` | {command.operation} | {command.summary} |")
     return "\n".join(lines)
+
+
+def test_the_words_of_a_summary_keep_their_case(shell: Shell) -> None:
+    told = " ".join(shell("sandbox", "--help")[1].split())
+    assert "Serve a local stand-in for the API until Ctrl-C." in told
 
 
 def test_the_page_has_the_table_of_all_commands() -> None:
