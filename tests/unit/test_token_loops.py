@@ -152,7 +152,7 @@ def test_who_waits_in_another_thread_carries_on_what_a_loop_left(
 
 def test_a_request_that_stood_still_with_its_loop_is_no_failure() -> None:
     endpoint = Endpoint()
-    source, clock = credentials(endpoint, timeout=0.01)
+    source, clock = credentials(endpoint, timeout=0.2)
     loop = asyncio.new_event_loop()
     assert loop.run_until_complete(source.get()) == "token-1"
     clock.now = LIFETIME - 1
@@ -160,7 +160,7 @@ def test_a_request_that_stood_still_with_its_loop_is_no_failure() -> None:
     assert endpoint.requests == 2
     endpoint.turns = 0
     clock.now = 1000
-    time.sleep(0.02)  # of the loop's own clock
+    time.sleep(0.3)  # of the loop's own clock
     assert loop.run_until_complete(source.get()) in ("token-2", "token-3")
     assert clock.slept == []
     loop.run_until_complete(source.aclose())
