@@ -86,7 +86,7 @@ def _print_text(command: Command, result: Any) -> None:
 
 def on_terminal() -> bool:
     """Whether a person reads what is printed."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def has_rich() -> bool:
