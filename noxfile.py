@@ -199,6 +199,7 @@ def bench(session: nox.Session) -> None:
         session.run("python", "tests/benchmarks/batch_memory.py", env=env)
         session.run("python", "tests/benchmarks/journal_cost.py", env=env)
         session.run("python", "tests/benchmarks/paging.py", env=env)
+        session.run("python", "-m", "benchmarks.shops", env=env)
 
 
 @nox.session

@@ -10,11 +10,11 @@ _EXPORTS = {
     "auth.client_credentials": "ClientCredentials",
     "auth.file": "TokenFile",
     "auth.pair": "TokenPair",
-    "auth.source": "TokenSource",
+    "core.token_source": "TokenSource",
     "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
     "batch.engine.accounting": "Progress",
     "batch.engine.settings": "BatchArguments BatchSettings",
-    "batch.files": "Entry read_changes",
+    "batch.files": "Entry Layout read_changes",
     "batch.kinds": (
         "AddPaymentActions AddTransaction CreateConsent CreateHook CreateNotification CreateOrder "
         "CreatePayment CreateShipping CreateValidation DeleteHook DeleteNotification DeleteOrder "
@@ -29,6 +29,7 @@ _EXPORTS = {
     "batch.resolving": "Resolver",
     "batch.run": "Batch run_batch",
     "client": "OrderClient",
+    "core.budget": "RetryBudget",
     "core.call": "AttemptHook Call CallHook Repeat",
     "core.clock": "Clock SystemClock",
     "core.errors": (
@@ -44,7 +45,7 @@ _EXPORTS = {
     "core.outcome": "Attempt OutcomeKind",
     "core.random_source": "RandomSource",
     "core.settings": "Environment Timeout UNSET Unset",
-    "core.stats": "Stats",
+    "core.stats": "ShopStats Stats",
     "endpoints.attributes": "patch_attributes",
     "endpoints.cart": "update_cart",
     "endpoints.consents": "create_consent delete_consent patch_consent patch_consents",
@@ -68,7 +69,6 @@ _EXPORTS = {
     "middleware": "Handler Middleware",
     "middleware.policy": "BackOff RetryPolicy passing_failure",
     "middleware.tracing": "Tracing",
-    "sending.budget": "RetryBudget",
     "telemetry.telemetry": "Telemetry",
     "transport": "Transport",
     "transport.aiohttp": "AiohttpTransport",

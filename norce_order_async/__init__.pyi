@@ -3,14 +3,14 @@
 from norce_order_async.auth.client_credentials import ClientCredentials as ClientCredentials
 from norce_order_async.auth.file import TokenFile as TokenFile
 from norce_order_async.auth.pair import TokenPair as TokenPair
-from norce_order_async.auth.source import TokenSource as TokenSource
+from norce_order_async.core.token_source import TokenSource as TokenSource
 from norce_order_async.batch.changes import (
     Change as Change, DeleteConsent as DeleteConsent, PatchAttributes as PatchAttributes,
     PatchConsent as PatchConsent,
 )
 from norce_order_async.batch.engine.accounting import Progress as Progress
 from norce_order_async.batch.engine.settings import BatchArguments as BatchArguments, BatchSettings as BatchSettings
-from norce_order_async.batch.files import Entry as Entry, read_changes as read_changes
+from norce_order_async.batch.files import Entry as Entry, Layout as Layout, read_changes as read_changes
 from norce_order_async.batch.inputs import Input as Input, InputFile as InputFile
 from norce_order_async.batch.journal import (
     Journal as Journal, JournalReader as JournalReader, Run as Run, Sample as Sample,
@@ -55,6 +55,7 @@ from norce_order_async.core.random_source import RandomSource as RandomSource
 from norce_order_async.core.settings import (
     Environment as Environment, Timeout as Timeout, UNSET as UNSET, Unset as Unset,
 )
+from norce_order_async.core.stats import ShopStats as ShopStats
 from norce_order_async.core.stats import Stats as Stats
 from norce_order_async.core.version import __version__ as __version__
 from norce_order_async.endpoints.attributes import patch_attributes as patch_attributes
@@ -106,7 +107,7 @@ from norce_order_async.middleware.policy import (
     BackOff as BackOff, RetryPolicy as RetryPolicy, passing_failure as passing_failure,
 )
 from norce_order_async.middleware.tracing import Tracing as Tracing
-from norce_order_async.sending.budget import RetryBudget as RetryBudget
+from norce_order_async.core.budget import RetryBudget as RetryBudget
 from norce_order_async.telemetry.telemetry import Telemetry as Telemetry
 from norce_order_async.transport import Transport as Transport
 from norce_order_async.transport.aiohttp import AiohttpTransport as AiohttpTransport

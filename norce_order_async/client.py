@@ -6,30 +6,26 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import attrs
-
-from norce_order_async.auth.refreshing import Refreshing
-from norce_order_async.auth.source import TokenSource
+from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, check_retry
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
-from norce_order_async.core.settings import UNSET, Environment, Timeout, Unset, api_address, as_timeout
+from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, as_timeout, client_header
 from norce_order_async.core.stats import Stats
+from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.environ import settings_from
-from norce_order_async.middleware import Handler, Middleware, compile_chain
-from norce_order_async.middleware.auth import Auth
-from norce_order_async.middleware.pacing import Pacing
+from norce_order_async.middleware import Middleware
+from norce_order_async.middleware.core import ClientCore
 from norce_order_async.middleware.policy import RetryPolicy
-from norce_order_async.middleware.retry import Retry
-from norce_order_async.sending.attempt import AttemptSender
-from norce_order_async.sending.budget import RetryBudget
 from norce_order_async.sending.caller import CallDefaults, Caller
 from norce_order_async.sending.calls import CallEnds, RunningCall
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
+from norce_order_async.sending.shops import Shops
+from norce_order_async.sending.sources import TokenSources
 from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
@@ -38,54 +34,6 @@ from norce_order_async.wire.operation import Operation, QueryValue
 T = TypeVar("T")
 
 _DEFAULT_OPTIONS = CallOptions()
-
-
-@attrs.define(kw_only=True, eq=False)
-class _Core:
-    """What a client and its scoped views share."""
-
-    defaults: CallDefaults
-    transport: Transport
-    owns_transport: bool
-    auth: TokenSource | str = attrs.field(repr=False)
-    lifecycle: Lifecycle
-    ends: CallEnds
-    call_middlewares: Sequence[Middleware]
-    attempt_middlewares: Sequence[Middleware]
-    on_attempt: Sequence[AttemptHook]
-    adaptive: bool
-    telemetry: Telemetry | None
-    once: Handler = attrs.field(init=False)
-    retrying: Handler = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        clock = self.defaults.clock
-        hooks = self.on_attempt
-        tokens = [] if isinstance(self.auth, str) else [Auth(self.auth, self.lifecycle)]
-        inner: list[Middleware] = [*tokens, *self.attempt_middlewares]
-        if self.adaptive:
-            pacing = Pacing(clock, self.lifecycle.limit)
-            hooks = (pacing.observe, *hooks)
-            inner.insert(0, pacing)
-        sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
-        retry = Retry(clock, self.lifecycle, self.ends.budget)
-        self.once = compile_chain([*self.call_middlewares, *inner], sender)
-        self.retrying = compile_chain([*self.call_middlewares, retry, *inner], sender)
-
-    @property
-    def closed(self) -> bool:
-        """Whether it takes no more calls."""
-        return self.lifecycle.closed
-
-    def stats(self) -> Stats:
-        """What was done so far."""
-        return self.ends.stats(slots_used=self.lifecycle.slots_used, slots=self.lifecycle.limit)
-
-    async def aclose(self, grace: float) -> None:
-        """Close all of it."""
-        close_source = getattr(self.auth, "aclose", None)
-        closers = [self.transport.aclose] if close_source is None else [close_source, self.transport.aclose]
-        await self.lifecycle.close(grace, *closers)
 
 
 class OrderClient:
@@ -111,10 +59,10 @@ class OrderClient:
         retry: When to try again; None is off.
         call_middlewares: Run once a call, around all its attempts, the first outermost.
         attempt_middlewares: Run once an attempt, the first outermost.
-        limit: How many requests at once in each event loop; more wait their turn.
+        limit: How many requests at once in each event loop, over all scoped views; more wait their turn.
         adaptive: Whether requests go at the rate that the server accepts, once it answers 429, or 503 with
-            ``Retry-After``; in each event loop, over all scoped views.
-        budget: Tokens for retries, shared with the scoped views; None is no budget.
+            ``Retry-After``; in each event loop, and for each shop.
+        budget: Tokens for retries; each other shop of a scoped view has as many of its own. None is no budget.
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
         observers: See each call and attempt start and end.
@@ -157,35 +105,37 @@ class OrderClient:
         clock: Clock | None = None,
         random: RandomSource | None = None,
     ) -> None:
-        address = api_address(environment, slug, base_url, allow_http=allow_http)
-        self._is_view = False
-        self._caller = Caller.of_client(address, merchant, channel, adapter_id, auth, user_agent, headers)
-        clock = clock or SystemClock()
+        address = Address.of(environment, slug, base_url, allow_http=allow_http)
         budget = RetryBudget() if isinstance(budget, Unset) else budget
         if telemetry is not None:
             observers = (telemetry, *observers)
-        self._core = _Core(
-            defaults=CallDefaults(
-                as_timeout(timeout),
-                RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
-                clock,
-                random or SYSTEM_RANDOM,
-            ),
+        shops = Shops(address.url, client_header("merchant", merchant), budget)
+        self._is_view = False
+        self._caller = Caller.of_client(address, shops, channel, adapter_id, Credential(auth), user_agent, headers)
+        defaults = CallDefaults(
+            as_timeout(timeout),
+            RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
+            clock or SystemClock(),
+            random or SYSTEM_RANDOM,
+        )
+        self._core = ClientCore(
+            defaults=defaults,
             transport=transport or default_transport(),
             owns_transport=transport is None,
-            auth=auth,
+            shops=shops,
+            sources=TokenSources(auth),
             lifecycle=Lifecycle(limit),
-            ends=CallEnds(clock, budget, tuple(on_call), tuple(observers)),
+            ends=CallEnds(defaults.clock, shops, tuple(on_call), tuple(observers)),
             call_middlewares=call_middlewares,
             attempt_middlewares=attempt_middlewares,
-            on_attempt=tuple(on_attempt),
+            on_attempt=on_attempt,
             adaptive=adaptive,
             telemetry=telemetry,
         )
+        self._chain = self._core.chain(self._caller)
+        self._core.adopt(auth)
         if telemetry is not None:
-            telemetry.watch(self._core, address)
-            if isinstance(auth, Refreshing):
-                auth.on_refresh.add(telemetry.count_token)
+            telemetry.watch(self._core, address.url)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:
@@ -211,23 +161,51 @@ class OrderClient:
     def scoped(
         self,
         *,
+        environment: Environment | Unset = UNSET,
+        slug: str | Unset = UNSET,
+        base_url: str | Unset = UNSET,
         merchant: str | Unset = UNSET,
         channel: str | Unset = UNSET,
         adapter_id: str | Unset | None = UNSET,
+        auth: TokenSource | str | Unset = UNSET,
+        headers: Mapping[str, str] | Unset = UNSET,
     ) -> "OrderClient":
-        """A view of this client for another merchant, channel or adapter, on the same connections.
+        """A view of this client for another shop, channel or adapter, on the same connections.
 
         It costs next to nothing, so it can be made for every request. Closing it does nothing: it lives and ends
-        with the client it came from. ``adapter_id=None`` sends none.
+        with the client it came from. What is left out is as here; ``adapter_id=None`` sends none.
+
+        A token goes only to the address that it was given for: a view with another address needs an ``auth`` of its
+        own, and ``headers`` of its own where the client has some.
+
+        Args:
+            environment: Another environment; with the client's slug unless there is a ``slug``.
+            slug: Another identifier in the address; in the client's environment unless there is an ``environment``.
+            base_url: Another address instead.
+            merchant: Another ``x-merchant``.
+            channel: Another ``x-channel``.
+            adapter_id: Another ``x-adapterid``.
+            auth: Another token or source. A source with an async ``aclose`` is closed with the client, unless it was
+                thrown away before.
+            headers: Further headers of every request, instead of the client's.
 
         Raises:
-            InvalidRequestError: A value that cannot stand in a header.
+            InvalidRequestError: A value that cannot stand in an address or in a header.
+            ConfigurationError: Another address without what may be sent there, or ``auth`` is neither token nor source.
             TypeError: A value that is not a str.
         """
+        credential = None if isinstance(auth, Unset) else Credential(auth)
+        del auth  # so that the traceback of an error cannot show it
+        caller, core = self._caller, self._core
+        address = caller.address
+        if not (environment is slug is base_url is UNSET):
+            address = address.scoped(environment, slug, base_url)
+        scoped = caller.scoped(core.shops, address, merchant, channel, adapter_id, credential, headers)
+        if credential is not None:
+            core.adopt(credential.value)
         view = object.__new__(OrderClient)
-        view._core = self._core
         view._is_view = True
-        view._caller = self._caller.scoped(merchant, channel, adapter_id)
+        view._core, view._caller, view._chain = core, scoped, core.chain(scoped)
         return view
 
     @property
@@ -281,7 +259,7 @@ class OrderClient:
             core is not None
             and not self._is_view
             and core.owns_transport
-            and core.ends.calls
+            and core.shops.calls
             and not core.lifecycle.closed
         ):
             fix = "use it with 'async with', or await aclose()"
@@ -323,7 +301,7 @@ class OrderClient:
         options = options or _DEFAULT_OPTIONS
         request = self._caller.request(operation, ids, query, body, options, core.defaults)
         call = request.call
-        handler = core.once if call.retry is None else core.retrying
+        handler = self._chain.once if call.retry is None else self._chain.retrying
         with RunningCall(request, options, core.lifecycle.here(), core.ends) as running:
             running.response = response = await handler(request)
             if options.on_response is not None:
@@ -334,9 +312,13 @@ class OrderClient:
             call.end(core.defaults.clock.monotonic(), success)
             return operation.decode(response)
 
-    def stats(self) -> Stats:
-        """What this client and its scoped views did so far."""
-        return self._core.stats()
+    def stats(self, *, by_shop: bool = False) -> Stats:
+        """What this client and its scoped views did so far.
+
+        Args:
+            by_shop: Also of each shop that is known: see :class:`Stats`.
+        """
+        return self._core.shops.stats(self._caller.shop, self._core.lifecycle, by_shop=by_shop)
 
     async def aclose(self, *, grace: float = 5.0) -> None:
         """Close the client, its connections and its token source.

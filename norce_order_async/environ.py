@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from norce_order_async.auth.file import TokenFile
-from norce_order_async.auth.source import TokenSource
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Environment
+from norce_order_async.core.token_source import TokenSource
 from norce_order_async.transport import Transport
 
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})

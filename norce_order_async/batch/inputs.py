@@ -9,7 +9,19 @@ from threading import Condition, Thread
 
 import attrs
 
-from norce_order_async.batch.files import Entry, Format, count_entries, is_stream, read_file, shown_name, unreadable
+from norce_order_async.batch.files import (
+    PLAIN,
+    Entry,
+    Format,
+    Layout,
+    count_entries,
+    delimiter_of,
+    format_of,
+    is_stream,
+    read_file,
+    shown_name,
+    unreadable,
+)
 from norce_order_async.batch.fingerprint import Fingerprint
 from norce_order_async.core.errors import ConfigurationError
 
@@ -25,7 +37,8 @@ class InputFile:
 
     Attributes:
         name: What it is called.
-        digest: The SHA-256 of its content, in hexadecimal; None where it can be read only once.
+        digest: The SHA-256 of its content, and of the layout if one is given, in hexadecimal; None where it can be
+            read only once.
         changes: How many changes it holds; None where it can be read only once.
     """
 
@@ -43,15 +56,17 @@ class Input:
     Args:
         paths: The files; ``-`` is standard input.
         format: The format of all of them; by default their names say it.
+        layout: How their columns or members become those of changes.
 
     Raises:
         ConfigurationError: No file, or one that is named twice. While iterating: as :func:`read_changes`, or a file has
             changed since the survey.
     """
 
-    def __init__(self, *paths: Path | str, format: Format | None = None) -> None:
+    def __init__(self, *paths: Path | str, format: Format | None = None, layout: Layout = PLAIN) -> None:
         self._paths = tuple(os.fspath(path) for path in paths)
         self._format: Format | None = format
+        self._layout = layout
         self._begun = False
         self._seen: dict[str, Fingerprint] = {}
         if not paths:
@@ -78,8 +93,19 @@ class Input:
             seen = self._seen[path] = Fingerprint(path)
         except OSError as error:
             raise unreadable(path, error) from None
-        changes = count_entries(path, self._format, seen.note)
-        return InputFile(path, seen.digest, changes)
+        changes = count_entries(path, self._format, seen.note, self._layout)
+        digest = self._layout.digest(seen.digest, self._format or format_of(path, self._layout))
+        return InputFile(path, digest, changes)
+
+    @property
+    def delimiters(self) -> list[str]:
+        """What separates the columns of the CSV files among them.
+
+        Raises:
+            ConfigurationError: One of them cannot be read.
+        """
+        found = (delimiter_of(path, self._format, self._layout) for path in self._paths)
+        return [delimiter for delimiter in found if delimiter is not None]
 
     def __iter__(self) -> Iterator[Entry]:
         return self._iterate()
@@ -92,7 +118,7 @@ class Input:
             file = shown_name(path) if len(self._paths) > 1 else None
             again = self._seen[path].again() if path in self._seen else None
             yield from read_file(
-                path, self._format, file=file, note=None if again is None else again.note, unread=unread
+                path, self._format, self._layout, file=file, note=None if again is None else again.note, unread=unread
             )
             if again is not None:
                 again.end()

@@ -10,19 +10,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkstemp
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import attrs
 
-from norce_order_async.batch.columns import COLUMNS, FREQUENT, IDS, JSON_CELLS
-from norce_order_async.batch.files import Format, format_of
+from norce_order_async.batch.columns import COLUMNS, FREQUENT, JSON_CELLS
+from norce_order_async.batch.files.cells import TEXTS, marked, marked_json, marked_note
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 
-_TEXTS = frozenset({"op", *IDS, "status", "reference", "merchant", "channel"})
+ReportFormat = Literal["jsonl", "csv"]
+
 _NOTES = (
     "_line",
     "_file",
@@ -209,19 +210,35 @@ def _notes(record: Mapping[str, JSON]) -> dict[str, JSON]:
     return {name: record[name] for name in _NOTES if name in record and name != "_raw"}
 
 
-def write_report(rows: Iterable[Row | Outcome], stream: BinaryIO, format: Format = "jsonl") -> None:
+def write_report(
+    rows: Iterable[Row | Outcome],
+    stream: BinaryIO,
+    format: ReportFormat = "jsonl",
+    *,
+    delimiter: str = ",",
+    bom: bool = False,
+) -> None:
     """Write a line for each row.
 
     In CSV, a line that its columns cannot hold as it is (a member that is none of them or of another type) stands
-    in ``_raw`` as JSON, so that running the report never makes another change of it.
+    in ``_raw`` as JSON, so that running the report never makes another change of it. A text that a spreadsheet would
+    compute has an apostrophe before it, as OWASP advises (CSV Injection); read as a batch file, it is what it was.
+
+    Args:
+        rows: What is told of each change.
+        stream: Where to write it.
+        format: JSON Lines or CSV.
+        delimiter: What separates the columns of CSV.
+        bom: Whether CSV begins with a byte order mark, by which Excel knows UTF-8.
     """
     if format == "jsonl":
         for row in rows:
             stream.write(encode_record(report_record(row)).encode() + b"\n")
         return
-    text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="")
+    encoding = "utf-8-sig" if bom else "utf-8"
+    text = io.TextIOWrapper(stream, encoding=encoding, errors="backslashreplace", newline="")
     try:
-        lines = csv.DictWriter(text, _COLUMNS)
+        lines = csv.DictWriter(text, _COLUMNS, delimiter=delimiter)
         lines.writeheader()
         lines.writerows(map(_cells, map(report_record, rows)))
     finally:
@@ -230,21 +247,22 @@ def write_report(rows: Iterable[Row | Outcome], stream: BinaryIO, format: Format
 
 def _cells(record: dict[str, JSON]) -> dict[str, JSON]:
     """The cells of a line of CSV; only what reads back as the same change stands in the columns of one."""
-    notes = _notes(record)
-    members = {name: value for name, value in record.items() if name not in notes}
+    noted = _notes(record)
+    members = {name: value for name, value in record.items() if name not in noted}
+    notes = {name: marked_note(value) if isinstance(value, str) else value for name, value in noted.items()}
     try:
         return {name: _cell(name, value) for name, value in members.items()} | notes
     except InvalidRequestError:
-        return notes | {"_raw": encode_record(members)}
+        return notes | {"_raw": marked_json(encode_record(members))}
 
 
 def _cell(name: str, value: JSON) -> str:
-    if name in _TEXTS and isinstance(value, str) and value and value.isprintable():
-        return value
+    if name in TEXTS and isinstance(value, str) and value and value.isprintable():
+        return marked(value)
     if name == "checked" and isinstance(value, bool):
         return "true" if value else "false"
     if name in JSON_CELLS and isinstance(value, Mapping | list):
-        return encode_shown(value).decode()
+        return marked_json(encode_shown(value).decode())
     if name == "_raw":
         return value if isinstance(value, str) else encode_record(value)
     raise InvalidRequestError(f"{name} cannot stand in a cell")
@@ -254,23 +272,45 @@ def check_report_name(path: Path) -> None:
     """See that a report's name does not promise what it is not.
 
     Raises:
-        ConfigurationError: It says that the report is compressed.
+        ConfigurationError: It says that the report is compressed, or of a format that none is written in.
     """
     if path.suffix.lower() == ".gz":
         raise ConfigurationError(f"the report {path} would not be compressed: leave out .gz")
+    if path.suffix.lower() in (".xlsx", ".xlsm", ".xls", ".parquet"):
+        raise ConfigurationError(f"the report {path} would be JSON Lines or CSV: name it *.jsonl or *.csv")
 
 
-def save_report(rows: Iterable[Row | Outcome], path: Path, format: Format | None = None) -> None:
+def report_format_of(path: Path) -> ReportFormat:
+    """CSV for ``*.csv`` and ``*.tsv``, JSON Lines for any other name."""
+    return "csv" if path.suffix.lower() in (".csv", ".tsv") else "jsonl"
+
+
+def save_report(
+    rows: Iterable[Row | Outcome],
+    path: Path,
+    format: ReportFormat | None = None,
+    *,
+    delimiter: str | None = None,
+    bom: bool = False,
+) -> None:
     """Write a report to a file, which appears complete or not at all; one that exists is replaced.
 
     Only its owner may read a new file; a replaced one keeps its permissions.
 
+    Args:
+        rows: What is told of each change.
+        path: The file.
+        format: JSON Lines or CSV; by default its name says it.
+        delimiter: What separates the columns of CSV; by default a tab for ``*.tsv``, a comma for others.
+        bom: As for :func:`write_report`.
+
     Raises:
-        ConfigurationError: It cannot be written, or its name says that it is compressed.
+        ConfigurationError: It cannot be written, or its name says that it is compressed or of another format.
     """
     check_report_name(path)
+    delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
     with replacing(path, "report") as stream:
-        write_report(rows, stream, format or format_of(path))
+        write_report(rows, stream, format or report_format_of(path), delimiter=delimiter, bom=bom)
 
 
 @contextmanager

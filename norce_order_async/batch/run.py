@@ -88,6 +88,7 @@ class ClientSender:
                 raise
             # Nobody cancelled this task: something that the change awaited was cancelled.
             return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin)
+        item.call = None  # which refers to the item: so both are let go at once, and not by the collector of cycles
         return item.made(receipt, self._clock.monotonic() - begin)
 
     def _observe(self, item: WorkItem, call: Call, attempt: Attempt) -> None:

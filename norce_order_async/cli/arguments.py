@@ -38,6 +38,22 @@ def date_time(text: str) -> "datetime":
     return time
 
 
+def pair(text: str) -> tuple[str, str]:
+    """A name and a value, with ``=`` between them."""
+    name, equals, value = text.partition("=")
+    if not (name.strip() and equals and value):
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}")
+    return name.strip(), value
+
+
+def delimiter(text: str) -> str:
+    """One character, or ``tab``."""
+    character = "\t" if text in ("tab", "\\t") else text
+    if len(character) != 1 or character in "\"\r\n'" or character.isalnum() or not character.isascii():
+        raise argparse.ArgumentTypeError(f"must be one character such as ; or the word tab, not {text!r}")
+    return character
+
+
 def concurrency(text: str) -> int | str:
     """A whole number of at least 1, or ``auto``."""
     return text if text == "auto" else count(text)

@@ -13,11 +13,15 @@ from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
-from norce_order_async.batch.report import check_report_name, save_report
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.report import check_report_name, report_format_of
 from norce_order_async.batch.run import Batch
+from norce_order_async.cli.batch_layout import input_of, shown_delimiters
+from norce_order_async.cli.batch_reports import write_reports
 from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
+from norce_order_async.cli.events import Events, tell_event
 from norce_order_async.cli.output import counted, is_same_file, tell
 from norce_order_async.cli.settings import (
     client_from,
@@ -27,11 +31,12 @@ from norce_order_async.cli.settings import (
     token_of_profile,
     transport_from,
 )
-from norce_order_async.cli.summary import Account, print_account, print_check
+from norce_order_async.cli.summary import Account, account_record, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
 from norce_order_async.core.settings import Timeout
 from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.wire.json import JSON
 
 if TYPE_CHECKING:
     from norce_order_async.batch.processes import ProcessBatch
@@ -51,9 +56,11 @@ def batch_run(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--processes goes with neither --workers nor --cluster")
     if options.resolve and options.cluster is not None:
         raise InvalidRequestError("--resolve does not go with --cluster: give the same command with --resolve here")
-    source = Input(*options.files, format=options.format)
+    source = input_of(options)
+    if (told := shown_delimiters(source)) is not None:
+        tell(told)
     if options.dry_run:
-        return print_check(source, once=options.once, as_json=options.output == "json")
+        return print_check(source, once=options.once, as_json=options.output != "text")
     _check_outputs(options)
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
@@ -66,6 +73,8 @@ def batch_run(options: argparse.Namespace) -> int:
 
 def _check_outputs(options: argparse.Namespace) -> None:
     """See that what is written at the end can be, and overwrites nothing that is still needed."""
+    if options.excel and (options.report is None or report_format_of(Path(options.report)) != "csv"):
+        raise InvalidRequestError("--excel goes with --report FILE.csv")
     taken = {name: "the input" for name in options.files if name != "-"}
     if options.journal is None and options.files[0] != "-":
         taken[str(_beside(options))] = "the journal"
@@ -138,7 +147,10 @@ async def _run(
             tell(f"Continuing {path}, with {counted(begun, 'change')} begun before.")
         async with _batch(options, source, journal, client) as batch:
             display = Display(batch, total)
-            interrupted, failure = await _follow(batch, display)
+            names: list[JSON] = [file.name for file in files]
+            if is_stream := options.output == "jsonl":
+                tell_event("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
+            interrupted, failure = await _follow(batch, display, Events(batch, is_on=is_stream))
         if options.resolve and failure is None and batch.stopped is None:
             interrupted = await resolve_unknown(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
@@ -157,8 +169,11 @@ async def _run(
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
         )
-        unwritten = _write_reports(options, journal)
-    print_account(account, as_json=options.output == "json")
+        unwritten = write_reports(options, source, journal)
+    if options.output == "jsonl":
+        tell_event("end", account_record(account))
+    else:
+        print_account(account, as_json=options.output == "json")
     for problem in unwritten:
         tell(f"norce-order: {problem}")
     if failure is not None:
@@ -188,24 +203,6 @@ def _journal(path: Path, files: tuple[InputFile, ...], target: str) -> Generator
     finally:
         with suppress(ConfigurationError):
             journal.close()
-
-
-def _write_reports(options: argparse.Namespace, journal: Journal) -> list[ConfigurationError]:
-    """Write what is asked for, and return why some of it could not be: the batch has run, and is accounted for."""
-    problems: list[ConfigurationError] = []
-    if options.report is not None:
-        try:
-            save_report(journal.rows(), Path(options.report))
-        except ConfigurationError as error:
-            problems.append(error)
-    if options.html is not None:
-        from norce_order_async.batch.page.page import write_html
-
-        try:
-            write_html(journal, Path(options.html))
-        except ConfigurationError as error:
-            problems.append(error)
-    return problems
 
 
 def _advice(batch: "Engine | ProcessBatch") -> str | None:
@@ -315,7 +312,9 @@ def _token(options: argparse.Namespace, file: str, text: str) -> dict[str, str]:
     return {text: token} if isinstance(token, str) else {}
 
 
-async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[bool, ConfigurationError | None]:
+async def _follow(
+    batch: "Engine | ProcessBatch", display: Display, events: Events
+) -> tuple[bool, ConfigurationError | None]:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
 
     Returns:
@@ -340,9 +339,10 @@ async def _follow(batch: "Engine | ProcessBatch", display: Display) -> tuple[boo
         with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
             loop.add_signal_handler(name, interrupt)
     try:
-        async with display:
-            async for _ in batch:
-                pass
+        async with display, events:
+            async for told in batch:
+                if isinstance(told, Outcome):
+                    events.change(told)
     except ConfigurationError as error:
         failure = error
     except asyncio.CancelledError:

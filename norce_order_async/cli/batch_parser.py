@@ -3,7 +3,17 @@
 import argparse
 from typing import Any
 
-from norce_order_async.cli.arguments import concurrency, count, file_name, number, outcomes, seconds, seconds_or_0
+from norce_order_async.cli.arguments import (
+    concurrency,
+    count,
+    delimiter,
+    file_name,
+    number,
+    outcomes,
+    pair,
+    seconds,
+    seconds_or_0,
+)
 from norce_order_async.cli.parsing import add_command, add_fault
 
 _EXAMPLES = """\
@@ -13,6 +23,8 @@ _EXAMPLES = """\
   norce-order batch run changes.csv --environment stage --slug acme --rate 50
                                                            the same once more: go on where it was stopped
   norce-order batch run changes.csv --environment stage --slug acme --only unknown,not_sent
+  norce-order batch run ids.txt --set op=delete_consent --set consent_id=ci_newsletter --dry-run
+  norce-order batch run orders.xlsx --column order_id=OrderNo --ignore-columns --set op=delete_order --dry-run
   zcat export-*.jsonl.gz | norce-order batch run - --journal export.journal
 """
 _DETAILS = """\
@@ -52,6 +64,8 @@ def add_batch(group: Any) -> None:
     report.add_argument("journal", type=file_name, metavar="JOURNAL", help="the journal of the batch")
     _only(report, "only changes that ended so")
     report.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default: jsonl")
+    report.add_argument("--delimiter", metavar="CHARACTER", type=delimiter, help="what separates the columns of CSV")
+    report.add_argument("--excel", action="store_true", help="begin CSV with a byte order mark, for Excel")
     report.add_argument(
         "--html", type=file_name, metavar="FILE", help="write one page with charts instead, for a browser"
     )
@@ -63,6 +77,7 @@ def _batch_run(group: Any) -> None:
         "run",
         "make the changes that files list, or go on with it",
         settings=True,
+        outputs=("text", "json", "jsonl"),
         examples=_EXAMPLES,
         details=_DETAILS,
     )
@@ -77,9 +92,10 @@ def _input(parser: argparse.ArgumentParser) -> None:
         type=file_name,
         nargs="+",
         metavar="FILE",
-        help="the changes: *.csv is CSV, anything else JSON Lines; gzip is unpacked; - is standard input",
+        help="the changes: *.csv and *.tsv, *.xlsx and *.parquet, *.json with one array, *.txt with ids and --set; "
+        "anything else is JSON Lines; gzip is unpacked; - is standard input",
     )
-    parser.add_argument("--format", choices=("jsonl", "csv"), help="the files' format, whatever their names")
+    _columns(parser)
     parser.add_argument(
         "--journal", type=file_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
     )
@@ -96,7 +112,42 @@ def _input(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
     parser.add_argument("--report", type=file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")
+    parser.add_argument(
+        "--excel", action="store_true", help="begin a report in CSV with a byte order mark, by which Excel knows UTF-8"
+    )
     parser.add_argument("--html", type=file_name, metavar="FILE", help="write one page with charts, for a browser")
+
+
+def _columns(parser: argparse.ArgumentParser) -> None:
+    columns = parser.add_argument_group("what stands in the files")
+    columns.add_argument(
+        "--format",
+        choices=("jsonl", "csv", "json", "ids", "xlsx", "parquet"),
+        help="the files' format, whatever their names; ids is a list with the id of an order on each line",
+    )
+    columns.add_argument(
+        "--column",
+        metavar="NAME=COLUMN",
+        type=pair,
+        action="append",
+        default=[],
+        help="where the value of order_id, say, stands; then only the columns named so, merchant and channel are read",
+    )
+    columns.add_argument("--ignore-columns", action="store_true", help="pass over columns that are not read")
+    columns.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        type=pair,
+        action="append",
+        default=[],
+        help="what is the same for every line and stands in none: --set op=delete_consent",
+    )
+    columns.add_argument(
+        "--delimiter",
+        metavar="CHARACTER",
+        type=delimiter,
+        help="what separates the columns of CSV (default: see there)",
+    )
 
 
 def _pace(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from norce_order_async.cli.output import silence, tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.core.errors import printable
 
-_LINE_EVERY = 5.0
+_LINE_EVERY = 60.0
 _DRAW_EVERY = 0.2
 _RATE_OVER = 5.0
 

@@ -61,10 +61,13 @@ def batch_status(options: argparse.Namespace) -> int:
 
 def batch_report(options: argparse.Namespace) -> int:
     """Print a line for each change, or write the page."""
+    if options.format != "csv" and (options.excel or options.delimiter is not None):
+        raise InvalidRequestError("--excel and --delimiter go with --format csv")
     with JournalReader.open(Path(options.journal)) as journal:
         if options.html is None:
             if sys.stdout is not None:
-                write_report(journal.rows(options.only), sys.stdout.buffer, options.format)
+                rows, delimiter = journal.rows(options.only), options.delimiter or ","
+                write_report(rows, sys.stdout.buffer, options.format, delimiter=delimiter, bom=options.excel)
         elif options.only is not None:
             raise InvalidRequestError("--html shows the whole batch: it does not go with --only")
         else:

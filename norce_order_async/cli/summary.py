@@ -72,7 +72,7 @@ class Account:
 def print_account(account: Account, *, as_json: bool) -> None:
     """Print it."""
     if as_json:
-        print(encode_shown(_json(account)).decode())
+        print(encode_shown(account_record(account)).decode())
     else:
         _print_lines(_lines(account))
 
@@ -210,7 +210,8 @@ def _print_lines(lines: list[Line]) -> None:
         console.print(Text(text, style=style))
 
 
-def _json(account: Account) -> dict[str, JSON]:
+def account_record(account: Account) -> dict[str, JSON]:
+    """It for programs."""
     summary = account.summary
     return {
         "total": account.total,

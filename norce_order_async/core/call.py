@@ -10,6 +10,8 @@ from norce_order_async.core.errors import CallError, NorceOrderError
 from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import Timeout
+from norce_order_async.core.shop import NO_SHOP, Shop
+from norce_order_async.core.token_source import TokenSource
 
 
 class Repeat(StrEnum):
@@ -49,6 +51,22 @@ class RetryRules(Protocol):
         ...
 
 
+class Limiter(Protocol):
+    """What the attempts of a call take their slots from."""
+
+    def acquire_nowait(self, shop: Shop, now: float) -> Any:
+        """Take a slot if there is one for this shop; what to give back, or None."""
+        ...
+
+    async def acquire(self, shop: Shop, now: float) -> Any:
+        """Wait for a slot, and take it."""
+        ...
+
+    def release(self, taken: Any, since: float, now: float) -> None:
+        """Give a slot back."""
+        ...
+
+
 @attrs.define(eq=False)
 class Call:
     """The state of one call, shared by all its attempts. Made by the client; middlewares may read it.
@@ -59,6 +77,9 @@ class Call:
         request_id: Sent as ``x-request-id``, the same on every attempt.
         started: The clock's monotonic time at the start.
         at: The wall time at the start, in seconds since 1970-01-01 UTC; None where nobody took it.
+        shop: The shop that it is for.
+        tokens: Where its tokens come from; None where its token is fixed.
+        limiter: What its attempts take their slots from, in its event loop.
         timeout: The limits that hold for this call.
         retry: The policy that holds for this call; None is off.
         reads_body: Whether the operation needs a response's body.
@@ -102,8 +123,11 @@ class Call:
     waiting: bool = False
     sending: bool = False
     timed_out: bool = False
-    end_hooks: "tuple[CallHook, ...]" = ()
     at: float | None = None
+    shop: Shop = NO_SHOP
+    tokens: TokenSource | None = attrs.field(default=None, repr=False)
+    limiter: Limiter = attrs.field(init=False, repr=False)
+    end_hooks: "tuple[CallHook, ...]" = ()
 
     @property
     def deadline(self) -> float:

@@ -125,7 +125,7 @@ class Response:
     @property
     def ok(self) -> bool:
         """Whether the status is a 2xx."""
-        return 200 <= self.status < 300
+        return self.status // 100 == 2
 
 
 @attrs.frozen

@@ -3,14 +3,17 @@
 import re
 from collections.abc import Mapping
 from enum import Enum, StrEnum
-from typing import Final
+from functools import lru_cache
+from typing import Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
 from norce_order_async.core.checks import check_header, check_header_value, positive_seconds
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
+
+T = TypeVar("T")
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _API = re.compile(r"/api/v\d+(/.*)?$")
@@ -115,27 +118,73 @@ def as_timeout(value: Timeout | float) -> Timeout:
     return value if isinstance(value, Timeout) else Timeout(total=value)
 
 
-def api_address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> str:
-    """The API's address, from ``base_url`` or else from environment and slug.
+@attrs.frozen
+class Address:
+    """Where the API is.
 
-    Raises:
-        ConfigurationError: It is given in both ways, or in none, or is wrong.
+    Attributes:
+        url: Its address, without a slash at its end.
+        environment: Which of Norce's environments; None where a base_url was given.
+        slug: The identifier in the address; None where a base_url was given.
+        allow_http: Whether a base_url may be http for a host other than loopback.
     """
-    if base_url is not None:
-        if environment is not None or slug is not None:
-            raise ConfigurationError("give either base_url, or environment and slug, not both")
-        return check_base_url(base_url, allow_http=allow_http)
-    if environment is None or slug is None:
-        raise ConfigurationError(
-            "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
-        )
-    try:
-        return Environment(environment).base_url(slug)
-    except ValueError as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        known = ", ".join(Environment)
-        raise ConfigurationError(f"environment {environment!r} is none of {known}") from None
+
+    url: str
+    environment: Environment | None
+    slug: str | None
+    allow_http: bool
+
+    @classmethod
+    def of(cls, environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> Self:
+        """From ``base_url``, or else from environment and slug.
+
+        Raises:
+            ConfigurationError: It is given in both ways, or in none, or is wrong.
+        """
+        if base_url is not None:
+            if environment is not None or slug is not None:
+                raise ConfigurationError("give either base_url, or environment and slug, not both")
+            return cls(check_base_url(base_url, allow_http=allow_http), None, None, allow_http)
+        if environment is None or slug is None:
+            raise ConfigurationError(
+                "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
+            )
+        try:
+            environment = Environment(environment)
+        except ValueError:
+            known = ", ".join(Environment)
+            raise ConfigurationError(f"environment {environment!r} is none of {known}") from None
+        return cls(environment.base_url(slug), environment, slug, allow_http)
+
+    def scoped(self, environment: Environment | Unset, slug: str | Unset, base_url: str | Unset) -> "Address":
+        """The address of a scoped view; what is left out is as here.
+
+        Raises:
+            InvalidRequestError: It is given in both ways, or in half, or is wrong.
+            TypeError: A value that is not a str.
+        """
+        for name, value in (("environment", environment), ("slug", slug), ("base_url", base_url)):
+            if not isinstance(value, str | Unset):
+                raise TypeError(f"{name} must be a str, got {kind_of(value)}")
+        area, label, url = _or_none(environment), _or_none(slug), _or_none(base_url)
+        if url is None:
+            area = self.environment if area is None else area
+            label = self.slug if label is None else label
+            if area is None or label is None:
+                raise InvalidRequestError("give both environment and slug: the client was made with a base_url")
+        try:
+            return _address(area, label, url, allow_http=self.allow_http)
+        except ConfigurationError as error:
+            raise InvalidRequestError(str(error)) from None
+
+
+@lru_cache(maxsize=1024)  # views are made for each request, and a check of an address takes longer than all the rest
+def _address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> Address:
+    return Address.of(environment, slug, base_url, allow_http=allow_http)
+
+
+def _or_none(value: T | Unset) -> T | None:
+    return None if isinstance(value, Unset) else value
 
 
 def client_header(name: str, value: object) -> str:

@@ -191,6 +191,20 @@ def iter_orders(
     """
     if on_unreadable not in _ON_UNREADABLE:
         raise InvalidRequestError(f"on_unreadable must be one of {', '.join(_ON_UNREADABLE)}, got {on_unreadable!r}")
+    query = _query(filters)
+    reader = PageReader(filters.get("offset") or 0, query if check_bool("verify", verify) else {})
+    list_orders: Operation[Any] = LIST_ORDERS
+    read = partial(_read_page, client, attrs.evolve(list_orders, decode=reader), reader, query, options)
+    return OrderIterator(read, reader.offset, raises=on_unreadable == "raise")
+
+
+def _query(filters: OrderFilters) -> dict[str, QueryValue]:
+    """The query of every page.
+
+    Raises:
+        TypeError: A filter that there is not, or a value of the wrong type.
+        InvalidRequestError: A value that cannot be meant.
+    """
     query = query_of(
         {
             **filters,
@@ -200,7 +214,4 @@ def iter_orders(
     )
     if query.get("limit") == 0:
         raise InvalidRequestError("limit must be above 0: a page without orders ends the list")
-    reader = PageReader(filters.get("offset") or 0, query if check_bool("verify", verify) else {})
-    list_orders: Operation[Any] = LIST_ORDERS
-    read = partial(_read_page, client, attrs.evolve(list_orders, decode=reader), reader, query, options)
-    return OrderIterator(read, reader.offset, raises=on_unreadable == "raise")
+    return query

@@ -95,12 +95,21 @@ async def wait_until(
     if not callable(predicate) or iscoroutinefunction(predicate):
         raise TypeError(f"predicate must be a plain function, got {kind_of(predicate)}")
     pauses = _Pauses(timeout, pause, longest_pause)
-    options = options or CallOptions()
+    return await _look_until(client, order_id, predicate, pauses, options or CallOptions())
+
+
+async def _look_until(
+    client: OrderClient,
+    order_id: str,
+    predicate: Callable[[Order], object],
+    pauses: _Pauses,
+    options: CallOptions,
+) -> Order:
     limits = client.timeout if isinstance(options.timeout, Unset) else options.timeout
-    end = client.clock.monotonic() + timeout
+    end = client.clock.monotonic() + pauses.timeout
     last: Order | None = None
     failure: CallError | None = None
-    looks, left = 0, timeout
+    looks, left = 0, pauses.timeout
     while left > 0:
         within = attrs.evolve(limits, total=min(limits.total, left))
         found = await _look(client, order_id, attrs.evolve(options, timeout=within))
@@ -116,7 +125,7 @@ async def wait_until(
             break
         await client.clock.sleep(delay)
         left = end - client.clock.monotonic()
-    seen = f"the order {printable(order_id)} was not as wanted within {timeout:g} s, in {looks} looks"
+    seen = f"the order {printable(order_id)} was not as wanted within {pauses.timeout:g} s, in {looks} looks"
     raise WaitTimeout(seen, order=last) from failure
 
 

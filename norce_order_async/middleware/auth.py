@@ -4,11 +4,11 @@ import asyncio
 
 import attrs
 
-from norce_order_async.auth.source import TokenSource
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import AuthError, CallError, ClientStateError, ConfigurationError, NorceOrderError
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.token_source import TokenSource
 from norce_order_async.middleware import Handler
 from norce_order_async.sending.lifecycle import Lifecycle
 
@@ -17,7 +17,7 @@ _SCHEME = "Bearer "
 
 @attrs.frozen
 class Auth:
-    """Puts the source's token on every attempt; after a 401 asks once for another and sends again with that.
+    """Puts a token of the call's source on every attempt; after a 401 asks once for another and sends again with that.
 
     What may never be sent again is not; its next call has the other token.
 
@@ -25,11 +25,9 @@ class Auth:
     frames may hold tokens.
 
     Attributes:
-        source: Where the tokens come from.
         life: The client's. Once it is closed, a source that fails was closed with it.
     """
 
-    source: TokenSource = attrs.field(repr=False)
     life: Lifecycle = attrs.field(repr=False)
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
@@ -52,8 +50,8 @@ class Auth:
         request.call.waiting = True
         try:
             if refused is None:
-                return _with_token(request, await self.source.get())
-            return _with_token(request, await self.source.get(rejected=_token_of(refused)))
+                return _with_token(request, await _source_of(request).get())
+            return _with_token(request, await _source_of(request).get(rejected=_token_of(refused)))
         except asyncio.CancelledError as error:
             if _is_cancelled():
                 error.__context__ = None  # and no frames of the source: it stays the context of other errors
@@ -71,6 +69,11 @@ class Auth:
 
 class _Unfit(Exception):
     """What a source gave is not a token; the text says why."""
+
+
+def _source_of(request: Request) -> TokenSource:
+    assert request.call.tokens is not None
+    return request.call.tokens
 
 
 def _with_token(request: Request, token: str) -> Request:

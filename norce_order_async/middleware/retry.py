@@ -8,7 +8,6 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.middleware import Handler
-from norce_order_async.sending.budget import RetryBudget
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_give_up, log_retry
 
@@ -25,7 +24,6 @@ class Retry:
 
     clock: Clock
     lifecycle: Lifecycle
-    budget: RetryBudget | None
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
         """Send until an attempt needs no other, or none may follow."""
@@ -88,8 +86,8 @@ class Retry:
         if self.clock.monotonic() + delay >= call.deadline:
             call.gave_up = f"the next wait of {delay:.2f} s would pass the deadline"
             return None
-        if self.budget is not None:
-            cost = self.budget.take(throttled=attempt.throttled)
+        if (budget := call.shop.budget) is not None:
+            cost = budget.take(throttled=attempt.throttled)
             if cost is None:
                 call.gave_up = "the retry budget is empty: too many calls fail"
                 return None

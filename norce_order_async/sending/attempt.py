@@ -1,12 +1,14 @@
 """The innermost link: one attempt, timed and written down."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from logging import DEBUG
+from typing import Any
 
 import attrs
 
-from norce_order_async.core.call import AttemptHook, Call
+from norce_order_async.core.call import AttemptHook, Call, Limiter
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     ClientStateError,
@@ -23,7 +25,6 @@ from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
 from norce_order_async.sending.calls import out_of_time
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.limiter import ConcurrencyLimiter
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import is_json, not_the_api
@@ -57,17 +58,19 @@ class AttemptSender:
             NotTheApiError: A 2xx came that the API did not give.
         """
         call = request.call
-        limiter = self.lifecycle.here().limiter
-        if not limiter.acquire_nowait():
-            await _wait_for_slot(limiter, call)
-        if call.sending:
-            limiter.release()
-            raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
+        if self.lifecycle.closed:
+            raise ClientStateError("the client is closed")
+        limiter = call.limiter
+        start = ended = self.clock.monotonic()
+        turns = None if call.sending else limiter.acquire_nowait(call.shop, start)
+        if turns is None:
+            turns = await _wait_for_slot(limiter, call, start)
+            start = ended = self.clock.monotonic()
         call.sending = True
         try:
-            start = self.clock.monotonic()
-            left = call.deadline - start
+            left = call.started + call.timeout.total - start
             if left <= 0:
+                start = -math.inf
                 raise out_of_time(call)
             since = start - call.started
             attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
@@ -88,7 +91,8 @@ class AttemptSender:
                     del failure  # it would refer to itself through this frame
                     raise
             finally:
-                attempt.elapsed = self.clock.monotonic() - start
+                ended = self.clock.monotonic()
+                attempt.elapsed = ended - start
                 if self._is_watched or call.on_attempt is not None or logger.isEnabledFor(DEBUG):
                     self._ended(call, attempt)
             if failure is None:
@@ -99,7 +103,7 @@ class AttemptSender:
                 del failure
         finally:
             call.sending = False
-            limiter.release()
+            limiter.release(turns, start, ended)
 
     def _started(self, request: Request, attempt: Attempt) -> Request:
         """Tell the observers; the request with the headers that they add."""
@@ -170,12 +174,24 @@ class AttemptSender:
         return error
 
 
-async def _wait_for_slot(limiter: ConcurrencyLimiter, call: Call) -> None:
-    call.waiting = True
-    try:
-        await limiter.acquire()
-    finally:
-        call.waiting = False
+async def _wait_for_slot(limiter: Limiter, call: Call, now: float) -> Any:
+    """Take a slot when one is free.
+
+    Raises:
+        ClientStateError: An attempt of this call is under way.
+    """
+    waits, turns = not call.sending, None
+    if waits:
+        call.waiting = True
+        try:
+            turns = await limiter.acquire(call.shop, now)
+        finally:
+            call.waiting = False
+    if call.sending:
+        if waits:
+            limiter.release(turns, -math.inf, now)
+        raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
+    return turns
 
 
 def _is_cancelled() -> bool:

@@ -1,4 +1,4 @@
-"""Who calls and where, and the request that each call begins with."""
+"""Who calls, where and with whose token, and the request that each call begins with."""
 
 import sys
 from collections.abc import Mapping
@@ -13,8 +13,11 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import Request, merge_headers
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.random_source import RandomSource
-from norce_order_async.core.settings import UNSET, Timeout, Unset, client_header, client_headers
+from norce_order_async.core.settings import UNSET, Address, Timeout, Unset, client_header, client_headers
+from norce_order_async.core.shop import Shop
+from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.core.version import __version__
+from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
 from norce_order_async.wire.operation import Operation, QueryValue
 
@@ -40,34 +43,53 @@ class CallDefaults:
 
 @attrs.define(eq=False)
 class Caller:
-    """A client's, or a scoped view's, address and headers.
+    """The address, token and headers of a client, or of a scoped view.
+
+    A token goes only to the address that it was given for, so both are changed at once, here and nowhere else.
 
     Attributes:
-        base_url: The API's address, without a slash at its end.
-        headers: Those that every request has, by name; a fixed token is among them.
+        address: Where to.
+        shop: The merchant at that address.
+        tokens: Where tokens come from; None where the token is fixed.
+        extra: The headers that were given; the other ones are our own.
+        headers: All that every request has, by name; a fixed token is among them.
+        base_url: The address that requests begin with.
     """
 
-    base_url: str
-    headers: Mapping[str, str] = attrs.field(repr=False)
+    address: Address
+    shop: Shop
+    tokens: TokenSource | None = attrs.field(repr=False)
+    _own: Mapping[str, str] = attrs.field(repr=False)
+    extra: Mapping[str, str] = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(
+        default=attrs.Factory(
+            lambda self: merge_headers(self._own, self.extra) if self.extra else self._own, takes_self=True
+        ),
+        init=False,
+        repr=False,
+    )
+    base_url: str = attrs.field(
+        default=attrs.Factory(lambda self: self.address.url, takes_self=True), init=False, repr=False
+    )
 
     @classmethod
     def of_client(
         cls,
-        base_url: str,
-        merchant: str,
+        address: Address,
+        shops: Shops,
         channel: str,
         adapter_id: str | None,
-        auth: object,
+        credential: Credential,
         user_agent: str | None,
         headers: Mapping[str, str] | None,
     ) -> Self:
         """From a client's settings.
 
         Raises:
-            ConfigurationError: A value that cannot stand in a header, or ``auth`` is no source of tokens.
+            ConfigurationError: A value that cannot stand in a header, or ``auth`` is neither a token nor a source.
         """
         own = {
-            "x-merchant": client_header("merchant", merchant),
+            "x-merchant": shops.own.merchant,
             "x-channel": client_header("channel", channel),
             "User-Agent": _USER_AGENT,
             "Accept": "application/json",
@@ -77,29 +99,57 @@ class Caller:
             own["x-adapterid"] = client_header("adapter_id", adapter_id)
         if user_agent is not None:
             own["User-Agent"] += " " + client_header("user_agent", user_agent)
-        own = merge_headers(own, client_headers(headers or {}))
-        if isinstance(auth, str):
-            return cls(base_url, {"Authorization": f"Bearer {check_token(auth)}"} | own)
-        if not callable(getattr(auth, "get", None)):
-            raise ConfigurationError("auth must be a token or have an async get() that returns one")
-        return cls(base_url, own)
+        return cls(
+            address, shops.own, _source(credential), _authorized(own, credential), dict(client_headers(headers or {}))
+        )
 
-    def scoped(self, merchant: str | Unset, channel: str | Unset, adapter_id: str | Unset | None) -> "Caller":
+    def scoped(
+        self,
+        shops: Shops,
+        address: Address,
+        merchant: str | Unset,
+        channel: str | Unset,
+        adapter_id: str | Unset | None,
+        credential: Credential | None,
+        headers: Mapping[str, str] | Unset,
+    ) -> "Caller":
         """Another one for the same client.
 
         Raises:
             InvalidRequestError: A value that cannot stand in a header.
+            ConfigurationError: Another address without what may be sent there, or ``auth`` that is no source.
             TypeError: A value that is not a str.
         """
-        headers = dict(self.headers)
-        if not isinstance(merchant, Unset):
-            headers["x-merchant"] = check_header_value("merchant", merchant)
+        if address.url != self.address.url:
+            self._check_move(address, credential, headers)
+        changed = {} if isinstance(merchant, Unset) else {"x-merchant": check_header_value("merchant", merchant)}
         if not isinstance(channel, Unset):
-            headers["x-channel"] = check_header_value("channel", channel)
+            changed["x-channel"] = check_header_value("channel", channel)
         if not isinstance(adapter_id, Unset | None):
             check_header_value("adapter_id", adapter_id)
-        _set_adapter_id(headers, adapter_id)
-        return Caller(self.base_url, headers)
+        extra = self.extra if isinstance(headers, Unset) else dict(client_headers(headers))
+        tokens = self.tokens if credential is None else _source(credential)
+        shop = self.shop
+        merchant = shop.merchant if isinstance(merchant, Unset) else merchant
+        if merchant != shop.merchant or address.url != shop.base_url:
+            shop = shops.of(address.url, merchant)
+        # From here on nothing fails: a local variable holds the token.
+        own = {**self._own, **changed}
+        _set_adapter_id(own, adapter_id)
+        return Caller(address, shop, tokens, own if credential is None else _authorized(own, credential), extra)
+
+    def _check_move(self, address: Address, credential: Credential | None, headers: Mapping[str, str] | Unset) -> None:
+        """Let nothing go to another address that was given for this one."""
+        if credential is None:
+            raise ConfigurationError(
+                f"{address.url} is another address than {self.address.url}: give auth as well; "
+                "a token goes only to the address that it was given for"
+            )
+        if self.extra and isinstance(headers, Unset):
+            raise ConfigurationError(
+                f"{address.url} is another address than {self.address.url}: give headers as well, {{}} for none; "
+                "those of the client go only to the address that they were given for"
+            )
 
     def request(
         self,
@@ -134,6 +184,8 @@ class Caller:
             on_attempt=options.on_attempt,
             redelivered=options.redelivered,
             at=defaults.clock.wall(),
+            shop=self.shop,
+            tokens=self.tokens,
         )
         # No local variable holds the headers, so that no traceback can show the token.
         return Request(
@@ -152,6 +204,28 @@ class Caller:
         if options.adapter_id is not UNSET:
             _set_adapter_id(headers, options.adapter_id)
         return merge_headers(headers, options.headers) if options.headers else headers
+
+
+def _source(credential: Credential) -> TokenSource | None:
+    """Where tokens come from; None for a fixed one.
+
+    Raises:
+        ConfigurationError: It is neither a token nor a source.
+    """
+    if isinstance(credential.value, str):
+        check_token(credential.value)
+        return None
+    if not callable(getattr(credential.value, "get", None)):
+        raise ConfigurationError("auth must be a token or have an async get() that returns one")
+    return credential.value
+
+
+def _authorized(headers: Mapping[str, str], credential: Credential) -> dict[str, str]:
+    """These headers with that token and no other."""
+    others = {name: value for name, value in headers.items() if name != "Authorization"}
+    if isinstance(credential.value, str):
+        return {"Authorization": f"Bearer {credential.value}", **others}
+    return others
 
 
 def _set_adapter_id(headers: dict[str, str], adapter_id: str | Unset | None) -> None:

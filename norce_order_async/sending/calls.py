@@ -1,7 +1,6 @@
 """A call from its start to its end: who is told, when it is cut short, and what its end means."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
@@ -21,15 +20,10 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.stats import Stats
 from norce_order_async.loops.time_limit import TimeLimit
-from norce_order_async.sending.budget import RetryBudget
 from norce_order_async.sending.lifecycle import LoopState
 from norce_order_async.sending.log import log_cut, run_hook
-
-_APPLIED = OutcomeKind.APPLIED
-"""A member of an enumeration is looked up slowly."""
+from norce_order_async.sending.shops import Shops
 
 
 def out_of_time(call: Call) -> DeadlineExceeded:
@@ -57,6 +51,7 @@ class RunningCall(TimeLimit):
 
     def __init__(self, request: Request, options: CallOptions, here: LoopState, ends: "CallEnds") -> None:
         self.call = call = request.call
+        call.limiter = here.limiter
         TimeLimit.__init__(self, call.timeout.total)
         self.response: Response | None = None
         self._request = request
@@ -110,14 +105,9 @@ class CallEnds:
     """Where every call of a client and its views ends; it keeps their sums."""
 
     clock: Clock
-    budget: RetryBudget | None
+    shops: Shops
     hooks: Sequence[CallHook] = ()
     observers: Sequence[CallObserver] = ()
-    calls: int = attrs.field(default=0, init=False)
-    _attempts: int = attrs.field(default=0, init=False)
-    _retries: int = attrs.field(default=0, init=False)
-    _applied: int = attrs.field(default=0, init=False)
-    _others: Counter[OutcomeKind] = attrs.field(factory=Counter[OutcomeKind], init=False)
 
     def failed(
         self, call: Call, response: Response | None, error: BaseException, options: CallOptions
@@ -136,15 +126,11 @@ class CallEnds:
 
     def ended(self, call: Call, response: Response | None, error: BaseException | None, options: CallOptions) -> None:
         """Count a call that has ended, and tell the hooks."""
-        self.calls += 1
-        self._attempts += len(call.attempts)
-        if len(call.attempts) > 1:
-            self._retries += sum(attempt.delay is not None for attempt in call.attempts)
-        if call.outcome is _APPLIED:
-            self._applied += 1
-        else:
-            self._others[call.outcome] += 1
-        budget = self.budget
+        shop = call.shop
+        shop.counts.add(call.attempts, call.outcome)
+        if shop is not self.shops.own:
+            self.shops.scoped.add(call.attempts, call.outcome)
+        budget = shop.budget
         if budget is not None and budget.left < budget.capacity and not call.outcome.failed:
             budget.give(call.paid)
         for hook in self.hooks:
@@ -156,15 +142,3 @@ class CallEnds:
                 run_hook(call, hook, call, error)
         for observer in reversed(self.observers):
             run_hook(call, observer.call_ended, call, response, error)
-
-    def stats(self, *, slots_used: int, slots: int) -> Stats:
-        """The sums so far."""
-        return Stats(
-            calls=self.calls,
-            attempts=self._attempts,
-            retries=self._retries,
-            outcomes=({OutcomeKind.APPLIED: self._applied} if self._applied else {}) | self._others,
-            budget_left=None if self.budget is None else self.budget.left,
-            slots_used=slots_used,
-            slots=slots,
-        )

@@ -13,6 +13,7 @@ import attrs
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.errors import ClientStateError
+from norce_order_async.core.shop import Shop
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
 from norce_order_async.sending.limiter import ConcurrencyLimiter
@@ -76,6 +77,11 @@ class Lifecycle:
     def slots_used(self) -> int:
         """How many requests are under way, over all event loops."""
         return sum(there.limiter.used for _, there in self._loops.items())
+
+    def slots_of(self, shop: Shop) -> tuple[int, int]:
+        """How many requests of a shop are under way, and how many wait, over all event loops."""
+        used, waiting = zip((0, 0), *(there.limiter.of(shop) for _, there in self._loops.items()), strict=True)
+        return sum(used), sum(waiting)
 
     def here(self) -> LoopState:
         """What the client has in the running event loop.

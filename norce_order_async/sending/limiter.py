@@ -1,11 +1,48 @@
-"""How many requests at once in one event loop."""
+"""How many requests at once in one event loop, and whose turn is next."""
 
 import asyncio
+import math
 from collections import OrderedDict
+
+import attrs
+
+from norce_order_async.core.shop import NO_SHOP, Shop
+
+_TOGETHER = 60.0
+"""Seconds after a request of another shop during which a shop leaves some slots free."""
+_QUICK = 1.0
+"""Seconds within which a slot comes back from a shop that does not hang."""
+_PARTS = 4
+"""A shop holds at most so many times what is free, and one that hangs one part in so many."""
+
+
+@attrs.define(eq=False)
+class Turns:
+    """The slots of one shop.
+
+    Attributes:
+        shop: The shop.
+        held: How many it has now.
+        quick_at: When one came back quickly, or the first one was taken.
+        waiting: Who waits for one, in the order they came.
+    """
+
+    shop: Shop
+    held: int = 0
+    quick_at: float = -math.inf
+    waiting: OrderedDict[asyncio.Future[None], None] = attrs.Factory(OrderedDict[asyncio.Future[None], None])
 
 
 class ConcurrencyLimiter:
-    """Lets ``limit`` attempts at a time pass; the others wait in the order they came.
+    """Lets ``limit`` attempts at a time pass; the others wait.
+
+    Attempts of one shop pass in the order they came; of several shops that wait, each has its turn.
+
+    A hanging shop gives no slot back for as long as an attempt may take, so to share what comes free is not enough:
+    something has to be free when the others come. While there are others, a shop takes no slot that leaves it with more
+    than four times what is still free: four of five where it is alone with that, four of nine each where two are. A
+    shop whose slots have not come back within a second takes at most a quarter of what is free. The last free slot
+    is for shops that have none. A shop that was alone for a minute may take all of them.
 
     The wait comes before the attempt's timer starts, so it is never mistaken for a slow server. A call's deadline
     covers it. A free slot costs no suspension.
@@ -14,42 +51,103 @@ class ConcurrencyLimiter:
         limit: How many at once.
     """
 
-    __slots__ = ("_free", "_limit", "_waiting")
+    __slots__ = ("_free", "_last", "_limit", "_together_until", "_turns", "_waiting")
 
     def __init__(self, limit: int) -> None:
         self._limit = self._free = limit
-        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._turns: dict[Shop, Turns] = {}
+        """Of the shops that hold or wait, and of the last one that came."""
+        self._waiting: OrderedDict[Turns, None] = OrderedDict()
+        """The shops that wait, the next one first."""
+        self._last = Turns(NO_SHOP)
+        self._together_until = -math.inf
 
     @property
     def used(self) -> int:
         """How many are passing now."""
         return self._limit - self._free
 
-    def acquire_nowait(self) -> bool:
-        """Take a slot if one is free; it has to be given back."""
-        if not self._free:
-            return False
-        self._free -= 1
-        return True
+    def of(self, shop: Shop) -> tuple[int, int]:
+        """How many attempts of a shop are passing now, and how many wait."""
+        turns = self._turns.get(shop)
+        return (0, 0) if turns is None else (turns.held, len(turns.waiting))
 
-    async def acquire(self) -> None:
-        """Wait for a slot and take it."""
+    def acquire_nowait(self, shop: Shop, now: float) -> Turns | None:
+        """Take a slot if there is one for this shop; it has to be given back."""
+        turns = self._last
+        if turns.shop is not shop:
+            turns = self._change(shop, now)
+        if not self._free or turns.waiting or (now < self._together_until and not self._may(turns, now)):
+            return None
+        self._free -= 1
+        turns.held += 1
+        return turns
+
+    async def acquire(self, shop: Shop, now: float) -> Turns:
+        """Wait for a slot and take it, after :meth:`acquire_nowait` has found none."""
+        turns = self._turns[shop]
         turn = asyncio.get_running_loop().create_future()
-        self._waiting[turn] = None
+        turns.waiting[turn] = None
+        self._waiting.setdefault(turns)
         try:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self.release()  # it came together with the cancellation
+                self.release(turns, -math.inf, now)  # it came together with the cancellation
             else:
-                self._waiting.pop(turn, None)
+                turns.waiting.pop(turn, None)
+                if not turns.waiting:
+                    self._waiting.pop(turns, None)
+                self._forget(turns)
             raise
+        return turns
 
-    def release(self) -> None:
-        """Give a slot back; who waits longest gets it."""
-        while self._waiting:
-            turn, _ = self._waiting.popitem(last=False)
-            if not turn.done():
-                turn.set_result(None)
-                return
+    def release(self, taken: Turns, since: float, now: float) -> None:
+        """Give a slot back that was taken at ``since``; who may have it and waits gets it."""
         self._free += 1
+        taken.held -= 1
+        if now - since < _QUICK:
+            taken.quick_at = now
+        if self._waiting:
+            self._serve(now)
+        if taken is not self._last:
+            self._forget(taken)
+
+    def _serve(self, now: float) -> None:
+        """Give what is free to shops that wait, one after another."""
+        passed_over = 0
+        while self._free and passed_over < len(self._waiting):
+            turns, _ = self._waiting.popitem(last=False)
+            if now < self._together_until and not self._may(turns, now):
+                self._waiting[turns] = None
+                passed_over += 1
+                continue
+            turn, _ = turns.waiting.popitem(last=False)
+            if turns.waiting:
+                self._waiting[turns] = None
+            if not turn.done():  # else it was cancelled, and does not know it yet
+                self._free -= 1
+                turns.held += 1
+                turn.set_result(None)
+                passed_over = 0
+
+    def _may(self, turns: Turns, now: float) -> bool:
+        """Whether a shop among others may take a slot; there is a free one."""
+        if not turns.held:
+            turns.quick_at = now
+            return True
+        left = self._free - 1
+        return turns.held < (left * _PARTS if now - turns.quick_at < _QUICK else left / _PARTS)
+
+    def _change(self, shop: Shop, now: float) -> Turns:
+        """Another shop comes than the last one."""
+        last = self._last
+        if last.shop is not NO_SHOP:
+            self._together_until = now + _TOGETHER
+        turns = self._last = self._turns.setdefault(shop, Turns(shop))
+        self._forget(last)
+        return turns
+
+    def _forget(self, turns: Turns) -> None:
+        if not turns.held and not turns.waiting and turns is not self._last:
+            self._turns.pop(turns.shop, None)

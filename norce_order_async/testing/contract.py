@@ -81,10 +81,12 @@ class Contract:
     Attributes:
         resources: Every path.
         names: Every operationId.
+        order: What a stored order looks like.
     """
 
     resources: tuple[Resource, ...]
     names: frozenset[str]
+    order: Shape
 
     def find(self, path: str) -> tuple[Resource | None, dict[str, str]]:
         """What is at this percent-encoded path (None if the contract has no such path), and the ids in it, decoded."""
@@ -134,6 +136,11 @@ def load_contract() -> Contract:
     return Contract(
         tuple(Resource(_pattern(path), operations) for path, operations in paths.items()),
         frozenset(operation.name for operations in paths.values() for operation in operations.values()),
+        Shape(
+            schemas["Order"],
+            schemas,
+            Draft202012Validator({"schemas": schemas, **schemas["Order"]}, format_checker=formats),
+        ),
     )
 
 

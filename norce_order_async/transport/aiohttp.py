@@ -181,7 +181,7 @@ def _failure(error: Exception, exchange: Exchange) -> TransportError:
     return failure
 
 
-@lru_cache
+@lru_cache(maxsize=1024)  # one for each shop that has its own host
 def _origin(url: str) -> URL:
     return URL(url)
 

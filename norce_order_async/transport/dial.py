@@ -42,7 +42,7 @@ class Origin:
     url: str
 
     @classmethod
-    @lru_cache
+    @lru_cache(maxsize=1024)  # one for each shop that has its own host
     def of(cls, url: str) -> "Origin":
         """The origin of a URL without a path.
 

@@ -113,6 +113,9 @@ class Resolver:
     ) -> None:
         self._flights.of(loop).pop(key, None)
         if isinstance(found, _Known):
+            now = self.now()
+            for other in [each for each, known in list(self._known.items()) if known.until <= now]:
+                self._known.pop(other, None)
             self._known[key] = found
         if not flight.done():
             flight.set_result(found)

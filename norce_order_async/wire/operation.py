@@ -46,7 +46,6 @@ class Operation(Generic[T]):
         refused: Makes the error that stands for a response which is not a 2xx.
         evidence: How sure it is that the operation is like this; None for one of your own.
         reads_body: Whether ``decode`` needs the response's body.
-        members: The members of the object that ``decode`` reads; None when that is not known.
     """
 
     name: str
@@ -58,18 +57,21 @@ class Operation(Generic[T]):
     refused: Callable[[Response], CallError] = attrs.field(kw_only=True, default=status_error, repr=False, eq=False)
     evidence: Evidence | None = attrs.field(kw_only=True, default=None, repr=False, eq=False)
     reads_body: bool = attrs.field(init=False, repr=False, eq=False)
-    members: Set[str] | None = attrs.field(init=False, repr=False, eq=False)
     _start: str = attrs.field(init=False, repr=False, eq=False)
     _rest: tuple[tuple[str, str], ...] = attrs.field(init=False, repr=False, eq=False)
     _names: Set[str] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "reads_body", self.decode is not receipt)
-        object.__setattr__(self, "members", expected_members(self.decode))
         start, *rest = _PLACEHOLDER.split(self.path)
         object.__setattr__(self, "_start", start)
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
         object.__setattr__(self, "_names", frozenset(rest[::2]))
+
+    @property
+    def members(self) -> Set[str] | None:
+        """The members of the object that ``decode`` reads; None when that is not known."""
+        return expected_members(self.decode)
 
     def success(self, response: Response) -> OutcomeKind | None:
         """In what success a call ends with this response; None if it is none.

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from command import CLI, run
 
-from norce_order_async import ConfigurationError, JournalReader
+from norce_order_async import ConfigurationError, DeleteConsent, JournalReader, read_changes
 
 TOKEN = "sandbox-token"
 JOURNAL = "changes.jsonl.sandbox.journal"
@@ -165,6 +165,53 @@ def test_a_csv_batch(tmp_path: Path, name: str) -> None:
         ("delete_consent", "o_1", "applied"),
         ("delete_consent", "o_2", "applied"),
     ]
+
+
+def test_an_export_from_excel_and_its_report_for_excel(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes("sep=;\r\nOrderNo;City\r\no_1;Umeå\r\n1,23E+11;\r\n".encode("utf-16"))
+    options = [
+        "--column",
+        "order_id=OrderNo",
+        "--ignore-columns",
+        "--set",
+        "op=delete_consent",
+        "--set",
+        "consent_id=c",
+    ]
+    arguments = ["batch", "run", "orders.csv", *options, "--sandbox", "--report", "report.csv", "--excel"]
+    ran = run(*arguments, cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "Columns separated by semicolons" in ran.stderr
+    content = (tmp_path / "report.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfop;order_id;consent_id;")
+    good, bad = read_changes(tmp_path / "report.csv")
+    assert good.change == DeleteConsent("o_1", "c")
+    assert bad.change is None
+
+
+def test_events_for_programs(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD, {"op": "bad"})
+    ran = run("batch", "run", "changes.jsonl", "--sandbox", "--output", "jsonl", cwd=tmp_path)
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    first, *rest, last = events
+    assert (first["event"], first["total"], first["inputs"]) == ("begin", 4, ["changes.jsonl"])
+    changes = sorted((event["_line"], event["_outcome"]) for event in rest if event["event"] == "change")
+    assert changes == [(1, "applied"), (2, "applied"), (3, "applied"), (4, "not_sent")]
+    assert {event["event"] for event in rest} <= {"change", "progress"}
+    assert (last["event"], last["done"], last["failed"], ran.returncode) == ("end", 3, 1, 1)
+
+
+def test_events_that_nobody_reads_end_no_batch(tmp_path: Path) -> None:
+    write(tmp_path, *many(300))
+    process = start("--sandbox", "--output", "jsonl", cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert "Traceback" not in stderr.read()
+    assert process.wait(timeout=60) == 0
+    assert status(JOURNAL, cwd=tmp_path)["done"] == 300
 
 
 def test_several_files_and_tenants(tmp_path: Path) -> None:

@@ -1,94 +1,260 @@
-"""A handler of the sandbox that waits for adapters, through both doors."""
+"""Hooks that a sandbox calls before it stores a change, through both doors."""
 
-from collections.abc import AsyncIterator, Generator, Sequence
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator
 
+import attrs
 import pytest
 import pytest_asyncio
+from staging import Stage, staged
 
-from norce_order_async import BadRequestError, NotFoundError, OrderClient, get_order, patch_attributes, patch_consent
-from norce_order_async.testing import Sandbox, SandboxServer
-from norce_order_async.testing.sandbox import doors
-from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Ask, Refused, Result
-from norce_order_async.testing.sandbox.handlers import HANDLERS
-from norce_order_async.testing.sandbox.store import Store, find_part
+from norce_order_async import (
+    BadRequestError,
+    CallError,
+    CallOptions,
+    ConflictError,
+    Consent,
+    NotFoundError,
+    OutcomeKind,
+    delete_consent,
+    get_order,
+    patch_attributes,
+    patch_consent,
+)
+from norce_order_async.receiving import HookCall, Reply, allow, change, refuse
 
 pytestmark = pytest.mark.asyncio
 
 
-def patch_consent_with_a_hook(
-    store: Store, ask: Ask
-) -> Generator[Sequence[AdapterCall], Sequence[AdapterReply], Result]:
-    store.find(ask)
-    (reply,) = yield [AdapterCall("https://a.example/hook", {"checked": ask.body["checked"]})]
-    if reply.status != 200:
-        raise Refused(400, "order-error", "A hook refuses.")
-    order = store.find(ask)
-    store.write(order, find_part(order["consents"], "consent", ask.ids["consent_id"]), "checked", True)
-    return None
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    monkeypatch.setitem(HANDLERS, "PatchCheckoutOrderConsent", patch_consent_with_a_hook)
-    sandbox = Sandbox()
-    sandbox.add_order("o_1", consents=["ci_news"])
-    return sandbox
-
-
 @pytest_asyncio.fixture(params=["transport", "server"])
-async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[OrderClient]:
-    async with AsyncExitStack() as stack:
-        if request.param == "transport":
-            yield await stack.enter_async_context(sandbox.client(retry=None))
-        else:
-            server = await stack.enter_async_context(SandboxServer(sandbox))
-            yield await stack.enter_async_context(sandbox.client(retry=None, base_url=server.url, transport=None))
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    async with staged(request.param) as stage:
+        yield stage
 
 
-async def test_an_adapter_may_use_the_api_before_it_agrees(
-    sandbox: Sandbox, client: OrderClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def agree(call: AdapterCall) -> AdapterReply:
-        assert call == AdapterCall("https://a.example/hook", {"checked": True})
-        order = await get_order(client, "o_1")
-        assert order.consents
-        await patch_attributes(client, "o_1", {"seen": order.consents[0].checked})
-        return AdapterReply(200)
+async def test_a_hook_that_refuses_keeps_the_change_from_being_stored(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        assert (call.merchant, call.channel, call.path) == ("norce", "1", "ours")
+        assert call.order.consents
+        assert call.order.consents[0].checked is True
+        return refuse("terms-missing", "The terms are not accepted.")
 
-    monkeypatch.setattr(doors, "call_adapter", agree)
-    await patch_consent(client, "o_1", "ci_news", checked=True)
-    order = sandbox.order("o_1")
-    assert order is not None
-    assert order["attributes"] == {"seen": False}
-    assert order["consents"][0]["checked"] is True
-    assert [seen.operation for seen in sandbox.requests] == [
-        "GetCheckoutOrder",
-        "PatchCheckoutOrderAttributes",
-        "PatchCheckoutOrderConsent",
-    ]
+    stage.on_hook = on_hook
+    await stage.hook()
+    before = stage.order
+    with pytest.raises(BadRequestError, match="The terms are not accepted") as caught:
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    assert (caught.value.code, caught.value.outcome) == ("terms-missing", OutcomeKind.REJECTED)
+    assert stage.order == before
+    assert not stage.sandbox.requests[-1].applied
 
 
-async def test_an_adapter_may_refuse(sandbox: Sandbox, client: OrderClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(call: AdapterCall) -> AdapterReply:
-        return AdapterReply(400)
+async def test_a_hook_lets_pass_and_is_called_before_the_change_is_stored(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        assert not stage.consent
+        return allow()
 
-    monkeypatch.setattr(doors, "call_adapter", refuse)
-    with pytest.raises(BadRequestError, match="A hook refuses"):
-        await patch_consent(client, "o_1", "ci_news", checked=True)
-    order = sandbox.order("o_1")
-    assert order is not None
-    assert order["consents"][0]["checked"] is False
-    assert not sandbox.requests[-1].applied
+    stage.on_hook = on_hook
+    await stage.hook()
+    assert (await patch_consent(stage.client, "o_1", "ci_news", checked=True)).outcome is OutcomeKind.APPLIED
+    assert stage.consent
+    assert stage.called == ["ours"]
 
 
-async def test_the_order_is_looked_at_again(
-    sandbox: Sandbox, client: OrderClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def put_another_order_in(call: AdapterCall) -> AdapterReply:
-        sandbox.add_order("o_1")
-        return AdapterReply(200)
+async def test_what_a_hook_does_not_watch_does_not_call_it(stage: Stage) -> None:
+    await stage.hook(watch="/cart")
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    assert stage.called == []
 
-    monkeypatch.setattr(doors, "call_adapter", put_another_order_in)
+
+async def test_hooks_of_the_adapter_that_calls_are_left_out(stage: Stage) -> None:
+    await stage.hook("ours")
+    await stage.hook("theirs")
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True, options=CallOptions(adapter_id="ours"))
+    assert stage.called == ["theirs"]
+
+
+async def test_a_patch_is_stored_with_the_change_and_sets_off_further_hooks(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        if call.path == "first":
+            more = (*(call.order.consents or ()), Consent(id="ci_more", checked=True))
+            return change(call.order, attrs.evolve(call.order, reference="R-1", consents=more))
+        assert call.order.reference == "R-1"
+        return allow()
+
+    stage.on_hook = on_hook
+    await stage.hook("first")
+    await stage.hook("second", watch="/reference")
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    assert stage.called == ["first", "second"]
+    assert stage.order["reference"] == "R-1"
+    assert stage.order["consents"] == [{"id": "ci_news", "checked": True}, {"id": "ci_more", "checked": True}]
+
+
+async def test_a_hook_may_change_the_order_before_it_answers(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        await patch_attributes(stage.client, "o_1", {"seen": (await get_order(stage.client, "o_1")).reference})
+        return change(call.order, attrs.evolve(call.order, reference="R-1"))
+
+    stage.on_hook = on_hook
+    await stage.hook()
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    assert (stage.order["attributes"], stage.order["reference"]) == ({"seen": None}, "R-1")
+    assert stage.consent
+
+
+@pytest.mark.parametrize("adapter_id", [None, "ours"])
+async def test_a_hook_that_makes_the_same_change_again_does_not_deadlock(stage: Stage, adapter_id: str | None) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        options = CallOptions(adapter_id=adapter_id)
+        try:
+            await patch_consent(stage.client, "o_1", "ci_news", checked=True, options=options)
+        except (BadRequestError, ConflictError) as error:
+            return refuse(error.code or "", str(error))
+        return allow()
+
+    stage.on_hook = on_hook
+    await stage.hook()
+    if adapter_id:
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        assert stage.called == ["ours"]
+    else:
+        with pytest.raises(BadRequestError) as caught:
+            await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        assert caught.value.code == "too-many-hook-calls"
+        assert stage.called == ["ours"] * 5
+    assert stage.consent is (adapter_id is not None)
+
+
+async def test_the_order_is_looked_at_again(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        stage.sandbox.add_order("o_1")
+        return allow()
+
+    stage.on_hook = on_hook
+    await stage.hook()
     with pytest.raises(NotFoundError, match="Consent with id:ci_news not found"):
-        await patch_consent(client, "o_1", "ci_news", checked=True)
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+
+
+async def test_a_patch_that_no_longer_fits_is_a_conflict(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        assert call.order.consents
+        if call.path == "first":
+            return change(call.order, attrs.evolve(call.order, consents=call.order.consents[:1]))
+        await delete_consent(stage.client, "o_1", "ci_two", options=CallOptions(adapter_id="second"))
+        return allow()
+
+    stage.sandbox.add_order("o_1", consents=["ci_news", "ci_two"])
+    stage.on_hook = on_hook
+    await stage.hook("first")
+    await stage.hook("second")
+    with pytest.raises(ConflictError):
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    assert not stage.consent
+
+
+FAILURES = [
+    ("slow", Reply(200), "no answer within 0.2 s"),
+    ("status", Reply(500), "status 500"),
+    ("redirect", Reply(302), "status 302"),
+    ("no-json", Reply(200, b"<html>"), "no JSON"),
+    ("no-list", Reply(200, b"{}"), "no list"),
+    ("no-operation", Reply(200, b'[{"op": "move", "path": "/consents/0"}]'), "neither add"),
+    ("no-value", Reply(200, b'[{"op": "add", "path": "/consents/0"}]'), "no value"),
+    ("nowhere", Reply(200, b'[{"op": "remove", "path": "/consents/7"}]'), "leads nowhere"),
+    ("beside-target", Reply(200, b'[{"op": "add", "path": "/reference", "value": "R"}]'), "target"),
+    ("breaks-contract", Reply(200, b'[{"op": "replace", "path": "/consents/0/checked", "value": 7}]'), "contract"),
+    ("no-part", Reply(200, b'[{"op": "replace", "path": "/consents", "value": 7}]'), "consents is no list"),
+]
+
+
+@pytest.mark.parametrize("policy", ["refuse", "allow"])
+@pytest.mark.parametrize(("kind", "reply", "message"), FAILURES, ids=[kind for kind, _, _ in FAILURES])
+async def test_a_hook_that_fails_is_taken_as_configured(policy: str, kind: str, reply: Reply, message: str) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        if kind == "slow":
+            await asyncio.sleep(30)
+        return reply
+
+    async with staged("transport", deadline=0.2, on_hook_failure=policy) as stage:
+        stage.on_hook = on_hook
+        await stage.hook(target="/consents")
+        await _fails_as_configured(stage, policy, message)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "allow"])
+@pytest.mark.parametrize(("kind", "message"), [("slow", "no answer within 0.2 s"), ("down", "no answer")])
+async def test_a_server_that_fails_is_taken_as_configured(policy: str, kind: str, message: str) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        await asyncio.sleep(30)
+        return allow()
+
+    async with staged("server", deadline=0.2, on_hook_failure=policy) as stage:
+        stage.on_hook = on_hook
+        if kind == "down":
+            stage.url = "http://127.0.0.1:1"
+        await stage.hook()
+        await _fails_as_configured(stage, policy, message)
+
+
+async def _fails_as_configured(stage: Stage, policy: str, message: str) -> None:
+    if policy == "allow":
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    else:
+        with pytest.raises(BadRequestError, match=message) as caught:
+            await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        assert (caught.value.code, caught.value.outcome) == ("hook-failed", OutcomeKind.REJECTED)
+    assert stage.consent is (policy == "allow")
+
+
+async def test_hooks_that_set_off_one_another_are_bounded(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        return change(call.order, attrs.evolve(call.order, reference=(call.order.reference or "") + "x"))
+
+    stage.on_hook = on_hook
+    await stage.hook("one", watch="/reference")
+    await stage.hook("two", watch="/reference")
+    await stage.hook("first")
+    with pytest.raises(BadRequestError) as caught:
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    assert (caught.value.code, len(stage.called)) == ("too-many-hook-calls", 20)
+    assert not stage.consent
+
+
+async def test_a_caller_that_gives_up_is_told_that_it_cannot_know(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        await asyncio.sleep(30)
+        return allow()
+
+    stage.on_hook = on_hook
+    await stage.hook()
+    with pytest.raises(CallError) as caught:
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True, options=CallOptions(timeout=0.2))
+    assert caught.value.outcome is OutcomeKind.UNKNOWN
+    assert not stage.consent
+
+
+async def test_hooks_are_called_by_what_they_watch_then_by_target(stage: Stage) -> None:
+    for adapter_id, watch, target in [
+        ("f", "/attributes", None),
+        ("e", "/consents/0/checked", "/payments"),
+        ("d", "/consents", "/cart"),
+        ("c", "/consents", "/consents"),
+    ]:
+        await stage.hook(adapter_id, watch, target)
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    assert stage.called == ["c", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    "invoke", ["http://192.0.2.1/hook", "http://[::ffff:192.0.2.1]/", "{config.adapter.url}/x", "ftp://localhost/"]
+)
+async def test_a_server_calls_only_this_machine(invoke: str) -> None:
+    async with staged("server") as stage:
+        stage.sandbox.add_order(
+            "o_1", consents=["ci_news"], hooks=[{"id": "h", "subscribeTo": "/consents", "invoke": invoke}]
+        )
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        assert [one.reply.skipped for one in stage.sandbox.called] == [True]

@@ -58,13 +58,10 @@ class Account:
     wrong: list[str] = attrs.field(factory=list[str])
 
 
-async def visit(browser: aiohttp.ClientSession, url: str, number: int, rng: random.Random) -> str:
-    """Change one order of one's own; the outcome, or how the visit ended without one."""
-    path = f"{url}/1/orders/o_{number}/consents/ci"
-    headers = {"x-request-timeout": "0.03"} if rng.random() < 0.05 else {}
-    patience = rng.uniform(0.001, 0.06) if rng.random() < 0.1 else None
+async def visit(browser: aiohttp.ClientSession, url: str, headers: dict[str, str], patience: float | None) -> str:
+    """Make a change; its outcome, or how the visit ended without one."""
     try:
-        async with asyncio.timeout(patience), browser.post(path, headers=headers) as answer:
+        async with asyncio.timeout(patience), browser.post(url, headers=headers) as answer:
             body = await answer.json(content_type=None)
             return str(body["outcome"])
     except TimeoutError:
@@ -87,7 +84,10 @@ async def visits(name: str, count: int, restarts: int, seed: int) -> Account:
 
     async def visitor(url: str) -> None:
         for number in numbers:
-            while (end := await visit(browser, url, number, rng)) == "refused":
+            path = f"{url}/1/orders/o_{number}/consents/ci"  # of an order of its own
+            headers = {"x-request-timeout": "0.03"} if rng.random() < 0.05 else {}
+            patience = rng.uniform(0.001, 0.06) if rng.random() < 0.1 else None
+            while (end := await visit(browser, path, headers, patience)) == "refused":
                 account.refused += 1
                 await asyncio.sleep(0.05)
             answered[number] = end

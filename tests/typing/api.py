@@ -22,6 +22,7 @@ from norce_order_async import (
     Request,
     Response,
     RetryPolicy,
+    ShopStats,
     Timeout,
     create_order,
     delete_consent,
@@ -64,6 +65,8 @@ async def use(client: OrderClient) -> None:
         assert_type(consent.checked, bool | None)
     assert_type(await client.execute(LIST_PAYMENTS, order_id="o"), list[Payment])
     assert_type(client.scoped(merchant="m", adapter_id=None), OrderClient)
+    assert_type(client.scoped(slug="beta", auth="t", headers={}), OrderClient)
+    assert_type(client.stats(by_shop=True).shops, tuple[ShopStats, ...])
 
 
 async def batch(client: OrderClient, more: AsyncIterator[Change]) -> None:

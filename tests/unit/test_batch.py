@@ -265,3 +265,16 @@ async def test_a_change_is_its_record(change: Change) -> None:
 async def test_a_bad_record_says_what_is_wrong(record: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidRequestError, match=says):
         parse_change(record)
+
+
+async def test_a_change_that_is_made_leaves_nothing_for_the_collector_of_cycles() -> None:
+    client, transport, _ = scripted()
+    gc.collect()
+    gc.disable()
+    try:
+        await outcomes_of(client, [PatchConsent(f"o_{n}", "ci", checked=True) for n in range(100)])
+        transport.requests.clear()
+        kept = [kept for kept in gc.get_objects() if type(kept).__name__ in ("WorkItem", "Call", "Attempt")]
+    finally:
+        gc.enable()
+    assert len(kept) < 20

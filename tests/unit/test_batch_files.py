@@ -316,12 +316,15 @@ def test_a_line_that_only_gzip_makes_short_is_not_held_in_memory(tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (GOOD.decode().encode("utf-16"), "is UTF-16 text: save it as"),
-        (b"\xfe\xff" + GOOD.decode().encode("utf-16-be"), "is UTF-16 text"),
+        (GOOD.decode().encode("utf-32"), "is UTF-32 text: save it as"),
+        (b"\0\0\xfe\xff" + GOOD.decode().encode("utf-32-be"), "is UTF-32 text"),
         (b"PK\3\4...", "is a ZIP archive or an Excel workbook"),
-        (gzip.compress(GOOD.decode().encode("utf-16")), "is UTF-16 text"),
+        (b"PAR1...", "is Parquet"),
+        (b"\xd0\xcf\x11\xe0...", "is an Excel workbook of the old kind"),
+        (gzip.compress(GOOD.decode().encode("utf-32")), "is UTF-32 text"),
+        (GOOD.decode().encode("utf-16")[:-1], "cannot be read.*its UTF-16 text is cut off"),
     ],
-    ids=["utf-16", "utf-16-be", "zip", "gzip"],
+    ids=["utf-32", "utf-32-be", "zip", "parquet", "xls", "gzip", "utf-16-cut"],
 )
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_a_file_that_is_something_else(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -371,8 +374,10 @@ def test_a_quote_that_is_never_closed_is_bounded(tmp_path: Path) -> None:
         ("order_id,consent_id\n", "got order_id, consent_id"),
         ("op,order,consent\n", "got op, order"),
         ("op,order_id,chekced\n", "chekced"),
-        ("op;order_id;consent_id\n", "separated by semicolons, and not by commas"),
-        ("op\torder_id\tconsent_id\n", "separated by tabs"),
+        ("op;order_id;konsent\n", "got op, order_id, konsent"),
+        ("op;order_id;orderId\n", "got op, order_id, orderId"),
+        ('#TYPE System.Object\n"op","order_id"\n', "leave out the line that begins with #TYPE"),
+        ("o-123\no-124\n", "is it a list of ids"),
         ('{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}\n', "is it JSON Lines"),
         ("o\0p\0,\0", "is the file UTF-16"),
         ("op,order_id,\udcff\x1b[2J", r"\\x1b"),

@@ -79,7 +79,7 @@ def test_a_survey_tells_each_file_by_its_content(files: list[Path]) -> None:
     [
         ("absent.jsonl", None, "cannot be read: No such file"),
         (".", None, "it is a folder; name the files in it"),
-        ("head.csv", b"op;order_id\n", "separated by semicolons"),
+        ("head.csv", b"op;order\n", "names its columns"),
         ("cut.gz", gzip.compress(JSONL, mtime=0)[:-4], "cut.gz cannot be read beyond line 3: its gzip data is cut off"),
     ],
 )

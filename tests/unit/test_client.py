@@ -153,12 +153,13 @@ async def test_a_scoped_view_changes_the_headers_and_nothing_else() -> None:
 @pytest.mark.parametrize("name", ["merchant", "channel", "adapter_id"])
 async def test_what_a_header_cannot_hold_is_a_bad_argument_of_a_view_and_a_bad_setting_of_a_client(name: str) -> None:
     client, _, _ = scripted()
+    empty: dict[str, Any] = {name: ""}
     with pytest.raises(InvalidRequestError, match=f"{name} is empty"):
-        client.scoped(**{name: ""})
+        client.scoped(**empty)
     with pytest.raises(TypeError, match=f"{name} must be a str"):
         client.scoped(**{name: 7})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigurationError, match=f"{name} is empty"):
-        scripted(**{name: ""})
+        scripted(**empty)
 
 
 async def test_options_hold_for_one_call() -> None:

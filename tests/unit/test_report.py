@@ -1,5 +1,6 @@
 """Reports: one format for every line, that a batch can read again."""
 
+import csv
 import io
 import json
 import os
@@ -13,10 +14,19 @@ import pytest
 
 from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.files import Format, read_changes
+from norce_order_async.batch.files import read_changes
 from norce_order_async.batch.journal import Journal, Mark
+from norce_order_async.batch.kinds import UpdateReference
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.report import Row, Summary, replacing, report_record, save_report, write_report
+from norce_order_async.batch.report import (
+    ReportFormat,
+    Row,
+    Summary,
+    replacing,
+    report_record,
+    save_report,
+    write_report,
+)
 
 CHANGES: list[Change] = [
     DeleteConsent("o_1", "c"),
@@ -88,7 +98,7 @@ def test_a_journal_tells_the_same_as_the_outcomes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["jsonl", "csv"])
 @pytest.mark.parametrize("journalled", [True, False], ids=["journal", "outcomes"])
-def test_what_failed_can_be_run_again(tmp_path: Path, format: Format, journalled: bool) -> None:
+def test_what_failed_can_be_run_again(tmp_path: Path, format: ReportFormat, journalled: bool) -> None:
     outcomes = [refused(number, change, "cut \ud83d, \r\n\x00 and") for number, change in enumerate(CHANGES, 1)]
     path = tmp_path / f"report.{format}"
     save_report(from_journal(tmp_path, outcomes) if journalled else outcomes, path)
@@ -115,7 +125,7 @@ def test_what_failed_can_be_run_again(tmp_path: Path, format: Format, journalled
     ],
     ids=range(11),
 )
-def test_a_bad_line_of_a_report_is_a_bad_line_again(tmp_path: Path, format: Format, source: Any) -> None:
+def test_a_bad_line_of_a_report_is_a_bad_line_again(tmp_path: Path, format: ReportFormat, source: Any) -> None:
     path = tmp_path / f"report.{format}"
     save_report([bad_line(1, source)], path)
     (entry,) = read_changes(path)
@@ -123,7 +133,7 @@ def test_a_bad_line_of_a_report_is_a_bad_line_again(tmp_path: Path, format: Form
 
 
 @pytest.mark.parametrize("format", ["jsonl", "csv"])
-def test_attributes_that_json_cannot_hold_are_shown(tmp_path: Path, format: Format) -> None:
+def test_attributes_that_json_cannot_hold_are_shown(tmp_path: Path, format: ReportFormat) -> None:
     outcome = attrs.evolve(refused(1), change=PatchAttributes("o_1", {"a": float("nan")}))
     path = tmp_path / f"report.{format}"
     save_report([outcome], path)
@@ -207,3 +217,55 @@ def test_the_summary_adds_up() -> None:
     assert summary.operations == {"delete_consent": 1, "patch_attributes": 2}
     problem = summary.problems["NotFoundError"]
     assert (problem.count, problem.line, problem.file, problem.message) == (2, 2, "a.jsonl", "HTTP 404")
+
+
+FORMULAS = [
+    '=HYPERLINK("x","y")', "+1", "-2+3", "@SUM(A1)", "\uff1d1", "'=1", "''-1", "'", "'a", "1.23E+11", "123.0", "NULL",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_is_a_formula_and_a_report_is_read_as_it_was(tmp_path: Path, text: str, delimiter: str) -> None:
+    change = UpdateReference("-o" if text[0] == "=" or text[0].isalnum() else text, text)
+    path = tmp_path / "report.csv"
+    message = f"{text};{text},{text}"
+    save_report([refused(1, change, message)], path, delimiter=delimiter, bom=delimiter == ";")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf") == (delimiter == ";")
+    for separator in (",", ";", "\t"):
+        for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter=separator):
+            assert not [cell for cell in row if cell[:1] in tuple("=+-@\uff1d") and cell]
+    (entry,) = read_changes(path)
+    assert (entry.change, entry.problem) == (change, None)
+
+
+def test_a_formula_in_attributes_is_none_with_another_delimiter(tmp_path: Path) -> None:
+    change = PatchAttributes("o_1", {"a": "x;=1+1|=2;- 3"})
+    path = tmp_path / "report.csv"
+    save_report([refused(1, change, "no")], path)
+    assert ";=" not in path.read_text()
+    assert "|=" not in path.read_text()
+    (entry,) = read_changes(path)
+    assert entry.change == change
+
+
+@pytest.mark.parametrize("name", ["report.xlsx", "report.parquet", "report.csv.gz"])
+def test_a_report_is_not_named_as_what_it_is_not(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"the report .* would"):
+        save_report([done(1)], tmp_path / name)
+    save_report([done(1)], tmp_path / "report.tsv")
+    assert (tmp_path / "report.tsv").read_text().startswith("op\torder_id\t")
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+@pytest.mark.parametrize(
+    "row", ["1.23E+11,c,", "123.0,c,", '"=""00123""",c,', "o_1 ,c,", "o_1,c,NULL", "'-1,c,\\N", "o_1,c,x,x"]
+)
+def test_a_bad_row_of_csv_is_a_bad_line_of_its_report(tmp_path: Path, format: ReportFormat, row: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"op,order_id,consent_id,merchant\ndelete_consent,{row}\n", encoding="utf-8")
+    (entry,) = read_changes(path)
+    assert entry.change is None
+    save_report([bad_line(2, entry.source)], tmp_path / f"report.{format}")
+    (again,) = read_changes(tmp_path / f"report.{format}")
+    assert again.change is None

@@ -309,7 +309,8 @@ async def test_a_call_that_is_thrown_away_ends_its_spans(caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("make", [Telemetry, Tracing])
 async def test_without_the_extra_it_says_what_to_install(make: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    def find_nothing(name: str) -> None: ...
+    def find_nothing(name: str) -> None:
+        return None
 
     monkeypatch.setattr("norce_order_async.telemetry.installed.find_spec", find_nothing)
     with pytest.raises(ConfigurationError, match=r"norce-order-async\[otel\]"):

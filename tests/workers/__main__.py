@@ -67,7 +67,7 @@ async def main(names: list[str], count: int, seed: int) -> int:
         for name in names:
             subject = SUBJECTS[name]
             package = subject.command.split()[0]
-            if package not in ("in_files",) and find_spec(package) is None:
+            if package != subject.module and find_spec(package) is None:
                 print(f"{subject.name}: skipped, {package} is not installed")
                 continue
             result = await run(subject, count, seed, Path(path))

@@ -22,6 +22,8 @@ JOB_SECONDS = 5
 QUIET = 45.0
 """Seconds without a new outcome after which what is left counts as lost: longer than any broker here waits."""
 NUDGE = "nudge"
+SETTLE = 0.2
+"""Seconds after which a request that a killed worker sent has arrived."""
 STOPS = ("kill", "stop", "kill", "kill")
 
 
@@ -123,11 +125,10 @@ async def _disturb(worker: Worker, shop: "Shop", ledger: Ledger) -> list[str]:
     violations: list[str] = []
     share = len(ledger.jobs) // (len(STOPS) + 2)
     for number, how in enumerate(STOPS, 1):
+        await asyncio.sleep(SETTLE)
         since = ledger.sandbox.count
         await worker.start()
-        deadline = time.monotonic() + QUIET
-        while len(ledger.begun()) < number * share and time.monotonic() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+        await _begins(ledger, number * share, since)
         if how == "kill":
             await worker.kill()
         elif code := await worker.stop():
@@ -137,6 +138,15 @@ async def _disturb(worker: Worker, shop: "Shop", ledger: Ledger) -> list[str]:
             cut = [job_id for job_id in ledger.begun(since) if job_id not in shop.outcomes]
             shop.cut = len(cut)
     return violations
+
+
+async def _begins(ledger: Ledger, jobs: int, since: int) -> None:
+    """Wait until so many jobs have begun, one of them after ``since`` requests."""
+    deadline = time.monotonic() + QUIET
+    while time.monotonic() < deadline:
+        if len(ledger.begun()) >= jobs and ledger.begun(since):
+            return
+        await asyncio.sleep(0.05)
 
 
 @attrs.define

@@ -1,6 +1,6 @@
 """Consents are withdrawn by an arq worker.
 
-arq arq_worker.WorkerSettings
+Start it with `arq arq_worker.WorkerSettings`.
 """
 
 import os

@@ -33,13 +33,14 @@ async def work(client: OrderClient, queue: Queue) -> None:
 
 
 async def main() -> None:
-    loop, lines, queue = asyncio.get_running_loop(), asyncio.StreamReader(), Queue(maxsize=1)
+    loop, queue = asyncio.get_running_loop(), Queue(maxsize=1)
+    lines = asyncio.StreamReader(limit=4096)  # bytes: no line is longer, and not much more is read ahead
     pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     loop.add_signal_handler(signal.SIGTERM, pipe.close)
     settings: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
-    async with OrderClient.from_env(limit=LIMIT, adaptive=True, **settings) as client:
-        workers = [asyncio.create_task(work(client, queue)) for _ in range(LIMIT)]
-        while line := await lines.readline():
+    async with OrderClient.from_env(limit=LIMIT, adaptive=True, **settings) as client, asyncio.TaskGroup() as tasks:
+        workers = [tasks.create_task(work(client, queue)) for _ in range(LIMIT)]
+        while (line := await lines.readline()).endswith(b"\n"):
             await queue.put(json.loads(line))  # waits while all are busy
         await queue.join()
         for worker in workers:

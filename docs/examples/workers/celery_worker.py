@@ -1,6 +1,6 @@
 """Consents are withdrawn by a Celery worker: each of its processes has one event loop, in a thread, and one client.
 
-celery --app celery_worker worker --concurrency 4
+Start it with `celery --app celery_worker worker --concurrency 4`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Consents are withdrawn by a FastStream worker that reads a Redis stream.
 
-faststream run faststream_worker:app
+Start it with `faststream run faststream_worker:app`.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Consents are withdrawn by a SAQ worker.
 
-saq saq_worker.settings
+Start it with `saq saq_worker.settings`.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Consents are withdrawn by a taskiq worker.
 
-taskiq worker taskiq_worker:broker --workers 1 --max-async-tasks 20 --wait-tasks-timeout 60
+Start it with `taskiq worker taskiq_worker:broker --workers 1 --max-async-tasks 20 --wait-tasks-timeout 60`.
 """
 
 import os
@@ -25,6 +25,7 @@ from norce_order_async import (
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
 JOB_SECONDS = float(os.environ.get("JOB_SECONDS", "60"))
+IDLE = round(2000 * JOB_SECONDS)  # milliseconds, waiting for its turn included: then another may take the task
 LIMIT = 20  # requests at once; --max-async-tasks is the same number
 TRIES = 10
 
@@ -52,9 +53,7 @@ class Tries(SimpleRetryMiddleware):
 broker = (
     RedisStreamBroker(
         REDIS_URL,
-        idle_timeout=round(
-            2000 * JOB_SECONDS
-        ),  # milliseconds, after which another may take what a worker has not ended
+        idle_timeout=IDLE,
         xread_count=LIMIT,  # what is read waits in the worker, and its idle time runs
         unacknowledged_batch_size=LIMIT,
         unacknowledged_lock_timeout=5,  # without it, a worker killed while it takes such messages locks out all others

@@ -246,22 +246,10 @@ class Dispatcher:
         else:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
             assert error is not None
-            self._raised(error)
+            self._state.raised(error)
             self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0))
         self.make_room()
         self._state.wake.set()
-
-    def _raised(self, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            return
-        if isinstance(error, SystemExit | KeyboardInterrupt):
-            self._state.stop(type(error).__name__)  # asyncio has raised it already
-        elif isinstance(error, Exception):
-            self._state.fail(error)
-        else:
-            failure = RuntimeError(f"a change raised {type(error).__name__}")
-            failure.__cause__ = error
-            self._state.fail(failure)
 
     # What follows
 

@@ -112,3 +112,16 @@ class RunState:
         """Stop, and have the error raised at the end."""
         self.failure = self.failure or error
         self.stop(str(error) or type(error).__name__)
+
+    def raised(self, error: BaseException) -> None:
+        """Stop for what a change has raised that is no failed call; nothing, where it was only cancelled."""
+        if isinstance(error, asyncio.CancelledError):
+            return
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            self.stop(type(error).__name__)  # asyncio has raised it already
+        elif isinstance(error, Exception):
+            self.fail(error)
+        else:
+            failure = RuntimeError(f"a change raised {type(error).__name__}")
+            failure.__cause__ = error
+            self.fail(failure)

@@ -2,59 +2,86 @@
 
 import csv
 import io
+import re
 import zlib
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from typing import BinaryIO, TextIO
 
-from norce_order_async.batch.columns import COLUMNS, IDS, JSON_CELLS
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, Unread, order_of, record_meaning
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
+from norce_order_async.batch.files.cells import row_meaning
+from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, Unread, order_of
+from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.strict import decode_unique
 
-_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What may separate columns, and what it is called."""
 _NOT_CLOSED = "a quote is not closed"
+_SEP = re.compile(r"sep=(.)\r?\n?$", re.IGNORECASE)
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool) -> Iterator[Entry]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout = PLAIN) -> Iterator[Entry]:
     """The entries of a file.
 
     Raises:
         ConfigurationError: The first line doesn't name the columns.
         CutError: It can be read only once, and ended inside a row.
     """
-    table = _Table(stream)
+    table = _Table(stream, layout)
     header = _crc(",".join(table.header))
+    meaning_of = partial(_meaning, layout)
     for number, row in table:
         text = table.text
         if checksums and (not text.endswith(("\n", "\r")) or (isinstance(row, str) and row.endswith(_NOT_CLOSED))):
             raise CutError(number)
-        meaning = _content_meaning(number, (table.header, row, text))
+        meaning = meaning_of(number, (table.header, table.columns, row, text))
         digest = _crc(text.strip(), header) if checksums and meaning[0] is not None else None
         yield Entry(number, *meaning, file, len(text), digest)
 
 
-def unread(stream: BinaryIO, file: str | None) -> Iterator[Entry]:
+def unread(stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterator[Entry]:
     """The entries of a file, those unread whose order is in the row.
 
     Raises:
         ConfigurationError: The first line doesn't name the columns.
     """
-    table = _Table(stream)
+    table = _Table(stream, layout)
+    meaning_of = partial(_meaning, layout)
     for number, row in table:
         text = table.text
-        content = table.header, row, text
-        is_row = not isinstance(row, str) and len(row) == len(table.header)
-        cells = {name: cell or None for name, cell in zip(table.header, row, strict=True)} if is_row else {}
-        if (order := order_of(cells)) is None:
-            yield Entry(number, *_content_meaning(number, content), file, len(text))
+        content = table.header, table.columns, row, text
+        order = None if isinstance(row, str) else _order(layout, table.columns, row)
+        if order is None:
+            yield Entry(number, *meaning_of(number, content), file, len(text))
         else:
-            yield Unread(line=number, file=file, size=len(text), order=order, content=content, meaning=_content_meaning)
+            yield Unread(line=number, file=file, size=len(text), order=order, content=content, meaning=meaning_of)
 
 
-def numbers(stream: BinaryIO) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: Layout = PLAIN) -> Iterator[int]:
     """The number of the first line of each row that isn't blank."""
-    return (number for number, _ in _Table(stream))
+    return (number for number, _ in _Table(stream, layout))
+
+
+def delimiter_of(stream: BinaryIO, layout: Layout = PLAIN) -> str:
+    """What separates the columns of a file.
+
+    Raises:
+        ConfigurationError: The first line doesn't name the columns.
+    """
+    return _Table(stream, layout).delimiter
+
+
+def _order(
+    layout: Layout, columns: tuple[str | None, ...], row: list[str]
+) -> tuple[str | None, str | None, str] | None:
+    """The order that a row names, if it can be told without reading the whole row."""
+    if len(row) != len(columns):
+        return None
+    cells = {name: cell or None for name, cell in zip(columns, row, strict=True) if name}
+    if any((cells.get(name) or "").startswith("'") for name in ("order_id", "merchant", "channel")):
+        return None
+    return order_of({**cells, **layout.fill})
 
 
 class _Lines:
@@ -109,16 +136,22 @@ class _Table:
         ConfigurationError: The first line doesn't name the columns.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, layout: Layout) -> None:
         # The limit is the csv module's, for the whole process; attributes may be longer than its default allows.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
         self._lines = _Lines(io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline=""))
-        self._rows = csv.reader(self._lines, strict=True)
         try:
+            first = next(self._lines, "")
+            if sep := _SEP.match(first):
+                self._lines.begin_row()
+                first = next(self._lines, "")
+            self.delimiter = layout.delimiter or (sep and sep[1]) or _delimiter(first, layout)
+            rows = chain([first] if first else [], self._lines)
+            self._rows = csv.reader(rows, strict=True, delimiter=self.delimiter)
             self.header = next(self._rows, list[str]())
         except csv.Error as error:
             raise ConfigurationError(f"the first line is not CSV: {error}") from None
-        _check_header(self.header)
+        self.columns = layout.members(self.header, _header_hint(self.header))
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | str]]:
         lines = self._lines
@@ -143,13 +176,14 @@ class _Table:
         return self._lines.row
 
 
-def _check_header(header: list[str]) -> None:
-    unknown = [name for name in header if name not in COLUMNS and not name.startswith("_")]
-    if "op" not in header or "order_id" not in header or unknown or len(set(header)) < len(header):
-        raise ConfigurationError(
-            f"the first line of a CSV file names its columns, each once, some of {', '.join(COLUMNS)}; "
-            f"got {printable(', '.join(header)[:200]) or 'none'}{_header_hint(header)}"
-        )
+def _delimiter(line: str, layout: Layout) -> str:
+    """What separates the columns of a first line: that which gives most names of columns."""
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        names = next(csv.reader([line], delimiter=delimiter), list[str]())
+        return sum(map(layout.knows, names)), len(names)
+
+    return max(DELIMITERS, key=fit)
 
 
 def _header_hint(header: list[str]) -> str:
@@ -158,9 +192,10 @@ def _header_hint(header: list[str]) -> str:
         return ": is it JSON Lines?"
     if "\0" in first:
         return ": is the file UTF-16?"
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if separator in first:
-            return f": the columns are separated by {name}, and not by commas"
+    if first.startswith("#TYPE"):
+        return ": leave out the line that begins with #TYPE (Export-Csv -NoTypeInformation does)"
+    if len(header) == 1 and first and not first.isidentifier() and not set(first) & set(DELIMITERS):
+        return ": is it a list of ids (--format ids)?"
     return ""
 
 
@@ -168,30 +203,19 @@ def _crc(text: str, before: int = 0) -> int:
     return zlib.crc32(text.encode("utf-8", "surrogateescape"), before)
 
 
-def _content_meaning(number: int, content: tuple[list[str], list[str] | str, str]) -> Meaning:
-    header, row, text = content
+def _meaning(
+    layout: Layout, number: int, content: tuple[list[str], tuple[str | None, ...], list[str] | str, str]
+) -> Meaning:
+    header, columns, row, text = content
+    raw: JSON = {"_raw": text.strip()}
     if isinstance(row, str):
-        return None, row, {"_raw": text.strip()} if text else None
+        return None, row, raw if text else None
     if row == header:
-        return None, "the columns are named once more", {"_raw": text.strip()}
-    if len(row) != len(header):
-        return None, f"{len(row)} columns where the first line has {len(header)}", {"_raw": text.strip()}
-    record: dict[str, JSON] = {name: cell for name, cell in zip(header, row, strict=True) if cell != ""}
-    if isinstance(checked := record.get("checked"), str) and not checked.lstrip().startswith("{"):
-        record["checked"] = _BOOLEANS.get(checked.strip().lower(), checked)
-    for name in JSON_CELLS:
-        cell = record.get(name)
-        if isinstance(cell, str) and (name != "checked" or cell.lstrip().startswith("{")):
-            try:
-                record[name] = decode_unique(cell.encode("utf-8", "surrogateescape"))
-            except InvalidRequestError as error:
-                return None, f"{name}: {error}", record
-    for name in IDS:
-        given = record.get(name)
-        if isinstance(given, str) and given != given.strip(" "):
-            return None, f"{name} {given!r} has spaces around it", record  # a padded column
-    change, problem, source = record_meaning(record)
-    if problem is not None and not _is_utf8(text):
+        return None, "the columns are named once more", raw
+    if len(row) != len(columns):
+        return None, f"{len(row)} columns where the first line has {len(columns)}", raw
+    change, problem, source = row_meaning(columns, row, raw, layout.fill)
+    if problem is not None and "not UTF-8" not in problem and not _is_utf8(text):
         problem = "not UTF-8 text: save the file as UTF-8"
     return change, problem, source
 

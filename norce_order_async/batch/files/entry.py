@@ -10,7 +10,8 @@ from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON
 
-Format = Literal["jsonl", "csv"]
+Format = Literal["jsonl", "csv", "json", "ids", "xlsx", "parquet"]
+"""JSON Lines, CSV, one JSON array, a list of ids, an Excel workbook, Parquet."""
 
 MAX_LINE = 2 * 1024 * 1024
 """Bytes; a longer line is a bad one. Attributes may take 1 MiB."""

@@ -2,41 +2,49 @@
 
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, Unread, order_of, record_meaning
+from norce_order_async.batch.files.layout import PLAIN, Layout
 from norce_order_async.batch.lines import make_change
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire import fastjson
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.strict import decode_unique
 
-_ONE_OBJECT = "each line is one object, without brackets around the lines or commas after them"
+_ONE_OBJECT = (
+    "each line is one object, without brackets around the lines or commas after them (--format json reads one array)"
+)
 _INNER = frozenset({dict, list})
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool) -> Iterator[Entry]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout = PLAIN) -> Iterator[Entry]:
     """The entries of a file.
 
     Raises:
         CutError: It can be read only once, and ended inside a line.
     """
-    for number, line in _lines(stream):
+    meaning_of = _line_meaning if layout.is_as_named else partial(object_meaning, layout)
+    for number, line in lines(stream):
         if line is None:
-            yield _too_long(number, file)
+            yield too_long(number, file)
             continue
-        meaning = _line_meaning(number, line)
+        meaning = meaning_of(number, line)
         if checksums and not line.endswith(b"\n") and isinstance(meaning[2], dict) and "_raw" in meaning[2]:
             raise CutError(number)  # an object without a line end is whole, because it has its closing brace
         digest = zlib.crc32(line.strip()) if checksums and meaning[0] is not None else None
         yield Entry(number, *meaning, file, len(line), digest)
 
 
-def unread(stream: BinaryIO, file: str | None) -> Iterator[Entry]:
+def unread(stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterator[Entry]:
     """The entries of a file, those unread whose order can be told without reading the whole line."""
-    for number, line in _lines(stream):
+    if not layout.is_as_named:
+        yield from entries(stream, file, False, layout)
+        return
+    for number, line in lines(stream):
         if line is None:
-            yield _too_long(number, file)
+            yield too_long(number, file)
             continue
         record = fastjson.read(line)
         order = order_of(cast(dict[str, JSON], record)) if type(record) is dict else None
@@ -46,12 +54,12 @@ def unread(stream: BinaryIO, file: str | None) -> Iterator[Entry]:
             yield Unread(line=number, file=file, size=len(line), order=order, content=line, meaning=_line_meaning)
 
 
-def numbers(stream: BinaryIO) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: Layout = PLAIN) -> Iterator[int]:
     """The number of each line that isn't blank."""
-    return (number for number, _ in _lines(stream))
+    return (number for number, _ in lines(stream))
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+def lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
     """Each line that isn't blank, with its number; None for one that is too long."""
     number = 0
     while line := stream.readline(MAX_LINE + 1):
@@ -64,7 +72,8 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
             yield number, line
 
 
-def _too_long(number: int, file: str | None) -> Entry:
+def too_long(number: int, file: str | None) -> Entry:
+    """The entry of a line that is not held in memory."""
     return Entry(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
 
 
@@ -99,14 +108,23 @@ def _count_members(value: Any) -> int:
 
 
 def _checked_meaning(number: int, line: bytes) -> Meaning:
+    return object_meaning(PLAIN, number, line)
+
+
+def object_meaning(layout: Layout, number: int, line: bytes) -> Meaning:
+    """What an object says, and what is wrong with it."""
     try:
-        record = decode_unique(line.rstrip())
+        given = decode_unique(line.rstrip())
     except InvalidRequestError as error:
         text = line.decode("utf-8", "replace").strip()
         return None, f"{error}{_hint(number, text)}", {"_raw": text}
-    if not isinstance(record, dict):
-        hint = f"; {_ONE_OBJECT}" if isinstance(record, list) else ""
-        return None, f"not a JSON object{hint}", {"_raw": record}
+    if not isinstance(given, dict):
+        hint = f"; {_ONE_OBJECT}" if isinstance(given, list) else ""
+        return None, f"not a JSON object{hint}", {"_raw": given}
+    try:
+        record = given if layout.is_as_named else layout.record(given)
+    except InvalidRequestError as error:
+        return None, str(error), given
     return record_meaning(record)
 
 

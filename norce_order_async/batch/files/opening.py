@@ -1,5 +1,6 @@
-"""From a file as it is stored, or standard input, to its bytes: compression is undone, what is no text is refused."""
+"""From a file as it is stored, or standard input, to its text: gzip and UTF-16 are undone, other bytes refused."""
 
+import codecs
 import io
 import select
 import stat
@@ -20,7 +21,15 @@ _STANDARD_INPUT = "-"
 _CHUNK = 128 * 1024
 _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's number for gzip with its largest window
-_OTHERS = {b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PK\3\4": "a ZIP archive or an Excel workbook"}
+_UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_TO_TEXT = "save it as JSON Lines or CSV in UTF-8"
+_OTHERS = {
+    codecs.BOM_UTF32_LE: f"is UTF-32 text: {_TO_TEXT}",
+    codecs.BOM_UTF32_BE: f"is UTF-32 text: {_TO_TEXT}",
+    b"PK\3\4": f"is a ZIP archive or an Excel workbook: name that *.xlsx, or {_TO_TEXT}",
+    b"PAR1": f"is Parquet: name it *.parquet, or {_TO_TEXT}",
+    b"\xd0\xcf\x11\xe0": f"is an Excel workbook of the old kind: save it as *.xlsx, or {_TO_TEXT}",
+}
 
 
 def is_stream(path: str) -> bool:
@@ -54,19 +63,56 @@ def unreadable(path: str, error: OSError | ValueError, line: int = 0) -> Configu
 
 @contextmanager
 def open_file(path: str, note: Callable[[bytes], object] | None = None) -> Generator[BinaryIO]:
-    """The bytes of a file, unpacked; ``note`` gets them as they are stored.
+    """The bytes of a text file, unpacked and in UTF-8; ``note`` gets them as they are stored.
 
     Raises:
-        ConfigurationError: It is UTF-16 or a ZIP archive.
+        ConfigurationError: It is no text.
         OSError: It cannot be read.
     """
     with _open_stored(path) as stored:
         stream = io.BufferedReader(_Joined(_unpacked(_chunks(stored, note))), _CHUNK)
         head = stream.peek(4)
-        for start, kind in _OTHERS.items():
+        for start, what in _OTHERS.items():
             if head.startswith(start):
-                raise ConfigurationError(f"{shown_name(path)} is {kind}: save it as JSON Lines or CSV in UTF-8")
+                raise ConfigurationError(f"{shown_name(path)} {what}")
+        if (encoding := _UTF_16.get(head[:2])) is not None:
+            stream = io.BufferedReader(_Joined(_recoded(stream, encoding)), _CHUNK)
         yield stream
+
+
+@contextmanager
+def open_seekable(path: str, note: Callable[[bytes], object] | None) -> Generator[BinaryIO]:
+    """A file that is not read from its beginning to its end; ``note`` gets all its bytes first.
+
+    Raises:
+        ConfigurationError: It can be read only once.
+        OSError: It cannot be read.
+    """
+    if is_stream(path):
+        raise ConfigurationError(f"{shown_name(path)} can be read only once, and this format needs a file")
+    with io.FileIO(path) as stored:
+        for _ in _chunks(stored, note) if note is not None else ():
+            pass
+        stored.seek(0)
+        if stored.read(len(_GZIP)) == _GZIP:
+            raise ConfigurationError(f"{path} is compressed, and this format is read unpacked: gunzip it")
+        stored.seek(0)
+        yield stored
+
+
+def _recoded(stream: "io.BufferedReader[_Joined]", encoding: str) -> Iterator[bytes]:
+    """UTF-16 as UTF-8; half a pair stays what no UTF-8 is."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    ended = False
+    while not ended:
+        chunk = stream.read1(_CHUNK)
+        ended = not chunk
+        try:
+            text = decoder.decode(chunk, final=ended)
+        except UnicodeDecodeError:
+            raise OSError("its UTF-16 text is cut off") from None
+        if text:
+            yield text.encode("utf-8", "surrogatepass")
 
 
 def _open_stored(path: str) -> io.FileIO:

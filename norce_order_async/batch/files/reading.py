@@ -1,59 +1,108 @@
 """Batch files, read as a stream: a bad line is an entry like any other. Each format has its own module."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from norce_order_async.batch.files import csv_table, json_lines
+from norce_order_async.batch.files import csv_table, id_list, json_array, json_lines, parquet, workbook
 from norce_order_async.batch.files.entry import CutError, Entry, Format
-from norce_order_async.batch.files.opening import is_stream, open_file, shown_name, unreadable
+from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.batch.files.opening import is_stream, open_file, open_seekable, shown_name, unreadable
+from norce_order_async.batch.files.typed_table import TypedTable
 from norce_order_async.core.errors import ConfigurationError
+
+Note = Callable[[bytes], object]
 
 
 class _FileFormat(Protocol):
     """What a format's module has."""
 
-    def entries(self, stream: BinaryIO, file: str | None, checksums: bool) -> Iterator[Entry]:
+    def entries(self, stream: BinaryIO, file: str | None, checksums: bool, layout: Layout) -> Iterator[Entry]:
         """The entries; ``checksums`` for what can be read only once, which may have been cut inside a line."""
         ...
 
-    def unread(self, stream: BinaryIO, file: str | None) -> Iterator[Entry]:
+    def unread(self, stream: BinaryIO, file: str | None, layout: Layout) -> Iterator[Entry]:
         """The entries, those unread whose order can be told without reading all they mean."""
         ...
 
-    def numbers(self, stream: BinaryIO) -> Iterator[int]:
+    def numbers(self, stream: BinaryIO, layout: Layout) -> Iterator[int]:
         """The number of each line that is an entry, without what it means."""
         ...
 
 
-_FORMATS: Mapping[Format, _FileFormat] = {"jsonl": json_lines, "csv": csv_table}
+_FORMATS: Mapping[Format, _FileFormat] = {
+    "jsonl": json_lines,
+    "csv": csv_table,
+    "json": json_array,
+    "ids": id_list,
+    "xlsx": TypedTable(workbook.rows_of),
+    "parquet": TypedTable(parquet.rows_of),
+}
+_SOUGHT_IN = frozenset({"xlsx", "parquet"})
+_ENDINGS: Mapping[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".parquet": "parquet",
+}
+_CHECK_EVERY = 1_000
 
 
-def format_of(path: Path | str) -> Format:
-    """CSV for files named ``*.csv`` or ``*.csv.gz``, JSON Lines for any other."""
-    return "csv" if os.fspath(path).lower().removesuffix(".gz").endswith(".csv") else "jsonl"
+def format_of(path: Path | str, layout: Layout = PLAIN) -> Format:
+    """The format that a file's name says, gzip aside: CSV, a workbook, Parquet, and JSON Lines for any other.
+
+    ``*.json`` is one array where it begins with a bracket. ``*.txt`` is a list of ids where the layout says what to do
+    with them.
+    """
+    name = os.fspath(path)
+    ending = Path(name.lower().removesuffix(".gz")).suffix
+    if ending == ".txt" and "op" in layout.fill and not layout.columns:
+        return "ids"
+    if ending == ".json" and _begins_an_array(name):
+        return "json"
+    return _ENDINGS.get(ending, "jsonl")
 
 
-def read_changes(path: Path | str, format: Format | None = None) -> Iterator[Entry]:
-    """The entries of a file, one after another; blank lines are passed over. UTF-8, with or without a BOM.
+def _begins_an_array(path: str) -> bool:
+    """Whether the first character of a file is a bracket; what cannot be read is told by whoever reads it."""
+    try:
+        if is_stream(path):
+            return False
+        with open_file(path) as stream:
+            return stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    except (OSError, ConfigurationError):
+        return False
+
+
+@contextmanager
+def _open(path: str, format: Format, note: Note | None) -> Generator[BinaryIO]:
+    with (open_seekable if format in _SOUGHT_IN else open_file)(path, note) as stream:
+        yield stream
+
+
+def read_changes(path: Path | str, format: Format | None = None, layout: Layout = PLAIN) -> Iterator[Entry]:
+    """The entries of a file, one after another; blank lines are passed over. UTF-8, or UTF-16 with a BOM.
 
     The file may be compressed with gzip, whatever its name. ``-`` is standard input. What comes from standard input or
     a pipe and ends inside a line was cut: in CSV the last line needs a line end, in JSON Lines it has to be an object.
 
     Raises:
-        ConfigurationError: The file cannot be read (the message names the last line that could be), is UTF-16 or a
-            ZIP archive, is a CSV file whose first line doesn't name the columns, or was cut inside a line.
+        ConfigurationError: The file cannot be read (the message names the last line that could be), is not of its
+            format, is a table whose first line doesn't name the columns, or was cut inside a line.
     """
-    return read_file(os.fspath(path), format)
+    return read_file(os.fspath(path), format, layout)
 
 
 def read_file(
     path: str,
     format: Format | None = None,
+    layout: Layout = PLAIN,
     *,
     file: str | None = None,
-    note: Callable[[bytes], object] | None = None,
+    note: Note | None = None,
     unread: bool = False,
 ) -> Iterator[Entry]:
     """:func:`read_changes`, with ``file`` in the entries; ``note`` gets all its bytes as they are stored.
@@ -61,11 +110,15 @@ def read_file(
     With ``unread`` what the lines of a file mean is left to whoever makes them; those of a stream are always read.
     """
     checksums = is_stream(path)
-    lines = _FORMATS[format or format_of(path)]
+    kind = format or format_of(path, layout)
+    lines = _FORMATS[kind]
     line = 0
     try:
-        with open_file(path, note) as stream:
-            found = lines.unread(stream, file) if unread and not checksums else lines.entries(stream, file, checksums)
+        with _open(path, kind, note) as stream:
+            as_is = unread and not checksums
+            found = lines.unread(stream, file, layout) if as_is else lines.entries(stream, file, checksums, layout)
+            if note is not None and kind in _SOUGHT_IN:
+                found = _watched(found, note)
             for entry in found:
                 yield entry
                 line = entry.line
@@ -77,7 +130,15 @@ def read_file(
         raise unreadable(path, error, line) from None
 
 
-def count_entries(path: str, format: Format | None, note: Callable[[bytes], object]) -> int:
+def _watched(entries: Iterator[Entry], note: Note) -> Iterator[Entry]:
+    """The entries of a file whose bytes were all noted before, looked at again and again: it may change meanwhile."""
+    for count, entry in enumerate(entries):
+        if count % _CHECK_EVERY == 0:
+            note(b"")
+        yield entry
+
+
+def count_entries(path: str, format: Format | None, note: Note, layout: Layout = PLAIN) -> int:
     """How many entries a file has, without what they mean; ``note`` gets all its bytes as they are stored.
 
     Raises:
@@ -85,9 +146,25 @@ def count_entries(path: str, format: Format | None, note: Callable[[bytes], obje
     """
     line = count = 0
     try:
-        with open_file(path, note) as stream:
-            for number in _FORMATS[format or format_of(path)].numbers(stream):
+        kind = format or format_of(path, layout)
+        with _open(path, kind, note) as stream:
+            for number in _FORMATS[kind].numbers(stream, layout):
                 line, count = number, count + 1
     except OSError as error:
         raise unreadable(path, error, line) from None
     return count
+
+
+def delimiter_of(path: str, format: Format | None = None, layout: Layout = PLAIN) -> str | None:
+    """What separates the columns of a CSV file; None for other formats, and for what can be read only once.
+
+    Raises:
+        ConfigurationError: As :func:`read_changes`.
+    """
+    if is_stream(path) or (format or format_of(path, layout)) != "csv":
+        return None
+    try:
+        with open_file(path) as stream:
+            return csv_table.delimiter_of(stream, layout)
+    except OSError as error:
+        raise unreadable(path, error) from None

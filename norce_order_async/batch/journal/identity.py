@@ -19,7 +19,11 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
     begun = datetime.fromtimestamp(known.runs[0].started, UTC) if known.runs else None
     when = f", begun {begun:%Y-%m-%d %H:%M} UTC" if begun else ""
     before, now = f"{_named(known.inputs)} for {known.target}", f"{_named(inputs)} for {target}"
-    this = "the content of that input has changed since" if before == now else f"this one is {now}"
+    this = (
+        "that input has changed since, or was read in another way (--set, --column)"
+        if before == now
+        else f"this one is {now}"
+    )
     raise ConfigurationError(
         f"the journal {known.path} belongs to another batch: {before}{when}; {this}. "
         "Choose another journal, or delete that one to begin anew"

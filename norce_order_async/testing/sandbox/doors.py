@@ -1,17 +1,132 @@
 """What every door of the sandbox does with a request: the part that may wait."""
 
-from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Answer, Arrival
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import TypeAlias
+from urllib.parse import unquote
+from weakref import WeakKeyDictionary
+
+from norce_order_async.receiving.receiver import Receiver
+from norce_order_async.receiving.replies import Reply
+from norce_order_async.testing.sandbox.callbacks import Adapter
+from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Answer, Arrival, Called
 from norce_order_async.testing.sandbox.service import OrderService
+from norce_order_async.wire.json import WireError, decode_json
+
+Network: TypeAlias = Callable[[AdapterCall], Awaitable[Reply]]
+"""POSTs a call; raises :class:`NotAllowedError` where the sandbox may not call, or OSError."""
+
+_MOST_PAUSE = 5.0
+_logger = logging.getLogger(__name__)
+_logger.addHandler(logging.NullHandler())
+_deliveries: "WeakKeyDictionary[OrderService, set[asyncio.Task[None]]]" = WeakKeyDictionary()
 
 
-async def call_adapter(call: AdapterCall) -> AdapterReply:
-    """Agree in the adapter's place: the sandbox calls nobody."""
-    return AdapterReply(200)
+class NotAllowedError(Exception):
+    """The sandbox may not call there."""
 
 
-async def answer(service: OrderService, arrival: Arrival, body: bytes) -> Answer:
-    """Have a request answered, with the calls to adapters that this takes."""
+async def answer(service: OrderService, arrival: Arrival, body: bytes, network: Network | None = None) -> Answer:
+    """Have a request answered, with the calls to adapters that this takes; notifications follow by themselves."""
     exchange = service.start(arrival, body)
-    while exchange.answer is None:
-        service.resume(exchange, [await call_adapter(call) for call in exchange.calls])
+    try:
+        while exchange.answer is None:
+            calls = [_call(service, call, network) for call in exchange.calls]
+            service.resume(exchange, await asyncio.gather(*calls))
+    finally:
+        service.drop(exchange)
+    for notice in exchange.notices:
+        _keep(service, _deliver(service, notice, network))
     return exchange.answer
+
+
+def answer_later(service: OrderService, arrival: Arrival, body: bytes, network: Network | None = None) -> None:
+    """Have a request carried out when its fault says so, whoever waits for its answer."""
+
+    async def wait() -> None:
+        await asyncio.sleep(arrival.mishap.late)
+        await answer(service, arrival, body, network)
+
+    _keep(service, wait())
+
+
+async def delivered(service: OrderService) -> None:
+    """Wait until every notification that left in this event loop is delivered or given up."""
+    loop = asyncio.get_running_loop()
+    while tasks := [task for task in _tasks(service) if task.get_loop() is loop]:
+        await asyncio.wait(tasks)
+
+
+def _tasks(service: OrderService) -> "set[asyncio.Task[None]]":
+    return _deliveries.setdefault(service, set())
+
+
+def _keep(service: OrderService, work: Coroutine[object, object, None]) -> None:
+    task = asyncio.create_task(work)
+    _tasks(service).add(task)
+    task.add_done_callback(_tasks(service).discard)
+
+
+async def _deliver(service: OrderService, notice: AdapterCall, network: Network | None) -> None:
+    """Send a notification until it is taken."""
+    pause = service.callbacks.pause
+    for left in reversed(range(service.callbacks.tries)):
+        reply = await _call(service, notice, network)
+        if reply.skipped or 200 <= reply.status < 300:
+            return
+        if left:
+            await asyncio.sleep(min(pause, _MOST_PAUSE))
+            pause *= 2
+    _logger.warning("gave up %s after %d tries", notice, service.callbacks.tries)
+
+
+async def _call(service: OrderService, call: AdapterCall, network: Network | None) -> AdapterReply:
+    """Call an adapter, in process if there is one, and note it."""
+    begun = time.perf_counter()
+    reply = await _reply(service, call, network)
+    service.called.append(Called(call, reply, time.perf_counter() - begun))
+    return reply
+
+
+async def _reply(service: OrderService, call: AdapterCall, network: Network | None) -> AdapterReply:
+    beginnings = [one for one in service.callbacks.adapters if call.url.startswith(one) and _ends(call.url, one)]
+    try:
+        async with asyncio.timeout(service.callbacks.deadline):
+            if beginnings:
+                longest = max(beginnings, key=len)
+                reply = await _in_process(service.callbacks.adapters[longest], call, call.url.removeprefix(longest))
+            elif network is not None:
+                reply = await network(call)
+            else:
+                return AdapterReply(0, skipped=True, problem="nobody may be called there")
+        # As text, so that an empty body is none.
+        return AdapterReply(reply.status, decode_json(reply.body) if reply.body.strip() else None)
+    except NotAllowedError as error:
+        return AdapterReply(0, skipped=True, problem=str(error))
+    except TimeoutError:
+        return AdapterReply(0, problem=f"no answer within {service.callbacks.deadline:g} s")
+    except WireError:
+        return AdapterReply(reply.status, problem="its answer is no JSON")
+    except Exception as error:
+        # Not its text, which may hold the body or the URL.
+        _logger.warning("%s failed: %s", call, type(error).__name__)
+        return AdapterReply(0, problem=f"no answer ({type(error).__name__})")
+
+
+def _ends(url: str, beginning: str) -> bool:
+    """Whether a beginning of a URL ends where a part of it does."""
+    return beginning.endswith("/") or url[len(beginning) :][:1] in ("", "/", "?")
+
+
+async def _in_process(adapter: Adapter, call: AdapterCall, rest: str) -> Reply:
+    if not isinstance(adapter, Receiver):
+        return await adapter(call)
+    path, _, query = rest.partition("?")
+    headers = {**call.headers, "content-type": "application/json"}
+    return await adapter.answer("POST", unquote(path), query, headers, _parts(call.body))
+
+
+async def _parts(body: bytes) -> AsyncIterator[bytes]:
+    yield body

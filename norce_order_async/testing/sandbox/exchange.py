@@ -81,15 +81,28 @@ class Created:
 
 @attrs.frozen
 class AdapterCall:
-    """A request to an adapter that a change has to wait for.
+    """A request to an adapter.
 
     Attributes:
-        url: The address to POST to.
-        body: What to send.
+        url: The address to POST to, as registered. It may hold a secret.
+        body: The JSON to send.
+        kind: ``hook``, ``validation`` or ``notification``.
+        part_id: The id of the registration.
+        adapter_id: Whose it is; None if it does not say.
+        order_id: Which order it is about.
+        headers: What is sent besides the headers of the body.
     """
 
-    url: str
-    body: JSON
+    url: str = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    kind: str = "hook"
+    part_id: str = ""
+    adapter_id: str | None = None
+    order_id: str = ""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.part_id} of {self.adapter_id or 'nobody'}"
 
 
 @attrs.frozen
@@ -97,12 +110,31 @@ class AdapterReply:
     """What an adapter said to a call.
 
     Attributes:
-        status: The HTTP status.
+        status: The HTTP status; 0 without an answer.
         body: The JSON of the answer; None for an empty one.
+        problem: Why there is no answer, or none that can be read.
+        skipped: Whether nobody was called, because nobody may be called there.
     """
 
     status: int
-    body: JSON = None
+    body: JSON = attrs.field(default=None, repr=False)
+    problem: str | None = None
+    skipped: bool = False
+
+
+@attrs.frozen
+class Called:
+    """A call to an adapter, and what became of it.
+
+    Attributes:
+        call: The call.
+        reply: What the adapter said.
+        elapsed: How long that took, in seconds.
+    """
+
+    call: AdapterCall
+    reply: AdapterReply
+    elapsed: float
 
 
 Result: TypeAlias = JSON | Created
@@ -141,6 +173,7 @@ class Exchange:
         headers: What every answer to it has.
         steps: What is left to do for it.
         calls: The calls that a door makes before it goes on.
+        notices: The calls that a door makes after it.
         answer: Its answer, once it is made.
     """
 
@@ -148,6 +181,7 @@ class Exchange:
     body: bytes = attrs.field(repr=False)
     headers: Mapping[str, str]
     steps: Steps
+    notices: list[AdapterCall]
     calls: Sequence[AdapterCall] = ()
     answer: Answer | None = None
 

@@ -1,18 +1,14 @@
-"""What carries out each operation; one more is a function and a row."""
+"""What carries out each operation but Validate; one more is a function and a row."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from norce_order_async.testing.sandbox import consents, orders, payments, registrations, shippings
-from norce_order_async.testing.sandbox.exchange import Ask, Result, Steps
+from norce_order_async.testing.sandbox.exchange import Ask, Result
 from norce_order_async.testing.sandbox.store import Store
 
-Handler: TypeAlias = Callable[[Store, Ask], Result | Steps]
-"""Carries out a request, or raises :class:`Refused`.
-
-One that has to wait for adapters is a generator function: it yields their calls, gets the replies, and then refuses or
-commits. Others change the order meanwhile, so it looks at the order again after each wait.
-"""
+Handler: TypeAlias = Callable[[Store, Ask], Result]
+"""Carries out a request, or raises :class:`Refused`. Of an order with hooks it gets drafts first, then the last one."""
 
 HANDLERS: Mapping[str, Handler] = {
     "GetCheckoutOrders": orders.list_orders,
@@ -32,7 +28,6 @@ HANDLERS: Mapping[str, Handler] = {
     "CreateCheckoutOrderValidation": registrations.create("validations"),
     "UpdateCheckoutOrderValidation": registrations.update("validations", "validation"),
     "RemoveCheckoutOrderValidation": registrations.remove("validations", "validation"),
-    "Validate": orders.validate,
     "CreateCheckoutOrderHook": registrations.create("hooks"),
     "DeleteCheckoutOrderHook": registrations.remove("hooks", "hook"),
     "CreateCheckoutOrderNotification": registrations.create("notifications"),

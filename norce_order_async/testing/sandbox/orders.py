@@ -1,8 +1,5 @@
 """Orders: create, read, list, delete, and the parts that an order has once."""
 
-from decimal import Decimal
-from typing import Any
-
 from norce_order_async.testing.sandbox.exchange import Ask, Created, Refused, Result
 from norce_order_async.testing.sandbox.listing import page_of
 from norce_order_async.testing.sandbox.registrations import with_ids
@@ -10,8 +7,6 @@ from norce_order_async.testing.sandbox.store import Store, not_taken
 from norce_order_async.testing.sandbox.totals import complete_cart, update_total
 
 _WRITTEN_BY_THE_API = frozenset({"state", "total"})
-_COUNT_FOR_NOTHING = frozenset({"removed", "failed", "declined"})
-"""The states in which a payment pays nothing."""
 
 
 def create_order(store: Store, ask: Ask) -> Result:
@@ -63,22 +58,6 @@ def update_state(store: Store, ask: Ask) -> Result:
     return None
 
 
-def validate(store: Store, ask: Ask) -> Result:
-    """Check an order by the service's own rules; no callback is made."""
-    order = store.find(ask)
-    problems: list[str] = []
-    if not order.get("cart", {}).get("items"):
-        problems.append("cart-empty")
-    total = _amount(order.get("total", {}).get("includingVat"))
-    amounts = [_amount(one.get("amount")) for one in order["payments"] if one.get("state") not in _COUNT_FOR_NOTHING]
-    if total > 0 and sum(amounts) != total:
-        problems.append("payment-amount-mismatch" if amounts else "payment-missing")
-    if problems:
-        found = [{"code": problem, "adapterId": "order"} for problem in problems]
-        raise Refused(400, "order-validation", ", ".join(problems), body=found)
-    return []
-
-
 def update_cart(store: Store, ask: Ask) -> Result:
     """Replace the cart."""
     order = store.find(ask)
@@ -117,7 +96,3 @@ def _update_address(store: Store, ask: Ask, name: str) -> Result:
     customer = order.setdefault("customer", {"type": ask.body.get("type", "person")})
     store.write(order, customer, name, ask.body)
     return None
-
-
-def _amount(value: Any) -> Decimal:
-    return Decimal(value or 0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Sandbox(OrderService):
-    """An order API to try things on: it keeps orders in memory and never touches a network.
+    """An order API to try things on: it keeps orders in memory and touches no network.
 
     ::
 
@@ -34,12 +34,14 @@ class Sandbox(OrderService):
         strict: Take exactly what the contract says. Without it the bodies of Norce's own samples are taken too:
             enumeration values regardless of case, and a customer without a type.
         wall: Seconds since 1970-01-01 UTC.
-        remember: How many requests ``requests`` keeps.
+        remember: How many requests ``requests`` keeps, and calls ``called``.
+        callbacks: How hooks, validations and notifications are called.
 
     Attributes:
         faults: What goes wrong, and when.
         requests: The latest requests, oldest first.
         count: How many requests there were in all.
+        called: The latest calls to adapters, oldest first.
 
     Raises:
         ConfigurationError: A package of the extra ``sandbox`` is not installed, or a token that cannot be one.
@@ -93,6 +95,12 @@ class Sandbox(OrderService):
         """A copy of an order as it is on the wire, numbers as int and Decimal; None if there is none."""
         with self._lock:
             return copy.deepcopy(self._store.get(merchant, channel, order_id))
+
+    async def delivered(self) -> None:
+        """Wait until every notification that left in this event loop is delivered or given up."""
+        from norce_order_async.testing.sandbox import doors
+
+        await doors.delivered(self)
 
     def client(self, *, merchant: str = "norce", channel: str = "1", **overrides: Any) -> "OrderClient":
         """A client that talks to this sandbox in process; ``overrides`` are arguments of :class:`OrderClient`."""

@@ -13,6 +13,7 @@ from norce_order_async.testing.sandbox import doors
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.exchange import Answer
 from norce_order_async.testing.sandbox.faults import FaultKind
+from norce_order_async.testing.sandbox.network import Network
 from norce_order_async.testing.sandbox.service import OrderService
 
 _JSON = {"content-type": "application/json"}
@@ -34,6 +35,9 @@ class SandboxServer:
         async with SandboxServer(Sandbox()) as server:
             ...  # OrderClient(base_url=server.url, auth=SANDBOX_TOKEN, ...)
 
+    It calls hooks, validations and notifications that are registered on loopback addresses or on hosts that the
+    sandbox's ``callbacks`` name. Notifications that are not delivered when it ends are lost.
+
     What isn't HTTP is answered by aiohttp itself, with a 400 that is not the API's.
 
     Args:
@@ -48,6 +52,7 @@ class SandboxServer:
         self._port = port
         self._http: web.Server | None = None
         self._listener: asyncio.Server | None = None
+        self._network: Network | None = None
 
     @property
     def url(self) -> str:
@@ -94,6 +99,7 @@ class SandboxServer:
             raise ConfigurationError(
                 f"cannot listen on {self._host}:{self._port}: {reason} (port 0 takes a free one)"
             ) from error
+        self._network = Network(self._sandbox.callbacks.hosts)
 
     async def aclose(self) -> None:
         """Stop listening and cut what is still open; closing twice is fine."""
@@ -101,6 +107,9 @@ class SandboxServer:
             self._listener.close()
             self._listener = None
             await self._http.shutdown(_GRACE)
+            if self._network is not None:
+                await self._network.aclose()
+                self._network = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -115,10 +124,9 @@ class SandboxServer:
         arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
         body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
         if arrival.mishap.of(FaultKind.APPLY_LATE):
-            loop = asyncio.get_running_loop()
-            loop.call_later(arrival.mishap.late, self._sandbox.finish, arrival, body)
-            await loop.create_future()  # until the client, or the server, cuts the connection
-        answer = await doors.answer(self._sandbox, arrival, body)
+            doors.answer_later(self._sandbox, arrival, body, self._network)
+            await asyncio.get_running_loop().create_future()  # until the client, or the server, cuts the connection
+        answer = await doors.answer(self._sandbox, arrival, body, self._network)
         await asyncio.sleep(answer.mishap.latency)
         if answer.mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             if request.transport is not None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote
@@ -16,11 +16,16 @@ from urllib.parse import quote
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.contract import load_contract
+from norce_order_async.testing.sandbox.callbacks import Callbacks
+from norce_order_async.testing.sandbox.changes import Changes
 from norce_order_async.testing.sandbox.checks import check_request
 from norce_order_async.testing.sandbox.exchange import (
+    AdapterCall,
     AdapterReply,
     Answer,
     Arrival,
+    Ask,
+    Called,
     Created,
     Exchange,
     Received,
@@ -31,6 +36,7 @@ from norce_order_async.testing.sandbox.exchange import (
 from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults
 from norce_order_async.testing.sandbox.handlers import HANDLERS
 from norce_order_async.testing.sandbox.store import Store
+from norce_order_async.testing.sandbox.validating import validate
 from norce_order_async.wire.json import JSON, encode_json
 
 SANDBOX_TOKEN: Final = "sandbox-token"
@@ -52,6 +58,7 @@ class OrderService:
         strict: bool = False,
         wall: Callable[[], float] = time.time,
         remember: int = 1000,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self._contract = load_contract()
         self._tokens = tuple(check_token(token) for token in ((tokens,) if isinstance(tokens, str) else tokens))
@@ -65,6 +72,9 @@ class OrderService:
         self.faults = Faults(self._contract.names, random.Random(seed))
         self.requests: deque[Received] = deque(maxlen=remember)
         self.count = 0
+        self.callbacks = callbacks or Callbacks()
+        self.called: deque[Called] = deque(maxlen=remember)
+        self._changes = Changes(self._store, self.callbacks)
 
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Take one request and make its answer, as if every adapter agreed.
@@ -100,7 +110,8 @@ class OrderService:
         headers = {"date": formatdate(self._wall(), usegmt=True)}
         if "x-request-id" in arrival.headers:
             headers["x-request-id"] = arrival.headers["x-request-id"]
-        exchange = Exchange(arrival, body, headers, self._steps(arrival, body))
+        notices: list[AdapterCall] = []
+        exchange = Exchange(arrival, body, headers, self._steps(arrival, body, notices), notices)
         fault = arrival.mishap.fault
         with self._lock:
             if fault is not None and not fault.carries_out:
@@ -114,12 +125,24 @@ class OrderService:
         with self._lock:
             self._advance(exchange, replies)
 
-    def _steps(self, arrival: Arrival, body: bytes) -> Steps:
+    def drop(self, exchange: Exchange) -> None:
+        """End a request whose door waits no longer; one that is not stored yet never is."""
+        with self._lock:
+            exchange.steps.close()
+
+    def _steps(self, arrival: Arrival, body: bytes, notices: list[AdapterCall]) -> Steps:
         name, ask = check_request(arrival, body, tokens=self._tokens, strict=self._strict)
-        result = HANDLERS[name](self._store, ask)
-        if isinstance(result, Generator):
-            return (yield from result)
-        return result
+        if name == "Validate":
+            return (yield from validate(self._store, ask, self.callbacks))
+        handler = HANDLERS[name]
+        if arrival.method != "GET" and name != "DeleteCheckoutOrder" and self._is_watched(ask):
+            return (yield from self._changes.make(handler, ask, arrival.headers.get("x-adapterid"), notices))
+        return handler(self._store, ask)
+
+    def _is_watched(self, ask: Ask) -> bool:
+        """Whether somebody is to be called about changes of the order."""
+        order = self._store.get(ask.merchant, ask.channel, ask.ids.get("order_id", ""))
+        return order is not None and bool(order.get("hooks") or order.get("notifications"))
 
     def _advance(self, exchange: Exchange, replies: Sequence[AdapterReply] | None) -> None:
         try:

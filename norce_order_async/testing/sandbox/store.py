@@ -1,5 +1,6 @@
 """What the sandbox keeps: the orders of all merchants and channels."""
 
+import copy
 import random
 import string
 import sys
@@ -112,6 +113,29 @@ class Store:
         """The stored transactions of the payment that a request is about."""
         of_order = self._transactions.setdefault((ask.merchant, ask.channel, ask.ids["order_id"]), {})
         return of_order.setdefault(ask.ids["payment_id"], [])
+
+    def draft(self, ask: Ask, seed: int) -> "Store":
+        """A store with nothing but a copy of the order that a request is about.
+
+        Args:
+            ask: The request.
+            seed: Two drafts of the same seed make the same ids.
+
+        Raises:
+            Refused: 404.
+        """
+        order, draft = self.find(ask), Store(random.Random(seed), self.wall)
+        draft._orders[ask.merchant, ask.channel] = {order["id"]: copy.deepcopy(order)}
+        place = (ask.merchant, ask.channel, order["id"])
+        if place in self._transactions:
+            draft._transactions[place] = copy.deepcopy(self._transactions[place])
+        return draft
+
+    def adopt(self, draft: "Store") -> None:
+        """Put the orders of a draft in place of those that are stored."""
+        for place, orders in draft._orders.items():
+            self._orders[place].update(orders)
+        self._transactions.update(draft._transactions)
 
     def put(self, merchant: str, channel: str, order_id: str, members: Mapping[str, JSON]) -> WireOrder:
         """Store a new order in state ``checkout``; ``members`` may say otherwise."""

@@ -61,14 +61,14 @@ class SandboxTransport(Transport):
         arrival = self._sandbox.begin(request.method, target, request.headers)
         if arrival.mishap.of(FaultKind.APPLY_LATE):
             await self._apply_late(arrival, request.body or b"", timeout)
-        answer = await doors.answer(self._sandbox, arrival, request.body or b"")
-        mishap = answer.mishap
+        mishap, answer = arrival.mishap, None
         try:
             async with asyncio.timeout(timeout):
+                answer = await doors.answer(self._sandbox, arrival, request.body or b"")
                 # Also without a delay other tasks get their turn, as they would with a network.
                 await asyncio.sleep(mishap.delay)
         except TimeoutError:
-            status = answer.status if mishap.of(FaultKind.SLOW) else None
+            status = answer.status if answer is not None and mishap.of(FaultKind.SLOW) else None
             raise ReadTimeout("no complete answer in time", sent=True, status=status, content_type=_JSON) from None
         if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             raise ConnectionLost("the connection was cut by a fault", sent=True)
@@ -79,7 +79,7 @@ class SandboxTransport(Transport):
 
     async def _apply_late(self, arrival: Arrival, body: bytes, timeout: float | None) -> NoReturn:
         """Carry a request out later, whoever waits for its answer, and answer nothing."""
-        asyncio.get_running_loop().call_later(arrival.mishap.late, self._sandbox.finish, arrival, body)
+        doors.answer_later(self._sandbox, arrival, body)
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.get_running_loop().create_future()

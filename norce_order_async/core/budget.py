@@ -10,7 +10,8 @@ class RetryBudget:
     """Tokens that retries cost and successes bring back; without enough of them there is no retry.
 
     While most calls succeed, it is never felt. When nothing does, the tokens last for a few dozen retries, and from
-    then on a failing call is one request instead of several. One budget belongs to one client, scoped views included.
+    then on a failing call is one request instead of several. One budget belongs to one shop of a client: a merchant at
+    an address.
 
     Attributes:
         capacity: How many tokens there are at most, and at the start.

@@ -1,0 +1,137 @@
+"""The cells of a table: the members that they are, and values that a spreadsheet has spoilt."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from norce_order_async.batch.columns import IDS, JSON_CELLS
+from norce_order_async.batch.files.entry import Meaning, record_meaning
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.strict import decode_unique
+
+TEXTS = frozenset({"op", *IDS, "status", "reference", "merchant", "channel"})
+"""Members that stand in a cell as they are."""
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_IDS = frozenset(IDS)
+_NAMES = frozenset({*IDS, "merchant", "channel"})
+_MOST_DIGITS = 15  # a spreadsheet keeps no more of a number
+_FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # the last four are = + - @ in full width
+_AFTER_A_DELIMITER = re.compile(rf"([;,\t|]\s*)(?=[{re.escape(_FORMULA)}])")
+_IN_JSON = re.compile(rf"[;|](?=\s*[{re.escape(_FORMULA)}])")
+_SPOILT = (
+    (re.compile(r"-?\d([.,]\d+)?E[+-]\d{2,3}"), "a number whose digits a spreadsheet has lost"),
+    (re.compile(r"-?\d+[.,]0+"), "a number with a decimal point that a spreadsheet or a program has added"),
+    (re.compile(r"=.*", re.DOTALL), "a formula of a spreadsheet"),
+    (re.compile(r"null|nan|none|\\n|#n/a|#[a-z0/]+[!?]", re.IGNORECASE), "what stands for no value"),
+)
+
+_SPOILT_BEGINNINGS = frozenset("-0123456789=nN\\#")
+
+
+def _spoilt(text: str) -> str | None:
+    """Why a text cannot be meant as an id, a merchant or a channel; None for most."""
+    if text[0] in _SPOILT_BEGINNINGS:
+        for pattern, reason in _SPOILT:
+            if pattern.fullmatch(text):
+                return reason
+    return None
+
+
+def marked(text: str) -> str:
+    """A text that a spreadsheet shows and does not compute, with an apostrophe before it where needed.
+
+    Source: OWASP, CSV Injection.
+    """
+    return f"'{text}" if _needs_mark(text) else text
+
+
+def marked_note(text: str) -> str:
+    """:func:`marked` for what is not read again: safe also where a spreadsheet takes another delimiter."""
+    return _AFTER_A_DELIMITER.sub(r"\1'", marked(text))
+
+
+def marked_json(text: str) -> str:
+    """JSON that means the same, and has no formula where a spreadsheet takes another delimiter."""
+    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _needs_mark(text: str) -> bool:
+    bare = text.lstrip("'")
+    return bare[:1] != "" and bare[0] in _FORMULA
+
+
+def row_meaning(
+    columns: Sequence[str | None], row: Sequence[object], source: JSON, fill: Mapping[str, JSON]
+) -> Meaning:
+    """What a row means.
+
+    Args:
+        columns: The member of each column; ``""`` for one that is passed over, None for one without a name.
+        row: Its cells; an empty one is ``""`` or None.
+        source: What was read, where the row has not the form of the table.
+        fill: Members that every row gets.
+    """
+    record: dict[str, JSON] = dict(fill)
+    problem: str | None = None
+    for name, cell in zip(columns, row, strict=True):
+        if cell is None or cell == "" or name == "":
+            continue
+        if name is None:
+            return None, f"{str(cell)[:64]!r} stands in a column without a name", source
+        try:
+            record[name] = value_of(name, cell)
+        except InvalidRequestError as error:
+            record[name] = str(cell)
+            problem = problem or str(error)
+    if problem is None:
+        return record_meaning(record)
+    # What is reported is input again, and must not be another change there.
+    return None, problem, record if record_meaning(record)[0] is None else source
+
+
+def value_of(name: str, cell: object) -> JSON:
+    """The value of a cell.
+
+    Raises:
+        InvalidRequestError: It cannot be meant.
+    """
+    if not isinstance(cell, str):
+        return str(cell) if name[0] == "_" else _typed(name, cell)
+    if name[0] == "_":
+        return cell
+    if name == "checked" and not cell.lstrip().startswith("{"):
+        return _BOOLEANS.get(cell.strip().lower(), cell)
+    if name in JSON_CELLS:
+        try:
+            return decode_unique(cell.encode("utf-8", "surrogateescape"))
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"{name}: {error}") from None
+    if cell.startswith("'") and _needs_mark(cell):
+        return cell[1:]
+    if name not in _NAMES:
+        return cell
+    if name in _IDS and cell != cell.strip(" "):
+        raise InvalidRequestError(f"{name} {cell!r} has spaces around it")  # a padded column
+    if (reason := _spoilt(cell)) is not None:
+        raise InvalidRequestError(f"{name} {cell[:64]!r} is {reason}: write it as text")
+    return cell
+
+
+def _typed(name: str, cell: object) -> JSON:
+    """The value of a cell that is no text.
+
+    Raises:
+        InvalidRequestError: It cannot be meant.
+    """
+    if name == "checked":
+        if isinstance(cell, bool):
+            return cell
+        return _BOOLEANS.get(str(cell), str(cell))
+    if name in JSON_CELLS:
+        raise InvalidRequestError(f"{name} must be JSON as text, and not of type {type(cell).__name__}")
+    if isinstance(cell, int) and not isinstance(cell, bool) and len(str(abs(cell))) <= _MOST_DIGITS:
+        return str(cell)
+    raise InvalidRequestError(
+        f"{name} {str(cell)[:64]!r} is no text, but of type {type(cell).__name__}: write it as text"
+    )

@@ -1,0 +1,103 @@
+"""One JSON array of objects, read as a stream: each object is a change."""
+
+import re
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry
+from norce_order_async.batch.files.json_lines import object_meaning
+from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.core.errors import ConfigurationError
+
+_CHUNK = 128 * 1024
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\],]', re.DOTALL)  # a lone quote is a string that goes on
+_BOM = b"\xef\xbb\xbf"
+
+
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout = PLAIN) -> Iterator[Entry]:
+    """The entries of a file; their lines are the places of the objects in the array.
+
+    Raises:
+        ConfigurationError: It is not one array, or an object is too long.
+        CutError: It can be read only once, and ended inside the array.
+    """
+    for number, element in _elements(stream, checksums):
+        meaning = object_meaning(layout, 0, element)
+        digest = zlib.crc32(element.strip()) if checksums and meaning[0] is not None else None
+        yield Entry(number, *meaning, file, len(element), digest)
+
+
+def unread(stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterator[Entry]:
+    """The entries of a file, all of them read."""
+    return entries(stream, file, False, layout)
+
+
+def numbers(stream: BinaryIO, layout: Layout = PLAIN) -> Iterator[int]:
+    """The place of each object in the array, from 1."""
+    return (number for number, _ in _elements(stream, False))
+
+
+def _elements(stream: BinaryIO, once: bool) -> Iterator[tuple[int, bytes]]:
+    """The elements of the array, each with its place; what is between the commas, whatever it is.
+
+    Raises:
+        ConfigurationError: It is not one array, or an element is too long.
+        CutError: It is read ``once``, and ended inside the array.
+    """
+    rest = _begin(stream)
+    at, depth, number = 0, 0, 1
+    while True:
+        token = _TOKEN.search(rest, at)
+        if token is None or token[0] == b'"':
+            at = len(rest) if token is None else token.start()
+            if len(rest) > MAX_LINE:
+                raise ConfigurationError(
+                    f"object {number} of the array is longer than {MAX_LINE} bytes; is a quote or a bracket not closed?"
+                )
+            if not (chunk := stream.read(_CHUNK)):
+                raise (
+                    CutError(number)
+                    if once
+                    else ConfigurationError(
+                        f"the array ends inside object {number}: a quote or bracket is not closed, or it is cut off"
+                    )
+                )
+            rest += chunk
+            continue
+        at = token.end()
+        if token[0] in (b"{", b"["):
+            depth += 1
+        elif (token[0] == b"," and not depth) or (token[0] in (b"}", b"]") and (depth := depth - 1) < 0):
+            element, rest, at = rest[: token.start()], rest[at:], 0
+            if element.strip() or depth == 0:
+                yield number, element
+            if depth < 0:
+                break
+            number += 1
+    _end(stream, rest)
+
+
+def _begin(stream: BinaryIO) -> bytes:
+    """What follows the opening bracket.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    head = b""
+    while not head.removeprefix(_BOM).strip() and (chunk := stream.read(_CHUNK)):
+        head += chunk
+        if len(head) > MAX_LINE:
+            break
+    text = head.removeprefix(_BOM).lstrip()
+    if not text.startswith(b"["):
+        hint = ": is it JSON Lines (--format jsonl)?" if text.startswith(b"{") else ""
+        raise ConfigurationError(f"the file is not one JSON array{hint}")
+    return text[1:]
+
+
+def _end(stream: BinaryIO, rest: bytes) -> None:
+    while not rest.strip():
+        if not (rest := stream.read(_CHUNK)):
+            return
+    raise ConfigurationError("there is more after the end of the JSON array")

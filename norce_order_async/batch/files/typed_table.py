@@ -1,0 +1,64 @@
+"""Tables whose cells have types: the first row names the columns, each further row is a change."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
+
+from norce_order_async.batch.files.cells import row_meaning
+from norce_order_async.batch.files.entry import Entry
+from norce_order_async.batch.files.layout import PLAIN, Layout
+
+Rows = Iterator[tuple[int, Sequence[object]]]
+"""Rows with their numbers; the first is the header."""
+
+
+class TypedTable:
+    """A format of such tables; it is read from a file only, which is sought in.
+
+    Args:
+        rows_of: Its rows.
+        show: The cell as JSON, for a row that has not the form of the table.
+    """
+
+    def __init__(self, rows_of: Callable[[BinaryIO], Rows]) -> None:
+        self._rows_of = rows_of
+
+    def entries(self, stream: BinaryIO, file: str | None, checksums: bool, layout: Layout = PLAIN) -> Iterator[Entry]:
+        """The entries of a file.
+
+        Raises:
+            ConfigurationError: The first row doesn't name the columns, or what reads the format is not installed.
+            OSError: It is not of this format.
+        """
+        rows = self._rows_of(stream)
+        columns = _columns(rows, layout)
+        for number, row in _filled(rows):
+            texts = [None if cell is None else str(cell) for cell in row]
+            size = sum(len(text) for text in texts if text is not None)
+            extra = any(row[len(columns) :])
+            fitted = [*row[: len(columns)], *[None] * (len(columns) - len(row))]
+            if extra:
+                yield Entry(number, None, "a cell stands beyond the named columns", {"_raw": [*texts]}, file, size)
+            else:
+                yield Entry(number, *row_meaning(columns, fitted, {"_raw": [*texts]}, layout.fill), file, size)
+
+    def unread(self, stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterator[Entry]:
+        """The entries of a file, all of them read."""
+        return self.entries(stream, file, False, layout)
+
+    def numbers(self, stream: BinaryIO, layout: Layout = PLAIN) -> Iterator[int]:
+        """The number of each row that isn't blank."""
+        rows = self._rows_of(stream)
+        _columns(rows, layout)
+        return (number for number, _ in _filled(rows))
+
+
+def _columns(rows: Rows, layout: Layout) -> tuple[str | None, ...]:
+    _, header = next(rows, (1, ()))
+    names = ["" if cell is None else str(cell) for cell in header]
+    while names and not names[-1].strip():
+        names.pop()
+    return layout.members(names)
+
+
+def _filled(rows: Rows) -> Rows:
+    return ((number, row) for number, row in rows if any(cell is not None and str(cell).strip() for cell in row))

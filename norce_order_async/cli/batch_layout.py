@@ -1,0 +1,39 @@
+"""``norce-order batch run``: what its options say of the files."""
+
+import argparse
+from collections.abc import Sequence
+
+from norce_order_async.batch.files import Layout
+from norce_order_async.batch.files.cells import value_of
+from norce_order_async.batch.files.csv_table import DELIMITERS
+from norce_order_async.batch.inputs import Input
+from norce_order_async.core.errors import InvalidRequestError
+
+
+def input_of(options: argparse.Namespace) -> Input:
+    """What the options say is read.
+
+    Raises:
+        ConfigurationError: The options do not fit the changes.
+        InvalidRequestError: A name is given twice, or a value cannot be meant.
+    """
+    fill = _once("--set", options.set)
+    layout = Layout(
+        columns=_once("--column", options.column),
+        ignore=options.ignore_columns,
+        fill={name: value_of(name, value) for name, value in fill.items()},
+        delimiter=options.delimiter,
+    )
+    return Input(*options.files, format=options.format, layout=layout)
+
+
+def _once(flag: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    if len(named := dict(pairs)) < len(pairs):
+        raise InvalidRequestError(f"{flag} names something twice")
+    return named
+
+
+def shown_delimiters(source: Input) -> str | None:
+    """What separates the columns of CSV, where that is not commas."""
+    names = {DELIMITERS.get(delimiter, repr(delimiter)) for delimiter in source.delimiters}
+    return f"Columns separated by {', '.join(sorted(names))}" if names - {DELIMITERS[","]} else None

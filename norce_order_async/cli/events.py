@@ -1,0 +1,69 @@
+"""``batch run --output jsonl``: what happens, as it happens, an object a line."""
+
+import asyncio
+import sys
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.processes import ProcessBatch
+from norce_order_async.batch.report import encode_record, report_record
+from norce_order_async.cli.output import silence
+from norce_order_async.wire.json import JSON
+
+_PROGRESS_EVERY = 1.0
+
+
+class Events:
+    """Writes events to standard output: each change as it ends, and every second how the batch stands.
+
+    A reader that goes away ends nothing. Of processes and clusters only the journal has the changes.
+
+    Args:
+        batch: The batch.
+        is_on: Whether anything is written.
+    """
+
+    def __init__(self, batch: Engine | ProcessBatch, *, is_on: bool) -> None:
+        self._batch = batch
+        self._is_on = is_on
+        self._telling: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._is_on:
+            self._telling = asyncio.create_task(self._tell_progress())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._telling
+
+    def change(self, outcome: Outcome) -> None:
+        """Tell of a change that ended; at the latest a second later it is written."""
+        if self._is_on:
+            _write({"event": "change", **report_record(outcome)})
+
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_EVERY)
+            tell_event("progress", attrs.asdict(self._batch.progress))
+
+
+def tell_event(event: str, members: dict[str, JSON]) -> None:
+    """Write an event and all before it."""
+    _write({"event": event, **members}, flush=True)
+
+
+def _write(record: dict[str, JSON], *, flush: bool = False) -> None:
+    try:
+        print(encode_record(record), flush=flush)
+    except OSError:
+        silence(sys.stdout)

@@ -1,0 +1,93 @@
+"""What a client and its scoped views share: the chains of their calls, and what is closed with them."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from norce_order_async.auth.refreshing import Refreshing
+from norce_order_async.core.call import AttemptHook
+from norce_order_async.core.stats import Stats
+from norce_order_async.core.token_source import TokenSource
+from norce_order_async.middleware import Handler, Middleware, compile_chain
+from norce_order_async.middleware.auth import Auth
+from norce_order_async.middleware.pacing import Pacing
+from norce_order_async.middleware.retry import Retry
+from norce_order_async.sending.attempt import AttemptSender
+from norce_order_async.sending.caller import CallDefaults, Caller
+from norce_order_async.sending.calls import CallEnds
+from norce_order_async.sending.lifecycle import Lifecycle
+from norce_order_async.sending.shops import Shops
+from norce_order_async.sending.sources import TokenSources
+from norce_order_async.telemetry.telemetry import Telemetry
+from norce_order_async.transport import Transport
+
+
+@attrs.frozen(eq=False)
+class Chain:
+    """What a call goes through.
+
+    Attributes:
+        once: Without further attempts.
+        retrying: With them.
+    """
+
+    once: Handler
+    retrying: Handler
+
+
+@attrs.define(kw_only=True, eq=False)
+class ClientCore:
+    """What a client and its scoped views share; :class:`OrderClient` documents the settings."""
+
+    defaults: CallDefaults
+    transport: Transport
+    owns_transport: bool
+    shops: Shops
+    sources: TokenSources
+    lifecycle: Lifecycle
+    ends: CallEnds
+    call_middlewares: Sequence[Middleware]
+    attempt_middlewares: Sequence[Middleware]
+    on_attempt: Sequence[AttemptHook]
+    adaptive: bool
+    telemetry: Telemetry | None
+    _fixed: Chain = attrs.field(init=False)
+    _renewed: Chain = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        clock = self.defaults.clock
+        pacing = [Pacing(clock, self.lifecycle.limit)] if self.adaptive else []
+        hooks = (*(pace.observe for pace in pacing), *self.on_attempt)
+        sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
+        self._fixed = self._compile([*pacing, *self.attempt_middlewares], sender)
+        self._renewed = self._compile([*pacing, Auth(self.lifecycle), *self.attempt_middlewares], sender)
+
+    def _compile(self, inner: Sequence[Middleware], sender: AttemptSender) -> Chain:
+        retry = Retry(self.defaults.clock, self.lifecycle)
+        return Chain(
+            compile_chain([*self.call_middlewares, *inner], sender),
+            compile_chain([*self.call_middlewares, retry, *inner], sender),
+        )
+
+    def chain(self, caller: Caller) -> Chain:
+        """The one for a fixed token, or for tokens that come from a source."""
+        return self._fixed if caller.tokens is None else self._renewed
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more calls."""
+        return self.lifecycle.closed
+
+    def stats(self) -> Stats:
+        """What was done so far."""
+        return self.shops.stats(self.shops.own, self.lifecycle, by_shop=False)
+
+    def adopt(self, auth: TokenSource | str) -> None:
+        """Close a source of tokens with the client, and count its new tokens."""
+        self.sources.add(auth)
+        if self.telemetry is not None and isinstance(auth, Refreshing):
+            auth.on_refresh.add(self.telemetry.count_token)
+
+    async def aclose(self, grace: float) -> None:
+        """Close all of it."""
+        await self.lifecycle.close(grace, self.sources.aclose, self.transport.aclose)

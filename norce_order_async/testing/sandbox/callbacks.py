@@ -1,0 +1,55 @@
+"""How the sandbox calls adapters: whom, for how long, and what follows when one does not answer."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import attrs
+
+from norce_order_async.core.checks import positive_count, positive_seconds
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.testing.sandbox.exchange import AdapterCall
+
+if TYPE_CHECKING:
+    from norce_order_async.receiving.receiver import Receiver
+    from norce_order_async.receiving.replies import Reply
+
+Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply]]"
+"""What answers calls in process: a :class:`Receiver`, or an async function."""
+
+
+def _known(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    if value not in ("refuse", "allow"):
+        raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class Callbacks:
+    """How the sandbox calls hooks, validations and notifications; what Norce does is not published.
+
+    Attributes:
+        adapters: Who answers in process, by the beginning of the URL (``https://adapter.example/norce``). The longest
+            beginning counts.
+        hosts: Names of hosts that a :class:`SandboxServer` may call besides loopback addresses.
+        deadline: Seconds for an adapter to answer one call.
+        on_hook_failure: What follows when a hook is down, too slow, or answers what is no answer.
+        on_validation_failure: The same for a validation; ``allow`` passes it over.
+        most_calls: How many calls of hooks one change may set off; with more it is refused.
+        most_nested: How often one hook may be waited for at a time, by one order; further changes are refused.
+        envelope: Send notifications as ``{notification, order}`` and not as the order alone.
+        tries: How often a notification is sent until a 2xx comes.
+        pause: Seconds before its second try; each further pause is twice as long, up to 5 s.
+
+    Raises:
+        ConfigurationError: One of them cannot be.
+    """
+
+    adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], repr=False)
+    hosts: Collection[str] = ()
+    deadline: float = attrs.field(default=5.0, validator=positive_seconds)
+    on_hook_failure: Literal["refuse", "allow"] = attrs.field(default="refuse", validator=_known)
+    on_validation_failure: Literal["refuse", "allow"] = attrs.field(default="allow", validator=_known)
+    most_calls: int = attrs.field(default=20, validator=positive_count)
+    most_nested: int = attrs.field(default=5, validator=positive_count)
+    envelope: bool = False
+    tries: int = attrs.field(default=8, validator=positive_count)
+    pause: float = attrs.field(default=0.2, validator=positive_seconds)

@@ -1,0 +1,94 @@
+"""The sandbox's calls over sockets: to loopback addresses, and to hosts that were named."""
+
+import socket
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from norce_order_async.receiving.replies import Reply
+from norce_order_async.testing.sandbox.checks import MAX_BODY
+from norce_order_async.testing.sandbox.doors import NotAllowedError
+from norce_order_async.testing.sandbox.exchange import AdapterCall
+
+_MOST_AT_ONCE = 50
+
+
+class Network:
+    """POSTs to adapters. It follows no redirect and uses no proxy; no answer is read beyond 2 MiB.
+
+    Args:
+        hosts: Names of hosts that may be called whatever their address.
+    """
+
+    def __init__(self, hosts: Collection[str]) -> None:
+        self._hosts = frozenset(host.lower() for host in hosts)
+        resolver = _Resolver(self._hosts)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=_MOST_AT_ONCE),
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def __call__(self, call: AdapterCall) -> Reply:
+        """Make one call.
+
+        Raises:
+            NotAllowedError: Neither a loopback address nor a named host, or no URL of HTTP.
+            OSError: There is no connection. What else aiohttp raises comes as it is.
+        """
+        try:
+            url = urlsplit(call.url)
+            host, is_http = url.hostname or "", url.scheme in ("http", "https")
+        except ValueError:
+            host, is_http = "", False
+        if not is_http or not host or "{" in call.url:
+            raise NotAllowedError("its address is no URL of HTTP, or has placeholders that nobody fills")
+        if host.lower() not in self._hosts and _is_address(host):
+            _check(host, host)
+        headers = {**call.headers, "content-type": "application/json"}
+        async with self._session.post(call.url, data=call.body, headers=headers, allow_redirects=False) as response:
+            body = bytearray()
+            async for part in response.content.iter_any():
+                body += part
+                if len(body) > MAX_BODY:
+                    raise OSError("the answer is too large")
+            return Reply(response.status, bytes(body))
+
+    async def aclose(self) -> None:
+        """Cut the connections."""
+        await self._session.close()
+
+
+class _Resolver(AbstractResolver):
+    """Looks names up; the addresses that it gives are those that are connected to."""
+
+    def __init__(self, hosts: frozenset[str]) -> None:
+        self._hosts = hosts
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await aiohttp.ThreadedResolver().resolve(host, port, family)
+        if host.lower() not in self._hosts:
+            for one in found:
+                _check(one["host"], host)
+        return found
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _check(address: str, host: str) -> None:
+    if not ip_address(address).is_loopback:
+        raise NotAllowedError(f"the host {host} is not on this machine, and was not allowed")

@@ -1,0 +1,82 @@
+"""What the sandbox sends to adapters."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from norce_order_async.testing.sandbox import patching
+from norce_order_async.testing.sandbox.exchange import AdapterCall, Ask
+from norce_order_async.testing.sandbox.store import Part, WireOrder
+from norce_order_async.wire.json import JSON, encode_json
+
+_logger = logging.getLogger(__name__)
+_logger.addHandler(logging.NullHandler())
+
+
+def call(kind: str, part: Part, url: str, ask: Ask, order: WireOrder, *, envelope: bool = False) -> AdapterCall:
+    """The call to an adapter about an order, in the shape of v0 whatever the registration asks for."""
+    order_id = quote(order["id"], safe="")
+    # A copy, because the order goes on while the call waits.
+    own: JSON = {"notification": part, "order": order} if envelope else order
+    return AdapterCall(
+        url=url.replace("{order_id}", order_id).replace("{order.id}", order_id),
+        body=encode_json(own, limit=sys.maxsize),
+        kind=kind,
+        part_id=str(part.get("id")),
+        adapter_id=part.get("adapterId"),
+        order_id=order["id"],
+        headers={"x-merchant": ask.merchant, "x-channel": ask.channel},
+    )
+
+
+def notifications(ask: Ask, before: WireOrder, after: WireOrder, *, envelope: bool) -> list[AdapterCall]:
+    """The notifications that follow a change: what their scope points at changed, and their schema holds for it."""
+    return [
+        call("notification", one, one["invoke"], ask, after, envelope=envelope)
+        for one in after.get("notifications", ())
+        if one.get("invoke") and differ(one.get("scope"), before, after) and _holds(one, after)
+    ]
+
+
+def differ(pointer: str | None, before: WireOrder, after: WireOrder) -> bool:
+    """Whether what a JSON pointer leads to differs; nothing is watched without a pointer."""
+    if not pointer:
+        return False
+    pointer = f"/{pointer.strip('/')}"
+    one, other = patching.at(before, pointer), patching.at(after, pointer)
+    if not (patching.is_there(one) and patching.is_there(other)):
+        return patching.is_there(one) or patching.is_there(other)
+    return _text(one) != _text(other)
+
+
+def problem_of(body: JSON, otherwise: str) -> tuple[str | None, str]:
+    """The code and the message of a ``BaseError``, as far as there is one."""
+    members: Mapping[str, JSON] = body if isinstance(body, Mapping) else {}
+    code, message = members.get("code"), members.get("message")
+    return code if isinstance(code, str) and code else None, message if isinstance(message, str) else otherwise
+
+
+def _holds(notification: Part, order: WireOrder) -> bool:
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    if (schema := notification.get("schema")) is None:
+        return True
+    value = patching.at(order, f"/{notification['scope'].strip('/')}")
+    if not patching.is_there(value):
+        return False
+    try:
+        # Without what it fetches by itself.
+        registry: Any = Registry()
+        return bool(Draft202012Validator(schema, registry=registry).is_valid(value))
+    except Exception as error:  # whatever is in a schema that somebody wrote
+        _logger.warning(
+            "the schema of notification %s cannot be used: %s", notification.get("id"), type(error).__name__
+        )
+        return False
+
+
+def _text(value: JSON) -> bytes:
+    return encode_json(value, limit=sys.maxsize)

@@ -1,0 +1,108 @@
+"""What a hook answers: the operations of a JSON patch (RFC 6902) that are published, add, replace and remove."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, cast
+
+from norce_order_async.wire.json import JSON
+
+_FIXED = frozenset({"id", "merchant", "channel", "created", "lastModified"})
+"""What only the API writes."""
+_MISSING: Any = object()
+
+
+class PatchError(Exception):
+    """A patch that cannot be applied; its text says why, without values."""
+
+
+def checked(value: JSON, target: str | None) -> list[Mapping[str, Any]]:
+    """The operations of a hook's answer, if they are some and stay below its target.
+
+    Raises:
+        PatchError: They are none.
+    """
+    if not isinstance(value, list):
+        raise PatchError("the answer is no list of operations")
+    for operation in value:
+        if not isinstance(operation, Mapping) or operation.get("op") not in ("add", "replace", "remove"):
+            raise PatchError("an operation is neither add, replace nor remove")
+        if operation["op"] != "remove" and "value" not in operation:
+            raise PatchError("an operation has no value")
+        names = _names(operation.get("path"))
+        if not names or names[0] in _FIXED:
+            raise PatchError("an operation changes what only the API writes")
+        wanted = _names(target) if target else []
+        if names[: len(wanted)] != wanted:
+            raise PatchError("an operation changes what is not below the hook's target")
+    return cast("list[Mapping[str, Any]]", value)
+
+
+def apply(order: dict[str, Any], operations: list[Mapping[str, Any]]) -> None:
+    """Change an order in place.
+
+    Raises:
+        PatchError: A path leads nowhere; the order may be changed in part.
+    """
+    for operation in operations:
+        names = _names(operation["path"])
+        holder: Any = order
+        for name in names[:-1]:
+            holder = _member(holder, name)
+        _change(holder, names[-1], operation)
+
+
+def at(order: Any, pointer: str) -> Any:
+    """What a JSON pointer leads to; an object of its own kind if that is nothing."""
+    try:
+        for name in _names(pointer):
+            order = _member(order, name)
+    except PatchError:
+        return _MISSING
+    return order
+
+
+def is_there(value: Any) -> bool:
+    """Whether :func:`at` found something."""
+    return value is not _MISSING
+
+
+def _change(holder: Any, name: str, operation: Mapping[str, Any]) -> None:
+    op, value = operation["op"], copy.deepcopy(operation.get("value"))
+    if op != "add":
+        _member(holder, name)
+    if isinstance(holder, list):
+        elements: list[Any] = holder
+        index = len(elements) if name == "-" else _index(name, len(elements) + (op == "add"))
+        if op == "add":
+            elements.insert(index, value)
+        elif op == "replace":
+            elements[index] = value
+        else:
+            del elements[index]
+    elif not isinstance(holder, dict):
+        raise PatchError("a path leads nowhere")
+    elif op == "remove":
+        del holder[name]
+    else:
+        holder[name] = value
+
+
+def _member(holder: Any, name: str) -> Any:
+    if isinstance(holder, list):
+        elements: list[Any] = holder
+        return elements[_index(name, len(elements))]
+    if not isinstance(holder, Mapping) or name not in holder:
+        raise PatchError("a path leads nowhere")
+    return cast("Mapping[str, Any]", holder)[name]
+
+
+def _index(name: str, count: int) -> int:
+    if not (name.isascii() and name.isdigit()) or len(name) > len(str(count)) or int(name) >= count:
+        raise PatchError("a path leads nowhere")
+    return int(name)
+
+
+def _names(pointer: Any) -> list[str]:
+    if not isinstance(pointer, str) or not pointer.startswith("/"):
+        raise PatchError("a path does not begin with a slash")
+    return [name.replace("~1", "/").replace("~0", "~") for name in pointer[1:].split("/")]

@@ -1,0 +1,137 @@
+"""Notifications and validations of a sandbox, through both doors."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from staging import IN_PROCESS, Stage, staged
+
+from norce_order_async import ValidationFailedError, patch_consent, update_reference, validate
+from norce_order_async.receiving import HookCall, NotificationCall, Reply, ValidationCall, invalid, refuse, valid
+from norce_order_async.testing import Sandbox
+from norce_order_async.testing.sandbox.callbacks import Callbacks
+from norce_order_async.testing.sandbox.exchange import AdapterCall
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture(params=["transport", "server"])
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    async with staged(request.param) as stage:
+        yield stage
+
+
+async def test_a_notification_follows_a_change_and_is_sent_until_it_is_taken(stage: Stage) -> None:
+    seen: list[bool] = []
+
+    async def on_notification(call: NotificationCall) -> None:
+        seen.append(stage.consent)
+        if len(seen) < 3:
+            raise ConnectionError
+
+    stage.on_notification = on_notification
+    await stage.notify()
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    await stage.sandbox.delivered()
+    assert seen == [True, True, True]
+    assert [one.reply.status for one in stage.sandbox.called] == [500, 500, 200]
+
+
+async def test_a_notification_that_nobody_takes_is_given_up(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async def on_notification(call: NotificationCall) -> None:
+        raise ConnectionError
+
+    stage.on_notification = on_notification
+    await stage.notify()
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    await stage.sandbox.delivered()
+    assert len(stage.called) == 8
+    assert "gave up notification" in caplog.text
+
+
+async def test_a_refused_change_is_followed_by_nothing(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        return refuse("no", "No.")
+
+    stage.on_hook = on_hook
+    await stage.hook("theirs")
+    await stage.notify()
+    with pytest.raises(Exception, match="No"):
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    await stage.sandbox.delivered()
+    assert stage.called == ["theirs"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "schema", "count"),
+    [
+        ("/consents", None, 1),
+        ("/reference", None, 0),
+        ("/consents", {"type": "array"}, 1),
+        ("/consents", {"type": "object"}, 0),
+        ("/consents", {"$ref": "http://192.0.2.1/schema"}, 0),
+        ("/consents", {"type": "nonsense"}, 0),
+        ("/consents", {"pattern": "("}, 1),
+    ],
+)
+async def test_a_notification_is_sent_where_its_scope_changed_and_its_schema_holds(
+    scope: str, schema: Any, count: int
+) -> None:
+    async with staged("transport") as stage:
+        await stage.notify(scope, schema=schema)
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        await stage.sandbox.delivered()
+        assert len(stage.called) == count
+
+
+@pytest.mark.parametrize("envelope", [False, True])
+async def test_a_notification_is_an_order_or_has_both(envelope: bool) -> None:
+    bodies: list[Any] = []
+
+    async def take(call: AdapterCall) -> Reply:
+        bodies.append(json.loads(call.body))
+        return Reply(204)
+
+    adapters = {IN_PROCESS: take}
+    sandbox = Sandbox(callbacks=Callbacks(adapters=adapters, envelope=envelope))
+    registered = {"id": "n_1", "scope": "/reference", "invoke": f"{IN_PROCESS}/{{order.id}}"}
+    sandbox.add_order("o_1", notifications=[registered])
+    async with sandbox.client() as client:
+        await update_reference(client, "o_1", "R-1")
+    await sandbox.delivered()
+    (body,) = bodies
+    assert (body["order"] if envelope else body)["reference"] == "R-1"
+    assert body.get("notification") == (registered if envelope else None)
+    assert sandbox.called[0].call.url == f"{IN_PROCESS}/o_1"
+
+
+async def test_all_validations_are_asked_and_all_that_is_wrong_comes_back(stage: Stage) -> None:
+    async def on_validation(call: ValidationCall) -> Reply:
+        if call.path == "good":
+            return valid()
+        return invalid(f"{call.path}-sold-out", "Sold out.")
+
+    stage.on_validation = on_validation
+    for adapter_id in ("one", "good", "two"):
+        await stage.validation(adapter_id)
+    with pytest.raises(ValidationFailedError) as caught:
+        await validate(stage.client, "o_1")
+    found = [(problem.code, problem.adapter_id) for problem in caught.value.problems]
+    assert found == [("cart-empty", "order"), ("one-sold-out", "one"), ("two-sold-out", "two")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "codes"), [("allow", ["cart-empty"]), ("refuse", ["cart-empty", "validation-unanswered"])]
+)
+async def test_a_validation_that_does_not_answer_is_taken_as_configured(policy: str, codes: list[str]) -> None:
+    async def broken(call: AdapterCall) -> Reply:
+        raise RuntimeError
+
+    sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: broken}, on_validation_failure=policy))  # type: ignore[arg-type]  # pyright: ignore
+    sandbox.add_order("o_1", validations=[{"id": "oc_1", "adapterId": "one", "url": IN_PROCESS}])
+    async with sandbox.client() as client:
+        with pytest.raises(ValidationFailedError) as caught:
+            await validate(client, "o_1")
+    assert [problem.code for problem in caught.value.problems] == codes

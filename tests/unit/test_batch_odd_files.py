@@ -1,0 +1,153 @@
+"""Files as people have them, through the command: what is read, what is refused, and the sentence."""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from odd_files import ODD_FILES, OddFile, docs_table, lines, parquet, table, workbook
+
+from norce_order_async import ConfigurationError, Entry, Input, Layout, read_changes
+from norce_order_async.batch.columns import COLUMNS
+from norce_order_async.batch.files import Format
+from norce_order_async.batch.files.entry import MAX_LINE
+from norce_order_async.batch.travel import pack, unpack
+from norce_order_async.cli import main
+
+PAGE = Path(__file__).parents[2] / "docs" / "files.md"
+
+
+@pytest.mark.parametrize("file", ODD_FILES, ids=lambda file: re.sub(r"\W+", "-", file.what))
+def test_an_odd_file_is_read_or_refused_with_a_sentence(
+    tmp_path: Path, file: OddFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / file.name
+    path.write_bytes(file.bytes)
+    code = main(["batch", "run", str(path), "--dry-run", "--output", "json", *file.options])
+    out, err = capsys.readouterr()
+    if file.says is None:
+        told = json.loads(out)
+        assert (code, told["total"], told["bad"], told["problems"]) == (0, 3, 0, [])
+        return
+    assert code in (1, 2, 3)
+    told = err if code != 1 else json.loads(out)["problems"][0]["message"]
+    assert file.says in told
+    assert "Traceback" not in err
+
+
+def test_the_page_tells_the_same() -> None:
+    assert docs_table() in PAGE.read_text(encoding="utf-8")
+
+
+SAME = Layout(fill={"op": "patch_consent", "consent_id": "ci_a", "checked": True})
+
+
+def same_batch(folder: Path, count: int) -> dict[str, Path]:
+    """One batch in every format; the ids hold what each of them has to quote."""
+    ids = [f"o_{number}; å|'" if number % 7 == 0 else f"o_{number}" for number in range(count)]
+    rows = [("patch_consent", one, "ci_a", "true") for one in ids]
+    head = ("op", "order_id", "consent_id", "checked")
+    records = [{"op": op, "order_id": one, "consent_id": part, "checked": True} for op, one, part, _ in rows]
+    contents: dict[str, str | bytes] = {
+        "a.jsonl": lines(*records),
+        "a.json": json.dumps(records, indent=1),
+        "comma.csv": table(",", head, rows),
+        "semicolon.csv": table(";", head, [(op, f'"{one}"', *rest) for op, one, *rest in rows]),
+        "a.tsv": table("\t", head, rows),
+        "a.xlsx": workbook(head, *rows),
+        "a.parquet": parquet({name: list(cells) for name, cells in zip(head, zip(*rows, strict=True), strict=True)}),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return {name: folder / name for name in contents}
+
+
+def test_the_same_batch_in_every_format_has_equal_changes(tmp_path: Path) -> None:
+    files = same_batch(tmp_path, 40)
+    expected = [entry.change for entry in read_changes(files["a.jsonl"])]
+    assert None not in expected
+    for name, path in files.items():
+        source = Input(path)
+        assert (name, [entry.change for entry in source]) == (name, expected)
+        dealt = [unpack(pack(entry)).change for entry in cast("Iterator[Entry]", source.unread())]
+        assert (name, dealt) == (name, expected)
+        assert source.survey()[0].changes == 40
+    (tmp_path / "a.txt").write_text("".join(f"o_{number}\n" for number in range(40)), encoding="utf-8")
+    listed = [entry.change for entry in Input(tmp_path / "a.txt", layout=SAME)]
+    assert [change for number, change in enumerate(listed) if number % 7] == [
+        change for number, change in enumerate(expected) if number % 7
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.json", "semicolon.csv", "a.tsv", "a.xlsx", "a.parquet"])
+def test_a_batch_goes_on_with_the_same_command_and_is_another_with_other_options(tmp_path: Path, name: str) -> None:
+    path = same_batch(tmp_path, 5)[name]
+    (digest,) = {Input(path).survey()[0].digest for _ in range(2)}
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    layouts = [
+        Layout(ignore=True),
+        Layout(columns={"order_id": "order_id"}, ignore=True, fill=SAME.fill),
+        Layout(columns={"order_id": "order_id"}, ignore=True, fill={**SAME.fill, "checked": False}),
+    ]
+    digests = {Input(path, layout=layout).survey()[0].digest for layout in layouts}
+    assert len({digest, *digests}) == 4
+    assert digests == {Input(path, layout=layout).survey()[0].digest for layout in layouts}
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.parquet"])
+def test_a_table_that_changes_while_it_is_read_ends_the_batch(tmp_path: Path, name: str) -> None:
+    path = same_batch(tmp_path, 3_000)[name]
+    source = Input(path)
+    source.survey()
+    entries = iter(source)
+    next(entries)
+    path.touch()
+    os.utime(path, (1, 1))
+    with pytest.raises(ConfigurationError, match="was changed while the batch read it"):
+        list(entries)
+
+
+@pytest.mark.parametrize(("name", "extra"), [("a.xlsx", "excel"), ("a.parquet", "parquet")])
+def test_a_format_says_which_extra_it_needs(
+    tmp_path: Path, name: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = same_batch(tmp_path, 1)[name]
+    for module in ("openpyxl", "pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigurationError, match=rf"pip install \"norce-order-async\[{extra}\]"):
+        Input(path).survey()
+
+
+@pytest.mark.parametrize(
+    ("format", "content"),
+    [("ids", "o_1\no_"), ("json", '[{"op": "delete_order", "order_id": "o_1"}, {"op"')],
+)
+def test_a_stream_that_was_cut_makes_nothing_of_its_last_line(
+    tmp_path: Path, format: Format, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pipe"
+    path.write_text(content, encoding="utf-8")
+    monkeypatch.setattr("norce_order_async.batch.files.reading.is_stream", lambda path: True)
+    found = read_changes(path, format, Layout(fill={"op": "delete_order"}) if format == "ids" else Layout())
+    first = next(found)
+    assert first.change is not None
+    assert first.digest is not None
+    with pytest.raises(ConfigurationError, match="ended inside line 2"):
+        next(found)
+
+
+def test_an_object_that_never_ends_is_not_held_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b'[{"a": "' + b"x" * (3 * MAX_LINE) + b'"}]')
+    with pytest.raises(ConfigurationError, match="object 1 of the array is longer than"):
+        list(read_changes(path))
+
+
+def test_names_of_columns_are_told_apart() -> None:
+    keys = [name.replace("_", "") for name in COLUMNS]
+    assert len(set(keys)) == len(keys)

@@ -1,0 +1,201 @@
+"""Who gets a slot, by the rules and by what the other shops notice of it."""
+
+import asyncio
+from functools import cache
+from random import Random
+from statistics import quantiles
+
+import pytest
+from support import TOKEN
+from virtual import VirtualClock, run
+
+from norce_order_async import CallError, OrderClient, Request, Response, Timeout, Transport, delete_consent
+from norce_order_async.core.errors import ReadTimeout
+from norce_order_async.core.shop import Shop
+from norce_order_async.sending.limiter import ConcurrencyLimiter, Turns
+
+A, B, C = Shop("", "a"), Shop("", "b"), Shop("", "c")
+
+
+def take_all(limiter: ConcurrencyLimiter, shop: Shop, now: float) -> list[Turns]:
+    """As many slots as a shop gets."""
+    taken: list[Turns] = []
+    while (turns := limiter.acquire_nowait(shop, now)) is not None:
+        taken.append(turns)
+    return taken
+
+
+def together(limit: int) -> ConcurrencyLimiter:
+    """A limiter of which two shops had a slot at time 0."""
+    limiter = ConcurrencyLimiter(limit)
+    for shop in (A, B):
+        turns = limiter.acquire_nowait(shop, 0.0)
+        assert turns is not None
+        limiter.release(turns, 0.0, 0.0)
+    return limiter
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 100])
+def test_a_shop_alone_gets_all_slots(limit: int) -> None:
+    assert len(take_all(ConcurrencyLimiter(limit), A, 0.0)) == limit
+
+
+@pytest.mark.parametrize(
+    ("limit", "quick", "hanging"), [(1, 1, 1), (2, 1, 1), (3, 2, 1), (5, 4, 1), (10, 8, 2), (100, 80, 20)]
+)
+def test_among_others_a_shop_leaves_some_free(limit: int, quick: int, hanging: int) -> None:
+    assert len(take_all(together(limit), A, 1.0)) == quick
+    limiter = together(limit)
+    assert limiter.acquire_nowait(A, 1.0) is not None
+    assert len(take_all(limiter, A, 5.0)) == hanging - 1
+
+
+def test_after_a_minute_alone_a_shop_gets_all_slots_again() -> None:
+    limiter = together(100)
+    assert len(take_all(limiter, B, 59.0)) == 80
+    assert len(take_all(limiter, B, 60.0)) == 20
+
+
+def test_the_last_slot_is_for_a_shop_that_has_none() -> None:
+    limiter = together(10)
+    assert [len(take_all(limiter, shop, 1.0)) for shop in (A, B, C)] == [8, 1, 1]
+
+
+def test_a_shop_hangs_until_a_slot_comes_back_within_a_second() -> None:
+    limiter = together(100)
+    first = limiter.acquire_nowait(A, 1.0)
+    assert first is not None
+    limiter.release(first, 1.0, 16.0)  # timed out
+    held = take_all(limiter, A, 16.0)
+    assert len(held) == 80  # a second's grace: nothing is known of this one
+    for turns in held[20:]:
+        limiter.release(turns, 16.0, 31.0)
+    assert take_all(limiter, A, 31.0) == []
+    limiter.release(held[0], 30.9, 31.0)
+    assert len(take_all(limiter, A, 31.5)) == 61
+
+
+def test_shops_that_wait_take_turns_and_leave_nothing_behind() -> None:
+    async def main() -> list[str]:
+        limiter = ConcurrencyLimiter(1)
+        order: list[str] = []
+
+        async def work(shop: Shop) -> None:
+            turns = limiter.acquire_nowait(shop, 0.0) or await limiter.acquire(shop, 0.0)
+            order.append(shop.merchant)
+            await asyncio.sleep(0)
+            limiter.release(turns, 0.0, 0.1)
+
+        await asyncio.gather(*(work(shop) for shop in [A] * 5 + [B] * 2 + [C]))
+        assert limiter.used == 0
+        assert [limiter.of(shop) for shop in (A, B, C)] == [(0, 0)] * 3
+        assert len(limiter._turns) == 1  # pyright: ignore[reportPrivateUsage]
+        return order
+
+    assert "".join(run(main())) == "aabcabaa"
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["with its slot", "before"])
+def test_who_is_cancelled_while_it_waits_takes_no_slot(at_once: bool) -> None:
+    async def main() -> None:
+        limiter = ConcurrencyLimiter(1)
+        held = limiter.acquire_nowait(A, 0.0)
+        assert held is not None
+        assert limiter.acquire_nowait(B, 0.0) is None
+        first, second = (asyncio.create_task(limiter.acquire(B, 0.0)) for _ in range(2))
+        await asyncio.sleep(0)
+        if at_once:
+            limiter.release(held, 0.0, 0.1)
+            first.cancel()
+        else:
+            first.cancel()
+            limiter.release(held, 0.0, 0.1)
+        limiter.release(await second, 0.0, 0.1)
+        assert first.cancelled()
+        assert (limiter.used, limiter.of(B)) == (0, (0, 0))
+
+    run(main())
+
+
+class Shops(Transport):
+    """Answers after 50 ms, once in fifty times with a 503; what is named bad does what its name says."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        request.call.mark_sent()
+        match request.headers["x-merchant"].rstrip("0123456789"):
+            case "hangs":
+                assert timeout is not None
+                await asyncio.sleep(timeout)
+                raise ReadTimeout("nothing came", sent=True)
+            case "fails":
+                await asyncio.sleep(0.05)
+                return Response(request, 503)
+            case "floods":
+                await asyncio.sleep(0.2)
+                return Response(request, 200)
+            case _:
+                self.requests += 1
+                await asyncio.sleep(0.05)
+                return Response(request, 503 if self.requests % 50 == 0 else 200)
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def live(bad: dict[str, int]) -> tuple[list[float], int]:
+    """Twelve shops with four calls a second each, beside bad ones with so many; the good ones' times and failures."""
+    times: list[float] = []
+    failures = 0
+    loop = asyncio.get_running_loop()
+    async with OrderClient(
+        base_url="https://api.test", merchant="own", channel="1", auth=TOKEN, transport=Shops(), clock=VirtualClock(),
+        timeout=Timeout(total=8, attempt=5), random=Random(1), limit=20,
+    ) as client:  # fmt: skip
+
+        async def call(merchant: str) -> None:
+            nonlocal failures
+            view, begin = client.scoped(merchant=merchant, auth=f"token-of-{merchant}"), loop.time()
+            try:
+                await delete_consent(view, "o_1", "ci")
+            except CallError:
+                failures += merchant.startswith("good")
+            if merchant.startswith("good"):
+                times.append(loop.time() - begin)
+
+        async def keep_calling(merchant: str, every: float, first: float) -> None:
+            await asyncio.sleep(first)
+            async with asyncio.TaskGroup() as calls:
+                while loop.time() < ends:
+                    calls.create_task(call(merchant))
+                    await asyncio.sleep(every)
+
+        ends = loop.time() + 12.1
+        async with asyncio.TaskGroup() as shops:
+            for number in range(12):
+                shops.create_task(keep_calling(f"good{number}", 0.25, number / 48))
+            for merchant, rate in bad.items():
+                shops.create_task(keep_calling(merchant, 1 / rate, 0.0))
+    return times, failures
+
+
+@cache
+def alone() -> tuple[list[float], int]:
+    """The good shops without any other."""
+    return run(live({}))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"hangs": 4}, {"floods": 200}, {"fails1": 15, "fails2": 15}, {"hangs": 4, "floods": 200, "fails1": 15}],
+    ids="+".join,
+)
+def test_no_shop_harms_another(bad: dict[str, int]) -> None:
+    times, failures = run(live(bad))
+    expected, failures_alone = alone()
+    assert failures == failures_alone == 0
+    assert len(times) == len(expected)
+    assert quantiles(times, n=10)[8] < 1.1 * quantiles(expected, n=10)[8]
+    assert max(times) < max(expected) + 0.1
