@@ -167,3 +167,16 @@ def test_an_error_does_not_go_to_the_output_where_standard_error_is_closed(
 ) -> None:
     monkeypatch.setattr("sys.stderr", None)
     assert shell("order", "get", "absent", "--output", "json") == (1, "")
+
+
+@pytest.mark.parametrize(("terminal", "columns"), [(False, "30"), (True, "40")])
+def test_a_table_cuts_nothing(shell: Shell, monkeypatch: pytest.MonkeyPatch, terminal: bool, columns: str) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: terminal)
+    name = "o_" + "x" * 60
+    shell.sandbox.add_order(name, merchant="norce", channel="1")
+    code, out = shell("order", "list", "--output", "table")
+    assert code == 0
+    assert "…" not in out
+    assert (name in out) is not terminal
