@@ -87,7 +87,12 @@ def problem_details(error: NorceOrderError) -> tuple[int, dict[str, str], dict[s
     Returns:
         The HTTP status, the headers (``Content-Type``, and with 429 and 503 ``Retry-After`` in whole seconds, at most a
         day, where the API asked to wait), and the body as JSON values.
+
+    Raises:
+        TypeError: It is no error of this package.
     """
+    if not isinstance(error, NorceOrderError):
+        raise TypeError(f"error must be a NorceOrderError, got {type(error).__name__}")
     status, detail = next(_ANSWERS[cls] for cls in type(error).__mro__ if cls in _ANSWERS)
     if isinstance(error, ServerError) and error.status in _PASSED_ON:
         status, detail = error.status, _PASSED_ON[error.status]

@@ -119,7 +119,8 @@ def _text(source: str) -> bytes:
     try:
         return Path(source[1:]).read_bytes()
     except (OSError, ValueError) as error:
-        raise InvalidRequestError(f"{source[1:]} cannot be read: {error}") from None
+        problem = getattr(error, "strerror", None) or error
+        raise InvalidRequestError(f"{source[1:]} cannot be read: {problem}") from None
 
 
 def _json(text: bytes, name: str) -> JSON:

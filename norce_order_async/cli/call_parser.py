@@ -15,6 +15,11 @@ _REPEATS = {
     "if_unsent": "It is tried again only while nothing was sent, or after a 429",
     "never": "It is never tried again",
 }
+_EVIDENCE = {
+    "documented": "documented",
+    "v1_types": "published for v1 of the service, and carried over",
+    "inferred": "follows from what is published",
+}
 _FILTERS: dict[str, dict[str, Any]] = {
     "offset": {"type": whole, "metavar": "N", "help": "leave out so many orders at the start"},
     "limit": {"type": whole, "metavar": "N", "help": "how many orders a page has at most"},
@@ -73,7 +78,7 @@ def _add_call(group: Any, verb: str, command: Command) -> None:
 def _about(row: Row) -> str:
     return f"""\
 about it:
-  {row.name}, {row.method} {row.path} ({row.evidence})
+  {row.name}, {row.method} {row.path} ({_EVIDENCE[row.evidence]})
   {_REPEATS[row.repeat]}: {row.twice}.
 """
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 def tell(text: str) -> None:
     """Print a line on standard error; one that cannot be written ends nothing."""
+    if sys.stderr is None:  # print would take standard output instead
+        return
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

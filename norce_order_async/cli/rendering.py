@@ -26,6 +26,8 @@ _COLUMNS = {
 
 Rows = list[tuple[str, ...]]
 
+_ANY_WIDTH = 100_000
+
 
 def show(command: Command, result: Any, output: str) -> None:
     """Print what a call gave."""
@@ -86,7 +88,7 @@ def _print_text(command: Command, result: Any) -> None:
 
 def on_terminal() -> bool:
     """Whether a person reads what is printed."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def has_rich() -> bool:
@@ -142,11 +144,13 @@ def _print_table(names: Sequence[str], rows: Rows, below: str) -> None:
         return
     from rich.box import ROUNDED, SIMPLE
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    console = Console()
-    table = Table(*names, box=ROUNDED if console.is_terminal else SIMPLE, caption=below or None)
+    # A file has no width to fit into; on a terminal, what is too wide goes on below, and no id is cut.
+    console = Console() if on_terminal() else Console(width=_ANY_WIDTH)
+    columns = (Column(name, overflow="fold") for name in names)
+    table = Table(*columns, box=ROUNDED if console.is_terminal else SIMPLE, caption=below or None)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)

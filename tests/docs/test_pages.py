@@ -25,6 +25,12 @@ def test_the_table_of_operations_is_the_package_s() -> None:
     assert page == with_table(page), "write it with: PYTHONPATH=tests python -m contract.docs"
 
 
+def test_the_readme_leads_to_every_page_of_the_guide() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = {f"docs/{page.name}" for page in ROOT.glob("docs/*.md") if not page.name.startswith("reference")}
+    assert not pages - {"docs/index.md", "docs/changelog.md"} - set(re.findall(r"\]\(([^)#]+)", text))
+
+
 @pytest.mark.parametrize("path", ["README.md", *(f"docs/{page.name}" for page in ROOT.glob("docs/*.md"))])
 def test_links_lead_to_files(path: str) -> None:
     page = ROOT / path

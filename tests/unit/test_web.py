@@ -138,3 +138,9 @@ def test_the_page_s_table_is_what_is_answered() -> None:
     told = {name: int(status) for names, status in rows for name in re.findall(r"`(\w+)`", names)}
     assert told == {cls.__name__: problem_details(made(cls))[0] for cls in all_errors() if cls.__name__ in told}
     assert {cls.__name__ for cls in all_errors()} - told.keys() == {"EmptyJournal", "JournalBusy", "NotRecordedError"}
+
+
+def test_an_error_of_others_is_refused() -> None:
+    error: Any = ValueError("x")
+    with pytest.raises(TypeError, match="must be a NorceOrderError, got ValueError"):
+        problem_details(error)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from shell import Shell
 
-from norce_order_async.cli.calls import COMMANDS
+from norce_order_async.cli.calls import COMMANDS, Command
 from norce_order_async.wire.table import ROWS
 
 PAGE = Path(__file__).parents[3] / "docs/cli.md"
@@ -21,6 +22,13 @@ def table() -> str:
 def test_the_words_of_a_summary_keep_their_case(shell: Shell) -> None:
     told = " ".join(shell("sandbox", "--help")[1].split())
     assert "Serve a local stand-in for the API until Ctrl-C." in told
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_says_in_words_how_sure_an_operation_is(shell: Shell, command: Command) -> None:
+    code, told = shell(*command.name.split(), "--help")
+    assert code == 0
+    assert "v1_types" not in told
 
 
 def test_the_page_has_the_table_of_all_commands() -> None:

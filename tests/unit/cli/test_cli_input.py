@@ -47,7 +47,7 @@ def test_the_example_of_the_help_is_understood(name: str) -> None:
         ((*PAYMENT, "[1]"), "--json: expected an object, got an array"),
         ((*PAYMENT, '{"amount": 1, "amount": 2}'), "--json: the member 'amount' is there twice"),
         ((*PAYMENT, "{"), "--json: not JSON"),
-        ((*PAYMENT, "@absent.json"), "absent.json cannot be read"),
+        ((*PAYMENT, "@absent.json"), "absent.json cannot be read: No such file or directory\n"),
         (("action", "add", "o_1", "p_1", "--json", '[{"adapterId": "a"}]'), "actions[0].type: it is required"),
         (("action", "add", "o_1", "p_1", "--json", '[{"url": 1.5}, {"url": {}}]'), "--json: [1].url cannot be {}"),
         (("action", "add", "o_1", "p_1", "--json", "{}"), "--json: expected an array, got an object"),
@@ -149,3 +149,34 @@ class TestOutputs:
         assert "├── " in tree
         assert "[red]x  [b]y" in tree
         assert "abc" not in tree
+
+
+@pytest.mark.parametrize(
+    "words", [("order", "get", "o_123"), ("order", "list"), ("consent", "delete", "o_123", "ci_terms")]
+)
+def test_a_call_whose_output_is_closed_is_made(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert shell(*words)[0] == 0, shell.errors
+    assert shell.errors == ""
+
+
+def test_an_error_does_not_go_to_the_output_where_standard_error_is_closed(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    assert shell("order", "get", "absent", "--output", "json") == (1, "")
+
+
+@pytest.mark.parametrize(("terminal", "columns"), [(False, "30"), (True, "40")])
+def test_a_table_cuts_nothing(shell: Shell, monkeypatch: pytest.MonkeyPatch, terminal: bool, columns: str) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: terminal)
+    name = "o_" + "x" * 60
+    shell.sandbox.add_order(name, merchant="norce", channel="1")
+    code, out = shell("order", "list", "--output", "table")
+    assert code == 0
+    assert "…" not in out
+    assert (name in out) is not terminal
