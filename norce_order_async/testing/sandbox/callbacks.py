@@ -1,7 +1,7 @@
 """How the sandbox calls adapters: whom, for how long, and what follows when one does not answer."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
@@ -17,7 +17,7 @@ Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply]]"
 """What answers calls in process: a :class:`Receiver`, or an async function."""
 
 
-def _known(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if value not in ("refuse", "allow"):
         raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
 

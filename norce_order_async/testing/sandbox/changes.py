@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -77,8 +77,7 @@ class Changes:
         patches: list[Operations],
     ) -> Generator[Sequence[AdapterCall], Sequence[AdapterReply], None]:
         order = self.store.find(ask)
-        hooks = [hook for hook in order.get("hooks", ()) if adapter_id is None or hook.get("adapterId") != adapter_id]
-        hooks = sorted(filter(lambda hook: hook.get("invoke"), hooks), key=_rank)
+        hooks = _to_call(order, adapter_id)
         draft = proposed()[0].find(ask)
         due = [hook for hook in hooks if _concerns(hook, order, draft)]
         for _ in range(self.callbacks.most_calls):
@@ -106,7 +105,7 @@ class Changes:
             raise Refused(400, "too-many-hook-calls", "The order's hooks set off one another without end.")
 
     @contextmanager
-    def _counted(self, ask: Ask, hook: Part) -> Iterator[None]:
+    def _counted(self, ask: Ask, hook: Part) -> Generator[None]:
         """Let no more than so many changes of an order wait for the same hook."""
         place = (ask.merchant, ask.channel, ask.ids["order_id"], str(hook.get("id")))
         if self._waiting[place] >= self.callbacks.most_nested:
@@ -118,6 +117,13 @@ class Changes:
             self._waiting[place] -= 1
             if not self._waiting[place]:
                 del self._waiting[place]
+
+
+def _to_call(order: WireOrder, adapter_id: str | None) -> list[Part]:
+    """The hooks that may be called, in the order in which they are."""
+    registered: list[Part] = order.get("hooks", [])
+    others = (one for one in registered if adapter_id is None or one.get("adapterId") != adapter_id)
+    return sorted((one for one in others if one.get("invoke")), key=_rank)
 
 
 def _rank(hook: Part) -> tuple[int, int]:

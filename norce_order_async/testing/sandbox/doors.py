@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import TypeAlias
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
@@ -91,28 +91,35 @@ async def _call(service: OrderService, call: AdapterCall, network: Network | Non
 
 
 async def _reply(service: OrderService, call: AdapterCall, network: Network | None) -> AdapterReply:
-    beginnings = [one for one in service.callbacks.adapters if call.url.startswith(one) and _ends(call.url, one)]
+    """What an adapter says, or why it says nothing."""
+    deadline = service.callbacks.deadline
     try:
-        async with asyncio.timeout(service.callbacks.deadline):
-            if beginnings:
-                longest = max(beginnings, key=len)
-                reply = await _in_process(service.callbacks.adapters[longest], call, call.url.removeprefix(longest))
-            elif network is not None:
-                reply = await network(call)
-            else:
-                return AdapterReply(0, skipped=True, problem="nobody may be called there")
-        # As text, so that an empty body is none.
-        return AdapterReply(reply.status, decode_json(reply.body) if reply.body.strip() else None)
+        async with asyncio.timeout(deadline):
+            reply = await _send(service.callbacks.adapters, call, network)
     except NotAllowedError as error:
         return AdapterReply(0, skipped=True, problem=str(error))
     except TimeoutError:
-        return AdapterReply(0, problem=f"no answer within {service.callbacks.deadline:g} s")
-    except WireError:
-        return AdapterReply(reply.status, problem="its answer is no JSON")
+        return AdapterReply(0, problem=f"no answer within {deadline:g} s")
     except Exception as error:
         # Not its text, which may hold the body or the URL.
         _logger.warning("%s failed: %s", call, type(error).__name__)
         return AdapterReply(0, problem=f"no answer ({type(error).__name__})")
+    if not reply.body.strip():
+        return AdapterReply(reply.status)
+    try:
+        return AdapterReply(reply.status, decode_json(reply.body))
+    except WireError:
+        return AdapterReply(reply.status, problem="its answer is no JSON")
+
+
+async def _send(adapters: Mapping[str, Adapter], call: AdapterCall, network: Network | None) -> Reply:
+    beginnings = [one for one in adapters if call.url.startswith(one) and _ends(call.url, one)]
+    if beginnings:
+        longest = max(beginnings, key=len)
+        return await _in_process(adapters[longest], call, call.url.removeprefix(longest))
+    if network is None:
+        raise NotAllowedError("nobody answers there in process")
+    return await network(call)
 
 
 def _ends(url: str, beginning: str) -> bool:
