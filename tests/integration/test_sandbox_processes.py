@@ -4,7 +4,7 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ ADAPTER = Path(__file__).parent.parent / "adapter.py"
 
 
 @contextmanager
-def running(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(*command: str) -> Generator[tuple[subprocess.Popen[str], str]]:
     """A process, and the first line that it prints; what follows is in its ``stdout``."""
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -44,7 +44,7 @@ def running(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @contextmanager
-def sandbox() -> Iterator[OrderClient]:
+def sandbox() -> Generator[OrderClient]:
     with running("-m", "norce_order_async", "sandbox", "--port", "0", "--callback-deadline", "2") as (_, line):
         found = re.search(r"http://\S+", line)
         assert found is not None
