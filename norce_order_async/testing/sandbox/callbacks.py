@@ -22,6 +22,10 @@ def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> N
         raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
 
 
+def _names(hosts: Collection[str]) -> Collection[str]:
+    return (hosts,) if isinstance(hosts, str) else tuple(hosts)
+
+
 @attrs.frozen(kw_only=True)
 class Callbacks:
     """How the sandbox calls hooks, validations and notifications; what Norce does is not published.
@@ -44,7 +48,7 @@ class Callbacks:
     """
 
     adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], repr=False)
-    hosts: Collection[str] = ()
+    hosts: Collection[str] = attrs.field(default=(), converter=_names)
     deadline: float = attrs.field(default=5.0, validator=positive_seconds)
     on_hook_failure: Literal["refuse", "allow"] = attrs.field(default="refuse", validator=_known)
     on_validation_failure: Literal["refuse", "allow"] = attrs.field(default="allow", validator=_known)

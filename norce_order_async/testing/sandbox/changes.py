@@ -1,6 +1,7 @@
 """A change of an order with hooks: it is drafted, the hooks are asked, and then it is stored or refused."""
 
 import copy
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply
 from norce_order_async.testing.sandbox.patching import PatchError
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
 from norce_order_async.testing.sandbox.totals import complete_cart, update_total
+from norce_order_async.wire.json import WireError, encode_json
 
 Operations: TypeAlias = list[Mapping[str, Any]]
 _PARTS = ("state", "consents", "customer", "cart", "shippings", "payments")
@@ -165,6 +167,11 @@ def _patch(store: Store, order: WireOrder, operations: Operations) -> None:
     for name, kind in _NEEDED.items():
         if not isinstance(order.setdefault(name, kind()), kind):
             raise PatchError(f"{name} is no {kind.__name__} any more")
+    try:
+        # What is stored has to be written again, several levels down in a page of orders.
+        encode_json([[[[order]]]], limit=sys.maxsize)
+    except WireError:
+        raise PatchError("the order would be nested too deeply") from None
     if was_sound and load_contract().order.violation(order) is not None:
         raise PatchError("the order would break the contract")
     if "cart" in order:

@@ -27,7 +27,10 @@ class Network:
         self._hosts = frozenset(host.lower() for host in hosts)
         resolver = _Resolver(self._hosts)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=_MOST_AT_ONCE),
+            # A kept connection may have been closed by an adapter that restarted.
+            connector=aiohttp.TCPConnector(
+                resolver=resolver, use_dns_cache=False, limit=_MOST_AT_ONCE, force_close=True
+            ),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
