@@ -260,7 +260,16 @@ async def test_hooks_are_called_by_what_they_watch_then_by_target(stage: Stage) 
 
 
 @pytest.mark.parametrize(
-    "invoke", ["http://192.0.2.1/hook", "http://[::ffff:192.0.2.1]/", "{config.adapter.url}/x", "ftp://localhost/"]
+    "invoke",
+    [
+        "http://192.0.2.1/hook",
+        "http://3221225985/",
+        "http://192.0.513/",
+        "http://127.0.0.1\\@192.0.2.1/",
+        "http://[::ffff:192.0.2.1]/",
+        "{config.adapter.url}/x",
+        "ftp://localhost/",
+    ],
 )
 async def test_a_server_calls_only_this_machine(invoke: str) -> None:
     async with staged("server") as stage:
