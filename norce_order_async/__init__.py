@@ -51,6 +51,7 @@ _EXPORTS = {
     "endpoints.consents": "create_consent delete_consent patch_consent patch_consents",
     "endpoints.customers": "update_billing_address update_shipping_address",
     "endpoints.editing": ("Edited edit_billing_address edit_cart edit_payment edit_shipping edit_shipping_address"),
+    "endpoints.ensure": "ensure_hook ensure_notification ensure_validation",
     "endpoints.filters": "OrderFilters",
     "endpoints.hooks": "create_hook delete_hook",
     "endpoints.notifications": "create_notification delete_notification",

@@ -71,6 +71,11 @@ from norce_order_async.endpoints.editing import (
     Edited as Edited, edit_billing_address as edit_billing_address, edit_cart as edit_cart,
     edit_payment as edit_payment, edit_shipping as edit_shipping, edit_shipping_address as edit_shipping_address,
 )
+from norce_order_async.endpoints.ensure import (
+    ensure_hook as ensure_hook,
+    ensure_notification as ensure_notification,
+    ensure_validation as ensure_validation,
+)
 from norce_order_async.endpoints.filters import OrderFilters as OrderFilters
 from norce_order_async.endpoints.hooks import create_hook as create_hook, delete_hook as delete_hook
 from norce_order_async.endpoints.notifications import (

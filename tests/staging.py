@@ -1,6 +1,6 @@
 """A sandbox, a client of it, and an adapter that the sandbox calls: in process, or over sockets."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -20,8 +20,7 @@ from norce_order_async.receiving import (
     valid,
     web_app,
 )
-from norce_order_async.testing import Sandbox, SandboxServer
-from norce_order_async.testing.sandbox.callbacks import Callbacks
+from norce_order_async.testing import Callbacks, Sandbox, SandboxServer
 
 IN_PROCESS = "https://adapter.example/norce"
 
@@ -83,7 +82,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(door: str, **settings: Any) -> AsyncIterator[Stage]:
+async def staged(door: str, **settings: Any) -> AsyncGenerator[Stage]:
     """A stage with the order ``o_1``; ``door`` is ``transport`` or ``server``."""
     settings = {"deadline": 2.0, "pause": 0.01, **settings}
 

@@ -91,3 +91,23 @@ def _add_sandbox(commands: Any, summary: str) -> None:
         help="take exactly what the contract says: no other case in enumerations, no customer without a type",
     )
     add_fault(parser, "misbehave")
+    parser.add_argument(
+        "--allow-callbacks",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="call hooks, validations and notifications on this host too, not on this machine alone; may be repeated",
+    )
+    parser.add_argument(
+        "--callback-deadline",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long an adapter may take to answer a call (default: 5)",
+    )
+    parser.add_argument(
+        "--on-hook-failure",
+        choices=("refuse", "allow"),
+        default="refuse",
+        help="what follows when a hook is down, too slow or answers nonsense (default: refuse)",
+    )

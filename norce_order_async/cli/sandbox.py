@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from norce_order_async.batch.files import Entry, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
-from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxServer
+from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Sandbox, SandboxServer
 from norce_order_async.wire.json import JSON
 
 _EXAMPLE_ORDER = "o_123"
@@ -35,7 +35,12 @@ def sandbox(options: argparse.Namespace) -> int:
 async def serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     merchant, channel = "norce", "1"
-    sandbox = Sandbox(strict=options.strict)
+    callbacks = Callbacks(
+        hosts=options.allow_callbacks,
+        deadline=options.callback_deadline,
+        on_hook_failure=options.on_hook_failure,
+    )
+    sandbox = Sandbox(strict=options.strict, callbacks=callbacks)
     sandbox.faults.add(*options.fault)
     sandbox.seed_orders(options.seed_orders, merchant=merchant, channel=channel)
     sandbox.add_order(_EXAMPLE_ORDER, merchant=merchant, channel=channel, consents=_EXAMPLE_CONSENTS)
@@ -49,7 +54,7 @@ async def serve(options: argparse.Namespace) -> int:
         print(
             f"""\
 The sandbox serves {server.url} until Ctrl-C.
-{_reach(server.addresses)}, and its orders are gone when it ends. In another terminal:
+{_reach(server.addresses, options.allow_callbacks)}, and its orders are gone when it ends. In another terminal:
 
   export NORCE_BASE_URL={server.url}
   export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={SANDBOX_TOKEN}
@@ -61,11 +66,11 @@ The sandbox serves {server.url} until Ctrl-C.
     return 0
 
 
-def _reach(addresses: Iterable[tuple[str, int]]) -> str:
-    """Who can use a sandbox that listens there."""
+def _reach(addresses: Iterable[tuple[str, int]], called: Sequence[str]) -> str:
+    """Who can use a sandbox that listens there, and what it sends elsewhere."""
     hosts = [ip_address(host.partition("%")[0]) for host, _ in addresses]
     if all(host.is_loopback for host in hosts):
-        return "Nothing leaves this machine"
+        return f"Orders go to {', '.join(called)}" if called else "Nothing leaves this machine"
     everywhere = any(host.is_unspecified for host in hosts)
     where = "every address of this machine" if everywhere else ", ".join(map(str, hosts))
     return f"""\

@@ -238,6 +238,10 @@ class Collection:
         """The members to know this one by."""
         return ("id",) if self.has_id and wanted.get("id") else self.marks
 
+    def is_twin(self, wanted: Json, part: Json) -> bool:
+        """Whether a part of an order has all the marks of what was, or is to be, added."""
+        return all(holds(wanted.get(member), part.get(member)) for member in self.marks_of(wanted))
+
     def find(self, ids: Json, wanted: Json | None, order: Json) -> Finding:
         """What was added, by its mark: all of these members."""
         given = wanted or {}
@@ -245,8 +249,7 @@ class Collection:
         marks = ", ".join(mark)
         if all(value is None for value in mark.values()):
             return Finding(Sight.UNCLEAR, f"the {self.noun} has none of {marks} to know it by")
-        parts = _parts(order, self.name)
-        twins = [part for part in parts if all(holds(value, part.get(key)) for key, value in mark.items())]
+        twins = [part for part in _parts(order, self.name) if self.is_twin(given, part)]
         if len(twins) > 1:
             return Finding(Sight.UNCLEAR, f"the order has {len(twins)} {self.name} of the same {marks}")
         yes, no = f"the order has a {self.noun} of this {marks}", f"the order has no {self.noun} of this {marks}"

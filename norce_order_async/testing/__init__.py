@@ -12,14 +12,20 @@ if TYPE_CHECKING:
     from norce_order_async.testing.conformance import TlsTransportConformance, TransportConformance
     from norce_order_async.testing.recording import NotRecordedError, RecordingTransport
     from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
-    from norce_order_async.testing.sandbox.exchange import Answer, Received
+    from norce_order_async.testing.sandbox.callbacks import Adapter, Callbacks
+    from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Answer, Called, Received
     from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults, Mishap
     from norce_order_async.testing.sandbox.server import SandboxServer
     from norce_order_async.testing.sandbox.transport import SandboxTransport
 
 __all__ = [
     "SANDBOX_TOKEN",
+    "Adapter",
+    "AdapterCall",
+    "AdapterReply",
     "Answer",
+    "Callbacks",
+    "Called",
     "FakeClock",
     "Fault",
     "FaultKind",
@@ -39,7 +45,8 @@ _EXPORTS = {
     "clock": "FakeClock",
     "conformance": "TlsTransportConformance TransportConformance",
     "recording": "NotRecordedError RecordingTransport",
-    "sandbox.exchange": "Answer Received",
+    "sandbox.callbacks": "Adapter Callbacks",
+    "sandbox.exchange": "AdapterCall AdapterReply Answer Called Received",
     "sandbox.faults": "Fault FaultKind Faults Mishap",
     "sandbox": "SANDBOX_TOKEN Sandbox",
     "sandbox.server": "SandboxServer",

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
+import aiohttp
 import attrs
 import pytest
 import pytest_asyncio
@@ -14,12 +16,16 @@ from norce_order_async import (
     CallOptions,
     ConflictError,
     Consent,
+    Hook,
     NotFoundError,
+    Order,
     OutcomeKind,
+    create_order,
     delete_consent,
     get_order,
     patch_attributes,
     patch_consent,
+    update_reference,
 )
 from norce_order_async.receiving import HookCall, Reply, allow, change, refuse
 
@@ -166,6 +172,11 @@ FAILURES = [
     ("nowhere", Reply(200, b'[{"op": "remove", "path": "/consents/7"}]'), "leads nowhere"),
     ("beside-target", Reply(200, b'[{"op": "add", "path": "/reference", "value": "R"}]'), "target"),
     ("breaks-contract", Reply(200, b'[{"op": "replace", "path": "/consents/0/checked", "value": 7}]'), "contract"),
+    (
+        "too-deep",
+        Reply(200, b'[{"op": "add", "path": "/consents/0/x", "value": ' + b"[" * 58 + b"]" * 58 + b"}]"),
+        "deep",
+    ),
     ("no-part", Reply(200, b'[{"op": "replace", "path": "/consents", "value": 7}]'), "consents is no list"),
 ]
 
@@ -249,7 +260,16 @@ async def test_hooks_are_called_by_what_they_watch_then_by_target(stage: Stage) 
 
 
 @pytest.mark.parametrize(
-    "invoke", ["http://192.0.2.1/hook", "http://[::ffff:192.0.2.1]/", "{config.adapter.url}/x", "ftp://localhost/"]
+    "invoke",
+    [
+        "http://192.0.2.1/hook",
+        "http://3221225985/",
+        "http://192.0.513/",
+        "http://127.0.0.1\\@192.0.2.1/",
+        "http://[::ffff:192.0.2.1]/",
+        "{config.adapter.url}/x",
+        "ftp://localhost/",
+    ],
 )
 async def test_a_server_calls_only_this_machine(invoke: str) -> None:
     async with staged("server") as stage:
@@ -258,3 +278,30 @@ async def test_a_server_calls_only_this_machine(invoke: str) -> None:
         )
         await patch_consent(stage.client, "o_1", "ci_news", checked=True)
         assert [one.reply.skipped for one in stage.sandbox.called] == [True]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "skipped"), [((), True), (("elsewhere.example",), True), (("Adapter.example",), False)]
+)
+async def test_the_address_counts_that_a_name_leads_to(
+    hosts: tuple[str, ...], skipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(self: object, host: str, port: int = 0, family: int = 0) -> list[Any]:
+        if not skipped:
+            raise OSError("not connected to in a test")
+        return [{"hostname": host, "host": "192.0.2.1", "port": port, "family": family, "proto": 0, "flags": 0}]
+
+    async with staged("server", hosts=hosts, on_hook_failure="allow") as stage:
+        monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+        stage.url = "http://adapter.example"
+        await stage.hook()
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        assert [one.reply.skipped for one in stage.sandbox.called] == [skipped]
+        monkeypatch.undo()
+
+
+async def test_a_hook_may_come_with_the_order(stage: Stage) -> None:
+    hook = Hook(adapter_id="ours", subscribe_to="/reference", invoke=f"{stage.url}/hooks/ours")
+    order_id = await create_order(stage.client, Order(merchant="norce", channel="1", hooks=[hook]))
+    await update_reference(stage.client, order_id, "R-1")
+    assert stage.called == ["ours"]

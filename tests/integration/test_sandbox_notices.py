@@ -10,9 +10,7 @@ from staging import IN_PROCESS, Stage, staged
 
 from norce_order_async import ValidationFailedError, patch_consent, update_reference, validate
 from norce_order_async.receiving import HookCall, NotificationCall, Reply, ValidationCall, invalid, refuse, valid
-from norce_order_async.testing import Sandbox
-from norce_order_async.testing.sandbox.callbacks import Callbacks
-from norce_order_async.testing.sandbox.exchange import AdapterCall
+from norce_order_async.testing import AdapterCall, Callbacks, Sandbox
 
 pytestmark = pytest.mark.asyncio
 

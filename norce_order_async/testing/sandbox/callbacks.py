@@ -1,7 +1,7 @@
 """How the sandbox calls adapters: whom, for how long, and what follows when one does not answer."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
@@ -17,9 +17,13 @@ Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply]]"
 """What answers calls in process: a :class:`Receiver`, or an async function."""
 
 
-def _known(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if value not in ("refuse", "allow"):
         raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
+
+
+def _names(hosts: Collection[str]) -> Collection[str]:
+    return (hosts,) if isinstance(hosts, str) else tuple(hosts)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +48,7 @@ class Callbacks:
     """
 
     adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], repr=False)
-    hosts: Collection[str] = ()
+    hosts: Collection[str] = attrs.field(default=(), converter=_names)
     deadline: float = attrs.field(default=5.0, validator=positive_seconds)
     on_hook_failure: Literal["refuse", "allow"] = attrs.field(default="refuse", validator=_known)
     on_validation_failure: Literal["refuse", "allow"] = attrs.field(default="allow", validator=_known)

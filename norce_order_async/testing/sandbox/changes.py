@@ -1,8 +1,9 @@
 """A change of an order with hooks: it is drafted, the hooks are asked, and then it is stored or refused."""
 
 import copy
+import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply
 from norce_order_async.testing.sandbox.patching import PatchError
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
 from norce_order_async.testing.sandbox.totals import complete_cart, update_total
+from norce_order_async.wire.json import WireError, encode_json
 
 Operations: TypeAlias = list[Mapping[str, Any]]
 _PARTS = ("state", "consents", "customer", "cart", "shippings", "payments")
@@ -77,8 +79,7 @@ class Changes:
         patches: list[Operations],
     ) -> Generator[Sequence[AdapterCall], Sequence[AdapterReply], None]:
         order = self.store.find(ask)
-        hooks = [hook for hook in order.get("hooks", ()) if adapter_id is None or hook.get("adapterId") != adapter_id]
-        hooks = sorted(filter(lambda hook: hook.get("invoke"), hooks), key=_rank)
+        hooks = _to_call(order, adapter_id)
         draft = proposed()[0].find(ask)
         due = [hook for hook in hooks if _concerns(hook, order, draft)]
         for _ in range(self.callbacks.most_calls):
@@ -106,7 +107,7 @@ class Changes:
             raise Refused(400, "too-many-hook-calls", "The order's hooks set off one another without end.")
 
     @contextmanager
-    def _counted(self, ask: Ask, hook: Part) -> Iterator[None]:
+    def _counted(self, ask: Ask, hook: Part) -> Generator[None]:
         """Let no more than so many changes of an order wait for the same hook."""
         place = (ask.merchant, ask.channel, ask.ids["order_id"], str(hook.get("id")))
         if self._waiting[place] >= self.callbacks.most_nested:
@@ -118,6 +119,13 @@ class Changes:
             self._waiting[place] -= 1
             if not self._waiting[place]:
                 del self._waiting[place]
+
+
+def _to_call(order: WireOrder, adapter_id: str | None) -> list[Part]:
+    """The hooks that may be called, in the order in which they are."""
+    registered: list[Part] = order.get("hooks", [])
+    others = (one for one in registered if adapter_id is None or one.get("adapterId") != adapter_id)
+    return sorted((one for one in others if one.get("invoke")), key=_rank)
 
 
 def _rank(hook: Part) -> tuple[int, int]:
@@ -159,6 +167,11 @@ def _patch(store: Store, order: WireOrder, operations: Operations) -> None:
     for name, kind in _NEEDED.items():
         if not isinstance(order.setdefault(name, kind()), kind):
             raise PatchError(f"{name} is no {kind.__name__} any more")
+    try:
+        # What is stored has to be written again, several levels down in a page of orders.
+        encode_json([[[[order]]]], limit=sys.maxsize)
+    except WireError:
+        raise PatchError("the order would be nested too deeply") from None
     if was_sound and load_contract().order.violation(order) is not None:
         raise PatchError("the order would break the contract")
     if "cart" in order:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import TypeAlias
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
@@ -21,7 +21,8 @@ Network: TypeAlias = Callable[[AdapterCall], Awaitable[Reply]]
 _MOST_PAUSE = 5.0
 _logger = logging.getLogger(__name__)
 _logger.addHandler(logging.NullHandler())
-_deliveries: "WeakKeyDictionary[OrderService, set[asyncio.Task[None]]]" = WeakKeyDictionary()
+_tasks: "WeakKeyDictionary[OrderService, dict[asyncio.Task[None], Network | None]]" = WeakKeyDictionary()
+"""What is still done for a sandbox after an answer, and over which network."""
 
 
 class NotAllowedError(Exception):
@@ -38,7 +39,7 @@ async def answer(service: OrderService, arrival: Arrival, body: bytes, network: 
     finally:
         service.drop(exchange)
     for notice in exchange.notices:
-        _keep(service, _deliver(service, notice, network))
+        _keep(service, _deliver(service, notice, network), network)
     return exchange.answer
 
 
@@ -49,24 +50,29 @@ def answer_later(service: OrderService, arrival: Arrival, body: bytes, network: 
         await asyncio.sleep(arrival.mishap.late)
         await answer(service, arrival, body, network)
 
-    _keep(service, wait())
+    _keep(service, wait(), network)
 
 
 async def delivered(service: OrderService) -> None:
     """Wait until every notification that left in this event loop is delivered or given up."""
     loop = asyncio.get_running_loop()
-    while tasks := [task for task in _tasks(service) if task.get_loop() is loop]:
+    while tasks := [task for task in list(_tasks.get(service, ())) if task.get_loop() is loop]:
         await asyncio.wait(tasks)
 
 
-def _tasks(service: OrderService) -> "set[asyncio.Task[None]]":
-    return _deliveries.setdefault(service, set())
+async def abandon(service: OrderService, network: Network) -> None:
+    """End what is still done over a network."""
+    tasks = [task for task, its_network in list(_tasks.get(service, {}).items()) if its_network is network]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _keep(service: OrderService, work: Coroutine[object, object, None]) -> None:
+def _keep(service: OrderService, work: Coroutine[object, object, None], network: Network | None) -> None:
+    tasks = _tasks.setdefault(service, {})
     task = asyncio.create_task(work)
-    _tasks(service).add(task)
-    task.add_done_callback(_tasks(service).discard)
+    tasks[task] = network
+    task.add_done_callback(lambda done: tasks.pop(done, None))
 
 
 async def _deliver(service: OrderService, notice: AdapterCall, network: Network | None) -> None:
@@ -91,28 +97,35 @@ async def _call(service: OrderService, call: AdapterCall, network: Network | Non
 
 
 async def _reply(service: OrderService, call: AdapterCall, network: Network | None) -> AdapterReply:
-    beginnings = [one for one in service.callbacks.adapters if call.url.startswith(one) and _ends(call.url, one)]
+    """What an adapter says, or why it says nothing."""
+    deadline = service.callbacks.deadline
     try:
-        async with asyncio.timeout(service.callbacks.deadline):
-            if beginnings:
-                longest = max(beginnings, key=len)
-                reply = await _in_process(service.callbacks.adapters[longest], call, call.url.removeprefix(longest))
-            elif network is not None:
-                reply = await network(call)
-            else:
-                return AdapterReply(0, skipped=True, problem="nobody may be called there")
-        # As text, so that an empty body is none.
-        return AdapterReply(reply.status, decode_json(reply.body) if reply.body.strip() else None)
+        async with asyncio.timeout(deadline):
+            reply = await _send(service.callbacks.adapters, call, network)
     except NotAllowedError as error:
         return AdapterReply(0, skipped=True, problem=str(error))
     except TimeoutError:
-        return AdapterReply(0, problem=f"no answer within {service.callbacks.deadline:g} s")
-    except WireError:
-        return AdapterReply(reply.status, problem="its answer is no JSON")
+        return AdapterReply(0, problem=f"no answer within {deadline:g} s")
     except Exception as error:
         # Not its text, which may hold the body or the URL.
         _logger.warning("%s failed: %s", call, type(error).__name__)
         return AdapterReply(0, problem=f"no answer ({type(error).__name__})")
+    if not reply.body.strip():
+        return AdapterReply(reply.status)
+    try:
+        return AdapterReply(reply.status, decode_json(reply.body))
+    except WireError:
+        return AdapterReply(reply.status, problem="its answer is no JSON")
+
+
+async def _send(adapters: Mapping[str, Adapter], call: AdapterCall, network: Network | None) -> Reply:
+    beginnings = [one for one in adapters if call.url.startswith(one) and _ends(call.url, one)]
+    if beginnings:
+        longest = max(beginnings, key=len)
+        return await _in_process(adapters[longest], call, call.url.removeprefix(longest))
+    if network is None:
+        raise NotAllowedError("nobody answers there in process")
+    return await network(call)
 
 
 def _ends(url: str, beginning: str) -> bool:
@@ -122,7 +135,10 @@ def _ends(url: str, beginning: str) -> bool:
 
 async def _in_process(adapter: Adapter, call: AdapterCall, rest: str) -> Reply:
     if not isinstance(adapter, Receiver):
-        return await adapter(call)
+        reply: object = await adapter(call)
+        if not isinstance(reply, Reply):
+            raise TypeError("an adapter returned no Reply")
+        return reply
     path, _, query = rest.partition("?")
     headers = {**call.headers, "content-type": "application/json"}
     return await adapter.answer("POST", unquote(path), query, headers, _parts(call.body))

@@ -3,10 +3,10 @@
 import socket
 from collections.abc import Collection
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.checks import MAX_BODY
@@ -27,7 +27,10 @@ class Network:
         self._hosts = frozenset(host.lower() for host in hosts)
         resolver = _Resolver(self._hosts)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=_MOST_AT_ONCE),
+            # A kept connection may have been closed by an adapter that restarted.
+            connector=aiohttp.TCPConnector(
+                resolver=resolver, use_dns_cache=False, limit=_MOST_AT_ONCE, force_close=True
+            ),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -39,17 +42,12 @@ class Network:
             NotAllowedError: Neither a loopback address nor a named host, or no URL of HTTP.
             OSError: There is no connection. What else aiohttp raises comes as it is.
         """
-        try:
-            url = urlsplit(call.url)
-            host, is_http = url.hostname or "", url.scheme in ("http", "https")
-        except ValueError:
-            host, is_http = "", False
-        if not is_http or not host or "{" in call.url:
-            raise NotAllowedError("its address is no URL of HTTP, or has placeholders that nobody fills")
+        url = _url(call.url)
+        host = url.host or ""
         if host.lower() not in self._hosts and _is_address(host):
             _check(host, host)
         headers = {**call.headers, "content-type": "application/json"}
-        async with self._session.post(call.url, data=call.body, headers=headers, allow_redirects=False) as response:
+        async with self._session.post(url, data=call.body, headers=headers, allow_redirects=False) as response:
             body = bytearray()
             async for part in response.content.iter_any():
                 body += part
@@ -81,14 +79,26 @@ class _Resolver(AbstractResolver):
         """There is nothing to close."""
 
 
-def _is_address(host: str) -> bool:
+def _url(text: str) -> URL:
+    """The URL as it is connected to: another parser might find another host in it."""
     try:
-        ip_address(host)
+        url = URL(text)
+        if url.scheme in ("http", "https") and url.host and "{" not in text:
+            return url
     except ValueError:
-        return False
-    return True
+        pass
+    raise NotAllowedError("its address is no URL of HTTP, or has placeholders that nobody fills")
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is connected to without a look-up: what aiohttp takes for an address, say ``2130706433``."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _check(address: str, host: str) -> None:
-    if not ip_address(address).is_loopback:
+    try:
+        is_loopback = ip_address(address).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
         raise NotAllowedError(f"the host {host} is not on this machine, and was not allowed")

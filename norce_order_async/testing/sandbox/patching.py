@@ -70,15 +70,14 @@ def _change(holder: Any, name: str, operation: Mapping[str, Any]) -> None:
     op, value = operation["op"], copy.deepcopy(operation.get("value"))
     if op != "add":
         _member(holder, name)
-    if isinstance(holder, list):
-        elements: list[Any] = holder
-        index = len(elements) if name == "-" else _index(name, len(elements) + (op == "add"))
+    if _is_list(holder):
+        index = len(holder) if name == "-" else _index(name, len(holder) + (op == "add"))
         if op == "add":
-            elements.insert(index, value)
+            holder.insert(index, value)
         elif op == "replace":
-            elements[index] = value
+            holder[index] = value
         else:
-            del elements[index]
+            del holder[index]
     elif not isinstance(holder, dict):
         raise PatchError("a path leads nowhere")
     elif op == "remove":
@@ -88,12 +87,15 @@ def _change(holder: Any, name: str, operation: Mapping[str, Any]) -> None:
 
 
 def _member(holder: Any, name: str) -> Any:
-    if isinstance(holder, list):
-        elements: list[Any] = holder
-        return elements[_index(name, len(elements))]
+    if _is_list(holder):
+        return holder[_index(name, len(holder))]
     if not isinstance(holder, Mapping) or name not in holder:
         raise PatchError("a path leads nowhere")
     return cast("Mapping[str, Any]", holder)[name]
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 def _index(name: str, count: int) -> int:

@@ -35,8 +35,9 @@ class SandboxServer:
         async with SandboxServer(Sandbox()) as server:
             ...  # OrderClient(base_url=server.url, auth=SANDBOX_TOKEN, ...)
 
-    It calls hooks, validations and notifications that are registered on loopback addresses or on hosts that the
-    sandbox's ``callbacks`` name. Notifications that are not delivered when it ends are lost.
+    It calls hooks, validations and notifications that are registered on loopback addresses, or on hosts that the
+    sandbox's ``callbacks`` name. Notifications that are not delivered when it ends are lost;
+    ``await sandbox.delivered()`` waits for them.
 
     What isn't HTTP is answered by aiohttp itself, with a 400 that is not the API's.
 
@@ -108,6 +109,7 @@ class SandboxServer:
             self._listener = None
             await self._http.shutdown(_GRACE)
             if self._network is not None:
+                await doors.abandon(self._sandbox, self._network)
                 await self._network.aclose()
                 self._network = None
 

@@ -1,0 +1,151 @@
+"""Registering what is not registered yet: hooks, validations and notifications.
+
+A second registration is called twice, so none is made before the order was looked at.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar, cast
+from weakref import WeakValueDictionary
+
+import attrs
+
+from norce_order_async.client import OrderClient
+from norce_order_async.core.errors import CallError, ConflictError, InvalidRequestError
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.endpoints.findings import COLLECTIONS, Collection
+from norce_order_async.endpoints.hooks import create_hook
+from norce_order_async.endpoints.notifications import create_notification
+from norce_order_async.endpoints.orders import get_order
+from norce_order_async.endpoints.requested import requested
+from norce_order_async.endpoints.resolution import Verdict
+from norce_order_async.endpoints.resolve import resolve
+from norce_order_async.endpoints.validations import create_validation
+from norce_order_async.loops.per_loop import PerLoop
+from norce_order_async.wire.decoders import Receipt
+from norce_order_async.wire.json_text import to_dict
+from norce_order_async.wire.models import Callback, Hook, Model, Notification
+
+R = TypeVar("R", Hook, Callback, Notification)
+_Create: TypeAlias = Callable[..., Coroutine[Any, Any, Receipt]]
+_MOST_TRIES = 2
+
+_CREATORS: Mapping[type, tuple[str, _Create]] = {
+    Hook: ("CreateCheckoutOrderHook", create_hook),
+    Callback: ("CreateCheckoutOrderValidation", create_validation),
+    Notification: ("CreateCheckoutOrderNotification", create_notification),
+}
+"""The operation that registers each kind, and the function for it."""
+
+_locks: PerLoop[WeakValueDictionary[tuple[str, ...], asyncio.Lock]] = PerLoop(
+    WeakValueDictionary[tuple[str, ...], asyncio.Lock]
+)
+"""One for each order and kind, so that two calls do not both find nothing."""
+
+
+async def ensure_hook(client: OrderClient, order_id: str, hook: Hook, *, options: CallOptions | None = None) -> Hook:
+    """Register a hook unless the order has it: one of the same adapter, ``subscribe_to``, ``target`` and ``invoke``.
+
+    Calls of one event loop take turns. Two processes may both find nothing and both register. If the answer to the
+    registration is lost, :func:`resolve` finds out what became of it, and where it came to nothing it is made again.
+
+    Returns:
+        The hook as the order has it, with its id. What else it says is not changed.
+
+    Raises:
+        TypeError: ``order_id`` is not a str, or ``hook`` not a :class:`Hook`.
+        InvalidRequestError: A value that cannot be sent, or the hook has nothing to know it by.
+        CallError: A call did not succeed. With the outcome ``unknown`` nobody can tell whether it is registered.
+    """
+    return await _ensure(client, order_id, hook, Hook, options)
+
+
+async def ensure_validation(
+    client: OrderClient, order_id: str, callback: Callback, *, options: CallOptions | None = None
+) -> Callback:
+    """Register a validation unless the order has one of the same adapter and ``url``; see :func:`ensure_hook`.
+
+    Raises:
+        TypeError: ``order_id`` is not a str, or ``callback`` not a :class:`Callback`.
+        InvalidRequestError: A value that cannot be sent, or the validation has nothing to know it by.
+        CallError: A call did not succeed.
+    """
+    return await _ensure(client, order_id, callback, Callback, options)
+
+
+async def ensure_notification(
+    client: OrderClient, order_id: str, notification: Notification, *, options: CallOptions | None = None
+) -> Notification:
+    """Register a notification unless the order has it; see :func:`ensure_hook`.
+
+    It is known by its ``id`` if it has one, or else by its adapter, ``reference``, ``scope`` and ``invoke``.
+
+    Raises:
+        TypeError: ``order_id`` is not a str, or ``notification`` not a :class:`Notification`.
+        InvalidRequestError: A value that cannot be sent, or the notification has nothing to know it by.
+        CallError: A call did not succeed.
+    """
+    return await _ensure(client, order_id, notification, Notification, options)
+
+
+@attrs.frozen
+class _Registering:
+    """A registration as a change, for :func:`resolve`."""
+
+    operation: str
+    create: _Create
+    order_id: str
+    wanted: Any
+    merchant: str | None = None
+    channel: str | None = None
+
+    def apply(self, client: OrderClient, options: CallOptions | None = None) -> Coroutine[Any, Any, Receipt]:
+        return self.create(client, self.order_id, self.wanted, options=options)
+
+
+async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], options: CallOptions | None) -> R:
+    operation, create = _CREATORS[kind]
+    change, collection = _Registering(operation, create, order_id, wanted), COLLECTIONS[operation]
+    sent = requested(change)
+    assert sent is not None
+    body = cast("Mapping[str, Any]", sent.body)
+    if all(body.get(member) is None for member in collection.marks_of(body)):
+        raise InvalidRequestError(f"the {collection.noun} has none of {', '.join(collection.marks)} to know it by")
+    key = (client.base_url, client.merchant, client.channel, order_id, operation)
+    async with _locks.here().setdefault(key, asyncio.Lock()):
+        failure: CallError | None = None
+        for _ in range(_MOST_TRIES):
+            if (found := await _find(client, order_id, collection, body, options)) is not None:
+                return cast("R", found)
+            failure = await _register(client, change, options)
+            if failure is None or failure.outcome is not OutcomeKind.UNKNOWN:
+                break
+            if (await resolve(client, change, failure)).verdict is not Verdict.NOT_APPLIED:
+                break
+        if (found := await _find(client, order_id, collection, body, options)) is not None:
+            return cast("R", found)
+        if failure is not None:
+            raise failure
+        return wanted
+
+
+async def _register(client: OrderClient, change: _Registering, options: CallOptions | None) -> CallError | None:
+    """Register once; an error after which it may be registered is returned."""
+    try:
+        await change.apply(client, options)
+    except ConflictError as error:  # somebody was faster, or the id is that of another
+        return error
+    except CallError as error:
+        if error.outcome is not OutcomeKind.UNKNOWN:
+            raise
+        return error
+    return None
+
+
+async def _find(
+    client: OrderClient, order_id: str, collection: Collection, wanted: Mapping[str, Any], options: CallOptions | None
+) -> Model | None:
+    order = await get_order(client, order_id, options=options)
+    parts: Iterable[Model] = getattr(order, collection.name) or ()
+    return next((part for part in parts if collection.is_twin(wanted, to_dict(part))), None)

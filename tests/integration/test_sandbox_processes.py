@@ -1,0 +1,120 @@
+"""The sandbox as a command, and an adapter, in two processes: what callers get, and what is stored."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from norce_order_async import (
+    CallError,
+    Consent,
+    Hook,
+    Notification,
+    Order,
+    OrderClient,
+    OutcomeKind,
+    create_hook,
+    create_notification,
+    create_order,
+    get_order,
+    patch_consent,
+    update_reference,
+)
+from norce_order_async.testing import SANDBOX_TOKEN
+
+pytestmark = pytest.mark.asyncio
+
+ADAPTER = Path(__file__).parent.parent / "adapter.py"
+
+
+@contextmanager
+def running(*command: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """A process, and the first line that it prints; what follows is in its ``stdout``."""
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@contextmanager
+def sandbox() -> Generator[OrderClient]:
+    with running("-m", "norce_order_async", "sandbox", "--port", "0", "--callback-deadline", "2") as (_, line):
+        found = re.search(r"http://\S+", line)
+        assert found is not None
+        yield OrderClient(base_url=found[0], merchant="norce", channel="1", auth=SANDBOX_TOKEN)
+
+
+CASES = {
+    "pass": (OutcomeKind.APPLIED, None, None),
+    "change": (OutcomeKind.APPLIED, None, "R-1"),
+    "refuse": (OutcomeKind.REJECTED, "terms-missing", None),
+    "sleep": (OutcomeKind.REJECTED, "hook-failed", None),
+    "down": (OutcomeKind.REJECTED, "hook-failed", None),
+}
+
+
+async def test_what_a_hook_says_is_what_the_caller_gets_and_what_is_stored() -> None:
+    with sandbox() as made, running(str(ADAPTER), "0") as (_, port):
+        async with made as client:
+            for case, (outcome, code, reference) in CASES.items():
+                order = Order(merchant="norce", channel="1", consents=[Consent(id="ci_news", checked=False)])
+                order_id = await create_order(client, order)
+                invoke = f"http://127.0.0.1:{1 if case == 'down' else port}/hooks/{case}"
+                await create_hook(client, order_id, Hook(adapter_id="ours", subscribe_to="/consents", invoke=invoke))
+                try:
+                    got = (await patch_consent(client, order_id, "ci_news", checked=True)).outcome, None
+                except CallError as error:
+                    got = error.outcome, getattr(error, "code", None)
+                stored = await get_order(client, order_id)
+                assert stored.consents is not None
+                assert (case, *got) == (case, outcome, code)
+                assert (case, stored.consents[0].checked) == (case, outcome is OutcomeKind.APPLIED)
+                assert stored.reference == reference
+
+
+async def test_no_notification_is_lost_while_the_receiver_restarts() -> None:
+    sent, taken = await notifications_through_restarts(30)
+    assert set(taken) == set(sent)
+
+
+async def notifications_through_restarts(count: int) -> tuple[list[str], list[str]]:
+    """Change an order so often, and kill the adapter twice meanwhile; what was sent, and what was taken."""
+    sent, taken = [f"R-{number}" for number in range(count)], list[str]()
+    third = count // 3
+    with sandbox() as made:
+        async with made as client:
+            order_id = await create_order(client, Order(merchant="norce", channel="1"))
+            with running(str(ADAPTER), "0") as (process, port):
+                invoke = f"http://127.0.0.1:{port}/notifications"
+                await create_notification(client, order_id, Notification(scope="/reference", invoke=invoke))
+                await _change(client, order_id, sent[:third])
+                taken += _killed(process)
+            with running(str(ADAPTER), port) as (process, _):
+                await _change(client, order_id, sent[third:-third])
+                taken += _killed(process)
+            await _change(client, order_id, sent[-third:])
+            with running(str(ADAPTER), port) as (process, _):
+                assert process.stdout is not None
+                async with asyncio.timeout(60):
+                    while set(taken) < set(sent):
+                        taken.append((await asyncio.to_thread(process.stdout.readline)).strip())
+    return sent, taken
+
+
+async def _change(client: OrderClient, order_id: str, references: list[str]) -> None:
+    for reference in references:
+        await update_reference(client, order_id, reference)
+
+
+def _killed(process: subprocess.Popen[str]) -> list[str]:
+    """Kill an adapter; what it took."""
+    process.kill()
+    assert process.stdout is not None
+    return process.stdout.read().split()
