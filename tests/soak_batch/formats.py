@@ -64,10 +64,10 @@ def ids(path: Path, count: int) -> None:
 
 
 def parquet(path: Path, count: int) -> None:
-    """Write Parquet, in row groups of 50,000."""
+    """Write Parquet, in row groups of 20,000."""
     columns = zip(HEAD, zip(*rows(count), strict=True), strict=True)
     table = import_module("pyarrow").table({name: list(cells) for name, cells in columns})
-    import_module("pyarrow.parquet").write_table(table, path, row_group_size=50_000)
+    import_module("pyarrow.parquet").write_table(table, path, row_group_size=20_000)
 
 
 def inline(path: Path, count: int) -> None:
