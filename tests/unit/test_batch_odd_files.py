@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from odd_files import ODD_FILES, OddFile, docs_table, lines, parquet, table, workbook
@@ -133,7 +134,8 @@ def test_a_stream_that_was_cut_makes_nothing_of_its_last_line(
 ) -> None:
     path = tmp_path / "pipe"
     path.write_text(content, encoding="utf-8")
-    monkeypatch.setattr("norce_order_async.batch.files.reading.is_stream", lambda _path: True)
+    always = Mock(return_value=True)
+    monkeypatch.setattr("norce_order_async.batch.files.reading.is_stream", always)
     same: dict[str, JSON] = {"op": "delete_order"} if format == "ids" else {}
     found = read_changes(path, format, Layout(fill=same))
     first = next(found)
