@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python -m soak_batch.formats 30000 300000
 
-Of a workbook, the shared strings are held in memory; Excel writes every text as one, so both kinds are measured.
+A workbook takes memory for each row, and for each shared string; Excel writes every text as one, so both are measured.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from soak_injectors.programs import main
 from workbooks import write_workbook
 
 MORE = 10.0
-"""MiB that many changes may take more than few; a workbook's shared strings are told, and not bounded."""
+"""MiB that many changes may take more than few; what a workbook takes is told, and not bounded."""
 HEAD = ("op", "order_id", "consent_id", "checked")
 SET = ("--set", "op=patch_consent", "--set", "consent_id=ci", "--set", "checked=true")
 
@@ -130,7 +130,7 @@ async def soak(few: int, many: int) -> list[str]:
     violations: list[str] = []
     for name in FORMATS:
         peaks = [await asyncio.to_thread(measure, name, count) for count in (few, many)]
-        if (more := peaks[1] - peaks[0]) > MORE and name != "shared.xlsx":
+        if (more := peaks[1] - peaks[0]) > MORE and not name.endswith(".xlsx"):
             violations.append(f"{name}: many took {more:.1f} MiB more than few; {MORE:g} are allowed")
     return violations
 
