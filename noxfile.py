@@ -309,10 +309,10 @@ def soak_batch(session: nox.Session) -> None:
     The session's arguments name some of them; by default it runs all but ``pace``, a table of what the pace makes of
     servers, ``million``, a batch of a million changes, and ``limiter``, which needs an otherwise idle machine.
     """
-    install(session, ".[all]")
+    install(session, ".[all,parquet]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     names = session.posargs or [
-        "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind",
+        "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind", "formats",
     ]  # fmt: skip
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)

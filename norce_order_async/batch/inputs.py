@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from threading import Condition, Thread
 
@@ -97,7 +98,7 @@ class Input:
         digest = self._layout.digest(seen.digest, self._format or format_of(path, self._layout))
         return InputFile(path, digest, changes)
 
-    @property
+    @cached_property
     def delimiters(self) -> list[str]:
         """What separates the columns of the CSV files among them.
 

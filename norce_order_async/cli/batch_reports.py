@@ -14,9 +14,9 @@ def write_reports(options: argparse.Namespace, source: Input, journal: Journal) 
     problems: list[ConfigurationError] = []
     if options.report is not None:
         try:
-            found = [] if options.delimiter else source.delimiters[:1]
-            delimiter = options.delimiter or (found[0] if found and not options.report.endswith(".tsv") else None)
-            save_report(journal.rows(), Path(options.report), delimiter=delimiter, bom=options.excel)
+            path = Path(options.report)
+            of_input = source.delimiters[0] if source.delimiters and path.suffix.lower() != ".tsv" else None
+            save_report(journal.rows(), path, delimiter=options.delimiter or of_input, bom=options.excel)
         except ConfigurationError as error:
             problems.append(error)
     if options.html is not None:

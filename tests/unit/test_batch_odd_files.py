@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from odd_files import ODD_FILES, OddFile, docs_table, lines, parquet, table, workbook
@@ -18,6 +19,7 @@ from norce_order_async.batch.files import Format
 from norce_order_async.batch.files.entry import MAX_LINE
 from norce_order_async.batch.travel import pack, unpack
 from norce_order_async.cli import main
+from norce_order_async.wire.json import JSON
 
 PAGE = Path(__file__).parents[2] / "docs" / "files.md"
 
@@ -132,11 +134,14 @@ def test_a_stream_that_was_cut_makes_nothing_of_its_last_line(
 ) -> None:
     path = tmp_path / "pipe"
     path.write_text(content, encoding="utf-8")
-    monkeypatch.setattr("norce_order_async.batch.files.reading.is_stream", lambda path: True)
-    found = read_changes(path, format, Layout(fill={"op": "delete_order"}) if format == "ids" else Layout())
+    always = Mock(return_value=True)
+    monkeypatch.setattr("norce_order_async.batch.files.reading.is_stream", always)
+    same: dict[str, JSON] = {"op": "delete_order"} if format == "ids" else {}
+    found = read_changes(path, format, Layout(fill=same))
     first = next(found)
     assert first.change is not None
     assert first.digest is not None
+    assert next(read_changes(path, format, Layout(fill={**same, "channel": "2"}))).digest != first.digest
     with pytest.raises(ConfigurationError, match="ended inside line 2"):
         next(found)
 

@@ -46,36 +46,46 @@ def _elements(stream: BinaryIO, once: bool) -> Iterator[tuple[int, bytes]]:
         CutError: It is read ``once``, and ended inside the array.
     """
     rest = _begin(stream)
-    at, depth, number = 0, 0, 1
-    while True:
+    start, at, depth, number = 0, 0, 0, 1
+    while depth >= 0:
         token = _TOKEN.search(rest, at)
         if token is None or token[0] == b'"':
-            at = len(rest) if token is None else token.start()
-            if len(rest) > MAX_LINE:
-                raise ConfigurationError(
-                    f"object {number} of the array is longer than {MAX_LINE} bytes; is a quote or a bracket not closed?"
-                )
-            if not (chunk := stream.read(_CHUNK)):
-                raise (
-                    CutError(number)
-                    if once
-                    else ConfigurationError(
-                        f"the array ends inside object {number}: a quote or bracket is not closed, or it is cut off"
-                    )
-                )
-            rest += chunk
+            rest, at = rest[start:], (len(rest) if token is None else token.start()) - start
+            start = 0
+            rest += _more(stream, number, len(rest), once)
             continue
         at = token.end()
         if token[0] in (b"{", b"["):
             depth += 1
-        elif (token[0] == b"," and not depth) or (token[0] in (b"}", b"]") and (depth := depth - 1) < 0):
-            element, rest, at = rest[: token.start()], rest[at:], 0
-            if element.strip() or depth == 0:
+            continue
+        if token[0] in (b"}", b"]"):
+            depth -= 1
+        if depth < 0 or (token[0] == b"," and depth == 0):
+            element, start = rest[start : token.start()], at
+            if depth == 0 or element.strip():
                 yield number, element
-            if depth < 0:
-                break
             number += 1
-    _end(stream, rest)
+    _end(stream, rest[at:])
+
+
+def _more(stream: BinaryIO, number: int, held: int, once: bool) -> bytes:
+    """The next bytes of the array.
+
+    Raises:
+        ConfigurationError: There are none, or the element is too long.
+        CutError: There are none, and it is read ``once``.
+    """
+    if held > MAX_LINE:
+        raise ConfigurationError(
+            f"object {number} of the array is longer than {MAX_LINE} bytes; is a quote or a bracket not closed?"
+        )
+    if chunk := stream.read(_CHUNK):
+        return chunk
+    if once:
+        raise CutError(number)
+    raise ConfigurationError(
+        f"the array ends inside object {number}: a quote or bracket is not closed, or it is cut off"
+    )
 
 
 def _begin(stream: BinaryIO) -> bytes:

@@ -109,13 +109,11 @@ class Layout:
             noted = {name for name in names if name.startswith("_")}
             return {name: member for name in {*names} - noted if (member := _MEMBER_OF.get(_key(name))) is not None}
         found: dict[str, str] = {}
-        wanted = {name: name for name in _ALWAYS if name not in self.fill} | dict(self.columns)
+        wanted = {name: name for name in _ALWAYS} | dict(self.columns)
         for member, column in wanted.items():
-            same = column.strip() if column.strip() in names else None
-            name = same or next((name for name in names if name and _key(name) == _key(column)), None)
-            if name is not None:
-                found[name] = member
-            elif member in self.columns:
+            same = [name for name in names if name == column.strip()]
+            found |= dict.fromkeys(same or (name for name in names if _key(name) == _key(column)), member)
+            if member not in found.values() and member in self.columns:
                 raise ConfigurationError(
                     f"there is no column {printable(column)!r}: the first line has {printable(', '.join(names)[:200])}"
                 )
@@ -129,7 +127,7 @@ class Layout:
         """
         wanted = {column: member for member, column in self.columns.items()}
         if self.columns:
-            wanted = {name: name for name in _ALWAYS if name not in self.columns and name not in self.fill} | wanted
+            wanted = {name: name for name in _ALWAYS if name not in self.columns} | wanted
         read: dict[str, JSON] = {}
         for name, value in given.items():
             if name in wanted:

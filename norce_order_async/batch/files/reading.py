@@ -1,10 +1,13 @@
 """Batch files, read as a stream: a bad line is an entry like any other. Each format has its own module."""
 
 import os
+import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+import attrs
 
 from norce_order_async.batch.files import csv_table, id_list, json_array, json_lines, parquet, workbook
 from norce_order_async.batch.files.entry import CutError, Entry, Format
@@ -119,6 +122,8 @@ def read_file(
             found = lines.unread(stream, file, layout) if as_is else lines.entries(stream, file, checksums, layout)
             if note is not None and kind in _SOUGHT_IN:
                 found = _watched(found, note)
+            if checksums and not layout.is_plain:
+                found = _with_layout(found, layout.digest("", kind).encode())
             for entry in found:
                 yield entry
                 line = entry.line
@@ -136,6 +141,12 @@ def _watched(entries: Iterator[Entry], note: Note) -> Iterator[Entry]:
         if count % _CHECK_EVERY == 0:
             note(b"")
         yield entry
+
+
+def _with_layout(entries: Iterator[Entry], layout: bytes) -> Iterator[Entry]:
+    """The entries of a stream, whose checksums tell one layout from another."""
+    for entry in entries:
+        yield entry if entry.digest is None else attrs.evolve(entry, digest=zlib.crc32(layout, entry.digest))
 
 
 def count_entries(path: str, format: Format | None, note: Note, layout: Layout = PLAIN) -> int:

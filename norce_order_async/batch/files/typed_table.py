@@ -16,7 +16,6 @@ class TypedTable:
 
     Args:
         rows_of: Its rows.
-        show: The cell as JSON, for a row that has not the form of the table.
     """
 
     def __init__(self, rows_of: Callable[[BinaryIO], Rows]) -> None:
