@@ -42,7 +42,9 @@ nitpick_ignore_regex = [
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
     (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Mark|State|Unread)"),
-    (r"py:.*", r"(.*\.)?(RetryRules|JsonAs|WorkItem|EmptyJournal|JournalBusy|Shop|Limiter)"),
+    (r"py:.*", r"(.*\.)?(RetryRules|JsonAs|WorkItem|EmptyJournal|JournalBusy|Shop|Limiter|ApiChange|RunJournal|Rows)"),
+    (r"py:.*", r"(.*\.)?(PaceArguments|TracerProvider|MeterProvider|WatchedClient|WatchedBatch)|_asyncio\.Task"),
+    (r"py:.*", r"tuple\[CallHook"),
     # The steps of Sandbox.handle(), for those who write another door; not exported.
     (r"py:.*", r"(.*\.)?(AdapterReply|Arrival|Exchange|OrderService)"),
 ]
