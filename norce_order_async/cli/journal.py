@@ -33,7 +33,7 @@ def batch_status(options: argparse.Namespace) -> int:
         if is_running:
             state = f"running since {began}"
         elif run.ended is None:
-            how = "was killed" if run.stopped is None else "could not write its end"
+            how = "was killed or could not write its end" if run.stopped is None else "could not write its end"
             state = f"the last run, of {began}, {how}"
         else:
             state = f"the last run, of {began}, ended after {run.ended - run.started:.1f} s"

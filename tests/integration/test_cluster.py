@@ -14,23 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from defective import Defective
 from distributed import Client, Event, LocalCluster
 from support import RawServer
 
 from norce_order_async import (
-    CallOptions,
     Change,
     ConfigurationError,
     DeleteConsent,
     Entry,
     Journal,
     JournalReader,
-    OrderClient,
     Outcome,
     OutcomeKind,
     PatchAttributes,
     PatchConsent,
-    Receipt,
     Timeout,
 )
 from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
@@ -314,19 +312,6 @@ async def test_the_rate_is_shared_by_the_workers(monkeypatch: pytest.MonkeyPatch
     assert kinds_of(outcomes) == {"applied": 150}
     assert rates[-1] == pytest.approx(100 / 3)
     assert 1.3 < time.monotonic() - begin < 4
-
-
-class Defective(Change):
-    """A change with a defect, which travels as it is a class of a module."""
-
-    op = "defective"
-
-    @property
-    def resource(self) -> str:
-        return "all"
-
-    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
-        raise LookupError(self.order_id)
 
 
 async def test_a_defect_in_a_change_ends_the_batch_as_it_does_in_one_process() -> None:

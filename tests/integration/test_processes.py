@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from defective import Defective
 
 from norce_order_async import (
-    CallOptions,
     Change,
     ConfigurationError,
     DeleteConsent,
     Input,
     Journal,
-    OrderClient,
     OutcomeKind,
-    Receipt,
 )
 from norce_order_async.batch.engine.accounting import Progress
 from norce_order_async.batch.kinds import CreateHook
@@ -172,21 +170,6 @@ async def test_failures_are_counted_over_all_processes(path: Path) -> None:
             batch = ProcessBatch(changes, processes=2, settings=settings, journal=journal, max_failures=20)
             assert 20 <= (await ended(batch)).failed < 1000
     assert batch.stopped == "20 changes failed"
-
-
-class Defective(Change):
-    """A change with a defect, which travels as it is a class of a module."""
-
-    op = "defective"
-
-    @property
-    def resource(self) -> str:
-        return "all"
-
-    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
-        if self.order_id == "o_exit":
-            os._exit(7)
-        raise LookupError(self.order_id)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,16 @@ pytest_plugins = ["norce_order_async.testing.plugin"]
 def anyio_backend():
     return "asyncio"
 """
-COMMON = ("-W", "error", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+COMMON = (
+    "-W",
+    "error",
+    "-W",
+    "ignore:Module already imported:pytest.PytestAssertRewriteWarning",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+)
 FUNCTION_LOOPS = ("-o", "asyncio_default_fixture_loop_scope=function")
 SESSION_LOOP = ("-o", "asyncio_default_fixture_loop_scope=session", "-o", "asyncio_default_test_loop_scope=session")
 STRICT = ("-o", "asyncio_mode=strict", *FUNCTION_LOOPS)

@@ -166,12 +166,12 @@ async def test_cancelling_gives_the_connection_back_and_sends_nothing_more() -> 
 
 async def test_waiting_for_a_slot_does_not_count_as_a_slow_server() -> None:
     async def slow(writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         writer.write(OK)
 
     async with (
         RawServer(slow) as server,
-        server.client(retry=None, timeout=Timeout(attempt=0.2), limit=2) as client,
+        server.client(retry=None, timeout=Timeout(attempt=0.7), limit=2) as client,
     ):
         receipts = await asyncio.gather(*(delete_consent(client, f"o_{n}", "ci") for n in range(40)))
         assert {receipt.attempts for receipt in receipts} == {1}

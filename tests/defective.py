@@ -1,0 +1,20 @@
+"""A change with a defect, for batches in other processes: those import it from here."""
+
+import os
+
+from norce_order_async import CallOptions, Change, OrderClient, Receipt
+
+
+class Defective(Change):
+    """Raises; of the order ``o_exit`` it ends its process."""
+
+    op = "defective"
+
+    @property
+    def resource(self) -> str:
+        return "all"
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        if self.order_id == "o_exit":
+            os._exit(7)
+        raise LookupError(self.order_id)
