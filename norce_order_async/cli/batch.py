@@ -18,7 +18,7 @@ from norce_order_async.batch.report import check_report_name, report_format_of
 from norce_order_async.batch.run import Batch
 from norce_order_async.cli.batch_layout import input_of, shown_delimiters
 from norce_order_async.cli.batch_reports import write_reports
-from norce_order_async.cli.batch_resolve import ending_signals, resolve_unknown
+from norce_order_async.cli.batch_resolve import resolve_unknown
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events, tell_event
@@ -31,6 +31,7 @@ from norce_order_async.cli.settings import (
     token_of_profile,
     transport_from,
 )
+from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
@@ -322,7 +323,6 @@ async def _follow(
     """
     interrupted = ended = False
     failure: ConfigurationError | None = None
-    loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
         nonlocal interrupted
@@ -335,9 +335,7 @@ async def _follow(
         batch.stop("interrupted")
         display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
 
-    for name in ending_signals():
-        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
-            loop.add_signal_handler(name, interrupt)
+    on_signals(ending_signals(), interrupt)
     try:
         async with display, events:
             async for told in batch:

@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import signal
-from contextlib import suppress
 
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.resolving import PaceArguments, Resolver
 from norce_order_async.cli.output import counted, tell
+from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.endpoints.resolution import Verdict
@@ -23,9 +22,7 @@ async def resolve_unknown(options: argparse.Namespace, source: Input, journal: J
     }
     resolver = Resolver(client, journal, lambda: source, settle=options.settle, pace=pace)
     running = asyncio.create_task(resolver.run())
-    for name in ending_signals():
-        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels this task instead
-            asyncio.get_running_loop().add_signal_handler(name, running.cancel)
+    on_signals(ending_signals(), running.cancel)
     try:
         await running
     except asyncio.CancelledError:
@@ -36,10 +33,3 @@ async def resolve_unknown(options: argparse.Namespace, source: Input, journal: J
         counts = ", ".join(f"{resolver.verdicts[verdict]:,} {verdict}" for verdict in Verdict)
         tell(f"Looked at {counted(total, 'unknown change')}: {counts}; {resolver.made_again:,} made again.")
     return False
-
-
-def ending_signals() -> list[signal.Signals]:
-    """The signals that end a batch; one that whoever started it has it ignore (nohup) stays ignored."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
-    return [one for one in known if signal.getsignal(one) is not signal.SIG_IGN or one is signal.SIGINT]

@@ -4,13 +4,13 @@ import argparse
 import asyncio
 import signal
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
 from norce_order_async.batch.files import Entry, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
+from norce_order_async.cli.signals import on_signals
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Sandbox, SandboxServer
 from norce_order_async.wire.json import JSON
 
@@ -47,9 +47,7 @@ async def serve(options: argparse.Namespace) -> int:
     if options.orders_from is not None:
         add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=merchant, channel=channel)
     stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # on Windows, Ctrl-C ends the program
-            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    on_signals((signal.SIGINT, signal.SIGTERM), stop.set)
     async with SandboxServer(sandbox, host=options.host, port=options.port) as server:
         print(
             f"""\

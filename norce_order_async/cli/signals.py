@@ -1,8 +1,8 @@
-"""SIGTERM ends a command as Ctrl-C does."""
+"""What signals do to a command: SIGTERM ends it as Ctrl-C does, unless it ends in its own way."""
 
 import signal
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 
 
@@ -21,3 +21,19 @@ def sigterm_as_sigint() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """The signals that end a batch; one that whoever started it has it ignore (nohup) stays ignored."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    return [one for one in known if signal.getsignal(one) is not signal.SIG_IGN or one is signal.SIGINT]
+
+
+def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> None:
+    """Have the running event loop call this at each of these signals."""
+    from asyncio import get_running_loop
+
+    for number in numbers:
+        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels the task or ends the program instead
+            get_running_loop().add_signal_handler(number, act)
