@@ -3,11 +3,11 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Unpack
 
-from norce_order_async.batch.engine.accounting import LONGEST_LOCK, Progress
+from norce_order_async.batch.engine.accounting import Progress, patiently, write_sample
 from norce_order_async.batch.engine.feeding import (
     LOOKAHEAD,
     LOOKAHEAD_SIZE,
@@ -16,33 +16,31 @@ from norce_order_async.batch.engine.feeding import (
     blocks,
     check_changes,
 )
+from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.journal import Journal, JournalBusy, State, is_wanted
+from norce_order_async.batch.journal import Journal, State, is_wanted
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
 from norce_order_async.batch.travel import frame, order_of, sendable
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
-from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.telemetry.telemetry import Telemetry
 
-T = TypeVar("T")
-
 _BLOCK = 512
 _LOST = 3
 """So often in a row a worker is started again."""
-_LOOK_AGAIN = 0.02
 _SHOW_EVERY = 0.1
 _SAMPLE_EVERY = 1.0
 
 
-class ProcessBatch:
+class ProcessBatch(RunsOnce):
     """Makes changes in processes of its own on this machine; iterate over it for its :class:`Progress`.
 
     ::
@@ -90,6 +88,7 @@ class ProcessBatch:
         telemetry: Telemetry | None = None,
         **arguments: Unpack[BatchArguments],
     ) -> None:
+        super().__init__(telemetry)
         self.stopped: str | None = None
         self.failure: Exception | None = None
         self.error: CallError | None = None
@@ -99,7 +98,6 @@ class ProcessBatch:
         settle = self._settings.settle
         self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
         self._journal = journal
-        self._telemetry = telemetry
         self._scope = (settings.get("merchant"), settings.get("channel"))
         check_count("processes", processes)
         rate = self._settings.rate
@@ -111,7 +109,6 @@ class ProcessBatch:
         self._passed = self._ended = self._done = self._failed = self._retried = 0
         self._input_ended = False
         self._room = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
 
     @property
     def progress(self) -> Progress:
@@ -150,27 +147,8 @@ class ProcessBatch:
         self.failure = self.failure or error
         self.stop(str(error) or type(error).__name__)
 
-    async def aclose(self) -> None:
-        """End it at once; what was under way is open in the journal."""
-        if self._running is not None:
-            if not self._running.done():
-                self.abort("closed")
-                await asyncio.wait([self._running])
-            if not self._running.cancelled():
-                self._running.exception()  # raised where it is iterated over
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
     async def __aiter__(self) -> AsyncGenerator[Progress]:
-        if self._running is not None:
-            raise ClientStateError("a batch runs once")
-        self._running = running = asyncio.create_task(self._run())
-        if self._telemetry is not None:
-            self._telemetry.watch_batch(self, running)
+        running = self._begin(self._run)
         try:
             while not running.done():
                 await asyncio.wait([running], timeout=_SHOW_EVERY)
@@ -181,7 +159,7 @@ class ProcessBatch:
 
     async def _run(self) -> None:
         if (only := self._settings.only) is not None:
-            await self._patiently(lambda: self._journal.reopen(only, *self._scope))
+            await patiently(lambda: self._journal.reopen(only, *self._scope))
         for link in self._links:
             await link.start()
         self._began = self._clock.wall()
@@ -232,7 +210,7 @@ class ProcessBatch:
             await self._room.wait()
 
     async def _take(self, first: int, entries: list[Entry]) -> None:
-        known = await self._patiently(lambda: self._journal.states(first, first + len(entries) - 1))
+        known = await patiently(lambda: self._journal.states(first, first + len(entries) - 1))
         links, only, count = self._links, self._settings.only, len(self._links)
         now = self._clock.wall()
         for number, entry in enumerate(entries, first):
@@ -282,10 +260,10 @@ class ProcessBatch:
 
     async def _take_back(self, link: ProcessLink) -> None:
         """Have what a lost process had made by the next one, but for what must not be made twice."""
-        states = await self._patiently(lambda: self._journal.states(*link.span))
+        states = await patiently(lambda: self._journal.states(*link.span))
         given_up = link.take_back(states, only=self._settings.only is not None)
         if given_up:
-            await self._patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
+            await patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
             self._count(ended=len(given_up), failed=len(given_up))
 
     async def _talk(self, link: ProcessLink) -> None:
@@ -352,24 +330,5 @@ class ProcessBatch:
 
     async def _sample(self) -> None:
         while True:
-            progress = self.progress
-            with suppress(JournalBusy):
-                self._journal.sample(
-                    at=self._clock.wall(),
-                    concurrency=progress.concurrency,
-                    rate=progress.rate,
-                    in_flight=progress.in_flight,
-                    reason=progress.reason,
-                )
+            write_sample(self._journal, self._clock, self.progress)
             await self._clock.sleep(_SAMPLE_EVERY)
-
-    async def _patiently(self, step: Callable[[], T]) -> T:
-        """Use the journal; while another program locks it, wait."""
-        began = self._clock.monotonic()
-        while True:
-            try:
-                return step()
-            except JournalBusy:
-                if self._clock.monotonic() - began > LONGEST_LOCK:
-                    raise
-            await self._clock.sleep(_LOOK_AGAIN)

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import attrs
 
@@ -16,6 +17,8 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import OutcomeKind
+
+T = TypeVar("T")
 
 GROUP = 128
 """So many changes are written to the journal at once, at most."""
@@ -70,6 +73,37 @@ class Speed:
     rate: float | None
     in_flight: int
     reason: str | None
+
+
+async def patiently(step: Callable[[], T]) -> T:
+    """Use the journal; while another program locks it, wait, and let the event loop go on.
+
+    Raises:
+        JournalBusy: It was locked too long.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while True:
+        try:
+            return step()
+        except JournalBusy:
+            if loop.time() - began > LONGEST_LOCK:
+                raise
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+def write_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> bool:
+    """Write down how fast a batch is; whether it was written, as one that is locked is looked at again soon."""
+    with suppress(JournalBusy):
+        journal.sample(
+            at=clock.wall(),
+            concurrency=speed.concurrency,
+            rate=speed.rate,
+            in_flight=speed.in_flight,
+            reason=speed.reason,
+        )
+        return True
+    return False
 
 
 class Accountant:
@@ -153,19 +187,7 @@ class Accountant:
 
     async def write(self, items: Sequence[WorkItem]) -> None:
         """Write down what is about to be sent and what has ended, and only then let that be read."""
-        await self.patiently(lambda: self._write(items))
-
-    async def patiently(self, step: Callable[[], None]) -> None:
-        """Use the journal; while another program locks it, wait, and let the event loop go on."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while True:
-            try:
-                return step()
-            except JournalBusy:
-                if loop.time() - began > LONGEST_LOCK:
-                    raise
-            await asyncio.sleep(_LOOK_AGAIN)
+        await patiently(lambda: self._write(items))
 
     def _write(self, items: Sequence[WorkItem]) -> None:
         if self._saving is not None:
@@ -186,15 +208,7 @@ class Accountant:
         now = self._clock.monotonic()
         if self.journal is None or (now - self._sampled < _SAMPLE_EVERY and not at_once):
             return
-        speed = self._speed()
-        with suppress(JournalBusy):  # it is looked at again soon
-            self.journal.sample(
-                at=self._clock.wall(),
-                concurrency=speed.concurrency,
-                rate=speed.rate,
-                in_flight=speed.in_flight,
-                reason=speed.reason,
-            )
+        if write_sample(self.journal, self._clock, self._speed()):
             self._sampled = now
 
     async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
@@ -207,8 +221,8 @@ class Accountant:
             still_open = [outcome for item, outcome in left if item.maybe_applied and outcome.attempts]
             try:
                 await self.write(())
-                await self.patiently(lambda: journal.withdraw(withdrawn))
-                await self.patiently(lambda: journal.leave_open(still_open))
+                await patiently(lambda: journal.withdraw(withdrawn))
+                await patiently(lambda: journal.leave_open(still_open))
             except ConfigurationError as error:
                 self._state.fail(error)
         for _, outcome in left:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, Self
+from typing import Any
 
 from norce_order_async.batch.engine.accounting import Accountant, Progress, Speed
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.feeding import Changes, Feeder
+from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings, RunState
@@ -15,14 +16,13 @@ from norce_order_async.batch.engine.work_item import Scope, Sender
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
-from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.sending.pace import Pace
 from norce_order_async.telemetry.telemetry import Telemetry
 
 
-class Engine:
+class Engine(RunsOnce):
     """What every batch does, wherever its changes are made. Iterate over it for the outcomes.
 
     Args:
@@ -57,11 +57,11 @@ class Engine:
         around: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext,
         telemetry: Telemetry | None = None,
     ) -> None:
+        super().__init__(telemetry)
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
         self._pace = pace
         self._around = around
-        self._telemetry = telemetry
         self.state = state = RunState()
         self._schedule = schedule = Schedule()
         self.breaker = breaker = CircuitBreaker(clock, settings.patience)
@@ -95,7 +95,6 @@ class Engine:
             on_settling=self._dispatcher.settle,
         )
         self._dispatcher.make_room = self._feeder.make_room
-        self._running: asyncio.Task[None] | None = None
 
     @property
     def progress(self) -> Progress:
@@ -154,28 +153,9 @@ class Engine:
         self.stop(reason)
         self._dispatcher.cancel()
 
-    async def aclose(self) -> None:
-        """End it at once; what was under way is written to the journal."""
-        if self._running is not None:
-            if not self._running.done():
-                self.abort("closed")
-                await asyncio.wait([self._running])
-            if not self._running.cancelled():
-                self._running.exception()  # raised where it is iterated over
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
     async def __aiter__(self) -> AsyncGenerator[Outcome]:
-        if self._running is not None:
-            raise ClientStateError("a batch runs once")
-        self._running = running = running_loop().create_task(self._run())
+        running = self._begin(self._run)
         running.add_done_callback(lambda _: self._accountant.close())
-        if self._telemetry is not None:
-            self._telemetry.watch_batch(self, running)
         try:
             accountant = self._accountant
             unread, take = accountant.unread, accountant.take

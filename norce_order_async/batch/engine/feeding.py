@@ -10,7 +10,7 @@ from typing import cast
 import attrs
 
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.engine.accounting import GROUP, Accountant
+from norce_order_async.batch.engine.accounting import GROUP, Accountant, patiently
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
@@ -117,7 +117,7 @@ class Feeder:
         self._began, self._began_wall = self._clock.monotonic(), self._clock.wall()
         try:
             if (journal := self._accountant.journal) is not None and (only := self._only) is not None:
-                await self._accountant.patiently(lambda: journal.reopen(only, *self._scope))
+                await patiently(lambda: journal.reopen(only, *self._scope))
             async with aclosing(blocks(self._changes, self._block_size, rest)) as source:
                 while await self._until_room() and (block := await anext(source, None)) is not None:
                     await self._take(block)
