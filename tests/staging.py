@@ -20,7 +20,7 @@ from norce_order_async.receiving import (
     valid,
     web_app,
 )
-from norce_order_async.testing import Callbacks, Sandbox, SandboxServer
+from norce_order_async.testing import Callbacks, Fault, Sandbox, SandboxServer
 
 IN_PROCESS = "https://adapter.example/norce"
 
@@ -112,3 +112,14 @@ async def staged(door: str, **settings: Any) -> AsyncGenerator[Stage]:
             stage = Stage(sandbox, client, f"http://127.0.0.1:{runner.addresses[0][1]}")
         sandbox.add_order("o_1", consents=["ci_news"])
         yield stage
+
+
+@asynccontextmanager
+async def sandbox_of(orders: int, *faults: Fault | str, **more: str) -> AsyncGenerator[tuple[Sandbox, dict[str, Any]]]:
+    """A served sandbox of so many orders, and the settings with which other processes call it."""
+    sandbox = Sandbox(remember=100_000)
+    sandbox.faults.add(*faults)
+    for n in range(orders):
+        sandbox.add_order(f"o_{n}", consents=["ci"])
+    async with SandboxServer(sandbox) as server:
+        yield sandbox, {"base_url": server.url, "merchant": "norce", "channel": "1", **more}

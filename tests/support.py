@@ -43,6 +43,20 @@ class ScriptedTransport(Transport):
         self.closed += 1
 
 
+class Hanging(ScriptedTransport):
+    """A transport whose server never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = asyncio.Event()
+
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        request.call.mark_sent()
+        self.sent.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
 def scripted(*script: Answer, **settings: Any) -> tuple[OrderClient, ScriptedTransport, FakeClock]:
     """A client over a :class:`ScriptedTransport` and a :class:`FakeClock`."""
     transport, clock = ScriptedTransport(*script), FakeClock()

@@ -22,6 +22,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Unset
 from norce_order_async.endpoints.resolve import settle_of
+from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
 from norce_order_async.sending.pace import Pace
 
@@ -83,8 +84,7 @@ class ClientSender:
                 item.lost_at = now
             return item.failed(outcome, error, now - begin)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_cancelled():
                 raise
             # Nobody cancelled this task: something that the change awaited was cancelled.
             return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin)

@@ -16,6 +16,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.endpoints.filters import OrderFilters, query_of
 from norce_order_async.endpoints.orders import LIST_ORDERS
 from norce_order_async.endpoints.pages import Entry, Page, PageReader
+from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.wire.models import Order, OrderListOrderBy, OrderListOrderByDirection
 from norce_order_async.wire.operation import Operation, QueryValue
 
@@ -74,8 +75,7 @@ class OrderIterator(AsyncIterator[T]):
         try:
             page = await self._ahead
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._ended and task is not None and not task.cancelling():
+            if self._ended and not is_cancelled():
                 return  # the iterator was closed, this task was not cancelled
             raise
         finally:

@@ -9,6 +9,7 @@ from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import AuthError, CallError, ClientStateError, ConfigurationError, NorceOrderError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.token_source import TokenSource
+from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.middleware import Handler
 from norce_order_async.sending.lifecycle import Lifecycle
 
@@ -53,7 +54,7 @@ class Auth:
                 return _with_token(request, await _source_of(request).get())
             return _with_token(request, await _source_of(request).get(rejected=_token_of(refused)))
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            if is_cancelled():
                 error.__context__ = None  # and no frames of the source: it stays the context of other errors
                 raise error.with_traceback(None) from None
             problem = _told(error)
@@ -86,12 +87,6 @@ def _with_token(request: Request, token: str) -> Request:
 
 def _token_of(request: Request) -> str:
     return request.headers["Authorization"].removeprefix(_SCHEME)
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled this call, and not only what its source waits for."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 def _told(error: BaseException) -> str:

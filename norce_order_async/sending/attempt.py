@@ -23,6 +23,7 @@ from norce_order_async.core.logger import logger
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
+from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.sending.calls import out_of_time
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
@@ -167,7 +168,7 @@ class AttemptSender:
             case _:
                 attempt.error = type(error).__name__
                 if not isinstance(error, NorceOrderError) and (
-                    isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not _is_cancelled())
+                    isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not is_cancelled())
                 ):
                     # Its text and its frames may hold anything.
                     return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
@@ -192,12 +193,6 @@ async def _wait_for_slot(limiter: Limiter, call: Call, now: float) -> Any:
             limiter.release(turns, -math.inf, now)
         raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
     return turns
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled this task, and not only what it waits for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _says_enough(error: TransportError, call: Call) -> bool:

@@ -17,6 +17,7 @@ from yarl import URL
 
 from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
+from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport.aiohttp_errors import HeadTooLong, translate
 from norce_order_async.transport.aiohttp_internals import Connector, Exchange, PlainRequest, send_once
@@ -123,7 +124,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             return make_response(request, status, head, body, self.max_body)
         except asyncio.CancelledError:
             # Closing a session cancels the look-ups of addresses, and with them the requests that wait for one.
-            if not pool.session.closed or task is None or task.cancelling():
+            if not pool.session.closed or is_cancelled():
                 raise
             failure = transport_closed()
         except Exception as error:

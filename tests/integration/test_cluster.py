@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from defective import Defective
 from distributed import Client, Event, LocalCluster
+from staging import sandbox_of
 from support import RawServer
 
 from norce_order_async import (
@@ -35,7 +36,7 @@ from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
 from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.worker import WorkerBatch
 from norce_order_async.core.errors import NotTheApiError
-from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
+from norce_order_async.testing import SANDBOX_TOKEN, Fault
 from norce_order_async.wire.models import Hook
 
 pytestmark = [
@@ -63,16 +64,6 @@ async def dask(workers: int = 2, *, processes: bool = False) -> AsyncGenerator[A
         silence_logs=50,
     ) as cluster:
         yield cluster
-
-
-@asynccontextmanager
-async def sandbox_of(orders: int, *faults: Fault | str) -> AsyncGenerator[tuple[Sandbox, dict[str, Any]]]:
-    sandbox = Sandbox(remember=100_000)
-    sandbox.faults.add(*faults)
-    for n in range(orders):
-        sandbox.add_order(f"o_{n}", consents=["ci"])
-    async with SandboxServer(sandbox) as server:
-        yield sandbox, {"base_url": server.url, "merchant": "norce", "channel": "1"}
 
 
 async def outcomes_of(batch: ClusterBatch) -> list[Outcome]:

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from defective import Defective
+from staging import sandbox_of as sandbox_without_token
 
 from norce_order_async import (
     Change,
@@ -26,20 +26,11 @@ from norce_order_async.batch.engine.accounting import Progress
 from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.core.errors import AuthenticationError
-from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
+from norce_order_async.testing import SANDBOX_TOKEN
 from norce_order_async.wire.models import Hook
 
 pytestmark = pytest.mark.asyncio
-
-
-@asynccontextmanager
-async def sandbox_of(orders: int, *faults: Fault | str) -> AsyncGenerator[tuple[Sandbox, dict[str, Any]]]:
-    sandbox = Sandbox(remember=100_000)
-    sandbox.faults.add(*faults)
-    for n in range(orders):
-        sandbox.add_order(f"o_{n}", consents=["ci"])
-    async with SandboxServer(sandbox) as server:
-        yield sandbox, {"base_url": server.url, "merchant": "norce", "channel": "1", "auth": SANDBOX_TOKEN}
+sandbox_of = partial(sandbox_without_token, auth=SANDBOX_TOKEN)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from support import ScriptedTransport, scripted
+from support import Hanging, scripted
 
 from norce_order_async import (
     Attempt,
@@ -60,20 +60,6 @@ START = "start RemoveCheckoutOrderConsent norce DELETE /api/v0/checkout/orders/{
 async def hang(request: Request, call_next: Handler) -> Response:
     await asyncio.Event().wait()
     raise AssertionError
-
-
-class Hanging(ScriptedTransport):
-    """A transport whose server never answers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent = asyncio.Event()
-
-    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
-        request.call.mark_sent()
-        self.sent.set()
-        await asyncio.Event().wait()
-        raise AssertionError
 
 
 class Broken:

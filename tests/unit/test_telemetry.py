@@ -12,7 +12,7 @@ from collected import Collected
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
-from support import TOKEN, ScriptedTransport, scripted
+from support import TOKEN, Hanging, ScriptedTransport, scripted
 
 from norce_order_async import (
     CallError,
@@ -49,20 +49,6 @@ SENT = {
     "server.port": 1,
 }
 CALL = {"norce.operation": "RemoveCheckoutOrderConsent"}
-
-
-class Hanging(ScriptedTransport):
-    """A transport whose server never answers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent = asyncio.Event()
-
-    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
-        request.call.mark_sent()
-        self.sent.set()
-        await asyncio.Event().wait()
-        raise AssertionError
 
 
 def said(span: ReadableSpan) -> dict[str, Any]:

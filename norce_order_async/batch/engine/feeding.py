@@ -22,6 +22,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.random_source import RandomSource
+from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.sending.pace import Pace
 
 Changes = Iterable[Change | Entry] | AsyncIterable[Change | Entry]
@@ -125,8 +126,7 @@ class Feeder:
         except Exception as error:
             self._state.fail(error)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_cancelled():
                 raise
             # Nobody cancelled this task: the input was cancelled, and that is not its end.
             self._state.fail(RuntimeError("the input was cancelled"))
