@@ -20,8 +20,8 @@ from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Middleware
 from norce_order_async.middleware.core import ClientCore
 from norce_order_async.middleware.policy import RetryPolicy
-from norce_order_async.sending.caller import CallDefaults, Caller
-from norce_order_async.sending.calls import CallEnds, RunningCall
+from norce_order_async.sending.caller import Caller
+from norce_order_async.sending.calls import CallDefaults, CallEnds, RunningCall, new_request
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
 from norce_order_async.sending.shops import Shops
@@ -299,17 +299,17 @@ class OrderClient:
         """
         core = self._core
         options = options or _DEFAULT_OPTIONS
-        request = self._caller.request(operation, ids, query, body, options, core.defaults)
+        request = new_request(self._caller, operation, ids, query, body, options, core.defaults)
         call = request.call
         handler = self._chain.once if call.retry is None else self._chain.retrying
-        with RunningCall(request, options, core.lifecycle.here(), core.ends) as running:
+        with RunningCall(request, options, core.lifecycle, core.ends) as running:
             running.response = response = await handler(request)
             if options.on_response is not None:
                 show_response(options.on_response, call, response)
             success = operation.success(response)
             if success is None:
                 raise operation.refused(response)
-            call.end(core.defaults.clock.monotonic(), success)
+            running.succeed(success)
             return operation.decode(response)
 
     def stats(self, *, by_shop: bool = False) -> Stats:

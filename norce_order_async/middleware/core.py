@@ -13,8 +13,8 @@ from norce_order_async.middleware.auth import Auth
 from norce_order_async.middleware.pacing import Pacing
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.sending.attempt import AttemptSender
-from norce_order_async.sending.caller import CallDefaults, Caller
-from norce_order_async.sending.calls import CallEnds
+from norce_order_async.sending.caller import Caller
+from norce_order_async.sending.calls import CallDefaults, CallEnds
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.shops import Shops
 from norce_order_async.sending.sources import TokenSources
