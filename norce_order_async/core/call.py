@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import attrs
 
@@ -113,7 +113,7 @@ class Call:
     ids: Mapping[str, str] = attrs.field(factory=dict[str, str])
     path: str = ""
     random: RandomSource = attrs.field(default=SYSTEM_RANDOM, repr=False)
-    attempts: list[Attempt] = attrs.Factory(lambda: [])  # noqa: PIE807 (pyright has no type for the other)
+    attempts: list[Attempt] = attrs.field(factory=cast("type[list[Attempt]]", list))
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN
     paid: int = 1

@@ -63,11 +63,9 @@ class ClientCore:
         self._renewed = self._compile([*pacing, Auth(self.lifecycle), *self.attempt_middlewares], sender)
 
     def _compile(self, inner: Sequence[Middleware], sender: AttemptSender) -> Chain:
-        retry = Retry(self.defaults.clock, self.lifecycle)
-        return Chain(
-            compile_chain([*self.call_middlewares, *inner], sender),
-            compile_chain([*self.call_middlewares, retry, *inner], sender),
-        )
+        attempt = compile_chain(inner, sender)
+        retry = Retry(attempt, self.defaults.clock, self.lifecycle)
+        return Chain(compile_chain(self.call_middlewares, attempt), compile_chain(self.call_middlewares, retry))
 
     def chain(self, caller: Caller) -> Chain:
         """The one for a fixed token, or for tokens that come from a source."""
