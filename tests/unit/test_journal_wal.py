@@ -160,6 +160,7 @@ class Counting:
                 kill()
         return db.execute(*args)
 db, journal._db = journal._db, Counting()
+journal._files._db = journal._db
 journal.close()
 kill()
 """,
