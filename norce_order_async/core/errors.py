@@ -79,8 +79,12 @@ class NorceOrderError(Exception):
             self.__dict__.update(from_plain(cast(Mapping[str, Any], known)))
 
     def _rebuilds(self) -> tuple[Any, ...]:
-        known = as_plain(self.__dict__)
+        known = as_plain(self._members())
         return (*super().args[:1], known) if known else super().args
+
+    def _members(self) -> Mapping[str, object]:
+        """What it knows beside its text."""
+        return self.__dict__
 
     def _keep(self, args: tuple[Any, ...]) -> None:
         Exception.__init__(self, *args)

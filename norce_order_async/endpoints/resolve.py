@@ -4,7 +4,7 @@ import math
 
 import attrs
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.checks import check_bool
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ConfigurationError, InvalidRequestError
@@ -86,7 +86,7 @@ async def resolve(
     """
     operation = _checked_operation(change, error_or_receipt)
     check_bool("wait", wait)
-    settle = _checked_settle(settle_of(client.timeout) if settle is None else settle)
+    settle = _checked_settle(settle_of(check_client(client).timeout) if settle is None else settle)
     if (known := _unread(error_or_receipt.outcome, operation, later)) is not None:
         return known
     client = _scoped(client, change)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import attrs
 
 from norce_order_async.auth.refreshing import Refreshing
-from norce_order_async.core.call import AttemptHook
+from norce_order_async.core.call import AttemptHook, CallHook
+from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.middleware import Handler, Middleware, compile_chain
@@ -45,22 +46,27 @@ class ClientCore:
     shops: Shops
     sources: TokenSources
     lifecycle: Lifecycle
-    ends: CallEnds
+    on_call: Sequence[CallHook]
+    observers: Sequence[CallObserver]
     call_middlewares: Sequence[Middleware]
     attempt_middlewares: Sequence[Middleware]
     on_attempt: Sequence[AttemptHook]
     adaptive: bool
     telemetry: Telemetry | None
+    ends: CallEnds = attrs.field(init=False)
     _fixed: Chain = attrs.field(init=False)
     _renewed: Chain = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         clock = self.defaults.clock
+        self.ends = CallEnds(clock, self.shops, tuple(self.on_call), tuple(self.observers))
         pacing = [Pacing(clock, self.lifecycle.limit)] if self.adaptive else []
         hooks = (*(pace.observe for pace in pacing), *self.on_attempt)
         sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
         self._fixed = self._compile([*pacing, *self.attempt_middlewares], sender)
         self._renewed = self._compile([*pacing, Auth(self.lifecycle), *self.attempt_middlewares], sender)
+        if self.telemetry is not None:
+            self.telemetry.watch(self, self.shops.own.base_url)
 
     def _compile(self, inner: Sequence[Middleware], sender: AttemptSender) -> Chain:
         attempt = compile_chain(inner, sender)

@@ -39,7 +39,8 @@ class RecordingTransport(Transport):
             array's name, and a whole body has the empty one. It is also applied when a request is looked for.
 
     Raises:
-        ConfigurationError: An unknown mode, no cassette in mode ``none``, or a file that is not a cassette.
+        ConfigurationError: An unknown mode, no cassette in mode ``none``, a file that is not a cassette, or one that
+            cannot be written although something may be recorded.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class RecordingTransport(Transport):
             raise ConfigurationError(f"there is no cassette {path}; record it in another mode")
         self._mode = mode
         self._cassette = Cassette(path)
+        if mode != "none":
+            self._cassette.check_writable()
         self._inner = inner
         self._scrubber = Scrubber(scrub)
         self._recorded: list[Response] = []
