@@ -9,21 +9,20 @@ from typing import Any, Self, TypeVar
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.checks import check_switch
-from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
-from norce_order_async.core.options import CallOptions, check_retry
-from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
-from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, as_timeout, client_header
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.random_source import RandomSource
+from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, client_header
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Middleware
-from norce_order_async.middleware.core import ClientCore
-from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.middleware.core import ClientCore, call_defaults
 from norce_order_async.sending.caller import Caller
-from norce_order_async.sending.calls import CallDefaults, RunningCall, new_request
+from norce_order_async.sending.calls import RunningCall, new_request
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
 from norce_order_async.sending.shops import Shops
@@ -113,7 +112,7 @@ class OrderClient:
         shops = Shops(address.url, client_header("merchant", merchant), budget)
         self._caller = Caller.of_client(address, shops, channel, adapter_id, Credential(auth), user_agent, headers)
         self._core = ClientCore(
-            defaults=_defaults(timeout, retry, clock, random),
+            defaults=call_defaults(timeout, retry, clock, random),
             transport=transport or default_transport(),
             owns_transport=transport is None,
             shops=shops,
@@ -248,13 +247,7 @@ class OrderClient:
 
     def __del__(self) -> None:
         core = getattr(self, "_core", None)  # absent when a setting was wrong
-        if (
-            core is not None
-            and not self._is_view
-            and core.owns_transport
-            and core.shops.calls
-            and not core.lifecycle.closed
-        ):
+        if core is not None and not self._is_view and core.has_open_connections:
             fix = "use it with 'async with', or await aclose()"
             warnings.warn(f"unclosed {self!r}: {fix}", ResourceWarning, stacklevel=2, source=self)
 
@@ -339,13 +332,6 @@ class OrderClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         await self.aclose()
-
-
-def _defaults(
-    timeout: Timeout | float, retry: RetryRules | Unset | None, clock: Clock | None, random: RandomSource | None
-) -> CallDefaults:
-    policy = RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry)
-    return CallDefaults(as_timeout(timeout), policy, clock or SystemClock(), random or SYSTEM_RANDOM)
 
 
 def check_client(client: OrderClient) -> OrderClient:

@@ -83,7 +83,6 @@ class NorceOrderError(Exception):
         return (*super().args[:1], known) if known else super().args
 
     def _members(self) -> Mapping[str, object]:
-        """What it knows beside its text."""
         return self.__dict__
 
     def _keep(self, args: tuple[Any, ...]) -> None:
@@ -305,9 +304,7 @@ class StatusError(CallError):
     @staticmethod
     def class_for(status: int) -> type["StatusError"]:
         """The class that stands for this status."""
-        if 500 <= status < 600:
-            return ServerError
-        return _BY_STATUS.get(status, UnexpectedStatusError)
+        return ServerError if 500 <= status < 600 else _BY_STATUS.get(status, UnexpectedStatusError)
 
 
 class BadRequestError(StatusError):

@@ -5,13 +5,18 @@ from collections.abc import Sequence
 import attrs
 
 from norce_order_async.auth.refreshing import Refreshing
-from norce_order_async.core.call import AttemptHook, CallHook
+from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
+from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.observer import CallObserver
+from norce_order_async.core.options import check_retry
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
+from norce_order_async.core.settings import Timeout, Unset, as_timeout
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.auth import Auth
 from norce_order_async.middleware.pacing import Pacing
+from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.sending.attempt import AttemptSender
 from norce_order_async.sending.caller import Caller
@@ -34,6 +39,18 @@ class Chain:
 
     once: Handler
     retrying: Handler
+
+
+def call_defaults(
+    timeout: Timeout | float, retry: RetryRules | Unset | None, clock: Clock | None, random: RandomSource | None
+) -> CallDefaults:
+    """What a call has that its options leave out, from a client's settings.
+
+    Raises:
+        ConfigurationError: A timeout or a policy that is none.
+    """
+    policy = RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry)
+    return CallDefaults(as_timeout(timeout), policy, clock or SystemClock(), random or SYSTEM_RANDOM)
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -81,6 +98,11 @@ class ClientCore:
     def closed(self) -> bool:
         """Whether it takes no more calls."""
         return self.lifecycle.closed
+
+    @property
+    def has_open_connections(self) -> bool:
+        """Whether there may be connections that nobody else closes."""
+        return self.owns_transport and self.shops.calls > 0 and not self.closed
 
     def stats(self) -> Stats:
         """What was done so far."""

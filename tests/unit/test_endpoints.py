@@ -92,7 +92,7 @@ SWAPPED: list[Any] = [
 async def test_a_client_in_the_place_of_an_id_is_a_type_error(function: Any) -> None:
     client, transport, _ = scripted()
     with pytest.raises(
-        TypeError, match="client must be an OrderClient, got str|order_id must be a str, got OrderClient"
+        TypeError, match=r"client must be an OrderClient, got str|order_id must be a str, got OrderClient"
     ):
         await function("o_1", client)
     assert transport.requests == []
