@@ -174,7 +174,7 @@ def _id_of(answer: Answer) -> str | None:
 def _shape(answer: Answer) -> str:
     if members := answer.members():
         return f"an object of {', '.join(f'`{name}`' for name in sorted(members)[:4])}"
-    found = answer.json()
+    found: object = answer.json()
     if isinstance(found, dict | list):
         return "an object" if isinstance(found, dict) else "an array"
     return {str: "a text", bool: "a boolean", type(None): "no JSON, or null"}.get(type(found), "a number")
