@@ -177,4 +177,5 @@ def _shape(answer: Answer) -> str:
     found: object = answer.json()
     if isinstance(found, dict | list):
         return "an object" if isinstance(found, dict) else "an array"
-    return {str: "a text", bool: "a boolean", type(None): "no JSON, or null"}.get(type(found), "a number")
+    names: dict[type[object], str] = {str: "a text", bool: "a boolean", type(None): "no JSON, or null"}
+    return names.get(type(found), "a number")
