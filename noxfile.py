@@ -319,6 +319,13 @@ def soak_batch(session: nox.Session) -> None:
 
 
 @nox.session
+def live(session: nox.Session) -> None:
+    """Ask Norce's playground what no published page says, about an order of its own; needs credentials in NORCE_*."""
+    install(session, ".")
+    session.run("python", "-m", "live", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
+
+
+@nox.session
 def soak_resolve(session: nox.Session) -> None:
     """Lose the answers to some 2,000 changes of all kinds, and see that none is resolved wrong."""
     install(session, ".[all]")

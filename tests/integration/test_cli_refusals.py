@@ -10,6 +10,8 @@ from answering import Asked, answering
 from command import run
 
 COUNT = 300
+AT_ONCE = 16
+IN_A_ROW = 10  # refusals after which a batch asks no more, at most; what is under way by then is refused as well
 
 
 def change(number: int, merchant: str) -> str:
@@ -18,7 +20,8 @@ def change(number: int, merchant: str) -> str:
 
 
 def batch(folder: Path, env: dict[str, str], *arguments: str) -> dict[str, Any]:
-    result = run("batch", "run", "changes.jsonl", "--output", "json", *arguments, cwd=folder, env=env)
+    at_once = ("--concurrency", str(AT_ONCE))
+    result = run("batch", "run", "changes.jsonl", "--output", "json", *at_once, *arguments, cwd=folder, env=env)
     assert "Traceback" not in result.stderr
     told: dict[str, Any] = json.loads(result.stdout)
     return told | {"code": result.returncode}
@@ -41,7 +44,7 @@ def test_a_merchant_that_is_refused_is_left_and_the_others_go_on(tmp_path: Path,
         assert told["stopped"].startswith(
             "what is left of mine/1 was not made, because 10 orders in a row were refused"
         )
-        assert told["requests"] == len(asked) <= COUNT + 30
+        assert told["requests"] == len(asked) <= COUNT + AT_ONCE + IN_A_ROW
         assert len((tmp_path / "report.jsonl").read_text().splitlines()) == COUNT
         status = run("batch", "status", "changes.jsonl.journal", cwd=tmp_path)
         assert status.returncode == 1
@@ -83,7 +86,7 @@ def test_a_token_that_is_refused_stops_the_batch(tmp_path: Path, after: int, cod
         told = batch(tmp_path, env)
         assert (told["code"], told["done"], told["failed"], told["left"]) == (code, after, 0, COUNT - after)
         assert f"HTTP {status}" in told["stopped"]
-        assert told["requests"] == len(counted) <= after + 30
+        assert told["requests"] == len(counted) <= after + AT_ONCE + IN_A_ROW
         mended = True
         told = batch(tmp_path, env)
     assert (told["code"], told["done"], told["ended"]) == (0, COUNT, COUNT - after)
