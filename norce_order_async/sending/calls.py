@@ -169,8 +169,9 @@ class RunningCall(TimeLimit):
                 failure.__context__ = None
                 del failure  # it would refer to itself through this frame
         finally:
-            if (news := self._here.news) is not None:
-                news.set()
+            here = self._here
+            if here.news is not None and not here.calls.running:
+                here.news.set()
 
     def succeed(self, outcome: OutcomeKind) -> None:
         """Note in what success it ends, before the response is read."""

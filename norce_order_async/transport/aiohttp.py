@@ -130,9 +130,8 @@ class AiohttpTransport(PooledTransport[_Pool]):
                 raise
             failure = transport_closed()
         except Exception as error:
-            failure = (
-                transport_closed() if attempt.sent is False and pool.connector.is_closing else _failure(error, exchange)
-            )
+            is_closed = attempt.sent is False and pool.connector.is_closing
+            failure = transport_closed() if is_closed else _failure(error, exchange)
             forget_frames(error)
         finally:
             del pool.connector.exchanges[task]

@@ -40,7 +40,7 @@ class RecordingTransport(Transport):
 
     Raises:
         ConfigurationError: An unknown mode, no cassette in mode ``none``, a file that is not a cassette, or one that
-            cannot be written although something may be recorded.
+            cannot be written; in mode ``new_episodes`` only when there is something to record, before it is sent.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class RecordingTransport(Transport):
             raise ConfigurationError(f"there is no cassette {path}; record it in another mode")
         self._mode = mode
         self._cassette = Cassette(path)
-        if mode != "none":
+        if mode == "all":
             self._cassette.check_writable()
         self._inner = inner
         self._scrubber = Scrubber(scrub)
@@ -74,6 +74,7 @@ class RecordingTransport(Transport):
         Raises:
             NotRecordedError: The cassette has no response to it, and none is to be recorded.
             InvalidRequestError: ``scrub`` failed when the request was looked for; nothing was sent.
+            ConfigurationError: The cassette cannot be written; nothing was sent.
             ClientStateError: The transport is closed.
         """
         request.call.mark_sent(False)
@@ -91,6 +92,8 @@ class RecordingTransport(Transport):
                 return replayed(found, request)
             if self._mode == "none":
                 raise self._cassette.missing(asked)
+        if self._mode == "new_episodes" and not self._recorded:
+            self._cassette.check_writable()
         if self._inner is None:
             self._inner = default_transport()
         response = await self._inner.send(request, timeout=timeout)
