@@ -77,14 +77,26 @@ async def test_what_is_no_client_is_refused(given: Given) -> None:
         await given.function("o_1", **given.arguments)
 
 
+async def first_order(client: Any, _: object) -> object:
+    return await anext(iter_orders(client))
+
+
+async def first_outcome(client: Any, _: object) -> object:
+    return await anext(run_batch(client, []))
+
+
+def unchanged(cart: Cart) -> Cart:
+    return cart
+
+
 SWAPPED: list[Any] = [
     get_order,
     create_order,
     partial(wait_until, predicate=bool, timeout=1),
     partial(ensure_hook, hook=Hook(subscribe_to="/consents", invoke="https://a.example")),
-    partial(edit_cart, change=lambda cart: cart),
-    lambda text, client: anext(iter_orders(text)),
-    lambda text, client: anext(run_batch(text, [])),
+    partial(edit_cart, change=unchanged),
+    first_order,
+    first_outcome,
 ]
 
 
