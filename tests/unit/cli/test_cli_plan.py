@@ -18,9 +18,11 @@ CUT = '{"_plan": "not whole'
 def fill(sandbox: Sandbox, count: int = 30) -> None:
     """A third of the orders is in another state, and a half of the rest has no newsletter."""
     for number in range(count):
+        created = f"2026-01-{number % 28 + 1:02d}T12:00:00Z"
         sandbox.add_order(
             f"o_{number:03d}",
-            created=f"2026-01-{number % 28 + 1:02d}T12:00:00Z",
+            created=created,
+            lastModified=created,
             state={"currentStatus": "completed" if number % 3 == 0 else "checkout"},
             consents=[{"id": "ci_newsletter", "checked": number % 2 == 0}],
         )
@@ -115,11 +117,11 @@ def test_an_ignored_filter_ends_a_plan_without_a_file_unless_that_is_fine(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     sandbox = Sandbox(ignored_filters=[name])
-    fill(sandbox, 60)
+    fill(sandbox, 84)
     monkeypatch.setattr("norce_order_async.client.default_transport", lambda: SandboxTransport(sandbox))
     path = tmp_path / "plan.jsonl"
     path.write_text("the last plan\n", encoding="utf-8")
-    words = ("batch", "plan", "--status", "checkout", "--created-from", "2026-01-27T00:00:00Z", *WITHDRAW)
+    words = ("batch", "plan", "--status", "checkout", "--created-from", "2026-01-15T00:00:00Z", *WITHDRAW)
     code, out = shell(*words, "--out", str(path))
     assert (code, path.read_text(encoding="utf-8")) == (1, "the last plan\n")
     assert f"orders do not fit the filter {name!r}: the service ignores it" in out
@@ -128,8 +130,8 @@ def test_an_ignored_filter_ends_a_plan_without_a_file_unless_that_is_fine(
     assert f"{name!r}: the service ignores it" in shell.errors
     code, out = shell(*words, "--allow-ignored-filters")
     assert code == 0
-    ids = [json.loads(line)["order_id"] for line in out.splitlines()]
-    assert ids == ["o_026", "o_055"]
+    fitting = [number for day in range(14, 28) for number in range(day, 84, 28) if number % 3]
+    assert [json.loads(line)["order_id"] for line in out.splitlines()] == [f"o_{number:03d}" for number in fitting]
     assert f"did not fit the filter {name!r}" in shell.errors
 
 
