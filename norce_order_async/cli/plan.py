@@ -4,12 +4,10 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
-
-import attrs
 
 from norce_order_async.batch.conditions import (
     Condition,
@@ -24,66 +22,28 @@ from norce_order_async.batch.lines import NOT_TWICE, parse_change
 from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
 from norce_order_async.batch.report import replacing
 from norce_order_async.cli.batch_layout import fill_of, once
-from norce_order_async.cli.plan_account import PlanAccount, print_plan
+from norce_order_async.cli.output import tell
+from norce_order_async.cli.plan_account import PlanAccount, plan_text
+from norce_order_async.cli.plan_lines import NOT_WHOLE, PlanLines
 from norce_order_async.cli.settings import client_from, transport_from
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.paging import iter_orders
 from norce_order_async.middleware.policy import RetryPolicy
-from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 
 _PAGE: Final = 100
 _SAMPLE: Final = 5
-_ATOMIC: Final = 512
-"""POSIX: so many bytes are written to a pipe whole or not at all."""
-_NOT_WHOLE: Final = b'{"_plan": "not whole'
 _OTHER_FORMATS: Final = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".parquet", ".gz")
-
-
-@attrs.frozen
-class _Lines:
-    """The lines of a plan.
-
-    Attributes:
-        fill: What is the same for each.
-        merchant: Whose orders they change.
-        channel: Of which channel.
-    """
-
-    fill: dict[str, JSON]
-    merchant: str
-    channel: str
-
-    def record(self, order_id: str) -> dict[str, JSON]:
-        """The change of an order."""
-        named: dict[str, JSON] = {"op": self.fill["op"], "order_id": order_id}
-        return named | self.fill | {"merchant": self.merchant, "channel": self.channel}
-
-    def check(self, order_id: str) -> None:
-        """See that it is a change.
-
-        Raises:
-            InvalidRequestError: It is none.
-        """
-        parse_change(self.record(order_id))
-
-    def write(self, plan: Plan, stream: BinaryIO) -> None:
-        """Write them all, in the order of the list."""
-        for block in _blocks(self._encoded(plan)):
-            stream.write(block)
-            stream.flush()
-
-    def _encoded(self, plan: Plan) -> Iterator[bytes]:
-        for order_id in plan.orders():
-            yield encode_shown(self.record(order_id)) + b"\n"
 
 
 def batch_plan(options: argparse.Namespace) -> int:
     """Read the list, write the plan, and account for every order."""
     if options.out is not None or options.dry_run:
         return _plan(options, None)
+    if sys.stdout is None:
+        raise ConfigurationError("there is no standard output for the plan: name a file (--out)")
     output = sys.stdout.buffer
     code = 1
     try:
@@ -91,7 +51,7 @@ def batch_plan(options: argparse.Namespace) -> int:
     finally:
         if code and not sys.stdout.isatty():
             with suppress(OSError):  # nobody reads it
-                output.write(_NOT_WHOLE)
+                output.write(NOT_WHOLE)
                 output.flush()
     return code
 
@@ -104,7 +64,7 @@ def _plan(options: argparse.Namespace, output: BinaryIO | None) -> int:
     with closing(Plan()) as plan:
         transport = None if options.transport is None else transport_from(options)
         client = client_from(options, retry=RetryPolicy.batch(), timeout=Timeout.batch(), transport=transport)
-        lines = _Lines(fill, client.merchant, client.channel)
+        lines = PlanLines(fill, client.merchant, client.channel)
         conditions.insert(0, of_shop(client.merchant, client.channel))
         try:
             asyncio.run(_read(client, plan, conditions, lines, allow_ignored=options.allow_ignored_filters))
@@ -125,14 +85,18 @@ def _plan(options: argparse.Namespace, output: BinaryIO | None) -> int:
             stopped=stopped,
             out=None if stopped else options.out,
         )
-        print_plan(account, sys.stdout if output is None else sys.stderr, as_json=options.output == "json")
+        text = plan_text(account, as_json=options.output == "json")
+        if output is None:
+            print(text)
+        else:
+            tell(text)
         if stopped is None and output is not None:
             lines.write(plan, output)
     return 0 if stopped is None else 1
 
 
 async def _read(
-    client: OrderClient, plan: Plan, conditions: Sequence[Condition], lines: _Lines, *, allow_ignored: bool
+    client: OrderClient, plan: Plan, conditions: Sequence[Condition], lines: PlanLines, *, allow_ignored: bool
 ) -> None:
     filters: Any = {condition.filter: condition.sent for condition in conditions if condition.filter is not None}
     async with client, iter_orders(client, on_unreadable="yield", limit=_PAGE, **filters) as orders:
@@ -193,19 +157,3 @@ def _check_out(name: str) -> None:
             raise ConfigurationError(f"--out {name!r}: its folder cannot be written")
     except OSError as error:
         raise ConfigurationError(f"--out {name!r}: {error.strerror or error}") from None
-
-
-def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines in blocks, of which all but the last end inside a line and before the end of its object.
-
-    So whatever ends the writing, what reads a pipe finds a line that is cut off.
-    """
-    block = b""
-    for line in lines:
-        block += line
-        while len(block) > _ATOMIC:
-            cut = block[:_ATOMIC].rstrip(b"}\n") or block[:_ATOMIC]
-            yield cut
-            block = block[len(cut) :]
-    if block:
-        yield block

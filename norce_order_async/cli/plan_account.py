@@ -1,7 +1,6 @@
 """What a plan found, in text or JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TextIO
 
 import attrs
 
@@ -43,10 +42,9 @@ class PlanAccount:
         return self.read - self.unreadable - self.fit - sum(self.others.values())
 
 
-def print_plan(account: PlanAccount, stream: TextIO, *, as_json: bool) -> None:
-    """Print it."""
-    text = encode_shown(_record(account)).decode() if as_json else "\n".join(_lines(account))
-    print(text, file=stream, flush=True)
+def plan_text(account: PlanAccount, *, as_json: bool) -> str:
+    """The account as text for people, or as JSON for programs."""
+    return encode_shown(_record(account)).decode() if as_json else "\n".join(_lines(account))
 
 
 def _lines(account: PlanAccount) -> Iterator[str]:

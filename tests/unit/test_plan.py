@@ -3,12 +3,14 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from norce_order_async import DecodeError, InvalidRequestError, Order
+from norce_order_async import DecodeError, InvalidRequestError, Order, read_changes
 from norce_order_async.batch.conditions import (
     Condition,
     consent_is,
@@ -17,8 +19,10 @@ from norce_order_async.batch.conditions import (
     in_states,
     of_shop,
 )
+from norce_order_async.batch.files.entry import CutError
+from norce_order_async.batch.files.json_lines import entries
 from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
-from norce_order_async.cli.plan import _blocks
+from norce_order_async.cli.plan_lines import NOT_WHOLE, blocks
 from norce_order_async.wire.codec import structure
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -174,6 +178,15 @@ async def test_what_the_service_may_have_understood_otherwise_is_no_ignored_filt
     plan.close()
 
 
+def test_what_stands_in_place_of_a_plan_that_failed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.jsonl"
+    path.write_bytes(NOT_WHOLE)
+    (entry,) = read_changes(path)
+    assert entry.change is None
+    with pytest.raises(CutError):
+        list(entries(BytesIO(NOT_WHOLE), None, checksums=True))
+
+
 def test_wherever_a_pipe_is_cut_its_reader_finds_a_line_that_is_cut_off() -> None:
     random = Random(0)
     records: list[Any] = [{"op": "x" * random.randrange(1, 700), "attributes": {"a": {"b": {}}}} for _ in range(300)]
@@ -181,13 +194,13 @@ def test_wherever_a_pipe_is_cut_its_reader_finds_a_line_that_is_cut_off() -> Non
     for _ in range(600):
         deep = {"": deep}
     lines = [json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in (*records, deep)]
-    blocks = list(_blocks(lines))
-    assert b"".join(blocks) == b"".join(lines)
-    assert max(map(len, blocks)) <= 512  # what POSIX writes to a pipe whole or not at all
+    written_blocks = list(blocks(lines))
+    assert b"".join(written_blocks) == b"".join(lines)
+    assert max(map(len, written_blocks)) <= 512  # what POSIX writes to a pipe whole or not at all
     written = b""
-    for block in blocks[:-1]:
+    for block in written_blocks[:-1]:
         written += block
         last = written.rpartition(b"\n")[2]
         with pytest.raises(json.JSONDecodeError):
             json.loads(last)
-    assert list(_blocks([])) == []
+    assert list(blocks([])) == []
