@@ -98,6 +98,10 @@ def _add_sandbox(commands: Any, summary: str) -> None:
         help="do not look at this filter of order list (status, date_from ...), as a service may do; may be repeated",
     )
     add_fault(parser, "misbehave")
+    _add_callbacks(parser)
+
+
+def _add_callbacks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-callbacks",
         action="append",
