@@ -22,6 +22,8 @@ _TABLE = "CREATE TABLE orders (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQ
 _NOTE = """
 INSERT INTO orders (id, reason) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET reason = excluded.reason
 """
+_FITTING = "SELECT id FROM orders WHERE reason IS NULL ORDER BY number"
+_COUNTS = "SELECT reason, count(*) AS count FROM orders GROUP BY reason ORDER BY count DESC, reason"
 
 
 class IgnoredFilterError(Exception):
@@ -75,10 +77,6 @@ class Plan:
         with _told():
             found: dict[str | None, int] = dict(self._rows.execute(_COUNTS))
         return found.pop(None, 0), {reason: count for reason, count in found.items() if reason is not None}
-
-
-_FITTING = "SELECT id FROM orders WHERE reason IS NULL ORDER BY number"
-_COUNTS = "SELECT reason, count(*) AS count FROM orders GROUP BY reason ORDER BY count DESC, reason"
 
 
 @contextmanager

@@ -143,3 +143,8 @@ def test_a_list_that_fails_in_the_middle_leaves_no_plan(shell: Shell, tmp_path: 
     shell.sandbox.faults.add("status:400:times=1")
     assert shell(*PLAN, "--out", str(tmp_path / "plan.jsonl"))[0] == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sandbox_command_is_told_which_filters_to_ignore(shell: Shell) -> None:
+    assert shell("sandbox", "--port", "0", "--ignore-filter", "state") == (3, "")
+    assert "there is no filter 'state' to ignore: one of search" in shell.errors
