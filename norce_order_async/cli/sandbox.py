@@ -40,7 +40,7 @@ async def serve(options: argparse.Namespace) -> int:
         deadline=options.callback_deadline,
         on_hook_failure=options.on_hook_failure,
     )
-    sandbox = Sandbox(strict=options.strict, callbacks=callbacks)
+    sandbox = Sandbox(strict=options.strict, callbacks=callbacks, ignored_filters=options.ignore_filter)
     sandbox.faults.add(*options.fault)
     sandbox.seed_orders(options.seed_orders, merchant=merchant, channel=channel)
     sandbox.add_order(_EXAMPLE_ORDER, merchant=merchant, channel=channel, consents=_EXAMPLE_CONSENTS)

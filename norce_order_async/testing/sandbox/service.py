@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote
+
+import attrs
 
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import ConfigurationError
@@ -35,6 +37,7 @@ from norce_order_async.testing.sandbox.exchange import (
 )
 from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults
 from norce_order_async.testing.sandbox.handlers import HANDLERS
+from norce_order_async.testing.sandbox.listing import FILTERS
 from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
 from norce_order_async.wire.json import JSON, encode_json
@@ -59,11 +62,15 @@ class OrderService:
         wall: Callable[[], float] = time.time,
         remember: int = 1000,
         callbacks: Callbacks | None = None,
+        ignored_filters: Collection[str] = (),
     ) -> None:
         self._contract = load_contract()
         self._tokens = tuple(check_token(token) for token in ((tokens,) if isinstance(tokens, str) else tokens))
         if not self._tokens:
             raise ConfigurationError("a sandbox without tokens takes no requests")
+        if unknown := set(ignored_filters) - set(FILTERS):
+            raise ConfigurationError(f"there is no filter {min(unknown)!r} to ignore: one of {', '.join(FILTERS)}")
+        self._ignored = frozenset(ignored_filters)
         self._strict = strict
         self._wall = wall
         self._store = Store(random.Random(seed), wall)
@@ -132,6 +139,9 @@ class OrderService:
 
     def _steps(self, arrival: Arrival, body: bytes, notices: list[AdapterCall]) -> Steps:
         name, ask = check_request(arrival, body, tokens=self._tokens, strict=self._strict)
+        if self._ignored:
+            query = {member: value for member, value in ask.query.items() if member not in self._ignored}
+            ask = attrs.evolve(ask, query=query)
         if name == "Validate":
             return (yield from validate(self._store, ask, self.callbacks))
         handler = HANDLERS[name]
