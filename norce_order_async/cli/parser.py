@@ -91,6 +91,7 @@ def _add_sandbox(commands: Any, summary: str) -> None:
         help="take exactly what the contract says: no other case in enumerations, no customer without a type",
     )
     add_fault(parser, "misbehave")
+    parser.add_argument("--console-writes", action="store_true", help="let the console, the page at /, switch faults")
     parser.add_argument(
         "--allow-callbacks",
         action="append",

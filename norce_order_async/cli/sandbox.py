@@ -48,11 +48,14 @@ async def serve(options: argparse.Namespace) -> int:
         add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=merchant, channel=channel)
     stop = asyncio.Event()
     on_signals((signal.SIGINT, signal.SIGTERM), stop.set)
-    async with SandboxServer(sandbox, host=options.host, port=options.port) as server:
+    console = "write" if options.console_writes else "read"
+    async with SandboxServer(sandbox, host=options.host, port=options.port, console=console) as server:
         print(
             f"""\
 The sandbox serves {server.url} until Ctrl-C.
-{_reach(server.addresses, options.allow_callbacks)}, and its orders are gone when it ends. In another terminal:
+{_reach(server.addresses, options.allow_callbacks)}, and its orders are gone when it ends.
+Its console, in a browser: {server.url.removesuffix("checkout/order")}
+In another terminal:
 
   export NORCE_BASE_URL={server.url}
   export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={SANDBOX_TOKEN}
