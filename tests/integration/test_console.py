@@ -22,9 +22,11 @@ ADDRESS = "/_console/order?merchant=norce&channel=1&id=o_1"
 
 @asynccontextmanager
 async def console(sandbox: Sandbox, kind: Any = "read") -> AsyncGenerator[aiohttp.ClientSession]:
-    async with SandboxServer(sandbox, console=kind) as server:
-        async with aiohttp.ClientSession(server.url.removesuffix("checkout/order")) as browser:
-            yield browser
+    async with (
+        SandboxServer(sandbox, console=kind) as server,
+        aiohttp.ClientSession(server.url.removesuffix("checkout/order")) as browser,
+    ):
+        yield browser
 
 
 async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Any, str]]:
@@ -139,9 +141,12 @@ async def test_faults_are_switched_only_where_the_console_may_write() -> None:
 )
 async def test_a_bad_write_is_refused(data: bytes, kind: str, status: int) -> None:
     sandbox = Sandbox()
-    async with console(sandbox, "write") as browser:
-        async with browser.post("/_console/faults", data=data, headers={"content-type": kind}) as answer:
-            assert (answer.status, list(await answer.json())) == (status, ["message"])
+    headers = {"content-type": kind}
+    async with (
+        console(sandbox, "write") as browser,
+        browser.post("/_console/faults", data=data, headers=headers) as answer,
+    ):
+        assert (answer.status, list(await answer.json())) == (status, ["message"])
     assert not list(sandbox.faults)
 
 

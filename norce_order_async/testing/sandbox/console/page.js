@@ -1,6 +1,7 @@
 "use strict";
 
 const MOST_NOTED = 200;
+const LONG = 1000; // characters
 const QUIET = 300; // milliseconds that a refresh waits, so that many changes cause one
 const TIMED = ["latency", "slow", "apply-late"];
 
@@ -63,7 +64,7 @@ async function drawOrders() {
 function branch(part, path) {
   const here = `${path}/${part.name}`;
   if (!part.parts) {
-    const value = element("div", {}, isolated(part.text, part.kind || ""));
+    const value = element("div", {}, isolated(part.text, part.text.length > LONG ? "long" : part.kind || ""));
     if (part.length) {
       const label = `Show all ${part.length.toLocaleString("en")} characters`;
       value.append(" … ", element("button", { type: "button", onclick: showAll }, label));
