@@ -167,8 +167,8 @@ async def take_pictures(page: Page, folder: Path) -> None:
                 await patch_consent(client, "o_123", "ci_newsletter", checked=True)
         await page.until("document.querySelectorAll('#noted li').length === 4")
         places: list[tuple[str, tuple[int, int, str], str]] = [
-            ("console-light", (1200, 720, "light"), "''"),
-            ("console-dark", (1200, 720, "dark"), "'#order/norce/1/o_123'"),
+            ("console-light", (1200, 660, "light"), "''"),
+            ("console-dark", (1200, 660, "dark"), "'#order/norce/1/o_123'"),
             ("console-phone-light", (360, 700, "light"), "''"),
             ("console-phone-dark", (360, 700, "dark"), "'#live'"),
         ]
