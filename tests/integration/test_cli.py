@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -128,7 +130,7 @@ def test_what_goes_wrong_is_told_with_what_to_do(
     ],
 )
 def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str) -> None:
-    command = [*CLI, "sandbox", "--port", "0", "--host", host, "--seed-orders", "3", "--strict"]
+    command = [*CLI, "sandbox", "--port", "0", "--host", host, "--seed-orders", "3", "--strict", "--console-writes"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         text = ""
@@ -136,6 +138,14 @@ def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str)
             text += process.stdout.readline()
         settings = {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
         result = run("order", "get", "o_123", env=settings | {"NORCE_BASE_URL": text.split()[3]})
+        (page,) = re.findall(r"console, in a browser: (\S+)", text)
+        with urllib.request.urlopen(page) as answer:
+            assert b"Norce order sandbox" in answer.read()
+        fault = urllib.request.Request(
+            f"{page}_console/faults", b'{"fault": "truncate"}', {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(fault) as answer:
+            assert answer.status == 200
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0
     assert (result.returncode, result.stderr) == (0, "")

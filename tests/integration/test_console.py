@@ -1,5 +1,6 @@
 """The sandbox's console over a socket: what it shows and to whom, what it never shows, and what it refuses."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -102,7 +103,7 @@ async def test_a_reader_that_comes_back_skips_what_is_forgotten(monkeypatch: pyt
 
 async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     async def wait(*_: object) -> None:
-        await feed.asyncio.Event().wait()
+        await asyncio.Event().wait()
 
     monkeypatch.setattr(feed, "_PATIENCE", 0.01)
     monkeypatch.setattr(feed, "_MOST_READERS", 1)

@@ -156,10 +156,12 @@ function line(one) {
     element("span", { class: "about" }, path, isolated(about.filter(Boolean).join(" · "))));
 }
 
+const isPaused = () => $("pause").getAttribute("aria-pressed") === "true";
+
 function showNoted(event) {
   const { noted, skipped } = JSON.parse(event.data);
   refresh();
-  if ($("pause").ariaPressed === "true") return;
+  if (isPaused()) return;
   const lines = noted.map(line).reverse();
   if (skipped) lines.push(element("li", {}, note(`${skipped.toLocaleString("en")} not shown`)));
   $("noted").prepend(...lines);
@@ -244,7 +246,7 @@ $("search").addEventListener("input", () => { state.offset = 0; refresh(); });
 $("back").addEventListener("click", () => page(-1));
 $("forth").addEventListener("click", () => page(1));
 $("close").addEventListener("click", (event) => { event.preventDefault(); location.hash = ""; });
-$("pause").addEventListener("click", () => { $("pause").ariaPressed = String($("pause").ariaPressed !== "true"); });
+$("pause").addEventListener("click", () => $("pause").setAttribute("aria-pressed", String(!isPaused())));
 $("kind").addEventListener("change", chooseKind);
 $("fault").addEventListener("submit", (event) => { event.preventDefault(); write("POST", chosenFault()); });
 addEventListener("hashchange", openPlace);
