@@ -66,6 +66,7 @@ class Feed:
     async def _stream(self, response: web.StreamResponse, seen: int) -> None:
         await _send(response, _event("hello", self._hello | {"run": self._run}))
         faults: object = None
+        is_new = not seen
         quiet = 0.0
         while True:
             text = ""
@@ -74,9 +75,10 @@ class Feed:
                 text += _event("faults", switched)
             if new := self._sandbox.noted_after(seen):
                 shown = [noted(one, self._mask) for one in new[-_AT_ONCE:]]
-                skipped = new[-1].number - seen - len(shown) if seen else 0
+                skipped = 0 if is_new else new[-1].number - seen - len(shown)
                 seen = new[-1].number
                 text += _event("noted", {"skipped": skipped, "noted": shown}, f"{self._run}-{seen}")
+            is_new = False
             if text or quiet >= _KEEP_ALIVE:
                 await _send(response, text or ": nothing new\n\n")
                 quiet = 0.0

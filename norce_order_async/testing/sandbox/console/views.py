@@ -46,7 +46,7 @@ def row(order: WireOrder, mask: Mask) -> View:
     """One line of the list of orders."""
     total = _at(order, "total", "includingVat")
     return {
-        # These three are its address, and the page writes the id.
+        # These three lead to the order, so they are as they are.
         "merchant": _text(order, "merchant"),
         "channel": _text(order, "channel"),
         "id": _text(order, "id"),
