@@ -1,6 +1,6 @@
 """What the console tells its page, as plain values: orders, requests, calls and faults."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
 from norce_order_async.testing.recording.scrubbing import HIDDEN, names_a_secret
@@ -34,7 +34,10 @@ _SEARCHED = (
 
 def found(order: WireOrder, text: str) -> bool:
     """Whether a text is in what a search looks into, regardless of case."""
-    return not text or any(text.casefold() in str(_at(order, *path)).casefold() for path in _SEARCHED)
+    if not text:
+        return True
+    values = [_at(order, *path) for path in _SEARCHED]
+    return text.casefold() in "\n".join([str(value) for value in values if value is not None]).casefold()
 
 
 def modified(order: WireOrder) -> str:
@@ -68,10 +71,10 @@ def _part(name: str, value: Any, mask: Mask, most: int | None, left: Iterator[in
     shown = {"name": mask(name)[:_LINE]}
     if names_a_secret(name):
         return shown | {"text": HIDDEN}
-    if isinstance(value, Mapping):
-        members = [(str(key), one) for key, one in cast(Mapping[object, object], value).items()]
+    if isinstance(value, dict):
+        members = list(cast("dict[str, object]", value).items())
     elif isinstance(value, list):
-        members = [(_label(one, index), one) for index, one in enumerate(cast(list[object], value))]
+        members = [(_label(one, index), one) for index, one in enumerate(cast("list[object]", value))]
     else:
         text = mask(value) if isinstance(value, str) else to_json(value)
         more = {} if most is None or len(text) <= most else {"length": len(text)}
@@ -124,7 +127,7 @@ def _call(called: Called, mask: Mask) -> View:
 
 def _at(value: Any, *path: str) -> Any:
     for name in path:
-        value = cast(Mapping[str, Any], value).get(name) if isinstance(value, Mapping) else None
+        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
     return value
 
 
