@@ -139,8 +139,9 @@ def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str)
             text += process.stdout.readline()
         settings = {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
         result = run("order", "get", "o_123", env=settings | {"NORCE_BASE_URL": text.split()[3]})
-        (page,) = re.findall(r"console, in a browser: (\S+)", text)
-        console = HTTPConnection(urlsplit(page).netloc, timeout=30)
+        page = re.search(r"console, in a browser: (\S+)", text)
+        assert page is not None
+        console = HTTPConnection(urlsplit(page[1]).netloc, timeout=30)
         console.request("POST", "/_console/faults", b'{"fault": "truncate"}', {"content-type": "application/json"})
         assert console.getresponse().status == 200
         console.close()
