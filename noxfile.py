@@ -276,6 +276,16 @@ def hostile(session: nox.Session) -> None:
 
 
 @nox.session
+def console(session: nox.Session) -> None:
+    """Hold the sandbox's console against its promises in an installed Chromium; skipped where there is none.
+
+    The session's arguments go to the run: `--pictures docs/_static` takes the pictures of the docs.
+    """
+    install(session, ".[all]")
+    session.run("python", "-m", "console", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
+
+
+@nox.session
 def web(session: nox.Session) -> None:
     """Hold the example web apps against load, visitors who leave and SIGTERM; takes some minutes.
 

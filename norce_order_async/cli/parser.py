@@ -98,6 +98,7 @@ def _add_sandbox(commands: Any, summary: str) -> None:
         help="do not look at this filter of order list (status, date_from ...), as a service may do; may be repeated",
     )
     add_fault(parser, "misbehave")
+    parser.add_argument("--console-writes", action="store_true", help="let the console, the page at /, switch faults")
     _add_callbacks(parser)
 
 

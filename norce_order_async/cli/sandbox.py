@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from norce_order_async.batch.files import Entry, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
@@ -48,11 +48,14 @@ async def serve(options: argparse.Namespace) -> int:
         add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=merchant, channel=channel)
     stop = asyncio.Event()
     on_signals((signal.SIGINT, signal.SIGTERM), stop.set)
-    async with SandboxServer(sandbox, host=options.host, port=options.port) as server:
+    console: Literal["read", "write"] = "write" if options.console_writes else "read"
+    async with SandboxServer(sandbox, host=options.host, port=options.port, console=console) as server:
         print(
             f"""\
 The sandbox serves {server.url} until Ctrl-C.
-{_reach(server.addresses, options.allow_callbacks)}, and its orders are gone when it ends. In another terminal:
+{_reach(server.addresses, options.allow_callbacks)}, and its orders are gone when it ends.
+Its console, in a browser: {server.url.removesuffix("checkout/order")}
+In another terminal:
 
   export NORCE_BASE_URL={server.url}
   export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={SANDBOX_TOKEN}
@@ -72,8 +75,8 @@ def _reach(addresses: Iterable[tuple[str, int]], called: Sequence[str]) -> str:
     everywhere = any(host.is_unspecified for host in hosts)
     where = "every address of this machine" if everywhere else ", ".join(map(str, hosts))
     return f"""\
-It listens on {where}: whoever can connect to it
-can read and change its orders with the token {SANDBOX_TOKEN}, which is no secret, over plain HTTP.
+It listens on {where}: whoever can connect to it can read its orders in its console,
+and change them with the token {SANDBOX_TOKEN}, which is no secret, over plain HTTP.
 Put nothing real in it"""
 
 
