@@ -15,7 +15,7 @@ from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
 from norce_order_async.batch.report import Row
 from norce_order_async.batch.run import Batch
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.endpoints.findings import COLLECTIONS, members_of
@@ -83,7 +83,7 @@ class Resolver:
         settle: float | None = None,
         pace: PaceArguments | None = None,
     ) -> None:
-        self._client = client
+        self._client = check_client(client)
         self._journal = journal
         self._entries = entries
         self._settle = settle_of(client.timeout) if settle is None else settle

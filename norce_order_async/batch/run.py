@@ -15,7 +15,7 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.call import Call, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
@@ -43,13 +43,13 @@ class ClientSender:
     """
 
     def __init__(self, client: OrderClient, pace: Pace, options: CallOptions | None = None) -> None:
+        self._client = client
         options = options or CallOptions()
         if options.request_id is not None or options.on_attempt is not None:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
         if options.redelivered:
             raise ConfigurationError("redelivered is a matter of each change: see Entry")
         self.timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
-        self._client = client
         self._clock = client.clock
         self._pace = pace
         self._options = attrs.evolve(
@@ -144,7 +144,10 @@ class Batch(Engine):
     ) -> None:
         settings = BatchSettings(**arguments)
         pace = Pace(
-            concurrency=settings.concurrency, maximum=client.stats().slots, rate=settings.rate, clock=client.clock
+            concurrency=settings.concurrency,
+            maximum=check_client(client).stats().slots,
+            rate=settings.rate,
+            clock=client.clock,
         )
         sender = ClientSender(client, pace, options)
         super().__init__(
