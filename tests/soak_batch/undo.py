@@ -8,7 +8,6 @@ batch said cannot be taken back. Every old value in the file is compared with th
 
 import argparse
 import copy
-import json
 import random
 import signal
 import sys
@@ -22,7 +21,8 @@ from typing import Any
 import attrs
 from soak_batch.processes import INPUT, JOURNAL, Running, write
 from soak_injectors.programs import main
-from unknowns import ACTION, CHANGES, ORDER
+from undoing import told, whole_order
+from unknowns import CHANGES
 
 from norce_order_async import (
     Change,
@@ -104,17 +104,9 @@ def _hook(order: str, mark: str) -> Change:
 
 
 def _order(rng: random.Random, order_id: str) -> dict[str, Any]:
-    """An order with all that the service writes."""
-    order = copy.deepcopy(ORDER)
-    order["cart"]["total"] = {"includingVat": 0, "excludingVat": 0}
-    order["total"] = order["shippings"][0]["total"]
-    order["hooks"][0]["subscribeTo"] = order["notifications"][0]["scope"] = "/nothing"
-    written = {"state": "intent", "orderId": order_id, "merchant": "norce", "channel": "1"}
-    order["payments"] = [{"type": "default", **payment, **written} for payment in order["payments"]]
-    order["shippings"] = [{**shipping, **written} for shipping in order["shippings"]]
+    order = whole_order(order_id)
     order["attributes"] = {"a": f"before {rng.random()}", "number": Decimal(rng.randrange(10**6)) / 1000, "b": None}
     order["consents"] = [{**consent, "checked": rng.random() < 0.5, "text": "ö"} for consent in order["consents"]]
-    order["payments"][0]["actions"] = [{"id": "y", "adapterId": "b", "type": "cancel", "url": ACTION.url}]
     return order
 
 
@@ -152,35 +144,6 @@ def not_old(record: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[st
     elif verb == "delete":
         pairs = [(record[f"{noun}_id"] in of[PARTS[noun]], False)]
     yield from (f"{record['_line']}: {record} and before {old}" for given, old in pairs if given != old)
-
-
-_LONGEST_ID = len("made-wrote-99999-9")
-"""What is longer is an id that the sandbox has made."""
-
-
-def told(order: Mapping[str, Any] | None, new: set[str]) -> Any:
-    """An order without what no change brings back: times, places in lists, ids that the service makes."""
-    if order is None:
-        return None
-    members = copy.deepcopy(dict(order))
-    del members["lastModified"], members["created"]
-    for move in members["state"]["transitions"]:
-        del move["timeStamp"]
-    members["attributes"] = {
-        name: value for name, value in members["attributes"].items() if value is not None or name not in new
-    }
-    for name in ("consents", "validations", "hooks", "notifications", "payments", "shippings"):
-        for part in members.get(name, []):
-            for action in part.get("actions", []):
-                del action["id"]
-            if name in ("validations", "hooks") or len(part["id"]) > _LONGEST_ID:
-                del part["id"]
-        members[name] = sorted(members.get(name, []), key=_text)
-    return json.loads(_text(members))
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=float)
 
 
 async def soak(orders: int, kills: int, seed: int) -> list[str]:
