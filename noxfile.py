@@ -312,7 +312,7 @@ def soak_batch(session: nox.Session) -> None:
     install(session, ".[all,parquet]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     names = session.posargs or [
-        "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind", "formats",
+        "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind", "formats", "undo",
     ]  # fmt: skip
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)

@@ -19,7 +19,7 @@ from norce_order_async.batch.run import Batch
 from norce_order_async.cli.batch_layout import input_of, shown_delimiters
 from norce_order_async.cli.batch_reports import write_reports
 from norce_order_async.cli.batch_resolve import resolve_unknown
-from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, undo_outputs, write_undo
+from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell_before, undo_outputs, write_undo
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events, tell_event
@@ -67,6 +67,7 @@ def batch_run(options: argparse.Namespace) -> int:
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
     check_undo(options, files)
+    tell_before(options, source, files)
     if options.resolve and any(file.digest is None for file in files):
         raise InvalidRequestError("--resolve reads the changes twice: it goes with files only")
     sandbox = _sandbox(options, source, files) if options.sandbox else None

@@ -72,6 +72,12 @@ def add_batch(group: Any) -> None:
     report.add_argument(
         "--html", type=file_name, metavar="FILE", help="write one page with charts instead, for a browser"
     )
+    report.add_argument(
+        "--undo",
+        type=file_name,
+        metavar="FILE",
+        help="write the changes that bring the old values back instead, of a batch that ran with --undo",
+    )
 
 
 def _batch_run(group: Any) -> None:

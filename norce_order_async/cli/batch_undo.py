@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, left_path_of, save_undo
 from norce_order_async.batch.undo.ways import WAYS, never
-from norce_order_async.cli.output import counted
+from norce_order_async.cli.output import counted, tell
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.wire.json import JSON
 
@@ -48,12 +48,25 @@ def refuse_to_replace(options: argparse.Namespace) -> None:
     """See that a batch which begins does not replace the way back of another.
 
     Raises:
-        ConfigurationError: The file is there.
+        ConfigurationError: The file is there, and is not empty as one of a run that made nothing.
     """
-    if options.undo is not None and Path(options.undo).exists():
+    if options.undo is not None and (path := Path(options.undo)).exists() and path.stat().st_size:
         raise ConfigurationError(
             f"{options.undo} is there, and may be the way back of another batch: name another file"
         )
+
+
+def tell_before(options: argparse.Namespace, source: Input, files: Iterable[InputFile]) -> None:
+    """Say what cannot be taken back before anything is sent, where the changes can be read twice."""
+    if options.undo is None or any(file.digest is None for file in files):
+        return
+    check = UndoCheck()
+    for entry in source:
+        if entry.change is not None:
+            check.look_at(entry.change, "")
+    if total := check.never.total():
+        what = ", ".join(f"{count:,} {text}" for text, count in check.never.most_common())
+        tell(f"{counted(total, 'change')} cannot be taken back, and --dry-run names them: {what}")
 
 
 def write_undo(
@@ -96,14 +109,15 @@ class UndoCheck:
     """What is known of the way back of changes without reading an order."""
 
     def __init__(self) -> None:
-        self._never: Counter[str] = Counter()
+        self.never: Counter[str] = Counter()
+        """How many changes cannot be taken back, by their op and why."""
         self._remarks: Counter[str] = Counter()
         self._first: list[tuple[str, str]] = []
 
     def look_at(self, change: Change, place: str) -> None:
         """Take in a change and where it stands."""
         if (why := never(change)) is not None:
-            self._never[f"{change.op}: {why}"] += 1
+            self.never[f"{change.op}: {why}"] += 1
             if len(self._first) < _FIRST:
                 self._first.append((place, f"{change.op} cannot be taken back: {why}"))
         elif (remark := WAYS[change.op].remark) is not None:
@@ -111,10 +125,10 @@ class UndoCheck:
 
     def lines(self) -> Iterator[str]:
         """It in text."""
-        yield from ("", f"{counted(self._never.total(), 'change')} cannot be taken back")
-        yield from (f"  {count:>9,}  {text}" for text, count in self._never.most_common())
+        yield from ("", f"{counted(self.never.total(), 'change')} cannot be taken back")
+        yield from (f"  {count:>9,}  {text}" for text, count in self.never.most_common())
         yield from (f"  {place}: {text}" for place, text in self._first)
-        if (more := self._never.total() - len(self._first)) > 0:
+        if (more := self.never.total() - len(self._first)) > 0:
             yield f"  and {more:,} more"
         if self._remarks:
             yield from ("", "Of what is taken back")
@@ -123,7 +137,7 @@ class UndoCheck:
     def record(self) -> dict[str, JSON]:
         """It for programs."""
         return {
-            "never": dict(self._never),
+            "never": dict(self.never),
             "remarks": dict(self._remarks),
             "first": [{"place": place, "message": message} for place, message in self._first],
         }

@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import begin
+from journals import begin, mark
 from timeline import Answer, Sent, Timeline, on_a_timeline, outcomes_of, until_it_fails
 from undoing import told, whole_order
 from unknowns import CHANGES
@@ -88,6 +89,12 @@ async def there_and_back(sandbox: Sandbox, folder: Path, changes: Iterable[Chang
     return before, told(sandbox.order("o_1"), {"d", "b", "new"}), [outcome.outcome for outcome in outcomes]
 
 
+def execute(path: Path, statement: str) -> list[Any]:
+    """Run SQL from outside."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        return db.execute(statement).fetchall()
+
+
 def reads(sandbox: Sandbox) -> int:
     return sum(request.method == "GET" for request in sandbox.requests)
 
@@ -153,18 +160,13 @@ async def test_the_old_value_is_in_the_journal_before_the_first_request_goes_out
     def answer(sent: Sent) -> Answer:
         if sent.method == "GET":
             return 200, {"content-type": "application/json"}, b'{"id":"o_1","reference":"before"}'
-        with sqlite3.connect(path) as db:
-            seen.append(
-                db.execute("SELECT value FROM old_values").fetchall()
-                + db.execute("SELECT json_extract(record, '$.reference') FROM undo").fetchall()
-            )
-        db.close()
+        seen.append(execute(path, "SELECT value, json_extract(record, '$.reference') FROM old_values, undo"))
         return 200
 
     client, _, _ = on_a_timeline(answer)
     with journal_at(path) as journal:
         await outcomes_of(Batch(client, [UpdateReference("o_1", "after")], journal=journal))
-    assert seen == [[('"before"',), ("before",)]]
+    assert seen == [[('"before"', "before")]]
 
 
 @pytest.mark.asyncio
@@ -199,10 +201,7 @@ async def test_a_mark_without_an_old_value_says_that_nothing_was_sent(tmp_path: 
     change = PatchAttributes("o_1", {"a": "after"})
     entry = Entry(1, change)
     with journal_at(tmp_path / "j") as journal:
-        await run(Sandbox(), [], journal)
-        journal._db.execute(
-            "INSERT INTO changes (number, open, line, op, resource, record) VALUES (1, 1, 1, 'x', 'attributes', '{}')"
-        )
+        journal.write([mark(1, change)], [])
     sandbox.faults.add(Fault.status(400, operation="PatchCheckoutOrderAttributes", times=1))
     with journal_at(tmp_path / "j") as journal:
         (outcome,) = await run(sandbox, [entry], journal)
@@ -367,7 +366,7 @@ async def test_without_it_nothing_is_read_or_kept(tmp_path: Path) -> None:
         await run(sandbox, [UpdateReference("o_1", "x")], journal)
         with pytest.raises(ConfigurationError, match="does not keep what was there"):
             save_undo(journal, tmp_path / "undo.jsonl")
-        assert journal._read("SELECT name FROM sqlite_master WHERE name IN ('old_values', 'undo')") == []
+        assert execute(journal.path, "SELECT count(*) FROM sqlite_master WHERE name = 'undo'") == [(0,)]
     assert sandbox.count == 1
 
 
@@ -381,7 +380,7 @@ async def test_nothing_is_sent_when_the_old_value_cannot_be_written(tmp_path: Pa
     sandbox = order_with()
     with journal_at(tmp_path / "j") as journal:
         assert journal.undo is not None
-        journal._db.execute("DROP TABLE old_values")
+        execute(journal.path, "DROP TABLE old_values")
         async with sandbox.client() as client:
             outcomes, error = await until_it_fails(Batch(client, [UpdateReference("o_1", "x")], journal=journal))
     assert "cannot be" in str(error)

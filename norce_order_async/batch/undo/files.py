@@ -48,11 +48,13 @@ def left_path_of(path: Path) -> Path:
 
 
 def check_undo_name(path: Path) -> None:
-    """See that a file's name does not promise another format than JSON Lines.
+    """See that a file can be a batch, as JSON Lines.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: Its name promises another format, or it is a pipe, say.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{path} is no file, and cannot be replaced")
     if path.suffix.lower() == ".gz" or format_of(str(path)) != "jsonl":
         raise ConfigurationError(f"the changes that take a batch back are JSON Lines: name {path} *.jsonl")
 
