@@ -20,6 +20,7 @@ from norce_order_async import (
     Consent,
     CreateConsent,
     DeleteConsent,
+    DeleteOrder,
     DeleteValidation,
     Entry,
     Input,
@@ -36,6 +37,7 @@ from norce_order_async import (
 )
 from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.processes import ProcessBatch
+from norce_order_async.batch.resolving import Resolver
 from norce_order_async.batch.run import Batch
 from norce_order_async.batch.undo.ways import WAYS, never
 from norce_order_async.core.errors import ReadTimeout
@@ -342,6 +344,21 @@ async def test_what_was_perhaps_deleted_is_not_made_again(tmp_path: Path) -> Non
         ((back,), (left,)) = saved(journal, tmp_path)
     assert (back["_undoes"], left["_undoes"], left["_outcome"]) == (2, 1, "unknown")
     assert left["_undo"]["op"] == "create_consent"
+
+
+@pytest.mark.asyncio
+async def test_what_was_not_read_is_not_made_after_what_is_resolved(tmp_path: Path) -> None:
+    sandbox, changes = order_with(), [DeleteOrder("o_1"), PatchAttributes("o_1", {"a": 1})]
+    sandbox.faults.add(Fault.drop_before(operation="DeleteCheckoutOrder", times=3))
+    sandbox.faults.add(Fault.status(400, operation="GetCheckoutOrder", times=1))
+    with journal_at(tmp_path / "j") as journal:
+        outcomes = await run(sandbox, changes, journal)
+        assert {outcome.outcome for outcome in outcomes} == {UNKNOWN, NOT_SENT}
+        async with sandbox.client(clock=Timeline()) as client:
+            resolver = Resolver(client, journal, lambda: list(map(Entry, (1, 2), changes)), settle=0.0)
+            await resolver.run()
+    assert (resolver.made_again, sandbox.order("o_1")) == (1, None)
+    assert all(request.method != "PATCH" for request in sandbox.requests)
 
 
 # Journals with and without
