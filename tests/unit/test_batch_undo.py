@@ -152,6 +152,20 @@ async def test_several_changes_of_one_thing_are_taken_back_in_reverse(changes: l
     assert after == before
 
 
+@pytest.mark.asyncio
+async def test_what_perhaps_changed_nothing_does_not_stand_for_what_was_deleted_before(tmp_path: Path) -> None:
+    sandbox = order_with()
+    before = told(sandbox.order("o_1"))
+    sandbox.faults.add(Fault.drop_before(operation="UpdateCheckoutOrderValidation", times=1))
+    with journal_at(tmp_path / "j") as journal:
+        changes = [DeleteValidation("o_1", "v"), UpdateValidation("o_1", "v", Callback(url="https://a.example"))]
+        outcomes = await run(sandbox, changes, journal)
+        assert [outcome.outcome for outcome in outcomes] == [APPLIED, UNKNOWN]
+        saved(journal, tmp_path)
+    await run(sandbox, Input(tmp_path / "undo.jsonl"))
+    assert told(sandbox.order("o_1")) == before
+
+
 # What is read, and when
 
 

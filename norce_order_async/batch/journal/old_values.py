@@ -23,19 +23,19 @@ _TABLES = (
 )
 _DROP = ("DROP TABLE old_values", "DROP TABLE undo")
 # What may be on the server: rows without a change are of marks that were taken back.
-_STANDS = "(c{0}.open OR c{0}.outcome NOT IN ('rejected', 'not_sent'))"
-_UNKNOWN = "(c{0}.open OR c{0}.outcome = 'unknown')"
-_MADE = f"(u{{0}}.record IS NOT NULL AND NOT (u{{0}}.once AND {_UNKNOWN}))"
-# A later change of the same, after whose undo all is as it was: what takes this one back is not needed.
-_OVERTAKEN = f"""EXISTS (
+_STANDS = "(c0.open OR c0.outcome NOT IN ('rejected', 'not_sent'))"
+# A later change of the same that is made for sure, after whose undo all is as it was: what takes this one back is not
+# needed. One that is unknown may have found nothing to change, and then its undo does neither.
+_OVERTAKEN = """EXISTS (
     SELECT 1 FROM undo AS u1 JOIN changes AS c1 USING (number)
-    WHERE u1.whole AND u1.place = u0.place AND u1.number > u0.number AND {_STANDS.format(1)}
-        AND ({_MADE.format(1)} OR (u1.record IS NULL AND u1.remark IS NULL AND NOT {_UNKNOWN.format(1)})))"""
+    WHERE u1.whole AND u1.place = u0.place AND u1.number > u0.number
+        AND NOT c1.open AND c1.outcome IN ('applied', 'applied_inferred')
+        AND (u1.record IS NOT NULL OR u1.remark IS NULL))"""
 _ROWS = f"""
     SELECT -u0.number, c0.line, c0.file, CASE WHEN c0.open THEN 'unknown' ELSE c0.outcome END, u0.once, u0.remark,
         u0.record, c0.record
     FROM undo AS u0 JOIN changes AS c0 USING (number)
-    WHERE u0.number < -? AND {_STANDS.format(0)} AND (u0.record IS NOT NULL OR u0.remark IS NOT NULL)
+    WHERE u0.number < -? AND {_STANDS} AND (u0.record IS NOT NULL OR u0.remark IS NOT NULL)
         AND NOT {_OVERTAKEN}
     ORDER BY u0.number DESC
 """
