@@ -15,6 +15,7 @@ from norce_order_async.cli.arguments import (
     seconds_or_0,
 )
 from norce_order_async.cli.parsing import add_command, add_fault
+from norce_order_async.cli.plan_parser import add_plan, add_set
 
 _EXAMPLES = """\
   norce-order batch run changes.jsonl --sandbox            try it
@@ -49,7 +50,8 @@ Ctrl-C finishes what is in flight, a second one ends at once. Both can be contin
 
 
 def add_batch(group: Any) -> None:
-    """Add ``batch run``, ``batch status`` and ``batch report``."""
+    """Add ``batch plan``, ``batch run``, ``batch status`` and ``batch report``."""
+    add_plan(group)
     _batch_run(group)
     status = add_command(group, "status", "tell how a batch stands, from its journal")
     status.add_argument("journal", type=file_name, metavar="JOURNAL", help="the journal of the batch")
@@ -150,14 +152,7 @@ def _columns(parser: argparse.ArgumentParser) -> None:
         help="where the value of order_id, say, stands; then only the columns named so, merchant and channel are read",
     )
     columns.add_argument("--ignore-columns", action="store_true", help="pass over columns that are not read")
-    columns.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        type=pair,
-        action="append",
-        default=[],
-        help="what is the same for every line and stands in none: --set op=delete_consent",
-    )
+    add_set(columns, "what is the same for every line and stands in none: --set op=delete_consent")
     columns.add_argument(
         "--delimiter",
         metavar="CHARACTER",
