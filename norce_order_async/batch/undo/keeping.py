@@ -176,7 +176,7 @@ class KeepingSender:
         await written
 
     async def _write_all(self) -> None:
-        await asyncio.sleep(_GATHERED)
+        await self._clock.sleep(_GATHERED)
         while self._waiting:
             group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
             error: Exception | None = None
