@@ -28,7 +28,7 @@ from norce_order_async.wire.json import JSON, decode_json
 from norce_order_async.wire.operation import Operation
 from norce_order_async.wire.strict import decode_unique
 
-_GATHERED = 0.002
+_GATHERED = 0.005
 """Seconds for which what is to be written is gathered."""
 _NOT_KNOWN = "it may have been made before, so that nobody knows what was there"
 
