@@ -2,10 +2,18 @@
 
 import copy
 import json
-from collections.abc import Collection, Mapping
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from timeline import Timeline, outcomes_of
 from unknowns import ACTION, ORDER
+
+from norce_order_async import Change, Entry, Journal, Outcome, save_undo
+from norce_order_async.batch.run import Batch
+from norce_order_async.testing import Sandbox
 
 _LONGEST_ID = len("made-wrote-99999-9")
 """What is longer is an id that the sandbox has made."""
@@ -53,3 +61,41 @@ def told(order: Mapping[str, Any] | None, new: Collection[str] = ()) -> Any:
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=float)
+
+
+def journal_at(path: Path, *, undo: bool = True) -> Journal:
+    return Journal.open(path, inputs=[], target="t", undo=undo)
+
+
+def order_with(**members: Any) -> Sandbox:
+    sandbox = Sandbox()
+    sandbox.add_order("o_1", **whole_order("o_1") | members)
+    return sandbox
+
+
+async def run(
+    sandbox: Sandbox, changes: Iterable[Change | Entry], journal: Journal | None = None, **settings: Any
+) -> list[Outcome]:
+    async with sandbox.client(retry=None, clock=Timeline()) as client:
+        return await outcomes_of(Batch(client, changes, journal=journal, once=True, settle=0.0, **settings))
+
+
+def saved(journal: Journal, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The lines that take a batch back, and those that say what cannot be."""
+    summary = save_undo(journal, folder / "undo.jsonl")
+    back, left = (
+        [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+        for path in (summary.path, summary.left_path)
+    )
+    assert (summary.changes, summary.left) == (len(back), len(left))
+    return back, left
+
+
+def execute(path: Path, statement: str) -> list[Any]:
+    """Run SQL from outside."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        return db.execute(statement).fetchall()
+
+
+def reads(sandbox: Sandbox) -> int:
+    return sum(request.method == "GET" for request in sandbox.requests)
