@@ -323,6 +323,7 @@ def soak_batch(session: nox.Session) -> None:
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     names = session.posargs or [
         "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind", "formats", "plan",
+        "undo",
     ]  # fmt: skip
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)

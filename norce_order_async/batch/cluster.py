@@ -10,7 +10,7 @@ from norce_order_async.batch.dask import AnyCluster, connect
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
-from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal import Journal, old_values
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.worker import BatchPlugin
 from norce_order_async.core.checks import check_count
@@ -77,6 +77,7 @@ class ClusterBatch(Engine):
         if isinstance(cluster, int):
             check_count("cluster", cluster)
         check_count("chunk", chunk)
+        old_values.refuse(None if journal is None else journal.undo)
         batch = BatchSettings(**arguments)
         clock = SystemClock()
         pace = Pace(concurrency=chunk, rate=batch.rate, clock=clock)

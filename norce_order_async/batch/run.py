@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 import attrs
 from tenacity import retry_all
 
+from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.work_item import Sender, WorkItem
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.undo.keeping import KeepingSender
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.call import Call, RetryRules
+from norce_order_async.core.call import AttemptHook, Call, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt, OutcomeKind
@@ -25,6 +27,7 @@ from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
 from norce_order_async.sending.pace import Pace
+from norce_order_async.wire.operation import Operation
 
 LONGEST_PROBE = 5.0
 """Seconds that a server which was gone has for a probe, so that one which is silent does not hold it up for long."""
@@ -66,17 +69,12 @@ class ClientSender:
 
     async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
         """Make a change; see :class:`Sender`."""
-        change, client = item.change, self._client
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
-            if change.merchant is not None:
-                client = client.scoped(merchant=change.merchant)
-            if change.channel is not None:
-                client = client.scoped(channel=change.channel)
             options = (self._probe_options if probe else self._options).for_call(
                 item.request_id, partial(self._observe, item), redelivered=item.maybe_applied
             )
-            receipt = await change.apply(client, options)
+            receipt = await item.change.apply(self._client_of(item.change), options)
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()
@@ -90,6 +88,21 @@ class ClientSender:
             return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin)
         item.call = None  # which refers to the item: so both are let go at once, and not by the collector of cycles
         return item.made(receipt, self._clock.monotonic() - begin)
+
+    async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
+        """Read the order of a change; see :class:`OrderSender`."""
+        options = self._probe_options if probe else self._options
+        options = options.for_call(item.request_id, on_attempt, redelivered=False)
+        client = self._client_of(item.change)
+        return await client.execute(operation, options=options, order_id=item.change.order_id)
+
+    def _client_of(self, change: Change) -> OrderClient:
+        client = self._client
+        if change.merchant is not None:
+            client = client.scoped(merchant=change.merchant)
+        if change.channel is not None:
+            client = client.scoped(channel=change.channel)
+        return client
 
     def _observe(self, item: WorkItem, call: Call, attempt: Attempt) -> None:
         if item.observe(call, attempt):
@@ -150,9 +163,14 @@ class Batch(Engine):
             clock=client.clock,
         )
         sender = ClientSender(client, pace, options)
+        maker: Sender = sender
+        if isinstance(journal, Journal) and (values := journal.undo) is not None:
+            maker = KeepingSender(
+                sender, values, pace=pace, clock=client.clock, fail=lambda error: self.state.fail(error)
+            )
         super().__init__(
             changes,
-            sender,
+            maker,
             settings,
             clock=client.clock,
             pace=pace,
@@ -186,7 +204,8 @@ def run_batch(
         client: What to call with; for jobs, make it with ``retry=RetryPolicy.batch()`` and
             ``timeout=Timeout.batch()``.
         changes: Changes, or the entries of an :class:`Input`.
-        journal: Where every change is written down, so that the batch can be continued.
+        journal: Where every change is written down, so that the batch can be continued. One that was opened with
+            ``undo`` also keeps what was there before, for :func:`save_undo`.
         options: Options of every call.
         **arguments: See :class:`BatchSettings`: ``concurrency``, ``rate``, ``max_failures``, ``patience``, ``settle``
             and ``only``. ``"auto"`` finds out how many changes at once, up to the client's ``limit``.

@@ -18,6 +18,7 @@ from norce_order_async.cli.batch_layout import input_of, shown_delimiters
 from norce_order_async.cli.batch_makers import batch_of, client_of
 from norce_order_async.cli.batch_reports import write_reports
 from norce_order_async.cli.batch_resolve import resolve_unknown
+from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell_before, undo_outputs, write_undo
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events, tell_event
@@ -46,10 +47,12 @@ def batch_run(options: argparse.Namespace) -> int:
     if (told := shown_delimiters(source)) is not None:
         tell(told)
     if options.dry_run:
-        return print_check(source, once=options.once, as_json=options.output != "text")
+        return print_check(source, once=options.once, undo=options.undo is not None, as_json=options.output != "text")
     _check_outputs(options)
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
+    check_undo(options, files)
+    tell_before(options, source, files)
     if options.resolve and any(file.digest is None for file in files):
         raise InvalidRequestError("--resolve reads the changes twice: it goes with files only")
     sandbox = _sandbox(options, source, files) if options.sandbox else None
@@ -64,7 +67,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
     taken = {name: "the input" for name in options.files if name != "-"}
     if options.journal is None and options.files[0] != "-":
         taken[str(_beside(options))] = "the journal"
-    for flag, name in (("journal", options.journal), ("report", options.report), ("html", options.html)):
+    named = [("journal", options.journal), ("report", options.report), ("html", options.html), *undo_outputs(options)]
+    for flag, name in named:
         if name is None:
             continue
         path = Path(name)
@@ -128,9 +132,11 @@ async def _run(
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await client_of(options, sandbox, stack))
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
-        journal = stack.enter_context(_journal(path, files, target))
+        journal = stack.enter_context(_journal(path, files, target, undo=options.undo is not None))
         if begun := journal.summary().total:
             tell(f"Continuing {path}, with {counted(begun, 'change')} begun before.")
+        else:
+            refuse_to_replace(options)
         async with batch_of(options, source, journal, client) as batch:
             display = Display(batch, total)
             names: list[JSON] = [file.name for file in files]
@@ -142,6 +148,7 @@ async def _run(
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, batch.stopped)
+        unwritten = write_reports(options, source, journal)
         account = Account(
             title=f"{', '.join(Path(file.name).name for file in files)} against {target}",
             summary=journal.summary(),
@@ -154,8 +161,8 @@ async def _run(
             advice=_advice(batch),
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
+            undo=write_undo(options, journal, unwritten),
         )
-        unwritten = write_reports(options, source, journal)
     if options.output == "jsonl":
         tell_event("end", account_record(account))
     else:
@@ -181,9 +188,9 @@ def _end(journal: Journal, stopped: str | None) -> None:
 
 
 @contextmanager
-def _journal(path: Path, files: tuple[InputFile, ...], target: str) -> Generator[Journal]:
+def _journal(path: Path, files: tuple[InputFile, ...], target: str, *, undo: bool) -> Generator[Journal]:
     """The journal, closed at the end; what it could not write by then has been told of."""
-    journal = Journal.open(path, inputs=files, target=target)
+    journal = Journal.open(path, inputs=files, target=target, undo=undo)
     try:
         yield journal
     finally:

@@ -24,6 +24,9 @@ _EXAMPLES = """\
   norce-order batch run changes.csv --environment stage --slug acme --rate 50
                                                            the same once more: go on where it was stopped
   norce-order batch run changes.csv --environment stage --slug acme --only unknown,not_sent
+  norce-order batch run changes.csv --environment stage --slug acme --undo undo.jsonl
+  norce-order batch run undo.jsonl --environment stage --slug acme --once
+                                                           and everything back
   norce-order batch run ids.txt --set op=delete_consent --set consent_id=ci_newsletter --dry-run
   norce-order batch run orders.xlsx --column order_id=OrderNo --ignore-columns --set op=delete_order --dry-run
   zcat export-*.jsonl.gz | norce-order batch run - --journal export.journal
@@ -71,6 +74,12 @@ def add_batch(group: Any) -> None:
     report.add_argument(
         "--html", type=file_name, metavar="FILE", help="write one page with charts instead, for a browser"
     )
+    report.add_argument(
+        "--undo",
+        type=file_name,
+        metavar="FILE",
+        help="write the changes that bring the old values back instead, of a batch that ran with --undo",
+    )
 
 
 def _batch_run(group: Any) -> None:
@@ -111,6 +120,13 @@ def _input(parser: argparse.ArgumentParser) -> None:
         "--resolve",
         action="store_true",
         help="look at every unknown change at the end, and make again what is not applied and safe to repeat",
+    )
+    parser.add_argument(
+        "--undo",
+        type=file_name,
+        metavar="FILE",
+        help="first read what is there, and write the changes that bring it back, as a batch (*.jsonl); what cannot be "
+        "taken back stands in FILE's name with .left, and --dry-run tells it before",
     )
     parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
     parser.add_argument("--report", type=file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")

@@ -40,6 +40,7 @@ class WorkItem:
         path: What in the order it changes.
         request_id: What is sent as ``x-request-id``.
         started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
+        redelivered: Whether it may have been carried out before, without the journal, as its entry says.
         maybe_applied: Whether a request of it may have been carried out, in this run or an earlier one.
         attempts: How many requests it took, over all rounds.
         call: Its last call, once that has made an attempt.
@@ -58,6 +59,7 @@ class WorkItem:
     """
 
     # Defaults of the class cost nothing where a change succeeds at once.
+    redelivered: bool = False
     maybe_applied: bool = False
     attempts: int = 0
     started: float = 0.0
@@ -89,7 +91,7 @@ class WorkItem:
         self.path = _path_of(resource)
         self.request_id = entry.request_id or random.randbytes(16).hex()
         if entry.redelivered:
-            self.maybe_applied = True
+            self.redelivered = self.maybe_applied = True
 
     @property
     def confirmed(self) -> OutcomeKind | None:

@@ -9,7 +9,7 @@ from typing import cast
 
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import lock, statements
+from norce_order_async.batch.journal import lock, old_values, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.files import create_file, look_at
@@ -43,15 +43,19 @@ class Journal(JournalAccount):
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
         self._is_closed = self._has_ended = False
         self._files = WrittenFiles(path, db, self._mutex)
+        if self.undo is not None:
+            self.undo = old_values.OldValues(path, self._read, self._pages, self._files.writing, run)
 
     @classmethod
-    def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str) -> "Journal":
+    def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str, undo: bool = False) -> "Journal":
         """Create a journal, or continue one, and begin a run.
 
         Args:
             path: The file.
             inputs: What the batch reads. The same contents are the same input, whatever the files are called.
             target: The API's address, merchant and channel.
+            undo: Whether what is there before each change is read and kept, for :func:`save_undo`. The journal stays
+                with that: it goes on neither with it if it was begun without, nor without.
 
         Raises:
             ConfigurationError: It belongs to another batch, is in use by another run, isn't a journal, is damaged,
@@ -71,13 +75,15 @@ class Journal(JournalAccount):
             with telling(path, "written"):
                 db = stack.enter_context(closing(connect(path, "rw", _WAIT)))
                 db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = NORMAL")
+                # What is there before a change has to outlast a power cut that comes after the change.
+                db.execute(f"PRAGMA synchronous = {'FULL' if undo else 'NORMAL'}")
                 db.execute("PRAGMA wal_autocheckpoint = 0")
                 with db:
                     db.execute("BEGIN IMMEDIATE")
                     if not version:
                         create(db, inputs, target)
                     upgrade(db, version)
+                    old_values.begin(db, path, undo=undo)
                     db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
                     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
                     db.execute(MARK)
