@@ -1,7 +1,7 @@
 """From the end of a change to whoever reads the outcomes: what is counted, written down, and only then told."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -163,7 +163,7 @@ class Accountant:
                 self._state.stop(f"{self._max_failures} changes failed")
         self.retried += outcome.attempts > 1
         if self.journal is None:
-            self._tell(outcome)
+            self._tell([outcome])
             return
         self._closed.append(outcome)
         if len(self._closed) >= GROUP and self._busy_since is None:
@@ -200,8 +200,7 @@ class Accountant:
         self.journal.write(items, self._closed, once=once)
         self._busy_since = None
         closed, self._closed = self._closed, []
-        for outcome in closed:
-            self._tell(outcome)
+        self._tell(closed)
 
     def sample(self, *, at_once: bool = False) -> None:
         """Write down how fast it is, once a second, or at once."""
@@ -241,7 +240,7 @@ class Accountant:
     def leave_out(self, outcome: Outcome) -> None:
         """Tell of a change that is not made; the journal stays as it is."""
         self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
-        self._tell(outcome)
+        self._tell([outcome])
 
     # To the reader
 
@@ -271,8 +270,8 @@ class Accountant:
         """Nothing more will come."""
         self._arrived.set()
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcomes: list[Outcome]) -> None:
         if self._count is not None:
-            self._count({outcome.outcome: 1})
-        self.unread.append(outcome)
+            self._count(Counter(outcome.outcome for outcome in outcomes))
+        self.unread += outcomes
         self._arrived.set()

@@ -79,12 +79,11 @@ class CircuitBreaker:
     def succeeded(self) -> None:
         """A change ended with an answer that is about the change."""
         self.worked = True
-        self._reached()
-
-    def _reached(self) -> None:
         self._last_success = self._clock.monotonic()
-        if not self._row:
-            return
+        if self._row:
+            self._recover()
+
+    def _recover(self) -> None:
         self.is_open = False
         self._unreached.clear()
         self._row = self._refused = 0
@@ -106,7 +105,8 @@ class CircuitBreaker:
         """
         if isinstance(error, PermissionDeniedError):
             self.error = error
-            self._reached()  # but it says nothing of the change
+            self._last_success = self._clock.monotonic()  # but it says nothing of the change
+            self._recover()
             return True
         refused = isinstance(error, _REFUSED)
         if not refused and not is_transient(error):

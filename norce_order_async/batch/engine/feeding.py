@@ -137,7 +137,7 @@ class Feeder:
 
     def make_room(self) -> None:
         """Take more if there is room."""
-        if not self._state.room.is_set() and self._has_room():
+        if self._state.feeder_waits and self._has_room():
             self._state.room.set()
 
     async def _take_rest(self, rest: Block) -> None:
@@ -169,7 +169,9 @@ class Feeder:
             if self._has_room():
                 return True
             self._state.room.clear()
+            self._state.feeder_waits = True
             await self._state.room.wait()
+            self._state.feeder_waits = False
         return False
 
     async def _take(self, block: Block) -> None:
@@ -284,7 +286,7 @@ async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) ->
     most, weight = size(), 0
     try:
         for item in changes:
-            weight += _size_of(item)
+            weight += item.size if type(item) is Entry else _size_of(item)
             block.append(item)
             if len(block) == most or weight >= BLOCK_SIZE:
                 yield block

@@ -132,9 +132,10 @@ class Dispatcher:
 
     def _may_send(self, lanes: int) -> bool:
         """Whether a change may be sent when fewer than so many lanes are open."""
+        schedule = self._schedule
         return (
             len(self.lanes) < lanes
-            and self._schedule.has_ready
+            and bool(schedule.ready or schedule.requeued)
             and not self._breaker.is_open
             and self._state.stopped is None
             and not self._accountant.is_full(self._pace.limit)
@@ -220,13 +221,14 @@ class Dispatcher:
                 self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
-            if (taken := self._take(self._schedule.take)) is None:
+            if (taken := self._take(schedule.take)) is None:
                 break
             item = lanes[lane] = taken
             self._begin(item)
-            if len(lanes) < pace.limit and schedule.has_ready:
+            if len(lanes) < pace.limit and (schedule.ready or schedule.requeued):
                 self._state.wake.set()
-            self.make_room()
+            if self._state.feeder_waits:
+                self.make_room()
         del lanes[lane]
         self.make_room()
         self._state.wake.set()
@@ -286,7 +288,8 @@ class Dispatcher:
 
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
         """The next change to send; None when all that are ready are held, or left undone."""
-        while self._schedule.has_ready:
+        schedule = self._schedule
+        while schedule.ready or schedule.requeued:
             item = take()
             if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
                 self._leave_undone([(item, item.left(NOT_TRIED, why))])

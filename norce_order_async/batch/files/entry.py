@@ -20,7 +20,7 @@ Meaning = tuple[Change | None, str | None, JSON]
 """What a line says: a change, or a problem and what was read."""
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # as Outcome
 class Entry:
     """One line of a batch file.
 
