@@ -146,11 +146,15 @@ class Dispatcher:
             self._breaker.is_open and self._probe is None and self._schedule.has_ready and self._state.stopped is None
         )
 
+    @property
+    def _last_untried(self) -> int | None:
+        """How many changes are left that were not tried, if no more will come."""
+        return len(self._schedule.ready) if self._state.input_ended else None
+
     async def _until_probe(self) -> bool:
         """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
         self.make_room()
-        last = len(self._schedule.ready) if self._state.input_ended else None
-        delay, new = self._breaker.next_probe(last)
+        delay, new = self._breaker.next_probe(self._last_untried)
         due = self._clock.monotonic() + delay
         while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
             self._state.wake.clear()
@@ -329,8 +333,7 @@ class Dispatcher:
 
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether a change that failed is made again later."""
-        all_tried = self._state.input_ended and not self._schedule.ready
-        counts = self._breaker.failed(item, error, all_tried=all_tried)
+        counts = self._breaker.failed(item, error, self._last_untried)
         if (hopeless := self._breaker.hopeless) is not None:
             self._state.stop(hopeless)
         if self._breaker.is_open:
