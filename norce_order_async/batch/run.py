@@ -98,7 +98,7 @@ class ClientSender:
 
 
 def _unless_asked_to_wait(policy: RetryRules | None) -> RetryPolicy | None:
-    """The policy without what the server asks to send later: that goes back to the schedule, and others go meanwhile."""
+    """The policy without what is to be sent later: that goes back to the schedule, and others go meanwhile."""
     if policy is None:
         return None
     return RetryPolicy(

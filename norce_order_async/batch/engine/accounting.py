@@ -106,6 +106,12 @@ def write_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> 
     return False
 
 
+def write_last_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> None:
+    """Write down that nothing slows a batch down any more: its run may go on, as unknown changes are looked at."""
+    with suppress(ConfigurationError):
+        write_sample(journal, clock, attrs.evolve(speed, reason=None))
+
+
 class Accountant:
     """Counts the outcomes, writes them to the journal, and keeps them until they are read.
 
@@ -142,7 +148,7 @@ class Accountant:
         self._closed: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
-        self._sampled = -_SAMPLE_EVERY
+        self._sampled, self._is_slow = -_SAMPLE_EVERY, False
         self.unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
         self._was_full = False
@@ -207,8 +213,8 @@ class Accountant:
         now = self._clock.monotonic()
         if self.journal is None or (now - self._sampled < _SAMPLE_EVERY and not at_once):
             return
-        if write_sample(self.journal, self._clock, self._speed()):
-            self._sampled = now
+        if write_sample(self.journal, self._clock, speed := self._speed()):
+            self._sampled, self._is_slow = now, speed.reason is not None
 
     async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.
@@ -230,6 +236,8 @@ class Accountant:
     async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Let go of what is left at the end, and log how many changes are unknown."""
         await self.let_go(left)
+        if self.journal is not None and self._is_slow:
+            write_last_sample(self.journal, self._clock, self._speed())
         if self._unknown:
             logger.warning(
                 "a batch ended; changes whose outcome is unknown: %d",

@@ -279,7 +279,7 @@ class Dispatcher:
                 self._resolve(*self._refusals.answered(item))
         if self._refusals.withheld:
             self._refusals.untold(item)
-            self._try_next()
+            self._try_next(item)
         self._end(item, outcome)
 
     def _end(self, item: WorkItem, outcome: Outcome) -> None:
@@ -315,11 +315,11 @@ class Dispatcher:
                 self._resolve(*self._refusals.answered(item))
             return False
         self._leave_undone(self._refusals.add(item, outcome, error))
-        self._try_next()
+        self._try_next(item)
         return True
 
-    def _try_next(self) -> None:
-        for trial in self._refusals.next_trials():
+    def _try_next(self, ended: WorkItem) -> None:
+        if (trial := self._refusals.next_trial(ended)) is not None:
             self._schedule.requeue(trial)
         self._state.wake.set()
 
