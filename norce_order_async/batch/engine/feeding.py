@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from typing import cast
@@ -302,17 +301,19 @@ async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) ->
 async def _pumped(
     changes: AsyncIterable[Change | Entry], size: Callable[[], int], rest: list[Change | Entry]
 ) -> AsyncGenerator[list[Change | Entry]]:
-    waiting: deque[Change | Entry] = deque()
+    waiting: list[Change | Entry] = []
+    weight = 0
     arrived, taken = asyncio.Event(), asyncio.Event()
 
     async def pump() -> None:
+        nonlocal weight
         iterator = aiter(changes)
         try:
             async for item in iterator:
-                _size_of(item)
+                weight += _size_of(item)
                 waiting.append(item)
                 arrived.set()
-                while len(waiting) >= size() or sum(map(_size_of, waiting)) >= BLOCK_SIZE:
+                while len(waiting) >= size() or weight >= BLOCK_SIZE:
                     taken.clear()
                     await taken.wait()
         finally:
@@ -327,8 +328,9 @@ async def _pumped(
                 arrived.clear()
                 await arrived.wait()
             if waiting:
-                block = list(waiting)
+                block = waiting.copy()
                 waiting.clear()
+                weight = 0
                 taken.set()
                 yield block
             elif pumping.done():

@@ -47,7 +47,7 @@ class Entry:
     redelivered: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Unread(Entry):
     """A line that is taken for a change of this order; what it means is read by whoever makes it.
 
