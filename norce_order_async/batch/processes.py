@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Unpack
 
-from norce_order_async.batch.engine.accounting import Progress, patiently, write_sample
+from norce_order_async.batch.engine.accounting import Progress, patiently, write_last_sample, write_sample
 from norce_order_async.batch.engine.feeding import (
     LOOKAHEAD,
     LOOKAHEAD_SIZE,
@@ -330,6 +330,9 @@ class ProcessBatch(RunsOnce):
     # The journal
 
     async def _sample(self) -> None:
-        while True:
-            write_sample(self._journal, self._clock, self.progress)
-            await self._clock.sleep(_SAMPLE_EVERY)
+        try:
+            while True:
+                write_sample(self._journal, self._clock, self.progress)
+                await self._clock.sleep(_SAMPLE_EVERY)
+        finally:
+            write_last_sample(self._journal, self._clock, self.progress)

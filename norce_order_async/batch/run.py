@@ -58,7 +58,7 @@ class ClientSender:
         self._options = attrs.evolve(
             options,
             timeout=self.timeout,
-            retry=_unless_throttled(client.retry if isinstance(options.retry, Unset) else options.retry),
+            retry=_unless_asked_to_wait(client.retry if isinstance(options.retry, Unset) else options.retry),
             log_cut=False,
         )
         self._probe_options = attrs.evolve(
@@ -110,16 +110,20 @@ class ClientSender:
         self._pace.observe(call, attempt)
 
 
-def _unless_throttled(policy: RetryRules | None) -> RetryPolicy | None:
-    """The policy without throttled requests: those go back to the schedule, so that the next one has a place in it."""
+def _unless_asked_to_wait(policy: RetryRules | None) -> RetryPolicy | None:
+    """The policy without what is to be sent later: that goes back to the schedule, and others go meanwhile."""
     if policy is None:
         return None
     return RetryPolicy(
         max_attempts=policy.max_attempts,
         wait=policy.wait,
-        retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled),
+        retry=retry_all(policy.retry, lambda state: not _asks_to_wait(last_attempt(state))),
         max_retry_after=policy.max_retry_after,
     )
+
+
+def _asks_to_wait(attempt: Attempt) -> bool:
+    return attempt.throttled or attempt.retry_after is not None
 
 
 def _outcome_of(error: BaseException, item: WorkItem) -> OutcomeKind:

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
-from norce_order_async.batch.engine.work_item import must_be_once
+from norce_order_async.batch.engine.work_item import ALLOWED_BY_ONCE, must_be_once
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Run, Sample
 from norce_order_async.batch.report import Summary
@@ -182,7 +182,8 @@ def _lines(account: Account) -> list[Line]:
         if summary.failed:
             lines.append(("", "  What failed:    norce-order batch report " + f"{account.journal} --only failed"))
         if summary.failed and account.goes_on:
-            lines.append(("", "  To try again:   the same command with --only failed"))
+            once = "--once " if any(ALLOWED_BY_ONCE in problem.message for problem in summary.problems.values()) else ""
+            lines.append(("", f"  To try again:   the same command with {once}--only failed"))
     if account.undo is not None:
         lines += [("", ""), *(("", text) for text in undo_lines(account.undo))]
     return lines

@@ -16,6 +16,9 @@ from norce_order_async.wire.decoders import Receipt
 NOT_TRIED = "NotTried"
 """The error of a change that was taken from the input, but not made before the batch was stopped."""
 
+ALLOWED_BY_ONCE = "it is made with once (--once), at most once"
+"""What is said of a change that was refused because nobody has allowed it."""
+
 _ONE_CALL = frozenset(KINDS.values())
 _GATEWAY_TIMEOUTS = frozenset({504, 524})
 Scope = tuple[str | None, str | None]
@@ -214,4 +217,4 @@ def bad_line(number: int, entry: Entry) -> Outcome:
 
 def must_be_once(change: Change) -> str:
     """What is said of a change that must not be made twice, where nobody has allowed that it is made once."""
-    return f"{change.op} is not safe to repeat ({change.not_twice}): it is made with once (--once), at most once"
+    return f"{change.op} is not safe to repeat ({change.not_twice}): {ALLOWED_BY_ONCE}"
