@@ -5,15 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, run
-
-from norce_order_async import ConfigurationError, JournalReader
+from command import CLI, call, start_batch, until_some_are_done
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, terminals and open files work differently")
 
@@ -32,22 +28,6 @@ def write(folder: Path, count: int) -> Path:
     return path
 
 
-def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
-    command = [*CLI, "batch", "run", "changes.jsonl", "--output", "json", *arguments]
-    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=clean, **streams | options)
-
-
-def until_some_are_done(process: subprocess.Popen[str], folder: Path, least: int = 20) -> None:
-    while process.poll() is None:
-        with suppress(ConfigurationError), JournalReader.open(folder / JOURNAL) as reader:
-            if reader.summary().done >= least:
-                return
-        time.sleep(0.02)
-    pytest.fail(f"it ended too early: {process.communicate()}")
-
-
 def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     out, err = process.communicate(timeout=60)
     assert "Traceback" not in err
@@ -57,8 +37,8 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
 @pytest.mark.parametrize("how", ["longer", "other content", "replaced", "deleted"])
 def test_an_input_that_is_edited_while_it_is_read_is_noticed(tmp_path: Path, how: str) -> None:
     path = write(tmp_path, 800)
-    process = start(tmp_path, *SLOW, "--report", "report.jsonl")
-    until_some_are_done(process, tmp_path)
+    process = start_batch(*SLOW, "--report", "report.jsonl", cwd=tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     match how:
         case "longer":
             with path.open("a") as stream:
@@ -82,8 +62,8 @@ def test_an_input_that_is_edited_while_it_is_read_is_noticed(tmp_path: Path, how
 
 def test_an_input_that_is_changed_after_its_last_line_was_read_is_noticed(tmp_path: Path) -> None:
     path = write(tmp_path, 200)
-    process = start(tmp_path, *SLOW)
-    until_some_are_done(process, tmp_path)
+    process = start_batch(*SLOW, cwd=tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     with path.open("a") as stream:
         stream.write(change(200))
     code, told, _ = ended(process)
@@ -92,8 +72,8 @@ def test_an_input_that_is_changed_after_its_last_line_was_read_is_noticed(tmp_pa
 
 def test_sighup_ends_a_batch_like_sigterm(tmp_path: Path) -> None:
     write(tmp_path, 5_000)
-    process = start(tmp_path, *SLOW)
-    until_some_are_done(process, tmp_path)
+    process = start_batch(*SLOW, cwd=tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     process.send_signal(signal.SIGHUP)
     code, told, _ = ended(process)
     assert (code, told["stopped"]) == (130, "interrupted")
@@ -103,17 +83,17 @@ def test_sighup_ends_a_batch_like_sigterm(tmp_path: Path) -> None:
 def test_a_terminal_that_is_closed_under_nohup_leaves_the_reports(tmp_path: Path) -> None:
     write(tmp_path, 300)
     main, terminal = os.openpty()
-    process = start(
-        tmp_path,
+    process = start_batch(
         *SLOW,
         *("--report", "report.jsonl", "--html", "page.html"),
+        cwd=tmp_path,
         stdout=terminal,
         stderr=terminal,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
         text=False,
     )
     os.close(terminal)
-    until_some_are_done(process, tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     os.close(main)
     process.send_signal(signal.SIGHUP)
     process.wait(timeout=60)
@@ -125,9 +105,9 @@ def test_a_disk_that_fills_up_in_the_middle_is_accounted_for(tmp_path: Path) -> 
     import resource
 
     write(tmp_path, 5_000)
-    process = start(
-        tmp_path,
+    process = start_batch(
         *("--sandbox", "--report", "report.jsonl"),
+        cwd=tmp_path,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
     )
     code, told, _ = ended(process)
@@ -135,14 +115,14 @@ def test_a_disk_that_fills_up_in_the_middle_is_accounted_for(tmp_path: Path) -> 
     assert f"the journal {JOURNAL} cannot be written" in told["stopped"]
     assert told["done"] > 0
     assert told["done"] + told["failed"] + told["left"] == 5_000
-    assert run("batch", "status", JOURNAL, cwd=tmp_path).returncode == 1
+    assert call("batch", "status", JOURNAL, cwd=tmp_path).returncode == 1
 
 
 @pytest.mark.parametrize("what", ["journal", "WAL"])
 def test_a_journal_that_is_deleted_under_a_batch_stops_it(tmp_path: Path, what: str) -> None:
     write(tmp_path, 5_000)
-    process = start(tmp_path, *SLOW, "--report", "report.jsonl")
-    until_some_are_done(process, tmp_path)
+    process = start_batch(*SLOW, "--report", "report.jsonl", cwd=tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     (tmp_path / (JOURNAL if what == "journal" else f"{JOURNAL}-wal")).unlink()
     code, told, _ = ended(process)
     assert code == 1
@@ -155,11 +135,11 @@ def test_a_journal_that_is_deleted_under_a_batch_stops_it(tmp_path: Path, what: 
 def test_a_damaged_journal_is_found_before_anything_is_sent(tmp_path: Path) -> None:
     write(tmp_path, 1_000)
     arguments = ("changes.jsonl", "--sandbox", "--journal", "j")
-    assert run("batch", "run", *arguments, cwd=tmp_path).returncode == 0
+    assert call("batch", "run", *arguments, cwd=tmp_path).returncode == 0
     content = bytearray((tmp_path / "j").read_bytes())
     content[4_096 * 6 + 3] ^= 0x40  # how many rows a page holds
     (tmp_path / "j").write_bytes(content)
-    result = run("batch", "run", *arguments, cwd=tmp_path)
+    result = call("batch", "run", *arguments, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (3, "")
     assert "the journal j is damaged" in result.stderr
     assert (tmp_path / "j").read_bytes() == content
@@ -206,10 +186,10 @@ def test_a_standard_input_that_is_cut_inside_a_line_has_no_such_line(tmp_path: P
 
 def test_status_of_a_journal_killed_before_its_first_commit_says_that_nothing_was_sent(tmp_path: Path) -> None:
     (tmp_path / "j").touch()
-    result = run("batch", "status", "j", cwd=tmp_path)
+    result = call("batch", "status", "j", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (1, "")
     assert "nothing was sent" in result.stdout
-    result = run("batch", "status", "j", "--output", "json", cwd=tmp_path)
+    result = call("batch", "status", "j", "--output", "json", cwd=tmp_path)
     assert (json.loads(result.stdout)["requests"], "nothing was sent" in json.loads(result.stdout)["state"]) == (
         0,
         True,
