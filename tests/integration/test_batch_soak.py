@@ -12,7 +12,7 @@ TESTS = Path(__file__).parent.parent
 
 @pytest.mark.parametrize(
     "arguments",
-    [["memory", "300", "1500"], ["kills", "150", "--kills", "1", "--quick"], ["every_kind", "1"]],
+    [["memory", "100", "300"], ["kills", "100", "--kills", "1", "--quick"], ["every_kind", "1"]],
     ids=["memory", "kills", "every_kind"],
 )
 def test_soak(arguments: list[str]) -> None:
