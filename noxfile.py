@@ -143,6 +143,14 @@ def loops(session: nox.Session) -> None:
 
 
 @nox.session
+def properties(session: nox.Session) -> None:
+    """Try the promises of reading and writing on many random values; takes minutes."""
+    install(session, ".[all]", *group("tests"))
+    session.run("pytest", "tests/unit", "tests/integration/test_bad_input_wire.py", "-m", "hypothesis",
+                "--hypothesis-profile", "long", *session.posargs, env={"PYTHONSAFEPATH": "1"})  # fmt: skip
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format."""
     install(session, *group("lint"))

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import RawServer
 
@@ -59,7 +59,6 @@ def wire() -> Iterator[Wire]:
         wire.close()
 
 
-@settings(max_examples=150, deadline=None)
 @given(order_id=IDS, consent_id=IDS, checked=st.one_of(st.booleans(), st.none(), st.integers(), st.text(max_size=3)))
 def test_a_consent_is_the_one_that_was_named_or_none(wire: Wire, order_id: Any, consent_id: Any, checked: Any) -> None:
     for request in wire.requests_of(patch_consent, order_id, consent_id, checked=checked):
@@ -69,7 +68,6 @@ def test_a_consent_is_the_one_that_was_named_or_none(wire: Wire, order_id: Any, 
         assert json.loads(body) == {"id": consent_id, "checked": checked}
 
 
-@settings(max_examples=150, deadline=None)
 @given(attributes=ATTRIBUTES)
 def test_attributes_arrive_as_they_were_given_or_not_at_all(wire: Wire, attributes: Any) -> None:
     for request in wire.requests_of(patch_attributes, "o_123", attributes):

@@ -1,5 +1,6 @@
 """However a batch ends: its summary, its status, its report and its page say the same, and the exit code is as told."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def test_all_say_the_same(tmp_path: Path, ending: Ending) -> None:
     told = end(ending, tmp_path)
     assert disagreements(ending, told) == []
     if ending.name == "the disk is full":
-        assert "could not write its end" in told["status"].words
+        # The end of the run may fit where more did not.
+        assert re.search("could not write its end|the journal .* cannot be written", told["status"].words)
 
 
 def test_every_ending_is_in_the_documentation() -> None:

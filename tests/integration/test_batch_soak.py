@@ -13,8 +13,8 @@ TESTS = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["memory", "300", "1500"],
-        ["kills", "150", "--kills", "1", "--quick"],
+        ["memory", "100", "300"],
+        ["kills", "100", "--kills", "1", "--quick"],
         ["every_kind", "1"],
         ["undo", "100", "--kills", "1", "--quick"],
     ],

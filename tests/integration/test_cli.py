@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from command import CLI, run
+from command import CLI, call, run
 
 TOKEN = "sandbox-token"
 
@@ -39,20 +39,20 @@ def test_single_changes_from_flag_to_order(sandbox: dict[str, str]) -> None:
     patched = run("consent", "patch", "o_123", "ci_newsletter", "--checked", env=sandbox)
     assert (patched.returncode, patched.stderr) == (0, "")
     assert patched.stdout.startswith("PatchCheckoutOrderConsent: applied (HTTP 200, 1 attempt in 0.")
-    deleted = run("consent", "delete", "o_123", "ci_terms", "--output", "json", env=sandbox)
+    deleted = call("consent", "delete", "o_123", "ci_terms", "--output", "json", env=sandbox)
     assert deleted.returncode == 0
     told = json.loads(deleted.stdout)
     assert (told["operation"], told["outcome"], told["attempts"]) == ("RemoveCheckoutOrderConsent", "applied", 1)
     pairs = ["erpId=A-17", "code=007", "exported:=true", "note:=null", "price:=12.50", "eq=a=b"]
     assert run("attributes", "patch", "o_123", *pairs, env=sandbox).returncode == 0
-    assert run("attributes", "patch", "o_123", "--json", '{"more": [1]}', env=sandbox).returncode == 0
+    assert call("attributes", "patch", "o_123", "--json", '{"more": [1]}', env=sandbox).returncode == 0
 
     order = json.loads(run("order", "get", "o_123", "--output", "json", env=sandbox).stdout)
     assert order["consents"] == [{"id": "ci_newsletter", "checked": True}]
     assert order["attributes"] == {
         "erpId": "A-17", "code": "007", "exported": True, "note": None, "price": 12.5, "eq": "a=b", "more": [1],
     }  # fmt: skip
-    text = run("order", "get", "o_123", env=sandbox).stdout
+    text = call("order", "get", "o_123", env=sandbox).stdout
     assert "Order o_123 · checkout · norce/1" in text
     assert "[x] ci_newsletter" in text
     assert "price     12.50" in text
@@ -60,14 +60,14 @@ def test_single_changes_from_flag_to_order(sandbox: dict[str, str]) -> None:
 
 def test_attributes_from_a_file(sandbox: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "attributes.json").write_text('{"fromFile": "å"}', encoding="utf-8")
-    assert run("attributes", "patch", "o_123", "--json", "@attributes.json", env=sandbox, cwd=tmp_path).returncode == 0
+    assert call("attributes", "patch", "o_123", "--json", "@attributes.json", env=sandbox, cwd=tmp_path).returncode == 0
 
 
 def test_a_token_from_a_file(sandbox: dict[str, str], tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text(f"{TOKEN}\n", encoding="utf-8")
     env = {name: value for name, value in sandbox.items() if name != "NORCE_TOKEN"}
-    assert run("order", "get", "o_123", env=env | {"NORCE_TOKEN_FILE": str(secret)}).returncode == 0
+    assert call("order", "get", "o_123", env=env | {"NORCE_TOKEN_FILE": str(secret)}).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_token_from_a_file(sandbox: dict[str, str], tmp_path: Path) -> None:
 def test_what_goes_wrong_is_told_with_what_to_do(
     sandbox: dict[str, str], arguments: list[str], settings: dict[str, str], code: int, says: list[str], tmp_path: Path
 ) -> None:
-    result = run(*arguments, env=sandbox | settings, cwd=tmp_path)
+    result = call(*arguments, env=sandbox | settings, cwd=tmp_path)
     assert result.returncode == code, result.stderr
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
@@ -125,7 +125,6 @@ def test_what_goes_wrong_is_told_with_what_to_do(
 @pytest.mark.parametrize(
     ("host", "says", "never"),
     [
-        ("127.0.0.1", ["Nothing leaves this machine"], "whoever"),
         ("localhost", ["Nothing leaves this machine"], "whoever"),
         ("0.0.0.0", ["every address of this machine", "whoever", TOKEN, "plain HTTP"], "Nothing leaves"),
     ],
@@ -138,7 +137,7 @@ def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str)
         while "consent patch" not in text:
             text += process.stdout.readline()
         settings = {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
-        result = run("order", "get", "o_123", env=settings | {"NORCE_BASE_URL": text.split()[3]})
+        result = call("order", "get", "o_123", env=settings | {"NORCE_BASE_URL": text.split()[3]})
         page = re.search(r"console, in a browser: (\S+)", text)
         assert page is not None
         console = HTTPConnection(urlsplit(page[1]).netloc, timeout=30)
@@ -155,7 +154,7 @@ def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str)
 
 def test_a_port_in_use_is_told(sandbox: dict[str, str]) -> None:
     port = sandbox["NORCE_BASE_URL"].split(":")[2].split("/")[0]
-    result = run("sandbox", "--port", port)
+    result = call("sandbox", "--port", port)
     assert result.returncode == 3
     assert "Address already in use (port 0 takes a free one)" in result.stderr
 
@@ -165,7 +164,7 @@ def test_a_port_in_use_is_told(sandbox: dict[str, str]) -> None:
     [[], ["order", "get"], ["consent", "patch"], ["attributes", "patch"], ["batch", "run"], ["sandbox"], ["check"]],
 )
 def test_help_tells_the_exit_codes(arguments: list[str]) -> None:
-    result = run(*arguments, "--help")
+    result = call(*arguments, "--help")
     assert result.returncode == 0
     assert "3 could not start" in result.stdout
 

@@ -5,16 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, run
+from command import CLI, call, start_batch, until_some_are_done
 
-from norce_order_async import ConfigurationError, JournalReader
+from norce_order_async.testing import Sandbox, SandboxServer
 
+pytest_plugins = ["norce_order_async.testing.plugin"]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, terminals and open files work differently")
 
 JOURNAL = "changes.jsonl.sandbox.journal"
@@ -32,22 +31,6 @@ def write(folder: Path, count: int) -> Path:
     return path
 
 
-def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
-    command = [*CLI, "batch", "run", "changes.jsonl", "--output", "json", *arguments]
-    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=clean, **streams | options)
-
-
-def until_some_are_done(process: subprocess.Popen[str], folder: Path, least: int = 20) -> None:
-    while process.poll() is None:
-        with suppress(ConfigurationError), JournalReader.open(folder / JOURNAL) as reader:
-            if reader.summary().done >= least:
-                return
-        time.sleep(0.02)
-    pytest.fail(f"it ended too early: {process.communicate()}")
-
-
 def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
     out, err = process.communicate(timeout=60)
     assert "Traceback" not in err
@@ -56,19 +39,19 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
 
 @pytest.mark.parametrize("how", ["longer", "other content", "replaced", "deleted"])
 def test_an_input_that_is_edited_while_it_is_read_is_noticed(tmp_path: Path, how: str) -> None:
-    path = write(tmp_path, 800)
-    process = start(tmp_path, *SLOW, "--report", "report.jsonl")
-    until_some_are_done(process, tmp_path)
+    path = write(tmp_path, 300)
+    process = start_batch(*SLOW, "--report", "report.jsonl", cwd=tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     match how:
         case "longer":
             with path.open("a") as stream:
-                stream.write(change(800))
+                stream.write(change(300))
         case "other content":
             with path.open("r+") as stream:
-                stream.seek(len(change(0)) * 780)
+                stream.seek(len(change(0)) * 280)
                 stream.write(change(999_999))
         case "replaced":
-            other = write(tmp_path / "..", 800)
+            other = write(tmp_path / "..", 300)
             other.replace(path)
         case _:
             path.unlink()
@@ -76,24 +59,24 @@ def test_an_input_that_is_edited_while_it_is_read_is_noticed(tmp_path: Path, how
     assert code == 1
     assert "changes.jsonl was changed while the batch read it" in told["stopped"]
     assert told["done"] >= 20
-    assert told["done"] + told["failed"] + told["left"] == 800
+    assert told["done"] + told["failed"] + told["left"] == 300
     assert len((tmp_path / "report.jsonl").read_text().splitlines()) == told["done"] + told["failed"]
 
 
 def test_an_input_that_is_changed_after_its_last_line_was_read_is_noticed(tmp_path: Path) -> None:
-    path = write(tmp_path, 200)
-    process = start(tmp_path, *SLOW)
-    until_some_are_done(process, tmp_path)
+    path = write(tmp_path, 100)
+    process = start_batch(*SLOW, cwd=tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     with path.open("a") as stream:
-        stream.write(change(200))
+        stream.write(change(100))
     code, told, _ = ended(process)
-    assert (code, "was changed while" in told["stopped"], told["total"]) == (1, True, 200)
+    assert (code, "was changed while" in told["stopped"], told["total"]) == (1, True, 100)
 
 
 def test_sighup_ends_a_batch_like_sigterm(tmp_path: Path) -> None:
     write(tmp_path, 5_000)
-    process = start(tmp_path, *SLOW)
-    until_some_are_done(process, tmp_path)
+    process = start_batch(*SLOW, cwd=tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     process.send_signal(signal.SIGHUP)
     code, told, _ = ended(process)
     assert (code, told["stopped"]) == (130, "interrupted")
@@ -101,48 +84,48 @@ def test_sighup_ends_a_batch_like_sigterm(tmp_path: Path) -> None:
 
 
 def test_a_terminal_that_is_closed_under_nohup_leaves_the_reports(tmp_path: Path) -> None:
-    write(tmp_path, 300)
+    write(tmp_path, 100)
     main, terminal = os.openpty()
-    process = start(
-        tmp_path,
+    process = start_batch(
         *SLOW,
         *("--report", "report.jsonl", "--html", "page.html"),
+        cwd=tmp_path,
         stdout=terminal,
         stderr=terminal,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
         text=False,
     )
     os.close(terminal)
-    until_some_are_done(process, tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     os.close(main)
     process.send_signal(signal.SIGHUP)
     process.wait(timeout=60)
-    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 300
-    assert "All 300 changes are done" in (tmp_path / "page.html").read_text()
+    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 100
+    assert "All 100 changes are done" in (tmp_path / "page.html").read_text()
 
 
 def test_a_disk_that_fills_up_in_the_middle_is_accounted_for(tmp_path: Path) -> None:
     import resource
 
-    write(tmp_path, 5_000)
-    process = start(
-        tmp_path,
+    write(tmp_path, 2_000)
+    process = start_batch(
         *("--sandbox", "--report", "report.jsonl"),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+        cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000)),
     )
     code, told, _ = ended(process)
     assert code == 1
     assert f"the journal {JOURNAL} cannot be written" in told["stopped"]
     assert told["done"] > 0
-    assert told["done"] + told["failed"] + told["left"] == 5_000
-    assert run("batch", "status", JOURNAL, cwd=tmp_path).returncode == 1
+    assert told["done"] + told["failed"] + told["left"] == 2_000
+    assert call("batch", "status", JOURNAL, cwd=tmp_path).returncode == 1
 
 
 @pytest.mark.parametrize("what", ["journal", "WAL"])
 def test_a_journal_that_is_deleted_under_a_batch_stops_it(tmp_path: Path, what: str) -> None:
     write(tmp_path, 5_000)
-    process = start(tmp_path, *SLOW, "--report", "report.jsonl")
-    until_some_are_done(process, tmp_path)
+    process = start_batch(*SLOW, "--report", "report.jsonl", cwd=tmp_path)
+    until_some_are_done(process, tmp_path / JOURNAL)
     (tmp_path / (JOURNAL if what == "journal" else f"{JOURNAL}-wal")).unlink()
     code, told, _ = ended(process)
     assert code == 1
@@ -153,25 +136,25 @@ def test_a_journal_that_is_deleted_under_a_batch_stops_it(tmp_path: Path, what: 
 
 
 def test_a_damaged_journal_is_found_before_anything_is_sent(tmp_path: Path) -> None:
-    write(tmp_path, 1_000)
+    write(tmp_path, 200)
     arguments = ("changes.jsonl", "--sandbox", "--journal", "j")
-    assert run("batch", "run", *arguments, cwd=tmp_path).returncode == 0
+    assert call("batch", "run", *arguments, cwd=tmp_path).returncode == 0
     content = bytearray((tmp_path / "j").read_bytes())
     content[4_096 * 6 + 3] ^= 0x40  # how many rows a page holds
     (tmp_path / "j").write_bytes(content)
-    result = run("batch", "run", *arguments, cwd=tmp_path)
+    result = call("batch", "run", *arguments, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (3, "")
     assert "the journal j is damaged" in result.stderr
     assert (tmp_path / "j").read_bytes() == content
 
 
 @pytest.mark.parametrize(("code", "cut"), [(1, "jsonl"), (1, "csv"), (0, "no line end")])
-def test_a_standard_input_that_is_cut_inside_a_line_has_no_such_line(tmp_path: Path, code: int, cut: str) -> None:
-    orders = write(tmp_path, 10)
-    command = [*CLI, "sandbox", "--port", "0", "--orders-from", str(orders)]
-    sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert sandbox.stdout is not None
-    url = sandbox.stdout.readline().split()[3]
+def test_a_standard_input_that_is_cut_inside_a_line_has_no_such_line(
+    tmp_path: Path, code: int, cut: str, norce_sandbox: Sandbox, norce_sandbox_server: SandboxServer
+) -> None:
+    for number in range(10):
+        norce_sandbox.add_order(f"o_{number:06d}", consents=["ci"])
+    url = norce_sandbox_server.url
     env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "sandbox-token"}
 
     def batch(text: str) -> tuple[int, dict[str, Any]]:
@@ -199,17 +182,14 @@ def test_a_standard_input_that_is_cut_inside_a_line_has_no_such_line(tmp_path: P
     assert ("ended inside line" in (ended[1]["stopped"] or "")) == bool(code)
     again = batch(text)
     assert (again[0], again[1]["done"], again[1]["requests"]) == (0, 10, 10)
-    sandbox.send_signal(signal.SIGINT)
-    sandbox.wait(timeout=10)
-    sandbox.stdout.close()
 
 
 def test_status_of_a_journal_killed_before_its_first_commit_says_that_nothing_was_sent(tmp_path: Path) -> None:
     (tmp_path / "j").touch()
-    result = run("batch", "status", "j", cwd=tmp_path)
+    result = call("batch", "status", "j", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (1, "")
     assert "nothing was sent" in result.stdout
-    result = run("batch", "status", "j", "--output", "json", cwd=tmp_path)
+    result = call("batch", "status", "j", "--output", "json", cwd=tmp_path)
     assert (json.loads(result.stdout)["requests"], "nothing was sent" in json.loads(result.stdout)["state"]) == (
         0,
         True,

@@ -3,33 +3,30 @@
 import os
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
-from command import CLI
+from command import start
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
-def start(*arguments: str, **env: str) -> subprocess.Popen[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
-    pipe = subprocess.PIPE
-    return subprocess.Popen([*CLI, *arguments], stdout=pipe, stderr=pipe, text=True, env=clean | env)
-
-
-@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
-    "arguments",
-    [("order", "get", "o_1"), ("consent", "patch", "o_1", "c", "--checked"), ("attributes", "patch", "o_1", "a=1")],
-    ids=" ".join,
+    ("arguments", "number"),
+    [
+        (("order", "get", "o_1"), signal.SIGTERM),
+        (("order", "get", "o_1"), signal.SIGINT),
+        (("consent", "patch", "o_1", "c", "--checked"), signal.SIGTERM),
+        (("attributes", "patch", "o_1", "a=1"), signal.SIGTERM),
+    ],
 )
-def test_a_call_under_way_is_cut_and_its_connection_closed(number: signal.Signals, arguments: tuple[str, ...]) -> None:
+def test_a_call_under_way_is_cut_and_its_connection_closed(arguments: tuple[str, ...], number: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        process = start(*arguments, NORCE_BASE_URL=url, NORCE_MERCHANT="m", NORCE_CHANNEL="1", NORCE_TOKEN="t")
+        env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "m", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "t"}
+        process = start(*arguments, env=env)
         connection, _ = server.accept()
         with connection:
             connection.settimeout(30)
@@ -41,12 +38,11 @@ def test_a_call_under_way_is_cut_and_its_connection_closed(number: signal.Signal
     assert (process.returncode, output, errors) == (130, "", "norce-order: interrupted\n")
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("arguments", [("batch", "run", "--dry-run"), ("batch", "run", "--dry-run", "--format", "csv")])
-def test_a_command_that_reads_is_ended(tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("form", "number"), [("jsonl", signal.SIGTERM), ("csv", signal.SIGINT)])
+def test_a_command_that_reads_is_ended(tmp_path: Path, form: str, number: signal.Signals) -> None:
     pipe = tmp_path / "changes.jsonl"
     os.mkfifo(pipe)
-    process = start(*arguments, str(pipe))
+    process = start("batch", "run", "--dry-run", "--format", form, str(pipe))
     with pipe.open("wb", buffering=0) as stream:
         stream.write(b"op,order_id\n" + b"\n" * 300_000)  # more than a pipe holds: the command is reading
         process.send_signal(number)

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent.parent
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.asyncio
 async def test_no_outcome_contradicts_the_origin_s_ledger(transport: str, tls: bool) -> None:
-    ran = await operations.run(400 if tls else 1_200, 20260112, transport, tls=tls)
+    ran = await operations.run(400 if tls else 600, 20260112, transport, tls=tls)
     assert ran.violations == []
     assert len(ran.kinds.keys() & KINDS) >= 50
 

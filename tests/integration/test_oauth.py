@@ -53,6 +53,8 @@ class Norce:
         self.lifetime = lifetime
         self.delay = delay
         self.forms: list[dict[str, list[str]]] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.calls = 0
         self.accepts: set[str] = set()
 
@@ -83,6 +85,7 @@ class Norce:
         assert request.content_type == "application/x-www-form-urlencoded"
         self.forms.append(parse_qs((await request.read()).decode()))
         await asyncio.sleep(self.delay)
+        await self.answers.wait()
         token = f"{CANARY}-{len(self.forms)}"
         self.accepts = {token}
         return web.json_response({"access_token": token, "expires_in": self.lifetime, "token_type": "Bearer"})
@@ -95,24 +98,24 @@ async def call(client: OrderClient, calls: int) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_thousand_calls_with_an_expired_token_cause_one_token_request() -> None:
+async def test_many_calls_with_an_expired_token_cause_one_token_request() -> None:
     """First expired by the clock, then refused by the API although it should have served for long."""
     clock = LaterClock()
     async with Norce() as norce:
         source = norce.source(clock=clock, scope="stage")
         async with norce.client(source) as client:
-            await call(client, 1000)
+            await call(client, 300)
             form = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET, "scope": "stage"}
             assert norce.forms == [{name: [value] for name, value in form.items()}]
-            assert norce.calls == 1000
+            assert norce.calls == 300
             clock.ahead = 3601
-            await call(client, 1000)
-            assert (len(norce.forms), norce.calls) == (2, 2000)
+            await call(client, 300)
+            assert (len(norce.forms), norce.calls) == (2, 600)
             clock.ahead += 60
             norce.accepts.clear()
-            await call(client, 1000)
+            await call(client, 300)
             assert len(norce.forms) == 3
-            assert norce.calls <= 4000
+            assert norce.calls <= 1200
         await source.aclose()
 
 
@@ -152,13 +155,13 @@ async def garbage(writer: asyncio.StreamWriter) -> None:
 async def test_an_endpoint_that_fails(
     behaviour: Any, problem: str, requests: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A thousand callers learn it together, and no secret is logged by anybody."""
+    """All callers learn it together, and no secret is logged by anybody."""
     caplog.set_level(logging.DEBUG)
     async with RawServer(behaviour) as server:
         url = f"http://127.0.0.1:{server.port}/token"
         source = ClientCredentials(token_url=url, client_id="id", client_secret=SECRET, timeout=2.5)
         async with server.client(auth=source) as client:
-            calls = [delete_consent(client, f"o_{n}", "ci") for n in range(1000)]
+            calls = [delete_consent(client, f"o_{n}", "ci") for n in range(100)]
             ends = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(end) for end in ends} == {AuthError}
             told = f": no token from 127.0.0.1:{server.port}: {problem}; the next request is "
@@ -183,15 +186,15 @@ async def test_an_endpoint_that_is_down_is_not_sent() -> None:
 
 @pytest.mark.asyncio
 async def test_a_slow_endpoint_is_cut_by_each_caller_s_own_deadline() -> None:
-    async with Norce(delay=0.3) as norce:
+    async with Norce() as norce:
+        norce.answers.clear()
         source = norce.source()
-        async with norce.client(source, timeout=5.0) as patient, norce.client(source, timeout=0.1) as hasty:
+        async with norce.client(source, timeout=30.0) as patient, norce.client(source, timeout=0.1) as hasty:
             waiting = asyncio.create_task(call(patient, 50))
-            start = asyncio.get_running_loop().time()
             with pytest.raises(DeadlineExceeded) as caught:
                 await delete_consent(hasty, "o_1", "ci")
-            assert asyncio.get_running_loop().time() - start < 0.25
             assert caught.value.outcome is OutcomeKind.NOT_SENT
+            norce.answers.set()
             await waiting
         assert len(norce.forms) == 1
         await source.aclose()
@@ -199,16 +202,19 @@ async def test_a_slow_endpoint_is_cut_by_each_caller_s_own_deadline() -> None:
 
 @pytest.mark.asyncio
 async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
-    async with Norce(delay=0.1) as norce:
+    async with Norce() as norce:
+        norce.answers.clear()
         source = norce.source()
         async with norce.client(source) as client:
             first = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-            await asyncio.sleep(0.02)
+            while not norce.forms:  # noqa: ASYNC110 (of another object)
+                await asyncio.sleep(0.001)
             waiting = asyncio.create_task(call(client, 50))
             await asyncio.sleep(0.02)
             first.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await first
+            norce.answers.set()
             await waiting
         assert len(norce.forms) == 1
         await source.aclose()
@@ -245,7 +251,7 @@ def test_two_event_loops_in_threads_share_one_request() -> None:
         source, ends = norce.source(), list[object]()
 
         async def one() -> None:
-            await call(client, 300)
+            await call(client, 100)
             ends.append(None)
 
         client = norce.client(source)

@@ -83,7 +83,7 @@ async def test_a_batch_that_was_stopped_is_continued(path: Path) -> None:
     changes = [DeleteConsent(f"o_{n}", "ci") for n in range(100)]
     async with sandbox_of(100, "latency:0.01") as (sandbox, settings):
         with opened(path) as journal:
-            async with ProcessBatch(changes, processes=1, settings=settings, journal=journal, rate=100) as batch:
+            async with ProcessBatch(changes, processes=1, settings=settings, journal=journal, rate=20) as batch:
                 async for progress in batch:
                     if progress.ended > 10:
                         batch.stop("enough")
@@ -156,7 +156,7 @@ async def test_what_stops_a_process_stops_the_batch(path: Path) -> None:
 
 async def test_failures_are_counted_over_all_processes(path: Path) -> None:
     changes = [DeleteConsent(f"missing_{n}", "ci") for n in range(1000)]
-    async with sandbox_of(1, "latency:0.02") as (_, settings):
+    async with sandbox_of(1, "latency:0.1") as (_, settings):
         with opened(path) as journal:
             batch = ProcessBatch(changes, processes=2, settings=settings, journal=journal, max_failures=20)
             assert 20 <= (await ended(batch)).failed < 1000

@@ -91,7 +91,7 @@ def test_the_loop_was_closed_before_the_client(norce_client):
         pytest.param(AUTO, "filterwarnings('error')", id="asyncio auto"),
         pytest.param((*AUTO[:2], *SESSION_LOOP), "filterwarnings('error')", id="asyncio, one loop for the session"),
         pytest.param(("-p", "no:asyncio"), "anyio", id="anyio"),
-        pytest.param((*STRICT, "-n", "2"), "asyncio", id="xdist"),
+        pytest.param((*STRICT, "-n", "1"), "asyncio", id="xdist"),
     ],
 )
 def test_it_works_with_every_runner_of_async_tests(

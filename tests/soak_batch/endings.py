@@ -27,8 +27,8 @@ from command import CLI
 from norce_order_async.cli import main as command_line
 from norce_order_async.core.outcome import OutcomeKind
 
-COUNT = 400
-AT = 100
+COUNT = 200
+AT = 60
 """After so many requests, what ends the batch happens."""
 JOURNAL = "changes.jsonl.journal"
 _DOCS = Path(__file__).parents[2] / "docs" / "batch.md"

@@ -49,7 +49,7 @@ async def soak(few: int, many: int) -> list[str]:
     violations: list[str] = []
     peaks: list[dict[str, float]] = []
     with TemporaryDirectory() as name:
-        async with sandbox(write(Path(name, "orders.jsonl"), changes(ORDERS))) as url:
+        async with sandbox(write(Path(name, "orders.jsonl"), changes(min(ORDERS, many)))) as url:
             for count in (few, many):
                 folder = Path(name, str(count))
                 write(folder / INPUT, changes(count))

@@ -186,23 +186,20 @@ async def test_what_was_done_before_is_passed_over_without_holding_up_others(pat
         marks = [Mark(number=number, line=number, change=change, **scope) for number, change in done]
         applied = OutcomeKind.APPLIED
         journal.write(marks, [Outcome(number=n, line=n, change=change, outcome=applied) for n, change in done])
-    longest = last = 0.0
-    loop = asyncio.get_running_loop()
+    passed = [0]
 
     async def other() -> None:
-        nonlocal longest, last
-        last = loop.time()
         while True:
             await asyncio.sleep(0)
-            longest, last = max(longest, loop.time() - last), loop.time()
+            passed.append(batch.progress.passed)
 
-    watching = asyncio.create_task(other())
     with journal_at(path) as journal:
         batch = Batch(client, deletes(20_001), concurrency=50, journal=journal)
+        watching = asyncio.create_task(other())
         outcomes = await outcomes_of(batch)
     watching.cancel()
     assert (len(outcomes), len(transport.requests), batch.progress.passed, batch.progress.ended) == (1, 1, 20_000, 1)
-    assert longest < 0.2
+    assert max(later - earlier for earlier, later in pairwise(passed)) <= 1_000
 
 
 async def test_a_slow_reader_holds_no_more_than_some_outcomes(path: Path) -> None:
@@ -1198,7 +1195,7 @@ async def _some_of(batch: Batch, dice: random.Random, ending: str | None) -> dic
     return told
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(4))
 async def test_the_account_is_the_truth_whatever_happens(block: int) -> None:
     for seed in range(20 * block, 20 * block + 20):
         world, client, changes = _modelled(seed)
@@ -1209,7 +1206,7 @@ async def test_the_account_is_the_truth_whatever_happens(block: int) -> None:
         _check(world, told, told)
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(4))
 async def test_the_journal_is_the_truth_after_any_number_of_runs(block: int, tmp_path: Path) -> None:
     for seed in range(1_000 + 5 * block, 1_005 + 5 * block):
         world, client, changes = _modelled(seed)

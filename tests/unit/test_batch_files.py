@@ -399,7 +399,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
             list(read_changes(path))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_any_bytes_are_lines_with_a_change_or_a_problem(tmp_path: Path, content: bytes) -> None:
     for name, head in (("any.jsonl", b"\n"), ("any.csv", HEAD)):

@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def wait_until_gone(name: str = "norce-order input") -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(thread.name == name for thread in threading.enumerate()):
         assert time.monotonic() < deadline, "the thread that reads is still there"
         time.sleep(0.01)

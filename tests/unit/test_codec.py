@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import scripted
 
@@ -104,7 +104,6 @@ def digits(body: bytes) -> Any:
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_reading_and_writing_loses_nothing(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(OBJECTS))
     wire = encode(data.draw(wire_values({"$ref": name})))
@@ -115,7 +114,6 @@ def test_reading_and_writing_loses_nothing(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_reading_raises_nothing_but_its_own_error(data: st.DataObject) -> None:
     schema = SCHEMAS[name := data.draw(st.sampled_from(OBJECTS))]
     wire = data.draw(st.dictionaries(st.sampled_from(sorted(schema["properties"])), ANYTHING, max_size=4))
@@ -253,7 +251,6 @@ OBJECTS_OF_ANY_KIND: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(OBJECTS_OF_ANY_KIND)
-@settings(deadline=None)
 def test_writing_raises_nothing_but_its_own_error(value: object) -> None:
     try:
         body = encode(value)
@@ -447,7 +444,6 @@ async def test_a_place_that_is_lost_is_told_before_anything_is_sent() -> None:
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_nothing_odd_is_lost(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(OBJECTS))
     wire = data.draw(wire_values({"$ref": name}))

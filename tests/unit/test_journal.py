@@ -377,17 +377,17 @@ def test_reading_many_rows_takes_no_memory(path: Path) -> None:
     begin(path).close()
     with sqlite3.connect(path) as db:
         columns = "number, open, outcome, attempts, line, record"
-        db.executemany(f"INSERT INTO changes ({columns}) VALUES (?, ?, ?, ?, ?, ?)", filled(60_000))
+        db.executemany(f"INSERT INTO changes ({columns}) VALUES (?, ?, ?, ?, ?, ?)", filled(30_000))
     db.close()
     with JournalReader.open(path) as reader:
         rows = reader.rows()
         next(rows)
         tracemalloc.start()
         assert sum(1 for _ in islice(rows, 20_000)) == 20_000
-        assert reader.summary().total == 60_000
+        assert reader.summary().total == 30_000
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert sum(1 for _ in rows) == 60_000 - 20_001
+        assert sum(1 for _ in rows) == 30_000 - 20_001
     assert peak < 1_000_000
 
 

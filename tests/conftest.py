@@ -1,0 +1,16 @@
+"""What holds for every test: how garbage is collected, and how Hypothesis looks for examples."""
+
+import gc
+
+from hypothesis import HealthCheck, settings
+
+# The same few in every run; many others with ``--hypothesis-profile long``. No limit on time: the machine may be busy.
+settings.register_profile("long", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", settings.get_profile("long"), max_examples=50, derandomize=True, database=None)
+settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and thousands of tests out of all further collections, which many tests ask for."""
+    gc.collect()
+    gc.freeze()
