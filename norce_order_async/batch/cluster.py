@@ -19,7 +19,7 @@ from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
-from norce_order_async.core.checks import check_count
+from norce_order_async.core.checks import check_can_start_python, check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
@@ -301,6 +301,7 @@ class ClusterBatch(Engine):
             raise ConfigurationError("no token goes to the workers: set NORCE_TOKEN or NORCE_TOKEN_FILE there")
         if isinstance(cluster, int):
             check_count("cluster", cluster)
+            check_can_start_python("a cluster of this machine")
         check_count("chunk", chunk)
         batch = BatchSettings(**arguments)
         clock = SystemClock()
