@@ -18,7 +18,7 @@ def begin(environment: Environment, source: Path, folder: Path) -> None:
     found = _PROGRAM.search((source / "docs" / "quickstart.md").read_text(encoding="utf-8"))
     assert found is not None
     program, expected = found.groups()
-    command = [environment.programs / "norce-order", "sandbox", "--port", "0"]
+    command = [str(environment.programs / "norce-order"), "sandbox", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment.env, cwd=folder) as sandbox:
         try:
             assert sandbox.stdout is not None
