@@ -80,12 +80,11 @@ def find_python(version: str) -> Path | None:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     folders = [Path(folder) for folder in os.get_exec_path()]
     folders += sorted(pyenv.glob(f"versions/{version.rstrip('t')}.*/bin"), reverse=True)
-    free = int(version.endswith("t"))
-    for folder in folders:
-        python = folder / f"python{version}"
+    # Windows has no python3.11.exe: there it is the one that runs nox.
+    for python in [*(folder / f"python{version}" for folder in folders), Path(sys.executable)]:
         # A Python built without these cannot install or run the package.
-        is_fit = f"assert (sysconfig.get_config_var('Py_GIL_DISABLED') or 0) == {free}"
-        probe = [python, "-c", f"import ssl, sqlite3, sysconfig; {is_fit}"]
+        told = "'%d.%d' % sys.version_info[:2] + 't' * (sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+        probe = [python, "-c", f"import ssl, sqlite3, sys, sysconfig; assert {told} == '{version}'"]
         if os.access(python, os.X_OK) and subprocess.run(probe, capture_output=True).returncode == 0:
             return python
     return None
