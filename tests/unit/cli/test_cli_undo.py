@@ -27,7 +27,7 @@ def _folder(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         def __init__(self, **_: Any) -> None:
             super().__init__(shell.sandbox)
 
-    monkeypatch.setattr("norce_order_async.cli.batch.transport_from", _giving(InMemory))
+    monkeypatch.setattr("norce_order_async.cli.batch_makers.transport_from", _giving(InMemory))
     Path("changes.jsonl").write_text("\n".join(map(json.dumps, LINES)), encoding="utf-8")
 
 
