@@ -209,13 +209,14 @@ def test_what_may_still_be_carried_out_keeps_its_resource_until_it_has_settled()
     schedule.add(about(2, "consents"))
     taken = schedule.take()
     taken.settles_at = 25.0
-    assert schedule.done(taken, 10.0)
-    assert schedule.held == 1
+    schedule.done(taken, 10.0)
+    assert (schedule.held, schedule.next_due) == (1, 25.0)
     for number, what in enumerate(["consents/x", "attributes"], 3):
         schedule.add(about(number, what), 12.0)
+    schedule.ring(24.0)
     assert ready(schedule) == [4]
-    schedule.settled(taken)
-    assert ready(schedule) == [2, 4]
+    schedule.ring(25.0)
+    assert (ready(schedule), schedule.next_due) == ([2, 4], None)
     assert [schedule.take().waited for _ in range(2)] == [15.0, 0.0]
 
 
@@ -223,10 +224,10 @@ def test_a_resource_of_an_earlier_run_has_to_settle_also_where_nothing_of_it_is_
     schedule = Schedule()
     earlier = about(1, "consents/x")
     earlier.settles_at = 20.0
-    assert schedule.settle(earlier)
+    schedule.settle(earlier)
     schedule.add(about(2, ""), 5.0)
     assert (ready(schedule), schedule.held) == ([], 1)
-    schedule.settled(earlier)
+    schedule.ring(20.0)
     assert schedule.take().waited == 15.0
 
 
@@ -235,13 +236,26 @@ def test_a_change_of_an_earlier_run_that_is_behind_one_of_this_run_settles_with_
     schedule.add(about(1, "attributes"))
     earlier = about(2, "attributes")
     earlier.settles_at = 20.0
-    assert not schedule.settle(earlier)
+    schedule.settle(earlier)
+    assert schedule.next_due is None
     schedule.add(about(3, "attributes"), 5.0)
     taken = schedule.take()
-    assert schedule.done(taken, 6.0)
+    schedule.done(taken, 6.0)
     assert ready(schedule) == []
-    schedule.settled(taken)
+    schedule.ring(20.0)
     assert schedule.take().waited == 14.0
+
+
+def test_what_is_to_be_sent_again_waits_for_its_time_and_is_drained_before() -> None:
+    schedule = Schedule()
+    for number in (1, 2, 3):
+        schedule.add(about(number, f"consents/{number}"))
+    for due in (30.0, 20.0):
+        schedule.requeue_at(schedule.take(), due)
+    assert schedule.next_due == 20.0
+    schedule.ring(20.0)
+    assert [schedule.take().number for _ in range(2)] == [3, 2]
+    assert ([item.number for item in schedule.drain()], schedule.held, schedule.next_due) == ([1], 2, None)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -60,10 +60,8 @@ class Engine(RunsOnce):
         super().__init__(telemetry)
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
-        self._pace = pace
-        self._around = around
-        self.state = state = RunState()
-        self._schedule = schedule = Schedule()
+        self._pace, self._around = pace, around
+        self.state, self._schedule = state, schedule = RunState(), Schedule()
         self.breaker = breaker = CircuitBreaker(clock, settings.patience)
         count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
@@ -92,7 +90,6 @@ class Engine(RunsOnce):
             state=state,
             clock=clock,
             random=random,
-            on_settling=self._dispatcher.settle,
         )
         self._dispatcher.make_room = self._feeder.make_room
 

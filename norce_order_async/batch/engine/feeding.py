@@ -75,7 +75,6 @@ class Feeder:
         only: Which changes of an earlier run are made again; None makes those that have no outcome.
         once: Whether changes that must not be made twice are made at all.
         settle: Seconds that a resource needs to settle.
-        on_settling: Told of each change of an earlier run whose resource has to settle.
     """
 
     def __init__(
@@ -93,7 +92,6 @@ class Feeder:
         state: RunState,
         clock: Clock,
         random: RandomSource,
-        on_settling: Callable[[WorkItem], None],
     ) -> None:
         self._changes = check_changes(changes)
         self._scope = scope
@@ -107,7 +105,6 @@ class Feeder:
         self._state = state
         self._clock = clock
         self._random = random
-        self._on_settling = on_settling
         self._began = clock.monotonic()
         self._began_wall = clock.wall()
 
@@ -231,8 +228,7 @@ class Feeder:
             if settles_at > self._clock.monotonic():
                 item = WorkItem(number, entry, entry.change, self._scope, self._random)
                 item.settles_at = settles_at
-                if self._schedule.settle(item):
-                    self._on_settling(item)
+                self._schedule.settle(item)
         return False
 
     def _settles_at(self, state: State) -> float:

@@ -4,6 +4,7 @@ Resources nest: the order holds ``consents``, which holds ``consents/x``. Two ch
 path of one is the beginning of the other's.
 """
 
+import heapq
 from collections import deque
 
 from norce_order_async.batch.engine.work_item import Order, Path, WorkItem
@@ -17,7 +18,8 @@ class Schedule:
     """The changes that wait for their turn.
 
     Of one resource only the first is ready; those behind it follow when it is done, so that they hold up nothing
-    but each other. After a change whose request may still be carried out they follow when that has settled.
+    but each other. After a change whose request may still be carried out they follow when that has settled: what waits
+    for a time is let go by :meth:`ring`.
     """
 
     def __init__(self) -> None:
@@ -31,12 +33,18 @@ class Schedule:
         """The size of their lines."""
         self._tails: dict[Order, WorkItem | Tails] = {}  # an item alone where there is one: nearly always
         self._blocked: dict[int, WorkItem] = {}
+        self._timers: list[tuple[float, int, bool, WorkItem]] = []  # due, number, whether it is to be sent again
         self._requeued_next = False
 
     @property
     def has_ready(self) -> bool:
         """Whether a change may be sent."""
         return bool(self.ready or self.requeued)
+
+    @property
+    def next_due(self) -> float | None:
+        """The monotonic time at which :meth:`ring` lets go of something."""
+        return self._timers[0][0] if self._timers else None
 
     def add(self, item: WorkItem, now: float = 0.0) -> None:
         """Take in the next change of the input, at this monotonic time."""
@@ -81,22 +89,37 @@ class Schedule:
         """Make a change ready again that was taken; it keeps its resource meanwhile."""
         self.requeued.append(item)
 
-    def done(self, item: WorkItem, now: float = 0.0) -> bool:
-        """Let go of a change that was taken; whether its resource has yet to settle (see :meth:`settled`)."""
+    def requeue_at(self, item: WorkItem, due: float) -> None:
+        """Make a change that was taken ready again at this monotonic time."""
+        heapq.heappush(self._timers, (due, item.number, True, item))
+
+    def ring(self, now: float) -> None:
+        """Let go of what has waited long enough."""
+        while self._timers and self._timers[0][0] <= now:
+            _, number, again, item = heapq.heappop(self._timers)
+            if again:
+                self.requeue(item)
+            elif item.settles_at > now:  # meanwhile another line of the same resource has to settle
+                heapq.heappush(self._timers, (item.settles_at, number, False, item))
+            else:
+                self._settled(item)
+
+    def done(self, item: WorkItem, now: float = 0.0) -> None:
+        """Let go of a change that was taken; those behind it follow, if need be when its resource has settled."""
         self.held -= 1
         self.size -= item.size
         if item.followers is None and not item.settles_at and self._tails[item.order] is item:  # nearly always
             del self._tails[item.order]
-            return False
+            return
         left = item.settles_at - now
         for follower in item.followers or ():
             follower.waited = max(left, 0.0)
         if left > 0:
-            return True
-        self.settled(item)
-        return False
+            heapq.heappush(self._timers, (item.settles_at, item.number, False, item))
+        else:
+            self._settled(item)
 
-    def settled(self, item: WorkItem) -> None:
+    def _settled(self, item: WorkItem) -> None:
         """Let those follow that wait for a change that is done."""
         tails = self._tails[item.order]
         if tails is item:
@@ -114,16 +137,13 @@ class Schedule:
                 self.ready.appendleft(follower)
         item.followers = None
 
-    def settle(self, item: WorkItem) -> bool:
-        """Keep the resource of a change of an earlier run, which is not made, until it has settled.
-
-        Returns:
-            Whether :meth:`settled` has to be called for it; a change before it does it otherwise.
-        """
+    def settle(self, item: WorkItem) -> None:
+        """Keep the resource of a change of an earlier run, which is not made, until it has settled."""
         tails = self._tails_of(item.order)
         tail = tails.setdefault(item.path, item)
         tail.settles_at = max(tail.settles_at, item.settles_at)
-        return tail is item
+        if tail is item:  # otherwise a change before it is what is waited for
+            heapq.heappush(self._timers, (item.settles_at, item.number, False, item))
 
     def _tails_of(self, order: Order) -> Tails:
         tails = self._tails.get(order, None)
@@ -132,8 +152,10 @@ class Schedule:
         return tails
 
     def drain(self) -> list[WorkItem]:
-        """Take out every change that waits, in the order of the input; those that were taken stay."""
+        """Take out every change that waits, in the order of the input; those that are under way stay."""
         waiting = [*self.ready, *self.requeued, *self._blocked.values()]
+        waiting += [item for _, _, again, item in self._timers if again]
+        self._timers.clear()
         self.ready.clear()
         self.requeued.clear()
         self._blocked.clear()

@@ -1,7 +1,6 @@
 """From the schedule to the server: when a change is sent, and what follows from how that ended."""
 
 import asyncio
-import heapq
 import math
 from collections.abc import Callable
 from functools import partial
@@ -69,7 +68,6 @@ class Dispatcher:
         """The lanes, each with the change that is under way in it."""
         self._probe: WorkItem | None = None
         self._place: float | None = None  # when the place in the pace's schedule comes that is reserved and not used
-        self._timers: list[tuple[float, int, bool, WorkItem]] = []  # due, number, whether it is to be sent again
         self._left: Kept = []
         self._refusals = Refusals(state.closed)
 
@@ -80,7 +78,7 @@ class Dispatcher:
         state = self._state
         while not self._is_over():
             state.wake.clear()
-            self._ring()
+            self._schedule.ring(self._clock.monotonic())
             if self._left and state.stopped is None:
                 left, self._left = self._left, []
                 await self._accountant.let_go(left)
@@ -96,8 +94,8 @@ class Dispatcher:
                 await self._until_place()
                 if self._may_send(self._pace.limit) and (item := self._take(self._schedule.take)) is not None:
                     self._open_lane(item)
-            elif self._timers and state.stopped is None:
-                await self._pause(self._timers[0][0] - self._clock.monotonic(), state.wake)
+            elif state.stopped is None and (due := self._schedule.next_due) is not None:
+                await self._pause(due - self._clock.monotonic(), state.wake)
             elif self._refusals.withheld and not self.lanes and state.stopped is None:
                 if not self._breaker.worked:
                     self._leave_undone(self._refusals.close_held())
@@ -112,14 +110,9 @@ class Dispatcher:
         for lane in self.lanes:
             lane.cancel()
 
-    def settle(self, item: WorkItem) -> None:
-        """Let those behind a change follow when it has settled."""
-        heapq.heappush(self._timers, (item.settles_at, item.number, False, item))
-
     def leave(self) -> Kept:
         """What was taken and not ended, once no lane is left, with how it stands."""
         left = [(item, item.last or item.left(NOT_TRIED, "not tried")) for item in self._schedule.drain()]
-        left += [(item, item.last) for _, _, again, item in self._timers if again and item.last is not None]
         refused, held = self._refusals.give_up()
         left += [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in refused]
         left += [(item, item.left(NOT_TRIED, "not tried")) for item in held]
@@ -174,18 +167,6 @@ class Dispatcher:
             self._place = None
             if not renewed.is_set() or self._state.stopped is not None:
                 return
-
-    def _ring(self) -> None:
-        """Let go on what has waited long enough."""
-        now = self._clock.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            _, _, again, item = heapq.heappop(self._timers)
-            if again:
-                self._schedule.requeue(item)
-            elif item.settles_at > now:  # meanwhile another line of the same resource has to settle
-                self.settle(item)
-            else:
-                self._schedule.settled(item)
 
     async def _pause(self, delay: float, *until: asyncio.Event) -> None:
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._clock.sleep(delay))]
@@ -286,8 +267,7 @@ class Dispatcher:
         """End a change for good."""
         if item.lost_at is not None or item.settles_at:
             item.settles_at = max(item.settles_at, (item.lost_at or 0.0) + self._settle)
-        if self._schedule.done(item, self._clock.monotonic() if item.settles_at else 0.0):
-            self.settle(item)
+        self._schedule.done(item, self._clock.monotonic() if item.settles_at else 0.0)
         self._accountant.end(outcome)
 
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
@@ -353,5 +333,5 @@ class Dispatcher:
             wait = 2.0**item.rounds
         item.last = outcome
         due = self._clock.monotonic() + max(wait, asked + spread(asked, self._random) if asked else 0.0)
-        heapq.heappush(self._timers, (due, item.number, True, item))
+        self._schedule.requeue_at(item, due)
         return True
