@@ -284,6 +284,16 @@ def hostile(session: nox.Session) -> None:
 
 
 @nox.session
+def console(session: nox.Session) -> None:
+    """Hold the sandbox's console against its promises in an installed Chromium; skipped where there is none.
+
+    The session's arguments go to the run: `--pictures docs/_static` takes the pictures of the docs.
+    """
+    install(session, ".[all]")
+    session.run("python", "-m", "console", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
+
+
+@nox.session
 def web(session: nox.Session) -> None:
     """Hold the example web apps against load, visitors who leave and SIGTERM; takes some minutes.
 
@@ -320,10 +330,18 @@ def soak_batch(session: nox.Session) -> None:
     install(session, ".[all,parquet]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     names = session.posargs or [
-        "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind", "formats",
+        "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind", "formats", "plan",
+        "undo",
     ]  # fmt: skip
     for name in names:
         session.run("python", "-m", f"soak_batch.{name}", env=env)
+
+
+@nox.session
+def live(session: nox.Session) -> None:
+    """Ask Norce's playground what no published page says, about an order of its own; needs credentials in NORCE_*."""
+    install(session, ".")
+    session.run("python", "-m", "live", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
 
 
 @nox.session

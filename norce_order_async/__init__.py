@@ -28,6 +28,7 @@ _EXPORTS = {
     "batch.report": "Problem Row Summary save_report write_report",
     "batch.resolving": "Resolver",
     "batch.run": "Batch run_batch",
+    "batch.undo.files": "UndoSummary save_undo",
     "client": "OrderClient",
     "core.budget": "RetryBudget",
     "core.call": "AttemptHook Call CallHook Repeat",

@@ -32,6 +32,7 @@ from norce_order_async.batch.report import (
 )
 from norce_order_async.batch.resolving import Resolver as Resolver
 from norce_order_async.batch.run import Batch as Batch, run_batch as run_batch
+from norce_order_async.batch.undo.files import UndoSummary as UndoSummary, save_undo as save_undo
 from norce_order_async.client import OrderClient as OrderClient
 from norce_order_async.core.call import AttemptHook as AttemptHook, Call as Call, CallHook as CallHook, Repeat as Repeat
 from norce_order_async.core.clock import Clock as Clock, SystemClock as SystemClock

@@ -8,20 +8,21 @@ from typing import Any, Self, TypeVar
 
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
-from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.checks import check_switch
+from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
-from norce_order_async.core.options import CallOptions, check_retry
-from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
-from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, as_timeout, client_header
+from norce_order_async.core.options import CallOptions
+from norce_order_async.core.random_source import RandomSource
+from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, client_header
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Middleware
-from norce_order_async.middleware.core import ClientCore
-from norce_order_async.middleware.policy import RetryPolicy
-from norce_order_async.sending.caller import CallDefaults, Caller
-from norce_order_async.sending.calls import CallEnds, RunningCall
+from norce_order_async.middleware.core import ClientCore, call_defaults
+from norce_order_async.sending.caller import Caller
+from norce_order_async.sending.calls import RunningCall, new_request
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import show_response
 from norce_order_async.sending.shops import Shops
@@ -77,6 +78,8 @@ class OrderClient:
         ConfigurationError: A setting is missing or wrong; the message says which.
     """
 
+    _is_view = False
+
     def __init__(
         self,
         *,
@@ -105,37 +108,26 @@ class OrderClient:
         clock: Clock | None = None,
         random: RandomSource | None = None,
     ) -> None:
-        address = Address.of(environment, slug, base_url, allow_http=allow_http)
-        budget = RetryBudget() if isinstance(budget, Unset) else budget
-        if telemetry is not None:
-            observers = (telemetry, *observers)
+        address = Address.of(environment, slug, base_url, allow_http=check_switch("allow_http", allow_http))
         shops = Shops(address.url, client_header("merchant", merchant), budget)
-        self._is_view = False
         self._caller = Caller.of_client(address, shops, channel, adapter_id, Credential(auth), user_agent, headers)
-        defaults = CallDefaults(
-            as_timeout(timeout),
-            RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry),
-            clock or SystemClock(),
-            random or SYSTEM_RANDOM,
-        )
         self._core = ClientCore(
-            defaults=defaults,
+            defaults=call_defaults(timeout, retry, clock, random),
             transport=transport or default_transport(),
             owns_transport=transport is None,
             shops=shops,
             sources=TokenSources(auth),
             lifecycle=Lifecycle(limit),
-            ends=CallEnds(defaults.clock, shops, tuple(on_call), tuple(observers)),
+            on_call=on_call,
+            observers=observers if telemetry is None else (telemetry, *observers),
             call_middlewares=call_middlewares,
             attempt_middlewares=attempt_middlewares,
             on_attempt=on_attempt,
-            adaptive=adaptive,
+            adaptive=check_switch("adaptive", adaptive),
             telemetry=telemetry,
         )
         self._chain = self._core.chain(self._caller)
         self._core.adopt(auth)
-        if telemetry is not None:
-            telemetry.watch(self._core, address.url)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:
@@ -255,13 +247,7 @@ class OrderClient:
 
     def __del__(self) -> None:
         core = getattr(self, "_core", None)  # absent when a setting was wrong
-        if (
-            core is not None
-            and not self._is_view
-            and core.owns_transport
-            and core.shops.calls
-            and not core.lifecycle.closed
-        ):
+        if core is not None and not self._is_view and core.has_open_connections:
             fix = "use it with 'async with', or await aclose()"
             warnings.warn(f"unclosed {self!r}: {fix}", ResourceWarning, stacklevel=2, source=self)
 
@@ -299,17 +285,17 @@ class OrderClient:
         """
         core = self._core
         options = options or _DEFAULT_OPTIONS
-        request = self._caller.request(operation, ids, query, body, options, core.defaults)
+        request = new_request(self._caller, operation, ids, query, body, options, core.defaults)
         call = request.call
         handler = self._chain.once if call.retry is None else self._chain.retrying
-        with RunningCall(request, options, core.lifecycle.here(), core.ends) as running:
+        with RunningCall(request, options, core.lifecycle, core.ends) as running:
             running.response = response = await handler(request)
             if options.on_response is not None:
                 show_response(options.on_response, call, response)
             success = operation.success(response)
             if success is None:
                 raise operation.refused(response)
-            call.end(core.defaults.clock.monotonic(), success)
+            running.succeed(success)
             return operation.decode(response)
 
     def stats(self, *, by_shop: bool = False) -> Stats:
@@ -346,3 +332,14 @@ class OrderClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         await self.aclose()
+
+
+def check_client(client: OrderClient) -> OrderClient:
+    """Return what can run operations.
+
+    Raises:
+        TypeError: It cannot; arguments may have changed places.
+    """
+    if not hasattr(client, "execute"):
+        raise TypeError(f"client must be an OrderClient, got {kind_of(client)}")
+    return client

@@ -1,9 +1,10 @@
 """An adapter in a process of its own: prints its port, and each notification that it takes.
 
-``python adapter.py PORT``; PORT 0 takes a free one.
+``python adapter.py FRAMEWORK PORT``, with ``aiohttp`` or ``fastapi``; PORT 0 takes a free one.
 """
 
 import asyncio
+import socket
 import sys
 
 import attrs
@@ -31,14 +32,32 @@ async def on_notification(call: NotificationCall) -> None:
     print(call.order.reference, flush=True)
 
 
-async def serve(port: int) -> None:
-    """Serve until the process is killed."""
-    runner = web.AppRunner(web_app(Receiver(on_hook=on_hook, on_notification=on_notification, deadline=30)))
+async def aiohttp(listener: socket.socket, receiver: Receiver) -> None:
+    """Serve with aiohttp, which is there at once."""
+    runner = web.AppRunner(web_app(receiver))
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
-    print(runner.addresses[0][1], flush=True)
+    await web.SockSite(runner, listener).start()
     await asyncio.Event().wait()
 
 
+async def fastapi(listener: socket.socket, receiver: Receiver) -> None:
+    """Serve with FastAPI and uvicorn."""
+    import uvicorn
+    from fastapi import FastAPI
+
+    app = FastAPI()
+    app.mount("/", receiver)
+    await uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).serve(sockets=[listener])
+
+
+def main(framework: str, port: str) -> None:
+    """Serve until the process is killed."""
+    serve = {"aiohttp": aiohttp, "fastapi": fastapi}[framework]
+    with socket.create_server(("127.0.0.1", int(port))) as listener:
+        print(listener.getsockname()[1], flush=True)
+        receiver = Receiver(on_hook=on_hook, on_notification=on_notification, deadline=30)
+        asyncio.run(serve(listener, receiver))
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    main(*sys.argv[1:])

@@ -110,8 +110,9 @@ def one_each(count: int = COUNT) -> list[Change]:
     return [PatchAttributes(f"o_{number}", {"n": 1}) for number in range(count)]
 
 
-async def table(retry: RetryPolicy | None) -> None:
-    """Print how each layout ends."""
+async def table(retry: RetryPolicy | None) -> bool:
+    """Print how each layout ends; whether all that is good was made, and all else ended with its own error."""
+    held = True
     print("| bad orders | fail with | at once | good applied | bad: own error | not begun | stopped | simulated s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in LAYOUTS:
@@ -128,6 +129,8 @@ async def table(retry: RetryPolicy | None) -> None:
                     f"| {own} of {len(bad)} | {left} | {ran.batch.stopped or ''} | {ran.clock.now:,.0f} |",
                     flush=True,
                 )
+                held = held and (good, own, ran.batch.stopped) == (COUNT - len(bad), len(bad), None)
+    return held
 
 
 async def seeds(count: int) -> None:
@@ -152,4 +155,4 @@ if __name__ == "__main__":
     if options.seeds:
         asyncio.run(seeds(options.seeds))
         raise SystemExit
-    asyncio.run(table(None if options.retry == "none" else RetryPolicy.batch()))
+    raise SystemExit(not asyncio.run(table(None if options.retry == "none" else RetryPolicy.batch())))

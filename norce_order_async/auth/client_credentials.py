@@ -16,7 +16,7 @@ from norce_order_async.auth.shared import SharedTask
 from norce_order_async.auth.token_endpoint import AuthMethod, Form, NoToken, read_grant
 from norce_order_async.core.back_off import back_off, spread
 from norce_order_async.core.call import Call, Repeat
-from norce_order_async.core.checks import positive_seconds
+from norce_order_async.core.checks import a_switch, positive_seconds
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import AuthError, ClientStateError, ConfigurationError, TransportError
 from norce_order_async.core.http import Request, Response
@@ -153,7 +153,7 @@ class ClientCredentials(Refreshing):
     timeout: float = attrs.field(default=10.0, validator=_check_timeout)
     min_interval: float = attrs.field(default=20.0, validator=positive_seconds)
     transport: Transport | None = attrs.field(default=None, repr=False)
-    allow_http: bool = attrs.field(default=False, repr=False)
+    allow_http: bool = attrs.field(default=False, validator=a_switch, repr=False)
     clock: Clock = attrs.field(factory=SystemClock, repr=False)
     random: RandomSource = attrs.field(default=SYSTEM_RANDOM, repr=False)
     _held: _Held | None = attrs.field(default=None, init=False, repr=False)

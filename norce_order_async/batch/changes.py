@@ -43,7 +43,7 @@ def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JS
         raise InvalidRequestError(f"{attribute.name} must be an object with at least one member")
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # as Outcome
 class Change(abc.ABC):
     """One change of one order. Subclass it to run operations of your own in a batch.
 
@@ -100,7 +100,7 @@ def members_of(kind: type[Change]) -> Mapping[str, bool]:
     return {field.name: field.default is attrs.NOTHING for field in attrs.fields(kind) if field.init}
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class DeleteConsent(Change):
     """Take a consent off an order; see :func:`delete_consent`."""
 
@@ -118,7 +118,7 @@ class DeleteConsent(Change):
         return await delete_consent(client, self.order_id, self.consent_id, options=options)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class PatchConsent(Change):
     """Set whether a consent is given; see :func:`patch_consent`."""
 
@@ -137,7 +137,7 @@ class PatchConsent(Change):
         return await patch_consent(client, self.order_id, self.consent_id, checked=self.checked, options=options)
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class PatchAttributes(Change):
     """Set attributes of an order; see :func:`patch_attributes`."""
 

@@ -16,6 +16,11 @@ try:
 except ImportError:
     raise ConfigurationError('a cluster needs Dask: pip install "norce-order-async[dask]"') from None
 
+AnyCluster = str | int | distributed.Client | Cluster
+"""A scheduler's address, how many processes to start, or a cluster of which there is an object."""
+
+KilledWorker, DroppedChunk = distributed.KilledWorker, distributed.CancelledError
+
 SLOTS = 8
 """So many chunks are under way on a worker at most; one for each of its threads, which do nothing else."""
 
@@ -32,9 +37,7 @@ class _Nanny(distributed.Nanny):
 
 
 @asynccontextmanager
-async def connect(
-    cluster: str | int | distributed.Client | Cluster, environment: Mapping[str, str] | None = None
-) -> AsyncGenerator[Any]:
+async def connect(cluster: AnyCluster, environment: Mapping[str, str] | None = None) -> AsyncGenerator[Any]:
     """A connection of our own to a cluster, which is started where there is none.
 
     Args:

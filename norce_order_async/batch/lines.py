@@ -28,14 +28,15 @@ NOT_TWICE = frozenset(op for op, kind in KINDS.items() if kind.not_twice is not 
 """Those that must not be made twice."""
 
 
-def make_change(record: Mapping[str, JSON]) -> Change | None:
-    """The change of a frequent kind that a line of a batch file means; None for :func:`parse_change` to look at."""
-    op = record.get("op")
-    kind = _FREQUENT.get(op) if isinstance(op, str) else None
+def make_change(given: dict[str, Any]) -> Change | None:
+    """The change of a frequent kind that a line of a batch file means; None for :func:`parse_change` to look at.
+
+    The record is used up.
+    """
+    op = given.pop("op", None)
+    kind = _FREQUENT.get(op) if type(op) is str else None
     if kind is None:
         return None
-    given = cast(dict[str, Any], dict(record))
-    del given["op"]
     try:
         try:
             return kind(**given)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Unpack
 
-from norce_order_async.batch.engine.accounting import Progress, patiently, write_sample
+from norce_order_async.batch.engine.accounting import Progress, patiently, write_last_sample, write_sample
 from norce_order_async.batch.engine.feeding import (
     LOOKAHEAD,
     LOOKAHEAD_SIZE,
@@ -20,7 +20,7 @@ from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import Entry
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.journal import Journal, State, is_wanted
+from norce_order_async.batch.journal import Journal, State, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
@@ -100,6 +100,7 @@ class ProcessBatch(RunsOnce):
         self._journal = journal
         self._scope = (settings.get("merchant"), settings.get("channel"))
         check_count("processes", processes)
+        old_values.refuse(journal.undo)
         rate = self._settings.rate
         told: BatchArguments = {**arguments, "max_failures": None, "rate": None if rate is None else rate / processes}
         setup = frame(sys.path) + frame(dict(settings), told)
@@ -329,6 +330,9 @@ class ProcessBatch(RunsOnce):
     # The journal
 
     async def _sample(self) -> None:
-        while True:
-            write_sample(self._journal, self._clock, self.progress)
-            await self._clock.sleep(_SAMPLE_EVERY)
+        try:
+            while True:
+                write_sample(self._journal, self._clock, self.progress)
+                await self._clock.sleep(_SAMPLE_EVERY)
+        finally:
+            write_last_sample(self._journal, self._clock, self.progress)

@@ -15,7 +15,7 @@ from norce_order_async.batch.files import Entry
 from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
 from norce_order_async.batch.report import Row
 from norce_order_async.batch.run import Batch
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.endpoints.findings import COLLECTIONS, members_of
@@ -83,7 +83,7 @@ class Resolver:
         settle: float | None = None,
         pace: PaceArguments | None = None,
     ) -> None:
-        self._client = client
+        self._client = check_client(client)
         self._journal = journal
         self._entries = entries
         self._settle = settle_of(client.timeout) if settle is None else settle
@@ -107,7 +107,7 @@ class Resolver:
                 return
             orders = self._lines_of(rows)
             found = await asyncio.gather(*(self._order(lines, rows) for lines in orders.values()))
-            left = await self._make_again([line for lines in found for line in lines])
+            left = await self._make_again([line for lines in found for line in lines if self._can_be_taken_back(line)])
 
     def _lines_of(self, rows: dict[int, Row]) -> dict[Order, list[_Line]]:
         """All changes of the orders of these rows, from the input."""
@@ -202,6 +202,11 @@ class Resolver:
             request_id=entry.request_id or "",
             started=self._client.clock.wall(),
         )
+
+    def _can_be_taken_back(self, line: _Line) -> bool:
+        """Whether what was there before it is in the journal, if the journal keeps that."""
+        values = self._journal.undo
+        return values is None or values.has(line.number)
 
     def _was_not_applied(self, line: _Line) -> bool:
         """Whether a change that is safe to repeat ended without being applied."""

@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 import attrs
 from tenacity import retry_all
 
+from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.work_item import Sender, WorkItem
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.client import OrderClient
-from norce_order_async.core.call import Call, RetryRules
+from norce_order_async.batch.undo.keeping import KeepingSender
+from norce_order_async.client import OrderClient, check_client
+from norce_order_async.core.call import AttemptHook, Call, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt, OutcomeKind
@@ -25,6 +27,7 @@ from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
 from norce_order_async.sending.pace import Pace
+from norce_order_async.wire.operation import Operation
 
 LONGEST_PROBE = 5.0
 """Seconds that a server which was gone has for a probe, so that one which is silent does not hold it up for long."""
@@ -43,19 +46,19 @@ class ClientSender:
     """
 
     def __init__(self, client: OrderClient, pace: Pace, options: CallOptions | None = None) -> None:
+        self._client = client
         options = options or CallOptions()
         if options.request_id is not None or options.on_attempt is not None:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
         if options.redelivered:
             raise ConfigurationError("redelivered is a matter of each change: see Entry")
         self.timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
-        self._client = client
         self._clock = client.clock
         self._pace = pace
         self._options = attrs.evolve(
             options,
             timeout=self.timeout,
-            retry=_unless_throttled(client.retry if isinstance(options.retry, Unset) else options.retry),
+            retry=_unless_asked_to_wait(client.retry if isinstance(options.retry, Unset) else options.retry),
             log_cut=False,
         )
         self._probe_options = attrs.evolve(
@@ -66,17 +69,12 @@ class ClientSender:
 
     async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
         """Make a change; see :class:`Sender`."""
-        change, client = item.change, self._client
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
-            if change.merchant is not None:
-                client = client.scoped(merchant=change.merchant)
-            if change.channel is not None:
-                client = client.scoped(channel=change.channel)
             options = (self._probe_options if probe else self._options).for_call(
                 item.request_id, partial(self._observe, item), redelivered=item.maybe_applied
             )
-            receipt = await change.apply(client, options)
+            receipt = await item.change.apply(self._client_of(item.change), options)
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()
@@ -91,22 +89,41 @@ class ClientSender:
         item.call = None  # which refers to the item: so both are let go at once, and not by the collector of cycles
         return item.made(receipt, self._clock.monotonic() - begin)
 
+    async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
+        """Read the order of a change; see :class:`OrderSender`."""
+        options = self._probe_options if probe else self._options
+        options = options.for_call(item.request_id, on_attempt, redelivered=False)
+        client = self._client_of(item.change)
+        return await client.execute(operation, options=options, order_id=item.change.order_id)
+
+    def _client_of(self, change: Change) -> OrderClient:
+        client = self._client
+        if change.merchant is not None:
+            client = client.scoped(merchant=change.merchant)
+        if change.channel is not None:
+            client = client.scoped(channel=change.channel)
+        return client
+
     def _observe(self, item: WorkItem, call: Call, attempt: Attempt) -> None:
         if item.observe(call, attempt):
             item.lost_at = self._clock.monotonic()
         self._pace.observe(call, attempt)
 
 
-def _unless_throttled(policy: RetryRules | None) -> RetryPolicy | None:
-    """The policy without throttled requests: those go back to the schedule, so that the next one has a place in it."""
+def _unless_asked_to_wait(policy: RetryRules | None) -> RetryPolicy | None:
+    """The policy without what is to be sent later: that goes back to the schedule, and others go meanwhile."""
     if policy is None:
         return None
     return RetryPolicy(
         max_attempts=policy.max_attempts,
         wait=policy.wait,
-        retry=retry_all(policy.retry, lambda state: not last_attempt(state).throttled),
+        retry=retry_all(policy.retry, lambda state: not _asks_to_wait(last_attempt(state))),
         max_retry_after=policy.max_retry_after,
     )
+
+
+def _asks_to_wait(attempt: Attempt) -> bool:
+    return attempt.throttled or attempt.retry_after is not None
 
 
 def _outcome_of(error: BaseException, item: WorkItem) -> OutcomeKind:
@@ -144,12 +161,20 @@ class Batch(Engine):
     ) -> None:
         settings = BatchSettings(**arguments)
         pace = Pace(
-            concurrency=settings.concurrency, maximum=client.stats().slots, rate=settings.rate, clock=client.clock
+            concurrency=settings.concurrency,
+            maximum=check_client(client).stats().slots,
+            rate=settings.rate,
+            clock=client.clock,
         )
         sender = ClientSender(client, pace, options)
+        maker: Sender = sender
+        if isinstance(journal, Journal) and (values := journal.undo) is not None:
+            maker = KeepingSender(
+                sender, values, pace=pace, clock=client.clock, fail=lambda error: self.state.fail(error)
+            )
         super().__init__(
             changes,
-            sender,
+            maker,
             settings,
             clock=client.clock,
             pace=pace,
@@ -183,7 +208,8 @@ def run_batch(
         client: What to call with; for jobs, make it with ``retry=RetryPolicy.batch()`` and
             ``timeout=Timeout.batch()``.
         changes: Changes, or the entries of an :class:`Input`.
-        journal: Where every change is written down, so that the batch can be continued.
+        journal: Where every change is written down, so that the batch can be continued. One that was opened with
+            ``undo`` also keeps what was there before, for :func:`save_undo`.
         options: Options of every call.
         **arguments: See :class:`BatchSettings`: ``concurrency``, ``rate``, ``max_failures``, ``patience``, ``settle``
             and ``only``. ``"auto"`` finds out how many changes at once, up to the client's ``limit``.

@@ -34,7 +34,8 @@ def date_time(text: str) -> "datetime":
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a date-time such as 2026-01-31T12:00:00Z, not {text!r}") from None
     if time.utcoffset() is None:
-        raise argparse.ArgumentTypeError(f"needs a time zone, such as 2026-01-31T12:00:00Z, not {text!r}")
+        shown = time.isoformat()
+        raise argparse.ArgumentTypeError(f"needs a time zone, as in {shown}Z or {shown}+01:00, not {text!r}")
     return time
 
 
@@ -44,6 +45,14 @@ def pair(text: str) -> tuple[str, str]:
     if not (name.strip() and equals and value):
         raise argparse.ArgumentTypeError(f"must be NAME=VALUE, not {text!r}")
     return name.strip(), value
+
+
+def consent_condition(text: str) -> tuple[str, str]:
+    """A consent's id, and what is wanted of it."""
+    name, value = pair(text)
+    if value not in ("true", "false", "absent"):
+        raise argparse.ArgumentTypeError(f"must be CONSENT=true, CONSENT=false or CONSENT=absent, not {text!r}")
+    return name, value
 
 
 def delimiter(text: str) -> str:

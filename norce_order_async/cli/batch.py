@@ -3,48 +3,34 @@
 import argparse
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Generator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import check_report_name, report_format_of
-from norce_order_async.batch.run import Batch
 from norce_order_async.cli.batch_layout import input_of, shown_delimiters
+from norce_order_async.cli.batch_makers import batch_of, client_of
 from norce_order_async.cli.batch_reports import write_reports
 from norce_order_async.cli.batch_resolve import resolve_unknown
+from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell_before, undo_outputs, write_undo
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events, tell_event
 from norce_order_async.cli.output import counted, is_same_file, tell
-from norce_order_async.cli.settings import (
-    client_from,
-    telemetry_from,
-    timeout_from,
-    token_file_of_profile,
-    token_of_profile,
-    transport_from,
-)
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
-from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
-from norce_order_async.core.settings import Timeout
-from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.json import JSON
 
 if TYPE_CHECKING:
     from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
-
-_MOST = 100
-"""Changes at once, unless more are asked for."""
 
 
 def batch_run(options: argparse.Namespace) -> int:
@@ -61,10 +47,12 @@ def batch_run(options: argparse.Namespace) -> int:
     if (told := shown_delimiters(source)) is not None:
         tell(told)
     if options.dry_run:
-        return print_check(source, once=options.once, as_json=options.output != "text")
+        return print_check(source, once=options.once, undo=options.undo is not None, as_json=options.output != "text")
     _check_outputs(options)
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
+    check_undo(options, files)
+    tell_before(options, source, files)
     if options.resolve and any(file.digest is None for file in files):
         raise InvalidRequestError("--resolve reads the changes twice: it goes with files only")
     sandbox = _sandbox(options, source, files) if options.sandbox else None
@@ -79,7 +67,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
     taken = {name: "the input" for name in options.files if name != "-"}
     if options.journal is None and options.files[0] != "-":
         taken[str(_beside(options))] = "the journal"
-    for flag, name in (("journal", options.journal), ("report", options.report), ("html", options.html)):
+    named = [("journal", options.journal), ("report", options.report), ("html", options.html), *undo_outputs(options)]
+    for flag, name in named:
         if name is None:
             continue
         path = Path(name)
@@ -141,12 +130,14 @@ async def _run(
     counts = [file.changes for file in files]
     total = None if None in counts else sum(count or 0 for count in counts)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(await _client(options, sandbox, stack))
+        client = await stack.enter_async_context(await client_of(options, sandbox, stack))
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
-        journal = stack.enter_context(_journal(path, files, target))
+        journal = stack.enter_context(_journal(path, files, target, undo=options.undo is not None))
         if begun := journal.summary().total:
             tell(f"Continuing {path}, with {counted(begun, 'change')} begun before.")
-        async with _batch(options, source, journal, client) as batch:
+        else:
+            refuse_to_replace(options)
+        async with batch_of(options, source, journal, client) as batch:
             display = Display(batch, total)
             names: list[JSON] = [file.name for file in files]
             if is_stream := options.output == "jsonl":
@@ -157,6 +148,7 @@ async def _run(
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, batch.stopped)
+        unwritten = write_reports(options, source, journal)
         account = Account(
             title=f"{', '.join(Path(file.name).name for file in files)} against {target}",
             summary=journal.summary(),
@@ -169,8 +161,8 @@ async def _run(
             advice=_advice(batch),
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
+            undo=write_undo(options, journal, unwritten),
         )
-        unwritten = write_reports(options, source, journal)
     if options.output == "jsonl":
         tell_event("end", account_record(account))
     else:
@@ -196,9 +188,9 @@ def _end(journal: Journal, stopped: str | None) -> None:
 
 
 @contextmanager
-def _journal(path: Path, files: tuple[InputFile, ...], target: str) -> Generator[Journal]:
+def _journal(path: Path, files: tuple[InputFile, ...], target: str, *, undo: bool) -> Generator[Journal]:
     """The journal, closed at the end; what it could not write by then has been told of."""
-    journal = Journal.open(path, inputs=files, target=target)
+    journal = Journal.open(path, inputs=files, target=target, undo=undo)
     try:
         yield journal
     finally:
@@ -212,105 +204,6 @@ def _advice(batch: "Engine | ProcessBatch") -> str | None:
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
         return None
     return advice_for(type(error))
-
-
-async def _client(options: argparse.Namespace, sandbox: "Sandbox | None", stack: AsyncExitStack) -> OrderClient:
-    retry, timeout = RetryPolicy.batch(), Timeout.batch()
-    limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
-    # Workers have clients of their own.
-    is_alone = options.cluster is None and options.workers is None and options.processes is None
-    transport = transport_from(options) if is_alone else None
-    if sandbox is None:
-        # On a cluster, the workers have the token; this client only tells them whom to call.
-        auth = None if options.cluster is None else "not-used-here"
-        return client_from(options, retry=retry, timeout=timeout, limit=limit, auth=auth, transport=transport)
-    from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
-
-    server = await stack.enter_async_context(SandboxServer(sandbox))
-    return OrderClient(
-        base_url=server.url,
-        merchant=options.merchant,
-        channel=options.channel,
-        adapter_id=options.adapter_id,
-        auth=SANDBOX_TOKEN,
-        retry=retry,
-        transport=None if transport is None else transport(),
-        timeout=timeout_from(options, timeout),
-        limit=limit,
-        telemetry=telemetry_from(os.environ),
-    )
-
-
-@asynccontextmanager
-async def _batch(
-    options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
-) -> "AsyncGenerator[Engine | ProcessBatch]":
-    arguments: BatchArguments = {
-        "concurrency": options.concurrency,
-        "rate": options.rate,
-        "max_failures": options.max_failures,
-        "patience": options.patience,
-        "settle": options.settle,
-        "only": options.only,
-        "once": options.once,
-    }
-    if options.cluster is None and options.workers is None and options.processes is None:
-        async with Batch(client, source.entries(), journal=journal, **arguments) as batch:
-            yield batch
-        return
-    settings: dict[str, Any] = {
-        "base_url": client.base_url,
-        "merchant": client.merchant,
-        "channel": client.channel,
-        "adapter_id": client.adapter_id,
-        "proxy_from_env": options.proxy_from_env,
-        "timeout": timeout_from(options, Timeout.batch()),
-    }
-    if options.processes is not None:
-        from norce_order_async.batch.processes import ProcessBatch
-
-        settings["transport"] = transport_from(options)
-        settings |= _token(options, "token_file", "auth")
-        async with ProcessBatch(
-            source,
-            processes=options.processes,
-            settings=settings,
-            journal=journal,
-            telemetry=client.telemetry,
-            **arguments,
-        ) as processes:
-            yield processes
-        return
-    from norce_order_async.batch.cluster import ClusterBatch
-
-    cluster: Any = options.cluster or options.workers
-    async with ClusterBatch(
-        source.entries(),
-        cluster=cluster,
-        settings=settings,
-        environment=_token(options, "NORCE_TOKEN_FILE", "NORCE_TOKEN"),
-        journal=journal,
-        telemetry=client.telemetry,
-        **arguments,
-    ) as batch:
-        yield batch
-
-
-def _token(options: argparse.Namespace, file: str, text: str) -> dict[str, str]:
-    """What other processes of this machine are told of the token, by these names; they inherit the environment.
-
-    A cluster is told nothing.
-    """
-    if options.cluster is not None:
-        return {}
-    if options.sandbox:
-        from norce_order_async.testing import SANDBOX_TOKEN
-
-        return {text: SANDBOX_TOKEN}
-    if (path := token_file_of_profile(options)) is not None:
-        return {file: path}
-    token = token_of_profile(options)
-    return {text: token} if isinstance(token, str) else {}
 
 
 async def _follow(

@@ -1,4 +1,4 @@
-"""``norce-order batch run``: what its options say of the files."""
+"""What the options of a batch say of its files and changes."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from norce_order_async.batch.files.cells import value_of
 from norce_order_async.batch.files.csv_table import DELIMITERS
 from norce_order_async.batch.inputs import Input
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.wire.json import JSON
 
 
 def input_of(options: argparse.Namespace) -> Input:
@@ -17,17 +18,30 @@ def input_of(options: argparse.Namespace) -> Input:
         ConfigurationError: The options do not fit the changes.
         InvalidRequestError: A name is given twice, or a value cannot be meant.
     """
-    fill = _once("--set", options.set)
     layout = Layout(
-        columns=_once("--column", options.column),
+        columns=once("--column", options.column),
         ignore=options.ignore_columns,
-        fill={name: value_of(name, value) for name, value in fill.items()},
+        fill=fill_of(options),
         delimiter=options.delimiter,
     )
     return Input(*options.files, format=options.format, layout=layout)
 
 
-def _once(flag: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def fill_of(options: argparse.Namespace) -> dict[str, JSON]:
+    """What ``--set`` says is the same for every line.
+
+    Raises:
+        InvalidRequestError: A name is given twice, or a value cannot be meant.
+    """
+    return {name: value_of(name, value) for name, value in once("--set", options.set).items()}
+
+
+def once(flag: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """What an option that may be repeated says of each name.
+
+    Raises:
+        InvalidRequestError: A name is given twice.
+    """
     if len(named := dict(pairs)) < len(pairs):
         raise InvalidRequestError(f"{flag} names something twice")
     return named

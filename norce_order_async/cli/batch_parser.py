@@ -15,6 +15,7 @@ from norce_order_async.cli.arguments import (
     seconds_or_0,
 )
 from norce_order_async.cli.parsing import add_command, add_fault
+from norce_order_async.cli.plan_parser import add_plan, add_set
 
 _EXAMPLES = """\
   norce-order batch run changes.jsonl --sandbox            try it
@@ -23,6 +24,9 @@ _EXAMPLES = """\
   norce-order batch run changes.csv --environment stage --slug acme --rate 50
                                                            the same once more: go on where it was stopped
   norce-order batch run changes.csv --environment stage --slug acme --only unknown,not_sent
+  norce-order batch run changes.csv --environment stage --slug acme --undo undo.jsonl
+  norce-order batch run undo.jsonl --environment stage --slug acme --once
+                                                           and everything back
   norce-order batch run ids.txt --set op=delete_consent --set consent_id=ci_newsletter --dry-run
   norce-order batch run orders.xlsx --column order_id=OrderNo --ignore-columns --set op=delete_order --dry-run
   zcat export-*.jsonl.gz | norce-order batch run - --journal export.journal
@@ -46,7 +50,8 @@ Ctrl-C finishes what is in flight, a second one ends at once. Both can be contin
 
 
 def add_batch(group: Any) -> None:
-    """Add ``batch run``, ``batch status`` and ``batch report``."""
+    """Add ``batch plan``, ``batch run``, ``batch status`` and ``batch report``."""
+    add_plan(group)
     _batch_run(group)
     status = add_command(group, "status", "tell how a batch stands, from its journal")
     status.add_argument("journal", type=file_name, metavar="JOURNAL", help="the journal of the batch")
@@ -68,6 +73,12 @@ def add_batch(group: Any) -> None:
     report.add_argument("--excel", action="store_true", help="begin CSV with a byte order mark, for Excel")
     report.add_argument(
         "--html", type=file_name, metavar="FILE", help="write one page with charts instead, for a browser"
+    )
+    report.add_argument(
+        "--undo",
+        type=file_name,
+        metavar="FILE",
+        help="write the changes that bring the old values back instead, of a batch that ran with --undo",
     )
 
 
@@ -110,6 +121,13 @@ def _input(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="look at every unknown change at the end, and make again what is not applied and safe to repeat",
     )
+    parser.add_argument(
+        "--undo",
+        type=file_name,
+        metavar="FILE",
+        help="first read what is there, and write the changes that bring it back, as a batch (*.jsonl); what cannot be "
+        "taken back stands in FILE's name with .left, and --dry-run tells it before",
+    )
     parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
     parser.add_argument("--report", type=file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")
     parser.add_argument(
@@ -134,14 +152,7 @@ def _columns(parser: argparse.ArgumentParser) -> None:
         help="where the value of order_id, say, stands; then only the columns named so, merchant and channel are read",
     )
     columns.add_argument("--ignore-columns", action="store_true", help="pass over columns that are not read")
-    columns.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        type=pair,
-        action="append",
-        default=[],
-        help="what is the same for every line and stands in none: --set op=delete_consent",
-    )
+    add_set(columns, "what is the same for every line and stands in none: --set op=delete_consent")
     columns.add_argument(
         "--delimiter",
         metavar="CHARACTER",

@@ -13,6 +13,8 @@ def run(options: argparse.Namespace) -> int:
     match options.command:
         case "batch run":
             from norce_order_async.cli.batch import batch_run as command
+        case "batch plan":
+            from norce_order_async.cli.plan import batch_plan as command
         case "batch status":
             from norce_order_async.cli.journal import batch_status as command
         case "batch report":

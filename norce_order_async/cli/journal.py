@@ -8,6 +8,8 @@ from pathlib import Path
 
 from norce_order_async.batch.journal import EmptyJournal, JournalReader
 from norce_order_async.batch.report import Summary, write_report
+from norce_order_async.batch.undo.files import save_undo
+from norce_order_async.cli.batch_undo import undo_lines
 from norce_order_async.cli.output import is_same_file
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
@@ -60,11 +62,16 @@ def batch_status(options: argparse.Namespace) -> int:
 
 
 def batch_report(options: argparse.Namespace) -> int:
-    """Print a line for each change, or write the page."""
+    """Print a line for each change, or write the page, or the way back."""
     if options.format != "csv" and (options.excel or options.delimiter is not None):
         raise InvalidRequestError("--excel and --delimiter go with --format csv")
     with JournalReader.open(Path(options.journal)) as journal:
-        if options.html is None:
+        if options.undo is not None:
+            if options.only is not None or options.html is not None:
+                raise InvalidRequestError("--undo goes with neither --only nor --html")
+            _check_file("--undo", Path(options.undo), Path(options.journal))
+            print("\n".join(undo_lines(save_undo(journal, Path(options.undo)))))
+        elif options.html is None:
             if sys.stdout is not None:
                 rows, delimiter = journal.rows(options.only), options.delimiter or ","
                 write_report(rows, sys.stdout.buffer, options.format, delimiter=delimiter, bom=options.excel)
@@ -73,15 +80,15 @@ def batch_report(options: argparse.Namespace) -> int:
         else:
             from norce_order_async.batch.page.page import write_html
 
-            _check_page(Path(options.html), Path(options.journal))
+            _check_file("--html", Path(options.html), Path(options.journal))
             write_html(journal, Path(options.html))
     return 0
 
 
-def _check_page(page: Path, journal: Path) -> None:
-    """See that the page does not overwrite the journal that it tells of."""
+def _check_file(flag: str, path: Path, journal: Path) -> None:
+    """See that a file does not overwrite the journal that it tells of."""
     try:
-        if is_same_file(page, journal):
-            raise ConfigurationError(f"{page} is the journal: choose another --html")
+        if is_same_file(path, journal):
+            raise ConfigurationError(f"{path} is the journal: choose another {flag}")
     except OSError as error:
-        raise ConfigurationError(f"--html {str(page)!r}: {error.strerror or error}") from None
+        raise ConfigurationError(f"{flag} {str(path)!r}: {error.strerror or error}") from None

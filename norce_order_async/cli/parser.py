@@ -90,7 +90,19 @@ def _add_sandbox(commands: Any, summary: str) -> None:
         action="store_true",
         help="take exactly what the contract says: no other case in enumerations, no customer without a type",
     )
+    parser.add_argument(
+        "--ignore-filter",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="do not look at this filter of order list (status, date_from ...), as a service may do; may be repeated",
+    )
     add_fault(parser, "misbehave")
+    parser.add_argument("--console-writes", action="store_true", help="let the console, the page at /, switch faults")
+    _add_callbacks(parser)
+
+
+def _add_callbacks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-callbacks",
         action="append",

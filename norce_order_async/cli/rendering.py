@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, cast
 
+import attrs
+
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.cli.output import tell
@@ -33,6 +35,8 @@ def show(command: Command, result: Any, output: str) -> None:
     """Print what a call gave."""
     if isinstance(result, str):
         result = CreateResponse(id=result)
+    if isinstance(result, Receipt):
+        result = attrs.evolve(result, elapsed=round(result.elapsed, 6))
     match output:
         case "json":
             print(to_json(result))

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from norce_order_async.batch.files import Entry, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
@@ -40,7 +40,7 @@ async def serve(options: argparse.Namespace) -> int:
         deadline=options.callback_deadline,
         on_hook_failure=options.on_hook_failure,
     )
-    sandbox = Sandbox(strict=options.strict, callbacks=callbacks)
+    sandbox = Sandbox(strict=options.strict, callbacks=callbacks, ignored_filters=options.ignore_filter)
     sandbox.faults.add(*options.fault)
     sandbox.seed_orders(options.seed_orders, merchant=merchant, channel=channel)
     sandbox.add_order(_EXAMPLE_ORDER, merchant=merchant, channel=channel, consents=_EXAMPLE_CONSENTS)
@@ -48,11 +48,14 @@ async def serve(options: argparse.Namespace) -> int:
         add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=merchant, channel=channel)
     stop = asyncio.Event()
     on_signals((signal.SIGINT, signal.SIGTERM), stop.set)
-    async with SandboxServer(sandbox, host=options.host, port=options.port) as server:
+    console: Literal["read", "write"] = "write" if options.console_writes else "read"
+    async with SandboxServer(sandbox, host=options.host, port=options.port, console=console) as server:
         print(
             f"""\
 The sandbox serves {server.url} until Ctrl-C.
-{_reach(server.addresses, options.allow_callbacks)}, and its orders are gone when it ends. In another terminal:
+{_reach(server.addresses, options.allow_callbacks)}, and its orders are gone when it ends.
+Its console, in a browser: {server.url.removesuffix("checkout/order")}
+In another terminal:
 
   export NORCE_BASE_URL={server.url}
   export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={SANDBOX_TOKEN}
@@ -72,8 +75,8 @@ def _reach(addresses: Iterable[tuple[str, int]], called: Sequence[str]) -> str:
     everywhere = any(host.is_unspecified for host in hosts)
     where = "every address of this machine" if everywhere else ", ".join(map(str, hosts))
     return f"""\
-It listens on {where}: whoever can connect to it
-can read and change its orders with the token {SANDBOX_TOKEN}, which is no secret, over plain HTTP.
+It listens on {where}: whoever can connect to it can read its orders in its console,
+and change them with the token {SANDBOX_TOKEN}, which is no secret, over plain HTTP.
 Put nothing real in it"""
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
-from norce_order_async.batch.engine.work_item import must_be_once
+from norce_order_async.batch.engine.work_item import ALLOWED_BY_ONCE, must_be_once
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Run, Sample
 from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
+from norce_order_async.batch.undo.files import UndoSummary
+from norce_order_async.cli.batch_undo import UndoCheck, undo_lines, undo_record
 from norce_order_async.cli.output import counted
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind
@@ -42,6 +44,7 @@ class Account:
         advice: What to do about that.
         journal: Where it is written down; None when that is gone.
         goes_on: Whether the same command would go on with that journal.
+        undo: What takes it back, if that was kept.
     """
 
     title: str
@@ -57,6 +60,7 @@ class Account:
     advice: str | None = None
     journal: Path | None = None
     goes_on: bool = True
+    undo: UndoSummary | None = None
 
     @property
     def left(self) -> int:
@@ -77,21 +81,25 @@ def print_account(account: Account, *, as_json: bool) -> None:
         _print_lines(_lines(account))
 
 
-def print_check(source: Input, *, once: bool, as_json: bool) -> int:
+def print_check(source: Input, *, once: bool, undo: bool = False, as_json: bool) -> int:
     """Read the whole input, print what is in it and what is wrong with it; 1 when something is, else 0.
 
     Args:
         source: The input.
         once: Whether changes that must not be made twice are made.
+        undo: Whether to tell also what cannot be taken back.
         as_json: For programs.
     """
     operations: Counter[str] = Counter()
     problems: list[tuple[str, str]] = []
+    way_back = UndoCheck() if undo else None
     bad = 0
     for entry in source:
         problem = entry.problem if entry.change is None else _unsendable(entry.change, once)
         if entry.change is not None and problem is None:
             operations[entry.change.op] += 1
+            if way_back is not None:
+                way_back.look_at(entry.change, _place(entry.file, entry.line))
             continue
         bad += 1
         if len(problems) < _FIRST_PROBLEMS:
@@ -104,6 +112,7 @@ def print_check(source: Input, *, once: bool, as_json: bool) -> int:
                     "operations": dict(operations),
                     "bad": bad,
                     "problems": [{"place": place, "message": message} for place, message in problems],
+                    **({} if way_back is None else {"undo": way_back.record()}),
                 }
             ).decode()
         )
@@ -117,6 +126,7 @@ def print_check(source: Input, *, once: bool, as_json: bool) -> int:
     lines += [("red", f"  {place}: {printable(message)}") for place, message in problems]
     if bad > len(problems):
         lines.append(("dim", f"  and {bad - len(problems):,} more"))
+    lines += [] if way_back is None else [("", text) for text in way_back.lines()]
     _print_lines(lines)
     return 1 if bad else 0
 
@@ -172,7 +182,10 @@ def _lines(account: Account) -> list[Line]:
         if summary.failed:
             lines.append(("", "  What failed:    norce-order batch report " + f"{account.journal} --only failed"))
         if summary.failed and account.goes_on:
-            lines.append(("", "  To try again:   the same command with --only failed"))
+            once = "--once " if any(ALLOWED_BY_ONCE in problem.message for problem in summary.problems.values()) else ""
+            lines.append(("", f"  To try again:   the same command with {once}--only failed"))
+    if account.undo is not None:
+        lines += [("", ""), *(("", text) for text in undo_lines(account.undo))]
     return lines
 
 
@@ -235,6 +248,7 @@ def account_record(account: Account) -> dict[str, JSON]:
         "state": account.state,
         "stopped": account.stopped,
         "journal": None if account.journal is None else str(account.journal),
+        "undo": None if account.undo is None else undo_record(account.undo),
     }
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import attrs
 
 from norce_order_async.core.errors import CallError, NorceOrderError
-from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
+from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import Timeout
 from norce_order_async.core.shop import NO_SHOP, Shop
@@ -113,7 +113,7 @@ class Call:
     ids: Mapping[str, str] = attrs.field(factory=dict[str, str])
     path: str = ""
     random: RandomSource = attrs.field(default=SYSTEM_RANDOM, repr=False)
-    attempts: list[Attempt] = attrs.Factory(lambda: [])  # noqa: PIE807 (pyright has no type for the other)
+    attempts: list[Attempt] = attrs.field(factory=cast("type[list[Attempt]]", list))
     elapsed: float = 0.0
     outcome: OutcomeKind = OutcomeKind.UNKNOWN
     paid: int = 1
@@ -142,11 +142,6 @@ class Call:
     def mark_sent(self, sent: bool = True) -> None:
         """Note whether the current attempt's request headers went out. Called by the transport."""
         self.attempts[-1].sent = sent
-
-    def end(self, now: float, outcome: OutcomeKind | None = None) -> None:
-        """Note that it has ended, and in what outcome; without one, in what its attempts amount to."""
-        self.elapsed = now - self.started
-        self.outcome = outcome or outcome_of(self.attempts, redelivered=self.redelivered)
 
     def annotate(self, error: NorceOrderError) -> None:
         """Write its account on the error that ends it."""

@@ -144,6 +144,23 @@ def check_bool(name: str, value: object) -> bool:
     return truth
 
 
+def check_switch(name: str, value: object) -> bool:
+    """Return a setting as a bool.
+
+    Raises:
+        ConfigurationError: It isn't one: a text such as "false" would count as true.
+    """
+    try:
+        return check_bool(name, value)
+    except TypeError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def a_switch(instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
+    """An attrs validator: a bool."""
+    check_switch(attribute.name, value)
+
+
 def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
     """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
     number = own(value)

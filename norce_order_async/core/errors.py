@@ -79,8 +79,11 @@ class NorceOrderError(Exception):
             self.__dict__.update(from_plain(cast(Mapping[str, Any], known)))
 
     def _rebuilds(self) -> tuple[Any, ...]:
-        known = as_plain(self.__dict__)
+        known = as_plain(self._members())
         return (*super().args[:1], known) if known else super().args
+
+    def _members(self) -> Mapping[str, object]:
+        return self.__dict__
 
     def _keep(self, args: tuple[Any, ...]) -> None:
         Exception.__init__(self, *args)
@@ -301,9 +304,7 @@ class StatusError(CallError):
     @staticmethod
     def class_for(status: int) -> type["StatusError"]:
         """The class that stands for this status."""
-        if 500 <= status < 600:
-            return ServerError
-        return _BY_STATUS.get(status, UnexpectedStatusError)
+        return ServerError if 500 <= status < 600 else _BY_STATUS.get(status, UnexpectedStatusError)
 
 
 class BadRequestError(StatusError):

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
-from norce_order_async.core.checks import check_header, check_header_value
+from norce_order_async.core.checks import a_switch, check_header, check_header_value
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import RawResponse
 from norce_order_async.core.settings import UNSET, Timeout, Unset, as_timeout
@@ -68,7 +68,7 @@ class CallOptions:
     Raises:
         InvalidRequestError: A header, adapter id or request id that cannot be sent.
         TypeError: One of them is not a str.
-        ConfigurationError: The timeout or the policy is not one.
+        ConfigurationError: The timeout or the policy is not one, or a switch is no bool.
     """
 
     timeout: Timeout | Unset = attrs.field(default=UNSET, converter=_optional_timeout)
@@ -79,8 +79,8 @@ class CallOptions:
     on_attempt: AttemptHook | None = None
     on_call: CallHook | None = None
     on_response: Callable[[RawResponse], None] | None = None
-    redelivered: bool = False
-    log_cut: bool = True
+    redelivered: bool = attrs.field(default=False, validator=a_switch)
+    log_cut: bool = attrs.field(default=True, validator=a_switch)
 
     def for_call(self, request_id: str, on_attempt: AttemptHook, *, redelivered: bool) -> "CallOptions":
         """A copy for one call of many, without another check of what was checked.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions
@@ -40,4 +40,4 @@ async def patch_attributes(
     if not attributes:
         raise InvalidRequestError("attributes is empty; what the API does with an empty object is not published")
     body = encode(attributes, root="attributes")
-    return await client.execute(PATCH_ATTRIBUTES, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(PATCH_ATTRIBUTES, body=body, options=options, order_id=order_id)

@@ -1,6 +1,6 @@
 """The cart of an order."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -28,4 +28,6 @@ async def update_cart(client: OrderClient, order_id: str, cart: Cart, *, options
     Source: UpdateCheckoutOrderCart,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/updatecheckoutordercart
     """
-    return await client.execute(UPDATE_CART, body=body_of("cart", cart, Cart), options=options, order_id=order_id)
+    return await check_client(client).execute(
+        UPDATE_CART, body=body_of("cart", cart, Cart), options=options, order_id=order_id
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from json.encoder import encode_basestring
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.checks import check_bool, check_id
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
@@ -42,7 +42,7 @@ async def create_consent(
     body = body_of("consent", consent, Consent)
     if consent.id is not None:
         check_id("consent.id", consent.id)
-    return await client.execute(CREATE_CONSENT, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(CREATE_CONSENT, body=body, options=options, order_id=order_id)
 
 
 async def patch_consents(
@@ -76,7 +76,7 @@ async def patch_consents(
         check_id("an id in checked", consent_id)
         check_bool(f"checked[{consent_id!r}]", value)
     body = [{"id": consent_id, "checked": value} for consent_id, value in checked.items()]
-    return await client.execute(PATCH_CONSENTS, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(PATCH_CONSENTS, body=body, options=options, order_id=order_id)
 
 
 async def patch_consent(
@@ -97,7 +97,7 @@ async def patch_consent(
     Source: PatchCheckoutOrderConsent,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsent
     """
-    return await client.execute(
+    return await check_client(client).execute(
         PATCH_CONSENT,
         body=_body(consent_id, check_bool("checked", checked)),
         options=options,
@@ -130,4 +130,4 @@ async def delete_consent(
     Source: RemoveCheckoutOrderConsent,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/removecheckoutorderconsent
     """
-    return await client.execute(DELETE_CONSENT, options=options, order_id=order_id, consent_id=consent_id)
+    return await check_client(client).execute(DELETE_CONSENT, options=options, order_id=order_id, consent_id=consent_id)

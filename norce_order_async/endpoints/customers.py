@@ -1,6 +1,6 @@
 """The buyer's addresses."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -29,7 +29,7 @@ async def update_billing_address(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/updatecheckoutordercustomerbilling
     """
     body = body_of("address", address, Address)
-    return await client.execute(UPDATE_BILLING_ADDRESS, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(UPDATE_BILLING_ADDRESS, body=body, options=options, order_id=order_id)
 
 
 async def update_shipping_address(
@@ -49,4 +49,4 @@ async def update_shipping_address(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/updatecheckoutordercustomershipping
     """
     body = body_of("address", address, Address)
-    return await client.execute(UPDATE_SHIPPING_ADDRESS, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(UPDATE_SHIPPING_ADDRESS, body=body, options=options, order_id=order_id)

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, DecodeError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions
@@ -173,7 +173,7 @@ async def _edit(
         raise InvalidRequestError(f"the result of change lacks what could not be read of {', '.join(lost)}")
     if wanted == before:
         return Edited(before, before, None)
-    written = await client.execute(resource.write, body=body, options=options, **ids)
+    written = await check_client(client).execute(resource.write, body=body, options=options, **ids)
     return Edited(before, await _read(client, resource, options, ids, written.outcome), written)
 
 
@@ -186,7 +186,7 @@ async def _read(
 ) -> T:
     """Read it; an error gets the outcome that the change has so far."""
     try:
-        return resource.found(await client.execute(resource.read, options=options, **ids))
+        return resource.found(await check_client(client).execute(resource.read, options=options, **ids))
     except CallError as error:
         error.outcome = outcome
         raise

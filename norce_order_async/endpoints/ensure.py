@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, ConflictError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import OutcomeKind
@@ -112,7 +112,7 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
     body = cast("Mapping[str, Any]", sent.body)
     if all(body.get(member) is None for member in collection.marks_of(body)):
         raise InvalidRequestError(f"the {collection.noun} has none of {', '.join(collection.marks)} to know it by")
-    key = (client.base_url, client.merchant, client.channel, order_id, operation)
+    key = (check_client(client).base_url, client.merchant, client.channel, order_id, operation)
     async with _locks.here().setdefault(key, asyncio.Lock()):
         failure: CallError | None = None
         for _ in range(_MOST_TRIES):

@@ -1,6 +1,6 @@
 """Hooks of an order: callbacks that are awaited before a change is stored."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -30,7 +30,9 @@ async def create_hook(client: OrderClient, order_id: str, hook: Hook, *, options
     Source: CreateCheckoutOrderHook,
     https://norce-checkout.redoc.ly/checkout/openapi/order/operation/CreateCheckoutOrderHook
     """
-    return await client.execute(CREATE_HOOK, body=body_of("hook", hook, Hook), options=options, order_id=order_id)
+    return await check_client(client).execute(
+        CREATE_HOOK, body=body_of("hook", hook, Hook), options=options, order_id=order_id
+    )
 
 
 async def delete_hook(
@@ -49,4 +51,4 @@ async def delete_hook(
     Source: DeleteCheckoutOrderHook,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutordernotification (the page shows both)
     """
-    return await client.execute(DELETE_HOOK, options=options, order_id=order_id, hook_id=hook_id)
+    return await check_client(client).execute(DELETE_HOOK, options=options, order_id=order_id, hook_id=hook_id)

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
 from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, is_list, members_of, moment
@@ -103,9 +103,9 @@ async def look_for(client: OrderClient, operation: str, sent: Requested, begun: 
     try:
         listed = None
         if operation in _LISTS:
-            listed = (await client.execute(_LISTS[operation], order_id=order_id)).body
+            listed = (await check_client(client).execute(_LISTS[operation], order_id=order_id)).body
             looked_at = f"{_LISTS[operation].name} and {looked_at}"
-        answer = await client.execute(_ORDER, order_id=order_id)
+        answer = await check_client(client).execute(_ORDER, order_id=order_id)
     except NotFoundError as error:
         if operation == "DeleteCheckoutOrder" and error.code == "order-not-found":
             return Look(Finding(Sight.STANDS, f"the order {order_id} is not there"), looked_at, is_gone=True)
@@ -138,7 +138,7 @@ async def _look_for_order(client: OrderClient, sent: Requested, begun: float | N
     offset, look, found = 0, Look(Finding(Sight.UNCLEAR, ""), looked_at), dict[str, str | None]()
     for _ in range(_MOST_PAGES):
         query: dict[str, Any] = {"cart_reference": reference, "offset": offset, "limit": _PAGE}
-        answer = await client.execute(_ORDERS, query=query)
+        answer = await check_client(client).execute(_ORDERS, query=query)
         page = members_of(answer.body).get("data")
         if not is_list(page):
             raise DecodeError("the answer is no page of orders")

@@ -1,6 +1,6 @@
 """Notifications of an order: calls that are made after a change is stored."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -33,7 +33,7 @@ async def create_notification(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutordernotification
     """
     body = body_of("notification", notification, Notification)
-    return await client.execute(CREATE_NOTIFICATION, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(CREATE_NOTIFICATION, body=body, options=options, order_id=order_id)
 
 
 async def delete_notification(
@@ -51,6 +51,6 @@ async def delete_notification(
 
     Source: DeleteCheckoutOrderNotification, https://github.com/NorceTech/norce-checkout-angular (types of v1)
     """
-    return await client.execute(
+    return await check_client(client).execute(
         DELETE_NOTIFICATION, options=options, order_id=order_id, notification_id=notification_id
     )

@@ -2,7 +2,7 @@
 
 from typing import Unpack
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.endpoints.filters import OrderFilters, query_of
 from norce_order_async.wire.bodies import body_of
@@ -39,7 +39,7 @@ async def list_orders(
     Source: GetCheckoutOrders, https://docs.norce.io/api-reference/nco/openapi/order-read; most filters from the types
     of v1, https://github.com/NorceTech/norce-checkout-angular
     """
-    return await client.execute(LIST_ORDERS, query=query_of(filters), options=options)
+    return await check_client(client).execute(LIST_ORDERS, query=query_of(filters), options=options)
 
 
 async def create_order(client: OrderClient, order: Order, *, options: CallOptions | None = None) -> str:
@@ -59,7 +59,7 @@ async def create_order(client: OrderClient, order: Order, *, options: CallOption
     Source: CreateCheckoutOrder,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorder
     """
-    return await client.execute(CREATE_ORDER, body=body_of("order", order, Order), options=options)
+    return await check_client(client).execute(CREATE_ORDER, body=body_of("order", order, Order), options=options)
 
 
 async def get_order(client: OrderClient, order_id: str, *, options: CallOptions | None = None) -> Order:
@@ -77,7 +77,7 @@ async def get_order(client: OrderClient, order_id: str, *, options: CallOptions 
     Source: GetCheckoutOrder,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/getcheckoutorder
     """
-    return await client.execute(GET_ORDER, options=options, order_id=order_id)
+    return await check_client(client).execute(GET_ORDER, options=options, order_id=order_id)
 
 
 async def delete_order(client: OrderClient, order_id: str, *, options: CallOptions | None = None) -> Receipt:
@@ -94,4 +94,4 @@ async def delete_order(client: OrderClient, order_id: str, *, options: CallOptio
     Source: DeleteCheckoutOrder,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/getcheckoutorder (the page shows both)
     """
-    return await client.execute(DELETE_ORDER, options=options, order_id=order_id)
+    return await check_client(client).execute(DELETE_ORDER, options=options, order_id=order_id)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 import attrs
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.checks import check_bool
 from norce_order_async.core.errors import DecodeError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
@@ -127,7 +127,7 @@ async def _read_page(
     query: Mapping[str, QueryValue],
     options: CallOptions | None,
 ) -> Page:
-    return await client.execute(operation, query={**query, "offset": reader.offset}, options=options)
+    return await check_client(client).execute(operation, query={**query, "offset": reader.offset}, options=options)
 
 
 @overload

@@ -1,6 +1,6 @@
 """Payments of an order. :mod:`norce_order_async.endpoints.transactions` has what hangs on them."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -27,7 +27,7 @@ async def list_payments(client: OrderClient, order_id: str, *, options: CallOpti
     Source: GetOrderPayments, https://docs.norce.io/api-reference/nco/openapi/order/schemas/payment; what it answers
     from the types of v1, https://github.com/NorceTech/norce-checkout-angular
     """
-    return await client.execute(LIST_PAYMENTS, options=options, order_id=order_id)
+    return await check_client(client).execute(LIST_PAYMENTS, options=options, order_id=order_id)
 
 
 async def create_payment(
@@ -52,7 +52,7 @@ async def create_payment(
     https://norce-checkout.redoc.ly/checkout/openapi/order/operation/CreateOrderPayment
     """
     body = body_of("payment", payment, Payment)
-    return await client.execute(CREATE_PAYMENT, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(CREATE_PAYMENT, body=body, options=options, order_id=order_id)
 
 
 async def get_payment(
@@ -71,7 +71,7 @@ async def get_payment(
     Source: GetOrderPayment, https://github.com/NorceTech/checkout-collection (its path); the rest from the types of v1,
     https://github.com/NorceTech/norce-checkout-angular
     """
-    return await client.execute(GET_PAYMENT, options=options, order_id=order_id, payment_id=payment_id)
+    return await check_client(client).execute(GET_PAYMENT, options=options, order_id=order_id, payment_id=payment_id)
 
 
 async def update_payment(
@@ -94,4 +94,6 @@ async def update_payment(
     Source: UpdateOrderPayment, https://github.com/NorceTech/norce-checkout-angular (types of v1)
     """
     body = body_of("payment", payment, Payment)
-    return await client.execute(UPDATE_PAYMENT, body=body, options=options, order_id=order_id, payment_id=payment_id)
+    return await check_client(client).execute(
+        UPDATE_PAYMENT, body=body, options=options, order_id=order_id, payment_id=payment_id
+    )

@@ -1,6 +1,6 @@
 """The reference of an order: its id elsewhere."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire import arguments
 from norce_order_async.wire.catalog import OPERATIONS
@@ -26,4 +26,4 @@ async def update_reference(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/updatecheckoutorderreference
     """
     body = arguments.text("reference", reference)
-    return await client.execute(UPDATE_REFERENCE, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(UPDATE_REFERENCE, body=body, options=options, order_id=order_id)

@@ -4,7 +4,7 @@ import math
 
 import attrs
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.checks import check_bool
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ConfigurationError, InvalidRequestError
@@ -84,25 +84,35 @@ async def resolve(
         ConfigurationError: ``settle`` is no number of seconds.
         ClientStateError: The client is closed.
     """
-    if not isinstance(error_or_receipt, CallError | Receipt):
-        raise TypeError(f"resolve takes a CallError or a Receipt, got {type(error_or_receipt).__name__}")
     operation = _checked_operation(change, error_or_receipt)
     check_bool("wait", wait)
-    settle = _checked_settle(settle_of(client.timeout) if settle is None else settle)
-    if (known := _BY_OUTCOME.get(error_or_receipt.outcome)) is not None:
+    settle = _checked_settle(settle_of(check_client(client).timeout) if settle is None else settle)
+    if (known := _unread(error_or_receipt.outcome, operation, later)) is not None:
+        return known
+    client = _scoped(client, change)
+    if (sent := requested(change)) is None:
+        return _unclear("it is not a single call")
+    window = _window(error_or_receipt, settle, client.clock)
+    return await _resolve(client, operation or "", sent, window, wait)
+
+
+def _unread(outcome: OutcomeKind, operation: str | None, later: bool) -> Resolution | None:
+    """What is known without reading, if it is all that can be."""
+    if (known := _BY_OUTCOME.get(outcome)) is not None:
         return known
     if later:
         return _unclear("a later change of the same was made, or may have been")
     if not can_look(operation):
         return _unclear("what it leaves has no mark to know it by")
+    return None
+
+
+def _scoped(client: OrderClient, change: ApiChange) -> OrderClient:
     if change.merchant is not None:
         client = client.scoped(merchant=change.merchant)
     if change.channel is not None:
         client = client.scoped(channel=change.channel)
-    if (sent := requested(change)) is None:
-        return _unclear("it is not a single call")
-    window = _window(error_or_receipt, settle, client.clock)
-    return await _resolve(client, operation or "", sent, window, wait)
+    return client
 
 
 async def _resolve(client: OrderClient, operation: str, sent: Requested, window: _Window, wait: bool) -> Resolution:
@@ -173,6 +183,8 @@ def _given_up(attempt: Attempt, now: float) -> float:
 
 
 def _checked_operation(change: ApiChange, ended: CallError | Receipt) -> str | None:
+    if not isinstance(ended, CallError | Receipt):
+        raise TypeError(f"resolve takes a CallError or a Receipt, got {type(ended).__name__}")
     if isinstance(change, type) or not callable(getattr(change, "apply", None)):
         kind = f"the class {change.__name__}" if isinstance(change, type) else type(change).__name__
         raise TypeError(f"change must be a change, such as DeleteConsent(...), got {kind}")

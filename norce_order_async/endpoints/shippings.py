@@ -1,6 +1,6 @@
 """Shippings of an order."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -27,7 +27,7 @@ async def list_shippings(client: OrderClient, order_id: str, *, options: CallOpt
     Source: GetOrderShippings, https://docs.norce.io/api-reference/nco/openapi/order/schemas (its path); the rest from
     the types of v1, https://github.com/NorceTech/norce-checkout-angular
     """
-    return await client.execute(LIST_SHIPPINGS, options=options, order_id=order_id)
+    return await check_client(client).execute(LIST_SHIPPINGS, options=options, order_id=order_id)
 
 
 async def create_shipping(
@@ -50,7 +50,7 @@ async def create_shipping(
     https://norce-checkout.redoc.ly/checkout/openapi/order/operation/CreateOrderShipping
     """
     body = body_of("shipping", shipping, Shipping)
-    return await client.execute(CREATE_SHIPPING, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(CREATE_SHIPPING, body=body, options=options, order_id=order_id)
 
 
 async def get_shipping(
@@ -69,7 +69,7 @@ async def get_shipping(
     Source: GetOrderShipping,
     https://norce-checkout.redoc.ly/checkout/openapi/order/operation/GetOrderShipping
     """
-    return await client.execute(GET_SHIPPING, options=options, order_id=order_id, shipping_id=shipping_id)
+    return await check_client(client).execute(GET_SHIPPING, options=options, order_id=order_id, shipping_id=shipping_id)
 
 
 async def update_shipping(
@@ -92,4 +92,6 @@ async def update_shipping(
     https://norce-checkout.redoc.ly/checkout/openapi/order/operation/UpdateOrderShipping
     """
     body = body_of("shipping", shipping, Shipping)
-    return await client.execute(UPDATE_SHIPPING, body=body, options=options, order_id=order_id, shipping_id=shipping_id)
+    return await check_client(client).execute(
+        UPDATE_SHIPPING, body=body, options=options, order_id=order_id, shipping_id=shipping_id
+    )

@@ -1,6 +1,6 @@
 """The state of an order."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire import arguments
 from norce_order_async.wire.bodies import body_of
@@ -33,4 +33,6 @@ async def update_state(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/updatecheckoutorderstate
     """
     state = State(current_status=arguments.member("status", status, OrderStatus))
-    return await client.execute(UPDATE_STATE, body=body_of("status", state, State), options=options, order_id=order_id)
+    return await check_client(client).execute(
+        UPDATE_STATE, body=body_of("status", state, State), options=options, order_id=order_id
+    )

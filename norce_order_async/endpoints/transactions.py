@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire import arguments
 from norce_order_async.wire.bodies import body_of, list_body_of
@@ -41,7 +41,7 @@ async def add_payment_actions(
     https://norce-checkout.redoc.ly/checkout/openapi/order/operation/AddPaymentAction
     """
     body = list_body_of("actions", actions, PaymentAction)
-    return await client.execute(
+    return await check_client(client).execute(
         ADD_PAYMENT_ACTIONS, body=body, options=options, order_id=order_id, payment_id=payment_id
     )
 
@@ -61,7 +61,7 @@ async def execute_payment_action(
 
     Source: ExecutePaymentAction, https://github.com/NorceTech/norce-checkout-angular (types of v1)
     """
-    return await client.execute(
+    return await check_client(client).execute(
         EXECUTE_PAYMENT_ACTION, options=options, order_id=order_id, payment_id=payment_id, action_id=action_id
     )
 
@@ -81,7 +81,9 @@ async def list_transactions(
 
     Source: GetTransactionsForOrderPayment, https://github.com/NorceTech/norce-checkout-angular (types of v1)
     """
-    return await client.execute(LIST_TRANSACTIONS, options=options, order_id=order_id, payment_id=payment_id)
+    return await check_client(client).execute(
+        LIST_TRANSACTIONS, options=options, order_id=order_id, payment_id=payment_id
+    )
 
 
 async def add_transaction(
@@ -110,4 +112,6 @@ async def add_transaction(
     body = body_of("transaction", transaction, PaymentTransaction)
     for name in ("request_json", "response_json"):
         arguments.json_text(f"transaction.{name}", getattr(transaction, name))
-    return await client.execute(ADD_TRANSACTION, body=body, options=options, order_id=order_id, payment_id=payment_id)
+    return await check_client(client).execute(
+        ADD_TRANSACTION, body=body, options=options, order_id=order_id, payment_id=payment_id
+    )

@@ -1,6 +1,6 @@
 """Validating an order, and the callbacks that are asked then."""
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -32,7 +32,7 @@ async def validate(client: OrderClient, order_id: str, *, options: CallOptions |
     Source: Validate,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/validate
     """
-    return await client.execute(VALIDATE, options=options, order_id=order_id)
+    return await check_client(client).execute(VALIDATE, options=options, order_id=order_id)
 
 
 async def create_validation(
@@ -55,7 +55,7 @@ async def create_validation(
     https://norce-checkout.redoc.ly/checkout/openapi/order/operation/CreateCheckoutOrderValidation
     """
     body = body_of("callback", callback, Callback)
-    return await client.execute(CREATE_VALIDATION, body=body, options=options, order_id=order_id)
+    return await check_client(client).execute(CREATE_VALIDATION, body=body, options=options, order_id=order_id)
 
 
 async def update_validation(
@@ -75,7 +75,7 @@ async def update_validation(
     Source: UpdateCheckoutOrderValidation, https://github.com/NorceTech/norce-checkout-angular (types of v1)
     """
     body = body_of("callback", callback, Callback)
-    return await client.execute(
+    return await check_client(client).execute(
         UPDATE_VALIDATION, body=body, options=options, order_id=order_id, validation_id=validation_id
     )
 
@@ -96,4 +96,6 @@ async def delete_validation(
     Source: RemoveCheckoutOrderValidation,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/validate (the page shows both)
     """
-    return await client.execute(DELETE_VALIDATION, options=options, order_id=order_id, validation_id=validation_id)
+    return await check_client(client).execute(
+        DELETE_VALIDATION, options=options, order_id=order_id, validation_id=validation_id
+    )

@@ -5,7 +5,7 @@ from inspect import iscoroutinefunction
 
 import attrs
 
-from norce_order_async.client import OrderClient
+from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.back_off import back_off, spread
 from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
@@ -95,7 +95,7 @@ async def wait_until(
     if not callable(predicate) or iscoroutinefunction(predicate):
         raise TypeError(f"predicate must be a plain function, got {kind_of(predicate)}")
     pauses = _Pauses(timeout, pause, longest_pause)
-    return await _look_until(client, order_id, predicate, pauses, options or CallOptions())
+    return await _look_until(check_client(client), order_id, predicate, pauses, options or CallOptions())
 
 
 async def _look_until(

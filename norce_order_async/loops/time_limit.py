@@ -3,27 +3,79 @@
 import asyncio
 import math
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from norce_order_async.loops.per_loop import PerLoop
 
 _PAUSE = 0.005  # seconds
 
 
+class Limited(Protocol):
+    """What ends when its time is over."""
+
+    ends: float
+
+    def expire(self) -> None:
+        """End it."""
+        ...
+
+
+L = TypeVar("L", bound=Limited)
+
+
+class TimeLimits(Generic[L]):
+    """Limits of one event loop, which share a timer. Nothing here refers to the loop while none runs.
+
+    Attributes:
+        running: Those that have begun and not ended; one that is reached stays until what runs inside has ended.
+        rings: When the timer rings next, in the event loop's time.
+    """
+
+    __slots__ = ("rings", "running")
+
+    def __init__(self) -> None:
+        self.running: set[L] = set()
+        self.rings = math.inf
+
+    def set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Ring at ``when``, and no more at the time set before."""
+        self.rings = when
+        loop.call_at(when, self._ring, when)
+
+    def _ring(self, when: float) -> None:
+        if when != self.rings:
+            return  # another timer was set since, for earlier
+        self.rings = math.inf
+        loop = asyncio.get_running_loop()
+        now = max(when, loop.time())
+        for limit in [limit for limit in self.running if limit.ends <= now]:
+            limit.ends = math.inf
+            limit.expire()
+        first = min((limit.ends for limit in self.running), default=math.inf)
+        if first < math.inf:
+            # Not at once: when very many end one by one, going through them all each time would take too long.
+            self.set_timer(max(first, now + _PAUSE), loop)
+
+
 class TimeLimit:
     """Cancels what runs inside it after ``seconds``, and raises an error in place of that cancellation.
 
-    It treats cancellations from elsewhere as ``asyncio.timeout`` does. But all limits of an event loop share one
-    timer, set for the first of them to end, so a limit that is not reached neither sets nor cancels one.
+    It treats cancellations from elsewhere as ``asyncio.timeout`` does. But many limits share one timer, set for the
+    first of them to end, so a limit that is not reached neither sets nor cancels one.
 
     Args:
         seconds: None or infinity is no limit.
+        among: Those of the running event loop that it shares a timer with; otherwise all that are given none.
+
+    Attributes:
+        ends: When it is reached, in the event loop's time.
     """
 
     __slots__ = ("_all", "_cancelling", "_expired", "_seconds", "_task", "ends")
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, among: TimeLimits[Any] | None = None) -> None:
         self._seconds = math.inf if seconds is None else seconds
+        self._all = _limits.of(asyncio.get_running_loop()) if among is None else among
         self._expired = False
 
     def __enter__(self) -> Self:
@@ -33,9 +85,7 @@ class TimeLimit:
             raise RuntimeError("a time limit needs a task")
         self._task: asyncio.Task[Any] = task
         self._cancelling = task.cancelling()
-        self._all = _limits.of(loop)
         self.ends = ends = loop.time() + self._seconds
-        """When it is reached, in the event loop's time."""
         self._all.running.add(self)
         if ends < self._all.rings:
             self._all.set_timer(ends, loop)
@@ -64,35 +114,4 @@ class TimeLimit:
             self._task.cancel()
 
 
-class _Limits:
-    """The limits of one event loop. Nothing here refers to the loop while none runs, so it ends with the loop."""
-
-    __slots__ = ("rings", "running")
-
-    def __init__(self) -> None:
-        self.running: set[TimeLimit] = set()
-        self.rings = math.inf
-        """When the timer rings next."""
-
-    def set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Ring at ``when``, and no more at the time set before."""
-        self.rings = when
-        loop.call_at(when, self._ring, when)
-
-    def _ring(self, when: float) -> None:
-        if when != self.rings:
-            return  # another timer was set since, for earlier
-        self.rings = math.inf
-        loop = asyncio.get_running_loop()
-        now = max(when, loop.time())
-        due = [limit for limit in self.running if limit.ends <= now]
-        self.running.difference_update(due)
-        for limit in due:
-            limit.expire()
-        first = min((limit.ends for limit in self.running), default=math.inf)
-        if first < math.inf:
-            # Not at once: when very many end one by one, going through them all each time would take too long.
-            self.set_timer(max(first, now + _PAUSE), loop)
-
-
-_limits = PerLoop(_Limits)
+_limits: PerLoop[TimeLimits[TimeLimit]] = PerLoop(TimeLimits[TimeLimit])

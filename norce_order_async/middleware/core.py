@@ -5,16 +5,22 @@ from collections.abc import Sequence
 import attrs
 
 from norce_order_async.auth.refreshing import Refreshing
-from norce_order_async.core.call import AttemptHook
+from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
+from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.observer import CallObserver
+from norce_order_async.core.options import check_retry
+from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
+from norce_order_async.core.settings import Timeout, Unset, as_timeout
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.middleware import Handler, Middleware, compile_chain
 from norce_order_async.middleware.auth import Auth
 from norce_order_async.middleware.pacing import Pacing
+from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.middleware.retry import Retry
 from norce_order_async.sending.attempt import AttemptSender
-from norce_order_async.sending.caller import CallDefaults, Caller
-from norce_order_async.sending.calls import CallEnds
+from norce_order_async.sending.caller import Caller
+from norce_order_async.sending.calls import CallDefaults, CallEnds
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.shops import Shops
 from norce_order_async.sending.sources import TokenSources
@@ -35,6 +41,18 @@ class Chain:
     retrying: Handler
 
 
+def call_defaults(
+    timeout: Timeout | float, retry: RetryRules | Unset | None, clock: Clock | None, random: RandomSource | None
+) -> CallDefaults:
+    """What a call has that its options leave out, from a client's settings.
+
+    Raises:
+        ConfigurationError: A timeout or a policy that is none.
+    """
+    policy = RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry)
+    return CallDefaults(as_timeout(timeout), policy, clock or SystemClock(), random or SYSTEM_RANDOM)
+
+
 @attrs.define(kw_only=True, eq=False)
 class ClientCore:
     """What a client and its scoped views share; :class:`OrderClient` documents the settings."""
@@ -45,29 +63,32 @@ class ClientCore:
     shops: Shops
     sources: TokenSources
     lifecycle: Lifecycle
-    ends: CallEnds
+    on_call: Sequence[CallHook]
+    observers: Sequence[CallObserver]
     call_middlewares: Sequence[Middleware]
     attempt_middlewares: Sequence[Middleware]
     on_attempt: Sequence[AttemptHook]
     adaptive: bool
     telemetry: Telemetry | None
+    ends: CallEnds = attrs.field(init=False)
     _fixed: Chain = attrs.field(init=False)
     _renewed: Chain = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         clock = self.defaults.clock
+        self.ends = CallEnds(clock, self.shops, tuple(self.on_call), tuple(self.observers))
         pacing = [Pacing(clock, self.lifecycle.limit)] if self.adaptive else []
         hooks = (*(pace.observe for pace in pacing), *self.on_attempt)
         sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
         self._fixed = self._compile([*pacing, *self.attempt_middlewares], sender)
         self._renewed = self._compile([*pacing, Auth(self.lifecycle), *self.attempt_middlewares], sender)
+        if self.telemetry is not None:
+            self.telemetry.watch(self, self.shops.own.base_url)
 
     def _compile(self, inner: Sequence[Middleware], sender: AttemptSender) -> Chain:
-        retry = Retry(self.defaults.clock, self.lifecycle)
-        return Chain(
-            compile_chain([*self.call_middlewares, *inner], sender),
-            compile_chain([*self.call_middlewares, retry, *inner], sender),
-        )
+        attempt = compile_chain(inner, sender)
+        retry = Retry(attempt, self.defaults.clock, self.lifecycle)
+        return Chain(compile_chain(self.call_middlewares, attempt), compile_chain(self.call_middlewares, retry))
 
     def chain(self, caller: Caller) -> Chain:
         """The one for a fixed token, or for tokens that come from a source."""
@@ -77,6 +98,11 @@ class ClientCore:
     def closed(self) -> bool:
         """Whether it takes no more calls."""
         return self.lifecycle.closed
+
+    @property
+    def has_open_connections(self) -> bool:
+        """Whether there may be connections that nobody else closes."""
+        return self.owns_transport and self.shops.calls > 0 and not self.closed
 
     def stats(self) -> Stats:
         """What was done so far."""

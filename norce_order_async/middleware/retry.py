@@ -16,16 +16,17 @@ _RETRYING = AsyncRetrying()
 
 @attrs.frozen
 class Retry:
-    """Repeats an attempt as the call's :class:`RetryPolicy` says.
+    """Hands a request to ``attempt``, and again as the call's :class:`RetryPolicy` says.
 
     Tenacity's strategies judge one call's own state, which is only made after a first failure. When it stops,
     the last response is returned or the last error raised, and ``call.gave_up`` says why there was no other attempt.
     """
 
+    attempt: Handler
     clock: Clock
     lifecycle: Lifecycle
 
-    async def __call__(self, request: Request, call_next: Handler, /) -> Response:
+    async def __call__(self, request: Request) -> Response:
         """Send until an attempt needs no other, or none may follow."""
         call = request.call
         policy = call.retry
@@ -35,7 +36,7 @@ class Retry:
             while True:
                 made = len(call.attempts)
                 try:
-                    last = await call_next(request)
+                    last = await self.attempt(request)
                     if 200 <= last.status < 300:
                         return last
                 except TransportError as error:

@@ -1,6 +1,5 @@
 """The innermost link: one attempt, timed and written down."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 from logging import DEBUG
@@ -8,30 +7,20 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.core.call import AttemptHook, Call, Limiter
+from norce_order_async.core.call import AttemptHook, Call
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import (
-    ClientStateError,
-    DeadlineExceeded,
-    InvalidRequestError,
-    NorceOrderError,
-    NotTheApiError,
-    TransportError,
-)
+from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.http import Request, Response, merge_headers
 from norce_order_async.core.logger import logger
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
-from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.sending.calls import out_of_time
+from norce_order_async.sending.failures import failure_of
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
-from norce_order_async.wire.refusals import is_json, not_the_api
-
-_SAME_MOMENT = 0.002
-"""Seconds by which an event loop's timer may be early."""
+from norce_order_async.wire.refusals import not_the_api
 
 
 @attrs.define(eq=False)
@@ -44,10 +33,6 @@ class AttemptSender:
     hooks: Sequence[AttemptHook] = ()
     observers: Sequence[CallObserver] = ()
     _told_of_a_body: bool = attrs.field(default=False, init=False)
-    _is_watched: bool = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._is_watched = bool(self.hooks or self.observers)
 
     async def __call__(self, request: Request) -> Response:
         """Make one request on the wire.
@@ -61,11 +46,10 @@ class AttemptSender:
         call = request.call
         if self.lifecycle.closed:
             raise ClientStateError("the client is closed")
-        limiter = call.limiter
         start = ended = self.clock.monotonic()
-        turns = None if call.sending else limiter.acquire_nowait(call.shop, start)
+        turns = None if call.sending else call.limiter.acquire_nowait(call.shop, start)
         if turns is None:
-            turns = await _wait_for_slot(limiter, call, start)
+            turns = await _wait_for_slot(call, start)
             start = ended = self.clock.monotonic()
         call.sending = True
         try:
@@ -73,9 +57,7 @@ class AttemptSender:
             if left <= 0:
                 start = -math.inf
                 raise out_of_time(call)
-            since = start - call.started
-            attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
-            call.attempts.append(attempt)
+            attempt = _new_attempt(call, start)
             try:
                 # The deadline ends what would be over at the same moment or later.
                 limit = call.timeout.attempt if call.timeout.attempt < left else None
@@ -87,15 +69,12 @@ class AttemptSender:
                     self._note(response, attempt)
                 return response
             except BaseException as error:
-                failure = self._failed(error, attempt, call)
+                failure = failure_of(error, attempt, call, self.clock)
                 if failure is error:
                     del failure  # it would refer to itself through this frame
                     raise
             finally:
-                ended = self.clock.monotonic()
-                attempt.elapsed = ended - start
-                if self._is_watched or call.on_attempt is not None or logger.isEnabledFor(DEBUG):
-                    self._ended(call, attempt)
+                ended = self._end(call, attempt, start)
             if failure is None:
                 return Response(request, attempt.status or 0, truncated=True)
             try:
@@ -104,7 +83,7 @@ class AttemptSender:
                 del failure
         finally:
             call.sending = False
-            limiter.release(turns, start, ended)
+            call.limiter.release(turns, start, ended)
 
     def _started(self, request: Request, attempt: Attempt) -> Request:
         """Tell the observers; the request with the headers that they add."""
@@ -114,16 +93,20 @@ class AttemptSender:
                 request = attrs.evolve(request, headers=merge_headers(request.headers, headers))
         return request
 
-    def _ended(self, call: Call, attempt: Attempt) -> None:
+    def _end(self, call: Call, attempt: Attempt, start: float) -> float:
+        """Note when an attempt ended, and tell the log, observers and hooks; the time."""
+        ended = self.clock.monotonic()
+        attempt.elapsed = ended - start
         if logger.isEnabledFor(DEBUG):
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
-        for observer in reversed(self.observers):
+        for observer in self.observers[::-1]:
             run_hook(call, observer.attempt_ended, call, attempt)
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)
         if call.on_attempt is not None:
             run_hook(call, call.on_attempt, call, attempt)
+        return ended
 
     def _note(self, response: Response, attempt: Attempt) -> None:
         """Look at a response that has a body, or is no 2xx.
@@ -143,39 +126,15 @@ class AttemptSender:
             self._told_of_a_body = True
             log_body(response)
 
-    def _failed(self, error: BaseException, attempt: Attempt, call: Call) -> BaseException | None:
-        """Write down what went wrong; the error to raise, or None where the API said yes all the same."""
-        match error:
-            case TransportError():
-                if error.status is not None and 200 <= error.status < 300 and _says_enough(error, call):
-                    # The API said yes, and nobody needs what else it would have said.
-                    attempt.sent, attempt.status = True, error.status
-                    return None
-                if error.sent is None:
-                    error.sent = attempt.sent
-                attempt.sent = error.sent
-                if isinstance(error, TimeoutError) and self.clock.monotonic() > call.deadline - _SAME_MOMENT:
-                    attempt.error = DeadlineExceeded.__name__
-                    return out_of_time(call)
-                attempt.error = f"{type(error).__name__}: {error}"
-            case ClientStateError() | InvalidRequestError():
-                attempt.sent = attempt.sent is True
-                attempt.error = type(error).__name__
-            case NotTheApiError():
-                attempt.error = f"{type(error).__name__}: {error.reason}"
-            case asyncio.CancelledError() if call.timed_out:
-                attempt.error = DeadlineExceeded.__name__
-            case _:
-                attempt.error = type(error).__name__
-                if not isinstance(error, NorceOrderError) and (
-                    isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not is_cancelled())
-                ):
-                    # Its text and its frames may hold anything.
-                    return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
-        return error
+
+def _new_attempt(call: Call, start: float) -> Attempt:
+    since = start - call.started
+    attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
+    call.attempts.append(attempt)
+    return attempt
 
 
-async def _wait_for_slot(limiter: Limiter, call: Call, now: float) -> Any:
+async def _wait_for_slot(call: Call, now: float) -> Any:
     """Take a slot when one is free.
 
     Raises:
@@ -185,16 +144,11 @@ async def _wait_for_slot(limiter: Limiter, call: Call, now: float) -> Any:
     if waits:
         call.waiting = True
         try:
-            turns = await limiter.acquire(call.shop, now)
+            turns = await call.limiter.acquire(call.shop, now)
         finally:
             call.waiting = False
     if call.sending:
         if waits:
-            limiter.release(turns, -math.inf, now)
+            call.limiter.release(turns, -math.inf, now)
         raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
     return turns
-
-
-def _says_enough(error: TransportError, call: Call) -> bool:
-    """Whether a 2xx whose body was cut is the API's yes: nobody reads the body, and its head says that it is JSON."""
-    return not call.reads_body and is_json(error.content_type or "")

@@ -1,44 +1,21 @@
-"""Who calls, where and with whose token, and the request that each call begins with."""
+"""Who calls: where to, for which shop, and with whose token."""
 
 import sys
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 import attrs
 
-from norce_order_async.core.call import Call, RetryRules
 from norce_order_async.core.checks import check_header_value, check_token
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.http import Request, merge_headers
-from norce_order_async.core.options import CallOptions
-from norce_order_async.core.random_source import RandomSource
-from norce_order_async.core.settings import UNSET, Address, Timeout, Unset, client_header, client_headers
+from norce_order_async.core.http import merge_headers
+from norce_order_async.core.settings import Address, Unset, client_header, client_headers
 from norce_order_async.core.shop import Shop
 from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.core.version import __version__
 from norce_order_async.sending.shops import Shops
-from norce_order_async.wire.codec import encode
-from norce_order_async.wire.operation import Operation, QueryValue
 
 _USER_AGENT = f"norce-order-async/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}"
-
-
-@attrs.frozen(eq=False)
-class CallDefaults:
-    """What a call has that its options leave out.
-
-    Attributes:
-        timeout: Its limits.
-        retry: When to try again; None is off.
-        clock: Where its time comes from.
-        random: Where its random waits and its request id come from.
-    """
-
-    timeout: Timeout
-    retry: RetryRules | None
-    clock: Clock
-    random: RandomSource
 
 
 @attrs.define(eq=False)
@@ -135,7 +112,7 @@ class Caller:
             shop = shops.of(address.url, merchant)
         # From here on nothing fails: a local variable holds the token.
         own = {**self._own, **changed}
-        _set_adapter_id(own, adapter_id)
+        set_adapter_id(own, adapter_id)
         return Caller(address, shop, tokens, own if credential is None else _authorized(own, credential), extra)
 
     def _check_move(self, address: Address, credential: Credential | None, headers: Mapping[str, str] | Unset) -> None:
@@ -150,60 +127,6 @@ class Caller:
                 f"{address.url} is another address than {self.address.url}: give headers as well, {{}} for none; "
                 "those of the client go only to the address that they were given for"
             )
-
-    def request(
-        self,
-        operation: Operation[Any],
-        ids: Mapping[str, str],
-        query: Mapping[str, QueryValue | None] | None,
-        body: object,
-        options: CallOptions,
-        defaults: CallDefaults,
-    ) -> Request:
-        """Make the request of a new call.
-
-        Raises:
-            InvalidRequestError: Something that cannot be sent as it stands.
-            TypeError: An id is not a str.
-        """
-        target = operation.target(ids, query)
-        payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
-        call = Call(
-            operation.name,
-            operation.repeat,
-            options.request_id or defaults.random.randbytes(16).hex(),
-            defaults.clock.monotonic(),
-            defaults.timeout if isinstance(options.timeout, Unset) else options.timeout,
-            defaults.retry if isinstance(options.retry, Unset) else options.retry,
-            operation.reads_body,
-            operation.changes,
-            operation.members,
-            ids,
-            operation.path,
-            defaults.random,
-            on_attempt=options.on_attempt,
-            redelivered=options.redelivered,
-            at=defaults.clock.wall(),
-            shop=self.shop,
-            tokens=self.tokens,
-        )
-        # No local variable holds the headers, so that no traceback can show the token.
-        return Request(
-            call,
-            operation.method,
-            self.base_url + target,
-            self._headers(call.request_id, options, has_body=payload is not None),
-            payload,
-        )
-
-    def _headers(self, request_id: str, options: CallOptions, *, has_body: bool) -> dict[str, str]:
-        headers = dict(self.headers)
-        headers["x-request-id"] = request_id
-        if has_body:
-            headers["Content-Type"] = "application/json"
-        if options.adapter_id is not UNSET:
-            _set_adapter_id(headers, options.adapter_id)
-        return merge_headers(headers, options.headers) if options.headers else headers
 
 
 def _source(credential: Credential) -> TokenSource | None:
@@ -228,7 +151,8 @@ def _authorized(headers: Mapping[str, str], credential: Credential) -> dict[str,
     return others
 
 
-def _set_adapter_id(headers: dict[str, str], adapter_id: str | Unset | None) -> None:
+def set_adapter_id(headers: dict[str, str], adapter_id: str | Unset | None) -> None:
+    """Put another adapter's id into headers, or none; they stay as they are when it is left out."""
     if adapter_id is None:
         headers.pop("x-adapterid", None)
     elif not isinstance(adapter_id, Unset):

@@ -1,14 +1,14 @@
-"""A call from its start to its end: who is told, when it is cut short, and what its end means."""
+"""A call from its start to its end: its request, when it is cut short, what its end means, and who is told."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import attrs
 
-from norce_order_async.core.call import Call, CallHook
+from norce_order_async.core.call import Call, CallHook, RetryRules
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     CallError,
@@ -17,13 +17,92 @@ from norce_order_async.core.errors import (
     DeadlineExceeded,
     NorceOrderError,
 )
-from norce_order_async.core.http import Request, Response
+from norce_order_async.core.http import Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import OutcomeKind, outcome_of
+from norce_order_async.core.random_source import RandomSource
+from norce_order_async.core.settings import UNSET, Timeout, Unset
 from norce_order_async.loops.time_limit import TimeLimit
-from norce_order_async.sending.lifecycle import LoopState
+from norce_order_async.sending.caller import Caller, set_adapter_id
+from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_cut, run_hook
 from norce_order_async.sending.shops import Shops
+from norce_order_async.wire.codec import encode
+from norce_order_async.wire.operation import Operation, QueryValue
+
+
+@attrs.frozen(eq=False)
+class CallDefaults:
+    """What a call has that its options leave out.
+
+    Attributes:
+        timeout: Its limits.
+        retry: When to try again; None is off.
+        clock: Where its time comes from.
+        random: Where its random waits and its request id come from.
+    """
+
+    timeout: Timeout
+    retry: RetryRules | None
+    clock: Clock
+    random: RandomSource
+
+
+def new_request(
+    caller: Caller,
+    operation: Operation[Any],
+    ids: Mapping[str, str],
+    query: Mapping[str, QueryValue | None] | None,
+    body: object,
+    options: CallOptions,
+    defaults: CallDefaults,
+) -> Request:
+    """Make the request of a new call.
+
+    Raises:
+        InvalidRequestError: Something that cannot be sent as it stands.
+        TypeError: An id is not a str.
+    """
+    target = operation.target(ids, query)
+    payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
+    call = Call(
+        operation.name,
+        operation.repeat,
+        options.request_id or defaults.random.randbytes(16).hex(),
+        defaults.clock.monotonic(),
+        defaults.timeout if isinstance(options.timeout, Unset) else options.timeout,
+        defaults.retry if isinstance(options.retry, Unset) else options.retry,
+        operation.reads_body,
+        operation.changes,
+        operation.members,
+        ids,
+        operation.path,
+        defaults.random,
+        on_attempt=options.on_attempt,
+        redelivered=options.redelivered,
+        at=defaults.clock.wall(),
+        shop=caller.shop,
+        tokens=caller.tokens,
+    )
+    # No local variable holds the headers, so that no traceback can show the token.
+    return Request(
+        call,
+        operation.method,
+        caller.base_url + target,
+        _headers(caller, call.request_id, options, has_body=payload is not None),
+        payload,
+    )
+
+
+def _headers(caller: Caller, request_id: str, options: CallOptions, *, has_body: bool) -> dict[str, str]:
+    headers = dict(caller.headers)
+    headers["x-request-id"] = request_id
+    if has_body:
+        headers["Content-Type"] = "application/json"
+    if options.adapter_id is not UNSET:
+        set_adapter_id(headers, options.adapter_id)
+    return merge_headers(headers, options.headers) if options.headers else headers
 
 
 def out_of_time(call: Call) -> DeadlineExceeded:
@@ -39,8 +118,11 @@ class RunningCall(TimeLimit):
     Args:
         request: The call's request.
         options: What the call has otherwise than its client.
-        here: What the client has in this event loop.
+        lifecycle: The client's.
         ends: What is done at the end of the client's calls.
+
+    Raises:
+        ClientStateError: The client is closed, or no event loop of asyncio runs.
 
     Attributes:
         call: The call.
@@ -49,20 +131,21 @@ class RunningCall(TimeLimit):
 
     __slots__ = ("_ends", "_here", "_options", "_request", "call", "response")
 
-    def __init__(self, request: Request, options: CallOptions, here: LoopState, ends: "CallEnds") -> None:
+    def __init__(self, request: Request, options: CallOptions, lifecycle: Lifecycle, ends: "CallEnds") -> None:
+        if lifecycle.closed:
+            raise ClientStateError("the client is closed")
+        self._here = here = lifecycle.loops.here()
         self.call = call = request.call
         call.limiter = here.limiter
-        TimeLimit.__init__(self, call.timeout.total)
+        TimeLimit.__init__(self, call.timeout.total, here.calls)
         self.response: Response | None = None
         self._request = request
         self._options = options
-        self._here = here
         self._ends = ends
 
     def __enter__(self) -> Self:
         for observer in self._ends.observers:
             run_hook(self.call, observer.call_started, self._request)
-        self._here.calls.add(self)
         TimeLimit.__enter__(self)
         return self
 
@@ -86,7 +169,14 @@ class RunningCall(TimeLimit):
                 failure.__context__ = None
                 del failure  # it would refer to itself through this frame
         finally:
-            self._here.leave(self)
+            here = self._here
+            if here.news is not None and not here.calls.running:
+                here.news.set()
+
+    def succeed(self, outcome: OutcomeKind) -> None:
+        """Note in what success it ends, before the response is read."""
+        self.call.elapsed = self._ends.clock.monotonic() - self.call.started
+        self.call.outcome = outcome
 
     def expire(self) -> None:
         """End it because its time is over."""
@@ -113,7 +203,9 @@ class CallEnds:
         self, call: Call, response: Response | None, error: BaseException, options: CallOptions
     ) -> BaseException:
         """End a call with an error; the one to raise. A success that was read before stays one."""
-        call.end(self.clock.monotonic(), None if call.outcome.failed else call.outcome)
+        call.elapsed = self.clock.monotonic() - call.started
+        if call.outcome.failed:
+            call.outcome = outcome_of(call.attempts, redelivered=call.redelivered)
         if isinstance(error, ClientStateError) and not isinstance(error, CallError):
             error = ClientClosedError(str(error))
         if isinstance(error, NorceOrderError):

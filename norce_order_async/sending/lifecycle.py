@@ -12,17 +12,17 @@ import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
-from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.shop import Shop
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
+from norce_order_async.loops.time_limit import Limited, TimeLimits
 from norce_order_async.sending.limiter import ConcurrencyLimiter
 
 _LAST_TURNS = 1.0
 """Seconds that calls which were cut, and a token source, have to end."""
 
 
-class Running(Protocol):
+class Running(Limited, Protocol):
     """A call that is under way."""
 
     call: Call
@@ -38,23 +38,17 @@ class LoopState:
 
     Attributes:
         limiter: How many requests at once.
-        calls: The calls that are under way.
+        calls: The calls that are under way, each a limit of time.
         process: The process that the loop belongs to; a forked child inherits what it cannot close.
         news: Set when a closing has to look again: no call is left, or its grace was made shorter.
         closing: The closing under way.
     """
 
     limiter: ConcurrencyLimiter
-    calls: set[Running] = attrs.Factory(set[Running])
+    calls: TimeLimits[Running] = attrs.Factory(TimeLimits[Running])
     process: int = attrs.Factory(os.getpid)
     news: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
-
-    def leave(self, call: Running) -> None:
-        """A call ends."""
-        self.calls.discard(call)
-        if self.news is not None and not self.calls:
-            self.news.set()
 
 
 class Lifecycle:
@@ -62,6 +56,10 @@ class Lifecycle:
 
     Args:
         limit: How many requests at once in each event loop.
+
+    Attributes:
+        closed: Whether it takes no more calls.
+        loops: What it has in each event loop.
 
     Raises:
         ConfigurationError: ``limit`` is not a whole number of at least 1.
@@ -71,27 +69,17 @@ class Lifecycle:
         self.limit = limit = check_count("limit", limit)
         self.closed = False
         self._ends = math.inf
-        self._loops = PerLoop(lambda: LoopState(ConcurrencyLimiter(limit)))
+        self.loops = PerLoop(lambda: LoopState(ConcurrencyLimiter(limit)))
 
     @property
     def slots_used(self) -> int:
         """How many requests are under way, over all event loops."""
-        return sum(there.limiter.used for _, there in self._loops.items())
+        return sum(there.limiter.used for _, there in self.loops.items())
 
     def slots_of(self, shop: Shop) -> tuple[int, int]:
         """How many requests of a shop are under way, and how many wait, over all event loops."""
-        used, waiting = zip((0, 0), *(there.limiter.of(shop) for _, there in self._loops.items()), strict=True)
+        used, waiting = zip((0, 0), *(there.limiter.of(shop) for _, there in self.loops.items()), strict=True)
         return sum(used), sum(waiting)
-
-    def here(self) -> LoopState:
-        """What the client has in the running event loop.
-
-        Raises:
-            ClientStateError: The client is closed, or no event loop of asyncio runs.
-        """
-        if self.closed:
-            raise ClientStateError("the client is closed")
-        return self._loops.here()
 
     async def close(self, grace: float, *closers: Callable[[], Awaitable[object]]) -> None:
         """Take no more calls, end those that only wait, and give the others ``grace`` seconds; then close the rest.
@@ -106,7 +94,7 @@ class Lifecycle:
         loop = running_loop()
         self.closed = True
         self._shorten(loop.time() + grace)
-        here = self._loops.of(loop)
+        here = self.loops.of(loop)
         if here.closing is None or here.closing.done():
             here.closing = loop.create_task(self._close(closers))
         try:
@@ -118,7 +106,7 @@ class Lifecycle:
     def _shorten(self, ends: float) -> None:
         self._ends = min(self._ends, ends)
         this = asyncio.get_running_loop()
-        for loop, there in self._loops.items():
+        for loop, there in self.loops.items():
             if there.news is None:
                 continue
             if loop is this:
@@ -130,7 +118,7 @@ class Lifecycle:
     async def _close(self, closers: tuple[Callable[[], Awaitable[object]], ...]) -> None:
         this = asyncio.get_running_loop()
         waits: list[asyncio.Task[None]] = []
-        for loop, there in self._loops.items():
+        for loop, there in self.loops.items():
             if loop is this:
                 waits.append(asyncio.create_task(self._drain(there)))
             elif loop.is_running() and there.process == os.getpid():
@@ -154,15 +142,15 @@ class Lifecycle:
         return max(0.0, self._ends - asyncio.get_running_loop().time())
 
     def _drain_calls(self, here: LoopState) -> Coroutine[Any, Any, None] | None:
-        return self._drain(here) if here.calls else None
+        return self._drain(here) if here.calls.running else None
 
     async def _drain(self, here: LoopState) -> None:
         here.news = asyncio.Event()
-        for running in list(here.calls):
+        for running in list(here.calls.running):
             if running.call.waiting:
                 running.cut()
         await self._empty(here, self._left)
-        for running in list(here.calls):
+        for running in list(here.calls.running):
             running.cut()
         last = asyncio.get_running_loop().time() + _LAST_TURNS
         await self._empty(here, lambda: last - asyncio.get_running_loop().time())
@@ -170,7 +158,7 @@ class Lifecycle:
     async def _empty(self, here: LoopState, left: Callable[[], float]) -> None:
         """Wait until no call is under way, or no time is left."""
         assert here.news is not None
-        while here.calls and (seconds := left()) > 0:
+        while here.calls.running and (seconds := left()) > 0:
             here.news.clear()
             waiting = asyncio.ensure_future(here.news.wait())
             await asyncio.wait([waiting], timeout=seconds)

@@ -6,6 +6,7 @@ from weakref import WeakValueDictionary
 import attrs
 
 from norce_order_async.core.budget import RetryBudget
+from norce_order_async.core.settings import Unset
 from norce_order_async.core.shop import Counts, Shop
 from norce_order_async.core.stats import ShopStats, Stats
 from norce_order_async.sending.lifecycle import Lifecycle
@@ -25,15 +26,15 @@ class Shops:
     Args:
         base_url: The address of the client's own shop.
         merchant: Its merchant.
-        budget: Its retry budget; the other shops have one like it each.
+        budget: Its retry budget, or that of :class:`RetryBudget`; the other shops have one like it each.
 
     Attributes:
         own: The client's own shop.
         scoped: The sums over all others, forgotten ones included.
     """
 
-    def __init__(self, base_url: str, merchant: str, budget: RetryBudget | None) -> None:
-        self.own = Shop(base_url, merchant, budget)
+    def __init__(self, base_url: str, merchant: str, budget: RetryBudget | Unset | None) -> None:
+        self.own = Shop(base_url, merchant, RetryBudget() if isinstance(budget, Unset) else budget)
         self.scoped = Counts()
         self._all: WeakValueDictionary[_Key, Shop] = WeakValueDictionary({(base_url, merchant): self.own})
         self._recent: OrderedDict[_Key, Shop] = OrderedDict()

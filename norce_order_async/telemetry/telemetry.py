@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from norce_order_async.core.call import Call
+from norce_order_async.core.checks import check_switch
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.version import __version__
@@ -73,7 +74,7 @@ class Telemetry:
         self._tracer = get_tracer(SCOPE, __version__, tracer_provider)
         self._count = Counters(meter_provider.get_meter(SCOPE, __version__))
         self._gauges = gauges_of(meter_provider)
-        self._labels = Labelling(merchant=merchant)
+        self._labels = Labelling(merchant=check_switch("merchant", merchant))
         self._open: dict[Call, _Open] = {}
         self._call_span, self._attempt_span = call_span, attempt_span
 

@@ -1,11 +1,8 @@
 """The latest requests of a sandbox, as text for the report of a test that failed."""
 
-from typing import cast
-from urllib.parse import parse_qsl
-
 from norce_order_async.testing.sandbox import Sandbox
 from norce_order_async.testing.sandbox.exchange import Received
-from norce_order_async.wire.json import WireError, decode_json
+from norce_order_async.testing.sandbox.outline import body_outline, target_outline
 
 _SHOWN = 10
 """Requests."""
@@ -26,27 +23,13 @@ def request_log(name: str, sandbox: Sandbox) -> tuple[str, str]:
 
 
 def _line(received: Received) -> str:
-    path, _, query = received.target.partition("?")
-    asked = [each for each, _ in parse_qsl(query, keep_blank_values=True)]
     words = [
         received.method,
-        f"{path}?{'&'.join(asked)}" if asked else path,
+        target_outline(received.target),
         f"[{received.headers.get('x-merchant')}/{received.headers.get('x-channel')}]",
-        *_body(received.body),
+        body_outline(received.body),
         "->",
         str(received.status or "cut off"),
         "carried out" if received.applied else "not carried out",
     ]
-    return " ".join(words)
-
-
-def _body(body: bytes) -> list[str]:
-    if not body:
-        return []
-    try:
-        content = decode_json(body)
-    except WireError:
-        content = None
-    if isinstance(content, dict):
-        return [f"{{{', '.join(cast(dict[str, object], content))}}}"]
-    return [f"<{len(body)} bytes>"]
+    return " ".join(word for word in words if word)

@@ -18,7 +18,7 @@ from yarl import URL
 from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.cancelled import is_cancelled
-from norce_order_async.loops.time_limit import TimeLimit
+from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport.aiohttp_errors import HeadTooLong, translate
 from norce_order_async.transport.aiohttp_internals import Connector, Exchange, PlainRequest, send_once
 from norce_order_async.transport.aiohttp_resolver import AiohttpResolver
@@ -40,6 +40,7 @@ class _Pool:
 
     session: aiohttp.ClientSession
     connector: Connector
+    limits: TimeLimits[TimeLimit] = attrs.Factory(TimeLimits[TimeLimit])
 
     def connections(self) -> Iterable[asyncio.Transport]:
         """All of them."""
@@ -96,11 +97,12 @@ class AiohttpTransport(PooledTransport[_Pool]):
         loop = asyncio.get_running_loop()
         pool = self._pools.ready.get(loop) or await self._pools.open()
         call = request.call
-        call.mark_sent(False)
+        attempt = call.attempts[-1]
+        attempt.sent = False
         if (problem := unsendable(request.url, request.headers)) is not None:
             raise InvalidRequestError(problem)
         task = asyncio.current_task(loop)
-        exchange = pool.connector.exchanges[task] = Exchange(call, TimeLimit(timeout))
+        exchange = pool.connector.exchanges[task] = Exchange(attempt, call.random, TimeLimit(timeout, pool.limits))
         failure: TransportError | ClientStateError
         try:
             # aiohttp's own limit can swallow a cancellation, and misses a stalled chunked body.
@@ -128,8 +130,8 @@ class AiohttpTransport(PooledTransport[_Pool]):
                 raise
             failure = transport_closed()
         except Exception as error:
-            unsent = call.attempts[-1].sent is False
-            failure = transport_closed() if unsent and pool.connector.is_closing else _failure(error, exchange)
+            is_closed = attempt.sent is False and pool.connector.is_closing
+            failure = transport_closed() if is_closed else _failure(error, exchange)
             forget_frames(error)
         finally:
             del pool.connector.exchanges[task]
@@ -175,7 +177,7 @@ def _failure(error: Exception, exchange: Exchange) -> TransportError:
     """The error that stands for one of an exchange; with what is known of its response, if its head came."""
     response = exchange.response
     refused = refused_certificate(error) if response is None else None
-    failure = refused or translate(error, sent=exchange.call.attempts[-1].sent)
+    failure = refused or translate(error, sent=exchange.attempt.sent)
     if response is not None and not isinstance(error, HeadTooLong):
         failure.status = response.status
         failure.content_type = value_of(b"content-type", response.raw_headers)

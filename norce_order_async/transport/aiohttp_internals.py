@@ -16,7 +16,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 
-from norce_order_async.core.call import Call
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport.aiohttp_errors import NotSentAgain
 from norce_order_async.transport.connections import end_of_life, unread_check
@@ -105,7 +106,8 @@ class PlainRequest(aiohttp.ClientRequest):
 class Exchange:
     """One request and its response; it knows its connection also after aiohttp has released it."""
 
-    call: Call
+    attempt: Attempt
+    random: RandomSource
     limit: TimeLimit
     protocol: ResponseHandler | None = None
     stream: asyncio.Transport | None = None
@@ -161,14 +163,14 @@ class Connector(aiohttp.TCPConnector):
                 loop = asyncio.get_running_loop()
                 has_unread, ends = self._checks.get(protocol, (None, math.inf))
                 if has_unread is None:
-                    ends = end_of_life(loop, self.max_age, exchange.call.random)
+                    ends = end_of_life(loop, self.max_age, exchange.random)
                     self._checks[protocol] = unread_check(stream), ends
                 elif protocol.should_close or ends <= loop.time() or has_unread():
                     # Unread data answers no request of ours, but would be taken for the response to the next one.
                     connection.close()
                     continue
             exchange.protocol, exchange.stream = protocol, stream
-            exchange.call.mark_sent()  # nothing is awaited between here and the first byte
+            exchange.attempt.sent = True  # nothing is awaited between here and the first byte
             return connection
 
     async def close(self, *, abort_ssl: bool = False) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from norce_order_async.core.errors import ConnectionLost, TransportError
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.outcome import Attempt
 from norce_order_async.transport.connections import unread_check
 from norce_order_async.transport.errors import CUT_OFF, TOO_LONG, refused_certificate
 from norce_order_async.transport.messages import (
@@ -60,11 +61,12 @@ class Connection(asyncio.BufferedProtocol):
 
     # Called by the HTTP transport
 
-    async def exchange(self, request: Request, message: memoryview) -> Response:
+    async def exchange(self, request: Request, attempt: Attempt, message: memoryview) -> Response:
         """Send a request and read its response.
 
         Args:
             request: The request.
+            attempt: Its account, which says whether it was sent.
             message: The same as bytes.
 
         Raises:
@@ -73,7 +75,7 @@ class Connection(asyncio.BufferedProtocol):
         waiting = asyncio.get_running_loop().create_future()
         self._begin(waiting)
         try:
-            self._send(request, message)
+            self._send(attempt, message)
             await waiting
         finally:
             self._waiting = None
@@ -86,10 +88,10 @@ class Connection(asyncio.BufferedProtocol):
         body, self._body = b"".join(self._body), []
         return make_response(request, self.status or 0, self.headers, body, self._max_body)
 
-    def _send(self, request: Request, message: memoryview) -> None:
+    def _send(self, attempt: Attempt, message: memoryview) -> None:
         if self._stream is None or self._stream.is_closing():
             raise ConnectionLost("the server closed the connection at once", sent=False)
-        request.call.mark_sent()
+        attempt.sent = True
         if len(message) <= _PIECE:
             self._stream.write(message)
             return

@@ -21,7 +21,7 @@ from norce_order_async.core.errors import (
     bare,
 )
 from norce_order_async.core.http import Request, Response
-from norce_order_async.loops.time_limit import TimeLimit
+from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.dial import Origin, Proxy, dial
@@ -43,6 +43,8 @@ class _Pool:
         self._connecting: set[TimeLimit] = set()
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
+        self.limits = TimeLimits[TimeLimit]()
+        """The limits of its requests."""
         self.under_way = 0
         """How many requests are under way."""
 
@@ -80,7 +82,7 @@ class _Pool:
         settings = self._settings
         connection = Connection(self._open, settings.max_body)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
-        limit = TimeLimit(call.timeout.connect)
+        limit = TimeLimit(call.timeout.connect, self.limits)
         self._connecting.add(limit)
         failure: TransportError | ClientStateError
         made = False
@@ -176,7 +178,8 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         """
         pool = self._pools.ready.get(asyncio.get_running_loop()) or await self._pools.open()
         call = request.call
-        call.mark_sent(False)
+        attempt = call.attempts[-1]
+        attempt.sent = False
         path = request.url.find("/", len("https://"))
         origin = Origin.of(request.url if path < 0 else request.url[:path])
         target = "/" if path < 0 else request.url[path:]
@@ -191,11 +194,11 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         failure: TransportError
         pool.under_way += 1
         try:
-            with TimeLimit(timeout):
+            with TimeLimit(timeout, pool.limits):
                 if pool.under_way > 1:
                     await asyncio.sleep(0)  # sends requests in a burst: see aiohttp_internals.Connector
                 connection = pool.take(origin) or await pool.connect(origin, call)
-                return await connection.exchange(request, message)
+                return await connection.exchange(request, attempt, message)
         except TimeoutError as error:
             forget_frames(error)
             if connection is None:

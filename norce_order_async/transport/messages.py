@@ -1,10 +1,14 @@
 """What goes out and comes in: a request as bytes if it can be sent, and a response from its head and body."""
 
-import zlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
-from norce_order_async.core.http import Request, Response, ResponseHeaders
+import attrs
+
+from norce_order_async.core.http import Request, Response, show_headers
+from norce_order_async.transport.content_coding import unpack
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a response's body that are read by default: far more than several requests can put into an order."""
@@ -16,10 +20,9 @@ MAX_HEADERS = 1000
 Head = Sequence[tuple[bytes, bytes]]
 """Names and values of headers, as they came."""
 
+_FOLD = re.compile(r"[ \t]*\r?\n[ \t]*")
 _NOT_TEXT = "a header is not text"
 _LINE_BREAK = "a header or the address holds a line break, which would begin another header"
-_WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
-"""The window bits that zlib takes. ``deflate`` has zlib's header by the standard, and often comes without one."""
 
 
 def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
@@ -67,6 +70,52 @@ def written(request: Request, host: str, target: str, *more: str) -> memoryview 
     return memoryview(b"%b\r\n\r\n%b" % (message, body or b""))
 
 
+@attrs.define(eq=False, repr=False, weakref_slot=False)
+class ResponseHeaders(Mapping[str, str]):
+    """The headers of a response, their names in lower case; of several with one name the last counts.
+
+    They are decoded when they are first looked at: nobody reads those of a response to a change that is made.
+
+    Args:
+        head: Names and values as they came.
+    """
+
+    _head: Head
+    _headers: dict[str, str] | None = attrs.field(default=None, init=False)
+
+    def _read(self) -> dict[str, str]:
+        if self._headers is None:
+            self._headers = {name.decode("latin-1").strip().lower(): _text(value) for name, value in self._head}
+        return self._headers
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """One header; a single one is looked for without decoding them all."""
+        if self._headers is None:
+            wanted, length = name.encode(), len(name)
+            for found, value in reversed(self._head):
+                if len(found) >= length and found.strip().lower() == wanted:
+                    return _text(value)
+            return default
+        return self._headers.get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return show_headers(self)
+
+
+def _text(value: bytes) -> str:
+    text = value.decode("latin-1").strip()
+    return _FOLD.sub(" ", text) if "\n" in text else text
+
+
 def make_response(request: Request, status: int, head: Head, body: bytes, limit: int) -> Response:
     """Make the response that a transport returns.
 
@@ -87,29 +136,6 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
             head = [(name, value) for name, value in head if name.strip().lower() != b"content-encoding"]
     truncated = len(body) > limit
     return Response(request, status, ResponseHeaders(head), body[:limit] if truncated else body, truncated)
-
-
-def unpack(coding: str, body: bytes, limit: int) -> bytes | None:
-    """A body without its encoding, or more than ``limit`` bytes of it; None where that cannot be done."""
-    if coding.lower() in ("", "identity"):
-        return body
-    for window in _WINDOWS.get(coding.lower(), ()):
-        try:
-            return _inflate(body, window, limit)
-        except zlib.error:
-            continue
-    return None
-
-
-def _inflate(body: bytes, window: int, limit: int) -> bytes:
-    plain = bytearray()
-    while body and len(plain) <= limit:
-        part = zlib.decompressobj(window)
-        plain += part.decompress(body, limit + 1 - len(plain))
-        if len(plain) <= limit and not part.eof:
-            raise zlib.error("the end is missing")
-        body = part.unused_data.lstrip(b"\0")  # gzip may be in several parts, and padded
-    return bytes(plain)
 
 
 def value_of(wanted: bytes, head: Head) -> str | None:

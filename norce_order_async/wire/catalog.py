@@ -10,8 +10,8 @@ from typing import Any, Final
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.errors import CallError
 from norce_order_async.core.http import Response
-from norce_order_async.wire.decoders import expected_members, receipt
-from norce_order_async.wire.operation import Operation
+from norce_order_async.wire.decoders import receipt
+from norce_order_async.wire.operation import Operation, expected_members
 from norce_order_async.wire.refusals import status_error
 from norce_order_async.wire.table import ROWS, Row
 

@@ -1,7 +1,7 @@
 """Reading the responses of the API that succeed: receipts and models."""
 
-from collections.abc import Callable, Set
-from typing import Any, Generic, TypeVar
+from collections.abc import Set
+from typing import Generic, TypeVar
 
 import attrs
 
@@ -108,8 +108,3 @@ def json_as(cls: type[T]) -> JsonAs[T]:
     The decoder raises :class:`DecodeError` when the body is not JSON or doesn't fit.
     """
     return JsonAs(cls)
-
-
-def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:
-    """The members of the object that a decoder reads; None when that is not known."""
-    return frozenset() if decode is receipt else getattr(decode, "members", None)

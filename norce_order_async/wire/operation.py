@@ -13,7 +13,7 @@ from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import own
 from norce_order_async.core.outcome import OutcomeKind, outcome_of
-from norce_order_async.wire.decoders import expected_members, receipt
+from norce_order_async.wire.decoders import receipt
 from norce_order_async.wire.error_body import read_error
 from norce_order_async.wire.refusals import status_error
 from norce_order_async.wire.table import Evidence, Method
@@ -23,6 +23,7 @@ QueryValue = str | int | bool | Sequence[str]
 
 _APPLIED, _ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
 """A member of an enumeration is looked up slowly."""
+_NONE: Set[str] = frozenset()
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 is_plain_id = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
 """Finds an id that is one segment of a path as it stands: by far the most are."""
@@ -71,7 +72,7 @@ class Operation(Generic[T]):
     @property
     def members(self) -> Set[str] | None:
         """The members of the object that ``decode`` reads; None when that is not known."""
-        return expected_members(self.decode)
+        return expected_members(self.decode) if self.reads_body else _NONE
 
     def success(self, response: Response) -> OutcomeKind | None:
         """In what success a call ends with this response; None if it is none.
@@ -117,6 +118,11 @@ class Operation(Generic[T]):
             return path
         given = {name: _query_value(name, value) for name, value in query.items() if value is not None}
         return f"{path}?{urlencode(given, doseq=True, quote_via=quote)}" if given else path
+
+
+def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:
+    """The members of the object that a decoder reads; None when that is not known."""
+    return getattr(decode, "members", None)
 
 
 def segment(name: str, value: str) -> str:

@@ -1,11 +1,12 @@
 """What is wrong with an order, as its validation says it."""
 
+import json
 from collections.abc import Mapping, Sequence, Set
 from typing import ClassVar
 
 from norce_order_async.core.errors import CallError, DecodeError, printable
 from norce_order_async.core.http import Response
-from norce_order_async.wire.codec import structure
+from norce_order_async.wire.codec import encode_shown, structure
 from norce_order_async.wire.decoders import Receipt, receipt
 from norce_order_async.wire.error_body import decoded
 from norce_order_async.wire.json import JSON, WireError, decode_json
@@ -29,19 +30,26 @@ class ValidationFailedError(CallError):
 
     def __init__(
         self,
-        problems: Sequence[ValidationError],
+        problems: Sequence[ValidationError] | str,
+        known: object = None,
         *,
         status: int = 400,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> None:
-        told = "; ".join(filter(None, map(_told, problems)))
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"the order is not valid: {count}{': ' if told else ''}{printable(told[:_SHOWN])}")
         self.status = status
         self.headers = dict(headers or {})
         self.body = body
-        self.problems = tuple(problems)
+        if isinstance(problems, str):  # the text of an error that is rebuilt
+            self.problems: tuple[ValidationError, ...] = ()
+            super().__init__(problems, known)
+            self.problems = tuple(map(_problem, self.problems))
+        else:
+            self.problems = tuple(problems)
+            super().__init__(_summary(problems), known)
+
+    def _members(self) -> Mapping[str, object]:
+        return {**self.__dict__, "problems": [json.loads(encode_shown(problem)) for problem in self.problems]}
 
 
 class NoProblems:
@@ -93,6 +101,12 @@ def _problem(value: JSON) -> ValidationError:
         return structure(value, ValidationError)
     except WireError:
         return ValidationError(extra={"message": value} if not isinstance(value, Mapping) else dict(value))
+
+
+def _summary(problems: Sequence[ValidationError]) -> str:
+    told = "; ".join(filter(None, map(_told, problems)))
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return f"the order is not valid: {count}{': ' if told else ''}{printable(told[:_SHOWN])}"
 
 
 def _told(problem: ValidationError) -> str:

@@ -12,8 +12,13 @@ TESTS = Path(__file__).parent.parent
 
 @pytest.mark.parametrize(
     "arguments",
-    [["memory", "100", "300"], ["kills", "100", "--kills", "1", "--quick"], ["every_kind", "1"]],
-    ids=["memory", "kills", "every_kind"],
+    [
+        ["memory", "100", "300"],
+        ["kills", "100", "--kills", "1", "--quick"],
+        ["every_kind", "1"],
+        ["undo", "100", "--kills", "1", "--quick"],
+    ],
+    ids=["memory", "kills", "every_kind", "undo"],
 )
 def test_soak(arguments: list[str]) -> None:
     script, *options = arguments

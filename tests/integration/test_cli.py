@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -9,7 +10,9 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -127,7 +130,7 @@ def test_what_goes_wrong_is_told_with_what_to_do(
     ],
 )
 def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str) -> None:
-    command = [*CLI, "sandbox", "--port", "0", "--host", host, "--seed-orders", "3", "--strict"]
+    command = [*CLI, "sandbox", "--port", "0", "--host", host, "--seed-orders", "3", "--strict", "--console-writes"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         text = ""
@@ -135,6 +138,12 @@ def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str)
             text += process.stdout.readline()
         settings = {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
         result = call("order", "get", "o_123", env=settings | {"NORCE_BASE_URL": text.split()[3]})
+        page = re.search(r"console, in a browser: (\S+)", text)
+        assert page is not None
+        console = HTTPConnection(urlsplit(page[1]).netloc, timeout=30)
+        console.request("POST", "/_console/faults", b'{"fault": "truncate"}', {"content-type": "application/json"})
+        assert console.getresponse().status == 200
+        console.close()
         process.send_signal(signal.SIGINT)
     assert process.returncode == 0
     assert (result.returncode, result.stderr) == (0, "")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from norce_order_async import (
     CallError,
@@ -60,9 +61,14 @@ CASES = {
 }
 
 
-async def test_what_a_hook_says_is_what_the_caller_gets_and_what_is_stored() -> None:
-    with sandbox() as made, running(str(ADAPTER), "0") as (_, port):
+async def test_what_an_adapter_in_fastapi_says_is_what_the_caller_gets_and_what_is_stored() -> None:
+    pytest.importorskip("fastapi")
+    pytest.importorskip("uvicorn")
+    with sandbox() as made, running(str(ADAPTER), "fastapi", "0") as (_, port):
         async with made as client:
+            # The first request of a process that has just begun may take its time.
+            async with ClientSession() as session, session.post(f"http://127.0.0.1:{port}/notifications") as answer:
+                assert answer.status == 400
             for case, (outcome, code, reference) in CASES.items():
                 order = Order(merchant="norce", channel="1", consents=[Consent(id="ci_news", checked=False)])
                 order_id = await create_order(client, order)
@@ -91,16 +97,16 @@ async def notifications_through_restarts(count: int) -> tuple[list[str], list[st
     with sandbox() as made:
         async with made as client:
             order_id = await create_order(client, Order(merchant="norce", channel="1"))
-            with running(str(ADAPTER), "0") as (process, port):
+            with running(str(ADAPTER), "aiohttp", "0") as (process, port):
                 invoke = f"http://127.0.0.1:{port}/notifications"
                 await create_notification(client, order_id, Notification(scope="/reference", invoke=invoke))
                 await _change(client, order_id, sent[:third])
                 taken += _killed(process)
-            with running(str(ADAPTER), port) as (process, _):
+            with running(str(ADAPTER), "aiohttp", port) as (process, _):
                 await _change(client, order_id, sent[third:-third])
                 taken += _killed(process)
             await _change(client, order_id, sent[-third:])
-            with running(str(ADAPTER), port) as (process, _):
+            with running(str(ADAPTER), "aiohttp", port) as (process, _):
                 assert process.stdout is not None
                 async with asyncio.timeout(60):
                     while set(taken) < set(sent):

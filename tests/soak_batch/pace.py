@@ -1,5 +1,7 @@
 """What the pace makes of servers, as a table: simulated ones in virtual time, then nginx with ``limit_req``.
 
+Then what batches make of orders that always fail: in one process in virtual time, and with two Dask workers.
+
     PYTHONPATH=tests python -m soak_batch.pace
     PYTHONPATH=tests python -m soak_batch.pace --before COMMIT --changes 6000
 
@@ -11,8 +13,9 @@ import argparse
 import asyncio
 import sys
 
-from soak_batch import limiter, pace_table
-from soak_injectors.programs import Unavailable
+import bad_orders
+from soak_batch import limiter, pace_table, two_workers
+from soak_injectors.programs import Unavailable, main
 
 from norce_order_async.sending.pace import Pace
 
@@ -46,4 +49,6 @@ if __name__ == "__main__":
     older = [pace_table.before(options.before)] if options.before else []
     table = pace_table.table([*older, Pace], options.seed)
     real = not options.changes or asyncio.run(nginx(options.changes))
-    sys.exit(not (table and real))
+    alone = asyncio.run(bad_orders.table(None))
+    together = not main("two workers", two_workers.soak(1_000))
+    sys.exit(not (table and real and alone and together))

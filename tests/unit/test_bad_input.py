@@ -1,6 +1,7 @@
 """Bad input is refused with a clear error, and not a byte is sent."""
 
 import math
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ from support import BASE_URL, TOKEN, scripted
 from norce_order_async import (
     BackOff,
     CallOptions,
+    ClientCredentials,
     ClientStateError,
     ConfigurationError,
     Consent,
@@ -270,9 +272,18 @@ def test_a_limit_is_a_number_above_zero(kind: Any, name: str, bad: Any) -> None:
         (OrderClient, {"retry": 3}, "RetryPolicy"),
         (OrderClient, {"timeout": -1}, "seconds"),
         (OrderClient, {"timeout": None}, "seconds"),
+        (OrderClient, {"adaptive": "false"}, "adaptive must be a bool, got str"),
+        (OrderClient, {"allow_http": "false"}, "allow_http must be a bool, got str"),
+        (CallOptions, {"redelivered": "no"}, "redelivered must be a bool, got str"),
+        (CallOptions, {"log_cut": 0}, "log_cut must be a bool, got int"),
+        (
+            partial(ClientCredentials, token_url="https://a.test/t", client_id="i", client_secret="s"),
+            {"allow_http": "no"},
+            "allow_http must be a bool",
+        ),
     ],
 )
-def test_a_policy_must_be_one(kind: Any, settings: dict[str, Any], says: str) -> None:
+def test_a_policy_and_a_switch_must_be_one(kind: Any, settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         kind(**((GOOD if kind is OrderClient else {}) | settings))
 

@@ -126,6 +126,17 @@ async def test_a_hold_is_said_as_long_as_it_was(path: Path) -> None:
     assert 28 <= seconds <= 50  # until a probe gets through; the last one may be 15 s late
 
 
+async def test_what_slowed_a_batch_ends_with_it_though_its_run_goes_on(path: Path) -> None:
+    """As it does while unknown changes are looked at."""
+    client, _, clock = on_a_timeline()
+    with journal_at(path) as journal:
+        async for _ in Batch(client, deletes(100), rate=10, journal=journal):
+            pass
+        took = clock.now
+        held = slowed(journal.samples(), [Run(clock.epoch, clock.wall() + 600, None)], None)
+    assert 0 < held.total() <= took + 1
+
+
 async def test_requests_are_counted_also_of_what_was_cut_at_the_end_of_the_patience(path: Path) -> None:
     client, origin, _ = on_a_timeline(lambda sent: lost() if sent.at > 5 else 200, latency=0.2)
     with journal_at(path) as journal:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -39,8 +40,14 @@ from norce_order_async import (
     State,
     Transition,
     create_order,
+    edit_cart,
+    ensure_hook,
+    get_order,
+    iter_orders,
     list_orders,
+    run_batch,
     update_payment,
+    wait_until,
 )
 from norce_order_async.wire.table import ROWS
 
@@ -62,6 +69,45 @@ async def test_a_function_sends_its_request_and_reads_its_answer(given: Given) -
         assert (result.operation, result.outcome) == (given.name, OutcomeKind.APPLIED)
     else:
         assert result == given.result
+
+
+@every_function
+async def test_what_is_no_client_is_refused(given: Given) -> None:
+    with pytest.raises(TypeError, match="client must be an OrderClient, got str"):
+        await given.function("o_1", **given.arguments)
+
+
+async def first_order(client: Any, _: object) -> object:
+    return await anext(iter_orders(client))
+
+
+async def first_outcome(client: Any, _: object) -> object:
+    return await anext(run_batch(client, []))
+
+
+def unchanged(cart: Cart) -> Cart:
+    return cart
+
+
+SWAPPED: list[Any] = [
+    get_order,
+    create_order,
+    partial(wait_until, predicate=bool, timeout=1),
+    partial(ensure_hook, hook=Hook(subscribe_to="/consents", invoke="https://a.example")),
+    partial(edit_cart, change=unchanged),
+    first_order,
+    first_outcome,
+]
+
+
+@pytest.mark.parametrize("function", SWAPPED)
+async def test_a_client_in_the_place_of_an_id_is_a_type_error(function: Any) -> None:
+    client, transport, _ = scripted()
+    with pytest.raises(
+        TypeError, match=r"client must be an OrderClient, got str|order_id must be a str, got OrderClient"
+    ):
+        await function("o_1", client)
+    assert transport.requests == []
 
 
 @every_function

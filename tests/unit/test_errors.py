@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support import fail
 
+from norce_order_async.batch.journal import EmptyJournal, JournalBusy
 from norce_order_async.core import errors
 from norce_order_async.core.errors import (
     AuthError,
@@ -28,7 +29,12 @@ from norce_order_async.core.errors import (
     TransportError,
 )
 from norce_order_async.core.outcome import Attempt, OutcomeKind
-from norce_order_async.wire.models import Order
+from norce_order_async.endpoints.pages import PagingError
+from norce_order_async.endpoints.waiting import WaitTimeout
+from norce_order_async.receiving.errors import CallbackError
+from norce_order_async.testing import NotRecordedError
+from norce_order_async.wire.models import Order, ValidationError
+from norce_order_async.wire.problems import ValidationFailedError
 
 
 def account(error: Any) -> Any:
@@ -42,7 +48,20 @@ def account(error: Any) -> Any:
     return error
 
 
+PROBLEMS = [
+    ValidationError(code="cart-empty", adapter_id="stock"),
+    ValidationError(code="adapter", extra={"message": "å\n", "left": [1, 2.5, None]}),
+]
+
 ALL: list[NorceOrderError] = [
+    account(ValidationFailedError(PROBLEMS, status=200, headers={"a": "b"}, body=b'{"errors": []}\xff')),
+    ValidationFailedError([]),
+    account(PagingError("3 pages in a row", b"{}")),
+    account(WaitTimeout("not as wanted")),
+    CallbackError("the body is too large", status=413),
+    NotRecordedError("it is empty"),
+    JournalBusy("the journal x cannot be written: locked"),
+    EmptyJournal("the journal x is empty"),
     ConfigurationError("no token"),
     InvalidRequestError("body.a: NaN is not a JSON number"),
     errors.ClientStateError("the client is closed"),
@@ -70,6 +89,11 @@ ALL: list[NorceOrderError] = [
     account(errors.ReadTimeout("late", sent=True, status=200, content_type="application/json")),
     account(errors.RateLimitedError(429, headers={"retry-after": "2"}, body=b"slow down")),
     account(errors.ServerError(503)),
+    account(errors.ConnectError("refused", sent=False)),
+    errors.BadRequestError(400, code="bad", message="no"),
+    errors.AuthenticationError(401),
+    errors.PermissionDeniedError(403, text="not yours"),
+    errors.ConflictError(409, body=b"{}"),
     account(errors.UnexpectedStatusError(999, body=bytes(range(256)))),
 ]
 
@@ -100,6 +124,15 @@ def test_the_order_that_came_in_place_of_another_goes_with_its_error(way: str) -
     # JSON has no orders: its beginning is in the body.
     rebuilt = REBUILD["JSON"](error)
     assert (str(rebuilt), {**rebuilt.__dict__, "result": error.result}) == (str(error), error.__dict__)
+
+
+def test_these_are_all_errors() -> None:
+    found = {NorceOrderError}
+    for _ in range(6):
+        found |= {each for cls in found for each in cls.__subclasses__()}
+    ours = {cls for cls in found if cls.__module__.startswith("norce_order_async.")}
+    bases = {NorceOrderError, errors.CallError, TransportError, StatusError}
+    assert ours - bases <= {type(error) for error in ALL}
 
 
 def test_an_error_comes_whole_out_of_another_process() -> None:

@@ -272,7 +272,7 @@ def killer():
     if "{when}" == "within":
         yield (9, 9, None, None, None, None, None, None, None)
     os.kill(os.getpid(), 9)
-with journal._writing():
+with journal._files.writing():
     journal._db.executemany(statements.MARK, killer())
 """.replace("{when}", when)
     killed = run("import norce_order_async.batch.journal.statements as statements" + code, path)

@@ -14,7 +14,7 @@ import pytest
 from journals import INPUTS, TARGET, begin, end, item, mark, run
 
 from norce_order_async import ConfigurationError, JournalReader, OutcomeKind, PatchAttributes
-from norce_order_async.batch.journal import EmptyJournal, JournalBusy, writer
+from norce_order_async.batch.journal import EmptyJournal, JournalBusy, writer, written_files
 
 REFUSED = "stand only in the WAL, and batch.journal-wal is not beside it"
 KILL = """
@@ -25,7 +25,7 @@ def fill(journal, first, count):
         numbers = range(number, number + 100)
         journal.write([mark(n) for n in numbers], [])
         journal.write([], [end(n) for n in numbers])
-from norce_order_async.batch.journal import writer
+from norce_order_async.batch.journal import writer, written_files
 """
 
 needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -112,11 +112,11 @@ def test_a_run_that_is_killed_around_a_checkpoint_goes_on(path: Path, when: str,
     killed(
         path,
         f"""
-journal, real, writer.MAX_WAL = begin(path), writer.Journal._checkpoint, 200_000
+journal, real, written_files.MAX_WAL = begin(path), written_files.WrittenFiles._checkpoint, 200_000
 def checkpoint(self):
     print(journal._last, flush=True)
     {checkpoint}
-writer.Journal._checkpoint = checkpoint
+written_files.WrittenFiles._checkpoint = checkpoint
 fill(journal, 1, 100_000)
 """,
     )
@@ -160,6 +160,7 @@ class Counting:
                 kill()
         return db.execute(*args)
 db, journal._db = journal._db, Counting()
+journal._files._db = journal._db
 journal.close()
 kill()
 """,
@@ -186,7 +187,7 @@ def test_the_wal_stays_small_while_a_slow_reader_reads(path: Path) -> None:
                 journal.write([], [end(n) for n in numbers])
                 largest = max(largest, wal.stat().st_size)
             assert sum(1 for _ in rows) == 22_000 - 1
-    assert largest < writer.MAX_WAL + 1024 * 1024
+    assert largest < written_files.MAX_WAL + 1024 * 1024
     assert not wal.exists()
 
 

@@ -298,3 +298,26 @@ async def test_a_rule_gives_text_for_text(cassette: Path, sandbox: Sandbox) -> N
     with pytest.raises(InvalidRequestError, match="scrub gave int for text named 'search'"):
         async with client(RecordingTransport(cassette, SandboxTransport(sandbox), scrub=gives_a_number)) as caller:
             await list_orders(caller, search="Anna")
+
+
+@pytest.mark.parametrize("mode", ["once", "new_episodes", "all"])
+async def test_a_cassette_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_path: Path, mode: Any) -> None:
+    (tmp_path / "file").touch()
+    inner = ScriptedTransport()
+    with pytest.raises(ConfigurationError, match=r"one\.json cannot be written: "):
+        await once(RecordingTransport(tmp_path / "file" / "one.json", inner, mode=mode))
+    assert inner.requests == []
+    RecordingTransport(tmp_path / "new" / "one.json", mode=mode)
+    assert list(tmp_path.glob("new/*")) == []
+
+
+async def test_a_cassette_that_has_everything_need_not_be_writable(
+    cassette: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await once(RecordingTransport(cassette, SandboxTransport(sandbox)))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    await once(RecordingTransport(cassette, mode="new_episodes"))

@@ -454,6 +454,7 @@ class TestFaults:
     )
     def test_the_text_form(self, text: str, fault: Fault) -> None:
         assert Fault.parse(text) == fault
+        assert Fault.parse(str(fault)) == fault
 
     @pytest.mark.parametrize(
         ("text", "part"),

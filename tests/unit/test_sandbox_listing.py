@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from norce_order_async import Order
+from norce_order_async import ConfigurationError, Order
 from norce_order_async.testing import SANDBOX_TOKEN, Sandbox
 from norce_order_async.testing.contract import load_contract
 from norce_order_async.wire.codec import structure
@@ -57,6 +57,22 @@ def sandbox() -> Sandbox:
         )
     sandbox.add_order("o_9", merchant="other")
     return sandbox
+
+
+@pytest.mark.parametrize("ignored", ["status", "date_to"])
+def test_a_filter_that_is_to_be_ignored_is(ignored: str) -> None:
+    sandbox = Sandbox(ignored_filters=[ignored])
+    for number, status in enumerate(("checkout", "completed")):
+        sandbox.add_order(f"o_{number}", created=f"2026-01-0{number + 1}T12:00:00Z", state={"currentStatus": status})
+    query = {"status": "checkout", "date_to": "2026-01-01T12:00:00Z"}
+    others = {name: value for name, value in query.items() if name != ignored}
+    assert ids(sandbox, **{ignored: query[ignored]}) == ["o_0", "o_1"]
+    assert ids(sandbox, **others) == ["o_0"]
+
+
+def test_a_filter_that_there_is_not_cannot_be_ignored() -> None:
+    with pytest.raises(ConfigurationError, match="no filter 'state' to ignore: one of search, "):
+        Sandbox(ignored_filters=["state"])
 
 
 @pytest.mark.parametrize(

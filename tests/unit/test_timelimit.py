@@ -1,6 +1,7 @@
 """Limits of time: they end what they should, when they should, and nothing else."""
 
 import asyncio
+import contextlib
 import gc
 import math
 import selectors
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from norce_order_async.loops.time_limit import TimeLimit
+from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 
 T = TypeVar("T")
 
@@ -74,6 +75,24 @@ async def test_the_inner_of_two_limits_ends_only_what_is_inside() -> None:
         with pytest.raises(TimeoutError), TimeLimit(0.01):
             await asyncio.sleep(10)
         await asyncio.sleep(0)
+
+
+def test_a_limit_that_is_reached_is_running_until_what_it_limits_has_ended() -> None:
+    limits = TimeLimits[TimeLimit]()
+
+    async def work() -> list[int]:
+        seen: list[int] = []
+        with contextlib.suppress(TimeoutError), TimeLimit(1, limits):
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                seen.append(len(limits.running))
+                await elapsed(2, 5)  # other timers ring meanwhile
+                seen.append(len(limits.running))
+                raise
+        return [*seen, len(limits.running)]
+
+    assert run(work()) == [1, 1, 0]
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,7 @@
 """From the end of a change to whoever reads the outcomes: what is counted, written down, and only then told."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -106,6 +106,12 @@ def write_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> 
     return False
 
 
+def write_last_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> None:
+    """Write down that nothing slows a batch down any more: its run may go on, as unknown changes are looked at."""
+    with suppress(ConfigurationError):
+        write_sample(journal, clock, attrs.evolve(speed, reason=None))
+
+
 class Accountant:
     """Counts the outcomes, writes them to the journal, and keeps them until they are read.
 
@@ -142,7 +148,7 @@ class Accountant:
         self._closed: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
-        self._sampled = -_SAMPLE_EVERY
+        self._sampled, self._is_slow = -_SAMPLE_EVERY, False
         self.unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
         self._was_full = False
@@ -163,7 +169,7 @@ class Accountant:
                 self._state.stop(f"{self._max_failures} changes failed")
         self.retried += outcome.attempts > 1
         if self.journal is None:
-            self._tell(outcome)
+            self._tell([outcome])
             return
         self._closed.append(outcome)
         if len(self._closed) >= GROUP and self._busy_since is None:
@@ -200,16 +206,15 @@ class Accountant:
         self.journal.write(items, self._closed, once=once)
         self._busy_since = None
         closed, self._closed = self._closed, []
-        for outcome in closed:
-            self._tell(outcome)
+        self._tell(closed)
 
     def sample(self, *, at_once: bool = False) -> None:
         """Write down how fast it is, once a second, or at once."""
         now = self._clock.monotonic()
         if self.journal is None or (now - self._sampled < _SAMPLE_EVERY and not at_once):
             return
-        if write_sample(self.journal, self._clock, self._speed()):
-            self._sampled = now
+        if write_sample(self.journal, self._clock, speed := self._speed()):
+            self._sampled, self._is_slow = now, speed.reason is not None
 
     async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.
@@ -231,6 +236,8 @@ class Accountant:
     async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Let go of what is left at the end, and log how many changes are unknown."""
         await self.let_go(left)
+        if self.journal is not None and self._is_slow:
+            write_last_sample(self.journal, self._clock, self._speed())
         if self._unknown:
             logger.warning(
                 "a batch ended; changes whose outcome is unknown: %d",
@@ -241,7 +248,7 @@ class Accountant:
     def leave_out(self, outcome: Outcome) -> None:
         """Tell of a change that is not made; the journal stays as it is."""
         self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
-        self._tell(outcome)
+        self._tell([outcome])
 
     # To the reader
 
@@ -271,8 +278,8 @@ class Accountant:
         """Nothing more will come."""
         self._arrived.set()
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcomes: list[Outcome]) -> None:
         if self._count is not None:
-            self._count({outcome.outcome: 1})
-        self.unread.append(outcome)
+            self._count(Counter(outcome.outcome for outcome in outcomes))
+        self.unread += outcomes
         self._arrived.set()

@@ -24,7 +24,7 @@ FIRST_PROBE = 0.5
 LAST_PROBE = 30.0
 """Seconds, the longest wait between two probes."""
 FEW = 100
-"""So many new changes, if they are the last ones, are all tried within the patience."""
+"""So many new changes, if they are the last ones, are all tried."""
 
 _REFUSED = (AuthenticationError, TLSError)
 _OF_ONE_ORDER = frozenset({500, 504, 524})
@@ -51,9 +51,9 @@ class CircuitBreaker:
     """Follows how changes end, and tells whether to go on, to send probes only, or to stop.
 
     An outage is what fails across orders: a change that fails while others succeed says something of itself, and
-    nothing of the server. When no change is left that was not tried, nothing can tell the two apart any more. Then
+    nothing of the server. When few changes are left that were not tried, little can tell the two apart any more. Then
     what fails as a single order may (500, or no answer in time), after others have succeeded, is taken for such orders:
-    nothing is held for it. What cannot be reached stays an outage.
+    each is tried, and nothing is held for it or given up with the patience. What cannot be reached stays an outage.
 
     Args:
         clock: Where time comes from.
@@ -72,6 +72,7 @@ class CircuitBreaker:
         self._last_success = float("-inf")
         self._unreached: set[Order] = set()
         self._row = self._refused = 0
+        self._few_left = False
         self._failing_since: float | None = None
         self._probes = 0
         self._last_probe = self._not_before = 0.0
@@ -79,12 +80,11 @@ class CircuitBreaker:
     def succeeded(self) -> None:
         """A change ended with an answer that is about the change."""
         self.worked = True
-        self._reached()
-
-    def _reached(self) -> None:
         self._last_success = self._clock.monotonic()
-        if not self._row:
-            return
+        if self._row:
+            self._recover()
+
+    def _recover(self) -> None:
         self.is_open = False
         self._unreached.clear()
         self._row = self._refused = 0
@@ -96,17 +96,19 @@ class CircuitBreaker:
         """There is nothing to send; time that passes so is none that the server is waited for."""
         self._failing_since = None
 
-    def failed(self, item: WorkItem, error: CallError, *, all_tried: bool) -> bool:
+    def failed(self, item: WorkItem, error: CallError, last: int | None) -> bool:
         """A change ended with this error; whether that counts among the times that it may fail.
 
         Args:
             item: The change.
             error: Its error.
-            all_tried: Whether no change is left, or will come, that was not tried.
+            last: How many changes are left that were not tried, if no more will come.
         """
+        self._few_left = last is not None and last <= FEW
         if isinstance(error, PermissionDeniedError):
             self.error = error
-            self._reached()  # but it says nothing of the change
+            self._last_success = self._clock.monotonic()  # but it says nothing of the change
+            self._recover()
             return True
         refused = isinstance(error, _REFUSED)
         if not refused and not is_transient(error):
@@ -126,7 +128,7 @@ class CircuitBreaker:
             if not item.failing:
                 self._unreached.add(item.order)
             if len(self._unreached) >= IN_A_ROW:
-                was_open, self.is_open = self.is_open, not (all_tried and self._may_be_of_orders)
+                was_open, self.is_open = self.is_open, last != 0 or not self._may_be_of_orders
                 if self.is_open and not was_open:
                     self._failing_since = now
         if error.retry_after is not None:
@@ -144,8 +146,8 @@ class CircuitBreaker:
         now = self._clock.monotonic()
         if self._row >= IN_A_ROW and self._not_before - now > self.patience:
             return f"the server asks to wait {self._not_before - now:.0f} s: {error.reason}"
-        is_outage = len(self._unreached) >= IN_A_ROW or is_throttled(error)
-        if is_outage and now - since >= self.patience:
+        is_outage = len(self._unreached) >= IN_A_ROW and not (self._few_left and self._may_be_of_orders)
+        if (is_outage or is_throttled(error)) and now - since >= self.patience:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
         return None
 
@@ -155,8 +157,8 @@ class CircuitBreaker:
         They are twice as many each time, up to 30, within the patience; new ones and others are probed in turn.
 
         Args:
-            last: How many new changes are left, if no more will come: few of them are all probed, within the patience,
-                and one every half second if their orders may be what fails.
+            last: How many new changes are left, if no more will come: few of them are all probed, one every half second
+                if their orders may be what fails, and within the patience otherwise.
         """
         now = self._clock.monotonic()
         patience_left = self.patience - (now - (self._failing_since or now))

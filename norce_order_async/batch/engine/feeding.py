@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from typing import cast
@@ -137,7 +136,7 @@ class Feeder:
 
     def make_room(self) -> None:
         """Take more if there is room."""
-        if not self._state.room.is_set() and self._has_room():
+        if self._state.feeder_waits and self._has_room():
             self._state.room.set()
 
     async def _take_rest(self, rest: Block) -> None:
@@ -169,7 +168,9 @@ class Feeder:
             if self._has_room():
                 return True
             self._state.room.clear()
+            self._state.feeder_waits = True
             await self._state.room.wait()
+            self._state.feeder_waits = False
         return False
 
     async def _take(self, block: Block) -> None:
@@ -284,7 +285,7 @@ async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) ->
     most, weight = size(), 0
     try:
         for item in changes:
-            weight += _size_of(item)
+            weight += item.size if type(item) is Entry else _size_of(item)
             block.append(item)
             if len(block) == most or weight >= BLOCK_SIZE:
                 yield block
@@ -300,17 +301,19 @@ async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) ->
 async def _pumped(
     changes: AsyncIterable[Change | Entry], size: Callable[[], int], rest: list[Change | Entry]
 ) -> AsyncGenerator[list[Change | Entry]]:
-    waiting: deque[Change | Entry] = deque()
+    waiting: list[Change | Entry] = []
+    weight = 0
     arrived, taken = asyncio.Event(), asyncio.Event()
 
     async def pump() -> None:
+        nonlocal weight
         iterator = aiter(changes)
         try:
             async for item in iterator:
-                _size_of(item)
+                weight += _size_of(item)
                 waiting.append(item)
                 arrived.set()
-                while len(waiting) >= size() or sum(map(_size_of, waiting)) >= BLOCK_SIZE:
+                while len(waiting) >= size() or weight >= BLOCK_SIZE:
                     taken.clear()
                     await taken.wait()
         finally:
@@ -325,8 +328,9 @@ async def _pumped(
                 arrived.clear()
                 await arrived.wait()
             if waiting:
-                block = list(waiting)
+                block = waiting.copy()
                 waiting.clear()
+                weight = 0
                 taken.set()
                 yield block
             elif pumping.done():

@@ -1,5 +1,7 @@
 """Refusals that are about who we are: the changes that met one, until it is known what it says of them."""
 
+from collections import deque
+
 import attrs
 
 from norce_order_async.batch.engine.breaker import IN_A_ROW
@@ -15,33 +17,66 @@ Kept = list[tuple[WorkItem, Outcome]]
 
 
 @attrs.define
-class _Hold:
+class _Scope:
+    """What is known of a merchant and channel where something was refused with 403.
+
+    Attributes:
+        refused: What was refused, and neither ended nor left.
+        row: How many were in a row.
+        reason: Why the last one was.
+        orders: The orders that were tried.
+        parked: What is held, by its order.
+        trial: What is tried meanwhile.
+    """
+
+    refused: Kept = attrs.Factory(list[tuple[WorkItem, Outcome]])
     row: int = 0
     reason: str = ""
     orders: set[Order] = attrs.Factory(set[Order])
-    parked: list[WorkItem] = attrs.Factory(list[WorkItem])
+    parked: dict[Order, deque[WorkItem]] = attrs.Factory(dict[Order, deque[WorkItem]])
     trial: WorkItem | None = None
 
     @property
     def is_on(self) -> bool:
         return self.row >= IN_A_ROW
 
+    def park(self, item: WorkItem) -> None:
+        self.parked.setdefault(item.order, deque()).append(item)
+
+    def take_trial(self) -> WorkItem | None:
+        """The first that is held of an order that was not tried."""
+        order = next((order for order in self.parked if order not in self.orders), None)
+        if order is None:
+            return None
+        items = self.parked[order]
+        self.trial = items.popleft()
+        if not items:
+            del self.parked[order]
+        return self.trial
+
+    def all_parked(self) -> list[WorkItem]:
+        """What is held, in the order of the input."""
+        return sorted((item for items in self.parked.values() for item in items), key=lambda item: item.number)
+
 
 class Refusals:
     """Keeps what was refused, and holds the changes of a merchant and channel where five in a row were.
 
     While it holds them, changes of other orders there are tried in turn. When these are refused too, no more of that
-    merchant and channel is tried; the changes of others go on.
+    merchant and channel is tried; the changes of others go on. What is held counts among what a batch reads ahead at
+    most. What an answer costs does not grow with what is held.
 
     Args:
         closed: Where to note the merchants and channels of which nothing is tried any more, and why.
     """
 
     def __init__(self, closed: dict[Scope, str]) -> None:
-        self.withheld: Kept = []
-        """What was refused, and neither ended nor left."""
+        self.withheld = 0
+        """How much was refused, and neither ended nor left."""
         self._closed = closed
-        self._holds: dict[Scope, _Hold] = {}
+        self._unauthorized: Kept = []
+        """What was refused with 401: of whatever merchant, by the same token."""
+        self._scopes: dict[Scope, _Scope] = {}
 
     @staticmethod
     def concern(error: CallError) -> bool:
@@ -50,82 +85,75 @@ class Refusals:
 
     def add(self, item: WorkItem, outcome: Outcome, error: CallError) -> Kept:
         """Keep a change that was refused; what is left undone now, because no more is tried there."""
-        self.withheld.append((item, outcome))
+        self.withheld += 1
         if not isinstance(error, PermissionDeniedError):
+            self._unauthorized.append((item, outcome))
             return []
-        scope = item.order[:2]
-        if scope in self._closed:
-            return self._take_out(scope, _Hold())
-        hold = self._holds.setdefault(scope, _Hold())
-        if item is hold.trial:
-            hold.trial = None
-        elif hold.is_on:
+        name = item.order[:2]
+        scope = self._scopes.setdefault(name, _Scope())
+        scope.refused.append((item, outcome))
+        if name in self._closed:
+            return self._take_out(name)
+        if item is scope.trial:
+            scope.trial = None
+        elif scope.is_on:
             return []  # it was under way when the hold began
-        hold.row += 1
-        hold.reason = error.reason
-        hold.orders.add(item.order)
-        return self._close(scope, f"{ORDERS} orders in a row were refused") if len(hold.orders) >= ORDERS else []
+        scope.row += 1
+        scope.reason = error.reason
+        scope.orders.add(item.order)
+        if len(scope.orders) < ORDERS:
+            return []
+        return self._close(name, f"{ORDERS} orders in a row were refused")
 
     def admits(self, item: WorkItem) -> bool:
         """Whether a change may be sent now; one that may not is kept."""
-        hold = self._holds.get(item.order[:2])
-        if hold is None or not hold.is_on or item is hold.trial:
+        scope = self._scopes.get(item.order[:2])
+        if scope is None or not scope.is_on or item is scope.trial:
             return True
-        if hold.trial is None and item.order not in hold.orders:
-            hold.trial = item
+        if scope.trial is None and item.order not in scope.orders:
+            scope.trial = item
             return True
-        hold.parked.append(item)
+        scope.park(item)
         return False
 
-    def next_trials(self) -> list[WorkItem]:
-        """A parked change of another order for each hold that has no trial."""
-        found: list[WorkItem] = []
-        for hold in self._holds.values():
-            if hold.is_on and hold.trial is None:
-                hold.trial = next((item for item in hold.parked if item.order not in hold.orders), None)
-                if hold.trial is not None:
-                    hold.parked.remove(hold.trial)
-                    found.append(hold.trial)
-        return found
+    def next_trial(self, ended: WorkItem) -> WorkItem | None:
+        """What is held beside a change that has ended, and is to be tried now."""
+        scope = self._scopes.get(ended.order[:2])
+        return scope.take_trial() if scope is not None and scope.is_on and scope.trial is None else None
 
     def untold(self, item: WorkItem) -> None:
         """A change ended without an answer: as a trial it has shown nothing."""
-        hold = self._holds.get(item.order[:2])
-        if hold is not None and item is hold.trial:
-            hold.trial = None
+        scope = self._scopes.get(item.order[:2])
+        if scope is not None and item is scope.trial:
+            scope.trial = None
 
     def answered(self, item: WorkItem) -> tuple[Kept, list[WorkItem]]:
         """A change got an answer that is about the change: what ends as refused now, and what may go on."""
-        scope = item.order[:2]
-        hold = self._holds.pop(scope, None)
-        ended = [one for one in self.withheld if one[0].order[:2] == scope or one[1].status == 401]
-        self.withheld = [one for one in self.withheld if one not in ended]
-        return ended, hold.parked if hold else []
+        scope = self._scopes.pop(item.order[:2], _Scope())
+        ended, self._unauthorized = scope.refused + self._unauthorized, []
+        self.withheld -= len(ended)
+        return ended, scope.all_parked()
 
     def close_held(self) -> Kept:
         """Nothing was ever answered, and nothing else is left to try: what is left undone where changes are held."""
-        return [
-            one
-            for scope, hold in list(self._holds.items())
-            if hold.is_on
-            for one in self._close(scope, "all that were tried were refused")
-        ]
+        held = [name for name, scope in self._scopes.items() if scope.is_on]
+        return [one for name in held for one in self._close(name, "all that were tried were refused")]
 
     def give_up(self) -> tuple[Kept, list[WorkItem]]:
         """Nothing else is left to try: all that was refused, and all that was held."""
-        ended, self.withheld = self.withheld, []
-        parked = [item for hold in self._holds.values() for item in hold.parked]
-        self._holds.clear()
+        ended = [*self._unauthorized, *(one for scope in self._scopes.values() for one in scope.refused)]
+        parked = [item for scope in self._scopes.values() for item in scope.all_parked()]
+        self.withheld, self._unauthorized = 0, []
+        self._scopes.clear()
         return ended, parked
 
-    def _close(self, scope: Scope, why: str) -> Kept:
-        hold = self._holds.pop(scope)
-        self._closed[scope] = f"{why}: {hold.reason}"
-        return self._take_out(scope, hold)
+    def _close(self, name: Scope, why: str) -> Kept:
+        self._closed[name] = f"{why}: {self._scopes[name].reason}"
+        return self._take_out(name)
 
-    def _take_out(self, scope: Scope, hold: _Hold) -> Kept:
-        refused = [one for one in self.withheld if one[0].order[:2] == scope]
-        self.withheld = [one for one in self.withheld if one not in refused]
-        return [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in refused] + [
-            (item, item.left(NOT_TRIED, self._closed[scope])) for item in hold.parked
+    def _take_out(self, name: Scope) -> Kept:
+        scope = self._scopes.pop(name)
+        self.withheld -= len(scope.refused)
+        return [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in scope.refused] + [
+            (item, item.left(NOT_TRIED, self._closed[name])) for item in scope.all_parked()
         ]

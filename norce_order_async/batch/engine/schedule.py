@@ -85,6 +85,9 @@ class Schedule:
         """Let go of a change that was taken; whether its resource has yet to settle (see :meth:`settled`)."""
         self.held -= 1
         self.size -= item.size
+        if item.followers is None and not item.settles_at and self._tails[item.order] is item:  # nearly always
+            del self._tails[item.order]
+            return False
         left = item.settles_at - now
         for follower in item.followers or ():
             follower.waited = max(left, 0.0)

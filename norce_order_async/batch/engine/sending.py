@@ -132,9 +132,10 @@ class Dispatcher:
 
     def _may_send(self, lanes: int) -> bool:
         """Whether a change may be sent when fewer than so many lanes are open."""
+        schedule = self._schedule
         return (
             len(self.lanes) < lanes
-            and self._schedule.has_ready
+            and bool(schedule.ready or schedule.requeued)
             and not self._breaker.is_open
             and self._state.stopped is None
             and not self._accountant.is_full(self._pace.limit)
@@ -145,11 +146,15 @@ class Dispatcher:
             self._breaker.is_open and self._probe is None and self._schedule.has_ready and self._state.stopped is None
         )
 
+    @property
+    def _last_untried(self) -> int | None:
+        """How many changes are left that were not tried, if no more will come."""
+        return len(self._schedule.ready) if self._state.input_ended else None
+
     async def _until_probe(self) -> bool:
         """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
         self.make_room()
-        last = len(self._schedule.ready) if self._state.input_ended else None
-        delay, new = self._breaker.next_probe(last)
+        delay, new = self._breaker.next_probe(self._last_untried)
         due = self._clock.monotonic() + delay
         while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
             self._state.wake.clear()
@@ -220,13 +225,14 @@ class Dispatcher:
                 self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
-            if (taken := self._take(self._schedule.take)) is None:
+            if (taken := self._take(schedule.take)) is None:
                 break
             item = lanes[lane] = taken
             self._begin(item)
-            if len(lanes) < pace.limit and schedule.has_ready:
+            if len(lanes) < pace.limit and (schedule.ready or schedule.requeued):
                 self._state.wake.set()
-            self.make_room()
+            if self._state.feeder_waits:
+                self.make_room()
         del lanes[lane]
         self.make_room()
         self._state.wake.set()
@@ -273,7 +279,7 @@ class Dispatcher:
                 self._resolve(*self._refusals.answered(item))
         if self._refusals.withheld:
             self._refusals.untold(item)
-            self._try_next()
+            self._try_next(item)
         self._end(item, outcome)
 
     def _end(self, item: WorkItem, outcome: Outcome) -> None:
@@ -286,7 +292,8 @@ class Dispatcher:
 
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
         """The next change to send; None when all that are ready are held, or left undone."""
-        while self._schedule.has_ready:
+        schedule = self._schedule
+        while schedule.ready or schedule.requeued:
             item = take()
             if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
                 self._leave_undone([(item, item.left(NOT_TRIED, why))])
@@ -308,11 +315,11 @@ class Dispatcher:
                 self._resolve(*self._refusals.answered(item))
             return False
         self._leave_undone(self._refusals.add(item, outcome, error))
-        self._try_next()
+        self._try_next(item)
         return True
 
-    def _try_next(self) -> None:
-        for trial in self._refusals.next_trials():
+    def _try_next(self, ended: WorkItem) -> None:
+        if (trial := self._refusals.next_trial(ended)) is not None:
             self._schedule.requeue(trial)
         self._state.wake.set()
 
@@ -326,8 +333,7 @@ class Dispatcher:
 
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether a change that failed is made again later."""
-        all_tried = self._state.input_ended and not self._schedule.ready
-        counts = self._breaker.failed(item, error, all_tried=all_tried)
+        counts = self._breaker.failed(item, error, self._last_untried)
         if (hopeless := self._breaker.hopeless) is not None:
             self._state.stop(hopeless)
         if self._breaker.is_open:

@@ -89,6 +89,8 @@ class RunState:
         """The merchants and channels whose changes are left undone, and why; others go on."""
         self.input_ended = False
         """Whether nothing more comes from the input."""
+        self.feeder_waits = False
+        """Whether the feeder waits for room."""
         self.wake, self.stopping, self.room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         """Set for the dispatcher to look again; for whoever only waits to stop; for the feeder to look again."""
 

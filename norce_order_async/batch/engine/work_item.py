@@ -16,6 +16,9 @@ from norce_order_async.wire.decoders import Receipt
 NOT_TRIED = "NotTried"
 """The error of a change that was taken from the input, but not made before the batch was stopped."""
 
+ALLOWED_BY_ONCE = "it is made with once (--once), at most once"
+"""What is said of a change that was refused because nobody has allowed it."""
+
 _ONE_CALL = frozenset(KINDS.values())
 _GATEWAY_TIMEOUTS = frozenset({504, 524})
 Scope = tuple[str | None, str | None]
@@ -40,6 +43,7 @@ class WorkItem:
         path: What in the order it changes.
         request_id: What is sent as ``x-request-id``.
         started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
+        redelivered: Whether it may have been carried out before, without the journal, as its entry says.
         maybe_applied: Whether a request of it may have been carried out, in this run or an earlier one.
         attempts: How many requests it took, over all rounds.
         call: Its last call, once that has made an attempt.
@@ -58,6 +62,7 @@ class WorkItem:
     """
 
     # Defaults of the class cost nothing where a change succeeds at once.
+    redelivered: bool = False
     maybe_applied: bool = False
     attempts: int = 0
     started: float = 0.0
@@ -89,7 +94,7 @@ class WorkItem:
         self.path = _path_of(resource)
         self.request_id = entry.request_id or random.randbytes(16).hex()
         if entry.redelivered:
-            self.maybe_applied = True
+            self.redelivered = self.maybe_applied = True
 
     @property
     def confirmed(self) -> OutcomeKind | None:
@@ -212,4 +217,4 @@ def bad_line(number: int, entry: Entry) -> Outcome:
 
 def must_be_once(change: Change) -> str:
     """What is said of a change that must not be made twice, where nobody has allowed that it is made once."""
-    return f"{change.op} is not safe to repeat ({change.not_twice}): it is made with once (--once), at most once"
+    return f"{change.op} is not safe to repeat ({change.not_twice}): {ALLOWED_BY_ONCE}"

@@ -20,7 +20,7 @@ Meaning = tuple[Change | None, str | None, JSON]
 """What a line says: a change, or a problem and what was read."""
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # as Outcome
 class Entry:
     """One line of a batch file.
 
@@ -47,7 +47,7 @@ class Entry:
     redelivered: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Unread(Entry):
     """A line that is taken for a change of this order; what it means is read by whoever makes it.
 

@@ -93,8 +93,9 @@ def _has_each_member_once(record: dict[str, JSON], line: bytes) -> bool:
 
     There are as many colons in a line as members were written, and more if text holds some.
     """
+    written = line.count(b":")
     try:
-        return _count_members(record) == line.count(b":")
+        return len(record) == written or _count_members(record) == written
     except RecursionError:
         return False
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading
+from norce_order_async.batch.journal.old_values import OldValues, is_kept
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Run, Sample
 from norce_order_async.batch.journal.rows import count, moment, row_of, seconds, text_or_none
 from norce_order_async.batch.lines import NOT_TWICE
@@ -39,6 +40,11 @@ class JournalAccount:
         self._db = db
         self._version = version
         self._mutex = threading.RLock()
+        self.undo: OldValues | None = None
+        """What was there before the batch; None where it does not keep that."""
+        with reading(path):
+            if version and is_kept(db):
+                self.undo = OldValues(path, self._read, self._pages)
 
     @property
     def inputs(self) -> tuple[InputFile, ...]:

@@ -2,35 +2,26 @@
 
 import sqlite3
 import time
-from collections.abc import Collection, Generator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import cast
 
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import lock, statements
+from norce_order_async.batch.journal import lock, old_values, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
-from norce_order_async.batch.journal.files import create_file, identity_of, look_at
+from norce_order_async.batch.journal.files import create_file, look_at
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Mark, State
 from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
-from norce_order_async.batch.journal.wal import (
-    MARK,
-    TAKE_BACK,
-    beside,
-    connect,
-    roll_back,
-    wal_path,
-)
+from norce_order_async.batch.journal.wal import MARK, beside, connect, roll_back, wal_path
+from norce_order_async.batch.journal.written_files import WrittenFiles
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
-
-MAX_WAL = 4 * 1024 * 1024
-"""Bytes of the WAL after which it is copied to the main file."""
 
 _WAIT = 10.0  # seconds, at the beginning and the end; in between, whoever writes waits
 
@@ -51,18 +42,20 @@ class Journal(JournalAccount):
         self._run = run
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
         self._is_closed = self._has_ended = False
-        self._is_marked = True
-        self._real_path, self._wal = path.resolve(), wal_path(path)
-        self._identity = identity_of(self._real_path)
+        self._files = WrittenFiles(path, db, self._mutex)
+        if self.undo is not None:
+            self.undo = old_values.OldValues(path, self._read, self._pages, self._files.writing, run)
 
     @classmethod
-    def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str) -> "Journal":
+    def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str, undo: bool = False) -> "Journal":
         """Create a journal, or continue one, and begin a run.
 
         Args:
             path: The file.
             inputs: What the batch reads. The same contents are the same input, whatever the files are called.
             target: The API's address, merchant and channel.
+            undo: Whether what is there before each change is read and kept, for :func:`save_undo`. The journal stays
+                with that: it goes on neither with it if it was begun without, nor without.
 
         Raises:
             ConfigurationError: It belongs to another batch, is in use by another run, isn't a journal, is damaged,
@@ -82,13 +75,15 @@ class Journal(JournalAccount):
             with telling(path, "written"):
                 db = stack.enter_context(closing(connect(path, "rw", _WAIT)))
                 db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = NORMAL")
+                # What is there before a change has to outlast a power cut that comes after the change.
+                db.execute(f"PRAGMA synchronous = {'FULL' if undo else 'NORMAL'}")
                 db.execute("PRAGMA wal_autocheckpoint = 0")
                 with db:
                     db.execute("BEGIN IMMEDIATE")
                     if not version:
                         create(db, inputs, target)
                     upgrade(db, version)
+                    old_values.begin(db, path, undo=undo)
                     db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
                     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
                     db.execute(MARK)
@@ -129,7 +124,7 @@ class Journal(JournalAccount):
         """
         numbers = [row[0] for row in rows.marks]
         are_new = bool(numbers) and min(numbers) > self._last
-        with self._writing() as db:
+        with self._files.writing() as db:
             closed = 0
             if rows.marks:
                 db.executemany(statements.MARK_NEW if are_new else statements.MARK, rows.marks)
@@ -162,7 +157,7 @@ class Journal(JournalAccount):
             ValueError: The journal has no such change, or its outcome is known.
         """
         members = {"number": number, "outcome": outcome.value, "done": outcome.done, "evidence": plain(evidence)}
-        with self._writing() as db:
+        with self._files.writing() as db:
             if not db.execute(statements.RESOLVE, members).rowcount:
                 raise ValueError(f"the outcome of change {number} is not unknown")
 
@@ -172,7 +167,7 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._writing() as db:
+        with self._files.writing() as db:
             db.executemany(
                 f"{statements.CLOSE_ONCE} AND number = ?", [(INTERRUPTED, why, number) for number in numbers]
             )
@@ -197,7 +192,7 @@ class Journal(JournalAccount):
             ConfigurationError: It cannot be written.
         """
         keys = [(number,) for number in numbers]
-        with self._writing() as db:
+        with self._files.writing() as db:
             db.executemany("DELETE FROM changes WHERE number = ? AND open AND outcome IS NULL", keys)
             db.executemany(
                 "UPDATE changes SET open = 0, request_id = NULL, started = NULL WHERE number = ? AND open", keys
@@ -218,7 +213,7 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._writing() as db:
+        with self._files.writing() as db:
             db.executemany(statements.LEAVE_OPEN, rows)
 
     def states(self, first: int, last: int) -> dict[int, State]:
@@ -262,7 +257,7 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._writing() as db:
+        with self._files.writing() as db:
             reopen(db, only, merchant, channel)
 
     def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
@@ -271,7 +266,7 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._writing() as db:
+        with self._files.writing() as db:
             values = (at, concurrency, rate, in_flight, None if reason is None else plain(reason))
             db.execute("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", values)
 
@@ -281,7 +276,7 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._writing() as db:
+        with self._files.writing() as db:
             values = (None if reason is None else plain(reason), self._run)
             db.execute("UPDATE runs SET stopped = ? WHERE number = ?", values)
 
@@ -299,7 +294,7 @@ class Journal(JournalAccount):
         if not self._has_ended:
             self._has_ended = True
             self._db.execute(f"PRAGMA busy_timeout = {round(_WAIT * 1000)}")
-            with self._writing() as db:
+            with self._files.writing() as db:
                 db.execute("UPDATE runs SET ended = ? WHERE number = ?", (time.time(), self._run))
 
     def close(self) -> None:
@@ -314,54 +309,4 @@ class Journal(JournalAccount):
             self._is_closed = True
             with closing(self._lock), closing(self._db):
                 self.end()
-                # All rows first, so that the main file never lacks one when it says that it is whole.
-                with self._writing() as db:
-                    db.execute(MARK)
-                self._checkpoint()
-                with self._writing():
-                    pass
-                self._end_wal()
-
-    def _end_wal(self) -> None:
-        self._db.execute("PRAGMA busy_timeout = 0")
-        try:
-            self._db.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.OperationalError:
-            return  # somebody reads it; both files together are whole
-
-    @contextmanager
-    def _writing(self) -> Generator[sqlite3.Connection]:
-        """A transaction. What the WAL has grown to is copied to the main file after it."""
-        with self._mutex, telling(self.path, "written"):
-            is_full = self._check_files() > MAX_WAL
-            with self._db as db:
-                db.execute("BEGIN IMMEDIATE")
-                if is_full:
-                    db.execute(MARK)
-                elif self._is_marked:
-                    db.execute(TAKE_BACK)
-                yield db
-            self._is_marked = is_full
-            if is_full:
-                self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        """Copy the WAL to the main file; the next transaction tries again what a reader holds up."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._is_marked = True
-
-    def _check_files(self) -> int:
-        """The size of the WAL.
-
-        Raises:
-            ConfigurationError: A file of the journal is gone, or another one stands in its place.
-        """
-        try:
-            if identity_of(self._real_path) == self._identity:
-                return self._wal.stat().st_size
-        except FileNotFoundError:
-            pass
-        raise ConfigurationError(
-            f"the journal {self.path} was deleted or replaced while a run wrote it: nothing more is sent, because "
-            "nothing of it could be written down"
-        )
+                self._files.end()

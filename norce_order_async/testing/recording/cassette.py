@@ -66,6 +66,24 @@ class Cassette:
                     return exchange.answer
         return None
 
+    def check_writable(self) -> None:
+        """See that the file can be written, and make its folder.
+
+        Raises:
+            ConfigurationError: It cannot.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._draft.touch()
+            self._draft.unlink()
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be written: {error.strerror or error}") from None
+
+    @property
+    def _draft(self) -> Path:
+        """Each process has its own: tests may run in several."""
+        return self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+
     def write(self, exchanges: Sequence[Exchange]) -> None:
         """Replace the file.
 
@@ -77,8 +95,7 @@ class Cassette:
             "exchanges": [{"request": attrs.asdict(each.asked), "response": each.answer} for each in exchanges],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all, and each process its own: tests may run in several.
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        draft = self._draft  # whole or not at all
         draft.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         draft.replace(self.path)
 

@@ -58,7 +58,7 @@ class Scrubber:
 
     def value(self, name: str, value: Any) -> Any:
         """What is kept of a JSON value that has this name."""
-        if _plain(name) in _SECRET_NAMES and isinstance(value, str):
+        if names_a_secret(name) and isinstance(value, str):
             self.learn(value)
             return HIDDEN
         value = self._kept(name, value)
@@ -106,6 +106,11 @@ class Scrubber:
         if isinstance(value, list | tuple):
             return [self.hide(one) for one in cast(Sequence[Any], value)]
         return value
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a member of this name holds a secret."""
+    return _plain(name) in _SECRET_NAMES
 
 
 def _plain(name: str) -> str:

@@ -39,7 +39,8 @@ class RecordingTransport(Transport):
             array's name, and a whole body has the empty one. It is also applied when a request is looked for.
 
     Raises:
-        ConfigurationError: An unknown mode, no cassette in mode ``none``, or a file that is not a cassette.
+        ConfigurationError: An unknown mode, no cassette in mode ``none``, a file that is not a cassette, or one that
+            cannot be written; in mode ``new_episodes`` only when there is something to record, before it is sent.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class RecordingTransport(Transport):
             raise ConfigurationError(f"there is no cassette {path}; record it in another mode")
         self._mode = mode
         self._cassette = Cassette(path)
+        if mode == "all":
+            self._cassette.check_writable()
         self._inner = inner
         self._scrubber = Scrubber(scrub)
         self._recorded: list[Response] = []
@@ -71,6 +74,7 @@ class RecordingTransport(Transport):
         Raises:
             NotRecordedError: The cassette has no response to it, and none is to be recorded.
             InvalidRequestError: ``scrub`` failed when the request was looked for; nothing was sent.
+            ConfigurationError: The cassette cannot be written; nothing was sent.
             ClientStateError: The transport is closed.
         """
         request.call.mark_sent(False)
@@ -88,6 +92,8 @@ class RecordingTransport(Transport):
                 return replayed(found, request)
             if self._mode == "none":
                 raise self._cassette.missing(asked)
+        if self._mode == "new_episodes" and not self._recorded:
+            self._cassette.check_writable()
         if self._inner is None:
             self._inner = default_transport()
         response = await self._inner.send(request, timeout=timeout)

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from norce_order_async.receiving.receiver import Receiver
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.callbacks import Adapter
-from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Answer, Arrival, Called
+from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Answer, Arrival
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.wire.json import WireError, decode_json
 
@@ -92,7 +92,7 @@ async def _call(service: OrderService, call: AdapterCall, network: Network | Non
     """Call an adapter, in process if there is one, and note it."""
     begun = time.perf_counter()
     reply = await _reply(service, call, network)
-    service.called.append(Called(call, reply, time.perf_counter() - begun))
+    service.note_call(call, reply, time.perf_counter() - begun)
     return reply
 
 

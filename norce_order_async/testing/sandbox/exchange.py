@@ -1,5 +1,6 @@
 """What comes into the sandbox and what goes out, as values."""
 
+import time
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -130,11 +131,15 @@ class Called:
         call: The call.
         reply: What the adapter said.
         elapsed: How long that took, in seconds.
+        at: When it was over, in seconds since 1970-01-01 UTC.
+        number: Its place among all requests and calls of the sandbox.
     """
 
     call: AdapterCall
     reply: AdapterReply
     elapsed: float
+    at: float
+    number: int
 
 
 Result: TypeAlias = JSON | Created
@@ -175,6 +180,7 @@ class Exchange:
         calls: The calls that a door makes before it goes on.
         notices: The calls that a door makes after it.
         answer: Its answer, once it is made.
+        begun: When it began, as ``time.perf_counter()`` tells.
     """
 
     arrival: Arrival
@@ -184,6 +190,7 @@ class Exchange:
     notices: list[AdapterCall]
     calls: Sequence[AdapterCall] = ()
     answer: Answer | None = None
+    begun: float = attrs.field(factory=time.perf_counter)
 
 
 @attrs.frozen
@@ -198,6 +205,10 @@ class Received:
         operation: The operationId that it was taken for; None without one.
         status: The HTTP status made for it; 0 if the connection was cut before.
         applied: Whether it was carried out, whether or not the caller got to know.
+        mishap: What went wrong with it.
+        elapsed: How long its answer took to make, in seconds; what a fault adds is not in it.
+        at: When that was over, in seconds since 1970-01-01 UTC.
+        number: Its place among all requests and calls of the sandbox.
     """
 
     method: str
@@ -207,3 +218,7 @@ class Received:
     operation: str | None
     status: int
     applied: bool
+    mishap: Mishap
+    elapsed: float
+    at: float
+    number: int

@@ -94,6 +94,17 @@ class Fault:
             except InvalidRequestError as error:
                 raise ConfigurationError(str(error)) from None
 
+    def __str__(self) -> str:
+        """The form that :meth:`parse` reads; it has no ``body``."""
+        words = [self.kind.value]
+        words += [f"{self.seconds!r}"] if self.kind in _TIMED else []
+        words += [str(self.code)] if self.kind is FaultKind.STATUS else []
+        words += [f"retry-after={self.retry_after}"] if self.retry_after is not None else []
+        words += [f"times={self.times}"] if self.times is not None else []
+        words += [f"share={self.share!r}"] if self.share != 1 else []
+        words += [f"operation={self.operation}"] if self.operation is not None else []
+        return ":".join(words)
+
     @property
     def carries_out(self) -> bool:
         """Whether the requests that it strikes are carried out all the same."""
@@ -256,6 +267,17 @@ class Faults:
     def clear(self) -> None:
         """Switch all faults off."""
         self._running.clear()
+
+    def remove(self, fault: Fault) -> None:
+        """Switch one fault off, if it is on."""
+        for running in self._running[:]:
+            if running.fault == fault:
+                self._running.remove(running)
+                return
+
+    def left(self) -> list[tuple[Fault, int | None]]:
+        """The faults that are on, each with the number of requests that it will still strike; None is no limit."""
+        return [(running.fault, running.left) for running in self._running]
 
     def __iter__(self) -> Iterator[Fault]:
         return iter([running.fault for running in self._running])

@@ -25,7 +25,7 @@ def page_of(orders: list[WireOrder], query: Mapping[str, Any]) -> JSON:
     offset, limit = query.get("offset", 0), query.get("limit", DEFAULT_LIMIT)
     if offset < 0 or limit < 0:
         raise not_taken("$.offset and $.limit: cannot be below zero.")
-    kept = [order for order in orders if all(_FILTERS[name](order, query[name]) for name in _FILTERS if name in query)]
+    kept = [order for order in orders if all(FILTERS[name](order, query[name]) for name in FILTERS if name in query)]
     kept.sort(key=_SORT_KEYS[query.get("order_by", "created")], reverse=query.get("order_by_direction") == "desc")
     limit = min(limit, MAX_LIMIT)
     return {
@@ -77,7 +77,7 @@ def _created(order: WireOrder) -> datetime:
     return created if created.tzinfo else created.replace(tzinfo=UTC)
 
 
-_FILTERS: Mapping[str, Callable[[WireOrder, Any], bool]] = {
+FILTERS: Mapping[str, Callable[[WireOrder, Any], bool]] = {
     "search": lambda order, text: any(text.casefold() in found.casefold() for found in _texts(order)),
     "payment_id": lambda order, wanted: any(payment.get("id") == wanted for payment in order["payments"]),
     "reference": lambda order, wanted: order.get("reference") == wanted,

@@ -36,6 +36,7 @@ class Sandbox(OrderService):
         wall: Seconds since 1970-01-01 UTC.
         remember: How many requests ``requests`` keeps, and calls ``called``.
         callbacks: How hooks, validations and notifications are called.
+        ignored_filters: Filters of the list of orders that it does not look at, as a service may do.
 
     Attributes:
         faults: What goes wrong, and when.
@@ -44,7 +45,8 @@ class Sandbox(OrderService):
         called: The latest calls to adapters, oldest first.
 
     Raises:
-        ConfigurationError: A package of the extra ``sandbox`` is not installed, or a token that cannot be one.
+        ConfigurationError: A package of the extra ``sandbox`` is not installed, a token that cannot be one, or a filter
+            that there is not.
     """
 
     def add_order(

@@ -4,13 +4,14 @@ import asyncio
 import logging
 import os
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from aiohttp import web
 
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.sandbox import doors
 from norce_order_async.testing.sandbox.checks import MAX_BODY
+from norce_order_async.testing.sandbox.console.console import Console
 from norce_order_async.testing.sandbox.exchange import Answer
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.network import Network
@@ -45,12 +46,27 @@ class SandboxServer:
         sandbox: Who answers; several servers may share one.
         host: The address to listen on, loopback by default.
         port: The port to listen on; 0 takes a free one.
+        console: Serve a page at ``/`` that shows orders, requests and calls: ``read``, or ``write`` if it may switch
+            faults too.
+
+    Raises:
+        ConfigurationError: ``console`` is something else.
     """
 
-    def __init__(self, sandbox: OrderService, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        sandbox: OrderService,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        console: Literal["read", "write"] | None = None,
+    ) -> None:
+        if console not in (None, "read", "write"):
+            raise ConfigurationError(f"console must be read, write or None, got {console!r}")
         self._sandbox = sandbox
         self._host = host
         self._port = port
+        self._console = Console(sandbox, writes=console == "write", host=host) if console else None
         self._http: web.Server | None = None
         self._listener: asyncio.Server | None = None
         self._network: Network | None = None
@@ -123,6 +139,8 @@ class SandboxServer:
         await self.aclose()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._console is not None and self._console.takes(request):
+            return await self._console.answer(request)
         arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
         body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
         if arrival.mishap.of(FaultKind.APPLY_LATE):

@@ -8,10 +8,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from email.utils import formatdate
-from typing import Final
+from itertools import takewhile
+from typing import Final, TypeVar
 from urllib.parse import quote
+
+import attrs
 
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import ConfigurationError
@@ -35,9 +39,12 @@ from norce_order_async.testing.sandbox.exchange import (
 )
 from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults
 from norce_order_async.testing.sandbox.handlers import HANDLERS
+from norce_order_async.testing.sandbox.listing import FILTERS
 from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
 from norce_order_async.wire.json import JSON, encode_json
+
+Noted = TypeVar("Noted", Received, Called)
 
 SANDBOX_TOKEN: Final = "sandbox-token"
 """The bearer token that a sandbox takes unless it is given others."""
@@ -59,11 +66,15 @@ class OrderService:
         wall: Callable[[], float] = time.time,
         remember: int = 1000,
         callbacks: Callbacks | None = None,
+        ignored_filters: Collection[str] = (),
     ) -> None:
         self._contract = load_contract()
         self._tokens = tuple(check_token(token) for token in ((tokens,) if isinstance(tokens, str) else tokens))
         if not self._tokens:
             raise ConfigurationError("a sandbox without tokens takes no requests")
+        if unknown := set(ignored_filters) - set(FILTERS):
+            raise ConfigurationError(f"there is no filter {min(unknown)!r} to ignore: one of {', '.join(FILTERS)}")
+        self._ignored = frozenset(ignored_filters)
         self._strict = strict
         self._wall = wall
         self._store = Store(random.Random(seed), wall)
@@ -74,6 +85,7 @@ class OrderService:
         self.count = 0
         self.callbacks = callbacks or Callbacks()
         self.called: deque[Called] = deque(maxlen=remember)
+        self._noted = 0
         self._changes = Changes(self._store, self.callbacks)
 
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
@@ -130,8 +142,42 @@ class OrderService:
         with self._lock:
             exchange.steps.close()
 
+    def note_call(self, call: AdapterCall, reply: AdapterReply, elapsed: float) -> None:
+        """Note a call to an adapter."""
+        with self._lock:
+            self.called.append(Called(call, reply, elapsed, self._wall(), self._next_number()))
+
+    def noted_after(self, number: int) -> list[Received | Called]:
+        """What was noted after this number and is still remembered, oldest first."""
+        with self._lock:
+            noted: list[Received | Called] = [*_after(self.requests, number), *_after(self.called, number)]
+        return sorted(noted, key=lambda one: one.number)
+
+    @contextmanager
+    def held(self) -> Generator[Store]:
+        """The stored orders, while no request is carried out."""
+        with self._lock:
+            yield self._store
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The bearer tokens that it takes."""
+        return self._tokens
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The operationIds of the API."""
+        return self._contract.names
+
+    def _next_number(self) -> int:
+        self._noted += 1
+        return self._noted
+
     def _steps(self, arrival: Arrival, body: bytes, notices: list[AdapterCall]) -> Steps:
         name, ask = check_request(arrival, body, tokens=self._tokens, strict=self._strict)
+        if self._ignored:
+            query = {member: value for member, value in ask.query.items() if member not in self._ignored}
+            ask = attrs.evolve(ask, query=query)
         if name == "Validate":
             return (yield from validate(self._store, ask, self.callbacks))
         handler = HANDLERS[name]
@@ -166,9 +212,25 @@ class OrderService:
             all_headers.setdefault("content-type", "application/json")
         self.count += 1
         self.requests.append(
-            Received(arrival.method, arrival.target, arrival.headers, exchange.body, name, status, applied)
+            Received(
+                arrival.method,
+                arrival.target,
+                arrival.headers,
+                exchange.body,
+                name,
+                status,
+                applied,
+                arrival.mishap,
+                time.perf_counter() - exchange.begun,
+                self._wall(),
+                self._next_number(),
+            )
         )
         exchange.answer = Answer(status, all_headers, content, name, arrival.mishap)
+
+
+def _after(noted: Sequence[Noted], number: int) -> Iterable[Noted]:
+    return takewhile(lambda one: one.number > number, reversed(noted))
 
 
 def _rendered(arrival: Arrival, result: Result) -> tuple[dict[str, str], bytes]:

@@ -4,7 +4,7 @@ import copy
 import random
 import string
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -108,6 +108,11 @@ class Store:
     def orders_of(self, merchant: str, channel: str) -> Iterable[WireOrder]:
         """The stored orders of a merchant and channel, in the order in which they came."""
         return self._orders.get((merchant, channel), {}).values()
+
+    def all_orders(self) -> Iterator[WireOrder]:
+        """The stored orders of all merchants and channels."""
+        for orders in self._orders.values():
+            yield from orders.values()
 
     def transactions(self, ask: Ask) -> list[JSON]:
         """The stored transactions of the payment that a request is about."""

@@ -1,0 +1,1 @@
+"""The way back of a batch: what was there before its changes, and the changes that bring it back."""

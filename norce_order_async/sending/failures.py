@@ -1,0 +1,58 @@
+"""What an attempt that failed amounts to: its account, and the error to raise."""
+
+import asyncio
+
+from norce_order_async.core.call import Call
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import (
+    ClientStateError,
+    DeadlineExceeded,
+    InvalidRequestError,
+    NorceOrderError,
+    NotTheApiError,
+    TransportError,
+)
+from norce_order_async.core.outcome import Attempt
+from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.sending.calls import out_of_time
+from norce_order_async.wire.refusals import is_json
+
+_SAME_MOMENT = 0.002
+"""Seconds by which an event loop's timer may be early."""
+
+
+def failure_of(error: BaseException, attempt: Attempt, call: Call, clock: Clock) -> BaseException | None:
+    """Write down what went wrong; the error to raise, or None where the API said yes all the same."""
+    match error:
+        case TransportError():
+            if error.status is not None and 200 <= error.status < 300 and _says_enough(error, call):
+                # The API said yes, and nobody needs what else it would have said.
+                attempt.sent, attempt.status = True, error.status
+                return None
+            if error.sent is None:
+                error.sent = attempt.sent
+            attempt.sent = error.sent
+            if isinstance(error, TimeoutError) and clock.monotonic() > call.deadline - _SAME_MOMENT:
+                attempt.error = DeadlineExceeded.__name__
+                return out_of_time(call)
+            attempt.error = f"{type(error).__name__}: {error}"
+        case ClientStateError() | InvalidRequestError():
+            attempt.sent = attempt.sent is True
+            attempt.error = type(error).__name__
+        case NotTheApiError():
+            attempt.error = f"{type(error).__name__}: {error.reason}"
+        case asyncio.CancelledError() if call.timed_out:
+            attempt.error = DeadlineExceeded.__name__
+        case _:
+            attempt.error = type(error).__name__
+            if not isinstance(error, NorceOrderError) and (
+                isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not is_cancelled())
+            ):
+                # Its text and its frames may hold anything.
+                return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
+    return error
+
+
+def _says_enough(error: TransportError, call: Call) -> bool:
+    """Whether a 2xx whose body was cut is the API's yes: nobody reads the body, and its head says that it is JSON."""
+    return not call.reads_body and is_json(error.content_type or "")

@@ -1,0 +1,39 @@
+"""What the console shows of text: no secret that it can tell."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, urlsplit
+
+from norce_order_async.testing.recording.scrubbing import HIDDEN
+
+_URL = re.compile(r"https?://", re.IGNORECASE)
+
+
+class Mask:
+    """Hides the tokens of a sandbox wherever they stand, and in URLs the user and the values of the query.
+
+    Args:
+        tokens: The tokens.
+    """
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self._tokens = {text for token in tokens for text in (token, quote(token, safe=""))}
+
+    def __call__(self, text: str) -> str:
+        """What is shown of a text."""
+        if _URL.match(text):
+            text = _without_secrets(text)
+        for token in self._tokens:
+            text = text.replace(token, HIDDEN)
+        return text
+
+
+def _without_secrets(url: str) -> str:
+    try:
+        split = urlsplit(url)
+    except ValueError:
+        return HIDDEN
+    shown = split._replace(netloc=split.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    parts = [part.partition("=") for part in split.query.split("&") if part]
+    query = "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts)
+    return f"{shown}?{query}" if query else shown

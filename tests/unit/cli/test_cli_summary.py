@@ -1,0 +1,26 @@
+"""The account of a batch as the command prints it."""
+
+from pathlib import Path
+
+import pytest
+
+from norce_order_async import CreateHook, OutcomeKind
+from norce_order_async.batch.engine.work_item import must_be_once
+from norce_order_async.batch.report import Problem, Summary
+from norce_order_async.cli.summary import Account, print_account
+from norce_order_async.wire.models import Hook
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_what_was_not_safe_to_repeat_is_tried_again_with_once(
+    is_refused: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change = CreateHook("o_1", hook=Hook(subscribe_to="/state", invoke="https://shop.example"))
+    summary = Summary()
+    summary.outcomes[OutcomeKind.NOT_SENT] = 1
+    message = must_be_once(change) if is_refused else "no op"
+    summary.problems["InvalidRequestError"] = Problem(1, message, count=1)
+    account = Account(title="changes.jsonl against here", summary=summary, journal=Path("j"), ended=1)
+    print_account(account, as_json=False)
+    again = "the same command with --once --only failed" if is_refused else "the same command with --only failed"
+    assert again in capsys.readouterr().out

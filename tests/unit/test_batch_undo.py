@@ -1,0 +1,111 @@
+"""The way back of a batch: what is read and kept before a change goes out, and what brings it back."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from undoing import journal_at, order_with, reads, run, saved, told
+from unknowns import CHANGES
+
+from norce_order_async import (
+    Change,
+    Consent,
+    CreateConsent,
+    DeleteConsent,
+    DeleteValidation,
+    Input,
+    OutcomeKind,
+    PatchAttributes,
+    PatchConsent,
+    PatchConsents,
+    UpdateReference,
+    UpdateValidation,
+)
+from norce_order_async.batch.lines import KINDS
+from norce_order_async.batch.undo.ways import WAYS, never
+from norce_order_async.testing import Fault, Sandbox
+from norce_order_async.wire.models import Callback
+
+NOT_TAKEN_BACK = {
+    "create_hook", "create_notification", "create_order", "create_payment", "create_shipping", "create_validation",
+    "add_payment_actions", "add_transaction", "delete_order", "execute_payment_action", "update_state",
+}  # fmt: skip
+"""Of the changes in CHANGES; the notification there has no id."""
+APPLIED, NOT_SENT, UNKNOWN = OutcomeKind.APPLIED, OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN
+
+
+async def there_and_back(sandbox: Sandbox, folder: Path, changes: Iterable[Change]) -> tuple[Any, Any, list[Any]]:
+    """The order before a batch and after it was taken back, and how that ended."""
+    before = told(sandbox.order("o_1"))
+    with journal_at(folder / "j") as journal:
+        await run(sandbox, changes, journal)
+        assert told(sandbox.order("o_1")) != before
+        saved(journal, folder)
+    outcomes = await run(sandbox, Input(folder / "undo.jsonl"))
+    return before, told(sandbox.order("o_1"), {"d", "b", "new"}), [outcome.outcome for outcome in outcomes]
+
+
+# The table
+
+
+def test_the_table_says_of_every_kind_how_it_is_taken_back() -> None:
+    assert WAYS.keys() == KINDS.keys() == CHANGES.keys()
+    assert all((way.never is None) == (way.part is not None) == (way.back is not None) for way in WAYS.values())
+    assert {op for op, make in CHANGES.items() if never(make("o_1", "mark"))} == NOT_TAKEN_BACK
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("op", CHANGES.keys() - NOT_TAKEN_BACK)
+async def test_what_takes_a_change_back_brings_all_values_back(op: str, tmp_path: Path) -> None:
+    before, after, outcomes = await there_and_back(order_with(), tmp_path, [CHANGES[op]("o_1", "mark")])
+    assert outcomes == [APPLIED]
+    assert after == before
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("op", sorted(NOT_TAKEN_BACK))
+async def test_what_cannot_be_taken_back_is_said_and_nothing_is_read_for_it(op: str, tmp_path: Path) -> None:
+    sandbox, change = order_with(), CHANGES[op]("o_1", "mark")
+    with journal_at(tmp_path / "j") as journal:
+        await run(sandbox, [change], journal)
+        back, (line,) = saved(journal, tmp_path)
+    assert (back, line["_undoes"], line["_op"], line["_remark"]) == ([], 1, op, never(change))
+    assert reads(sandbox) == 0
+    (again,) = await run(sandbox, Input(tmp_path / "undo.left.jsonl"))
+    assert again.outcome is NOT_SENT
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [PatchConsent("o_1", "ci", checked=True), DeleteConsent("o_1", "ci")],
+        [DeleteConsent("o_1", "ci"), DeleteConsent("o_1", "ci"), PatchConsent("o_1", "cj", checked=True)],
+        [CreateConsent("o_1", Consent(id="new")), PatchConsents("o_1", {"new": True, "ci": True})],
+        [CreateConsent("o_1", Consent(id="new")), DeleteConsent("o_1", "new"), CreateConsent("o_1", Consent(id="new"))],
+        [UpdateValidation("o_1", "v", Callback(url="https://a.example")), DeleteValidation("o_1", "v")],
+        [PatchAttributes("o_1", {"a": 1}), PatchAttributes("o_1", {"a": 2, "new": 3})],
+        [UpdateReference("o_1", "one"), UpdateReference("o_1", "two")],
+    ],
+    ids=["patched-deleted", "deleted-twice", "created-patched", "created-again", "replaced-deleted", "attributes",
+         "twice"],
+)  # fmt: skip
+async def test_several_changes_of_one_thing_are_taken_back_in_reverse(changes: list[Change], tmp_path: Path) -> None:
+    before, after, outcomes = await there_and_back(order_with(), tmp_path, changes)
+    assert set(outcomes) == {APPLIED}
+    assert after == before
+
+
+@pytest.mark.asyncio
+async def test_what_perhaps_changed_nothing_does_not_stand_for_what_was_deleted_before(tmp_path: Path) -> None:
+    sandbox = order_with()
+    before = told(sandbox.order("o_1"))
+    sandbox.faults.add(Fault.drop_before(operation="UpdateCheckoutOrderValidation", times=1))
+    with journal_at(tmp_path / "j") as journal:
+        changes = [DeleteValidation("o_1", "v"), UpdateValidation("o_1", "v", Callback(url="https://a.example"))]
+        outcomes = await run(sandbox, changes, journal)
+        assert [outcome.outcome for outcome in outcomes] == [APPLIED, UNKNOWN]
+        saved(journal, tmp_path)
+    await run(sandbox, Input(tmp_path / "undo.jsonl"))
+    assert told(sandbox.order("o_1")) == before
