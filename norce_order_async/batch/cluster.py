@@ -13,7 +13,7 @@ from norce_order_async.batch.engine.settings import BatchArguments, BatchSetting
 from norce_order_async.batch.journal import Journal, old_values
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.worker import BatchPlugin
-from norce_order_async.core.checks import check_count
+from norce_order_async.core.checks import check_can_start_python, check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout, as_timeout
@@ -76,6 +76,7 @@ class ClusterBatch(Engine):
             raise ConfigurationError("no token goes to the workers: set NORCE_TOKEN or NORCE_TOKEN_FILE there")
         if isinstance(cluster, int):
             check_count("cluster", cluster)
+            check_can_start_python("a cluster of this machine")
         check_count("chunk", chunk)
         old_values.refuse(None if journal is None else journal.undo)
         batch = BatchSettings(**arguments)

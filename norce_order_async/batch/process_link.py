@@ -1,7 +1,9 @@
 """The near end of the pipe to a worker process: what it was dealt, and what becomes of that when it is lost."""
 
 import asyncio
+import os
 import pickle
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -50,6 +52,8 @@ class ProcessLink:
 
     async def start(self) -> None:
         """Start a process; nothing of the settings is in its command line."""
+        # Where this package comes from may be known to this process alone, as in a zipapp.
+        places = os.pathsep.join(filter(None, sys.path))
         with interrupts_held():
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -57,6 +61,8 @@ class ProcessLink:
                 "norce_order_async.batch.process_worker",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                env=os.environ | {"PYTHONPATH": places},
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Ctrl-C of Windows ends at a group
             )
         assert self._process.stdin is not None
         self._process.stdin.write(self.setup)

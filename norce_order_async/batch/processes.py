@@ -25,7 +25,7 @@ from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
 from norce_order_async.batch.travel import frame, order_of, sendable
-from norce_order_async.core.checks import check_count
+from norce_order_async.core.checks import check_can_start_python, check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
@@ -100,6 +100,7 @@ class ProcessBatch(RunsOnce):
         self._journal = journal
         self._scope = (settings.get("merchant"), settings.get("channel"))
         check_count("processes", processes)
+        check_can_start_python("processes")
         old_values.refuse(journal.undo)
         rate = self._settings.rate
         told: BatchArguments = {**arguments, "max_failures": None, "rate": None if rate is None else rate / processes}

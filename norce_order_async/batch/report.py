@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import stat
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -335,7 +336,7 @@ def replacing(path: Path, what: str) -> Generator[BinaryIO]:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            if path.exists():
+            if sys.platform != "win32" and path.exists():  # there, all that is kept would be in the way
                 part.chmod(stat.S_IMODE(path.stat().st_mode))
             part.replace(path)
         finally:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from norce_order_async.cli.output import silence, tell
+from norce_order_async.cli.output import is_reader_gone, silence, tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,9 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell("norce-order: interrupted")
         return 130
     except OSError as error:
-        # The reader of our output is gone, or its disk is full.
         silence(sys.stdout)
-        if not isinstance(error, BrokenPipeError):
+        if not is_reader_gone(error):
             tell(f"norce-order: the output cannot be written: {error.strerror or error}")
         return 1
 

@@ -3,6 +3,8 @@
 import argparse
 import os
 
+from norce_order_async.cli.output import print_utf8
+
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that was typed and return its exit code."""
@@ -10,6 +12,8 @@ def run(options: argparse.Namespace) -> int:
         from norce_order_async.cli.layers import settle
 
         settle(options, os.environ)
+    if getattr(options, "output", None) in ("json", "jsonl"):
+        print_utf8()
     match options.command:
         case "batch run":
             from norce_order_async.cli.batch import batch_run as command

@@ -1,5 +1,6 @@
 """Standard output and error that may be closed, full, or unread."""
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -29,6 +30,17 @@ def silence(stream: TextIO | None) -> None:
     if stream is not None:
         with suppress(OSError, ValueError):  # closed already
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def print_utf8() -> None:
+    """Print in UTF-8, as JSON has to be; a pipe or a file gets the system's encoding otherwise."""
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        reconfigure(encoding="utf-8")
+
+
+def is_reader_gone(error: OSError) -> bool:
+    """Whether output could not be written because nobody reads it any more, which Windows calls an invalid argument."""
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
 def is_same_file(path: "Path", other: "Path") -> bool:

@@ -2,15 +2,15 @@
 
 import argparse
 import asyncio
-import signal
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from norce_order_async.batch.files import Entry, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
-from norce_order_async.cli.signals import on_signals
+from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Sandbox, SandboxServer
 from norce_order_async.wire.json import JSON
 
@@ -47,9 +47,10 @@ async def serve(options: argparse.Namespace) -> int:
     if options.orders_from is not None:
         add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=merchant, channel=channel)
     stop = asyncio.Event()
-    on_signals((signal.SIGINT, signal.SIGTERM), stop.set)
+    on_signals(ending_signals(), stop.set)
     console: Literal["read", "write"] = "write" if options.console_writes else "read"
     async with SandboxServer(sandbox, host=options.host, port=options.port, console=console) as server:
+        settings = {"BASE_URL": server.url, "MERCHANT": merchant, "CHANNEL": channel, "TOKEN": SANDBOX_TOKEN}
         print(
             f"""\
 The sandbox serves {server.url} until Ctrl-C.
@@ -57,14 +58,21 @@ The sandbox serves {server.url} until Ctrl-C.
 Its console, in a browser: {server.url.removesuffix("checkout/order")}
 In another terminal:
 
-  export NORCE_BASE_URL={server.url}
-  export NORCE_MERCHANT={merchant} NORCE_CHANNEL={channel} NORCE_TOKEN={SANDBOX_TOKEN}
+{exports(settings)}
   norce-order order get {_EXAMPLE_ORDER}
   norce-order consent patch {_EXAMPLE_ORDER} {_EXAMPLE_CONSENTS[0]} --checked""",
             flush=True,
         )
         await stop.wait()
     return 0
+
+
+def exports(settings: Mapping[str, str]) -> str:
+    """Lines that set these variables, for a POSIX shell, or PowerShell on Windows."""
+    if sys.platform == "win32":
+        return "\n".join(f'  $env:NORCE_{name} = "{value}"' for name, value in settings.items())
+    first, *others = (f"NORCE_{name}={value}" for name, value in settings.items())
+    return f"  export {first}\n  export {' '.join(others)}"
 
 
 def _reach(addresses: Iterable[tuple[str, int]], called: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import current_thread, main_thread
 
 
@@ -24,8 +24,11 @@ def sigterm_as_sigint() -> Generator[None]:
 
 
 def ending_signals() -> list[signal.Signals]:
-    """The signals that end a batch; one that whoever started it has it ignore (nohup) stays ignored."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    """The signals that end a command; one that whoever started it has it ignore (nohup) stays ignored.
+
+    SIGBREAK is what Windows makes of Ctrl-Break and of a console that is closed.
+    """
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
     return [one for one in known if signal.getsignal(one) is not signal.SIG_IGN or one is signal.SIGINT]
 
@@ -34,6 +37,15 @@ def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> 
     """Have the running event loop call this at each of these signals."""
     from asyncio import get_running_loop
 
+    loop = get_running_loop()
+
+    def handle(number: int, frame: object) -> None:
+        if loop.is_closed():
+            raise KeyboardInterrupt
+        loop.call_soon_threadsafe(act)
+
     for number in numbers:
-        with suppress(NotImplementedError):  # on Windows, Ctrl-C cancels the task or ends the program instead
-            get_running_loop().add_signal_handler(number, act)
+        try:
+            loop.add_signal_handler(number, act)
+        except NotImplementedError:  # the event loops of Windows
+            signal.signal(number, handle)

@@ -18,9 +18,11 @@ _SHORT = frozenset({int, bool, type(None)})
 _standard_write = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 _write: Callable[[Any], bytes | str] = _standard_write
 _read: Callable[[bytes], Any] | None = None
+_unfit: tuple[type[Exception], ...] = (ValueError, ArithmeticError, RecursionError)
 with suppress(ImportError):
     import msgspec
 
+    _unfit += (msgspec.MsgspecError,)  # no ValueError before msgspec 0.21
     _write = msgspec.json.Encoder().encode
     _read = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -33,7 +35,7 @@ def write(value: object, limit: int) -> bytes | None:
         body = _write(value)
         if isinstance(body, str):
             body = body.encode()
-    except ValueError:  # a lone surrogate, or an integer with too many digits
+    except _unfit:  # a lone surrogate, or an integer with too many digits
         return None
     return body if len(body) <= limit else None
 
@@ -44,7 +46,7 @@ def read(body: bytes) -> Any:
         return None
     try:
         return _read(body)
-    except (ValueError, ArithmeticError, RecursionError):
+    except _unfit:
         return None
 
 

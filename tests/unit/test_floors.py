@@ -23,7 +23,7 @@ FLOORS = {
     6: {"endpoints"},
     7: {"batch", "testing", "web"},
     8: {"cli"},
-    9: {"__main__"},
+    9: {"__main__", "__pyinstaller"},
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from norce_order_async.batch.journal.errors import is_busy
+from norce_order_async.batch.journal.uri import uri_of
 from norce_order_async.core.errors import ConfigurationError
 
 _WAIT = 0.1  # seconds; a reader that looks whether a run is under way holds the lock for a moment
@@ -55,7 +56,7 @@ def is_held(path: Path) -> bool:
     if not lock.exists():
         return False
     try:
-        with closing(sqlite3.connect(f"{lock.as_uri()}?mode=ro", uri=True, timeout=0)) as db:
+        with closing(sqlite3.connect(uri_of(lock, "mode=ro"), uri=True, timeout=0)) as db:
             db.execute("SELECT * FROM sqlite_master").fetchall()
     except sqlite3.Error as error:
         return is_busy(error)

@@ -12,6 +12,7 @@ from pathlib import Path
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.schema import version_of
+from norce_order_async.batch.journal.uri import uri_of
 from norce_order_async.core.errors import ConfigurationError
 
 MARK = "UPDATE batch SET in_wal = 1"
@@ -36,7 +37,7 @@ def wal_path(path: Path) -> Path:
 def connect(path: Path, mode: str, timeout: float = 0.0) -> sqlite3.Connection:
     """Open the file: ``rw``, ``ro``, or ``immutable``, where nobody can write."""
     how = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
-    uri = f"{path.resolve().as_uri()}?{how}"
+    uri = uri_of(path.resolve(), how)
     return sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 

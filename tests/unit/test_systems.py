@@ -1,0 +1,150 @@
+"""What other systems do otherwise, acted out on this one."""
+
+import asyncio
+import errno
+import io
+import os
+import signal
+import sqlite3
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any
+
+import pytest
+
+from norce_order_async import ConfigurationError, Journal, JournalReader
+from norce_order_async.batch.cluster import ClusterBatch
+from norce_order_async.batch.journal import lock
+from norce_order_async.batch.journal.uri import uri_of
+from norce_order_async.batch.processes import ProcessBatch
+from norce_order_async.batch.report import replacing
+from norce_order_async.cli.output import is_reader_gone, print_utf8
+from norce_order_async.cli.sandbox import exports
+from norce_order_async.cli.signals import on_signals
+
+
+@pytest.mark.skipif(os.name == "nt", reason="these are names of files elsewhere")
+@pytest.mark.parametrize(
+    "path",
+    [
+        PureWindowsPath(r"\\server\share\a b.journal"),
+        PureWindowsPath(r"\\?\C:\long\a.journal"),
+        PureWindowsPath(r"Z:\100%#1?.journal"),
+        PurePath("å?mode=memory&x#y%41.journal"),
+    ],
+    ids=str,
+)
+def test_sqlite_gets_a_path_as_it_is(path: PurePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(sqlite3.connect(uri_of(path, "mode=rwc"), uri=True)) as db:
+        db.execute("CREATE TABLE t (x)")
+    assert [file.name for file in tmp_path.iterdir()] == [str(path)]
+
+
+def test_a_journal_with_an_odd_name_is_locked_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "a %41#b?mode=memory.journal"
+    with Journal.open(path, inputs=[], target="here"):
+        assert lock.is_held(path)
+        with JournalReader.open(path) as reader:
+            assert reader.is_running
+    assert not lock.is_held(path)
+
+
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint")
+def test_ctrl_c_calls_where_the_loop_takes_no_signals_and_ends_the_program_once_the_loop_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "add_signal_handler", refuse)
+
+    async def wait() -> int:
+        pressed = asyncio.Queue[int]()
+        on_signals([signal.SIGINT], lambda: pressed.put_nowait(1))
+        signal.raise_signal(signal.SIGINT)
+        first = await pressed.get()
+        signal.raise_signal(signal.SIGINT)
+        return first + await pressed.get()
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        assert runner.run(wait()) == 2
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_where_a_file_that_is_read_only_cannot_be_replaced_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = tmp_path / "report.jsonl"
+    report.write_bytes(b"old")
+    report.chmod(0o444)
+    unlink = Path.unlink
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise PermissionError(errno.EACCES, "Access is denied")
+
+    def unlink_writable(self: Path, missing_ok: bool = False) -> None:
+        if not self.stat().st_mode & stat.S_IWUSR:
+            raise PermissionError(errno.EACCES, "Access is denied")
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "unlink", unlink_writable)
+    with pytest.raises(ConfigurationError, match="cannot be written: Access is denied"), replacing(report, "report"):
+        pass
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]
+
+
+def test_json_is_utf_8_whatever_the_system_takes_for_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp1252", errors="backslashreplace"))
+    print_utf8()
+    print('"å😀"', end="", flush=True)
+    assert raw.getvalue() == '"å😀"'.encode()
+
+
+@pytest.mark.parametrize(("name", "gone"), [("win32", True), ("linux", False)])
+def test_a_reader_that_is_gone_is_told_from_a_full_disk(name: str, gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", name)
+    found = [
+        is_reader_gone(error) for error in (BrokenPipeError(), OSError(errno.EINVAL, ""), OSError(errno.ENOSPC, ""))
+    ]
+    assert found == [True, gone, False]
+
+
+@pytest.mark.parametrize("kind", [ProcessBatch, ClusterBatch])
+def test_a_frozen_program_says_that_it_cannot_start_python(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    count: dict[str, Any] = {"processes": 2} if kind is ProcessBatch else {"cluster": 2}
+    settings = {"base_url": "https://x.example", "merchant": "norce", "channel": "1"}
+    with (
+        Journal.open(tmp_path / "a.journal", inputs=[], target="here") as journal,
+        pytest.raises(ConfigurationError, match="frozen program"),
+    ):
+        kind([], settings=settings, journal=journal, **count)
+
+
+@pytest.mark.parametrize(
+    ("platform", "lines"),
+    [
+        ("win32", '  $env:NORCE_BASE_URL = "http://x"\n  $env:NORCE_TOKEN = "t"'),
+        ("darwin", "  export NORCE_BASE_URL=http://x\n  export NORCE_TOKEN=t"),
+    ],
+)
+def test_the_sandbox_tells_each_shell_its_own_lines(platform: str, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert exports({"BASE_URL": "http://x", "TOKEN": "t"}) == lines
