@@ -169,13 +169,16 @@ async def _run(
         print_account(account, as_json=options.output == "json")
     for problem in unwritten:
         tell(f"norce-order: {problem}")
-    if failure is not None:
-        return 1
-    if interrupted:
-        return 130
-    if batch.stopped is not None and not batch.worked and isinstance(batch.error, (*CANNOT_START, NotTheApiError)):
+    if failure is not None or interrupted:
+        return 1 if failure is not None else 130
+    return _exit_code(batch, account) or int(bool(unwritten))
+
+
+def _exit_code(batch: "Engine | ProcessBatch", account: Account) -> int:
+    could_not_start = not batch.worked and isinstance(batch.error, (*CANNOT_START, NotTheApiError))
+    if batch.stopped is not None and could_not_start:
         return 3
-    return 1 if account.summary.failed or account.left or account.stopped is not None or unwritten else 0
+    return 1 if account.summary.failed or account.left or account.stopped is not None else 0
 
 
 def _end(journal: Journal, stopped: str | None) -> None:
