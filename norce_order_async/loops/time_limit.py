@@ -36,7 +36,7 @@ class TimeLimit:
         self._all = _limits.of(loop)
         self.ends = ends = loop.time() + self._seconds
         """When it is reached, in the event loop's time."""
-        self._all.running.add(self)
+        self._all.running[self] = None
         if ends < self._all.rings:
             self._all.set_timer(ends, loop)
         return self
@@ -54,7 +54,7 @@ class TimeLimit:
 
     def finish(self, kind: type[BaseException] | None) -> bool:
         """What runs inside ended, with an error of this kind; whether that is the limit's own cancellation."""
-        self._all.running.discard(self)
+        self._all.running.pop(self, None)
         return self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError
 
     def expire(self) -> None:
@@ -70,7 +70,7 @@ class _Limits:
     __slots__ = ("rings", "running")
 
     def __init__(self) -> None:
-        self.running: set[TimeLimit] = set()
+        self.running: dict[TimeLimit, None] = {}
         self.rings = math.inf
         """When the timer rings next."""
 
@@ -86,8 +86,8 @@ class _Limits:
         loop = asyncio.get_running_loop()
         now = max(when, loop.time())
         due = [limit for limit in self.running if limit.ends <= now]
-        self.running.difference_update(due)
         for limit in due:
+            del self.running[limit]
             limit.expire()
         first = min((limit.ends for limit in self.running), default=math.inf)
         if first < math.inf:

@@ -62,7 +62,7 @@ class RunningCall(TimeLimit):
     def __enter__(self) -> Self:
         for observer in self._ends.observers:
             run_hook(self.call, observer.call_started, self._request)
-        self._here.calls.add(self)
+        self._here.calls[self] = None
         TimeLimit.__enter__(self)
         return self
 

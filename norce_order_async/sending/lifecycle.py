@@ -45,14 +45,14 @@ class LoopState:
     """
 
     limiter: ConcurrencyLimiter
-    calls: set[Running] = attrs.Factory(set[Running])
+    calls: dict[Running, None] = attrs.Factory(dict[Running, None])
     process: int = attrs.Factory(os.getpid)
     news: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
 
     def leave(self, call: Running) -> None:
         """A call ends."""
-        self.calls.discard(call)
+        self.calls.pop(call, None)
         if self.news is not None and not self.calls:
             self.news.set()
 

@@ -59,6 +59,22 @@ def test_each_limit_ends_at_its_own_time_whichever_began_first() -> None:
     assert run(work()) == pytest.approx([0.2, 0.05, 0.1, 0.3, 0.3], abs=0.006)
 
 
+def test_limits_that_end_together_end_in_the_order_in_which_they_began() -> None:
+    async def end(number: int) -> None:
+        try:
+            with TimeLimit(0.05):
+                await asyncio.sleep(1)
+        except TimeoutError:
+            ended.append(number)
+
+    async def work() -> None:
+        await asyncio.gather(*(end(number) for number in range(100)))
+
+    ended: list[int] = []
+    run(work())
+    assert ended == list(range(100))
+
+
 def test_a_limit_still_ends_after_others_that_were_not_reached() -> None:
     async def work() -> list[float]:
         begin = [await elapsed(0.05, 0) for _ in range(100)]
