@@ -1,0 +1,146 @@
+"""What goes wrong around the clients, and when: spells that begin, last, and end."""
+
+from collections.abc import Callable, Sequence
+
+from simulation.pipe import Link
+from simulation.scene import API, Scene
+
+from norce_order_async.testing import Fault
+
+Spell = Callable[["Weather", float], None]
+
+
+class Weather:
+    """Lets spells come over a scene.
+
+    Args:
+        scene: What they come over.
+        pause: Seconds between two of them, on average.
+        longest: Seconds that one lasts at most; most are much shorter.
+        until: The world's time from which no other begins.
+        hosts: The servers whose links go bad; one that is named twice is chosen twice as often.
+        spells: Which; all by default.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        pause: float,
+        longest: float,
+        until: float,
+        hosts: Sequence[str] = (API,),
+        spells: Sequence[Spell] = (),
+    ) -> None:
+        self.scene = scene
+        self.random = scene.world.stream("weather")
+        self._hosts = hosts
+        self._pause, self._longest, self._until = pause, longest, until
+        self._spells = spells or SPELLS
+        self._await_next()
+
+    def _await_next(self) -> None:
+        self.scene.world.after(self.random.expovariate(1 / self._pause), self._begin)
+
+    def _begin(self) -> None:
+        world = self.scene.world
+        if world.now >= self._until:
+            return
+        spell = self.random.choice(self._spells)
+        lasts = min(self._longest, 0.05 * 2 ** self.random.uniform(2, 14))
+        world.note("weather", f"{spell.__name__} for {lasts:.3f} s")
+        spell(self, lasts)
+        self._await_next()
+
+    def links(self) -> list[Link]:
+        """The links of one of the servers."""
+        return list(self.scene.world.network.links_of(self.random.choice(self._hosts)))
+
+    def later(self, delay: float, what: Callable[[], object]) -> None:
+        """End a spell."""
+        self.scene.world.after(delay, what)
+
+
+def partition(weather: Weather, lasts: float) -> None:
+    """Nothing comes through; what was sent comes afterwards."""
+    for link in weather.links():
+        if not link.is_cut:
+            link.cut()
+            weather.later(lasts, link.mend)
+
+
+def bad_network(weather: Weather, lasts: float) -> None:
+    """Slow, in pieces, with connections that break or fall silent."""
+    for link in weather.links():
+        link.latency, link.jitter = weather.random.uniform(0, 0.5), weather.random.uniform(0, 0.3)
+        link.bandwidth, link.cuts = 10 ** weather.random.uniform(3, 7), weather.random.random()
+        link.resets, link.silences = weather.random.uniform(0, 0.3), weather.random.uniform(0, 0.1)
+        link.refuses = weather.random.uniform(0, 0.2)
+        weather.later(lasts, link.clear)
+
+
+def crash(weather: Weather, lasts: float) -> None:
+    """The server is killed, at times with its host, and comes back."""
+    scene = weather.scene
+    if scene.server is not None:
+        scene.server.kill(silently=weather.random.random() < 0.3)
+    weather.later(lasts, scene.serve)
+
+
+def deployment(weather: Weather, lasts: float) -> None:
+    """The server ends in good order, and another one starts."""
+    weather.scene.stop()
+    weather.later(0.5 + lasts, weather.scene.serve)
+
+
+def faults(weather: Weather, lasts: float) -> None:
+    """The server answers errors, loses answers, or takes long."""
+    scene, choices = weather.scene, weather.random
+    share = choices.uniform(0.02, 0.5)
+    scene.sandbox.faults.add(
+        choices.choice(
+            [
+                Fault.status(503, share=share),
+                Fault.status(503, retry_after=choices.randrange(1, 20), share=share),
+                Fault.status(429, retry_after=choices.randrange(1, 60), share=share),
+                Fault.status(429, share=share),
+                Fault.status(500, share=share),
+                Fault.status(502, body=b"<html>Bad gateway</html>", share=share),
+                Fault.drop_before(share=share),
+                Fault.drop_after(share=share),
+                Fault.truncate(share=share),
+                Fault.slow(choices.uniform(0.1, 40), share=share),
+                Fault.latency(choices.uniform(0.1, 40), share=share),
+                Fault.apply_late(choices.uniform(0.1, 60), share=share),
+            ]
+        )
+    )
+    weather.later(lasts, scene.sandbox.faults.clear)
+
+
+def clock_step(weather: Weather, lasts: float) -> None:
+    """The wall clock is wrong for a while."""
+    world = weather.scene.world
+    world.drift += weather.random.choice([-3600.0, -1.0, 1.0, 3600.0])
+    weather.later(lasts, lambda: setattr(world, "drift", 0.0))
+
+
+def stall(weather: Weather, lasts: float) -> None:
+    """A process stands still, as if its machine was out of breath."""
+    world = weather.scene.world
+    process = weather.random.choice(world.processes)
+    process.stall(min(lasts, 30.0))
+
+
+SPELLS: tuple[Spell, ...] = (
+    partition,
+    bad_network,
+    bad_network,
+    crash,
+    deployment,
+    faults,
+    faults,
+    faults,
+    clock_step,
+    stall,
+)
