@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -59,6 +59,10 @@ class Watch:
         self.violations: list[str] = []
         self.calls: dict[str, int] = {}
         self.requests = 0
+        self.on_received: Callable[[Received], object] | None = None
+        """Told of every request that the server has decided on."""
+        self.on_written: Callable[[str], object] | None = None
+        """Told of the request id of every request that is written."""
         self._server: dict[str, _OnTheServer] = {}
         self._clients: dict[tuple[Any, str], _OnTheClient] = {}
         self._ended: deque[tuple[float, tuple[Any, str]]] = deque()
@@ -80,6 +84,8 @@ class Watch:
         seen.applied += request.applied
         seen.missing += request.status == 404
         self._world.note("server", f"{request.method} {request.target} {request_id[:8]} is {request.status}")
+        if self.on_received is not None:
+            self.on_received(request)
         if request.applied and seen.outcome in _NOTHING_DONE and request.method != "GET":
             self.violation(f"{request_id} was {seen.outcome}, and is applied later")
 
@@ -98,6 +104,8 @@ class Watch:
         request_id = data[start + len(_MARK) : data.index(b"\r\n", start)].decode()
         seen = self._clients.get((stream.loop.host, request_id))
         self._world.note(stream.name, f"sends {data[: data.index(b' ')].decode()} {request_id[:8]}")
+        if self.on_written is not None:
+            self.on_written(request_id)
         if seen is None or not seen.is_under_way:
             self.violation(f"{request_id} is sent after its call has ended")
             return
@@ -115,6 +123,7 @@ class Watch:
         """A call begins."""
         seen = self._clients.setdefault(self._here(request.call), _OnTheClient())
         seen.is_under_way = True
+        self._server.setdefault(request.call.request_id, _OnTheServer()).outcome = None  # a batch calls again with it
 
     def attempt_started(self, request: Request, attempt: Attempt) -> Mapping[str, str] | None:
         """An attempt begins."""
@@ -123,6 +132,8 @@ class Watch:
     def attempt_ended(self, call: Call, attempt: Attempt) -> None:
         """An attempt ends."""
         seen = self._clients[self._here(call)]
+        if self._here(call)[0].is_dead:
+            return
         seen.sent += attempt.sent is not False
         if attempt.status in (429, 503):
             seen.not_before = self._server[call.request_id].not_before
@@ -131,6 +142,8 @@ class Watch:
         """A call ends."""
         world, key = self._world, self._here(call)
         host, request_id = key
+        if host.is_dead:
+            return
         mine, theirs = self._clients[key], self._server.setdefault(call.request_id, _OnTheServer())
         mine.is_under_way = False
         outcome, tries = call.outcome, len(call.attempts)

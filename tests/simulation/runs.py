@@ -5,10 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 from simulation.scene import Scene, simulated
-from simulation.workloads import worker
+from simulation.workloads import batch, web_app, worker
 
 TRANSPORTS = ("aiohttp", "httptools")
-WORKLOADS: Mapping[str, tuple[Callable[[Scene, float], None], float]] = {"worker": (worker.run, 6.0)}
+WORKLOADS: Mapping[str, tuple[Callable[[Scene, float], None], float]] = {
+    "worker": (worker.run, 6.0),
+    "web-app": (web_app.run, 2.0),
+    "batch": (batch.run, 1.0),
+}
 """What runs each, and for how many virtual hours by default."""
 _SHOWN = 60
 
@@ -78,8 +82,8 @@ def run(workload: str, seed: int, transport: str, hours: float | None = None, *,
             transport=transport,
             hours=hours,
             digest=world.trace.digest(),
-            violations=watch.violations,
-            outcomes=watch.calls,
+            violations=list(watch.violations),
+            outcomes=dict(watch.calls),
             requests=watch.requests,
             virtual=world.now - world.began,
             took=time.process_time() - began,

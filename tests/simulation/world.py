@@ -8,6 +8,7 @@ import sys
 import warnings
 from asyncio import events
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from simulation.loop import Host, SimulatedLoop
@@ -105,9 +106,13 @@ class Process:
 
     def _end(self, how: str, *, silently: bool = False) -> None:
         self.is_over = True
-        self.open_streams = [stream.name for stream in self._world.network.open_streams(self.loop)]
+        self.open_streams = self.network_streams()
         self._world.note(self.name, how)
         self._world.network.kill(self.loop, silently=silently)
+
+    def network_streams(self) -> list[str]:
+        """The names of its open connections."""
+        return [stream.name for stream in self._world.network.open_streams(self.loop)]
 
     def kill(self, *, silently: bool = False) -> None:
         """End it between two turns, with nothing run any more; ``silently`` with its host."""
@@ -131,9 +136,8 @@ class Process:
         coroutine: Any = task.get_coro()
         events._set_running_loop(self.loop)
         try:
-            coroutine.close()
-        except BaseException as error:  # whatever it does at its end is of no interest any more
-            del error
+            with suppress(BaseException):  # whatever it does at its end is of no interest any more
+                coroutine.close()
         finally:
             events._set_running_loop(None)
 
@@ -211,6 +215,12 @@ class World:
             elif busy > _BUSY:
                 raise Stuck("an endless loop")
 
+    def wait(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        over: list[bool] = []
+        self.after(seconds, over.append, True)
+        self.run(lambda: bool(over))
+
     def _step(self) -> None:
         now = self.now
         if self._events and self._events[0][0] <= now:
@@ -247,10 +257,13 @@ class World:
 
     def clear_away(self) -> None:
         """Let everything go."""
+        # Programs that were killed have closed nothing, and may wait for something at their end: Python tells of that.
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
         with warnings.catch_warnings(action="ignore"):
             for process in [*self.ended, *self.processes]:
                 process.is_over = True
                 process.clear_away()
             self.ended.clear()
             self.processes.clear()
-            gc.collect()  # programs that were killed have closed nothing: Python warns of that when it finds them
+            gc.collect()
+        sys.unraisablehook = hook
