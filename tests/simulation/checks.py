@@ -40,10 +40,10 @@ class _OnTheClient:
     """What one process did with one request id."""
 
     written: int = 0
+    written_before: int = 0
     sent: int = 0
     not_before: float = 0.0
     is_under_way: bool = False
-    was_cancelled: bool = False
 
 
 class Watch:
@@ -123,6 +123,7 @@ class Watch:
         """A call begins."""
         seen = self._clients.setdefault(self._here(request.call), _OnTheClient())
         seen.is_under_way = True
+        seen.written_before = seen.written
         self._server.setdefault(request.call.request_id, _OnTheServer()).outcome = None  # a batch calls again with it
 
     def attempt_started(self, request: Request, attempt: Attempt) -> Mapping[str, str] | None:
@@ -158,7 +159,7 @@ class Watch:
             self.violation(f"{request_id} is {outcome}, and the server has not applied it")
         if outcome in _NOTHING_DONE and theirs.applied:
             self.violation(f"{request_id} is {outcome}, and the server has applied it")
-        if outcome is OutcomeKind.NOT_SENT and mine.written and not call.redelivered:
+        if outcome is OutcomeKind.NOT_SENT and mine.written > mine.written_before:
             self.violation(f"{request_id} is {outcome}, and was sent")
         if call.repeat is not Repeat.SAFE and theirs.applied > 1:
             self.violation(f"{request_id} may be done once, and was applied {theirs.applied} times")
