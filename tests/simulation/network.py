@@ -75,6 +75,8 @@ class Network:
         self._connected: WeakKeyDictionary[socket.socket, tuple[Any, Link]] = WeakKeyDictionary()
         self.names: dict[str, list[str]] = {}
         """The addresses of each host name."""
+        self.name_delay = 0.01
+        """Seconds that a look-up takes on average."""
         self.streams: dict[Stream, None] = {}
         """The ends that are open, in the order in which they were opened."""
         self.on_write: Callable[[Stream, bytes], None] | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -15,9 +15,10 @@ from simulation.world import Process, World
 from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, Transport
 from norce_order_async.testing import SANDBOX_TOKEN, Received, Sandbox, SandboxServer
 from norce_order_async.testing.sandbox.exchange import Arrival, Exchange
+from norce_order_async.transport.resolver import Address, Resolver
 
-API, CLIENT = "10.0.0.1", "10.0.1.1"
-"""Addresses of the server and of the clients."""
+NAME, API, CLIENT = "api.test", "10.0.0.1", "10.0.1.1"
+"""The server's name and address, and the address of its clients."""
 
 
 class _Ledger(deque[Received]):
@@ -69,6 +70,7 @@ class Scene:
         self.world = World(seed, keep=keep)
         self.watch = Watch(self.world)
         self.transport = transport
+        self.world.network.names[NAME] = [API]
         self.sandbox = WatchedSandbox(self.world, self.watch)
         self.server: Process | None = None
         self._stop: asyncio.Event | None = None
@@ -76,7 +78,7 @@ class Scene:
     @property
     def url(self) -> str:
         """The API's ``base_url``."""
-        return f"http://{API}:80/checkout/order"
+        return f"http://{NAME}:80/checkout/order"
 
     def serve(self) -> None:
         """Start the API's server."""
@@ -94,8 +96,20 @@ class Scene:
             self.server.loop.call_soon_threadsafe(self._stop.set)
 
     def make_transport(self) -> Transport:
-        """A transport of the kind that is simulated."""
-        return AiohttpTransport() if self.transport == "aiohttp" else HttptoolsTransport()
+        """A transport of the kind that is simulated, with look-ups of its own."""
+        world = self.world
+        choices = world.stream(f"look-ups {world.started}")
+
+        def look_up(host: str, port: int) -> Sequence[Address]:
+            return world.network.addresses(host, port)
+
+        def start(work: Callable[[], None]) -> None:
+            asyncio.get_running_loop().call_later(choices.expovariate(1 / world.network.name_delay), work)
+
+        resolver = Resolver(look_up, now=world.time, start=start)
+        if self.transport == "aiohttp":
+            return AiohttpTransport(resolver=resolver)
+        return HttptoolsTransport(resolver=resolver)
 
     def client(self, name: str, **settings: Any) -> OrderClient:
         """A client of the API; its random choices go by its name."""

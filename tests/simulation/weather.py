@@ -79,6 +79,20 @@ def bad_network(weather: Weather, lasts: float) -> None:
         weather.later(lasts, link.clear)
 
 
+def no_names(weather: Weather, lasts: float) -> None:
+    """Names are not found, or only late."""
+    network = weather.scene.world.network
+    names = dict(network.names)
+    if not names:
+        return
+    if weather.random.random() < 0.5:
+        network.names.clear()
+        weather.later(lasts, lambda: network.names.update(names))
+    else:
+        network.name_delay = 8.0
+        weather.later(lasts, lambda: setattr(network, "name_delay", 0.01))
+
+
 def crash(weather: Weather, lasts: float) -> None:
     """The server is killed, at times with its host, and comes back."""
     scene = weather.scene
@@ -141,6 +155,7 @@ SPELLS: tuple[Spell, ...] = (
     faults,
     faults,
     faults,
+    no_names,
     clock_step,
     stall,
 )

@@ -17,8 +17,6 @@ from simulation.trace import Trace
 
 EPOCH = 1_768_204_889.0
 """The wall time at the start, in seconds since 1970-01-01 UTC."""
-_TURN = 20e-6
-"""Seconds that a turn of a loop takes at most."""
 _BUSY = 2_000_000
 """So many turns in a row without a second going by are an endless loop."""
 
@@ -148,10 +146,12 @@ class World:
     Args:
         seed: Of every random choice.
         keep: How many of the latest lines of the trace are kept.
+        turn: Seconds that a turn of a loop takes at most.
     """
 
-    def __init__(self, seed: int, *, keep: int = 500) -> None:
+    def __init__(self, seed: int, *, keep: int = 500, turn: float = 20e-6) -> None:
         self.seed = seed
+        self._turn = turn
         self.now = self.began = 1000.0
         self.drift = 0.0
         """Seconds by which the wall clock is wrong."""
@@ -246,7 +246,7 @@ class World:
         process = ready[0] if len(ready) == 1 else self.random.choice(ready)
         process.turn()
         self.turns += 1
-        self.now += self.random.random() * _TURN
+        self.now += self.random.random() * self._turn
         if process.is_over:
             self._bury()
 
