@@ -13,12 +13,14 @@ from simulation.clock import WorldClock
 from simulation.world import Process, World
 
 from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, Transport
-from norce_order_async.testing import SANDBOX_TOKEN, Received, Sandbox, SandboxServer
+from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Received, Sandbox, SandboxServer
 from norce_order_async.testing.sandbox.exchange import Arrival, Exchange
 from norce_order_async.transport.resolver import Address, Resolver
 
 NAME, API, CLIENT = "api.test", "10.0.0.1", "10.0.1.1"
 """The server's name and address, and the address of its clients."""
+ADAPTER_NAME, ADAPTER = "adapter.test", "10.0.0.3"
+"""The name and the address of an adapter that the server may call."""
 
 
 class _Ledger(deque[Received]):
@@ -36,7 +38,7 @@ class WatchedSandbox(Sandbox):
     """A sandbox on a world's time, under its checks; tokens come and go."""
 
     def __init__(self, world: World, watch: Watch) -> None:
-        super().__init__(seed=world.seed, wall=world.wall)
+        super().__init__(seed=world.seed, wall=world.wall, callbacks=Callbacks(hosts=[ADAPTER_NAME]))
         self._watch = watch
         self.requests = _Ledger(watch.received)
 
@@ -70,7 +72,7 @@ class Scene:
         self.world = World(seed, keep=keep)
         self.watch = Watch(self.world)
         self.transport = transport
-        self.world.network.names[NAME] = [API]
+        self.world.network.names |= {NAME: [API], ADAPTER_NAME: [ADAPTER]}
         self.sandbox = WatchedSandbox(self.world, self.watch)
         self.server: Process | None = None
         self._stop: asyncio.Event | None = None
