@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import attrs
 from simulation.scene import API, CLIENT, Scene
@@ -138,7 +139,7 @@ class _Account:
             latest[resource] = max(newest, (run, number))
 
 
-def _resource(line: object) -> object:
+def _resource(line: dict[str, Any] | str) -> object:
     return (line["order_id"], line.get("consent_id")) if isinstance(line, dict) else None
 
 
