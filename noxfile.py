@@ -375,6 +375,17 @@ def live(session: nox.Session) -> None:
 
 
 @nox.session
+def simulate(session: nox.Session) -> None:
+    """Run workloads in simulated time, hours and days in seconds; the arguments: `--seeds 100 --hours 24 --minutes 10`.
+
+    A seed that fails says how to see it again: `--workload worker --transport httptools --seed 7 --trace`.
+    """
+    install(session, ".[all]")
+    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+    session.run("python", "-m", "simulation", *session.posargs, env=env)
+
+
+@nox.session
 def soak_resolve(session: nox.Session) -> None:
     """Lose the answers to some 2,000 changes of all kinds, and see that none is resolved wrong."""
     install(session, ".[all]")

@@ -27,14 +27,15 @@ class TimeLimits(Generic[L]):
     """Limits of one event loop, which share a timer. Nothing here refers to the loop while none runs.
 
     Attributes:
-        running: Those that have begun and not ended; one that is reached stays until what runs inside has ended.
+        running: Those that have begun and not ended, in order; one that is reached stays until what runs inside has
+            ended.
         rings: When the timer rings next, in the event loop's time.
     """
 
     __slots__ = ("rings", "running")
 
     def __init__(self) -> None:
-        self.running: set[L] = set()
+        self.running: dict[L, None] = {}
         self.rings = math.inf
 
     def set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
@@ -86,7 +87,7 @@ class TimeLimit:
         self._task: asyncio.Task[Any] = task
         self._cancelling = task.cancelling()
         self.ends = ends = loop.time() + self._seconds
-        self._all.running.add(self)
+        self._all.running[self] = None
         if ends < self._all.rings:
             self._all.set_timer(ends, loop)
         return self
@@ -104,7 +105,7 @@ class TimeLimit:
 
     def finish(self, kind: type[BaseException] | None) -> bool:
         """What runs inside ended, with an error of this kind; whether that is the limit's own cancellation."""
-        self._all.running.discard(self)
+        self._all.running.pop(self, None)
         return self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError
 
     def expire(self) -> None:

@@ -38,7 +38,7 @@ class Connection(asyncio.BufferedProtocol):
         max_body: How many bytes of a body are read.
     """
 
-    def __init__(self, open_connections: "set[Connection]", max_body: int) -> None:
+    def __init__(self, open_connections: "dict[Connection, None]", max_body: int) -> None:
         self._open = open_connections
         self._max_body = max_body
         # Ours, because asyncio's own, of 256 KiB, is allocated anew for every response.
@@ -131,7 +131,7 @@ class Connection(asyncio.BufferedProtocol):
         )
         self._stream = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
         self._has_unread = unread_check(self._stream)
-        self._open.add(self)
+        self._open[self] = None
         if self._aborted:
             self.abort()
 
@@ -160,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
         """The connection is closed, by either side."""
         self._stream = None
         del self._parser  # the two refer to each other
-        self._open.discard(self)
+        self._open.pop(self, None)
         if exc is None and self._head_ended and not is_measured(self.headers):
             self._end(reusable=False)
         elif self._aborted:

@@ -39,8 +39,8 @@ class _Pool:
         self._proxy = proxy
         self._idle: dict[str, list[Connection]] = {}
         """The idle connections to each origin's URL, the one used last at the end."""
-        self._open: set[Connection] = set()
-        self._connecting: set[TimeLimit] = set()
+        self._open: dict[Connection, None] = {}
+        self._connecting: dict[TimeLimit, None] = {}
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
         self.limits = TimeLimits[TimeLimit]()
@@ -83,7 +83,7 @@ class _Pool:
         connection = Connection(self._open, settings.max_body)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
         limit = TimeLimit(call.timeout.connect, self.limits)
-        self._connecting.add(limit)
+        self._connecting[limit] = None
         failure: TransportError | ClientStateError
         made = False
         try:
@@ -101,7 +101,7 @@ class _Pool:
             forget_frames(error)
             failure = transport_closed() if self._closed else _failure(error, origin)
         finally:
-            self._connecting.discard(limit)
+            self._connecting.pop(limit, None)
             if not made:
                 connection.abort()
         try:
@@ -118,7 +118,7 @@ class _Pool:
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
-        for limit in self._connecting:
+        for limit in list(self._connecting):
             limit.expire()
         for connection in list(self._open):
             connection.abort()

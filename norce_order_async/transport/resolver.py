@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import attrs
@@ -24,6 +25,15 @@ LookUp = Callable[[str, int], Sequence[Address]]
 def system_look_up(host: str, port: int) -> Sequence[Address]:
     """What the operating system knows."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Start a look-up in a daemon thread.
+
+    Raises:
+        RuntimeError: The system gives no thread.
+    """
+    threading.Thread(target=work, daemon=True, name="look-up").start()
 
 
 @attrs.define
@@ -47,6 +57,7 @@ class Resolver:
         look_up: Replaces the system's look-up.
         keep: Seconds that addresses are kept; failures are not.
         now: Seconds on a clock that never goes back.
+        start: Starts a look-up where it may block; tests replace it.
 
     Raises:
         ConfigurationError: ``keep`` is not above zero.
@@ -55,6 +66,7 @@ class Resolver:
     look_up: LookUp = system_look_up
     keep: float = attrs.field(default=5.0, kw_only=True, validator=positive_seconds)
     now: Callable[[], float] = attrs.field(default=time.monotonic, kw_only=True)
+    start: Callable[[Callable[[], None]], None] = attrs.field(default=in_a_thread, kw_only=True)
     _known: dict[tuple[str, int], _Known] = attrs.field(factory=dict[tuple[str, int], _Known], init=False, repr=False)
     _flights: PerLoop[_Flights] = attrs.field(factory=lambda: PerLoop(_Flights), init=False, repr=False)
 
@@ -82,9 +94,8 @@ class Resolver:
         flight = flights.get((host, port))
         if flight is None:
             flight = loop.create_future()
-            thread = threading.Thread(target=self._work, args=(host, port, loop, flight), daemon=True, name="look-up")
             try:
-                thread.start()
+                self.start(partial(self._work, host, port, loop, flight))
             except RuntimeError as error:
                 return OSError(f"no thread for the look-up: {error}")
             flights[host, port] = flight

@@ -4,41 +4,12 @@ import asyncio
 import contextlib
 import gc
 import math
-import selectors
 import weakref
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
 import pytest
+from virtual import run
 
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
-
-T = TypeVar("T")
-
-
-class OwnTime(asyncio.SelectorEventLoop):
-    """An event loop that does not wait until a timer rings, but has it be that late at once."""
-
-    def __init__(self) -> None:
-        selector: Any = selectors.DefaultSelector()
-        select = selector.select
-
-        def select_at_once(timeout: float | None = None) -> Any:
-            assert timeout is not None, "nothing would ever happen"
-            self.now += max(0.0, timeout)
-            return select(0)
-
-        selector.select = select_at_once
-        self.now = 0.0
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.now
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=OwnTime) as runner:
-        return runner.run(work)
 
 
 async def elapsed(seconds: float | None, work: float) -> float:
@@ -58,6 +29,22 @@ def test_each_limit_ends_at_its_own_time_whichever_began_first() -> None:
         return await asyncio.gather(*(elapsed(limit, 0.3) for limit in (0.2, 0.05, 0.1, math.inf, None)))
 
     assert run(work()) == pytest.approx([0.2, 0.05, 0.1, 0.3, 0.3], abs=0.006)
+
+
+def test_limits_that_end_together_end_in_the_order_in_which_they_began() -> None:
+    async def end(number: int) -> None:
+        try:
+            with TimeLimit(0.05):
+                await asyncio.sleep(1)
+        except TimeoutError:
+            ended.append(number)
+
+    async def work() -> None:
+        await asyncio.gather(*(end(number) for number in range(100)))
+
+    ended: list[int] = []
+    run(work())
+    assert ended == list(range(100))
 
 
 def test_a_limit_still_ends_after_others_that_were_not_reached() -> None:

@@ -1,0 +1,64 @@
+"""What simulated clients do to orders."""
+
+import random
+from decimal import Decimal
+from typing import Any
+
+from simulation.scene import Scene
+
+from norce_order_async import (
+    CallError,
+    CallOptions,
+    Consent,
+    NotFoundError,
+    OrderClient,
+    PaymentEvent,
+    PaymentTransaction,
+    add_transaction,
+    create_consent,
+    delete_consent,
+    get_order,
+    list_orders,
+    patch_attributes,
+    patch_consent,
+)
+
+ORDERS = 5
+
+
+def fill(scene: Scene, merchant: str = "norce") -> None:
+    """Put the orders in, as they are at first."""
+    for number in range(ORDERS):
+        scene.sandbox.add_order(
+            f"o_{number}",
+            merchant=merchant,
+            consents=["c_0", "c_1", *(f"d_{each}" for each in range(20))],
+            payments=[{"id": "p", "type": "creditCard", "amount": 10, "state": "reserved"}],
+        )
+
+
+async def operate(client: OrderClient, choices: random.Random, options: CallOptions | None = None) -> bool:
+    """Make one call of some kind; whether the API did it, or has nothing to do it to."""
+    order, number, kind = f"o_{choices.randrange(ORDERS)}", choices.randrange(1_000_000), choices.random()
+    given: dict[str, Any] = {"options": options}
+    try:
+        if kind < 0.35:
+            await patch_consent(client, order, f"c_{number % 2}", checked=number % 3 > 0, **given)
+        elif kind < 0.6:
+            await patch_attributes(client, order, {f"a_{number % 7}": number}, **given)
+        elif kind < 0.7:
+            await delete_consent(client, order, f"d_{number % 20}", **given)
+        elif kind < 0.8:
+            await create_consent(client, order, Consent(id=f"e_{number}", checked=True), **given)
+        elif kind < 0.9:
+            transaction = PaymentTransaction(amount=Decimal(number % 100), event=PaymentEvent.OPEN)
+            await add_transaction(client, order, "p", transaction, **given)
+        elif kind < 0.97:
+            await get_order(client, order, **given)
+        else:
+            await list_orders(client, **given)
+    except NotFoundError:
+        return True
+    except CallError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""A simulated order API, and clients of it, under checks."""
+
+import asyncio
+import gc
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from simulation.checks import Watch
+from simulation.clock import WorldClock
+from simulation.world import Process, World
+
+from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, Transport
+from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Received, Sandbox, SandboxServer
+from norce_order_async.testing.sandbox.exchange import Arrival, Exchange
+from norce_order_async.transport.resolver import Address, Resolver
+
+NAME, API, CLIENT = "api.test", "10.0.0.1", "10.0.1.1"
+"""The server's name and address, and the address of its clients."""
+ADAPTER_NAME, ADAPTER = "adapter.test", "10.0.0.3"
+"""The name and the address of an adapter that the server may call."""
+
+
+class _Ledger(deque[Received]):
+    """Hands every request of a sandbox to a check, and keeps none."""
+
+    def __init__(self, note: Callable[[Received], None]) -> None:
+        super().__init__(maxlen=0)
+        self._note = note
+
+    def append(self, request: Received) -> None:
+        self._note(request)
+
+
+class WatchedSandbox(Sandbox):
+    """A sandbox on a world's time, under its checks; tokens come and go."""
+
+    def __init__(self, world: World, watch: Watch) -> None:
+        super().__init__(seed=world.seed, wall=world.wall, callbacks=Callbacks(hosts=[ADAPTER_NAME]))
+        self._watch = watch
+        self.requests = _Ledger(watch.received)
+
+    def start(self, arrival: Arrival, body: bytes) -> Exchange:
+        exchange = super().start(arrival, body)
+        if exchange.answer is not None:
+            self._watch.answered(arrival.headers.get("x-request-id", ""), exchange.answer.headers)
+        return exchange
+
+    def take_tokens(self, *tokens: str) -> None:
+        """Take these tokens and no others."""
+        self._tokens = tokens
+
+
+class Scene:
+    """A world with an API in it.
+
+    Args:
+        seed: Of every random choice.
+        transport: ``aiohttp`` or ``httptools``.
+        keep: How many of the latest lines of the trace are kept.
+
+    Attributes:
+        world: The world.
+        watch: The checks.
+        sandbox: The API's brain, which outlives its server.
+        server: The process that serves it, if one does.
+    """
+
+    def __init__(self, seed: int, transport: str, keep: int) -> None:
+        self.world = World(seed, keep=keep)
+        self.watch = Watch(self.world)
+        self.transport = transport
+        self.world.network.names |= {NAME: [API], ADAPTER_NAME: [ADAPTER]}
+        self.sandbox = WatchedSandbox(self.world, self.watch)
+        self.server: Process | None = None
+        self._stop: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        """The API's ``base_url``."""
+        return f"http://{NAME}:80/checkout/order"
+
+    def serve(self) -> None:
+        """Start the API's server."""
+        if self.server is None or self.server.is_over:
+            self.server = self.world.start("server", API, self._serve)
+
+    async def _serve(self) -> None:
+        self._stop = stop = asyncio.Event()
+        async with SandboxServer(self.sandbox, host=API, port=80):
+            await stop.wait()
+
+    def stop(self) -> None:
+        """Have the server end in good order."""
+        if self._stop is not None and self.server is not None and not self.server.is_over:
+            self.server.loop.call_soon_threadsafe(self._stop.set)
+
+    def make_transport(self) -> Transport:
+        """A transport of the kind that is simulated, with look-ups of its own."""
+        world = self.world
+        choices = world.stream(f"look-ups {world.started}")
+
+        def look_up(host: str, port: int) -> Sequence[Address]:
+            return world.network.addresses(host, port)
+
+        def start(work: Callable[[], None]) -> None:
+            asyncio.get_running_loop().call_later(choices.expovariate(1 / world.network.name_delay), work)
+
+        resolver = Resolver(look_up, now=world.time, start=start)
+        if self.transport == "aiohttp":
+            return AiohttpTransport(resolver=resolver)
+        return HttptoolsTransport(resolver=resolver)
+
+    def client(self, name: str, **settings: Any) -> OrderClient:
+        """A client of the API; its random choices go by its name."""
+        given: dict[str, Any] = {
+            "base_url": self.url,
+            "allow_http": True,
+            "merchant": "norce",
+            "channel": "1",
+            "auth": SANDBOX_TOKEN,
+            "transport": self.make_transport(),
+            "clock": WorldClock(self.world),
+            "random": self.world.stream(f"client {name}"),
+            "observers": [self.watch],
+        }
+        return OrderClient(**given | settings)
+
+    def check_end(self, process: Process) -> None:
+        """See that a process has left nothing."""
+        note = self.watch.violation
+        if process.failure is not None:
+            note(f"{process.name} failed: {process.failure!r}")
+        for problem in process.problems:
+            note(f"nobody handled: {problem}")
+        for name in process.left:
+            note(f"{process.name} has left the task {name}")
+        for name in process.open_streams:
+            note(f"{process.name} has left the connection {name}")
+
+
+@contextmanager
+def simulated(seed: int, transport: str, *, keep: int) -> Generator[Scene]:
+    """A scene; aiohttp's own look at the clock sees the world's time while it is entered."""
+    gc.freeze()  # so that only what the scene has made is looked through in the end
+    scene = Scene(seed, transport, keep)
+    with mock.patch("aiohttp.connector.monotonic", scene.world.time):
+        try:
+            yield scene
+        finally:
+            scene.server = None
+            scene.world.clear_away()
+            gc.unfreeze()

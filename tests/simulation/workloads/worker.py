@@ -1,0 +1,68 @@
+"""One client that lives for days: bursts, idle nights, tokens that expire, servers that come and go."""
+
+import asyncio
+
+from simulation.operations import fill, operate
+from simulation.scene import API, CLIENT, Scene
+from simulation.tokens import ADDRESS, TokenEndpoint
+from simulation.weather import Weather
+from simulation.world import Process
+
+_DAY = 86_400.0
+_CALM = 120.0
+"""Seconds after the last spell in which everything has to be well again."""
+_LINGER = 700.0
+"""Seconds after which a client that is closed must have left no timer."""
+
+
+def _check_rest(scene: Scene, process: Process) -> None:
+    """See that a client at rest has kept nothing that grows."""
+    tasks, streams, timers = len(asyncio.all_tasks()), process.network_streams(), process.loop.timers
+    if tasks > 1 or streams or timers > 1:
+        scene.watch.violation(f"after a night there are {tasks} tasks, {timers} timers, and connections: {streams}")
+
+
+def run(scene: Scene, hours: float) -> None:
+    """Let the worker work for so many hours."""
+    world = scene.world
+    choices = world.stream("worker")
+    end = world.now + hours * 3600
+    fill(scene)
+    scene.serve()
+    tokens = TokenEndpoint(scene)
+    Weather(scene, pause=150, longest=600, until=end, hosts=(API, API, API, ADDRESS))
+
+    async def work() -> None:
+        source = tokens.source("worker")
+        async with scene.client("worker", auth=source) as client:
+
+            async def several(count: int) -> list[bool]:
+                return await asyncio.gather(*(operate(client, choices) for _ in range(count)))
+
+            while world.now < end:
+                night = world.now % _DAY > _DAY * 0.6
+                if night:
+                    fill(scene)
+                    await asyncio.sleep(max(_LINGER, min(_DAY - world.now % _DAY, end - world.now)))
+                    _check_rest(scene, process)
+                elif choices.random() < 0.02:
+                    tokens.revoke()
+                for _ in range(choices.randrange(1, 12)):
+                    await several(1 + int(choices.expovariate(0.3)))
+                    await asyncio.sleep(choices.expovariate(1 / 10))
+                await asyncio.sleep(choices.expovariate(1 / 300))
+            await asyncio.sleep(600 + _CALM)
+            await several(3)
+            await asyncio.sleep(61)
+            done = await several(20)
+            if not all(done):
+                scene.watch.violation(f"all is well, and {done.count(False)} of {len(done)} calls fail")
+        await source.aclose()
+        await asyncio.sleep(_LINGER)
+        timers = process.loop.timers
+        if timers:
+            scene.watch.violation(f"{timers} timers are left")
+
+    process = world.start("worker", CLIENT, work)
+    world.run(lambda: process.is_over, most=hours * 3600 + 2 * _DAY)
+    scene.check_end(process)
