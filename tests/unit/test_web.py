@@ -34,7 +34,7 @@ CANARY = "canary-7e1d"
 
 def all_errors() -> list[type[NorceOrderError]]:
     for module in pkgutil.walk_packages(norce_order_async.__path__, "norce_order_async."):
-        if not re.search(r"__main__|conformance|dask|cluster", module.name):
+        if not re.search(r"__main__|__pyinstaller|conformance|dask|cluster", module.name):
             import_module(module.name)
 
     def below(cls: type[NorceOrderError]) -> Iterator[type[NorceOrderError]]:
