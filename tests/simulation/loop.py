@@ -34,13 +34,15 @@ class Host:
         clock: Callable[[], float],
     ) -> None:
         self.name, self.address, self.network, self.random, self.now = name, address, network, choices, clock
-        self.is_dead = False
+        self.is_dead = self._is_closed = False
         self.stalls: list[tuple[float, float]] = []
         self._arrivals: list[tuple[float, int, Callable[..., asyncio.Handle | None], tuple[Any, ...]]] = []
         self._number = 0
 
     def arrive(self, when: float, receive: Callable[..., "asyncio.Handle | None"], *arguments: Any) -> None:
         """Have something come from the network at a time; ``receive`` returns what the loop is to run for it."""
+        if self._is_closed:
+            return
         self._number += 1
         heapq.heappush(self._arrivals, (when, self._number, receive, arguments))
 
@@ -66,7 +68,8 @@ class Host:
         return ready
 
     def close(self) -> None:
-        """For the loop, which closes its selector."""
+        """Let nothing come any more."""
+        self._is_closed = True
         self._arrivals.clear()
 
 
@@ -125,6 +128,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Close it, whatever it has left."""
         self._thread_id = None
         self.close()
+        self.host.close()
 
     def _process_events(self, event_list: Sequence[asyncio.Handle]) -> None:
         self._ready.extend(event_list)

@@ -83,6 +83,12 @@ class Network:
         """Told of everything that those who connect write."""
         self._count = 0
 
+    def clear(self) -> None:
+        """Let everything go."""
+        self._listeners.clear()
+        self._links.clear()
+        self.streams.clear()
+
     def link(self, one: str, other: str) -> Link:
         """The link between two hosts."""
         key = (one, other) if one <= other else (other, one)

@@ -1,17 +1,37 @@
 """What goes wrong around the clients, and when: spells that begin, last, and end."""
 
 from collections.abc import Callable, Sequence
+from random import Random
+from typing import TypeVar
 
 from simulation.pipe import Link
 from simulation.scene import API, Scene
 
 from norce_order_async.testing import Fault
 
+T = TypeVar("T")
 Spell = Callable[["Weather", float], None]
+MakeFault = Callable[[Random, float], Fault]
+
+FAULTS: tuple[MakeFault, ...] = (
+    lambda choices, share: Fault.status(503, share=share),
+    lambda choices, share: Fault.status(503, retry_after=choices.randrange(1, 20), share=share),
+    lambda choices, share: Fault.status(429, retry_after=choices.randrange(1, 60), share=share),
+    lambda choices, share: Fault.status(429, share=share),
+    lambda choices, share: Fault.status(500, share=share),
+    lambda choices, share: Fault.status(502, body=b"<html>Bad gateway</html>", share=share),
+    lambda choices, share: Fault.drop_before(share=share),
+    lambda choices, share: Fault.drop_after(share=share),
+    lambda choices, share: Fault.truncate(share=share),
+    lambda choices, share: Fault.slow(choices.uniform(0.1, 40), share=share),
+    lambda choices, share: Fault.latency(choices.uniform(0.1, 40), share=share),
+    lambda choices, share: Fault.apply_late(choices.uniform(0.1, 60), share=share),
+)
+"""What may go wrong with a share of the requests."""
 
 
 class Weather:
-    """Lets spells come over a scene.
+    """Lets spells come over a scene: of some kinds, which the seed chooses, so that each has its share.
 
     Args:
         scene: What they come over.
@@ -19,7 +39,6 @@ class Weather:
         longest: Seconds that one lasts at most; most are much shorter.
         until: The world's time from which no other begins.
         hosts: The servers whose links go bad; one that is named twice is chosen twice as often.
-        spells: Which; all by default.
     """
 
     def __init__(
@@ -30,13 +49,13 @@ class Weather:
         longest: float,
         until: float,
         hosts: Sequence[str] = (API,),
-        spells: Sequence[Spell] = (),
     ) -> None:
         self.scene = scene
         self.random = scene.world.stream("weather")
         self._hosts = hosts
         self._pause, self._longest, self._until = pause, longest, until
-        self._spells = spells or SPELLS
+        self._spells = _some(self.random, SPELLS)
+        self.faults = _some(self.random, FAULTS)
         self._await_next()
 
     def _await_next(self) -> None:
@@ -59,6 +78,11 @@ class Weather:
     def later(self, delay: float, what: Callable[[], object]) -> None:
         """End a spell."""
         self.scene.world.after(delay, what)
+
+
+def _some(choices: Random, kinds: Sequence[T]) -> Sequence[T]:
+    """About half of them, at least one."""
+    return [kind for kind in kinds if choices.random() < 0.5] or kinds
 
 
 def partition(weather: Weather, lasts: float) -> None:
@@ -109,27 +133,10 @@ def deployment(weather: Weather, lasts: float) -> None:
 
 def faults(weather: Weather, lasts: float) -> None:
     """The server answers errors, loses answers, or takes long."""
-    scene, choices = weather.scene, weather.random
-    share = choices.uniform(0.02, 0.5)
-    scene.sandbox.faults.add(
-        choices.choice(
-            [
-                Fault.status(503, share=share),
-                Fault.status(503, retry_after=choices.randrange(1, 20), share=share),
-                Fault.status(429, retry_after=choices.randrange(1, 60), share=share),
-                Fault.status(429, share=share),
-                Fault.status(500, share=share),
-                Fault.status(502, body=b"<html>Bad gateway</html>", share=share),
-                Fault.drop_before(share=share),
-                Fault.drop_after(share=share),
-                Fault.truncate(share=share),
-                Fault.slow(choices.uniform(0.1, 40), share=share),
-                Fault.latency(choices.uniform(0.1, 40), share=share),
-                Fault.apply_late(choices.uniform(0.1, 60), share=share),
-            ]
-        )
-    )
-    weather.later(lasts, scene.sandbox.faults.clear)
+    sandbox, choices = weather.scene.sandbox, weather.random
+    make = choices.choice(weather.faults)
+    sandbox.faults.add(make(choices, choices.uniform(0.02, 0.5)))
+    weather.later(lasts, sandbox.faults.clear)
 
 
 def clock_step(weather: Weather, lasts: float) -> None:

@@ -27,6 +27,10 @@ class Stuck(Exception):
     """Nothing will ever happen again, or too much in no time, and somebody still waits."""
 
 
+def _ignore(_: object) -> None:
+    pass
+
+
 class Process:
     """A program with an event loop of its own.
 
@@ -258,12 +262,15 @@ class World:
     def clear_away(self) -> None:
         """Let everything go."""
         # Programs that were killed have closed nothing, and may wait for something at their end: Python tells of that.
-        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        hook, sys.unraisablehook = sys.unraisablehook, _ignore
         with warnings.catch_warnings(action="ignore"):
             for process in [*self.ended, *self.processes]:
                 process.is_over = True
                 process.clear_away()
             self.ended.clear()
             self.processes.clear()
-            gc.collect()
+            self._events.clear()
+            self.network.clear()
+            for _ in range(3):  # what a finalizer brings back is found the next time
+                gc.collect()
         sys.unraisablehook = hook

@@ -1,6 +1,7 @@
 """A batch with a journal that is killed between any two turns of its loop, or loses its power, and is continued."""
 
 import json
+import math
 import random
 import shutil
 import sqlite3
@@ -9,13 +10,14 @@ from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import attrs
 from simulation.scene import API, CLIENT, Scene
 from simulation.weather import Weather
 from soak_batch.ledger import CONSENTS, Ledger
 
-from norce_order_async import Batch, Input, OutcomeKind, RetryPolicy, Timeout
+from norce_order_async import Attempt, Batch, Call, Input, OutcomeKind, RetryPolicy, Timeout
 from norce_order_async.batch.journal import EmptyJournal, Journal, JournalReader
 from norce_order_async.batch.report import Row
 from norce_order_async.testing import Received
@@ -35,6 +37,7 @@ class _Account:
         first: When the first request with an id was written, and the run in which the last one was.
         applied: The requests that were carried out, in order: when, and their ids.
         missing: The ids that were answered with 404.
+        lost: When the last attempt with an id ended without an answer.
         resources: What each id that was carried out is about.
     """
 
@@ -45,6 +48,7 @@ class _Account:
     first: dict[str, tuple[float, int]] = attrs.Factory(dict[str, tuple[float, int]])
     applied: list[tuple[float, str]] = attrs.Factory(list[tuple[float, str]])
     missing: dict[str, None] = attrs.Factory(dict[str, None])
+    lost: dict[str, float] = attrs.Factory(dict[str, float])
     resources: dict[str, object] = attrs.Factory(dict[str, object])
     closed: dict[int, OutcomeKind | None] = attrs.Factory(dict[int, OutcomeKind | None])
     written: dict[str, None] = attrs.Factory(dict[str, None])
@@ -56,6 +60,11 @@ class _Account:
         number = self.owners.get(request_id)
         if number in self.closed:
             self.scene.watch.violation(f"line {number} was {self.closed[number]} before, and is sent again")
+
+    def on_attempt(self, call: Call, attempt: Attempt) -> None:
+        """An attempt has ended."""
+        if attempt.status is None and attempt.sent is not False:
+            self.lost[call.request_id] = self.scene.world.now
 
     def on_received(self, request: Received) -> None:
         """The server has decided on a request."""
@@ -121,14 +130,16 @@ class _Account:
             first, run = self.first[request_id]
             # After a power cut, earlier changes may be made once more, and the later ones after them.
             newest = latest.get(resource, (0, 0))
-            if newest > (run, number) and newest[1] > number and at - first < _SETTLE:
+            # Whoever was killed has given up nothing: what it sent may come at any time.
+            ends = self.lost.get(request_id, math.inf) if newest[0] == run else first
+            if newest > (run, number) and newest[1] > number and at < ends + _SETTLE:
                 self.scene.watch.violation(
                     f"line {number} of run {run} was applied at {at:.3f} after line {newest[1]} of run {newest[0]}"
                 )
             latest[resource] = max(newest, (run, number))
 
 
-def _resource(line: object) -> object:
+def _resource(line: dict[str, Any] | str) -> object:
     return (line["order_id"], line.get("consent_id")) if isinstance(line, dict) else None
 
 
@@ -169,14 +180,15 @@ def run(scene: Scene, hours: float) -> None:
 
 
 def _work(
-    scene: Scene, source: Path, journal: Path, number: int, choices: random.Random
+    account: _Account, source: Path, journal: Path, choices: random.Random
 ) -> Callable[[], Coroutine[object, object, bool]]:
     """A program that runs the batch, or continues it; whether it came to its end."""
+    scene, number = account.scene, account.run
     at_once, rate = choices.choice([4, 30]), choices.choice([3.0, 20.0, None])
 
     async def work() -> bool:
         given = Input(source)
-        settings = {"retry": RetryPolicy.batch(), "timeout": _TIMEOUT}
+        settings = {"retry": RetryPolicy.batch(), "timeout": _TIMEOUT, "on_attempt": [account.on_attempt]}
         with closing(Journal.open(journal, inputs=given.survey(), target="t")) as opened:
             async with (
                 scene.client(f"batch {number}", **settings) as client,
@@ -205,7 +217,7 @@ def _run(scene: Scene, folder: Path, count: int) -> None:
     lost_power = False
     for number in range(1, 1_000):
         account.run = number
-        process = world.start("batch", CLIENT, _work(scene, source, journal, number, choices))
+        process = world.start("batch", CLIENT, _work(account, source, journal, choices))
         last = number > 12
         turns = None if last else round(10 ** choices.uniform(0, 3.5))
         world.run(lambda p=process, t=turns: p.is_over or (t is not None and p.turns >= t), most=20_000)  # type: ignore[misc]
