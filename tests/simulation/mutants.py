@@ -158,7 +158,7 @@ MUTANTS = (
         "transport/httptools.py",
         "if not (too_old or connection.has_unread()):",
         "if not too_old:",
-        "web-app",
+        "worker",
     ),
     Mutant(
         "half-closed",
