@@ -203,7 +203,7 @@ MUTANTS = (
         "            raise\n"
         "        self._add(items)\n",
         "        self._add(items)\n"
-        "        await self._clock.sleep(0.002)\n"
+        "        await self._clock.sleep(0.01)\n"
         "        await self._accountant.write(items)\n",
         "batch",
     ),
