@@ -3,41 +3,12 @@
 import asyncio
 import gc
 import math
-import selectors
 import weakref
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
 import pytest
+from virtual import run
 
 from norce_order_async.loops.time_limit import TimeLimit
-
-T = TypeVar("T")
-
-
-class OwnTime(asyncio.SelectorEventLoop):
-    """An event loop that does not wait until a timer rings, but has it be that late at once."""
-
-    def __init__(self) -> None:
-        selector: Any = selectors.DefaultSelector()
-        select = selector.select
-
-        def select_at_once(timeout: float | None = None) -> Any:
-            assert timeout is not None, "nothing would ever happen"
-            self.now += max(0.0, timeout)
-            return select(0)
-
-        selector.select = select_at_once
-        self.now = 0.0
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.now
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=OwnTime) as runner:
-        return runner.run(work)
 
 
 async def elapsed(seconds: float | None, work: float) -> float:

@@ -6,12 +6,20 @@ from simulation.operations import fill, operate
 from simulation.scene import API, CLIENT, Scene
 from simulation.tokens import ADDRESS, TokenEndpoint
 from simulation.weather import Weather
+from simulation.world import Process
 
 _DAY = 86_400.0
 _CALM = 120.0
 """Seconds after the last spell in which everything has to be well again."""
 _LINGER = 700.0
 """Seconds after which a client that is closed must have left no timer."""
+
+
+def _check_rest(scene: Scene, process: Process) -> None:
+    """See that a client at rest has kept nothing that grows."""
+    tasks, streams, timers = len(asyncio.all_tasks()), process.network_streams(), process.loop.timers
+    if tasks > 1 or streams or timers > 1:
+        scene.watch.violation(f"after a night there are {tasks} tasks, {timers} timers, and connections: {streams}")
 
 
 def run(scene: Scene, hours: float) -> None:
@@ -35,7 +43,8 @@ def run(scene: Scene, hours: float) -> None:
                 night = world.now % _DAY > _DAY * 0.6
                 if night:
                     fill(scene)
-                    await asyncio.sleep(min(_DAY - world.now % _DAY, end - world.now + 1))
+                    await asyncio.sleep(max(_LINGER, min(_DAY - world.now % _DAY, end - world.now)))
+                    _check_rest(scene, process)
                 elif choices.random() < 0.02:
                     tokens.revoke()
                 for _ in range(choices.randrange(1, 12)):
