@@ -15,7 +15,7 @@ class Mutant:
         after: What replaces it.
         workload: Which one should show it.
         transport: Over which transport.
-        missed: Why no run is expected to show it; empty for all others.
+        missed: Why it may be that no run shows it; empty for all others.
     """
 
     name: str
@@ -118,7 +118,7 @@ MUTANTS = (
         "sending/attempt.py",
         "            left = call.started + call.timeout.total - start\n",
         "            left = (call.at or 0.0) + call.timeout.total - self.clock.wall()\n",
-        "web-app",
+        "batch",
     ),
     Mutant(
         "cancel-swallowed",
@@ -135,6 +135,7 @@ MUTANTS = (
         "                self.release(turns, -math.inf, now)  # it came together with the cancellation\n",
         "                pass\n",
         "web-app",
+        missed="slot and cancellation have to come in the same turn of the loop; a unit test of the limiter shows it",
     ),
     Mutant(
         "limit-left",

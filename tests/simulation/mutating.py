@@ -38,8 +38,7 @@ class Finding:
     Attributes:
         mutant: The mutant.
         runs: How many there were.
-        found: In how many of the first ones a check failed.
-        of: How many those are.
+        found: In how many of them a check failed.
         seed: The first seed at which one failed; None without one.
         check: What that said.
     """
@@ -47,7 +46,6 @@ class Finding:
     mutant: Mutant
     runs: int = 0
     found: int = 0
-    of: int = 0
     seed: int | None = None
     check: str = ""
 
@@ -73,8 +71,6 @@ def look_for(mutant: Mutant, *, sample: int, seeds: int) -> Finding:
         module.write_text(mutate(mutant, module.read_text(encoding="utf-8")), encoding="utf-8")
         for seed, violations in _runs(mutant, folder, 0, sample):
             _note(finding, seed, violations)
-            finding.of += 1
-            finding.found += bool(violations)
         if finding.seed is None:
             for seed, violations in _runs(mutant, folder, sample, seeds):
                 _note(finding, seed, violations)
@@ -85,6 +81,7 @@ def look_for(mutant: Mutant, *, sample: int, seeds: int) -> Finding:
 
 def _note(finding: Finding, seed: int, violations: Sequence[str]) -> None:
     finding.runs += 1
+    finding.found += bool(violations)
     if violations and finding.seed is None:
         finding.seed, finding.check = seed, _check_of(violations[0])
 
@@ -127,7 +124,7 @@ def table(findings: Sequence[Finding]) -> str:
         check = finding.check.replace("|", "\\|") or mutant.missed
         lines.append(
             f"| `{mutant.name}`: {mutant.what} | {mutant.workload}, {mutant.transport} | {seed} "
-            f"| {finding.found} of {finding.of} | {check} |"
+            f"| {finding.found} of {finding.runs} | {check} |"
         )
     return "\n".join(lines) + "\n"
 
