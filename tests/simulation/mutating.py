@@ -106,9 +106,9 @@ def _runs(mutant: Mutant, folder: str, first: int, end: int) -> Iterator[tuple[i
 
 
 def _check_of(violation: str) -> str:
-    """What a check said, without the time, ids and numbers."""
+    """What a check said, without the time, ids, numbers and objects."""
     text = re.sub(r"\b[0-9a-f]{32}\b", "a request", violation.split(" ", 1)[1])
-    text = re.sub(r"\b\d+(\.\d+)?\b", "n", text)
+    text = re.sub(r"\b\d+(\.\d+)?\b", "n", text.split(": <", 1)[0])
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
 
 
