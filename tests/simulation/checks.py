@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from norce_order_async import Call, OutcomeKind, Request, Response
+from norce_order_async import Call, DeadlineExceeded, OutcomeKind, Request, Response
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.testing import Received
@@ -20,6 +20,8 @@ _REMEMBERED = 7_200.0
 """Seconds for which the end of a call is remembered: longer than anything is on its way."""
 _LATE = 0.05
 """Seconds by which a timer may be late."""
+_RETRIES = 250
+"""More retries than a budget pays for while no call of its shop succeeds."""
 _MARK = b"x-request-id: "
 _NOTHING_DONE = (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
 
@@ -66,6 +68,7 @@ class Watch:
         self._server: dict[str, _OnTheServer] = {}
         self._clients: dict[tuple[Any, str], _OnTheClient] = {}
         self._ended: deque[tuple[float, tuple[Any, str]]] = deque()
+        self._retries: dict[tuple[Any, Any], int] = {}
         world.network.on_write = self.written
 
     def violation(self, what: str) -> None:
@@ -128,6 +131,12 @@ class Watch:
 
     def attempt_started(self, request: Request, attempt: Attempt) -> Mapping[str, str] | None:
         """An attempt begins."""
+        call = request.call
+        if attempt.number > 1 and call.attempts[-2].delay is not None:
+            shop = (self._here(call)[0], call.shop)
+            self._retries[shop] = self._retries.get(shop, 0) + 1
+            if self._retries[shop] == _RETRIES:
+                self.violation(f"{_RETRIES} retries are made while no call succeeds")
         return None
 
     def attempt_ended(self, call: Call, attempt: Attempt) -> None:
@@ -155,7 +164,8 @@ class Watch:
             self.violation(f"{request_id} has {mine.sent} attempts that were sent, and {mine.written} on the wire")
         if theirs.received > mine.written and not call.redelivered:
             self.violation(f"{request_id} came {theirs.received} times, and was sent {mine.written} times")
-        if outcome.done and not theirs.applied and not (outcome is OutcomeKind.APPLIED_INFERRED and theirs.missing):
+        is_gone = theirs.missing and (mine.written > 1 or call.redelivered)
+        if outcome.done and not theirs.applied and not (outcome is OutcomeKind.APPLIED_INFERRED and is_gone):
             self.violation(f"{request_id} is {outcome}, and the server has not applied it")
         if outcome in _NOTHING_DONE and theirs.applied:
             self.violation(f"{request_id} is {outcome}, and the server has applied it")
@@ -166,6 +176,10 @@ class Watch:
         late = world.now - call.started - call.timeout.total - host.stalled(call.started, world.now)
         if late > _LATE:
             self.violation(f"{request_id} has outlived its deadline by {late:.3f} s")
+        if isinstance(error, DeadlineExceeded) and world.now - call.started < call.timeout.total - _LATE:
+            self.violation(f"{request_id} is out of time {call.deadline - world.now:.3f} s before its deadline")
+        if not outcome.failed:
+            self._retries.pop((host, call.shop), None)
         theirs.outcome = outcome
         self._ended.append((world.now, key))
         self._forget()

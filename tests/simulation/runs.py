@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 from simulation.scene import Scene, simulated
-from simulation.workloads import adapters, batch, web_app, worker
+from simulation.workloads import adapters, batch, rush, web_app, worker
 
 TRANSPORTS = ("aiohttp", "httptools")
 WORKLOADS: Mapping[str, tuple[Callable[[Scene, float], None], float]] = {
@@ -13,6 +13,7 @@ WORKLOADS: Mapping[str, tuple[Callable[[Scene, float], None], float]] = {
     "web-app": (web_app.run, 2.0),
     "batch": (batch.run, 1.0),
     "adapters": (adapters.run, 1.0),
+    "rush": (rush.run, 0.5),
 }
 """What runs each, and for how many virtual hours by default."""
 _SHOWN = 60

@@ -96,7 +96,9 @@ class _Account:
         violation, lines = self.scene.watch.violation, self.ledger.lines
         applied = Counter(self.owners[request_id] for _, request_id in self.applied if request_id in self.owners)
         missing = {self.owners[request_id] for request_id in self.missing if request_id in self.owners}
-        rows, _ = _look(journal)
+        rows, is_open = _look(journal)
+        if is_open:
+            violation(f"{len(is_open)} lines are open when the batch is done")
         if [row.number for row in rows] != list(range(1, len(lines) + 1)):
             violation(f"{len(rows)} outcomes for {len(lines)} lines")
         # What a power cut has made the journal forget is made once more, and may be refused then.

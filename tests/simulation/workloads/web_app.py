@@ -45,6 +45,8 @@ class _App:
         if self.process.network_streams():
             self.scene.watch.violation("connections are left after closing")
         await asyncio.gather(*visits)
+        if used := client.stats().slots_used:
+            self.scene.watch.violation(f"{used} slots are left after closing")
 
     async def _visit(self, client: OrderClient) -> None:
         choices, world = self.random, self.scene.world

@@ -54,9 +54,16 @@ def run(scene: Scene, hours: float) -> None:
             await asyncio.sleep(600 + _CALM)
             await several(3)
             await asyncio.sleep(61)
+            tokens.revoke()
             done = await several(20)
             if not all(done):
                 scene.watch.violation(f"all is well, and {done.count(False)} of {len(done)} calls fail")
+            scene.stop()
+            await asyncio.sleep(2)
+            scene.serve()
+            await asyncio.sleep(1)
+            if not all(await several(1)):
+                scene.watch.violation("the server was restarted while nothing was under way, and a call fails")
         await source.aclose()
         await asyncio.sleep(_LINGER)
         timers = process.loop.timers
