@@ -73,9 +73,9 @@ MUTANTS = (
         "new-request-id",
         "each attempt has another request id",
         "middleware/retry.py",
-        "                    last = await call_next(request)\n",
+        "                    last = await self.attempt(request)\n",
         "                    fresh = {**request.headers, 'x-request-id': call.random.randbytes(16).hex()}\n"
-        "                    last = await call_next(Request(call, request.method, request.url, fresh, request.body)"
+        "                    last = await self.attempt(Request(call, request.method, request.url, fresh, request.body)"
         " if made else request)\n",
         "worker",
     ),
@@ -123,7 +123,7 @@ MUTANTS = (
     Mutant(
         "cancel-swallowed",
         "a cancelled attempt counts as one that failed",
-        "sending/attempt.py",
+        "sending/failures.py",
         "isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not is_cancelled())",
         "isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and bool(is_cancelled))",
         "web-app",
