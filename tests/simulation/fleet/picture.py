@@ -9,7 +9,7 @@ from simulation.fleet.scenarios import CAPACITY
 from simulation.fleet.table import Runs
 
 _WIDTH, _LEFT, _RIGHT = 1000, 60, 20
-_TOP, _HEIGHT, _BETWEEN = 84, 170, 56
+_TOP, _HEIGHT, _BETWEEN = 104, 170, 60
 _KINDS = ("a", "b", "c", "d", "e")
 _POINTS = 240
 """How many points a line has at most."""
@@ -54,7 +54,7 @@ def draw(runs: Runs) -> str:
     second = _TOP + _HEIGHT + _BETWEEN
     shares = {name: _thin(figures.shares(run)) for name, run in runs.items()}
     panels = [
-        _Panel("Requests a second", _TOP, highest * 1.05, ",.0f", lines),
+        _Panel("Requests a second", _TOP, _even(highest), ",.0f", lines),
         _Panel("Calls that succeed, by when they begin", second, 1.0, ".0%", shares),
     ]
     seconds = max(len(run.backlog) for run in runs.values())
@@ -69,10 +69,15 @@ def draw(runs: Runs) -> str:
         *_legend(list(runs)),
         *(line for panel in panels for line in _panel(panel, seconds, scenario.begins, scenario.lasts)),
         f'<text class="note" x="{_LEFT}" y="{height - 12}">Seconds. Grey: while it lasts. Means of '
-        f"{_step(seconds)} s.</text>",
+        f"{_step(seconds)} s. Of lines that coincide, the first is seen.</text>",
         "</svg>",
         "",
     ])  # fmt: skip
+
+
+def _even(value: float) -> float:
+    """The next value above, of which a quarter is a multiple of ten."""
+    return -(-value // 40) * 40
 
 
 def _step(seconds: int) -> int:

@@ -35,6 +35,8 @@ def _nothing(_: Api) -> None:
 class Scenario:
     """A trouble that begins and ends.
 
+    Of calls that come at one instant it lasts for as long as figures are taken, and recovery counts from that instant.
+
     Attributes:
         head: What it is, for people.
         begins: Seconds after the start.
@@ -99,7 +101,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         poison=0.01,
         poison_cost=40.0,
     ),
-    "restart": Scenario("All clients come at one instant, with 5 calls each", lasts=1.0, at_once=5),
+    "restart": Scenario("All clients come at one instant, with 5 calls each", lasts=30.0, at_once=5),
 }
 
 FAILING = Scenario("Every fifth request fails", begin=_fail_at_times, end=_fail_never, after=0.0)
