@@ -379,10 +379,15 @@ def simulate(session: nox.Session) -> None:
     """Run workloads in simulated time, hours and days in seconds; the arguments: `--seeds 100 --hours 24 --minutes 10`.
 
     A seed that fails says how to see it again: `--workload worker --transport httptools --seed 7 --trace`.
+    `fleet` runs a thousand clients of one API instead, and writes the tables and pictures of its page; takes minutes.
     """
     install(session, ".[all]")
     env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
-    session.run("python", "-m", "simulation", *session.posargs, env=env)
+    if session.posargs[:1] == ["fleet"]:
+        arguments = session.posargs[1:] or ["--write", "docs/_static/simulation"]
+        session.run("python", "-m", "simulation.fleet", *arguments, env=env)
+    else:
+        session.run("python", "-m", "simulation", *session.posargs, env=env)
 
 
 @nox.session
