@@ -6,6 +6,7 @@ PYTHONPATH=tests python -m simulation mutants --sample 20
 """
 
 import argparse
+import gc
 import sys
 import time
 
@@ -53,4 +54,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # modules are not looked through after each run
     sys.exit(main())

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 from simulation.scene import Scene, simulated
 from simulation.workloads import adapters, batch, rush, web_app, worker
+from simulation.world import nothing_told
 
 TRANSPORTS = ("aiohttp", "httptools")
-WORKLOADS: Mapping[str, tuple[Callable[[Scene, float], None], float]] = {
+Workload = Callable[[Scene, float], None]
+WORKLOADS: Mapping[str, tuple[Workload, float]] = {
     "worker": (worker.run, 6.0),
     "web-app": (web_app.run, 2.0),
     "batch": (batch.run, 1.0),
@@ -68,9 +70,13 @@ class Result:
 
 
 def run(workload: str, seed: int, transport: str, hours: float | None = None, *, keep: int = 500) -> Result:
-    """Run a workload once."""
+    """Run a workload once, and leave nothing."""
     work, default = WORKLOADS[workload]
-    hours = default if hours is None else hours
+    with nothing_told():
+        return _run(work, workload, seed, transport, default if hours is None else hours, keep)
+
+
+def _run(work: Workload, name: str, seed: int, transport: str, hours: float, keep: int) -> Result:
     began = time.process_time()
     with simulated(seed, transport, keep=keep) as scene:
         try:
@@ -79,7 +85,7 @@ def run(workload: str, seed: int, transport: str, hours: float | None = None, *,
             scene.watch.violation(f"{type(error).__name__}: {error}")
         world, watch = scene.world, scene.watch
         return Result(
-            workload=workload,
+            workload=name,
             seed=seed,
             transport=transport,
             hours=hours,

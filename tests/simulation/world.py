@@ -7,8 +7,8 @@ import random
 import sys
 import warnings
 from asyncio import events
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from simulation.loop import Host, SimulatedLoop
@@ -144,6 +144,22 @@ class Process:
             events._set_running_loop(None)
 
 
+@contextmanager
+def nothing_told() -> Generator[None]:
+    """Collect garbage at the end, of which Python tells nothing.
+
+    Programs that were killed have closed nothing, and may wait for something at their end.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, _ignore
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+            for _ in range(3):  # what a finalizer brings back is found the next time
+                gc.collect()
+    finally:
+        sys.unraisablehook = hook
+
+
 class World:
     """Simulated time, a network, and the processes in it.
 
@@ -261,9 +277,7 @@ class World:
 
     def clear_away(self) -> None:
         """Let everything go."""
-        # Programs that were killed have closed nothing, and may wait for something at their end: Python tells of that.
-        hook, sys.unraisablehook = sys.unraisablehook, _ignore
-        with warnings.catch_warnings(action="ignore"):
+        with nothing_told():
             for process in [*self.ended, *self.processes]:
                 process.is_over = True
                 process.clear_away()
@@ -271,6 +285,3 @@ class World:
             self.processes.clear()
             self._events.clear()
             self.network.clear()
-            for _ in range(3):  # what a finalizer brings back is found the next time
-                gc.collect()
-        sys.unraisablehook = hook
