@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Final
 
 from norce_order_async.batch.conditions import Condition
+from norce_order_async.batch.journal.rows import plain
 from norce_order_async.core.errors import ConfigurationError, DecodeError, InvalidRequestError
 from norce_order_async.endpoints.filter_checks import FILTER_CHECKS
 from norce_order_async.endpoints.filters import query_of
@@ -115,7 +116,7 @@ async def read_into(
         if isinstance(order, DecodeError) or order.id is None:
             plan.unreadable += 1
             continue
-        plan.note(_text(order.id), _reason(order, order.id, conditions, check))
+        plan.note(plain(order.id), _reason(order, order.id, conditions, check))
         for condition in conditions:
             name = condition.filter
             if name is None or condition.value(order) is None or FILTER_CHECKS[name].fits(order, sent[name]):
@@ -136,8 +137,3 @@ def _reason(order: Order, order_id: str, conditions: Sequence[Condition], check:
     except InvalidRequestError:
         return "an id that cannot be sent"
     return None
-
-
-def _text(order_id: str) -> str:
-    """The id as UTF-8 can hold it."""
-    return order_id.encode("utf-8", "backslashreplace").decode()

@@ -10,6 +10,7 @@ import attrs
 
 from norce_order_async.batch.engine.work_item import Order
 from norce_order_async.batch.journal.errors import reading
+from norce_order_async.batch.journal.rows import plain
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
@@ -177,7 +178,10 @@ class OldValues:
             ConfigurationError: It cannot be written.
         """
         assert self._writing is not None
-        rows = [(each.number, each.place, each.is_whole, each.once, _plain(each.remark), each.record) for each in kept]
+        rows = [
+            (each.number, each.place, each.is_whole, each.once, each.remark and plain(each.remark), each.record)
+            for each in kept
+        ]
         old = [each.old for each in kept if each.old is not None]
         requests = sum(each.requests for each in kept)
         with self._writing() as db:
@@ -205,10 +209,6 @@ class OldValues:
                     source=_json(source),
                 )
             yield row
-
-
-def _plain(text: str | None) -> str | None:
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _json(text: object) -> JSON:
