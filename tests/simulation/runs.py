@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 import attrs
 from simulation.scene import Scene, simulated
 from simulation.workloads import adapters, batch, rush, web_app, worker
-from simulation.world import nothing_told
 
 TRANSPORTS = ("aiohttp", "httptools")
 Workload = Callable[[Scene, float], None]
@@ -72,13 +72,13 @@ class Result:
 def run(workload: str, seed: int, transport: str, hours: float | None = None, *, keep: int = 500) -> Result:
     """Run a workload once, and leave nothing."""
     work, default = WORKLOADS[workload]
-    with nothing_told():
-        return _run(work, workload, seed, transport, default if hours is None else hours, keep)
+    with ExitStack() as end:
+        return _run(work, workload, seed, transport, default if hours is None else hours, keep, end)
 
 
-def _run(work: Workload, name: str, seed: int, transport: str, hours: float, keep: int) -> Result:
+def _run(work: Workload, name: str, seed: int, transport: str, hours: float, keep: int, end: ExitStack) -> Result:
     began = time.process_time()
-    with simulated(seed, transport, keep=keep) as scene:
+    with simulated(seed, transport, keep=keep, end=end) as scene:
         try:
             work(scene, hours)
         except Exception as error:

@@ -3,13 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
 from simulation.checks import Watch
 from simulation.clock import WorldClock
-from simulation.world import Process, World
+from simulation.world import Process, World, nothing_told
 
 from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, Transport
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Received, Sandbox, SandboxServer
@@ -141,12 +141,16 @@ class Scene:
 
 
 @contextmanager
-def simulated(seed: int, transport: str, *, keep: int) -> Generator[Scene]:
-    """A scene; aiohttp's own look at the clock sees the world's time while it is entered."""
+def simulated(seed: int, transport: str, *, keep: int, end: ExitStack) -> Generator[Scene]:
+    """A scene; aiohttp's own look at the clock sees the world's time while it is entered.
+
+    What it leaves is collected when ``end`` ends, which has to be when nobody refers to it any more.
+    """
     scene = Scene(seed, transport, keep)
     with mock.patch("aiohttp.connector.monotonic", scene.world.time):
         try:
             yield scene
         finally:
             scene.server = None
+            end.enter_context(nothing_told())
             scene.world.clear_away()

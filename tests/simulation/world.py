@@ -146,7 +146,7 @@ class Process:
 
 @contextmanager
 def nothing_told() -> Generator[None]:
-    """Collect garbage at the end, of which Python tells nothing.
+    """Let things go of which Python tells nothing, and collect them at the end.
 
     Programs that were killed have closed nothing, and may wait for something at their end.
     """
@@ -277,11 +277,10 @@ class World:
 
     def clear_away(self) -> None:
         """Let everything go."""
-        with nothing_told():
-            for process in [*self.ended, *self.processes]:
-                process.is_over = True
-                process.clear_away()
-            self.ended.clear()
-            self.processes.clear()
-            self._events.clear()
-            self.network.clear()
+        for process in [*self.ended, *self.processes]:
+            process.is_over = True
+            process.clear_away()
+        self.ended.clear()
+        self.processes.clear()
+        self._events.clear()
+        self.network.clear()
