@@ -1,23 +1,15 @@
-"""The command line, as a person or a script meets it: arguments in, output and an exit code out.
+"""The command line in a process of its own, as a person or a script meets it: its output and an exit code.
 
-:func:`run` and :func:`start` use a process of its own; :func:`call` does not, and costs a fraction of that.
+Nothing of the package is imported here: a program that measures the memory of such a process has to stay small, because
+a process begins with the peak of the one that starts it.
 """
 
-import io
 import os
 import subprocess
 import sys
-import time
-from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
-from unittest.mock import patch
-
-import pytest
-
-from norce_order_async import ConfigurationError, JournalReader
-from norce_order_async.cli import main
 
 CLI = [sys.executable, "-W", "error", "-m", "norce_order_async"]
 
@@ -25,19 +17,6 @@ CLI = [sys.executable, "-W", "error", "-m", "norce_order_async"]
 def clean(env: dict[str, str] | None = None) -> dict[str, str]:
     """An environment that has nothing of the tester's settings, but these."""
     return {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")} | (env or {})
-
-
-def call(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> CompletedProcess[str]:
-    """Run the command in this process: enough for what it says, writes and returns."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with patch.dict(os.environ, clean(env), clear=True), chdir(cwd or "."), redirect_stdout(out), redirect_stderr(err):
-        try:
-            code = main(arguments)
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    for stream in (out, err):
-        stream.seek(0)
-    return CompletedProcess(arguments, code, out.read(), err.read())
 
 
 def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> CompletedProcess[str]:
@@ -59,11 +38,12 @@ def start_batch(*arguments: str, cwd: Path, **options: Any) -> subprocess.Popen[
     return start("batch", "run", "changes.jsonl", "--output", "json", *arguments, cwd=cwd, **options)
 
 
-def until_some_are_done(process: subprocess.Popen[str], journal: Path, least: int = 20) -> None:
-    """Wait until so many changes of the batch are done and written down."""
-    while process.poll() is None:
-        with suppress(ConfigurationError), JournalReader.open(journal) as reader:  # at first there is none
-            if reader.summary().done >= least:
-                return
-        time.sleep(0.01)
-    pytest.fail(f"it ended too early: {process.communicate()}")
+def measured(*arguments: str, **options: Any) -> tuple[int, float, float]:
+    """Run a command to its end: its exit code, its largest resident set in MiB, and its seconds of CPU.
+
+    It begins with the peak of the process that starts it.
+    """
+    with subprocess.Popen([*CLI, *arguments], **options) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from command import CLI, call, run
+from command import CLI, run
+from commanded import call
 
 TOKEN = "sandbox-token"
 

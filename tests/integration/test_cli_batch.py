@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, call, run, start_batch, until_some_are_done
+from command import CLI, run, start_batch
+from commanded import call, until_some_are_done
 
 from norce_order_async import DeleteConsent, read_changes
 from norce_order_async.testing import Sandbox, SandboxServer

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, call, start_batch, until_some_are_done
+from command import CLI, start_batch
+from commanded import call, until_some_are_done
 
 from norce_order_async.testing import Sandbox, SandboxServer
 

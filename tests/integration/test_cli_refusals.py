@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from answering import Asked, answering
-from command import call
+from commanded import call
 
 COUNT = 100
 AT_ONCE = 16

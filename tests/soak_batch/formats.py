@@ -8,17 +8,16 @@ A workbook takes memory for each row, and for each shared string; Excel writes e
 import argparse
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from subprocess import DEVNULL, Popen
+from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
 
-from command import CLI
+from command import measured
 from soak_injectors.programs import main
 from workbooks import write_workbook
 
@@ -114,15 +113,11 @@ def peak(path: Path, options: Sequence[str], count: int) -> tuple[float, float]:
     """The largest resident set of a dry run in MiB, and its seconds of CPU."""
     out = path.with_suffix(".out")
     with out.open("wb") as stream:
-        process = Popen(
-            [*CLI, "batch", "run", path.name, "--dry-run", "--output", "json", *options],
-            cwd=path.parent, stdout=stream, stderr=DEVNULL,
-        )  # fmt: skip
-        _, code, used = os.wait4(process.pid, 0)
-    process.returncode = code
+        command = ("batch", "run", path.name, "--dry-run", "--output", "json", *options)
+        _, most, cpu = measured(*command, cwd=path.parent, stdout=stream, stderr=DEVNULL)
     told = json.loads(out.read_bytes())
     assert (told["total"], told["bad"]) == (count, 0), told
-    return used.ru_maxrss / 1024, used.ru_utime + used.ru_stime
+    return most, cpu
 
 
 async def soak(few: int, many: int) -> list[str]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from command import CLI
+from command import CLI, measured
 from soak_injectors.programs import main, running
 
 from norce_order_async.testing import SANDBOX_TOKEN
@@ -144,14 +144,11 @@ async def memory(few: int, many: int, folder: Path) -> list[str]:
 
 def _peak(orders: int, env: Env, folder: Path) -> float:
     path = folder / "all.jsonl"
-    command = [*CLI, *shlex.split(ALL), "--out", str(path)]
-    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
+    code, most, _ = measured(*shlex.split(ALL), "--out", str(path), env=env, stdout=subprocess.DEVNULL)
+    assert code == 0
     with path.open("rb") as lines:
         assert sum(1 for _ in lines) >= orders  # the sandbox has an example order, too
-    return used.ru_maxrss / 1024
+    return most
 
 
 async def soak(orders: int, many: int) -> list[str]:

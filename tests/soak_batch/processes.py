@@ -12,7 +12,7 @@ from subprocess import DEVNULL, Popen
 from typing import Any
 
 import attrs
-from command import CLI
+from command import CLI, measured
 from soak_injectors.programs import running
 
 from norce_order_async.testing import SANDBOX_TOKEN
@@ -89,10 +89,7 @@ class Running:
 
 def look_at(folder: Path, *arguments: str) -> tuple[int, float]:
     """Run another command of the journal to its end: its exit code, and its largest resident set in MiB."""
-    with Popen([*CLI, "batch", *arguments], cwd=folder, stdout=DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss / 1024
+    return measured("batch", *arguments, cwd=folder, stdout=DEVNULL)[:2]
 
 
 async def batch(folder: Path, url: str, *arguments: str, name: str = INPUT) -> Ran:

@@ -1,0 +1,39 @@
+"""The command line in the test's own process, at a fraction of the cost; and looks at what one of its own has done."""
+
+import io
+import os
+import subprocess
+import time
+from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from subprocess import CompletedProcess
+from unittest.mock import patch
+
+import pytest
+from command import clean
+
+from norce_order_async import ConfigurationError, JournalReader
+from norce_order_async.cli import main
+
+
+def call(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> CompletedProcess[str]:
+    """Run the command in this process: enough for what it says, writes and returns."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with patch.dict(os.environ, clean(env), clear=True), chdir(cwd or "."), redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main(arguments)
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    for stream in (out, err):
+        stream.seek(0)
+    return CompletedProcess(arguments, code, out.read(), err.read())
+
+
+def until_some_are_done(process: subprocess.Popen[str], journal: Path, least: int = 20) -> None:
+    """Wait until so many changes of the batch are done and written down."""
+    while process.poll() is None:
+        with suppress(ConfigurationError), JournalReader.open(journal) as reader:  # at first there is none
+            if reader.summary().done >= least:
+                return
+        time.sleep(0.01)
+    pytest.fail(f"it ended too early: {process.communicate()}")
