@@ -2,6 +2,7 @@
 
     PYTHONPATH=tests python -m benchmarks.batch_cost
     PYTHONPATH=tests python -m benchmarks.batch_cost --rounds 15 --in-flight 64
+    PYTHONPATH=tests python -m benchmarks.batch_cost --tls --loops asyncio uvloop
 
 Single calls and batches take turns in one process against a server in a process of its own; ratios are taken within
 a round. A batch's CPU is all that its process takes for it, the reading of its file and the journal included.
@@ -9,6 +10,7 @@ a round. A batch's CPU is all that its process takes for it, the reading of its 
 
 import argparse
 import json
+import os
 import random
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -24,6 +26,7 @@ from benchmarks.measure import Opened, opened, spread
 from benchmarks.request import CONSENT, Send
 from benchmarks.server import serve
 from benchmarks.subjects import ASYNCIO, UVLOOP, Lane, Subject
+from benchmarks.tls import make_certificate
 
 BASELINE = "aiohttp by hand"
 CALLS = 2_000
@@ -84,9 +87,9 @@ async def _once(send: Send) -> None:
     await send(0)
 
 
-def measure(rounds: int, in_flight: int, loops: list[str]) -> None:
+def measure(rounds: int, in_flight: int, loops: list[str], tls: bool) -> None:
     """Print the table."""
-    with TemporaryDirectory() as name, serve() as server:
+    with TemporaryDirectory() as name, serve(_trusted(Path(name)) if tls else None) as server:
         folder = Path(name)
         write_input(folder / "changes.jsonl", CHANGES)
         singles, batches = lanes(folder, in_flight, loops)
@@ -98,9 +101,8 @@ def measure(rounds: int, in_flight: int, loops: list[str]) -> None:
                     taken = cost(turn, CHANGES) if lane in batches else turn.run(CALLS, in_flight).cpu
                     if number:  # in the first one caches fill
                         results[lane].append(taken)
-    print(
-        f"Against {server.name}, {in_flight} in flight, {rounds} rounds of {CALLS:,} calls and {CHANGES:,} changes:\n"
-    )
+    print(f"Against {server.name}{', over TLS' if tls else ''}, {in_flight} in flight, {rounds} rounds of "
+          f"{CALLS:,} calls and {CHANGES:,} changes:\n")  # fmt: skip
     print("| | loop | CPU µs | over aiohttp by hand | over its own single call |")
     print("| --- | --- | --- | --- | --- |")
     for lane, each in results.items():
@@ -110,6 +112,13 @@ def measure(rounds: int, in_flight: int, loops: list[str]) -> None:
             f"| {lane.subject.label} | {lane.loop} | {median(each):.1f} | {_ratio(each, hand)} "
             f"| {_ratio(each, own) if lane in batches else ''} |"
         )
+
+
+def _trusted(folder: Path) -> Path:
+    """A server's certificate that this process trusts; to be called before aiohttp is loaded, which reads that once."""
+    trusted, certificate = make_certificate(folder)
+    os.environ["SSL_CERT_FILE"] = str(trusted)
+    return certificate
 
 
 def _of(results: dict[Lane, list[float]], singles: list[Lane], name: str, loop: str) -> list[float]:
@@ -125,5 +134,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--in-flight", type=int, default=32)
     parser.add_argument("--loops", nargs="+", choices=(ASYNCIO, UVLOOP), default=[ASYNCIO])
+    parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
-    measure(options.rounds, options.in_flight, options.loops)
+    measure(options.rounds, options.in_flight, options.loops, options.tls)

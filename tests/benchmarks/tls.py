@@ -23,22 +23,29 @@ IN_FLIGHT = 32
 
 def measure(rounds: int) -> Found:
     """Measure, where nginx and trustme are installed."""
-    try:
-        authority = load("trustme").CA()
-    except ImportError as error:
-        return _left_out(str(error))
     if find_nginx() is None:
         return _left_out("nginx is not installed")
+    try:
+        load("trustme")
+    except ImportError as error:
+        return _left_out(str(error))
     with TemporaryDirectory() as folder:
-        trusted, certificate = Path(folder, "authority.pem"), Path(folder, "server.pem")
-        authority.cert_pem.write_to_path(str(trusted))
-        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        trusted, certificate = make_certificate(Path(folder))
         with serve(certificate) as server:
             command = [sys.executable, "-m", "benchmarks.tls", server.url, str(rounds)]
             env = os.environ | {"SSL_CERT_FILE": str(trusted)}
             done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
     table = Table(**json.loads(done.stdout))
     return Found([table], ["aiohttp", "httptools", "uvloop"], server.name)
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Files of an authority, and of a certificate of 127.0.0.1 by it with its key."""
+    trusted, certificate = folder / "authority.pem", folder / "server.pem"
+    authority = load("trustme").CA()
+    authority.cert_pem.write_to_path(str(trusted))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    return trusted, certificate
 
 
 def _left_out(reason: str) -> Found:
