@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from journals import INPUTS, TARGET, begin, end, item, mark, run
 
-from norce_order_async import ConfigurationError, JournalReader, OutcomeKind, PatchAttributes
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import JournalReader, PatchAttributes
 from norce_order_async.batch.journal import EmptyJournal, JournalBusy, writer, written_files
 
 REFUSED = "stand only in the WAL, and batch.journal-wal is not beside it"
