@@ -32,7 +32,7 @@ FACES = {
 
 _LINE = re.compile(r"^\| \{py:obj\}`~(?P<name>[\w.]+)` \| (?P<what>.*) \| (?P<since>\S+) \| \[.*\]\((?P<link>.*)\) \|$")
 _HEAD = "| name | what | since | example |\n| --- | --- | --- | --- |\n"
-_NO_EXAMPLES = re.compile(r"names|reference.*|changelog|index")
+_NO_EXAMPLES = re.compile(r"names|changelog|index")
 
 
 @attrs.frozen
@@ -121,16 +121,18 @@ def what_is(face: str, name: str) -> str:
     return sentence if len(sentence) > 1 else ""
 
 
-def example_of(name: str, kept: str = "") -> str:
-    """The section that uses a name most, or the one that is kept, if it still has the name."""
+def example_of(name: str, kept: str = "") -> Section:
+    """The section that uses a name most, or the one that is kept, if it still has the name.
+
+    Raises:
+        LookupError: No page has it.
+    """
     if kept in sections() and any(sections()[kept].uses(name)):
-        return kept
+        return sections()[kept]
     best = max(sections().values(), key=lambda section: section.uses(name))
-    if any(best.uses(name)):
-        return best.link
-    described = re.compile(rf"^\.\. (?:auto\w+|py:data):: {name}(?:\(\))?$", re.MULTILINE)
-    pages = sorted(ROOT.glob("docs/reference*.md"))
-    return next(page.name for page in pages if described.search(page.read_text(encoding="utf-8")))
+    if not any(best.uses(name)):
+        raise LookupError(f"no page of the docs uses {name}")
+    return best
 
 
 def entries(page: str) -> dict[str, Entry]:
@@ -149,9 +151,8 @@ def lines(page: str) -> Iterator[str]:
         for name in sorted(names, key=str.lower):
             full = f"{face}.{name}"
             old = known.get(full, Entry("", ".".join(version.split(".")[:2]), ""))
-            link = example_of(name, old.link)
-            title = sections()[link].title if link in sections() else "Reference"
-            yield f"| {{py:obj}}`~{full}` | {what_is(face, name)} | {old.since} | [{title}]({link}) |\n"
+            used = example_of(name, old.link)
+            yield f"| {{py:obj}}`~{full}` | {what_is(face, name)} | {old.since} | [{used.title}]({used.link}) |\n"
 
 
 def with_list(page: str) -> str:
