@@ -69,4 +69,4 @@ _FACE = Face(
     faces="batch middleware models operations receiving testing transport",
 )
 __all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
-__getattr__, __dir__ = _FACE.load, _FACE.list
+__getattr__, __dir__ = _FACE.load, _FACE.listed

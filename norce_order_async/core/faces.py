@@ -39,6 +39,6 @@ class Face:
         setattr(sys.modules[self._module], name, value)
         return value
 
-    def list(self) -> list[str]:
+    def listed(self) -> list[str]:
         """The module's ``__dir__``."""
         return [*self.names, *self._faces]

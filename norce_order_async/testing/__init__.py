@@ -53,4 +53,4 @@ _FACE = Face(
 __all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
 
 if not TYPE_CHECKING:  # else every name would be taken for one of the module
-    __getattr__, __dir__ = _FACE.load, _FACE.list
+    __getattr__, __dir__ = _FACE.load, _FACE.listed

@@ -1,7 +1,7 @@
 """The list of all public names: whole, true, and each with an example."""
 
 import pytest
-from public_names import FACES, PAGE, Section, entries, sections, with_list
+from public_names import FACES, PAGE, Section, entries, with_list
 
 LISTED = entries(PAGE.read_text(encoding="utf-8"))
 
@@ -27,7 +27,3 @@ def test_every_name_says_what_it_is() -> None:
 )
 def test_an_example_has_the_name_itself(name: str, text: str, used: tuple[int, int]) -> None:
     assert Section("a.md", "A", text).uses(name) == used
-
-
-def test_a_comment_in_an_example_is_no_heading() -> None:
-    assert not any(link.startswith("quickstart.md#pip") for link in sections())
