@@ -10,7 +10,6 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import stringify_annotation
 
 import norce_order_async
-from norce_order_async import receiving, testing
 
 project = "norce-order-async"
 author = "norce-order-async contributors"
@@ -51,9 +50,10 @@ nitpick_ignore_regex = [
 ]
 
 _PUBLIC = {name: f"norce_order_async.{name}" for name in norce_order_async.__all__}
-_PUBLIC |= {name: f"norce_order_async.receiving.{name}" for name in receiving.__all__}
-_PUBLIC |= {name: f"norce_order_async.testing.{name}" for name in testing.__all__}
-_JSON = stringify_annotation(norce_order_async.JSON, "smart")
+for _face in dir(norce_order_async):
+    if _face not in _PUBLIC:
+        _PUBLIC |= {name: f"norce_order_async.{_face}.{name}" for name in getattr(norce_order_async, _face).__all__}
+_JSON = stringify_annotation(norce_order_async.models.JSON, "smart")
 
 
 def resolve_exported(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element) -> Element | None:
@@ -70,7 +70,7 @@ def resolve_exported(app: Sphinx, env: BuildEnvironment, node: pending_xref, con
 
 def name_json(*event: object) -> tuple[object, ...]:
     """In signatures, write JSON under its name: autodoc shows the union that it stands for, or one in another."""
-    public = "~norce_order_async.JSON"
+    public = "~norce_order_async.models.JSON"
     nested = _JSON.replace("JSON", _JSON)
     return tuple(
         text.replace(nested, public).replace(_JSON, public) if isinstance(text, str) else text for text in event[-2:]

@@ -7,7 +7,6 @@ from typing import Final
 
 from norce_order_async.core.errors import (
     AuthenticationError,
-    AuthError,
     BadRequestError,
     CallError,
     ClientClosedError,
@@ -24,6 +23,7 @@ from norce_order_async.core.errors import (
     RateLimitedError,
     ReadTimeout,
     ServerError,
+    TokenError,
     printable,
 )
 from norce_order_async.endpoints.waiting import WaitTimeout
@@ -54,7 +54,7 @@ _ANSWERS: Final[dict[type[NorceOrderError], tuple[int, str]]] = {
     ConnectTimeout: (504, _LATE),
     ReadTimeout: (504, _LATE),
     PoolTimeout: (503, "Too many requests are under way."),
-    AuthError: (502, _NOT_LET_IN),
+    TokenError: (502, _NOT_LET_IN),
     AuthenticationError: (502, _NOT_LET_IN),
     PermissionDeniedError: (502, _NOT_LET_IN),
     ValidationFailedError: (422, "The order is not valid."),

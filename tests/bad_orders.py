@@ -15,18 +15,10 @@ import attrs
 from support import BASE_URL, TOKEN
 from timeline import Answer, Origin, Sent, Timeline, always, lost
 
-from norce_order_async import (
-    Change,
-    OrderClient,
-    Outcome,
-    OutcomeKind,
-    PatchAttributes,
-    Request,
-    Response,
-    RetryPolicy,
-    Timeout,
-)
+from norce_order_async import OrderClient, OutcomeKind, RetryPolicy, Timeout
+from norce_order_async.batch import Change, Outcome, PatchAttributes
 from norce_order_async.batch.run import Batch
+from norce_order_async.transport import Request, Response
 
 COUNT = 1_000
 LAYOUTS = ("at the start", "in the middle", "at the end", "1 % spread", "5 % spread", "10 % spread", "30 % spread")

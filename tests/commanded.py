@@ -12,7 +12,8 @@ from unittest.mock import patch
 import pytest
 from command import clean
 
-from norce_order_async import ConfigurationError, JournalReader
+from norce_order_async import ConfigurationError
+from norce_order_async.batch import JournalReader
 from norce_order_async.cli import main
 
 

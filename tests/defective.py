@@ -2,7 +2,8 @@
 
 import os
 
-from norce_order_async import CallOptions, Change, OrderClient, Receipt
+from norce_order_async import CallOptions, OrderClient, Receipt
+from norce_order_async.batch import Change
 
 
 class Defective(Change):

@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from norce_order_async import (
+from norce_order_async import Receipt
+from norce_order_async.models import (
     Address,
     Callback,
     Cart,
@@ -27,7 +28,6 @@ from norce_order_async import (
     PaymentTransaction,
     PaymentType,
     Price,
-    Receipt,
     Shipping,
 )
 from norce_order_async.wire.table import ROWS

@@ -20,10 +20,10 @@ from norce_order_async import (
     OrderClient,
     Timeout,
     TokenPair,
-    Transport,
     get_order,
     patch_attributes,
 )
+from norce_order_async.transport import Transport
 
 SECRET = "canary-secret-41c7"
 ISSUED = "canary-issued-77d0"

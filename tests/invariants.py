@@ -19,20 +19,18 @@ from operation_mix import MIX, At, Kind, Origin, Thing
 
 from norce_order_async import (
     AiohttpTransport,
-    Call,
     CallError,
     CallOptions,
     ConnectError,
     HttptoolsTransport,
     OrderClient,
     OutcomeKind,
-    Request,
-    Response,
     RetryPolicy,
     Timeout,
-    Transport,
 )
+from norce_order_async.middleware import Call
 from norce_order_async.testing import SANDBOX_TOKEN, FakeClock, Sandbox, SandboxServer, SandboxTransport
+from norce_order_async.transport import Request, Response, Transport
 
 Door = Literal["aiohttp", "httptools", "in process"]
 Through = Callable[[str], AbstractAsyncContextManager[str]]

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from norce_order_async import DeleteConsent, OutcomeKind, PatchAttributes
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import DeleteConsent, PatchAttributes
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.outcomes import Outcome
@@ -39,7 +40,7 @@ def end(
 
 
 def item(number: int, attempts: int = 0) -> WorkItem:
-    made = WorkItem(number, Entry(number), DeleteConsent(f"o_{number}", "c"), (None, None))
+    made = WorkItem(number, InputLine(number), DeleteConsent(f"o_{number}", "c"), (None, None))
     made.attempts = attempts
     return made
 

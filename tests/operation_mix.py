@@ -9,22 +9,8 @@ from typing import Any
 import attrs
 
 from norce_order_async import (
-    Address,
-    Callback,
     CallOptions,
-    Cart,
-    Consent,
-    Hook,
-    Notification,
-    Order,
     OrderClient,
-    OrderStatus,
-    Payment,
-    PaymentAction,
-    PaymentEvent,
-    PaymentTransaction,
-    Price,
-    Shipping,
     ValidationFailedError,
     add_payment_actions,
     add_transaction,
@@ -60,6 +46,22 @@ from norce_order_async import (
     update_state,
     update_validation,
     validate,
+)
+from norce_order_async.models import (
+    Address,
+    Callback,
+    Cart,
+    Consent,
+    Hook,
+    Notification,
+    Order,
+    OrderStatus,
+    Payment,
+    PaymentAction,
+    PaymentEvent,
+    PaymentTransaction,
+    Price,
+    Shipping,
 )
 from norce_order_async.testing import SANDBOX_TOKEN, Sandbox
 from norce_order_async.wire.json import decode_json

@@ -7,9 +7,10 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from norce_order_async import Callback, Hook, Notification, OrderClient, create_hook
+from norce_order_async import OrderClient, create_hook
 from norce_order_async.endpoints.notifications import create_notification
 from norce_order_async.endpoints.validations import create_validation
+from norce_order_async.models import Callback, Hook, Notification
 from norce_order_async.receiving import (
     HookCall,
     NotificationCall,

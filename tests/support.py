@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from norce_order_async import OrderClient, Request, Response, Transport
+from norce_order_async import OrderClient
 from norce_order_async.core.errors import TransportError
 from norce_order_async.testing.clock import FakeClock
+from norce_order_async.transport import Request, Response, Transport
 
 BASE_URL = "http://127.0.0.1:1/checkout/order"
 TOKEN = "canary-5d1f-token"

@@ -11,21 +11,13 @@ import attrs
 import pytest
 from support import BASE_URL, TOKEN
 
-from norce_order_async import (
-    CallOptions,
-    Change,
-    DeleteConsent,
-    OrderClient,
-    Outcome,
-    Receipt,
-    Request,
-    Response,
-    Transport,
-)
+from norce_order_async import CallOptions, OrderClient, Receipt
+from norce_order_async.batch import Change, DeleteConsent, Outcome
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ConnectError, ReadTimeout
 from norce_order_async.testing.clock import FakeClock
+from norce_order_async.transport import Request, Response, Transport
 
 MISSING = b'{"code": "not-found", "message": "Not here."}'
 Answer = int | tuple[int, dict[str, str]] | tuple[int, dict[str, str], bytes] | Exception

@@ -11,7 +11,7 @@ from typing import Any
 from timeline import Timeline, outcomes_of
 from unknowns import ACTION, ORDER
 
-from norce_order_async import Change, Entry, Journal, Outcome, save_undo
+from norce_order_async.batch import Change, InputLine, Journal, Outcome, save_undo
 from norce_order_async.batch.run import Batch
 from norce_order_async.testing import Sandbox
 
@@ -74,7 +74,7 @@ def order_with(**members: Any) -> Sandbox:
 
 
 async def run(
-    sandbox: Sandbox, changes: Iterable[Change | Entry], journal: Journal | None = None, **settings: Any
+    sandbox: Sandbox, changes: Iterable[Change | InputLine], journal: Journal | None = None, **settings: Any
 ) -> list[Outcome]:
     async with sandbox.client(retry=None, clock=Timeline()) as client:
         return await outcomes_of(Batch(client, changes, journal=journal, once=True, settle=0.0, **settings))

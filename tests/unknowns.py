@@ -10,33 +10,25 @@ from typing import Any
 import attrs
 from virtual import VirtualClock
 
-from norce_order_async import (
+from norce_order_async import CallError, OutcomeKind, Resolution, Verdict, resolve
+from norce_order_async.batch import Change, DeleteConsent, PatchAttributes, PatchConsent, kinds
+from norce_order_async.core.settings import Timeout
+from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.models import (
     Address,
     Callback,
-    CallError,
     Cart,
-    Change,
     Consent,
-    DeleteConsent,
     Hook,
     Item,
     Notification,
     Order,
-    OutcomeKind,
-    PatchAttributes,
-    PatchConsent,
     Payment,
     PaymentAction,
     PaymentTransaction,
     Price,
-    Resolution,
     Shipping,
-    Verdict,
-    resolve,
 )  # fmt: skip
-from norce_order_async.batch import kinds
-from norce_order_async.core.settings import Timeout
-from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.testing import Fault, Sandbox
 
 ATTEMPT = 5.0

@@ -18,7 +18,7 @@ from norce_order_async.core.back_off import back_off, spread
 from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.checks import a_switch, positive_seconds
 from norce_order_async.core.clock import Clock, SystemClock
-from norce_order_async.core.errors import AuthError, ClientStateError, ConfigurationError, TransportError
+from norce_order_async.core.errors import ClientStateError, ConfigurationError, TokenError, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
@@ -119,7 +119,7 @@ class ClientCredentials(Refreshing):
     much again for each of up to five failures before it: a token that is refused sooner is not replaced, and its 401
     stands. A failing endpoint is asked again after 1 to 2 seconds, then 2 to 4, and so on up to a minute, and never
     earlier than its ``Retry-After`` says (of which an hour counts at most). A wait that ends within ``timeout`` is
-    part of the refresh; while a longer one lasts, all who need a token get an :class:`AuthError` at once. A refusal
+    part of the refresh; while a longer one lasts, all who need a token get a :class:`TokenError` at once. A refusal
     such as ``invalid_client`` counts for a minute.
 
     Attributes:
@@ -194,7 +194,7 @@ class ClientCredentials(Refreshing):
         Cancelling a caller does not cancel the request that others wait for, too.
 
         Raises:
-            AuthError: There is no token, and the endpoint gives none.
+            TokenError: There is no token, and the endpoint gives none.
             ClientStateError: The source is closed.
         """
         try:
@@ -209,7 +209,7 @@ class ClientCredentials(Refreshing):
                         return held.token  # it is new, so another one would be refused as well
                 problem = await self._refreshing.begin().wait()
                 if problem is not None and self._held is held:  # another thread may just have got one
-                    raise AuthError(problem)
+                    raise TokenError(problem)
             raise ClientStateError("the token source is closed")
         finally:
             del rejected  # an error's traceback holds this frame

@@ -11,7 +11,7 @@ import attrs
 from norce_order_async.batch.dask import SLOTS, DroppedChunk, KilledWorker
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, WorkItem
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
 from norce_order_async.core.clock import SystemClock
@@ -218,8 +218,10 @@ class ClusterSender:
             state.stop(f"{answer.stopped} (worker {answer.worker})")
 
 
-def _entry(item: WorkItem) -> Entry:
-    return Entry(item.number, item.change, size=item.size, request_id=item.request_id, redelivered=item.maybe_applied)
+def _entry(item: WorkItem) -> InputLine:
+    return InputLine(
+        item.number, item.change, size=item.size, request_id=item.request_id, redelivered=item.maybe_applied
+    )
 
 
 def _resolve(reply: Waiting, ending: Ending | None) -> None:

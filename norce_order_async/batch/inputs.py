@@ -12,9 +12,9 @@ import attrs
 
 from norce_order_async.batch.files import (
     PLAIN,
-    Entry,
     Format,
-    Layout,
+    InputLayout,
+    InputLine,
     count_entries,
     delimiter_of,
     format_of,
@@ -64,7 +64,7 @@ class Input:
             changed since the survey.
     """
 
-    def __init__(self, *paths: Path | str, format: Format | None = None, layout: Layout = PLAIN) -> None:
+    def __init__(self, *paths: Path | str, format: Format | None = None, layout: InputLayout = PLAIN) -> None:
         self._paths = tuple(os.fspath(path) for path in paths)
         self._format: Format | None = format
         self._layout = layout
@@ -108,10 +108,10 @@ class Input:
         found = (delimiter_of(path, self._format, self._layout) for path in self._paths)
         return [delimiter for delimiter in found if delimiter is not None]
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[InputLine]:
         return self._iterate()
 
-    def _iterate(self, *, unread: bool = False) -> Iterator[Entry]:
+    def _iterate(self, *, unread: bool = False) -> Iterator[InputLine]:
         if (streams := self._streams()) and self._begun:
             raise ConfigurationError(f"{shown_name(streams[0])} can be read only once")
         self._begun = True
@@ -124,7 +124,7 @@ class Input:
             if again is not None:
                 again.end()
 
-    def entries(self) -> Iterator[Entry] | AsyncIterator[Entry]:
+    def entries(self) -> Iterator[InputLine] | AsyncIterator[InputLine]:
         """The entries for an event loop: what may wait for its other end is read in a thread.
 
         Raises:
@@ -132,7 +132,7 @@ class Input:
         """
         return follow(iter(self)) if self._streams() else iter(self)
 
-    def unread(self) -> Iterator[Entry] | AsyncIterator[Entry]:
+    def unread(self) -> Iterator[InputLine] | AsyncIterator[InputLine]:
         """:meth:`entries` for whoever hands them on: what a line of a file means may be left to be read.
 
         Raises:
@@ -144,7 +144,7 @@ class Input:
         return [path for path in self._paths if is_stream(path)]
 
 
-async def follow(entries: Iterator[Entry]) -> AsyncGenerator[Entry]:
+async def follow(entries: Iterator[InputLine]) -> AsyncGenerator[InputLine]:
     """The entries of an iterator that may block, as they come, while the event loop goes on.
 
     A thread reads ahead, ``AHEAD`` entries or ``AHEAD_SIZE`` bytes. Python doesn't wait for it at its end.
@@ -162,12 +162,12 @@ async def follow(entries: Iterator[Entry]) -> AsyncGenerator[Entry]:
 class _Ahead:
     """What the thread has read and the event loop has not taken."""
 
-    def __init__(self, entries: Iterator[Entry], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, entries: Iterator[InputLine], loop: asyncio.AbstractEventLoop) -> None:
         self._entries = entries
         self._loop = loop
         self._arrived = asyncio.Event()
         self._changed = Condition()
-        self._waiting: list[Entry] = []
+        self._waiting: list[InputLine] = []
         self._size = 0
         self._ended = self._closed = False
         self._error: Exception | None = None
@@ -185,7 +185,7 @@ class _Ahead:
                 self._ended = True
                 self._wake()
 
-    def _put(self, entry: Entry) -> bool:
+    def _put(self, entry: InputLine) -> bool:
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or (len(self._waiting) < AHEAD and self._size < AHEAD_SIZE),
@@ -200,7 +200,7 @@ class _Ahead:
         with suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._arrived.set)
 
-    async def take(self) -> list[Entry]:
+    async def take(self) -> list[InputLine]:
         """All that has been read; none at the end. What the iterator raised is raised after all it gave."""
         while True:
             await self._arrived.wait()

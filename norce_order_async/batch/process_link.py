@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.interrupts import interrupts_held
 from norce_order_async.batch.journal import State
 from norce_order_async.batch.process_worker import AHEAD
@@ -86,7 +86,7 @@ class ProcessLink:
         if pipe is not None and not pipe.is_closing():
             pipe.write(frame(*message))
 
-    def add(self, number: int, entry: Entry, state: State | None, *, made: bool) -> None:
+    def add(self, number: int, entry: InputLine, state: State | None, *, made: bool) -> None:
         """Take in a line for it: one that it makes, or whose resource it only lets settle."""
         self.queue.append(((number, pack(entry), state, made), entry.size))
         self.size += entry.size

@@ -18,7 +18,7 @@ from typing import Any
 from norce_order_async.auth.file import TokenFile
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import State
 from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.outcomes import Outcome
@@ -137,7 +137,7 @@ class Lines:
 
     # The input
 
-    async def entries(self) -> AsyncGenerator[Entry]:
+    async def entries(self) -> AsyncGenerator[InputLine]:
         """The lines, as they come."""
         while True:
             while not self._waiting:

@@ -18,7 +18,7 @@ from norce_order_async.batch.engine.feeding import (
 )
 from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal, State, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
@@ -211,7 +211,7 @@ class ProcessBatch(RunsOnce):
             self._room.clear()
             await self._room.wait()
 
-    async def _take(self, first: int, entries: list[Entry]) -> None:
+    async def _take(self, first: int, entries: list[InputLine]) -> None:
         known = await patiently(lambda: self._journal.states(first, first + len(entries) - 1))
         links, only, count = self._links, self._settings.only, len(self._links)
         now = self._clock.wall()

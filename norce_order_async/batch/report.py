@@ -44,7 +44,7 @@ _COLUMNS: tuple[str, ...] = (*FREQUENT, *_NOTES, *(name for name in COLUMNS if n
 
 
 @attrs.define
-class Problem:
+class ErrorSummary:
     """One kind of error.
 
     Attributes:
@@ -76,7 +76,7 @@ class Summary:
     """
 
     outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
-    problems: dict[str, Problem] = attrs.Factory(dict[str, Problem])
+    problems: dict[str, ErrorSummary] = attrs.Factory(dict[str, ErrorSummary])
     operations: Counter[str] = attrs.Factory(Counter[str])
     requests: int = 0
     retried: int = 0
@@ -96,7 +96,7 @@ class Summary:
         if outcome.error is not None:
             problem = self.problems.get(outcome.error)
             if problem is None:
-                problem = Problem(outcome.line, outcome.message or "", outcome.file)
+                problem = ErrorSummary(outcome.line, outcome.message or "", outcome.file)
                 self.problems[outcome.error] = problem
             problem.count += 1
 
@@ -122,7 +122,7 @@ class Summary:
 
 
 @attrs.frozen(kw_only=True)
-class Row:
+class JournalRow:
     """What a journal knows of one change; its members mean what they mean in :class:`Outcome`.
 
     Attributes:
@@ -154,13 +154,13 @@ def source_record(outcome: Outcome) -> JSON:
     return outcome.source if outcome.change is None else outcome.change.record()
 
 
-def report_record(row: Row | Outcome) -> dict[str, JSON]:
+def report_record(row: JournalRow | Outcome) -> dict[str, JSON]:
     """A line of a report: the change as in the input, then what became of it.
 
     The notes' names begin with an underscore, so that the line is one of a batch file too. What is not known is left
     out. ``_raw`` is what was read where that isn't an object.
     """
-    source = row.record if isinstance(row, Row) else source_record(row)
+    source = row.record if isinstance(row, JournalRow) else source_record(row)
     record: dict[str, JSON] = {}
     raw: JSON = source
     if isinstance(source, Mapping):
@@ -181,7 +181,7 @@ def report_record(row: Row | Outcome) -> dict[str, JSON]:
         else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
         "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
         "_waited": round(row.waited, 3) if row.waited else None,
-        "_evidence": row.evidence if isinstance(row, Row) else None,
+        "_evidence": row.evidence if isinstance(row, JournalRow) else None,
         "_raw": raw,
     }
     return record | {name: value for name, value in notes.items() if value is not None}
@@ -212,7 +212,7 @@ def _notes(record: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def write_report(
-    rows: Iterable[Row | Outcome],
+    rows: Iterable[JournalRow | Outcome],
     stream: BinaryIO,
     format: ReportFormat = "jsonl",
     *,
@@ -287,7 +287,7 @@ def report_format_of(path: Path) -> ReportFormat:
 
 
 def save_report(
-    rows: Iterable[Row | Outcome],
+    rows: Iterable[JournalRow | Outcome],
     path: Path,
     format: ReportFormat | None = None,
     *,

@@ -11,9 +11,9 @@ import attrs
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP
 from norce_order_async.batch.engine.work_item import Order
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
-from norce_order_async.batch.report import Row
+from norce_order_async.batch.report import JournalRow
 from norce_order_async.batch.run import Batch
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, InvalidRequestError
@@ -55,11 +55,11 @@ class _Line:
     """
 
     number: int
-    entry: Entry
+    entry: InputLine
     change: Change
 
 
-class Resolver:
+class JournalResolver:
     """Looks at every unknown change of a journal, and makes those again that are not applied and are safe to repeat.
 
     Made again are also, in the order of the input, those later changes of the same resource that are not applied
@@ -78,7 +78,7 @@ class Resolver:
         self,
         client: OrderClient,
         journal: Journal,
-        entries: Callable[[], Iterable[Entry]],
+        entries: Callable[[], Iterable[InputLine]],
         *,
         settle: float | None = None,
         pace: PaceArguments | None = None,
@@ -109,7 +109,7 @@ class Resolver:
             found = await asyncio.gather(*(self._order(lines, rows) for lines in orders.values()))
             left = await self._make_again([line for lines in found for line in lines if self._can_be_taken_back(line)])
 
-    def _lines_of(self, rows: dict[int, Row]) -> dict[Order, list[_Line]]:
+    def _lines_of(self, rows: dict[int, JournalRow]) -> dict[Order, list[_Line]]:
         """All changes of the orders of these rows, from the input."""
         wanted = {self._place(entry.change) for number, entry in self._numbered() if number in rows and entry.change}
         lines: defaultdict[Order, list[_Line]] = defaultdict(list)
@@ -118,14 +118,14 @@ class Resolver:
                 lines[place].append(_Line(number, entry, entry.change))
         return lines
 
-    def _numbered(self) -> Iterable[tuple[int, Entry]]:
+    def _numbered(self) -> Iterable[tuple[int, InputLine]]:
         return enumerate(self._entries(), 1)
 
     def _place(self, change: Change) -> Order:
         client = self._client
         return change.merchant or client.merchant, change.channel or client.channel, change.order_id
 
-    async def _order(self, lines: Sequence[_Line], rows: Mapping[int, Row]) -> list[_Line]:
+    async def _order(self, lines: Sequence[_Line], rows: Mapping[int, JournalRow]) -> list[_Line]:
         """Resolve what is unknown of one order; what is to be made again."""
         again: list[_Line] = []
         async with self._gate:
@@ -146,7 +146,7 @@ class Resolver:
         ]
         return sorted(again + followers, key=lambda line: line.number)
 
-    async def _look(self, line: _Line, row: Row, lines: Sequence[_Line]) -> Resolution:
+    async def _look(self, line: _Line, row: JournalRow, lines: Sequence[_Line]) -> Resolution:
         if (reason := self._disturbed(line, lines)) is not None:
             return Resolution(Verdict.CANNOT_TELL, reason)
         attempt = Attempt(1, 0.0, at=row.started)
@@ -192,7 +192,7 @@ class Resolver:
             self.made_again += len(group)
         return unknown
 
-    def _mark(self, line: _Line, entry: Entry) -> Mark:
+    def _mark(self, line: _Line, entry: InputLine) -> Mark:
         return Mark(
             number=line.number,
             line=entry.line,

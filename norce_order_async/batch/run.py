@@ -51,7 +51,7 @@ class ClientSender:
         if options.request_id is not None or options.on_attempt is not None:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
         if options.redelivered:
-            raise ConfigurationError("redelivered is a matter of each change: see Entry")
+            raise ConfigurationError("redelivered is a matter of each change: see InputLine")
         self.timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
         self._clock = client.clock
         self._pace = pace

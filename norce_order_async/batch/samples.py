@@ -4,13 +4,15 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from norce_order_async.batch.journal import Run, Sample
+from norce_order_async.batch.journal import JournalRun, JournalSample
 
 LAST = 1.0
 """Seconds that the last sample of a run stands for that was killed."""
 
 
-def with_seconds(samples: Iterable[Sample], runs: Sequence[Run], now: float | None) -> Iterator[tuple[Sample, float]]:
+def with_seconds(
+    samples: Iterable[JournalSample], runs: Sequence[JournalRun], now: float | None
+) -> Iterator[tuple[JournalSample, float]]:
     """Each sample with the seconds until the next one, or until its run ended.
 
     Args:
@@ -33,13 +35,13 @@ def with_seconds(samples: Iterable[Sample], runs: Sequence[Run], now: float | No
         yield before, _until(before, ends[place], math.inf, starts[place])
 
 
-def _until(sample: Sample, ended: float | None, following: float, next_run: float) -> float:
+def _until(sample: JournalSample, ended: float | None, following: float, next_run: float) -> float:
     if following >= min(next_run, math.inf):
         following = sample.at + LAST if ended is None else ended
     return max(0.0, min(following, next_run) - sample.at)
 
 
-def slowed(samples: Iterable[Sample], runs: Sequence[Run], now: float | None) -> Counter[str]:
+def slowed(samples: Iterable[JournalSample], runs: Sequence[JournalRun], now: float | None) -> Counter[str]:
     """For how many whole seconds a batch was slower than it could be, by the reason."""
     seconds: dict[str, float] = {}
     for sample, length in with_seconds(samples, runs, now):

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from norce_order_async.batch.engine.work_item import Order, Scope
-from norce_order_async.batch.files import Entry, Meaning, Unread
+from norce_order_async.batch.files import InputLine, Meaning, Unread
 from norce_order_async.batch.journal import State
 from norce_order_async.core.errors import NorceOrderError
 
 HEAD = struct.Struct("!I")
 """How many bytes follow."""
 
-Packed = Entry | tuple[int, str | None, int, Any, Callable[[int, Any], Meaning]]
+Packed = InputLine | tuple[int, str | None, int, Any, Callable[[int, Any], Meaning]]
 """An entry on its way."""
 Dealt = tuple[int, Packed, State | None, bool]
 """The number of a line, the line, what an earlier run has done of it, and whether it is made."""
@@ -26,22 +26,22 @@ def frame(*message: Any) -> bytes:
     return HEAD.pack(len(body)) + body
 
 
-def pack(entry: Entry) -> Packed:
+def pack(entry: InputLine) -> Packed:
     """What of an entry goes to whoever makes it; reading a line that is unread is left to them."""
     if type(entry) is Unread:
         return entry.line, entry.file, entry.size, entry.content, entry.meaning
     return entry
 
 
-def unpack(packed: Packed) -> Entry:
+def unpack(packed: Packed) -> InputLine:
     """The entry, read."""
-    if isinstance(packed, Entry):
+    if isinstance(packed, InputLine):
         return packed
     line, file, size, content, meaning = packed
-    return Entry(line, *meaning(line, content), file, size)
+    return InputLine(line, *meaning(line, content), file, size)
 
 
-def order_of(entry: Entry, scope: Scope) -> Order | None:
+def order_of(entry: InputLine, scope: Scope) -> Order | None:
     """The order that an entry changes, with the merchant and channel of those that name none; None for a bad line."""
     if type(entry) is Unread:
         merchant, channel, order_id = entry.order

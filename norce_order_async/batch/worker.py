@@ -12,7 +12,7 @@ import attrs
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import ClientSender
 from norce_order_async.batch.travel import sendable
@@ -42,7 +42,7 @@ class Chunk:
 
     batch: str
     name: str
-    entries: list[Entry] = attrs.field(repr=False)
+    entries: list[InputLine] = attrs.field(repr=False)
     rate: float | None
 
 
@@ -106,7 +106,7 @@ class WorkerBatch:
             settle=0.0,  # the driver, which has the order of the changes, lets them settle
             journal=None,
         )
-        self._incoming: asyncio.Queue[Entry] = asyncio.Queue()
+        self._incoming: asyncio.Queue[InputLine] = asyncio.Queue()
         self._replies: dict[int, Waiting] = {}
         self._lost: dict[int, float] = {}
         self._count = 0
@@ -116,7 +116,7 @@ class WorkerBatch:
         """Send so many requests a second at most."""
         self._pace.ceiling = rate
 
-    async def make(self, entries: list[Entry]) -> list[Ending | None]:
+    async def make(self, entries: list[InputLine]) -> list[Ending | None]:
         """Make these changes, beside those of other chunks."""
         if self._working.done():
             return [None] * len(entries)
@@ -159,7 +159,7 @@ class WorkerBatch:
         await self._engine.aclose()
         await asyncio.wait([self._working])
 
-    async def _entries(self) -> AsyncIterator[Entry]:
+    async def _entries(self) -> AsyncIterator[InputLine]:
         while True:
             yield await self._incoming.get()
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from norce_order_async.batch.files import Layout
+from norce_order_async.batch.files import InputLayout
 from norce_order_async.batch.files.cells import value_of
 from norce_order_async.batch.files.csv_table import DELIMITERS
 from norce_order_async.batch.inputs import Input
@@ -18,7 +18,7 @@ def input_of(options: argparse.Namespace) -> Input:
         ConfigurationError: The options do not fit the changes.
         InvalidRequestError: A name is given twice, or a value cannot be meant.
     """
-    layout = Layout(
+    layout = InputLayout(
         columns=once("--column", options.column),
         ignore=options.ignore_columns,
         fill=fill_of(options),

@@ -20,10 +20,10 @@ def write_reports(options: argparse.Namespace, source: Input, journal: Journal) 
         except ConfigurationError as error:
             problems.append(error)
     if options.html is not None:
-        from norce_order_async.batch.page.page import write_html
+        from norce_order_async.batch.page.page import write_html_report
 
         try:
-            write_html(journal, Path(options.html))
+            write_html_report(journal, Path(options.html))
         except ConfigurationError as error:
             problems.append(error)
     return problems

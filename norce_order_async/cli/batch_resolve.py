@@ -5,7 +5,7 @@ import asyncio
 
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
-from norce_order_async.batch.resolving import PaceArguments, Resolver
+from norce_order_async.batch.resolving import JournalResolver, PaceArguments
 from norce_order_async.cli.output import counted, tell
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.client import OrderClient
@@ -20,7 +20,7 @@ async def resolve_unknown(options: argparse.Namespace, source: Input, journal: J
         "rate": options.rate,
         "patience": options.patience,
     }
-    resolver = Resolver(client, journal, lambda: source, settle=options.settle, pace=pace)
+    resolver = JournalResolver(client, journal, lambda: source, settle=options.settle, pace=pace)
     running = asyncio.create_task(resolver.run())
     on_signals(ending_signals(), running.cancel)
     try:

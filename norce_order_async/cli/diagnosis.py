@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from norce_order_async.core.errors import (
     AuthenticationError,
-    AuthError,
     CallError,
     ConnectError,
     ConnectTimeout,
@@ -18,6 +17,7 @@ from norce_order_async.core.errors import (
     ServerError,
     StatusError,
     TLSError,
+    TokenError,
 )
 
 _NO_NAME = {getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA")}
@@ -55,7 +55,7 @@ def diagnose(error: CallError, base_url: str) -> Finding:
             return Finding("address", f"{error.reason}: check NORCE_PROXY")
         case TLSError():
             return Finding("TLS", f"{error.reason}: check the address, and for a private authority NORCE_CA_FILE")
-        case AuthError():
+        case TokenError():
             return Finding("token", f"no token could be had: {error.reason}")
         case AuthenticationError():
             return Finding("token", "refused (401): check NORCE_TOKEN, and that it belongs to this environment")

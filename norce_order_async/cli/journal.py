@@ -78,10 +78,10 @@ def batch_report(options: argparse.Namespace) -> int:
         elif options.only is not None:
             raise InvalidRequestError("--html shows the whole batch: it does not go with --only")
         else:
-            from norce_order_async.batch.page.page import write_html
+            from norce_order_async.batch.page.page import write_html_report
 
             _check_file("--html", Path(options.html), Path(options.journal))
-            write_html(journal, Path(options.html))
+            write_html_report(journal, Path(options.html))
     return 0
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from norce_order_async.batch.files import Entry, read_changes
+from norce_order_async.batch.files import InputLine, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Sandbox, SandboxServer
@@ -88,7 +88,7 @@ and change them with the token {SANDBOX_TOKEN}, which is no secret, over plain H
 Put nothing real in it"""
 
 
-def add_orders_of(sandbox: Sandbox, entries: Iterable[Entry], *, merchant: str, channel: str) -> None:
+def add_orders_of(sandbox: Sandbox, entries: Iterable[InputLine], *, merchant: str, channel: str) -> None:
     """Create the orders that these changes are about, with the parts that they name."""
     orders: dict[tuple[str, str, str], dict[str, dict[str, dict[str, JSON]]]] = {}
     for entry in entries:

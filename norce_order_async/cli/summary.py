@@ -9,7 +9,7 @@ import attrs
 from norce_order_async.batch.changes import Change, PatchAttributes
 from norce_order_async.batch.engine.work_item import ALLOWED_BY_ONCE, must_be_once
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.journal import Run, Sample
+from norce_order_async.batch.journal import JournalRun, JournalSample
 from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
@@ -49,8 +49,8 @@ class Account:
 
     title: str
     summary: Summary
-    samples: Sequence[Sample] = ()
-    runs: Sequence[Run] = ()
+    samples: Sequence[JournalSample] = ()
+    runs: Sequence[JournalRun] = ()
     now: float | None = None
     total: int | None = None
     state: str | None = None

@@ -9,7 +9,7 @@
     └── CallError                          a call did not succeed
         ├── DeadlineExceeded (TimeoutError)    the call's total time is over
         ├── ClientClosedError (ClientStateError)  the client was closed under the call
-        ├── AuthError                          no token could be had
+        ├── TokenError                         no token could be had
         ├── DecodeError                        a 2xx response whose body is not what was asked for
         ├── NotTheApiError                     a 2xx response that the API did not give
         ├── TransportError                     no complete response
@@ -159,7 +159,7 @@ class ClientClosedError(CallError, ClientStateError):
     """The client was closed before the call could end; its ``outcome`` says whether anything was sent."""
 
 
-class AuthError(CallError):
+class TokenError(CallError):
     """The token source could not give a token."""
 
 

@@ -8,7 +8,7 @@ import attrs
 class TokenSource(Protocol):
     """Where tokens come from. One source serves every call of a client, many at once.
 
-    Whatever ``get`` raises ends the call with an :class:`AuthError` that names the class, and for an error of this
+    Whatever ``get`` raises ends the call with a :class:`TokenError` that names the class, and for an error of this
     package the text too. A cancellation that nobody asked the call for is such a failure. A ``get`` that hangs is
     left at the call's deadline. A source with an async ``aclose`` is closed with the client.
     """

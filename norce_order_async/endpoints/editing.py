@@ -13,7 +13,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
-from norce_order_async.wire.decoders import Receipt, receipt
+from norce_order_async.wire.decoders import Receipt, decode_receipt
 from norce_order_async.wire.models import NOT_SET, Address, Cart, Model, Payment, Shipping, wire_name
 from norce_order_async.wire.operation import Operation
 from norce_order_async.wire.table import ROWS
@@ -76,7 +76,7 @@ def _resource(name: str, model: type[T]) -> _Resource[T]:
     read = next((other for other in ROWS.values() if (other.method, other.path) == ("GET", row.path)), _ORDER)
     place = [step for step in row.path.removeprefix(read.path).split("/") if step]
     write: Operation[Any] = OPERATIONS[name]
-    return _Resource(model, OPERATIONS[read.name], place, attrs.evolve(write, decode=receipt))
+    return _Resource(model, OPERATIONS[read.name], place, attrs.evolve(write, decode=decode_receipt))
 
 
 _CART = _resource("UpdateCheckoutOrderCart", Cart)

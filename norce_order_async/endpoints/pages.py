@@ -10,7 +10,7 @@ from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.endpoints.filter_checks import FILTER_CHECKS, unfit_filter
 from norce_order_async.wire.codec import encode_shown, members_of, structure
-from norce_order_async.wire.decoders import json_as
+from norce_order_async.wire.decoders import json_decoder
 from norce_order_async.wire.json import JSON, WireError
 from norce_order_async.wire.models import NOT_SET, Order, OrderPaginationSet
 from norce_order_async.wire.unread import find
@@ -117,7 +117,7 @@ class PageReader:
         raise PagingError(told, response.body, order)
 
 
-_read = json_as(OrderPaginationSet)
+_read = json_decoder(OrderPaginationSet)
 
 
 def _elements(response: Response) -> Sequence[Order | JSON]:

@@ -1,4 +1,4 @@
-"""The chain between a call and its transport.
+"""For middlewares of your own, and the chain between a call and its transport.
 
 From the outside in: the user's call middlewares, :class:`Retry`, :class:`Pacing`, :class:`Auth`, the user's attempt
 middlewares, and :class:`AttemptSender`, which waits for a slot and hands each attempt to the transport.
@@ -8,7 +8,23 @@ middlewares, and :class:`AttemptSender`, which waits for a slot and hands each a
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from norce_order_async.core.call import AttemptHook, Call, CallHook
+from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.observer import CallObserver
+from norce_order_async.core.random_source import RandomSource
+
+__all__ = [
+    "AttemptHook",
+    "Call",
+    "CallHook",
+    "CallObserver",
+    "Clock",
+    "Handler",
+    "Middleware",
+    "RandomSource",
+    "SystemClock",
+]
 
 Handler = Callable[[Request], Awaitable[Response]]
 """What takes a request and returns its response: the rest of the chain, as a middleware sees it."""

@@ -6,7 +6,7 @@ import attrs
 
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.checks import check_token
-from norce_order_async.core.errors import AuthError, CallError, ClientStateError, ConfigurationError, NorceOrderError
+from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, NorceOrderError, TokenError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.loops.cancelled import is_cancelled
@@ -35,7 +35,7 @@ class Auth:
         """Send with the current token, and once more with a fresh one if that was refused.
 
         Raises:
-            AuthError: The source failed, or gave something that is not a token.
+            TokenError: The source failed, or gave something that is not a token.
             ClientStateError: The client was closed meanwhile.
         """
         refused = await self._authorized(request)
@@ -65,7 +65,7 @@ class Auth:
         # Out here, so that the error above is not its context.
         if self.life.closed:
             raise ClientStateError("the client was closed")
-        raise AuthError(problem)
+        raise TokenError(problem)
 
 
 class _Unfit(Exception):
@@ -92,7 +92,7 @@ def _token_of(request: Request) -> str:
 def _told(error: BaseException) -> str:
     """What a message says of a source's error. The text of a foreign one may hold anything."""
     match error:
-        case AuthError():
+        case TokenError():
             return error.reason
         case _Unfit():
             return f"the token source gave no token: {error}"

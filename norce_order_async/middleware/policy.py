@@ -22,7 +22,7 @@ def _retryable_response(response: Any) -> bool:
     return response.status in RETRYABLE_STATUSES
 
 
-passing_failure = retry_if_exception(_retryable_error) | retry_if_result(_retryable_response)
+retry_if_transient = retry_if_exception(_retryable_error) | retry_if_result(_retryable_response)
 """Whether trying again can help: no complete response (except for a refused certificate), or a status of
 408, 425, 429 or 5xx, except for 501, 505, 506, 508, 510 and 511."""
 
@@ -85,7 +85,7 @@ class RetryPolicy:
 
     max_attempts: int = attrs.field(default=3, validator=positive_count)
     wait: WaitBaseT = attrs.field(factory=BackOff, validator=_check_strategy)
-    retry: RetryBaseT = attrs.field(default=passing_failure, validator=_check_strategy)
+    retry: RetryBaseT = attrs.field(default=retry_if_transient, validator=_check_strategy)
     max_retry_after: float = attrs.field(default=60.0, validator=positive_seconds)
 
     @classmethod

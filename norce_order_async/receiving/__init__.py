@@ -4,8 +4,9 @@
 does I/O. :class:`Receiver` is an ASGI application of them, and :func:`web_app` is the same for aiohttp.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from norce_order_async.core.faces import Face
 from norce_order_async.receiving.calls import (
     Headers,
     HookCall,
@@ -49,10 +50,6 @@ __all__ = [
     "web_app",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name != "web_app":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from norce_order_async.receiving.web import web_app  # aiohttp's server, which most do without
-
-    return web_app
+if not TYPE_CHECKING:  # else every name would be taken for one of the module
+    # aiohttp's server, which most do without
+    __getattr__ = Face(__name__, {"receiving.web": "web_app"}).load

@@ -18,7 +18,7 @@ _FIXED = ("id", "merchant", "channel", "created", "lastModified")
 
 @attrs.frozen
 class Reply:
-    """An answer.
+    """What a hook or a validation is answered.
 
     Attributes:
         status: The HTTP status.

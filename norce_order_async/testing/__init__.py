@@ -4,59 +4,53 @@ Nothing here is loaded before it is used, and nothing of the package's core impo
 needs pytest.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from norce_order_async.core.faces import Face
 
 if TYPE_CHECKING:
-    from norce_order_async.testing.clock import FakeClock
-    from norce_order_async.testing.conformance import TlsTransportConformance, TransportConformance
-    from norce_order_async.testing.recording import NotRecordedError, RecordingTransport
-    from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
-    from norce_order_async.testing.sandbox.callbacks import Adapter, Callbacks
-    from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Answer, Called, Received
-    from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults, Mishap
-    from norce_order_async.testing.sandbox.server import SandboxServer
-    from norce_order_async.testing.sandbox.transport import SandboxTransport
+    from norce_order_async.testing.clock import FakeClock as FakeClock
+    from norce_order_async.testing.conformance import (
+        TlsTransportConformance as TlsTransportConformance,
+        TransportConformance as TransportConformance,
+    )
+    from norce_order_async.testing.recording import (
+        NotRecordedError as NotRecordedError,
+        RecordingTransport as RecordingTransport,
+    )
+    from norce_order_async.testing.sandbox import SANDBOX_TOKEN as SANDBOX_TOKEN, Sandbox as Sandbox
+    from norce_order_async.testing.sandbox.callbacks import Adapter as Adapter, Callbacks as Callbacks
+    from norce_order_async.testing.sandbox.exchange import (
+        AdapterCall as AdapterCall,
+        AdapterExchange as AdapterExchange,
+        AdapterReply as AdapterReply,
+        ReceivedRequest as ReceivedRequest,
+        SandboxResponse as SandboxResponse,
+    )
+    from norce_order_async.testing.sandbox.faults import (
+        Fault as Fault,
+        FaultKind as FaultKind,
+        Faults as Faults,
+        Mishap as Mishap,
+    )
+    from norce_order_async.testing.sandbox.server import SandboxServer as SandboxServer
+    from norce_order_async.testing.sandbox.transport import SandboxTransport as SandboxTransport
 
-__all__ = [
-    "SANDBOX_TOKEN",
-    "Adapter",
-    "AdapterCall",
-    "AdapterReply",
-    "Answer",
-    "Callbacks",
-    "Called",
-    "FakeClock",
-    "Fault",
-    "FaultKind",
-    "Faults",
-    "Mishap",
-    "NotRecordedError",
-    "Received",
-    "RecordingTransport",
-    "Sandbox",
-    "SandboxServer",
-    "SandboxTransport",
-    "TlsTransportConformance",
-    "TransportConformance",
-]
+_FACE = Face(
+    __name__,
+    {
+        "testing.clock": "FakeClock",
+        "testing.conformance": "TlsTransportConformance TransportConformance",
+        "testing.recording": "NotRecordedError RecordingTransport",
+        "testing.sandbox": "SANDBOX_TOKEN Sandbox",
+        "testing.sandbox.callbacks": "Adapter Callbacks",
+        "testing.sandbox.exchange": "AdapterCall AdapterExchange AdapterReply ReceivedRequest SandboxResponse",
+        "testing.sandbox.faults": "Fault FaultKind Faults Mishap",
+        "testing.sandbox.server": "SandboxServer",
+        "testing.sandbox.transport": "SandboxTransport",
+    },
+)
+__all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
 
-_EXPORTS = {
-    "clock": "FakeClock",
-    "conformance": "TlsTransportConformance TransportConformance",
-    "recording": "NotRecordedError RecordingTransport",
-    "sandbox.callbacks": "Adapter Callbacks",
-    "sandbox.exchange": "AdapterCall AdapterReply Answer Called Received",
-    "sandbox.faults": "Fault FaultKind Faults Mishap",
-    "sandbox": "SANDBOX_TOKEN Sandbox",
-    "sandbox.server": "SandboxServer",
-    "sandbox.transport": "SandboxTransport",
-}
-_MODULES = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
-    return value
+if not TYPE_CHECKING:  # else every name would be taken for one of the module
+    __getattr__, __dir__ = _FACE.load, _FACE.listed

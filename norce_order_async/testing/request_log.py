@@ -1,7 +1,7 @@
 """The latest requests of a sandbox, as text for the report of a test that failed."""
 
 from norce_order_async.testing.sandbox import Sandbox
-from norce_order_async.testing.sandbox.exchange import Received
+from norce_order_async.testing.sandbox.exchange import ReceivedRequest
 from norce_order_async.testing.sandbox.outline import body_outline, target_outline
 
 _SHOWN = 10
@@ -22,7 +22,7 @@ def request_log(name: str, sandbox: Sandbox) -> tuple[str, str]:
     return f"{name}: the last {len(received)} of {sandbox.count} requests", "\n".join(lines)
 
 
-def _line(received: Received) -> str:
+def _line(received: ReceivedRequest) -> str:
     words = [
         received.method,
         target_outline(received.target),

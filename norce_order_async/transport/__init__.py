@@ -1,10 +1,19 @@
-"""The interface of transports, which send a request and return its response."""
+"""For transports of your own: the interface of what sends a request and returns its response."""
 
 import abc
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from norce_order_async.core.http import Request, Response
+from norce_order_async.core.faces import Face
+from norce_order_async.core.http import RawResponse, Request, Response
+
+if TYPE_CHECKING:
+    from norce_order_async.transport.resolver import HostResolver
+
+__all__ = ["HostResolver", "RawResponse", "Request", "Response", "Transport"]
+
+if not TYPE_CHECKING:  # else every name would be taken for one of the module
+    __getattr__ = Face(__name__, {"transport.resolver": "HostResolver"}).load
 
 
 class Transport(abc.ABC):

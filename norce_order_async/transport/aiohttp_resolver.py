@@ -4,13 +4,13 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from norce_order_async.transport.resolver import Resolver
+from norce_order_async.transport.resolver import HostResolver
 
 
 class AiohttpResolver(AbstractResolver):
-    """Gives aiohttp the addresses that a :class:`Resolver` knows."""
+    """Gives aiohttp the addresses that a :class:`HostResolver` knows."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: HostResolver) -> None:
         self._resolver = resolver
 
     async def resolve(

@@ -14,7 +14,7 @@ from yarl import URL
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, ProxyError, printable
 from norce_order_async.transport.errors import forget_frames
-from norce_order_async.transport.resolver import Resolver
+from norce_order_async.transport.resolver import HostResolver
 
 _HAPPY_EYEBALLS = 0.25
 """Seconds after which the next one of a host's addresses is tried beside the first."""
@@ -104,7 +104,7 @@ async def dial(
     protocol: asyncio.BaseProtocol,
     origin: Origin,
     *,
-    resolver: Resolver,
+    resolver: HostResolver,
     context: ssl.SSLContext | None,
     proxy: Proxy | None,
 ) -> None:

@@ -17,7 +17,7 @@ from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.transport import Transport
 from norce_order_async.transport.connections import close_outside
 from norce_order_async.transport.messages import MAX_BODY
-from norce_order_async.transport.resolver import Resolver, shared
+from norce_order_async.transport.resolver import HostResolver, shared
 
 _OTHER_LOOPS = 1.0  # seconds
 _owners = WeakKeyDictionary[asyncio.AbstractEventLoop, int]()
@@ -215,7 +215,7 @@ class PooledTransport(Transport, Generic[P]):
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
     max_age: float = attrs.field(default=300.0, validator=positive_seconds)
     ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
-    resolver: Resolver = attrs.field(default=shared, repr=False)
+    resolver: HostResolver = attrs.field(default=shared, repr=False)
     max_body: int = attrs.field(default=MAX_BODY, validator=positive_count)
     _pools: Pools[P] = attrs.field(
         default=attrs.Factory(lambda self: Pools(self._make_pool), takes_self=True), init=False, repr=False

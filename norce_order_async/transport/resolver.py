@@ -47,7 +47,7 @@ _Flights = dict[tuple[str, int], "asyncio.Future[_Known | OSError]"]
 
 
 @attrs.define(eq=False)
-class Resolver:
+class HostResolver:
     """Looks hosts up for transports, which share one unless they are given another.
 
     Calls that ask for the same host at the same time wait for the same look-up. It runs in a daemon thread, so one that
@@ -132,7 +132,7 @@ class Resolver:
             flight.set_result(found)
 
 
-shared = Resolver()
+shared = HostResolver()
 """The resolver of transports that are not given another."""
 
 

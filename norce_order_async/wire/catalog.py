@@ -10,7 +10,7 @@ from typing import Any, Final
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.errors import CallError
 from norce_order_async.core.http import Response
-from norce_order_async.wire.decoders import receipt
+from norce_order_async.wire.decoders import decode_receipt
 from norce_order_async.wire.operation import Operation, expected_members
 from norce_order_async.wire.refusals import status_error
 from norce_order_async.wire.table import ROWS, Row
@@ -54,7 +54,7 @@ class _Catalog(Mapping[str, Operation[Any]]):
                 row.method,
                 row.path,
                 Repeat(row.repeat),
-                receipt if row.result is None else _Decoder(row),
+                decode_receipt if row.result is None else _Decoder(row),
                 changes=row.changes,
                 refused=_refused_validation if row.name == "Validate" else status_error,
                 evidence=row.evidence,

@@ -43,7 +43,7 @@ class Receipt:
         return self.outcome is OutcomeKind.APPLIED_INFERRED
 
 
-def receipt(response: Response) -> Receipt:
+def decode_receipt(response: Response) -> Receipt:
     """Decode an operation that returns nothing: its body, if any, is not read."""
     return receipt_of(response.request.call, response.status)
 
@@ -102,7 +102,7 @@ class JsonAs(Generic[T]):
             raise DecodeError(f"the answer's body cannot be read: {error}", response.body) from error
 
 
-def json_as(cls: type[T]) -> JsonAs[T]:
+def json_decoder(cls: type[T]) -> JsonAs[T]:
     """A decoder for operations that return JSON: a model, ``list[Model]``, ``str`` ...
 
     The decoder raises :class:`DecodeError` when the body is not JSON or doesn't fit.

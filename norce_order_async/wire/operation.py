@@ -13,13 +13,14 @@ from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import own
 from norce_order_async.core.outcome import OutcomeKind, outcome_of
-from norce_order_async.wire.decoders import receipt
+from norce_order_async.wire.decoders import decode_receipt
 from norce_order_async.wire.error_body import read_error
 from norce_order_async.wire.refusals import status_error
-from norce_order_async.wire.table import Evidence, Method
+from norce_order_async.wire.table import Method, OperationEvidence
 
 T = TypeVar("T")
 QueryValue = str | int | bool | Sequence[str]
+"""What a query parameter can be."""
 
 _APPLIED, _ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
 """A member of an enumeration is looked up slowly."""
@@ -56,14 +57,14 @@ class Operation(Generic[T]):
     decode: Callable[[Response], T]
     changes: bool = attrs.field(kw_only=True, default=attrs.Factory(_no_get, takes_self=True), repr=False, eq=False)
     refused: Callable[[Response], CallError] = attrs.field(kw_only=True, default=status_error, repr=False, eq=False)
-    evidence: Evidence | None = attrs.field(kw_only=True, default=None, repr=False, eq=False)
+    evidence: OperationEvidence | None = attrs.field(kw_only=True, default=None, repr=False, eq=False)
     reads_body: bool = attrs.field(init=False, repr=False, eq=False)
     _start: str = attrs.field(init=False, repr=False, eq=False)
     _rest: tuple[tuple[str, str], ...] = attrs.field(init=False, repr=False, eq=False)
     _names: Set[str] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "reads_body", self.decode is not receipt)
+        object.__setattr__(self, "reads_body", self.decode is not decode_receipt)
         start, *rest = _PLACEHOLDER.split(self.path)
         object.__setattr__(self, "_start", start)
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))

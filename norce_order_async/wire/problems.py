@@ -7,7 +7,7 @@ from typing import ClassVar
 from norce_order_async.core.errors import CallError, DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.wire.codec import encode_shown, structure
-from norce_order_async.wire.decoders import Receipt, receipt
+from norce_order_async.wire.decoders import Receipt, decode_receipt
 from norce_order_async.wire.error_body import decoded
 from norce_order_async.wire.json import JSON, WireError, decode_json
 from norce_order_async.wire.models import ValidationError
@@ -71,7 +71,7 @@ class NoProblems:
             raise DecodeError("the answer's body is no list of problems", response.body)
         if problems:
             raise _failed(problems, response)
-        return receipt(response)
+        return decode_receipt(response)
 
 
 def refused_validation(response: Response) -> CallError:

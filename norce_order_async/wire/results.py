@@ -10,7 +10,7 @@ from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import members_of
-from norce_order_async.wire.decoders import JsonAs, json_as, json_body, receipt
+from norce_order_async.wire.decoders import JsonAs, decode_receipt, json_body, json_decoder
 from norce_order_async.wire.problems import NoProblems
 from norce_order_async.wire.table import Row
 
@@ -31,7 +31,7 @@ class CreatedId:
         located = _id_in_location(response)
         try:
             body = json_body(response)
-            created = body if isinstance(body, str) else json_as(models.CreateResponse)(response).id
+            created = body if isinstance(body, str) else json_decoder(models.CreateResponse)(response).id
         except DecodeError:
             if located is None:
                 raise
@@ -104,15 +104,15 @@ class MaybeEmpty(Generic[T]):
 def decoder_of(row: Row) -> Callable[[Response], Any]:
     """What reads the result of an operation of the table; of one without a result, its receipt."""
     if row.result is None:
-        return receipt
+        return decode_receipt
     if "CreateResponse" in row.result:
         return CreatedId()
     if row.result == "list[ValidationError]":
         return NoProblems()
     if row.result.startswith("list["):
         kind: Any = getattr(models, row.result[5:-1])
-        return json_as(list[kind])
-    model = json_as(getattr(models, row.result))
+        return json_decoder(list[kind])
+    model = json_decoder(getattr(models, row.result))
     if row.method == "GET" and row.ids:
         return Asked(model, row.ids[-1])
     return MaybeEmpty(model) if row.changes and row.evidence == "v1_types" else model

@@ -1,7 +1,7 @@
 """The whole API as plain data: one :class:`Row` an operation.
 
 Nothing but the standard library is imported here, so that whoever needs the table alone (a command line's parser, say)
-pays for nothing else. :data:`norce_order_async.OPERATIONS` makes of each row what a client can run.
+pays for nothing else. :data:`norce_order_async.operations.OPERATIONS` makes of each row what a client can run.
 
 Source: the reference of the build of 2026-01-12, https://docs.norce.io/api-reference/nco/openapi/order/schemas, and,
 where ``evidence`` is ``v1_types``, https://github.com/NorceTech/norce-checkout-angular (src/openapi/order.ts).
@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-class Evidence(StrEnum):
+class OperationEvidence(StrEnum):
     """How sure it is that an operation is as it stands here: the weakest of its path, request, success and errors."""
 
     DOCUMENTED = "documented"
@@ -32,7 +32,7 @@ class Row(NamedTuple):
         function: The function that runs it, with its module in ``norce_order_async.endpoints``.
         method: The HTTP method.
         path: The path below the base URL, with ``{placeholders}`` for ids.
-        repeat: A value of :class:`norce_order_async.Repeat`: by meaning, not by verb.
+        repeat: A value of :class:`norce_order_async.operations.Repeat`: by meaning, not by verb.
         twice: Why.
         evidence: How sure all this is.
         body: The schema of the request's body; None for no body.
@@ -48,7 +48,7 @@ class Row(NamedTuple):
     path: str
     repeat: str
     twice: str
-    evidence: Evidence
+    evidence: OperationEvidence
     body: str | None = None
     result: str | None = None
     success: tuple[int, ...] = (200,)
@@ -67,7 +67,7 @@ _CONSENT = f"{_ORDER}/consents/{{consent_id}}"
 _VALIDATION = f"{_ORDER}/validations/{{validation_id}}"
 _PAYMENT = f"{_ORDER}/payments/{{payment_id}}"
 _SHIPPING = f"{_ORDER}/shippings/{{shipping_id}}"
-_DOCUMENTED, _V1_TYPES, _INFERRED = Evidence
+_DOCUMENTED, _V1_TYPES, _INFERRED = OperationEvidence
 _READ = "it changes nothing"
 _GONE = "what is gone stays gone"
 _FILTERS = (

@@ -43,7 +43,8 @@ def write_input(path: Path, count: int) -> None:
 @asynccontextmanager
 async def batch(url: str, transport: Callable[[], Any], folder: Path, in_flight: int) -> AsyncGenerator[Send]:
     """Makes a whole batch at each call, on connections that stay open."""
-    from norce_order_async import Input, Journal, RetryPolicy, Timeout, run_batch
+    from norce_order_async import RetryPolicy, Timeout
+    from norce_order_async.batch import Input, Journal, run_batch
 
     async with ours.make_client(
         url, transport(), retry=RetryPolicy.batch(), timeout=Timeout.batch(), limit=in_flight

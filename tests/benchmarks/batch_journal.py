@@ -15,7 +15,8 @@ from benchmarks.measure import spread
 from benchmarks.tables import Found, Table
 from soak_batch.processes import sandbox, write
 
-from norce_order_async import Change, OrderClient, PatchAttributes, PatchConsent, RetryPolicy, Timeout, run_batch
+from norce_order_async import OrderClient, RetryPolicy, Timeout
+from norce_order_async.batch import Change, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.testing import SANDBOX_TOKEN

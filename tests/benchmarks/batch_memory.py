@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from norce_order_async import Change, DeleteConsent, PatchAttributes, PatchConsent, run_batch
+from norce_order_async.batch import Change, DeleteConsent, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.testing import Sandbox
 
 ORDERS = 1_000

@@ -19,22 +19,11 @@ import attrs
 from benchmarks.measure import spread
 from benchmarks.tables import Found, Table
 
-from norce_order_async import (
-    Attempt,
-    Call,
-    Handler,
-    OrderClient,
-    Request,
-    Response,
-    Telemetry,
-    Timeout,
-    TokenPair,
-    Tracing,
-    Transport,
-    patch_consent,
-    receipt,
-)
+from norce_order_async import Attempt, OrderClient, Telemetry, Timeout, TokenPair, Tracing, patch_consent
 from norce_order_async.endpoints.consents import PATCH_CONSENT
+from norce_order_async.middleware import Call, Handler
+from norce_order_async.operations import decode_receipt
+from norce_order_async.transport import Request, Response, Transport
 from norce_order_async.wire.codec import encode
 
 CALLS = 2_000
@@ -88,7 +77,7 @@ async def empty() -> object:
     headers["x-request-id"] = call.request_id
     headers["Content-Type"] = "application/json"
     request = Request(call, PATCH_CONSENT.method, "http://localhost" + target, headers, body)
-    return receipt(await TRANSPORT.send(request, timeout=None))
+    return decode_receipt(await TRANSPORT.send(request, timeout=None))
 
 
 async def pass_on(request: Request, call_next: Handler) -> Response:

@@ -18,7 +18,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from norce_order_async import Change, OutcomeKind, PatchAttributes, PatchConsent
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import Change, PatchAttributes, PatchConsent
 from norce_order_async.batch.journal import Journal, JournalReader, Mark, statements
 from norce_order_async.batch.journal.rows import done, failed, marked
 from norce_order_async.batch.outcomes import Outcome

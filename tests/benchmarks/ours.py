@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.request import CONSENT, HEADERS, Send, order_id, target
 
 if TYPE_CHECKING:
-    from norce_order_async import OrderClient, Transport
+    from norce_order_async import OrderClient
+    from norce_order_async.transport import Transport
 
 
 def make_client(url: str, transport: "Transport | None" = None, **settings: Any) -> "OrderClient":
@@ -45,7 +46,10 @@ async def httptools(url: str, **settings: Any) -> AsyncGenerator[Send]:
 @asynccontextmanager
 async def transport(url: str) -> AsyncGenerator[Send]:
     """Our transport over aiohttp alone: the client with an empty chain and a request that is there already."""
-    from norce_order_async import AiohttpTransport, Attempt, Call, Repeat, Request, Timeout
+    from norce_order_async import AiohttpTransport, Attempt, Timeout
+    from norce_order_async.middleware import Call
+    from norce_order_async.operations import Repeat
+    from norce_order_async.transport import Request
 
     body = b'{"id":"ci_newsletter","checked":true}'
     headers = HEADERS | {"Content-Type": "application/json"}

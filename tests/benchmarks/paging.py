@@ -14,8 +14,9 @@ import sys
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from norce_order_async import OrderClient, Request, Response, Transport, iter_orders
+from norce_order_async import OrderClient, iter_orders
 from norce_order_async.testing import Sandbox
+from norce_order_async.transport import Request, Response, Transport
 from norce_order_async.wire.json import encode_json
 
 SEEDED = 1_000

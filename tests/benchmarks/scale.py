@@ -16,7 +16,7 @@ from benchmarks.subjects import ASYNCIO, BASELINE, Lane, Subject
 from benchmarks.tables import Found, Table
 
 if TYPE_CHECKING:
-    from norce_order_async import Transport
+    from norce_order_async.transport import Transport
 
 MOST = 4096
 _COLUMNS = ["CPU µs a call", "over aiohttp", "calls/s", "p99 ms"]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import AiohttpTransport, HttptoolsTransport, Transport
+from norce_order_async import AiohttpTransport, HttptoolsTransport
 from norce_order_async.testing import RecordingTransport, TransportConformance
+from norce_order_async.transport import Transport
 
 
 class Recording(TransportConformance):

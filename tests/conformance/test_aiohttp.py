@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from norce_order_async import AiohttpTransport, Transport
+from norce_order_async import AiohttpTransport
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
+from norce_order_async.transport import Transport
 
 
 class TestAiohttpTransport(TransportConformance):

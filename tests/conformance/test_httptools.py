@@ -5,16 +5,11 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import (
-    ConfigurationError,
-    ConnectError,
-    ConnectionLost,
-    HttptoolsTransport,
-    Transport,
-)
+from norce_order_async import ConfigurationError, ConnectError, ConnectionLost, HttptoolsTransport
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
 from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to
 from norce_order_async.testing.conformance.origin import OK, Peer, responding
+from norce_order_async.transport import Transport
 
 
 class TestHttptoolsTransport(TransportConformance):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import AiohttpTransport, ConnectionLost, Request, Response, Transport
+from norce_order_async import AiohttpTransport, ConnectionLost
 from norce_order_async.testing import TransportConformance
+from norce_order_async.transport import Request, Response, Transport
 
 pytest_plugins = ["pytester"]
 

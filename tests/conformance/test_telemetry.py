@@ -10,7 +10,9 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.trace import SpanKind
 from support import OK, RawServer, answer
 
-from norce_order_async import AiohttpTransport, Attempt, Call, HttptoolsTransport, Transport, delete_consent
+from norce_order_async import AiohttpTransport, Attempt, HttptoolsTransport, delete_consent
+from norce_order_async.middleware import Call
+from norce_order_async.transport import Transport
 
 pytestmark = pytest.mark.asyncio
 

@@ -15,7 +15,6 @@ from norce_order_async import (
     ClientStateError,
     ConnectError,
     ConnectionLost,
-    Consent,
     HttptoolsTransport,
     NotFoundError,
     OrderClient,
@@ -24,14 +23,15 @@ from norce_order_async import (
     RetryPolicy,
     ServerError,
     Timeout,
-    Transport,
     create_consent,
     delete_consent,
     get_order,
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.models import Consent
 from norce_order_async.testing import Fault, Sandbox, SandboxServer, SandboxTransport
+from norce_order_async.transport import Transport
 
 pytestmark = pytest.mark.asyncio
 

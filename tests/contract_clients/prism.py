@@ -15,7 +15,9 @@ from contract_clients.openapi import document
 from endpoint_calls import CALLS, Given
 from soak_injectors.programs import Unavailable, main, running
 
-from norce_order_async import CallError, CallOptions, Consent, OrderClient, RawResponse
+from norce_order_async import CallError, CallOptions, OrderClient
+from norce_order_async.models import Consent
+from norce_order_async.transport import RawResponse
 from norce_order_async.wire.table import ROWS
 
 INVALID = Given(

@@ -9,7 +9,8 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry, generate_latest
 
-from norce_order_async import PatchConsent, Telemetry, TokenPair, patch_consent, run_batch
+from norce_order_async import Telemetry, TokenPair, patch_consent
+from norce_order_async.batch import PatchConsent, run_batch
 from norce_order_async.testing import FakeClock, Fault, Sandbox
 
 DASHBOARD = Path(__file__).parents[2] / "docs/_static/grafana.json"

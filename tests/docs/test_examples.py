@@ -21,9 +21,10 @@ import pytest
 from sybil import Document, Example, Sybil
 from sybil.parsers.myst import CodeBlockParser, SkipParser
 
-from norce_order_async import AiohttpTransport, Request, Response, Transport
+from norce_order_async import AiohttpTransport
 from norce_order_async.cli import main
 from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxTransport
+from norce_order_async.transport import Request, Response, Transport
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]

@@ -22,39 +22,36 @@ from hostile.ledger import Entry, Ledger
 
 from norce_order_async import (
     AiohttpTransport,
-    Call,
     CallError,
     CallOptions,
-    Consent,
     DecodeError,
     HttptoolsTransport,
     NorceOrderError,
-    Operation,
-    Order,
     OrderClient,
     OutcomeKind,
     Receipt,
-    Repeat,
     RetryBudget,
     RetryPolicy,
     Timeout,
-    Transport,
     create_consent,
     create_order,
     delete_consent,
     get_order,
     patch_attributes,
     patch_consent,
-    receipt,
 )
+from norce_order_async.middleware import Call
+from norce_order_async.models import Consent, Order
+from norce_order_async.operations import Operation, Repeat, decode_receipt
 from norce_order_async.testing import FakeClock
 from norce_order_async.testing.conformance.certificates import Certificates
+from norce_order_async.transport import Transport
 
 TRANSPORTS: dict[str, Callable[..., Transport]] = {"aiohttp": AiohttpTransport, "httptools": HttptoolsTransport}
 LANES = 64
 ATTEMPT = LATE / 2
 """Seconds that an attempt may take."""
-ONCE = Operation("Once", "POST", "/api/v0/checkout/orders/{order_id}/once", Repeat.NEVER, receipt)
+ONCE = Operation("Once", "POST", "/api/v0/checkout/orders/{order_id}/once", Repeat.NEVER, decode_receipt)
 SINGLE = ("create_consent", "create_order", "once")
 """Operations that must not be made twice."""
 NAMES = ("patch_consent", "delete_consent", "patch_attributes", "get_order", *SINGLE)

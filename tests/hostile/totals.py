@@ -16,7 +16,8 @@ from typing import Any
 
 from hostile.operations import TRANSPORTS
 
-from norce_order_async import Call, CallOptions, DeadlineExceeded, OrderClient, Timeout, delete_consent
+from norce_order_async import CallOptions, DeadlineExceeded, OrderClient, Timeout, delete_consent
+from norce_order_async.middleware import Call
 from norce_order_async.testing.conformance.lines import forever
 from norce_order_async.testing.conformance.origin import Hole, RawOrigin, responding
 

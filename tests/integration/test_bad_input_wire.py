@@ -7,8 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from support import RawServer
 
 from norce_order_async import InvalidRequestError, patch_attributes, patch_consent

@@ -171,7 +171,7 @@ def test_help_tells_the_exit_codes(arguments: list[str]) -> None:
 
 
 def test_version() -> None:
-    assert run("--version").stdout == "norce-order 0.1.0\n"
+    assert run("--version").stdout == "norce-order 1.0.0\n"
 
 
 def test_output_into_a_closed_pipe_is_no_traceback(sandbox: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ import pytest
 from command import CLI, run, start_batch
 from commanded import call, until_some_are_done
 
-from norce_order_async import DeleteConsent, read_changes
+from norce_order_async.batch import DeleteConsent, read_changes
 from norce_order_async.testing import Sandbox, SandboxServer
 
 pytest_plugins = ["norce_order_async.testing.plugin"]

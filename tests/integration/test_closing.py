@@ -9,7 +9,6 @@ from failing import TRANSPORTS
 from support import OK, Behaviour, RawServer
 
 from norce_order_async import (
-    Call,
     CallOptions,
     ClientClosedError,
     ClientStateError,
@@ -17,10 +16,11 @@ from norce_order_async import (
     OutcomeKind,
     Receipt,
     Timeout,
-    Transport,
     delete_consent,
     get_order,
 )
+from norce_order_async.middleware import Call
+from norce_order_async.transport import Transport
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("make", TRANSPORTS.values(), ids=TRANSPORTS)]
 

@@ -19,18 +19,16 @@ from distributed import Client, Event, LocalCluster
 from staging import sandbox_of
 from support import RawServer
 
-from norce_order_async import (
+from norce_order_async import ConfigurationError, OutcomeKind, Timeout
+from norce_order_async.batch import (
     Change,
-    ConfigurationError,
     DeleteConsent,
-    Entry,
+    InputLine,
     Journal,
     JournalReader,
     Outcome,
-    OutcomeKind,
     PatchAttributes,
     PatchConsent,
-    Timeout,
 )
 from norce_order_async.batch.cluster import ClusterBatch, run_batch_on_cluster
 from norce_order_async.batch.kinds import CreateHook
@@ -75,9 +73,9 @@ def kinds_of(outcomes: list[Outcome]) -> Counter[str]:
 
 
 async def test_a_batch_on_two_workers_is_made_in_order() -> None:
-    changes: list[Change | Entry] = [PatchAttributes(f"o_{n % 50}", {"n": n}) for n in range(500)]
+    changes: list[Change | InputLine] = [PatchAttributes(f"o_{n % 50}", {"n": n}) for n in range(500)]
     changes += [PatchConsent(f"o_{n}", "ci", checked=True) for n in range(50)]
-    changes.append(Entry(551, problem="not JSON"))
+    changes.append(InputLine(551, problem="not JSON"))
     async with dask() as cluster, sandbox_of(50) as (sandbox, settings):
         kind: Any = Client
         async with kind(cluster, asynchronous=True, set_as_default=False) as client:

@@ -8,16 +8,14 @@ import attrs
 import pytest
 
 from norce_order_async import (
-    Callback,
-    Hook,
     InvalidRequestError,
     NotFoundError,
-    Notification,
     OrderClient,
     ensure_hook,
     ensure_notification,
     ensure_validation,
 )
+from norce_order_async.models import Callback, Hook, Notification
 from norce_order_async.testing import FakeClock, Fault, Sandbox
 
 pytestmark = pytest.mark.asyncio

@@ -150,9 +150,9 @@ def test_processes_share_no_connection(program: str, transport: str, loops: str,
 HANGING = """
 import asyncio, sys, time
 import norce_order_async as norce
-from norce_order_async.transport.resolver import Resolver
+from norce_order_async.transport.resolver import HostResolver
 
-transport = getattr(norce, sys.argv[1])(resolver=Resolver(lambda host, port: time.sleep(1000)))
+transport = getattr(norce, sys.argv[1])(resolver=HostResolver(lambda host, port: time.sleep(1000)))
 
 async def main():
     client = norce.OrderClient(

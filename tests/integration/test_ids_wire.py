@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from support import TOKEN
 
-from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, Transport, get_order, patch_attributes
+from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, get_order, patch_attributes
 from norce_order_async.testing import Sandbox, SandboxServer
+from norce_order_async.transport import Transport
 
 IDS = ["a#f", "a?x=1", "terms 2024", "åäö", "+", "a;b", "...", "a&b"]
 

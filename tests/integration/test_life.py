@@ -12,7 +12,8 @@ import pytest
 from failing import TRANSPORTS
 from support import TOKEN, RawServer
 
-from norce_order_async import ClientStateError, OrderClient, Transport, delete_consent
+from norce_order_async import ClientStateError, OrderClient, delete_consent
+from norce_order_async.transport import Transport
 
 
 def test_one_client_serves_several_event_loops_one_after_another() -> None:

@@ -15,10 +15,8 @@ from yarl import URL
 from norce_order_async import (
     AuthenticationError,
     BadRequestError,
-    Consent,
     Environment,
     NotFoundError,
-    Order,
     OrderClient,
     ServerError,
     StatusError,
@@ -29,6 +27,7 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.models import Consent, Order
 
 pytestmark = pytest.mark.asyncio
 

@@ -17,12 +17,12 @@ from support import RawServer, answer
 from norce_order_async import (
     AiohttpTransport,
     AuthenticationError,
-    AuthError,
     ClientCredentials,
     DeadlineExceeded,
     HttptoolsTransport,
     OrderClient,
     OutcomeKind,
+    TokenError,
     delete_consent,
 )
 
@@ -163,7 +163,7 @@ async def test_an_endpoint_that_fails(
         async with server.client(auth=source) as client:
             calls = [delete_consent(client, f"o_{n}", "ci") for n in range(100)]
             ends = await asyncio.gather(*calls, return_exceptions=True)
-            assert {type(end) for end in ends} == {AuthError}
+            assert {type(end) for end in ends} == {TokenError}
             told = f": no token from 127.0.0.1:{server.port}: {problem}; the next request is "
             assert all(told in str(end) for end in ends)
         await source.aclose()
@@ -177,7 +177,7 @@ async def test_an_endpoint_that_is_down_is_not_sent() -> None:
         url = f"http://127.0.0.1:{server.port}/token"
     source = ClientCredentials(token_url=url, client_id="id", client_secret=SECRET, timeout=0.5)
     async with OrderClient(base_url="http://127.0.0.1:1", merchant="m", channel="1", auth=source) as client:
-        with pytest.raises(AuthError, match="ConnectError: cannot connect to") as caught:
+        with pytest.raises(TokenError, match="ConnectError: cannot connect to") as caught:
             await delete_consent(client, "o_1", "ci")
     assert caught.value.outcome is OutcomeKind.NOT_SENT
     assert caught.value.__cause__ is None

@@ -14,14 +14,8 @@ import pytest
 from defective import Defective
 from staging import sandbox_of as sandbox_without_token
 
-from norce_order_async import (
-    Change,
-    ConfigurationError,
-    DeleteConsent,
-    Input,
-    Journal,
-    OutcomeKind,
-)
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import Change, DeleteConsent, Input, Journal
 from norce_order_async.batch.engine.accounting import Progress
 from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.processes import ProcessBatch

@@ -20,20 +20,15 @@ from norce_order_async import (
     ConflictError,
     ConnectError,
     ConnectionLost,
-    Consent,
     DecodeError,
     Environment,
-    Operation,
-    Order,
     OrderClient,
     OutcomeKind,
     RateLimitedError,
     ReadTimeout,
-    Repeat,
     RetryPolicy,
     ServerError,
     Timeout,
-    Transport,
     TransportError,
     create_consent,
     create_order,
@@ -41,10 +36,12 @@ from norce_order_async import (
     get_order,
     patch_attributes,
     patch_consent,
-    receipt,
 )
+from norce_order_async.models import Consent, Order
+from norce_order_async.operations import Operation, Repeat, decode_receipt
 from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer, SandboxTransport
 from norce_order_async.testing.conformance.base import make_request
+from norce_order_async.transport import Transport
 
 pytestmark = pytest.mark.asyncio
 
@@ -123,7 +120,7 @@ async def test_the_six_operations(sandbox: Sandbox, door: Door) -> None:
 @pytest.mark.parametrize("through", ["transport", "server"])
 async def test_both_doors_check_alike(body: bytes, status: dict[bool, int], strict: bool, through: str) -> None:
     sandbox = Sandbox(strict=strict)
-    create = Operation("CreateCheckoutOrder", "POST", "/api/v0/checkout/orders", Repeat.IF_UNSENT, receipt)
+    create = Operation("CreateCheckoutOrder", "POST", "/api/v0/checkout/orders", Repeat.IF_UNSENT, decode_receipt)
     async with SandboxServer(sandbox) as server:
         settings: dict[str, Any] = {} if through == "transport" else {"base_url": server.url, "transport": None}
         async with sandbox.client(retry=None, **settings) as client:

@@ -15,10 +15,7 @@ from norce_order_async import (
     CallError,
     CallOptions,
     ConflictError,
-    Consent,
-    Hook,
     NotFoundError,
-    Order,
     OutcomeKind,
     create_order,
     delete_consent,
@@ -27,6 +24,7 @@ from norce_order_async import (
     patch_consent,
     update_reference,
 )
+from norce_order_async.models import Consent, Hook, Order
 from norce_order_async.receiving import HookCall, Reply, allow, change, refuse
 
 pytestmark = pytest.mark.asyncio

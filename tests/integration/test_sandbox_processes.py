@@ -13,10 +13,6 @@ from aiohttp import ClientSession
 
 from norce_order_async import (
     CallError,
-    Consent,
-    Hook,
-    Notification,
-    Order,
     OrderClient,
     OutcomeKind,
     create_hook,
@@ -26,6 +22,7 @@ from norce_order_async import (
     patch_consent,
     update_reference,
 )
+from norce_order_async.models import Consent, Hook, Notification, Order
 from norce_order_async.testing import SANDBOX_TOKEN
 
 pytestmark = pytest.mark.asyncio

@@ -15,9 +15,9 @@ from norce_order_async import (
     HttptoolsTransport,
     NorceOrderError,
     TokenPair,
-    Transport,
     delete_consent,
 )
+from norce_order_async.transport import Transport
 
 pytestmark = pytest.mark.asyncio
 

@@ -22,21 +22,16 @@ from norce_order_async import (
     AiohttpTransport,
     CallError,
     HttptoolsTransport,
-    Order,
     OrderClient,
     OutcomeKind,
-    Payment,
     Receipt,
-    Transport,
     create_payment,
     delete_consent,
-    from_dict,
-    from_json,
     get_order,
-    to_dict,
-    to_json,
 )
+from norce_order_async.models import Order, Payment, from_dict, from_json, to_dict, to_json
 from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
+from norce_order_async.transport import Transport
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "workers"
 

@@ -8,8 +8,11 @@ from typing import Any, cast
 
 import attrs
 
-from norce_order_async import OPERATIONS, CallError, Handler, NorceOrderError, OrderClient, Request, Response
+from norce_order_async import CallError, NorceOrderError, OrderClient
 from norce_order_async.core.settings import UNSET
+from norce_order_async.middleware import Handler
+from norce_order_async.operations import OPERATIONS
+from norce_order_async.transport import Request, Response
 
 
 class NotOurs(Exception):

@@ -240,7 +240,7 @@ async def _(probe: Probe) -> Came:
     return _refusal(await probe.send("GetCheckoutOrder", order_id=f"{probe.reference}-none"))
 
 
-@question("a token that is none", "401 or 403; `AuthError`")
+@question("a token that is none", "401 or 403; `TokenError`")
 async def _(probe: Probe) -> Came:
     answer = await probe.send("GetCheckoutOrder", client=probe.client.scoped(auth=probe.reference))
     return str(answer), answer.status in (401, 403)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from norce_order_async import Call, DeadlineExceeded, OutcomeKind, Request, Response
+from norce_order_async import DeadlineExceeded, OutcomeKind
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.testing import Received
+from norce_order_async.middleware import Call
+from norce_order_async.testing import ReceivedRequest
+from norce_order_async.transport import Request, Response
 
 if TYPE_CHECKING:
     from simulation.stream import Stream
@@ -61,7 +63,7 @@ class Watch:
         self.violations: list[str] = []
         self.calls: dict[str, int] = {}
         self.requests = 0
-        self.on_received: Callable[[Received], object] | None = None
+        self.on_received: Callable[[ReceivedRequest], object] | None = None
         """Told of every request that the server has decided on."""
         self.on_written: Callable[[str], object] | None = None
         """Told of the request id of every request that is written."""
@@ -78,7 +80,7 @@ class Watch:
 
     # The server's side
 
-    def received(self, request: Received) -> None:
+    def received(self, request: ReceivedRequest) -> None:
         """The server has decided on a request."""
         self.requests += 1
         request_id = request.headers.get("x-request-id", "")

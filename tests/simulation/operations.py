@@ -9,11 +9,8 @@ from simulation.scene import Scene
 from norce_order_async import (
     CallError,
     CallOptions,
-    Consent,
     NotFoundError,
     OrderClient,
-    PaymentEvent,
-    PaymentTransaction,
     add_transaction,
     create_consent,
     delete_consent,
@@ -22,6 +19,7 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.models import Consent, PaymentEvent, PaymentTransaction
 
 ORDERS = 5
 

@@ -11,10 +11,11 @@ from simulation.checks import Watch
 from simulation.clock import WorldClock
 from simulation.world import Process, World, nothing_told
 
-from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, Transport
-from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Received, Sandbox, SandboxServer
+from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient
+from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, ReceivedRequest, Sandbox, SandboxServer
 from norce_order_async.testing.sandbox.exchange import Arrival, Exchange
-from norce_order_async.transport.resolver import Address, Resolver
+from norce_order_async.transport import Transport
+from norce_order_async.transport.resolver import Address, HostResolver
 
 NAME, API, CLIENT = "api.test", "10.0.0.1", "10.0.1.1"
 """The server's name and address, and the address of its clients."""
@@ -22,14 +23,14 @@ ADAPTER_NAME, ADAPTER = "adapter.test", "10.0.0.3"
 """The name and the address of an adapter that the server may call."""
 
 
-class _Ledger(deque[Received]):
+class _Ledger(deque[ReceivedRequest]):
     """Hands every request of a sandbox to a check, and keeps none."""
 
-    def __init__(self, note: Callable[[Received], None]) -> None:
+    def __init__(self, note: Callable[[ReceivedRequest], None]) -> None:
         super().__init__(maxlen=0)
         self._note = note
 
-    def append(self, request: Received) -> None:
+    def append(self, request: ReceivedRequest) -> None:
         self._note(request)
 
 
@@ -107,7 +108,7 @@ class Scene:
         def start(work: Callable[[], None]) -> None:
             asyncio.get_running_loop().call_later(choices.expovariate(1 / world.network.name_delay), work)
 
-        resolver = Resolver(look_up, now=world.time, start=start)
+        resolver = HostResolver(look_up, now=world.time, start=start)
         if self.transport == "aiohttp":
             return AiohttpTransport(resolver=resolver)
         return HttptoolsTransport(resolver=resolver)

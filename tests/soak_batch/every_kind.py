@@ -20,10 +20,11 @@ from soak_batch.processes import INPUT, JOURNAL, Running, write
 from soak_injectors.programs import main
 from unknowns import CHANGES, ORDER
 
-from norce_order_async import Change, JournalReader, OutcomeKind, Row
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import Change, JournalReader, JournalRow
 from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.report import encode_record
-from norce_order_async.testing import Received, Sandbox, SandboxServer
+from norce_order_async.testing import ReceivedRequest, Sandbox, SandboxServer
 
 FAULTS = (
     "drop-before:share=7%",
@@ -78,7 +79,7 @@ async def soak(orders: int, seed: int) -> list[str]:
     return violations + _compare(changes, rows, sandbox)
 
 
-def _compare(changes: list[Change], rows: list[Row], sandbox: Sandbox) -> list[str]:
+def _compare(changes: list[Change], rows: list[JournalRow], sandbox: Sandbox) -> list[str]:
     sent: Counter[int] = Counter()
     carried_out: Counter[int] = Counter()
     lines = {_key(change): number for number, change in enumerate(changes, 1)}
@@ -114,7 +115,7 @@ def _key(change: Change) -> tuple[Any, ...]:
     return change.operation, change.order_id or order["cart"]["reference"]
 
 
-def _key_of(request: Received, changes: list[Change]) -> tuple[Any, ...]:
+def _key_of(request: ReceivedRequest, changes: list[Change]) -> tuple[Any, ...]:
     *_, rest = request.target.partition("/orders")
     order_id = rest.strip("/").partition("/")[0]
     if not order_id and request.body:

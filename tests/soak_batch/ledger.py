@@ -13,9 +13,9 @@ import attrs
 
 from norce_order_async import CallError, OrderClient, OutcomeKind, get_order
 from norce_order_async.batch.journal import INTERRUPTED, EmptyJournal, JournalReader
-from norce_order_async.batch.report import Row
+from norce_order_async.batch.report import JournalRow
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.testing import SANDBOX_TOKEN, Received, Sandbox
+from norce_order_async.testing import SANDBOX_TOKEN, ReceivedRequest, Sandbox
 from norce_order_async.wire.json import decode_json
 
 CONSENTS = [f"c_{number}" for number in range(4)]
@@ -51,7 +51,7 @@ class Ledger:
     owners: dict[str, int] = attrs.Factory(dict[str, int])
     sent: Counter[int] = attrs.Factory(Counter[int])
     applied: Counter[int] = attrs.Factory(Counter[int])
-    closed: dict[int, Row] = attrs.Factory(dict[int, Row])
+    closed: dict[int, JournalRow] = attrs.Factory(dict[int, JournalRow])
     left: set[int] = attrs.Factory(set[int])
     violations: list[str] = attrs.Factory(list[str])
 
@@ -104,7 +104,7 @@ class Ledger:
         """The orders that are there."""
         return sorted({*self.attributes, *self.consents})
 
-    def after_run(self, journal: Path, requests: Iterable[Received]) -> int:
+    def after_run(self, journal: Path, requests: Iterable[ReceivedRequest]) -> int:
         """Hold what came during a run, or after it was killed, against what the journal said before; its new lines."""
         before = self.closed
         self.closed = {}
@@ -148,7 +148,7 @@ class Ledger:
                 )
         return outcomes
 
-    def _is_true(self, row: Row) -> bool:
+    def _is_true(self, row: JournalRow) -> bool:
         right, line = self.right[row.number - 1], self.lines[row.number - 1]
         again = self.sent[row.number] > 1 or row.number in self.left
         match row.outcome:
@@ -189,7 +189,7 @@ class Ledger:
         return sum(count - 1 for count in self.sent.values())
 
 
-def _rows(journal: Path) -> Sequence[Row]:
+def _rows(journal: Path) -> Sequence[JournalRow]:
     """What a journal has; nothing when a run was killed before it had made one."""
     try:
         with JournalReader.open(journal) as reader:
@@ -202,7 +202,7 @@ def _rows(journal: Path) -> Sequence[Row]:
         return []
 
 
-def _is_for(request: Received, line: dict[str, Any] | str) -> bool:
+def _is_for(request: ReceivedRequest, line: dict[str, Any] | str) -> bool:
     """Whether a request asks for what a line says."""
     if isinstance(line, str):
         return False

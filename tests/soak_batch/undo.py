@@ -24,20 +24,19 @@ from soak_injectors.programs import main
 from undoing import told, whole_order
 from unknowns import CHANGES
 
-from norce_order_async import (
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import (
     Change,
-    Consent,
     DeleteConsent,
-    Hook,
     JournalReader,
-    OutcomeKind,
     PatchAttributes,
     PatchConsent,
+    kinds,
     run_batch,
 )
-from norce_order_async.batch import kinds
 from norce_order_async.batch.report import encode_record
-from norce_order_async.testing import Received, Sandbox, SandboxServer
+from norce_order_async.models import Consent, Hook
+from norce_order_async.testing import ReceivedRequest, Sandbox, SandboxServer
 from norce_order_async.wire.json import decode_json
 
 FAULTS = ("drop-before:share=8%", "drop-after:share=8%", "status:503:share=5%", "status:504:share=4%")
@@ -209,7 +208,7 @@ def _owners(folder: Path) -> dict[str, int]:
         return {row.request_id: row.number for row in journal.rows() if row.request_id is not None}
 
 
-def _is_made(request: Received) -> bool:
+def _is_made(request: ReceivedRequest) -> bool:
     """Whether a request was carried out that changes something."""
     return request.applied and request.operation != "GetCheckoutOrder"
 

@@ -22,7 +22,6 @@ from soak_injectors.programs import Unavailable, main, running
 from norce_order_async import (
     Attempt,
     BackOff,
-    Call,
     CallError,
     CallOptions,
     OrderClient,
@@ -33,6 +32,7 @@ from norce_order_async import (
     get_order,
     patch_consent,
 )
+from norce_order_async.middleware import Call
 
 LANES = 32
 POLICY = RetryPolicy(wait=BackOff(base=0.01, throttled_base=0.01))

@@ -24,16 +24,9 @@ from structure.imports import room_of
 from structure.sizes import count_lines
 
 import norce_order_async
-from norce_order_async import (
-    AiohttpTransport,
-    HttptoolsTransport,
-    Input,
-    Journal,
-    OrderClient,
-    Transport,
-    delete_consent,
-    run_batch,
-)
+from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, delete_consent
+from norce_order_async.batch import Input, Journal, run_batch
+from norce_order_async.transport import Transport
 
 PACKAGE = Path(norce_order_async.__file__).parent
 TRANSPORTS: tuple[type[Transport], ...] = (AiohttpTransport, HttptoolsTransport)

@@ -5,34 +5,25 @@ from typing import assert_type
 
 from norce_order_async import (
     CallOptions,
-    Change,
-    Consent,
-    DeleteConsent,
     Environment,
-    Handler,
-    Operation,
-    Order,
     OrderClient,
-    Outcome,
     OutcomeKind,
-    PatchAttributes,
-    Payment,
     Receipt,
-    Repeat,
-    Request,
-    Response,
     RetryPolicy,
     ShopStats,
     Timeout,
     create_order,
     delete_consent,
     get_order,
-    json_as,
     patch_attributes,
     patch_consent,
-    run_batch,
 )
+from norce_order_async.batch import Change, DeleteConsent, Outcome, PatchAttributes, run_batch
+from norce_order_async.middleware import Handler
+from norce_order_async.models import Consent, Order, Payment
+from norce_order_async.operations import Operation, Repeat, json_decoder
 from norce_order_async.testing import Fault, Sandbox
+from norce_order_async.transport import Request, Response
 
 
 async def middleware(request: Request, call_next: Handler, /) -> Response:
@@ -48,7 +39,7 @@ class Source:
         return "token"
 
 
-LIST_PAYMENTS = Operation("GetOrderPayments", "GET", "/{order_id}/payments", Repeat.SAFE, json_as(list[Payment]))
+LIST_PAYMENTS = Operation("GetOrderPayments", "GET", "/{order_id}/payments", Repeat.SAFE, json_decoder(list[Payment]))
 
 
 async def use(client: OrderClient) -> None:

@@ -7,34 +7,12 @@ from typing import assert_type
 import attrs
 
 from norce_order_async import (
-    JSON,
-    OPERATIONS,
-    Address,
-    Callback,
     CallOptions,
-    Cart,
-    Consent,
     DecodeError,
     Edited,
-    Evidence,
-    Hook,
-    Notification,
-    Order,
     OrderClient,
     OrderIterator,
-    OrderListOrderBy,
-    OrderPaginationSet,
-    OrderStatus,
-    Payment,
-    PaymentAction,
-    PaymentState,
-    PaymentTransaction,
-    PaymentType,
-    Price,
-    RawResponse,
     Receipt,
-    Shipping,
-    ValidationError,
     ValidationFailedError,
     WaitTimeout,
     add_payment_actions,
@@ -57,8 +35,6 @@ from norce_order_async import (
     edit_shipping,
     edit_shipping_address,
     execute_payment_action,
-    from_dict,
-    from_json,
     get_order,
     get_payment,
     get_shipping,
@@ -70,7 +46,6 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
     patch_consents,
-    to_json,
     update_billing_address,
     update_cart,
     update_payment,
@@ -82,6 +57,32 @@ from norce_order_async import (
     validate,
     wait_until,
 )
+from norce_order_async.models import (
+    JSON,
+    Address,
+    Callback,
+    Cart,
+    Consent,
+    Hook,
+    Notification,
+    Order,
+    OrderListOrderBy,
+    OrderPaginationSet,
+    OrderStatus,
+    Payment,
+    PaymentAction,
+    PaymentState,
+    PaymentTransaction,
+    PaymentType,
+    Price,
+    Shipping,
+    ValidationError,
+    from_dict,
+    from_json,
+    to_json,
+)
+from norce_order_async.operations import OPERATIONS, OperationEvidence
+from norce_order_async.transport import RawResponse
 
 
 async def orders(client: OrderClient) -> None:
@@ -168,4 +169,4 @@ async def giving_on(client: OrderClient) -> None:
     assert_type(from_json(to_json([order]), list[Order]), list[Order])
     assert_type(from_json("{}"), JSON)
     assert_type(from_dict({}, Receipt), Receipt)
-    assert_type(OPERATIONS["Validate"].evidence, Evidence | None)
+    assert_type(OPERATIONS["Validate"].evidence, OperationEvidence | None)

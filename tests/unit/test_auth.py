@@ -11,7 +11,6 @@ from support import scripted
 
 from norce_order_async import (
     AuthenticationError,
-    AuthError,
     CallError,
     ClientClosedError,
     ClientStateError,
@@ -21,6 +20,7 @@ from norce_order_async import (
     InvalidRequestError,
     NotFoundError,
     OutcomeKind,
+    TokenError,
     delete_consent,
     execute_payment_action,
     get_order,
@@ -62,7 +62,7 @@ FAILURES: list[tuple[BaseException, str]] = [
     (CallError("other"), "the token source failed with CallError: other"),
     (ConfigurationError("wrong"), "the token source failed with ConfigurationError: wrong"),
     (InvalidRequestError("wrong"), "the token source failed with InvalidRequestError: wrong"),
-    (AuthError("no token today"), "no token today"),
+    (TokenError("no token today"), "no token today"),
     (ValueError(CANARY), "the token source failed with ValueError"),
     (TimeoutError(CANARY), "the token source failed with TimeoutError"),
     (OSError(2, CANARY), "the token source failed with FileNotFoundError"),
@@ -75,9 +75,9 @@ FAILURES: list[tuple[BaseException, str]] = [
 @pytest.mark.parametrize(("error", "text"), FAILURES, ids=[type(error).__name__ for error, _ in FAILURES])
 async def test_whatever_a_source_raises_is_an_auth_error(error: BaseException, text: str, first: bool) -> None:
     client, transport, _ = scripted(401, auth=Source(failing(error), first))
-    with pytest.raises(AuthError) as caught:
+    with pytest.raises(TokenError) as caught:
         await get_order(client, "o_1")
-    assert type(caught.value) is AuthError
+    assert type(caught.value) is TokenError
     assert caught.value.reason == text
     assert caught.value.outcome is (OutcomeKind.NOT_SENT if first else OutcomeKind.REJECTED)
     assert caught.value.operation == "GetCheckoutOrder"
@@ -100,7 +100,7 @@ async def test_what_is_no_token_is_an_auth_error(token: Any, text: str) -> None:
         return token
 
     client, transport, _ = scripted(auth=Source(give))
-    with pytest.raises(AuthError, match="the token source gave no token: ") as caught:
+    with pytest.raises(TokenError, match="the token source gave no token: ") as caught:
         await delete_consent(client, "o_1", "ci")
     assert text in caught.value.reason
     assert CANARY not in frames(caught.value)
@@ -129,11 +129,11 @@ async def test_a_shared_refresh_that_is_cancelled_cancels_no_caller() -> None:
     client, transport, _ = scripted(auth=Source(share))
     asyncio.get_running_loop().call_later(0.01, refresh.cancel)
     ends = await asyncio.gather(*(delete_consent(client, f"o_{n}", "ci") for n in range(10)), return_exceptions=True)
-    assert [type(end) for end in ends] == [AuthError] * 10
+    assert [type(end) for end in ends] == [TokenError] * 10
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.TaskGroup() as group:
             group.create_task(delete_consent(client, "o_1", "ci"))
-    assert caught.group_contains(AuthError)
+    assert caught.group_contains(TokenError)
     assert transport.requests == []
 
 

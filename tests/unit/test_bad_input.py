@@ -6,8 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from support import BASE_URL, TOKEN, scripted
 
 from norce_order_async import (
@@ -16,7 +15,6 @@ from norce_order_async import (
     ClientCredentials,
     ClientStateError,
     ConfigurationError,
-    Consent,
     Environment,
     InvalidRequestError,
     OrderClient,
@@ -27,6 +25,7 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.models import Consent
 
 BAD_IDS = [
     "", ".", "..", "a/b", "a%2Fb", "a\\b", "a\tb", "a\r\nb", "a\x00b", "a\x7fb", "a\u00a0b", "a\u2028b", "a\u200bb",

@@ -12,24 +12,17 @@ from support import scripted
 
 from norce_order_async import (
     CallOptions,
-    Change,
     ClientStateError,
     ConfigurationError,
-    DeleteConsent,
-    Entry,
     InvalidRequestError,
     OrderClient,
-    Outcome,
     OutcomeKind,
-    PatchAttributes,
-    PatchConsent,
     Receipt,
-    Request,
-    Response,
     RetryPolicy,
-    run_batch,
 )
+from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.batch.lines import parse_change
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -67,7 +60,7 @@ async def test_a_failure_stops_nothing_and_is_told_in_full() -> None:
 
 async def test_what_cannot_be_sent_is_an_outcome_too() -> None:
     client, transport, _ = scripted()
-    changes = [PatchAttributes("o_1", {"a": float("nan")}), Entry(7, problem="not JSON", source={"_raw": "{"})]
+    changes = [PatchAttributes("o_1", {"a": float("nan")}), InputLine(7, problem="not JSON", source={"_raw": "{"})]
     nan, bad_line = sorted(await outcomes_of(client, changes), key=lambda outcome: outcome.line)
     assert (nan.outcome, nan.error, nan.attempts) == (OutcomeKind.NOT_SENT, "InvalidRequestError", 0)
     assert (bad_line.line, bad_line.change, bad_line.message) == (7, None, "not JSON")

@@ -9,16 +9,8 @@ import pytest
 from bad_orders import LAYOUTS, Fails, bad_ones, one_each, run
 from timeline import Answer, Sent, account, deletes, journal_at, on_a_timeline, outcomes_of, refused
 
-from norce_order_async import (
-    Change,
-    Journal,
-    JournalReader,
-    OutcomeKind,
-    PatchAttributes,
-    PatchConsent,
-    RetryPolicy,
-    Timeout,
-)
+from norce_order_async import OutcomeKind, RetryPolicy, Timeout
+from norce_order_async.batch import Change, Journal, JournalReader, PatchAttributes, PatchConsent
 from norce_order_async.batch.run import Batch
 
 pytestmark = pytest.mark.asyncio

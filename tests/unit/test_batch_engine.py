@@ -34,31 +34,24 @@ from timeline import (
 
 from norce_order_async import (
     CallOptions,
-    Change,
     ClientClosedError,
     ConfigurationError,
-    Consent,
-    DeleteConsent,
-    Entry,
     OrderClient,
-    Outcome,
     OutcomeKind,
-    PatchAttributes,
-    PatchConsent,
     Receipt,
-    Request,
-    Response,
     RetryPolicy,
     create_consent,
     delete_consent,
     patch_consent,
-    run_batch,
 )
+from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
+from norce_order_async.models import Consent
 from norce_order_async.testing.clock import FakeClock
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -128,13 +121,13 @@ async def test_large_lines_are_held_up_to_a_size(monkeypatch: pytest.MonkeyPatch
     client, _, _ = on_a_timeline(limit=100)
     pulled = ended = 0
 
-    def entries() -> Iterator[Entry]:
+    def entries() -> Iterator[InputLine]:
         nonlocal pulled
         for n in range(300):
             pulled += 1
-            yield Entry(n + 1, PatchAttributes(f"o_{n}", {"n": 1}), size=1024 * 1024)
+            yield InputLine(n + 1, PatchAttributes(f"o_{n}", {"n": 1}), size=1024 * 1024)
 
-    async def followed() -> AsyncIterator[Entry]:
+    async def followed() -> AsyncIterator[InputLine]:
         for entry in entries():
             yield entry
 
@@ -159,11 +152,11 @@ async def test_an_input_without_end_needs_no_memory_and_leaves_turns_to_others(p
     client, _, _ = scripted()
     pulled = 0
 
-    def bad() -> Iterator[Entry]:
+    def bad() -> Iterator[InputLine]:
         nonlocal pulled
         while True:
             pulled += 1
-            yield Entry(pulled, problem="not JSON", source="{")
+            yield InputLine(pulled, problem="not JSON", source="{")
 
     watching = asyncio.create_task(other())
     ended = 0
@@ -516,7 +509,7 @@ async def test_a_404_of_what_may_have_been_applied(change: Change, outcome: Outc
         with journal_at(path) as journal:
             outcomes = await outcomes_of(Batch(client, [change], journal=journal))
     else:
-        outcomes = await outcomes_of(Batch(client, [Entry(1, change, redelivered=by == "entry")]))
+        outcomes = await outcomes_of(Batch(client, [InputLine(1, change, redelivered=by == "entry")]))
     assert [one.outcome for one in outcomes] == [outcome]
     assert clock.now < 10
 
@@ -530,8 +523,8 @@ async def test_a_404_of_what_was_never_sent_is_a_refusal() -> None:
 async def test_an_entry_s_request_id_and_scope_are_sent() -> None:
     client, origin, _ = on_a_timeline()
     changes = [
-        Entry(1, DeleteConsent("o_1", "c"), request_id="r-1"),
-        Entry(2, DeleteConsent("o_1", "c", merchant="m2", channel="7")),
+        InputLine(1, DeleteConsent("o_1", "c"), request_id="r-1"),
+        InputLine(2, DeleteConsent("o_1", "c", merchant="m2", channel="7")),
     ]
     outcomes = await outcomes_of(Batch(client, changes))
     by_merchant = {sent.request.headers["x-merchant"]: sent.request.headers for sent in origin.sent}
@@ -602,7 +595,7 @@ async def test_whatever_ends_a_run_the_next_one_makes_the_rest(path: Path, end: 
 
 async def test_only_makes_those_again_that_ended_so(path: Path) -> None:
     client, origin, _ = on_a_timeline(lambda sent: 404 if sent.order in ("o_3", "o_5") else 200)
-    lines: list[Change | Entry] = [*deletes(8), Entry(9, problem="not JSON", source="{")]
+    lines: list[Change | InputLine] = [*deletes(8), InputLine(9, problem="not JSON", source="{")]
     with journal_at(path) as journal:
         await outcomes_of(Batch(client, lines, journal=journal))
     origin.answer = always
@@ -692,7 +685,7 @@ async def test_a_stopped_rerun_leaves_what_it_did_not_make_as_it_was(path: Path)
 
 async def test_another_input_from_a_stream_is_refused(path: Path) -> None:
     client, transport, _ = scripted()
-    entries = [Entry(n, DeleteConsent(f"o_{n}", "c"), digest=n) for n in range(1, 51)]
+    entries = [InputLine(n, DeleteConsent(f"o_{n}", "c"), digest=n) for n in range(1, 51)]
     with journal_at(path) as journal:
         await outcomes_of(Batch(client, entries[:20], concurrency=4, journal=journal))
     others = [attrs.evolve(entry, digest=entry.digest and entry.digest + 7) for entry in entries]
@@ -977,7 +970,7 @@ async def test_the_counts_add_up_and_fixed_concurrency_is_fixed() -> None:
     client, origin, _ = on_a_timeline(
         lambda sent: {"o_7": 404, "o_9": 429}.get(sent.order, 200) if sent.at < 1 else 200
     )
-    lines: list[Change | Entry] = [*deletes(200), *(Entry(n, problem="bad") for n in range(201, 221))]
+    lines: list[Change | InputLine] = [*deletes(200), *(InputLine(n, problem="bad") for n in range(201, 221))]
     batch = Batch(client, lines, concurrency=9)
     async with batch:
         seen = 0
@@ -1039,7 +1032,7 @@ async def test_a_change_that_cancels_itself_has_an_outcome() -> None:
 
 async def test_a_request_id_that_cannot_be_sent_is_an_outcome() -> None:
     client, transport, _ = scripted()
-    entries = [Entry(1, DeleteConsent("o_1", "c"), request_id="a\nb"), Entry(2, DeleteConsent("o_2", "c"))]
+    entries = [InputLine(1, DeleteConsent("o_1", "c"), request_id="a\nb"), InputLine(2, DeleteConsent("o_2", "c"))]
     async with asyncio.timeout(5):
         outcomes = await outcomes_of(Batch(client, entries))
     assert {outcome.number: outcome.outcome for outcome in outcomes} == {1: "not_sent", 2: "applied"}

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from norce_order_async import ConfigurationError, DeleteConsent, Entry, PatchAttributes, PatchConsent, read_changes
+from norce_order_async import ConfigurationError
+from norce_order_async.batch import DeleteConsent, InputLine, PatchAttributes, PatchConsent, read_changes
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import Format, Unread, count_entries, format_of, json_lines
 from norce_order_async.batch.files.entry import MAX_LINE
@@ -25,7 +25,7 @@ MADE = DeleteConsent("o_1", "c")
 HEAD = b"op,order_id,consent_id,checked,attributes,merchant,channel\n"
 
 
-def read(folder: Path, name: str, content: str | bytes) -> list[Entry]:
+def read(folder: Path, name: str, content: str | bytes) -> list[InputLine]:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(read_changes(path))
@@ -222,7 +222,7 @@ def test_a_line_that_another_process_reads_means_the_same(tmp_path: Path, name: 
         content = b"\r\n".join(good + [line for line, _ in BAD_LINES] + good)
     path = tmp_path / name
     path.write_bytes(gzip.compress(content) if compressed else content)
-    unread = list(cast("Iterator[Entry]", Input(path).unread()))
+    unread = list(cast("Iterator[InputLine]", Input(path).unread()))
     sent = pickle.loads(pickle.dumps(list(map(pack, unread))))
     assert list(map(unpack, sent)) == list(read_changes(path))
     assert sum(isinstance(entry, Unread) for entry in unread) > len(unread) / 3
@@ -240,7 +240,7 @@ def test_whose_order_it_is(tmp_path: Path) -> None:
     assert changes(read(tmp_path, "changes.jsonl", lines)) == expected
 
 
-def changes(entries: list[Entry]) -> list[Change | None]:
+def changes(entries: list[InputLine]) -> list[Change | None]:
     return [entry.change for entry in entries]
 
 
@@ -291,7 +291,7 @@ def test_damaged_gzip_is_an_error_after_what_could_be_read(
     body = b"\n".join(row.replace(b"o_1", b"o_" + notes[at : at + 20]) for at in range(0, len(notes) - 20, 20)) + b"\n"
     path = tmp_path / name
     path.write_bytes(spoil(gzip.compress(head + body)))
-    entries: list[Entry] = []
+    entries: list[InputLine] = []
     with pytest.raises(ConfigurationError, match=f"{name} cannot be read.*{says}") as raised:
         entries.extend(read_changes(path))
     assert all(entry.change for entry in entries)

@@ -16,14 +16,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import Journal, JournalReader, Mark
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.page.charts import duration, number, seconds
 from norce_order_async.batch.page.history import BUCKETS, EXAMPLES, Latencies, read_history
-from norce_order_async.batch.page.page import html_report, write_html
+from norce_order_async.batch.page.page import html_report, write_html_report
 
 TARGET = "https://api.example/checkout/order as m/1"
 HOSTILE = "</title><script>alert('1')</script>\"&amp;\x00\x1b[31m\u202e\ud800"
@@ -339,7 +340,7 @@ def test_the_file_is_replaced_at_once(path: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("old")
     with begin(path) as journal:
-        write_html(journal, page)
+        write_html_report(journal, page)
         assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert list(tmp_path.glob("*.part")) == []
 
@@ -349,7 +350,7 @@ def test_a_file_that_cannot_be_written(path: Path, tmp_path: Path) -> None:
         begin(path) as journal,
         pytest.raises(ConfigurationError, match=r"the page .* cannot be written: No such file"),
     ):
-        write_html(journal, tmp_path / "none" / "report.html")
+        write_html_report(journal, tmp_path / "none" / "report.html")
 
 
 # Numbers

@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 import pytest
 
-from norce_order_async import ConfigurationError, DeleteConsent
-from norce_order_async.batch import inputs
-from norce_order_async.batch.files import Entry
+from norce_order_async import ConfigurationError
+from norce_order_async.batch import DeleteConsent, inputs
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import Input, InputFile, follow
 
 JSONL = b'\n{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}\n{\n'
@@ -189,7 +189,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
 # Following what keeps one waiting
 
 
-async def next_of(entries: AsyncIterator[Entry]) -> Entry:
+async def next_of(entries: AsyncIterator[InputLine]) -> InputLine:
     return await asyncio.wait_for(anext(entries), 5)
 
 
@@ -231,8 +231,8 @@ async def test_the_loop_goes_on_while_nothing_comes(piped: BinaryIO) -> None:
 
 @pytest.mark.asyncio
 async def test_an_error_comes_after_all_that_came_before_it() -> None:
-    def entries() -> Iterator[Entry]:
-        yield from (Entry(number) for number in range(5_000))
+    def entries() -> Iterator[InputLine]:
+        yield from (InputLine(number) for number in range(5_000))
         raise ConfigurationError("cut off")
 
     seen: list[int] = []
@@ -242,7 +242,7 @@ async def test_an_error_comes_after_all_that_came_before_it() -> None:
     wait_until_gone()
 
 
-async def collect(entries: AsyncIterator[Entry], seen: list[int]) -> None:
+async def collect(entries: AsyncIterator[InputLine], seen: list[int]) -> None:
     async for entry in entries:
         seen.append(entry.line)
 
@@ -253,12 +253,12 @@ async def test_no_more_is_read_ahead_than_was_agreed(size: int, most: int) -> No
     read = 0
     closed = threading.Event()
 
-    def entries() -> Iterator[Entry]:
+    def entries() -> Iterator[InputLine]:
         nonlocal read
         try:
             while True:
                 read += 1
-                yield Entry(read, size=size)
+                yield InputLine(read, size=size)
         finally:
             closed.set()
 
@@ -275,10 +275,10 @@ async def test_no_more_is_read_ahead_than_was_agreed(size: int, most: int) -> No
 
 def test_a_loop_that_is_gone_ends_the_thread() -> None:
     async def abandon() -> None:
-        following.append(follow(Entry(number) for number in range(10**9)))
+        following.append(follow(InputLine(number) for number in range(10**9)))
         await anext(following[0])
 
-    following: list[AsyncIterator[Entry]] = []
+    following: list[AsyncIterator[InputLine]] = []
     asyncio.run(abandon())
     wait_until_gone()
 

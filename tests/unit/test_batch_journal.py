@@ -10,7 +10,8 @@ import pytest
 from support import scripted
 from timeline import lost, on_a_timeline, refused
 
-from norce_order_async import ConfigurationError, DeleteConsent, Journal, JournalReader, Outcome, OutcomeKind, Run
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import DeleteConsent, Journal, JournalReader, JournalRun, Outcome
 from norce_order_async.batch.engine import accounting
 from norce_order_async.batch.run import Batch
 from norce_order_async.batch.samples import slowed
@@ -120,7 +121,7 @@ async def test_a_hold_is_said_as_long_as_it_was(path: Path) -> None:
         async with aclosing(aiter(Batch(client, deletes(1_000), concurrency=8, journal=journal))) as outcomes:
             async for _ in outcomes:
                 pass
-        run = Run(clock.epoch, clock.wall(), None)
+        run = JournalRun(clock.epoch, clock.wall(), None)
         held = slowed(journal.samples(), [run], None)
     (seconds,) = (length for reason, length in held.items() if reason.startswith("waiting for the server"))
     assert 28 <= seconds <= 50  # until a probe gets through; the last one may be 15 s late
@@ -133,7 +134,7 @@ async def test_what_slowed_a_batch_ends_with_it_though_its_run_goes_on(path: Pat
         async for _ in Batch(client, deletes(100), rate=10, journal=journal):
             pass
         took = clock.now
-        held = slowed(journal.samples(), [Run(clock.epoch, clock.wall() + 600, None)], None)
+        held = slowed(journal.samples(), [JournalRun(clock.epoch, clock.wall() + 600, None)], None)
     assert 0 < held.total() <= took + 1
 
 

@@ -12,33 +12,29 @@ from support import scripted
 from unknowns import CHANGES, ORDER
 
 import norce_order_async
-from norce_order_async import (
-    Attempt,
+from norce_order_async import Attempt, InvalidRequestError, OutcomeKind, Verdict
+from norce_order_async.batch import (
     Batch,
     Change,
     CreateHook,
     CreateOrder,
-    Entry,
-    Hook,
     Input,
-    InvalidRequestError,
+    InputLine,
     Journal,
-    Order,
     Outcome,
-    OutcomeKind,
     PatchAttributes,
     PatchConsent,
     UpdateCart,
     UpdateReference,
     UpdateState,
-    Verdict,
     save_report,
 )
 from norce_order_async.batch.changes import members_of
 from norce_order_async.batch.lines import KINDS, parse_change
-from norce_order_async.batch.resolving import Resolver
+from norce_order_async.batch.resolving import JournalResolver
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.requested import requested
+from norce_order_async.models import Hook, Order
 from norce_order_async.testing import FakeClock, Sandbox
 from norce_order_async.wire.table import ROWS
 
@@ -51,7 +47,7 @@ UNKNOWN = OutcomeKind.UNKNOWN
 
 def test_every_change_of_the_table_is_a_kind() -> None:
     assert {kind.operation for kind in KINDS.values()} == {row.name for row in ROWS.values() if row.changes}
-    assert all(getattr(norce_order_async, kind.__name__) is kind for kind in KINDS.values())
+    assert all(getattr(norce_order_async.batch, kind.__name__) is kind for kind in KINDS.values())
 
 
 @pytest.mark.asyncio
@@ -193,7 +189,7 @@ async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> N
 @pytest.mark.asyncio
 async def test_what_another_worker_was_lost_with_is_not_made_again() -> None:
     client, transport, _ = scripted(200)
-    entry = Entry(1, CreateHook("o_1", HOOK), redelivered=True)
+    entry = InputLine(1, CreateHook("o_1", HOOK), redelivered=True)
     ((outcome, _),) = await run(Batch(client, [entry], once=True))
     assert (outcome, len(transport.requests)) == (UNKNOWN, 0)
 
@@ -224,13 +220,13 @@ Lines = list[tuple[Change, OutcomeKind, bool]]
 """Changes, how each has ended, and whether it was carried out."""
 
 
-async def resolved(folder: Path, lines: Lines) -> tuple[Resolver, list[OutcomeKind | None], Sandbox]:
+async def resolved(folder: Path, lines: Lines) -> tuple[JournalResolver, list[OutcomeKind | None], Sandbox]:
     """What becomes of a batch that has ended so."""
     clock = FakeClock()
     sandbox = Sandbox(wall=clock.wall)
     for order_id in ("o_1", "o_2"):
         sandbox.add_order(order_id, **ORDER)
-    entries = [Entry(number, change) for number, (change, _, _) in enumerate(lines, 1)]
+    entries = [InputLine(number, change) for number, (change, _, _) in enumerate(lines, 1)]
     settings: dict[str, Any] = {"timeout": Timeout(attempt=5.0), "clock": clock}
     async with sandbox.client(**settings) as client:
         with opened(folder) as journal:
@@ -240,7 +236,7 @@ async def resolved(folder: Path, lines: Lines) -> tuple[Resolver, list[OutcomeKi
                     await change.apply(client)
                 journal.write([mark(number, change, started=clock.wall())], [])
                 journal.write([], [end(number, outcome, change, started=clock.wall())])
-            resolver = Resolver(client, journal, lambda: entries)
+            resolver = JournalResolver(client, journal, lambda: entries)
             await resolver.run()
             rows = list(journal.rows())
     assert all((row.evidence is not None) == (lines[row.number - 1][1] is UNKNOWN) for row in rows)

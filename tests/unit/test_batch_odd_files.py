@@ -13,7 +13,8 @@ from unittest.mock import Mock
 import pytest
 from odd_files import ODD_FILES, OddFile, docs_table, lines, parquet, table, workbook
 
-from norce_order_async import ConfigurationError, Entry, Input, Layout, read_changes
+from norce_order_async import ConfigurationError
+from norce_order_async.batch import Input, InputLayout, InputLine, read_changes
 from norce_order_async.batch.columns import COLUMNS
 from norce_order_async.batch.files import Format
 from norce_order_async.batch.files.entry import MAX_LINE
@@ -46,7 +47,7 @@ def test_the_page_tells_the_same() -> None:
     assert docs_table() in PAGE.read_text(encoding="utf-8")
 
 
-SAME = Layout(fill={"op": "patch_consent", "consent_id": "ci_a", "checked": True})
+SAME = InputLayout(fill={"op": "patch_consent", "consent_id": "ci_a", "checked": True})
 
 
 def same_batch(folder: Path, count: int) -> dict[str, Path]:
@@ -76,7 +77,7 @@ def test_the_same_batch_in_every_format_has_equal_changes(tmp_path: Path) -> Non
     for name, path in files.items():
         source = Input(path)
         assert (name, [entry.change for entry in source]) == (name, expected)
-        dealt = [unpack(pack(entry)).change for entry in cast("Iterator[Entry]", source.unread())]
+        dealt = [unpack(pack(entry)).change for entry in cast("Iterator[InputLine]", source.unread())]
         assert (name, dealt) == (name, expected)
         assert source.survey()[0].changes == 40
     (tmp_path / "a.txt").write_text("".join(f"o_{number}\n" for number in range(40)), encoding="utf-8")
@@ -92,9 +93,9 @@ def test_a_batch_goes_on_with_the_same_command_and_is_another_with_other_options
     (digest,) = {Input(path).survey()[0].digest for _ in range(2)}
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
     layouts = [
-        Layout(ignore=True),
-        Layout(columns={"order_id": "order_id"}, ignore=True, fill=SAME.fill),
-        Layout(columns={"order_id": "order_id"}, ignore=True, fill={**SAME.fill, "checked": False}),
+        InputLayout(ignore=True),
+        InputLayout(columns={"order_id": "order_id"}, ignore=True, fill=SAME.fill),
+        InputLayout(columns={"order_id": "order_id"}, ignore=True, fill={**SAME.fill, "checked": False}),
     ]
     digests = {Input(path, layout=layout).survey()[0].digest for layout in layouts}
     assert len({digest, *digests}) == 4
@@ -137,11 +138,11 @@ def test_a_stream_that_was_cut_makes_nothing_of_its_last_line(
     always = Mock(return_value=True)
     monkeypatch.setattr("norce_order_async.batch.files.reading.is_stream", always)
     same: dict[str, JSON] = {"op": "delete_order"} if format == "ids" else {}
-    found = read_changes(path, format, Layout(fill=same))
+    found = read_changes(path, format, InputLayout(fill=same))
     first = next(found)
     assert first.change is not None
     assert first.digest is not None
-    assert next(read_changes(path, format, Layout(fill={**same, "channel": "2"}))).digest != first.digest
+    assert next(read_changes(path, format, InputLayout(fill={**same, "channel": "2"}))).digest != first.digest
     with pytest.raises(ConfigurationError, match="ended inside line 2"):
         next(found)
 

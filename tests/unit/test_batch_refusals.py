@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from timeline import Answer, Origin, Sent, on_a_timeline
 
-from norce_order_async import DeleteConsent, Journal, OutcomeKind
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import DeleteConsent, Journal
 from norce_order_async.batch.run import Batch
 
 pytestmark = pytest.mark.asyncio

@@ -10,19 +10,15 @@ from timeline import Answer, Origin, Sent, Timeline, always, journal_at, lost, o
 
 from norce_order_async import (
     CallOptions,
-    Change,
     ConfigurationError,
-    JournalReader,
     OrderClient,
-    Outcome,
     OutcomeKind,
-    PatchAttributes,
-    PatchConsent,
     Receipt,
     RetryPolicy,
     Timeout,
     patch_attributes,
 )
+from norce_order_async.batch import Change, JournalReader, Outcome, PatchAttributes, PatchConsent
 from norce_order_async.batch.report import report_record
 from norce_order_async.batch.run import Batch
 from norce_order_async.testing import Sandbox

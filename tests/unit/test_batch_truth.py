@@ -27,22 +27,20 @@ from norce_order_async import (
     CallError,
     CallOptions,
     DeadlineExceeded,
-    Handler,
     OrderClient,
-    Outcome,
     OutcomeKind,
     Receipt,
-    Request,
-    Response,
     RetryPolicy,
-    Row,
     delete_consent,
 )
+from norce_order_async.batch import JournalRow, Outcome
 from norce_order_async.batch.journal import Mark
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import NotTheApiError
+from norce_order_async.middleware import Handler
 from norce_order_async.sending.knee import FIRST as FIRST_LIMIT
 from norce_order_async.testing import Sandbox
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -167,7 +165,7 @@ async def test_an_error_after_the_yes_is_kept_and_nothing_is_sent_again(
         rows, summary = list(journal.rows()), journal.summary()
     assert len(origin.sent) == 20
     assert (batch.stopped, batch.worked, batch.progress.failed, summary.failed) == (None, True, 0, 0)
-    told: list[Outcome | Row] = [*outcomes, *rows]
+    told: list[Outcome | JournalRow] = [*outcomes, *rows]
     for one in told:
         assert (one.outcome, one.error, one.message) == (outcome, type(error).__name__, error.reason)
     assert summary.problems[type(error).__name__].count == 20

@@ -8,14 +8,13 @@ import pytest
 from undoing import journal_at, order_with, reads, run, saved, told
 from unknowns import CHANGES
 
-from norce_order_async import (
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import (
     Change,
-    Consent,
     CreateConsent,
     DeleteConsent,
     DeleteValidation,
     Input,
-    OutcomeKind,
     PatchAttributes,
     PatchConsent,
     PatchConsents,
@@ -24,6 +23,7 @@ from norce_order_async import (
 )
 from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.undo.ways import WAYS, never
+from norce_order_async.models import Consent
 from norce_order_async.testing import Fault, Sandbox
 from norce_order_async.wire.models import Callback
 

@@ -9,16 +9,14 @@ from journals import begin, mark
 from timeline import Answer, Sent, Timeline, on_a_timeline, outcomes_of, until_it_fails
 from undoing import execute, journal_at, order_with, reads, run, saved, told
 
-from norce_order_async import (
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import (
     Change,
-    ConfigurationError,
-    Consent,
     CreateConsent,
     DeleteConsent,
     DeleteOrder,
-    Entry,
     Input,
-    OutcomeKind,
+    InputLine,
     PatchAttributes,
     PatchConsent,
     UpdateCart,
@@ -26,9 +24,10 @@ from norce_order_async import (
     save_undo,
 )
 from norce_order_async.batch.processes import ProcessBatch
-from norce_order_async.batch.resolving import Resolver
+from norce_order_async.batch.resolving import JournalResolver
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ReadTimeout
+from norce_order_async.models import Consent
 from norce_order_async.testing import Fault
 from norce_order_async.wire.models import Cart
 
@@ -84,7 +83,7 @@ async def test_the_first_value_counts_also_for_later_runs_after_a_lost_answer(tm
 async def test_a_mark_without_an_old_value_says_that_nothing_was_sent(tmp_path: Path) -> None:
     sandbox = order_with()
     change = PatchAttributes("o_1", {"a": "after"})
-    entry = Entry(1, change)
+    entry = InputLine(1, change)
     with journal_at(tmp_path / "j") as journal:
         journal.write([mark(1, change)], [])
     sandbox.faults.add(Fault.status(400, operation="PatchCheckoutOrderAttributes", times=1))
@@ -96,9 +95,9 @@ async def test_a_mark_without_an_old_value_says_that_nothing_was_sent(tmp_path: 
 @pytest.mark.asyncio
 async def test_what_may_have_been_made_before_is_not_taken_back(tmp_path: Path) -> None:
     sandbox = order_with(attributes={"a": "written by us, perhaps"})
-    redelivered = Entry(1, PatchAttributes("o_1", {"a": 1}), redelivered=True)
+    redelivered = InputLine(1, PatchAttributes("o_1", {"a": 1}), redelivered=True)
     with journal_at(tmp_path / "j") as journal:
-        await run(sandbox, [redelivered, Entry(2, PatchAttributes("o_1", {"a": 2}))], journal)
+        await run(sandbox, [redelivered, InputLine(2, PatchAttributes("o_1", {"a": 2}))], journal)
         back, left = saved(journal, tmp_path)
     assert (back, reads(sandbox)) == ([], 0)
     assert {line["_remark"] for line in left} == {"it may have been made before, so that nobody knows what was there"}
@@ -237,7 +236,7 @@ async def test_what_was_not_read_is_not_made_after_what_is_resolved(tmp_path: Pa
         outcomes = await run(sandbox, changes, journal)
         assert {outcome.outcome for outcome in outcomes} == {UNKNOWN, NOT_SENT}
         async with sandbox.client(clock=Timeline()) as client:
-            resolver = Resolver(client, journal, lambda: list(map(Entry, (1, 2), changes)), settle=0.0)
+            resolver = JournalResolver(client, journal, lambda: list(map(InputLine, (1, 2), changes)), settle=0.0)
             await resolver.run()
     assert (resolver.made_again, sandbox.order("o_1")) == (1, None)
     assert all(request.method != "PATCH" for request in sandbox.requests)

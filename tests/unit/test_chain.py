@@ -13,7 +13,6 @@ from support import TOKEN, ScriptedTransport, scripted
 
 from norce_order_async import (
     Attempt,
-    Call,
     CallError,
     CallOptions,
     ClientClosedError,
@@ -21,17 +20,16 @@ from norce_order_async import (
     ConfigurationError,
     ConnectionLost,
     DeadlineExceeded,
-    Handler,
     OrderClient,
     OutcomeKind,
-    Request,
-    Response,
     RetryBudget,
     RetryPolicy,
     Timeout,
     delete_consent,
     get_order,
 )
+from norce_order_async.middleware import Call, Handler
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -158,7 +156,7 @@ async def test_a_call_whose_turn_never_comes_was_not_sent() -> None:
 
 
 async def test_closing_wakes_who_waits_between_attempts() -> None:
-    from norce_order_async import SystemClock
+    from norce_order_async.middleware import SystemClock
 
     client, transport, _ = scripted((503, {"retry-after": "20"}, b""), clock=SystemClock())
     calls = [asyncio.create_task(delete_consent(client, f"o_{n}", "ci")) for n in range(5)]

@@ -12,31 +12,24 @@ from norce_order_async import (
     AiohttpTransport,
     CallOptions,
     ConfigurationError,
-    Consent,
     Environment,
     InvalidRequestError,
     NotFoundError,
-    Operation,
-    Order,
     OrderClient,
     OutcomeKind,
-    Payment,
-    QueryValue,
-    Repeat,
-    Request,
-    Response,
     Timeout,
     create_consent,
     create_order,
     delete_consent,
     get_order,
-    json_as,
     patch_attributes,
     patch_consent,
-    receipt,
 )
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Handler
+from norce_order_async.models import Consent, Order, Payment
+from norce_order_async.operations import Operation, QueryValue, Repeat, decode_receipt, json_decoder
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -65,7 +58,7 @@ async def test_the_headers_of_a_change() -> None:
     client, transport, _ = scripted(adapter_id="my_adapter")
     done = await patch_consent(client, "o_123", "ci_newsletter", checked=True)
     headers = dict(transport.requests[0].headers)
-    assert headers.pop("User-Agent").startswith("norce-order-async/0.1.0 Python/3.")
+    assert headers.pop("User-Agent").startswith("norce-order-async/1.0.0 Python/3.")
     assert headers == {
         "Authorization": f"Bearer {TOKEN}",
         "x-merchant": "norce",
@@ -198,10 +191,14 @@ async def test_operations_of_one_s_own_are_a_row_and_a_call() -> None:
         "GET",
         "/api/v0/checkout/orders/{order_id}/payments",
         Repeat.SAFE,
-        json_as(list[Payment]),
+        json_decoder(list[Payment]),
     )
     set_reference = Operation(
-        "UpdateCheckoutOrderReference", "PUT", "/api/v0/checkout/orders/{order_id}/reference", Repeat.SAFE, receipt
+        "UpdateCheckoutOrderReference",
+        "PUT",
+        "/api/v0/checkout/orders/{order_id}/reference",
+        Repeat.SAFE,
+        decode_receipt,
     )
     client, transport, _ = scripted((200, {}, b"[]"), (200, {}, b'[{"id": "p_1", "amount": 10.00}]'), 200)
     query: dict[str, QueryValue | None]
@@ -367,7 +364,7 @@ async def test_each_call_has_a_request_id_of_its_own() -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", 1.5, b"x", {"a": "b"}, [None], ["\udfff"], object()])
 async def test_a_query_parameter_that_cannot_be_sent_is_refused(value: Any) -> None:
-    listing = Operation("GetCheckoutOrders", "GET", "/api/v0/checkout/orders", Repeat.SAFE, receipt)
+    listing = Operation("GetCheckoutOrders", "GET", "/api/v0/checkout/orders", Repeat.SAFE, decode_receipt)
     client, transport, _ = scripted()
     with pytest.raises(InvalidRequestError, match="search"):
         await client.execute(listing, query={"search": value})

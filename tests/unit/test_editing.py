@@ -10,17 +10,11 @@ import pytest
 from support import BASE_URL, scripted
 
 from norce_order_async import (
-    NOT_SET,
-    Address,
     CallError,
-    Cart,
     ConnectionLost,
     DecodeError,
     InvalidRequestError,
-    Item,
     OutcomeKind,
-    Payment,
-    Shipping,
     create_payment,
     edit_billing_address,
     edit_cart,
@@ -28,6 +22,7 @@ from norce_order_async import (
     edit_shipping,
     edit_shipping_address,
 )
+from norce_order_async.models import NOT_SET, Address, Cart, Item, Payment, Shipping
 from norce_order_async.testing import Sandbox
 
 pytestmark = pytest.mark.asyncio

@@ -14,41 +14,43 @@ from endpoint_calls import ACTION, CALLS, PRICE, Given
 from support import BASE_URL, scripted
 
 from norce_order_async import (
-    Callback,
     CallError,
     CallOptions,
-    Cart,
-    Consent,
-    Customer,
     DecodeError,
-    Hook,
     InvalidRequestError,
-    Item,
-    Model,
-    Notification,
-    Order,
     OutcomeKind,
-    Payment,
-    PaymentTransaction,
-    Price,
     RateLimitedError,
-    RawResponse,
     Receipt,
-    Recurring,
     ServerError,
-    Shipping,
-    State,
-    Transition,
     create_order,
     edit_cart,
     ensure_hook,
     get_order,
     iter_orders,
     list_orders,
-    run_batch,
     update_payment,
     wait_until,
 )
+from norce_order_async.batch import run_batch
+from norce_order_async.models import (
+    Callback,
+    Cart,
+    Consent,
+    Customer,
+    Hook,
+    Item,
+    Model,
+    Notification,
+    Order,
+    Payment,
+    PaymentTransaction,
+    Price,
+    Recurring,
+    Shipping,
+    State,
+    Transition,
+)
+from norce_order_async.transport import RawResponse
 from norce_order_async.wire.table import ROWS
 
 pytestmark = pytest.mark.asyncio

@@ -14,7 +14,6 @@ from support import fail
 from norce_order_async.batch.journal import EmptyJournal, JournalBusy
 from norce_order_async.core import errors
 from norce_order_async.core.errors import (
-    AuthError,
     ClientClosedError,
     ConfigurationError,
     ConnectionLost,
@@ -26,6 +25,7 @@ from norce_order_async.core.errors import (
     NotFoundError,
     NotTheApiError,
     StatusError,
+    TokenError,
     TransportError,
 )
 from norce_order_async.core.outcome import Attempt, OutcomeKind
@@ -66,7 +66,7 @@ ALL: list[NorceOrderError] = [
     InvalidRequestError("body.a: NaN is not a JSON number"),
     errors.ClientStateError("the client is closed"),
     ClientClosedError("the client was closed"),
-    AuthError("no"),
+    TokenError("no"),
     ConnectTimeout("late", sent=False),
     account(DeadlineExceeded("out of time")),
     account(ClientClosedError("the client was closed")),
@@ -82,7 +82,7 @@ ALL: list[NorceOrderError] = [
     NotTheApiError("HTTP 200, but it is HTML or XML: <html>", status=200, headers={"a": "b"}, body=b"\xff<html>"),
     account(NotTheApiError("HTTP 201, but its body is shaped like an error: {}", status=201, body=b"{}")),
     account(DecodeError("the answer is another one", b"[2]", [2, {"a": None}])),
-    account(AuthError("no token from login.example: invalid_client")),
+    account(TokenError("no token from login.example: invalid_client")),
     account(errors.TLSError("the server's certificate is not accepted", sent=False)),
     account(errors.ProxyError("the proxy answered 407", sent=False)),
     account(errors.PoolTimeout("no free connection in time", sent=False)),

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, item, mark, run
 
-from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import MAX_MESSAGE, JournalReader, State

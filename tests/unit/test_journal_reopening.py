@@ -6,7 +6,8 @@ import attrs
 import pytest
 from journals import begin, end, mark
 
-from norce_order_async import CallOptions, Change, OrderClient, OutcomeKind, Receipt
+from norce_order_async import CallOptions, OrderClient, OutcomeKind, Receipt
+from norce_order_async.batch import Change
 
 
 @attrs.frozen

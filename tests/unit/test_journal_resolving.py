@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from journals import PERSONAL, begin, end, mark
 
-from norce_order_async import JournalReader, OutcomeKind
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import JournalReader
 from norce_order_async.batch.report import report_record
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from journals import INPUTS, TARGET, begin, end, item, mark, run
 
-from norce_order_async import ConfigurationError, JournalReader, OutcomeKind, PatchAttributes
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import JournalReader, PatchAttributes
 from norce_order_async.batch.journal import EmptyJournal, JournalBusy, writer, written_files
+from norce_order_async.batch.page.page import html_report
 
 REFUSED = "stand only in the WAL, and batch.journal-wal is not beside it"
 KILL = """
@@ -363,6 +365,19 @@ def test_a_journal_of_version_1_goes_on(path: Path) -> None:
         assert (reader.summary().requests, reader.summary().accepted, len(reader.runs)) == (6, 1, 2)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_an_error_with_a_name_of_before_is_shown_as_it_was_written(path: Path) -> None:
+    write_version_1(path, "UPDATE changes SET outcome = 'not_sent', error = 'AuthError', message = 'no token'")
+    for version in (1, 2):
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (version,)
+        with JournalReader.open(path) as reader:
+            assert [(row.error, row.message) for row in reader.rows()] == [("AuthError", "no token")]
+            assert reader.summary().problems.keys() == {"AuthError"}
+            assert "AuthError" in html_report(reader)
+        with begin(path):
+            pass  # the run that goes on makes it one of version 2
 
 
 def test_what_version_1_did_after_a_change_is_opened_again_with_it(path: Path) -> None:

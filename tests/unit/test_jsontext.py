@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import (
+from norce_order_async import InvalidRequestError, OutcomeKind, Receipt
+from norce_order_async.models import (
     Cart,
     Consent,
-    InvalidRequestError,
     Item,
     Order,
-    OutcomeKind,
     Payment,
     Price,
-    Receipt,
     State,
     from_dict,
     from_json,

@@ -11,17 +11,15 @@ from support import BASE_URL, TOKEN, scripted
 from norce_order_async import (
     ClientStateError,
     ConfigurationError,
-    Consent,
-    DeleteConsent,
     InvalidRequestError,
     OrderClient,
-    PatchConsent,
     create_consent,
     delete_consent,
     patch_attributes,
     patch_consent,
-    run_batch,
 )
+from norce_order_async.batch import DeleteConsent, PatchConsent, run_batch
+from norce_order_async.models import Consent
 
 
 def of_numpy(name: str, **members: Any) -> Any:

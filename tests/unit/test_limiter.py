@@ -9,10 +9,11 @@ import pytest
 from support import TOKEN
 from virtual import VirtualClock, run
 
-from norce_order_async import CallError, OrderClient, Request, Response, Timeout, Transport, delete_consent
+from norce_order_async import CallError, OrderClient, Timeout, delete_consent
 from norce_order_async.core.errors import ReadTimeout
 from norce_order_async.core.shop import Shop
 from norce_order_async.sending.limiter import ConcurrencyLimiter, Turns
+from norce_order_async.transport import Request, Response, Transport
 
 A, B, C = Shop("", "a"), Shop("", "b"), Shop("", "c")
 

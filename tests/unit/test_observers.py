@@ -10,20 +10,18 @@ from support import Hanging, scripted
 
 from norce_order_async import (
     Attempt,
-    AuthError,
-    Call,
     ConnectionLost,
     DeadlineExceeded,
     DecodeError,
     InvalidRequestError,
     NotFoundError,
-    Request,
-    Response,
     Timeout,
+    TokenError,
     delete_consent,
     get_order,
 )
-from norce_order_async.middleware import Handler
+from norce_order_async.middleware import Call, Handler
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -87,14 +85,14 @@ class NoTokens:
             {"retry": None},
             ["attempt 1", "ConnectionLost: cut", "end unknown ConnectionLost"],
         ),
-        ([200], {"auth": NoTokens()}, ["end not_sent AuthError"]),
+        ([200], {"auth": NoTokens()}, ["end not_sent TokenError"]),
         ([200], {"call_middlewares": [hang], "timeout": Timeout(total=0.01)}, ["end not_sent DeadlineExceeded"]),
     ],
 )
 async def test_every_end_of_a_call_is_seen(script: list[Any], settings: dict[str, Any], seen: list[str]) -> None:
     observer = Recorder()
     client, _, _ = scripted(*script, observers=[observer], **settings)
-    with suppress(NotFoundError, ConnectionLost, AuthError, DeadlineExceeded):
+    with suppress(NotFoundError, ConnectionLost, TokenError, DeadlineExceeded):
         await delete_consent(client, "o_1", "ci")
     assert observer.log == [START, *seen]
 

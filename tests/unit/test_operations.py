@@ -11,7 +11,8 @@ from contract.openapi import EVIDENCE, ours
 from endpoint_calls import CALLS
 
 import norce_order_async
-from norce_order_async import OPERATIONS, Evidence, Operation, Receipt, Repeat
+from norce_order_async import Receipt
+from norce_order_async.operations import OPERATIONS, Operation, OperationEvidence, Repeat
 from norce_order_async.wire import models
 from norce_order_async.wire.schemas import READ_ONLY, REQUIRED
 from norce_order_async.wire.table import ROWS
@@ -70,7 +71,7 @@ def test_an_operation_is_made_of_its_row(name: str) -> None:
 
 
 def test_evidence_is_readable() -> None:
-    assert OPERATIONS["PatchCheckoutOrderConsent"].evidence is Evidence.DOCUMENTED
+    assert OPERATIONS["PatchCheckoutOrderConsent"].evidence is OperationEvidence.DOCUMENTED
     assert OPERATIONS["UpdateOrderPayment"].evidence == "v1_types"
     assert OPERATIONS["ExecutePaymentAction"].evidence == "inferred"
     assert Operation("Mine", "GET", "/x", Repeat.SAFE, lambda _: None).evidence is None

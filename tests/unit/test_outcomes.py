@@ -13,25 +13,18 @@ from support import ScriptedTransport, scripted
 
 from norce_order_async import (
     Attempt,
-    Call,
     CallError,
     CallOptions,
     ClientClosedError,
     ClientStateError,
     ConnectionLost,
-    Consent,
     DeadlineExceeded,
     DecodeError,
     InvalidRequestError,
     NotFoundError,
     NotTheApiError,
-    Operation,
-    Order,
     OrderClient,
     OutcomeKind,
-    Repeat,
-    Request,
-    Response,
     RetryBudget,
     RetryPolicy,
     StatusError,
@@ -42,10 +35,12 @@ from norce_order_async import (
     delete_consent,
     get_order,
     patch_consent,
-    receipt,
 )
 from norce_order_async.core.errors import NorceOrderError, TransportError
-from norce_order_async.middleware import Handler
+from norce_order_async.middleware import Call, Handler
+from norce_order_async.models import Consent, Order
+from norce_order_async.operations import Operation, Repeat, decode_receipt
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -247,7 +242,7 @@ async def test_a_404_that_names_the_order_tells_nothing_of_the_consent() -> None
 
 
 DELETE_ORDER = Operation(
-    "DeleteCheckoutOrder", "DELETE", "/api/v0/checkout/orders/{order_id}", Repeat.SAFE, receipt
+    "DeleteCheckoutOrder", "DELETE", "/api/v0/checkout/orders/{order_id}", Repeat.SAFE, decode_receipt
 )  # fmt: skip
 
 
@@ -305,7 +300,7 @@ async def test_one_that_stays_is_not(status: int) -> None:
 
 
 async def test_never_stays_never_also_for_a_429() -> None:
-    execute = Operation("Execute", "POST", "/api/v0/execute", Repeat.NEVER, receipt)
+    execute = Operation("Execute", "POST", "/api/v0/execute", Repeat.NEVER, decode_receipt)
     client, transport, _ = scripted(429)
     with pytest.raises(StatusError):
         await client.execute(execute)

@@ -11,16 +11,8 @@ from soak_batch.pace_table import limited, random_refusals
 from soak_batch.servers import Closed, Latency, Server
 from support import TOKEN
 
-from norce_order_async import (
-    CallError,
-    DeadlineExceeded,
-    OrderClient,
-    OutcomeKind,
-    Request,
-    Response,
-    Transport,
-    delete_consent,
-)
+from norce_order_async import CallError, DeadlineExceeded, OrderClient, OutcomeKind, delete_consent
+from norce_order_async.transport import Request, Response, Transport
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

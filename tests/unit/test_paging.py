@@ -13,18 +13,15 @@ from support import scripted
 from norce_order_async import (
     DecodeError,
     InvalidRequestError,
-    Order,
     OrderClient,
     OrderIterator,
-    OrderListOrderBy,
-    OrderStatus,
     PagingError,
-    Request,
-    Response,
     ServerError,
     iter_orders,
 )
+from norce_order_async.models import Order, OrderListOrderBy, OrderStatus
 from norce_order_async.testing import Sandbox
+from norce_order_async.transport import Request, Response
 from norce_order_async.wire.table import ROWS
 
 pytestmark = pytest.mark.asyncio

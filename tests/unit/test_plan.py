@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import DecodeError, InvalidRequestError, Order, read_changes
+from norce_order_async import DecodeError, InvalidRequestError
+from norce_order_async.batch import read_changes
 from norce_order_async.batch.conditions import (
     Condition,
     consent_is,
@@ -23,6 +24,7 @@ from norce_order_async.batch.files.entry import CutError
 from norce_order_async.batch.files.json_lines import entries
 from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
 from norce_order_async.cli.plan_lines import NOT_WHOLE, blocks
+from norce_order_async.models import Order
 from norce_order_async.wire.codec import structure
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from timeline import Answer, Origin, Sent, on_a_timeline
 
-from norce_order_async import Change, ConfigurationError, DeleteConsent, Entry, Journal, Outcome, OutcomeKind
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
 from norce_order_async.batch.journal import Mark, State
 from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.process_link import ProcessLink
@@ -49,9 +50,9 @@ def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once
     link = ProcessLink(b"")
     with opened(tmp_path) as journal:
         for number, change in enumerate(changes, 1):
-            link.add(number, Entry(number, change, size=10), None, made=True)
+            link.add(number, InputLine(number, change, size=10), None, made=True)
         passed = State(OutcomeKind.UNKNOWN, None, ended=1.0)
-        link.add(4, Entry(4, DeleteConsent("o_1", "c")), passed, made=False)
+        link.add(4, InputLine(4, DeleteConsent("o_1", "c")), passed, made=False)
         link.deal()
         assert (link.size, len(link.queue)) == (0, 0)
         mark(journal, changes[:2], once=[2])
@@ -160,8 +161,8 @@ def refused_for_acme(sent: Sent) -> Answer:
 @pytest.mark.asyncio
 async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
     lines: list[Dealt] = [
-        (7, Entry(7, HOOK), State(None, None, once=True), False),
-        (8, Entry(8, CreateHook("o_1", hook=Hook(adapter_id="b", invoke="https://h.example"))), None, True),
+        (7, InputLine(7, HOOK), State(None, None, once=True), False),
+        (8, InputLine(8, CreateHook("o_1", hook=Hook(adapter_id="b", invoke="https://h.example"))), None, True),
     ]
     pipe, origin, batch = await made(lines, accepted, once=True, settle=5.0)
     assert len(origin.sent) == 1
@@ -175,7 +176,7 @@ async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
 @pytest.mark.asyncio
 async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
     lines: list[Dealt] = [
-        (n, Entry(n, DeleteConsent(f"o_{n}", "c", merchant="acme" if n % 2 else None)), None, True)
+        (n, InputLine(n, DeleteConsent(f"o_{n}", "c", merchant="acme" if n % 2 else None)), None, True)
         for n in range(1, 3001)
     ]
     pipe, _, batch = await made(lines, refused_for_acme)

@@ -5,7 +5,9 @@ from random import Random
 import pytest
 from support import scripted
 
-from norce_order_async import AuthError, Call, ClientCredentials, DeleteConsent, delete_consent, run_batch
+from norce_order_async import ClientCredentials, TokenError, delete_consent
+from norce_order_async.batch import DeleteConsent, run_batch
+from norce_order_async.middleware import Call
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,7 +48,7 @@ async def test_of_a_token_source() -> None:
             token_url="https://id.example.com/token", client_id="id", client_secret="s", timeout=60.0,
             transport=transport, clock=clock, random=Random(7),
         )  # fmt: skip
-        with pytest.raises(AuthError):
+        with pytest.raises(TokenError):
             await source.get()
         return clock.slept
 

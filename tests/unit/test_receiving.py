@@ -9,11 +9,10 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from norce_order_async import Consent, Customer, Hook, Notification, Order, OrderStatus, OrderVersion, to_dict
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.models import Consent, Customer, Hook, Notification, Order, OrderStatus, OrderVersion, to_dict
 from norce_order_async.receiving import (
     CallbackError,
     Reply,

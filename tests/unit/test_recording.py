@@ -12,23 +12,23 @@ import pytest
 from support import ScriptedTransport
 
 from norce_order_async import (
-    AuthError,
     ClientCredentials,
     ConfigurationError,
-    Consent,
     DecodeError,
     InvalidRequestError,
     NotFoundError,
     OrderClient,
-    Transport,
+    TokenError,
     create_consent,
     get_order,
     list_orders,
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.models import Consent
 from norce_order_async.testing import FakeClock, NotRecordedError, RecordingTransport, Sandbox, SandboxTransport
 from norce_order_async.testing.conformance.base import BODY_CANARY, check_error
+from norce_order_async.transport import Transport
 
 pytestmark = pytest.mark.asyncio
 
@@ -217,7 +217,7 @@ async def test_no_secret_is_kept_of_a_body_that_is_odd(cassette: Path, body: byt
         token_url="http://localhost/token", client_id="a", client_secret="b", transport=transport, clock=FakeClock()
     )
     async with client(transport, auth=source) as caller:
-        with pytest.raises((AuthError, DecodeError)):
+        with pytest.raises((TokenError, DecodeError)):
             await get_order(caller, "o_1")
     assert "canary" not in cassette.read_text(encoding="utf-8")
 

@@ -12,15 +12,16 @@ from typing import Any
 import attrs
 import pytest
 
-from norce_order_async import ConfigurationError, DeleteConsent, OutcomeKind, PatchAttributes, PatchConsent
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import read_changes
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.kinds import UpdateReference
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import (
+    JournalRow,
     ReportFormat,
-    Row,
     Summary,
     replacing,
     report_record,
@@ -58,7 +59,7 @@ def bad_line(number: int, source: Any) -> Outcome:
     )  # fmt: skip
 
 
-def from_journal(folder: Path, outcomes: list[Outcome]) -> list[Row]:
+def from_journal(folder: Path, outcomes: list[Outcome]) -> list[JournalRow]:
     with Journal.open(folder / "batch.journal", inputs=[], target="t") as journal:
         for outcome in outcomes:
             told = {name: getattr(outcome, name) for name in ("number", "line", "file", "change", "request_id")}

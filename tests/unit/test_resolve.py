@@ -13,14 +13,9 @@ from unknowns import ATTEMPT, CHANGES, ORDER, WITHOUT_MARK, lose_many
 
 from norce_order_async import (
     CallError,
-    Cart,
-    Change,
-    CreateOrder,
     InvalidRequestError,
-    Order,
     OrderClient,
     OutcomeKind,
-    PatchConsent,
     Receipt,
     Resolution,
     RetryPolicy,
@@ -28,10 +23,12 @@ from norce_order_async import (
     Verdict,
     resolve,
 )
+from norce_order_async.batch import Change, CreateOrder, PatchConsent
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.endpoints.findings import holds
+from norce_order_async.models import Cart, Order
 from norce_order_async.testing import Fault, Sandbox
 
 CHANGE = PatchConsent("o_1", "ci", checked=True)

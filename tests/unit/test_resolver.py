@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from norce_order_async.transport.resolver import Address, Resolver
+from norce_order_async.transport.resolver import Address, HostResolver
 
 FOUND: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 80))
 
@@ -14,7 +14,7 @@ FOUND: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 80))
 @pytest.mark.asyncio
 async def test_a_look_up_runs_where_it_is_started() -> None:
     started: list[Callable[[], None]] = []
-    resolver = Resolver(lambda host, port: [FOUND], start=started.append)
+    resolver = HostResolver(lambda host, port: [FOUND], start=started.append)
     waiting = [asyncio.create_task(resolver.resolve("api.test", 80)) for _ in range(2)]
     await asyncio.sleep(0)
     (work,) = started
@@ -28,4 +28,4 @@ async def test_a_look_up_that_cannot_be_started_is_no_connection() -> None:
         raise RuntimeError("can't start new thread")
 
     with pytest.raises(OSError, match="no thread"):
-        await Resolver(start=start).resolve("api.test", 80)
+        await HostResolver(start=start).resolve("api.test", 80)

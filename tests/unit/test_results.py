@@ -12,11 +12,7 @@ from norce_order_async import (
     CallOptions,
     DecodeError,
     NotTheApiError,
-    Order,
     OutcomeKind,
-    Payment,
-    RawResponse,
-    ValidationError,
     ValidationFailedError,
     create_order,
     create_payment,
@@ -27,6 +23,8 @@ from norce_order_async import (
     validate,
 )
 from norce_order_async.core.errors import BadRequestError, ConnectionLost, NotFoundError
+from norce_order_async.models import Order, Payment, ValidationError
+from norce_order_async.transport import RawResponse
 
 pytestmark = pytest.mark.asyncio
 JSON = {"content-type": "application/json"}

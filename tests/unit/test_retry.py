@@ -12,7 +12,6 @@ from tenacity import retry_if_exception_type, wait_fixed, wait_none
 
 from norce_order_async import (
     AuthenticationError,
-    AuthError,
     BackOff,
     BadRequestError,
     CallError,
@@ -23,26 +22,26 @@ from norce_order_async import (
     ConnectionLost,
     DeadlineExceeded,
     DecodeError,
-    Handler,
     NotFoundError,
-    Order,
     OutcomeKind,
     PermissionDeniedError,
     RateLimitedError,
     ReadTimeout,
-    Request,
-    Response,
     RetryPolicy,
     ServerError,
     StatusError,
     Timeout,
     TLSError,
+    TokenError,
     UnexpectedStatusError,
     create_order,
     delete_consent,
     get_order,
     patch_consent,
 )
+from norce_order_async.middleware import Handler
+from norce_order_async.models import Order
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -373,7 +372,7 @@ async def test_without_another_token_the_401_stands() -> None:
 @pytest.mark.parametrize("token", ["a\r\nb", "", None])
 async def test_a_source_that_fails_is_an_auth_error(token: Any) -> None:
     client, transport, _ = scripted(auth=Tokens(token))
-    with pytest.raises(AuthError, match="token source") as caught:
+    with pytest.raises(TokenError, match="token source") as caught:
         await delete_consent(client, "o_123", "ci")
     assert caught.value.outcome is OutcomeKind.NOT_SENT
     assert transport.requests == []

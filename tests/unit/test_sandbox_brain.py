@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from norce_order_async import ConfigurationError
-from norce_order_async.testing import SANDBOX_TOKEN, Answer, Fault, FaultKind, Sandbox
+from norce_order_async.testing import SANDBOX_TOKEN, Fault, FaultKind, Sandbox, SandboxResponse
 from norce_order_async.testing.contract import load_contract
 
 ORDERS = "/api/v0/checkout/orders"
@@ -25,13 +25,13 @@ HEADERS = {
 
 def ask(
     sandbox: Sandbox, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-) -> Answer:
+) -> SandboxResponse:
     """One request; ``body`` is bytes as they are, or else JSON."""
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     return sandbox.handle(method, path, HEADERS if headers is None else headers, content)
 
 
-def refusal(answer: Answer) -> tuple[int, str, str]:
+def refusal(answer: SandboxResponse) -> tuple[int, str, str]:
     body = json.loads(answer.body)
     assert body.keys() == {"code", "message"}
     assert answer.headers["content-type"] == "application/json"
@@ -377,7 +377,7 @@ class TestRecords:
 
 
 class TestFaults:
-    def patch(self, sandbox: Sandbox) -> Answer:
+    def patch(self, sandbox: Sandbox) -> SandboxResponse:
         return ask(sandbox, "PATCH", f"{ORDERS}/o_1/consents/ci_news", {"checked": True})
 
     def test_a_status_for_the_next_n(self, sandbox: Sandbox) -> None:

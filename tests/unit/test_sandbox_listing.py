@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from norce_order_async import ConfigurationError, Order
+from norce_order_async import ConfigurationError
+from norce_order_async.models import Order
 from norce_order_async.testing import SANDBOX_TOKEN, Sandbox
 from norce_order_async.testing.contract import load_contract
 from norce_order_async.wire.codec import structure

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async.testing import SANDBOX_TOKEN, Answer, Sandbox
+from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxResponse
 
 ORDERS = "/api/v0/checkout/orders"
 HEADERS = {
@@ -36,7 +36,7 @@ class Api:
         assert answer.status < 300, answer.body
         return json.loads(answer.body, parse_float=Decimal) if answer.body else None
 
-    def answer(self, method: str, path: str, body: object = None) -> Answer:
+    def answer(self, method: str, path: str, body: object = None) -> SandboxResponse:
         content = b"" if body is None else json.dumps(body).encode()
         return self.sandbox.handle(method, ORDERS + path, HEADERS, content)
 

@@ -8,16 +8,8 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from norce_order_async import (
-    CallOptions,
-    Change,
-    DeleteConsent,
-    Entry,
-    OrderClient,
-    PatchAttributes,
-    PatchConsent,
-    Receipt,
-)
+from norce_order_async import CallOptions, OrderClient, Receipt
+from norce_order_async.batch import Change, DeleteConsent, InputLine, PatchAttributes, PatchConsent
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.work_item import Scope, WorkItem
 
@@ -38,7 +30,7 @@ class About(Change):
 
 
 def item_of(number: int, change: Change, *, size: int = 1, scope: Scope = (None, None)) -> WorkItem:
-    return WorkItem(number, Entry(number, change, size=size), change, scope)
+    return WorkItem(number, InputLine(number, change, size=size), change, scope)
 
 
 def item(number: int, order: str, *, size: int = 1, **scope: Any) -> WorkItem:

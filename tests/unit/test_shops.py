@@ -15,12 +15,12 @@ from norce_order_async import (
     InvalidRequestError,
     OrderClient,
     OutcomeKind,
-    Response,
     RetryBudget,
     delete_consent,
 )
 from norce_order_async.sending.shops import KEPT
-from norce_order_async.transport.resolver import Resolver
+from norce_order_async.transport import Response
+from norce_order_async.transport.resolver import HostResolver
 
 pytestmark = pytest.mark.asyncio
 
@@ -218,7 +218,7 @@ async def test_a_shop_that_is_throttled_slows_no_other_down() -> None:
 
 async def test_addresses_of_hosts_that_are_no_longer_asked_for_are_forgotten() -> None:
     now = [0.0]
-    resolver = Resolver(lambda host, port: [(2, 1, 6, "", (host, port))], keep=5, now=lambda: now[0])
+    resolver = HostResolver(lambda host, port: [(2, 1, 6, "", (host, port))], keep=5, now=lambda: now[0])
     for host in ("a.test", "b.test"):
         await resolver.resolve(host, 443)
         now[0] += 4

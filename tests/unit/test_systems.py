@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import ConfigurationError, Journal, JournalReader
+from norce_order_async import ConfigurationError
+from norce_order_async.batch import Journal, JournalReader
 from norce_order_async.batch.cluster import ClusterBatch
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.uri import uri_of

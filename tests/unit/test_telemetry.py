@@ -20,9 +20,6 @@ from norce_order_async import (
     ConfigurationError,
     ConnectionLost,
     OrderClient,
-    PatchConsent,
-    Request,
-    Response,
     RetryBudget,
     Telemetry,
     Timeout,
@@ -31,12 +28,13 @@ from norce_order_async import (
     Tracing,
     delete_consent,
     get_order,
-    run_batch,
 )
+from norce_order_async.batch import PatchConsent, run_batch
 from norce_order_async.core.call import Repeat
 from norce_order_async.middleware import Handler
 from norce_order_async.testing.clock import FakeClock
-from norce_order_async.wire.decoders import receipt
+from norce_order_async.transport import Request, Response
+from norce_order_async.wire.decoders import decode_receipt
 from norce_order_async.wire.operation import Operation
 
 pytestmark = pytest.mark.asyncio
@@ -201,7 +199,7 @@ async def test_the_number_of_time_series_is_bounded() -> None:
         client, _, _ = scripted(200, telemetry=telemetry, base_url=f"http://127.0.0.1:{number + 1}")
         clients.append(client)
         name = f"X{number}"
-        await client.execute(Operation(name, cast(Any, name), f"/{name}", Repeat.NEVER, receipt))
+        await client.execute(Operation(name, cast(Any, name), f"/{name}", Repeat.NEVER, decode_receipt))
     metrics = collected.metrics
     for name, attribute in (
         ("norce.client.calls", "norce.operation"),

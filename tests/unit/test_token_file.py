@@ -14,12 +14,12 @@ from norce_order_async import (
     AuthenticationError,
     ConfigurationError,
     OrderClient,
-    Response,
     TokenFile,
     TokenSource,
     delete_consent,
 )
 from norce_order_async.testing import FakeClock
+from norce_order_async.transport import Response
 
 CANARY = "canary-token"
 

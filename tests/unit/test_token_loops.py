@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import AuthError, ClientCredentials, Request, Response, Transport
+from norce_order_async import ClientCredentials, TokenError
 from norce_order_async.testing import FakeClock
+from norce_order_async.transport import Request, Response, Transport
 
 URL = "https://login.example.com/token"
 LIFETIME = 240
@@ -172,7 +173,7 @@ def test_an_endpoint_that_fails_still_counts_as_failing_in_short_runs() -> None:
     endpoint.status = 503
     source, clock = credentials(endpoint)
     for _ in range(100):
-        with pytest.raises(AuthError, match="HTTP 503"):
+        with pytest.raises(TokenError, match="HTTP 503"):
             asyncio.run(source.get())
         clock.now += 0.1
     assert endpoint.requests <= 6

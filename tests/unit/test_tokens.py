@@ -13,13 +13,11 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from support import Answer, ScriptedTransport, scripted
 
 from norce_order_async import (
     AuthenticationError,
-    AuthError,
     ClientCredentials,
     ClientStateError,
     ConfigurationError,
@@ -27,14 +25,13 @@ from norce_order_async import (
     ConnectionLost,
     Environment,
     OutcomeKind,
-    Request,
-    Response,
+    TokenError,
     TokenPair,
     TokenSource,
-    Transport,
     delete_consent,
 )
 from norce_order_async.testing import FakeClock
+from norce_order_async.transport import Request, Response, Transport
 
 URL = "https://acme.api-se.stage.norce.tech/identity/1.0/connect/token"
 SECRET = "canary-secret-77"
@@ -210,7 +207,7 @@ async def test_while_an_early_refresh_fails_the_old_token_serves() -> None:
             break
     assert 2 <= len(transport.requests) <= 8
     clock.now = 101
-    with pytest.raises(AuthError, match="HTTP 503"):
+    with pytest.raises(TokenError, match="HTTP 503"):
         await source.get()
 
 
@@ -271,7 +268,7 @@ async def test_a_lifetime_below_the_interval() -> None:
     source, transport, clock = credentials(issue(lifetime=5))
     await source.get()
     clock.now = 6
-    with pytest.raises(AuthError, match="too new for another; the next request is 14 s away"):
+    with pytest.raises(TokenError, match="too new for another; the next request is 14 s away"):
         await source.get()
     clock.now = 11
     assert await source.get() == f"{CANARY}-2"
@@ -360,7 +357,7 @@ async def test_an_error_code_says_whether_it_passes(code: str, pause: float, sta
     source, transport, clock = credentials((status, {}, json.dumps({"error": code}).encode()), timeout=0.5)
     for now in (0, pause - 1.1, pause + 0.1):
         clock.now = now
-        with pytest.raises(AuthError, match=f"HTTP {status} {code}"):
+        with pytest.raises(TokenError, match=f"HTTP {status} {code}"):
             await source.get()
     assert len(transport.requests) == 2
 
@@ -369,7 +366,7 @@ async def test_an_error_code_says_whether_it_passes(code: str, pause: float, sta
 async def test_a_hostile_answer_costs_no_time() -> None:
     answer = {"error_description": "ab" * 10**5, "access_token": "ba" * 10**5, "id_token": ""}
     source, _, _ = credentials((400, {}, json.dumps(answer).encode()))
-    with pytest.raises(AuthError, match=r"HTTP 400; the next"):
+    with pytest.raises(TokenError, match=r"HTTP 400; the next"):
         await source.get()
 
 
@@ -436,7 +433,7 @@ async def test_what_is_wrong_is_told_to_all_without_a_secret(
     errors = await asyncio.gather(*calls, return_exceptions=True)
     assert len({id(error) for error in errors}) == 20
     for error in errors:
-        assert isinstance(error, AuthError)
+        assert isinstance(error, TokenError)
         assert error.reason.startswith(f"no token from acme.api-se.stage.norce.tech: {problem}; the next request is ")
         assert error.outcome is OutcomeKind.NOT_SENT
         assert error.__cause__ is error.__context__ is None
@@ -476,10 +473,10 @@ async def test_no_token_is_in_a_traceback_of_a_call() -> None:
     with pytest.raises(AuthenticationError) as refused:
         await delete_consent(client, "o_1", "ci")
     clock.now = 60
-    with pytest.raises(AuthError) as failed:
+    with pytest.raises(TokenError) as failed:
         await delete_consent(client, "o_1", "ci")
     client, _, _ = scripted(auth=Broken())
-    with pytest.raises(AuthError, match="gave no token") as broken:
+    with pytest.raises(TokenError, match="gave no token") as broken:
         await delete_consent(client, "o_1", "ci")
     for caught in (lost, refused, failed, broken):
         assert "canary" not in shown(caught.value)
@@ -517,7 +514,7 @@ async def test_retry_after_is_never_undercut(status: int) -> None:
     source, transport, clock = credentials((status, {"retry-after": "30"}, b""), issue())
     for now in (0, 10, 19):
         clock.now = now
-        with pytest.raises(AuthError, match=f"HTTP {status}"):
+        with pytest.raises(TokenError, match=f"HTTP {status}"):
             await source.get()
     assert len(transport.requests) == 1
     clock.now = 22
@@ -530,10 +527,10 @@ async def test_retry_after_is_never_undercut(status: int) -> None:
 @pytest.mark.parametrize(("headers", "pause"), [({}, 20), ({"retry-after": "9" * 400}, 3600)])
 async def test_throttled_without_or_with_an_absurd_retry_after(headers: dict[str, str], pause: float) -> None:
     source, transport, clock = credentials((429, headers, b""), issue())
-    with pytest.raises(AuthError):
+    with pytest.raises(TokenError):
         await source.get()
     clock.now = pause - 10.1
-    with pytest.raises(AuthError):
+    with pytest.raises(TokenError):
         await source.get()
     assert len(transport.requests) == 1
     clock.now = pause + 2
@@ -546,7 +543,7 @@ async def test_a_refusal_counts_for_a_minute() -> None:
     source, transport, clock = credentials((400, {}, b'{"error": "invalid_client"}'))
     for now in (0, 1, 49):
         clock.now = now
-        with pytest.raises(AuthError, match="invalid_client"):
+        with pytest.raises(TokenError, match="invalid_client"):
             await source.get()
     assert len(transport.requests) == 1
 
@@ -584,7 +581,7 @@ def test_a_storm_of_token_requests_is_impossible(events: list[tuple[float, bool,
             got = await asyncio.gather(
                 *(source.get(rejected=token if refuse else None) for _ in range(5)), return_exceptions=True
             )
-            assert all(isinstance(each, str | AuthError) for each in got)
+            assert all(isinstance(each, str | TokenError) for each in got)
             token = got[0] if isinstance(got[0], str) else token
         for first, start in enumerate(at):
             for last in range(first, len(at)):
@@ -605,7 +602,7 @@ def test_any_answer_is_a_token_or_an_auth_error(status: int, body: bytes) -> Non
         source, _, _ = credentials((status, {}, body))
         try:
             token = await source.get()
-        except AuthError:
+        except TokenError:
             return
         assert 200 <= status < 300
         assert token == json.loads(body)["access_token"]
@@ -620,7 +617,7 @@ async def test_a_transport_that_ignores_its_timeout_is_cut() -> None:
             return await asyncio.Event().wait()  # type: ignore[return-value]  # pyright: ignore
 
     source, _, _ = credentials(transport=Endless(), timeout=0.02)
-    with pytest.raises(AuthError, match="TimeoutError"):
+    with pytest.raises(TokenError, match="TimeoutError"):
         await source.get()
 
 
@@ -632,7 +629,7 @@ async def test_a_transport_that_was_closed_by_others_is_no_failure_of_the_endpoi
 
     source, _, clock = credentials(transport=Closed())
     for _ in range(3):
-        with pytest.raises(AuthError, match=r"no token from acme\S+: the transport is closed"):
+        with pytest.raises(TokenError, match=r"no token from acme\S+: the transport is closed"):
             await source.get()
     source.transport = ScriptedTransport(issue())
     assert await source.get() == f"{CANARY}-1"
@@ -713,7 +710,7 @@ async def test_a_call_on_a_closed_source_tells_so() -> None:
     source, _, _ = credentials(issue())
     client, api, _ = scripted(auth=source)
     await source.aclose()
-    with pytest.raises(AuthError, match="ClientStateError: the token source is closed") as caught:
+    with pytest.raises(TokenError, match="ClientStateError: the token source is closed") as caught:
         await delete_consent(client, "o_1", "ci")
     assert not isinstance(caught.value, ClientStateError)  # the client is open
     assert caught.value.outcome is OutcomeKind.NOT_SENT

@@ -9,17 +9,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from support import TOKEN, scripted
 
-from norce_order_async import (
-    CallError,
-    ConnectionLost,
-    ReadTimeout,
-    Request,
-    Response,
-    Timeout,
-    Tracing,
-    delete_consent,
-    get_order,
-)
+from norce_order_async import CallError, ConnectionLost, ReadTimeout, Timeout, Tracing, delete_consent, get_order
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 

@@ -16,16 +16,14 @@ from norce_order_async import (
     DecodeError,
     InvalidRequestError,
     NotFoundError,
-    Order,
-    OrderStatus,
     OutcomeKind,
-    Request,
-    Response,
     ServerError,
     Timeout,
     WaitTimeout,
     wait_until,
 )
+from norce_order_async.models import Order, OrderStatus
+from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 

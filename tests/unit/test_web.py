@@ -21,11 +21,11 @@ from norce_order_async import (
     RateLimitedError,
     ServerError,
     StatusError,
-    ValidationError,
     ValidationFailedError,
     patch_consent,
     problem_details,
 )
+from norce_order_async.models import ValidationError
 from norce_order_async.testing import Fault, Sandbox
 
 PAGE = Path(__file__).parents[2] / "docs/web.md"

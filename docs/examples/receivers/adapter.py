@@ -2,7 +2,7 @@
 
 import os
 
-from norce_order_async import OrderStatus
+from norce_order_async.models import OrderStatus
 from norce_order_async.receiving import HookCall, Receiver, Reply, SharedSecret, allow, refuse
 
 

@@ -9,7 +9,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from visitors import log_end, visitor_options
 
-from norce_order_async import NorceOrderError, OrderClient, get_order, patch_consent, problem_details, to_json
+from norce_order_async import NorceOrderError, OrderClient, get_order, patch_consent, problem_details
+from norce_order_async.models import to_json
 
 CLIENT = web.AppKey("CLIENT", OrderClient)
 

@@ -18,7 +18,8 @@ from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 from visitors import log_end, visitor_options
 
-from norce_order_async import NorceOrderError, OrderClient, get_order, patch_consent, problem_details, to_json
+from norce_order_async import NorceOrderError, OrderClient, get_order, patch_consent, problem_details
+from norce_order_async.models import to_json
 
 logging.basicConfig(level=logging.INFO)
 settings.configure(

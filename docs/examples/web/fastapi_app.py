@@ -10,15 +10,8 @@ from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.responses import JSONResponse
 from visitors import VisitorLeft, cancel_on_disconnect, log_end, visitor_options
 
-from norce_order_async import (
-    CallOptions,
-    NorceOrderError,
-    OrderClient,
-    get_order,
-    patch_consent,
-    problem_details,
-    to_json,
-)
+from norce_order_async import CallOptions, NorceOrderError, OrderClient, get_order, patch_consent, problem_details
+from norce_order_async.models import to_json
 
 logging.basicConfig(level=logging.INFO)
 

@@ -12,15 +12,8 @@ from litestar.di import Provide
 from litestar.params import Dependency, Parameter
 from visitors import VisitorLeft, cancel_on_disconnect, log_end, visitor_options
 
-from norce_order_async import (
-    CallOptions,
-    NorceOrderError,
-    OrderClient,
-    get_order,
-    patch_consent,
-    problem_details,
-    to_json,
-)
+from norce_order_async import CallOptions, NorceOrderError, OrderClient, get_order, patch_consent, problem_details
+from norce_order_async.models import to_json
 
 logging.basicConfig(level=logging.INFO)
 

@@ -8,7 +8,8 @@ import attrs
 from quart import Quart, Response, request
 from visitors import log_end, visitor_options
 
-from norce_order_async import NorceOrderError, OrderClient, get_order, patch_consent, problem_details, to_json
+from norce_order_async import NorceOrderError, OrderClient, get_order, patch_consent, problem_details
+from norce_order_async.models import to_json
 
 logging.basicConfig(level=logging.INFO)
 app = Quart(__name__)

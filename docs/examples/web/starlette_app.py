@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from visitors import VisitorLeft, cancel_on_disconnect, log_end, visitor_options
 
-from norce_order_async import NorceOrderError, OrderClient, get_order, patch_consent, problem_details, to_json
+from norce_order_async import NorceOrderError, OrderClient, get_order, patch_consent, problem_details
+from norce_order_async.models import to_json
 
 logging.basicConfig(level=logging.INFO)
 

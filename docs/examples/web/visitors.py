@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from norce_order_async import Call, CallOptions
+from norce_order_async import CallOptions
+from norce_order_async.middleware import Call
 
 LONGEST = 10.0
 """Seconds that a call has where the visitor does not say less."""

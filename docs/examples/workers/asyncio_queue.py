@@ -12,7 +12,8 @@ import signal
 import sys
 from typing import Any
 
-from norce_order_async import CallOptions, NorceOrderError, OrderClient, RetryPolicy, Timeout, delete_consent, to_json
+from norce_order_async import CallOptions, NorceOrderError, OrderClient, RetryPolicy, Timeout, delete_consent
+from norce_order_async.models import to_json
 
 LIMIT = 20  # jobs at once, and requests at once
 

@@ -22,9 +22,8 @@ from norce_order_async import (
     RetryPolicy,
     Timeout,
     delete_consent,
-    from_dict,
-    to_dict,
 )
+from norce_order_async.models import from_dict, to_dict
 
 T = TypeVar("T")
 

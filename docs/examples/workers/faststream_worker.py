@@ -25,10 +25,8 @@ from norce_order_async import (
     RetryPolicy,
     Timeout,
     delete_consent,
-    from_dict,
-    from_json,
-    to_json,
 )
+from norce_order_async.models import from_dict, from_json, to_json
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
 JOB_SECONDS = float(os.environ.get("JOB_SECONDS", "60"))

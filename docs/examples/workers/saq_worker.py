@@ -19,9 +19,8 @@ from norce_order_async import (
     RetryPolicy,
     Timeout,
     delete_consent,
-    from_dict,
-    to_json,
 )
+from norce_order_async.models import from_dict, to_json
 
 JOB_SECONDS = float(os.environ.get("JOB_SECONDS", "60"))  # what a dead worker had is given out again after that
 LIMIT = 20  # jobs at once, and requests at once

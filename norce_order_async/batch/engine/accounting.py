@@ -67,7 +67,7 @@ class Progress:
 
 @attrs.frozen
 class Speed:
-    """How fast a batch goes at this moment; see :class:`Sample`."""
+    """How fast a batch goes at this moment; see :class:`JournalSample`."""
 
     concurrency: int
     rate: float | None

@@ -4,7 +4,6 @@ from norce_order_async.batch.engine.work_item import Order, WorkItem
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     AuthenticationError,
-    AuthError,
     CallError,
     DeadlineExceeded,
     NotTheApiError,
@@ -12,6 +11,7 @@ from norce_order_async.core.errors import (
     ReadTimeout,
     StatusError,
     TLSError,
+    TokenError,
     TransportError,
 )
 from norce_order_async.core.outcome import OutcomeKind
@@ -39,7 +39,7 @@ def is_transient(error: CallError) -> bool:
         return error.retryable
     if isinstance(error, StatusError):
         return error.status in RETRYABLE_STATUSES
-    return isinstance(error, DeadlineExceeded | AuthError | NotTheApiError)
+    return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
 
 def is_throttled(error: CallError) -> bool:
@@ -184,4 +184,4 @@ class CircuitBreaker:
 
 
 def _never_reached(error: CallError) -> bool:
-    return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, AuthError | NotTheApiError)
+    return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, TokenError | NotTheApiError)

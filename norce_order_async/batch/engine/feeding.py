@@ -14,7 +14,7 @@ from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line, must_be_once
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
@@ -24,7 +24,7 @@ from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.sending.pace import Pace
 
-Changes = Iterable[Change | Entry] | AsyncIterable[Change | Entry]
+Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
 """What a batch makes: changes, or the entries of a file."""
 _TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
 BLOCK_SIZE = 1024 * 1024
@@ -63,7 +63,7 @@ class Block:
     """
 
     first: int = 1
-    entries: list[Entry] = attrs.Factory(list[Entry])
+    entries: list[InputLine] = attrs.Factory(list[InputLine])
 
 
 class Feeder:
@@ -202,7 +202,7 @@ class Feeder:
             raise
         self._add(items)
 
-    def _not_made(self, number: int, entry: Entry, change: Change) -> Outcome | None:
+    def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:
         """How a change that must not be made twice ends without being made; None where it is made."""
         if not self._once:
             return bad_line(number, attrs.evolve(entry, problem=must_be_once(change), source=change.record()))
@@ -218,7 +218,7 @@ class Feeder:
             self._schedule.add(item, now)
         self._state.wake.set()
 
-    def _is_wanted(self, number: int, entry: Entry, state: State | None) -> bool:
+    def _is_wanted(self, number: int, entry: InputLine, state: State | None) -> bool:
         """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""
         if is_wanted(self._only, entry, state):
             return True
@@ -247,7 +247,7 @@ async def blocks(changes: Changes, size: Callable[[], int], rest: Block) -> Asyn
     when this is closed goes to ``rest``.
     """
     first = 1
-    left: list[Change | Entry] = []
+    left: list[Change | InputLine] = []
     source = _pumped(changes, size, left) if isinstance(changes, AsyncIterable) else _sliced(changes, size)
     try:
         async with aclosing(source):
@@ -259,8 +259,8 @@ async def blocks(changes: Changes, size: Callable[[], int], rest: Block) -> Asyn
         rest.first, rest.entries = first, _entries(first, left)
 
 
-def _entries(first: int, items: list[Change | Entry]) -> list[Entry]:
-    return [item if isinstance(item, Entry) else Entry(place, item) for place, item in enumerate(items, first)]
+def _entries(first: int, items: list[Change | InputLine]) -> list[InputLine]:
+    return [item if isinstance(item, InputLine) else InputLine(place, item) for place, item in enumerate(items, first)]
 
 
 def _size_of(item: object) -> int:
@@ -269,19 +269,21 @@ def _size_of(item: object) -> int:
     Raises:
         TypeError: It is neither a change nor an entry.
     """
-    if isinstance(item, Entry):
+    if isinstance(item, InputLine):
         return item.size
     if isinstance(item, Change):
         return 0
     raise TypeError(f"{_TAKES}, got {kind_of(item)}")
 
 
-async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) -> AsyncGenerator[list[Change | Entry]]:
-    block: list[Change | Entry] = []
+async def _sliced(
+    changes: Iterable[Change | InputLine], size: Callable[[], int]
+) -> AsyncGenerator[list[Change | InputLine]]:
+    block: list[Change | InputLine] = []
     most, weight = size(), 0
     try:
         for item in changes:
-            weight += item.size if type(item) is Entry else _size_of(item)
+            weight += item.size if type(item) is InputLine else _size_of(item)
             block.append(item)
             if len(block) == most or weight >= BLOCK_SIZE:
                 yield block
@@ -295,9 +297,9 @@ async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) ->
 
 
 async def _pumped(
-    changes: AsyncIterable[Change | Entry], size: Callable[[], int], rest: list[Change | Entry]
-) -> AsyncGenerator[list[Change | Entry]]:
-    waiting: list[Change | Entry] = []
+    changes: AsyncIterable[Change | InputLine], size: Callable[[], int], rest: list[Change | InputLine]
+) -> AsyncGenerator[list[Change | InputLine]]:
+    waiting: list[Change | InputLine] = []
     weight = 0
     arrived, taken = asyncio.Event(), asyncio.Event()
 

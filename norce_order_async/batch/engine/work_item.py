@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.call import Call, Repeat
@@ -81,7 +81,7 @@ class WorkItem:
     followers: "list[WorkItem] | None" = None
 
     def __init__(
-        self, number: int, entry: Entry, change: Change, scope: Scope, random: RandomSource = SYSTEM_RANDOM
+        self, number: int, entry: InputLine, change: Change, scope: Scope, random: RandomSource = SYSTEM_RANDOM
     ) -> None:
         resource = change.resource
         self.number = number
@@ -201,7 +201,7 @@ class Sender(Protocol):
         ...
 
 
-def bad_line(number: int, entry: Entry) -> Outcome:
+def bad_line(number: int, entry: InputLine) -> Outcome:
     """The outcome of a line that could not be read."""
     return Outcome(
         number=number,

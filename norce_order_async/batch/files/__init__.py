@@ -1,15 +1,15 @@
 """Batch files: JSON Lines, CSV, a JSON array, a list of ids, workbooks and Parquet."""
 
-from norce_order_async.batch.files.entry import Entry, Format, Meaning, Unread
-from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.batch.files.entry import Format, InputLine, Meaning, Unread
+from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.batch.files.opening import is_stream, shown_name, unreadable
 from norce_order_async.batch.files.reading import count_entries, delimiter_of, format_of, read_changes, read_file
 
 __all__ = [
     "PLAIN",
-    "Entry",
     "Format",
-    "Layout",
+    "InputLayout",
+    "InputLine",
     "Meaning",
     "Unread",
     "count_entries",

@@ -10,8 +10,8 @@ from itertools import chain
 from typing import BinaryIO, TextIO
 
 from norce_order_async.batch.files.cells import row_meaning
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, Unread, order_of
-from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine, Meaning, Unread, order_of
+from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
 
@@ -21,7 +21,7 @@ _NOT_CLOSED = "a quote is not closed"
 _SEP = re.compile(r"sep=(.)\r?\n?$", re.IGNORECASE)
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout = PLAIN) -> Iterator[Entry]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
     """The entries of a file.
 
     Raises:
@@ -37,10 +37,10 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout 
             raise CutError(number)
         meaning = meaning_of(number, (table.header, table.columns, row, text))
         digest = _crc(text.strip(), header) if checksums and meaning[0] is not None else None
-        yield Entry(number, *meaning, file, len(text), digest)
+        yield InputLine(number, *meaning, file, len(text), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterator[Entry]:
+def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
     """The entries of a file, those unread whose order is in the row.
 
     Raises:
@@ -53,17 +53,17 @@ def unread(stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterat
         content = table.header, table.columns, row, text
         order = None if isinstance(row, str) else _order(layout, table.columns, row)
         if order is None:
-            yield Entry(number, *meaning_of(number, content), file, len(text))
+            yield InputLine(number, *meaning_of(number, content), file, len(text))
         else:
             yield Unread(line=number, file=file, size=len(text), order=order, content=content, meaning=meaning_of)
 
 
-def numbers(stream: BinaryIO, layout: Layout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
     """The number of the first line of each row that isn't blank."""
     return (number for number, _ in _Table(stream, layout))
 
 
-def delimiter_of(stream: BinaryIO, layout: Layout = PLAIN) -> str:
+def delimiter_of(stream: BinaryIO, layout: InputLayout = PLAIN) -> str:
     """What separates the columns of a file.
 
     Raises:
@@ -73,7 +73,7 @@ def delimiter_of(stream: BinaryIO, layout: Layout = PLAIN) -> str:
 
 
 def _order(
-    layout: Layout, columns: tuple[str | None, ...], row: list[str]
+    layout: InputLayout, columns: tuple[str | None, ...], row: list[str]
 ) -> tuple[str | None, str | None, str] | None:
     """The order that a row names, if it can be told without reading the whole row."""
     if len(row) != len(columns):
@@ -136,7 +136,7 @@ class _Table:
         ConfigurationError: The first line doesn't name the columns.
     """
 
-    def __init__(self, stream: BinaryIO, layout: Layout) -> None:
+    def __init__(self, stream: BinaryIO, layout: InputLayout) -> None:
         # The limit is the csv module's, for the whole process; attributes may be longer than its default allows.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
         self._lines = _Lines(io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline=""))
@@ -176,7 +176,7 @@ class _Table:
         return self._lines.row
 
 
-def _delimiter(line: str, layout: Layout) -> str:
+def _delimiter(line: str, layout: InputLayout) -> str:
     """What separates the columns of a first line: that which gives most names of columns."""
 
     def fit(delimiter: str) -> tuple[int, int]:
@@ -204,7 +204,7 @@ def _crc(text: str, before: int = 0) -> int:
 
 
 def _meaning(
-    layout: Layout, number: int, content: tuple[list[str], tuple[str | None, ...], list[str] | str, str]
+    layout: InputLayout, number: int, content: tuple[list[str], tuple[str | None, ...], list[str] | str, str]
 ) -> Meaning:
     header, columns, row, text = content
     raw: JSON = {"_raw": text.strip()}

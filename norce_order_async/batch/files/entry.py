@@ -21,7 +21,7 @@ Meaning = tuple[Change | None, str | None, JSON]
 
 
 @attrs.frozen(slots=False)  # as Outcome
-class Entry:
+class InputLine:
     """One line of a batch file.
 
     Attributes:
@@ -48,7 +48,7 @@ class Entry:
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class Unread(Entry):
+class Unread(InputLine):
     """A line that is taken for a change of this order; what it means is read by whoever makes it.
 
     Attributes:

@@ -7,14 +7,14 @@ from typing import BinaryIO
 
 from norce_order_async.batch.files import json_lines
 from norce_order_async.batch.files.cells import row_meaning
-from norce_order_async.batch.files.entry import CutError, Entry, Meaning
-from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.batch.files.entry import CutError, InputLine, Meaning
+from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.core.errors import ConfigurationError
 
 _NO_ID = re.compile(r'[,;\t|"{}\[\]]')
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout = PLAIN) -> Iterator[Entry]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
     """The entries of a list.
 
     Raises:
@@ -30,15 +30,15 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout 
             raise CutError(number)
         meaning = _meaning(line, layout)
         digest = zlib.crc32(line.strip()) if checksums and meaning[0] is not None else None
-        yield Entry(number, *meaning, file, len(line), digest)
+        yield InputLine(number, *meaning, file, len(line), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterator[Entry]:
+def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
     """The entries of a list, all of them read: an id says little more than whose line it is."""
     return entries(stream, file, False, layout)
 
 
-def numbers(stream: BinaryIO, layout: Layout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
     """The number of each line that isn't blank."""
     _check(layout)
     return (number for number, _ in _lines(stream))
@@ -54,7 +54,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         yield number, line
 
 
-def _check(layout: Layout) -> None:
+def _check(layout: InputLayout) -> None:
     if layout.columns:
         raise ConfigurationError("a list of ids has no columns to name")
     if "op" not in layout.fill:
@@ -65,7 +65,7 @@ def _check(layout: Layout) -> None:
         raise ConfigurationError("the order_id stands in the list: it cannot be the same for every line")
 
 
-def _meaning(line: bytes, layout: Layout) -> Meaning:
+def _meaning(line: bytes, layout: InputLayout) -> Meaning:
     try:
         text = line.decode().strip()
     except UnicodeDecodeError:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO, cast
 
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, Unread, order_of, record_meaning
-from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine, Meaning, Unread, order_of, record_meaning
+from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.batch.lines import make_change
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire import fastjson
@@ -19,7 +19,7 @@ _ONE_OBJECT = (
 _INNER = frozenset({dict, list})
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout = PLAIN) -> Iterator[Entry]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
     """The entries of a file.
 
     Raises:
@@ -34,10 +34,10 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: Layout 
         if checksums and not line.endswith(b"\n") and isinstance(meaning[2], dict) and "_raw" in meaning[2]:
             raise CutError(number)  # an object without a line end is whole, because it has its closing brace
         digest = zlib.crc32(line.strip()) if checksums and meaning[0] is not None else None
-        yield Entry(number, *meaning, file, len(line), digest)
+        yield InputLine(number, *meaning, file, len(line), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterator[Entry]:
+def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
     """The entries of a file, those unread whose order can be told without reading the whole line."""
     if not layout.is_as_named:
         yield from entries(stream, file, False, layout)
@@ -49,12 +49,12 @@ def unread(stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterat
         record = fastjson.read(line)
         order = order_of(cast(dict[str, JSON], record)) if type(record) is dict else None
         if order is None:
-            yield Entry(number, *_line_meaning(number, line), file, len(line))
+            yield InputLine(number, *_line_meaning(number, line), file, len(line))
         else:
             yield Unread(line=number, file=file, size=len(line), order=order, content=line, meaning=_line_meaning)
 
 
-def numbers(stream: BinaryIO, layout: Layout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
     """The number of each line that isn't blank."""
     return (number for number, _ in lines(stream))
 
@@ -72,9 +72,9 @@ def lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
             yield number, line
 
 
-def too_long(number: int, file: str | None) -> Entry:
+def too_long(number: int, file: str | None) -> InputLine:
     """The entry of a line that is not held in memory."""
-    return Entry(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
+    return InputLine(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
 
 
 def _line_meaning(number: int, line: bytes) -> Meaning:
@@ -112,7 +112,7 @@ def _checked_meaning(number: int, line: bytes) -> Meaning:
     return object_meaning(PLAIN, number, line)
 
 
-def object_meaning(layout: Layout, number: int, line: bytes) -> Meaning:
+def object_meaning(layout: InputLayout, number: int, line: bytes) -> Meaning:
     """What an object says, and what is wrong with it."""
     try:
         given = decode_unique(line.rstrip())

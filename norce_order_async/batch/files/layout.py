@@ -24,7 +24,7 @@ _MEMBER_OF = {_key(name): name for name in COLUMNS}
 
 
 @attrs.frozen(kw_only=True)
-class Layout:
+class InputLayout:
     """How the columns of a file, or the members of its lines, become the members of a change.
 
     Attributes:
@@ -141,5 +141,5 @@ class Layout:
         return {**read, **self.fill}
 
 
-PLAIN = Layout()
+PLAIN = InputLayout()
 """What is taken by default."""

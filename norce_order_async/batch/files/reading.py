@@ -10,8 +10,8 @@ from typing import BinaryIO, Protocol
 import attrs
 
 from norce_order_async.batch.files import csv_table, id_list, json_array, json_lines, parquet, workbook
-from norce_order_async.batch.files.entry import CutError, Entry, Format
-from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.batch.files.entry import CutError, Format, InputLine
+from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.batch.files.opening import is_stream, open_file, open_seekable, shown_name, unreadable
 from norce_order_async.batch.files.typed_table import TypedTable
 from norce_order_async.core.errors import ConfigurationError
@@ -22,15 +22,15 @@ Note = Callable[[bytes], object]
 class _FileFormat(Protocol):
     """What a format's module has."""
 
-    def entries(self, stream: BinaryIO, file: str | None, checksums: bool, layout: Layout) -> Iterator[Entry]:
+    def entries(self, stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
         """The entries; ``checksums`` for what can be read only once, which may have been cut inside a line."""
         ...
 
-    def unread(self, stream: BinaryIO, file: str | None, layout: Layout) -> Iterator[Entry]:
+    def unread(self, stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[InputLine]:
         """The entries, those unread whose order can be told without reading all they mean."""
         ...
 
-    def numbers(self, stream: BinaryIO, layout: Layout) -> Iterator[int]:
+    def numbers(self, stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
         """The number of each line that is an entry, without what it means."""
         ...
 
@@ -54,7 +54,7 @@ _ENDINGS: Mapping[str, Format] = {
 _CHECK_EVERY = 1_000
 
 
-def format_of(path: Path | str, layout: Layout = PLAIN) -> Format:
+def format_of(path: Path | str, layout: InputLayout = PLAIN) -> Format:
     """The format that a file's name says, gzip aside: CSV, a workbook, Parquet, and JSON Lines for any other.
 
     ``*.json`` is one array where it begins with a bracket. ``*.txt`` is a list of ids where the layout says what to do
@@ -86,7 +86,7 @@ def _open(path: str, format: Format, note: Note | None) -> Generator[BinaryIO]:
         yield stream
 
 
-def read_changes(path: Path | str, format: Format | None = None, layout: Layout = PLAIN) -> Iterator[Entry]:
+def read_changes(path: Path | str, format: Format | None = None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
     """The entries of a file, one after another; blank lines are passed over. UTF-8, or UTF-16 with a BOM.
 
     The file may be compressed with gzip, whatever its name. ``-`` is standard input. What comes from standard input or
@@ -102,12 +102,12 @@ def read_changes(path: Path | str, format: Format | None = None, layout: Layout 
 def read_file(
     path: str,
     format: Format | None = None,
-    layout: Layout = PLAIN,
+    layout: InputLayout = PLAIN,
     *,
     file: str | None = None,
     note: Note | None = None,
     unread: bool = False,
-) -> Iterator[Entry]:
+) -> Iterator[InputLine]:
     """:func:`read_changes`, with ``file`` in the entries; ``note`` gets all its bytes as they are stored.
 
     With ``unread`` what the lines of a file mean is left to whoever makes them; those of a stream are always read.
@@ -135,7 +135,7 @@ def read_file(
         raise unreadable(path, error, line) from None
 
 
-def _watched(entries: Iterator[Entry], note: Note) -> Iterator[Entry]:
+def _watched(entries: Iterator[InputLine], note: Note) -> Iterator[InputLine]:
     """The entries of a file whose bytes were all noted before, looked at again and again: it may change meanwhile."""
     for count, entry in enumerate(entries):
         if count % _CHECK_EVERY == 0:
@@ -143,13 +143,13 @@ def _watched(entries: Iterator[Entry], note: Note) -> Iterator[Entry]:
         yield entry
 
 
-def _with_layout(entries: Iterator[Entry], layout: bytes) -> Iterator[Entry]:
+def _with_layout(entries: Iterator[InputLine], layout: bytes) -> Iterator[InputLine]:
     """The entries of a stream, whose checksums tell one layout from another."""
     for entry in entries:
         yield entry if entry.digest is None else attrs.evolve(entry, digest=zlib.crc32(layout, entry.digest))
 
 
-def count_entries(path: str, format: Format | None, note: Note, layout: Layout = PLAIN) -> int:
+def count_entries(path: str, format: Format | None, note: Note, layout: InputLayout = PLAIN) -> int:
     """How many entries a file has, without what they mean; ``note`` gets all its bytes as they are stored.
 
     Raises:
@@ -166,7 +166,7 @@ def count_entries(path: str, format: Format | None, note: Note, layout: Layout =
     return count
 
 
-def delimiter_of(path: str, format: Format | None = None, layout: Layout = PLAIN) -> str | None:
+def delimiter_of(path: str, format: Format | None = None, layout: InputLayout = PLAIN) -> str | None:
     """What separates the columns of a CSV file; None for other formats, and for what can be read only once.
 
     Raises:

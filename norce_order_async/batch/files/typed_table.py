@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from norce_order_async.batch.files.cells import row_meaning
-from norce_order_async.batch.files.entry import Entry
-from norce_order_async.batch.files.layout import PLAIN, Layout
+from norce_order_async.batch.files.entry import InputLine
+from norce_order_async.batch.files.layout import PLAIN, InputLayout
 
 Rows = Iterator[tuple[int, Sequence[object]]]
 """Rows with their numbers; the first is the header."""
@@ -21,7 +21,9 @@ class TypedTable:
     def __init__(self, rows_of: Callable[[BinaryIO], Rows]) -> None:
         self._rows_of = rows_of
 
-    def entries(self, stream: BinaryIO, file: str | None, checksums: bool, layout: Layout = PLAIN) -> Iterator[Entry]:
+    def entries(
+        self, stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN
+    ) -> Iterator[InputLine]:
         """The entries of a file.
 
         Raises:
@@ -36,22 +38,22 @@ class TypedTable:
             extra = any(row[len(columns) :])
             fitted = [*row[: len(columns)], *[None] * (len(columns) - len(row))]
             if extra:
-                yield Entry(number, None, "a cell stands beyond the named columns", {"_raw": [*texts]}, file, size)
+                yield InputLine(number, None, "a cell stands beyond the named columns", {"_raw": [*texts]}, file, size)
             else:
-                yield Entry(number, *row_meaning(columns, fitted, {"_raw": [*texts]}, layout.fill), file, size)
+                yield InputLine(number, *row_meaning(columns, fitted, {"_raw": [*texts]}, layout.fill), file, size)
 
-    def unread(self, stream: BinaryIO, file: str | None, layout: Layout = PLAIN) -> Iterator[Entry]:
+    def unread(self, stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
         """The entries of a file, all of them read."""
         return self.entries(stream, file, False, layout)
 
-    def numbers(self, stream: BinaryIO, layout: Layout = PLAIN) -> Iterator[int]:
+    def numbers(self, stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
         """The number of each row that isn't blank."""
         rows = self._rows_of(stream)
         _columns(rows, layout)
         return (number for number, _ in _filled(rows))
 
 
-def _columns(rows: Rows, layout: Layout) -> tuple[str | None, ...]:
+def _columns(rows: Rows, layout: InputLayout) -> tuple[str | None, ...]:
     _, header = next(rows, (1, ()))
     names = ["" if cell is None else str(cell) for cell in header]
     while names and not names[-1].strip():

@@ -3,7 +3,15 @@
 from norce_order_async.batch.journal.errors import JournalBusy
 from norce_order_async.batch.journal.files import discard
 from norce_order_async.batch.journal.reader import EmptyJournal, JournalReader
-from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, Mark, Run, Sample, State, is_wanted
+from norce_order_async.batch.journal.records import (
+    INTERRUPTED,
+    MAX_MESSAGE,
+    JournalRun,
+    JournalSample,
+    Mark,
+    State,
+    is_wanted,
+)
 from norce_order_async.batch.journal.writer import Journal
 
 __all__ = [
@@ -13,9 +21,9 @@ __all__ = [
     "Journal",
     "JournalBusy",
     "JournalReader",
+    "JournalRun",
+    "JournalSample",
     "Mark",
-    "Run",
-    "Sample",
     "State",
     "discard",
     "is_wanted",

@@ -12,10 +12,10 @@ from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.old_values import OldValues, is_kept
-from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Run, Sample
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalRun, JournalSample
 from norce_order_async.batch.journal.rows import count, moment, row_of, seconds, text_or_none
 from norce_order_async.batch.lines import NOT_TWICE
-from norce_order_async.batch.report import Problem, Row, Summary
+from norce_order_async.batch.report import ErrorSummary, JournalRow, Summary
 from norce_order_async.core.outcome import OutcomeKind
 
 _PAGE = 500
@@ -61,12 +61,12 @@ class JournalAccount:
             return str(rows[0][0])
 
     @property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[JournalRun, ...]:
         """Every run so far, the first one first."""
         rows = self._read("SELECT started, ended, stopped FROM runs ORDER BY number")
         with reading(self.path):
             return tuple(
-                Run(moment(started), None if ended is None else moment(ended), text_or_none(stopped))
+                JournalRun(moment(started), None if ended is None else moment(ended), text_or_none(stopped))
                 for started, ended, stopped in rows
             )
 
@@ -115,11 +115,11 @@ class JournalAccount:
             if is_open and is_running:
                 continue
             name, text = (INTERRUPTED, UNTOLD) if error is None else (str(error), text_or_none(message) or "")
-            problem = summary.problems.setdefault(name, Problem(line, text, file))
+            problem = summary.problems.setdefault(name, ErrorSummary(line, text, file))
             problem.count += changes
         return summary
 
-    def rows(self, only: Collection[OutcomeKind] | None = None) -> Iterator[Row]:
+    def rows(self, only: Collection[OutcomeKind] | None = None) -> Iterator[JournalRow]:
         """The changes in the order of the input, one after another; with ``only``, those that ended so.
 
         A change whose outcome was never written is among them as in :meth:`summary`; while a run goes on it has no
@@ -133,7 +133,7 @@ class JournalAccount:
             wanted += " OR open)" if OutcomeKind.UNKNOWN in only and not is_running else ")"
         yield from self._rows(wanted, kinds, is_running=is_running)
 
-    def unknown(self) -> list[Row]:
+    def unknown(self) -> list[JournalRow]:
         """The changes whose outcome is unknown, those among them that are still open; call it when nothing is sent.
 
         Raises:
@@ -141,7 +141,7 @@ class JournalAccount:
         """
         return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
 
-    def _rows(self, wanted: str, kinds: Collection[str], *, is_running: bool) -> Iterator[Row]:
+    def _rows(self, wanted: str, kinds: Collection[str], *, is_running: bool) -> Iterator[JournalRow]:
         (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
         query = _ROWS.format(
             waited=_WAITED if has_waits else "NULL", evidence="evidence" if self._version >= 2 else "NULL"
@@ -151,12 +151,12 @@ class JournalAccount:
                 row = row_of(values, is_running)
             yield row
 
-    def samples(self) -> Iterator[Sample]:
+    def samples(self) -> Iterator[JournalSample]:
         """How fast the batch was, moment after moment."""
         query = "SELECT rowid, at, concurrency, rate, in_flight, reason FROM samples WHERE rowid > ? ORDER BY rowid"
         for _, at, concurrency, rate, in_flight, reason in self._pages(query, ()):
             with reading(self.path):
-                sample = Sample(
+                sample = JournalSample(
                     at=moment(at),
                     concurrency=int(concurrency),
                     rate=seconds(rate),

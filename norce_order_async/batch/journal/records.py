@@ -5,7 +5,7 @@ from collections.abc import Collection
 import attrs
 
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.files import Entry
+from norce_order_async.batch.files import InputLine
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 
@@ -59,7 +59,7 @@ class State:
     once: bool = False
 
 
-def is_wanted(only: Collection[OutcomeKind] | None, entry: Entry, state: State | None) -> bool:
+def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None) -> bool:
     """Whether a change is made in this run; another run may have made it.
 
     Raises:
@@ -83,7 +83,7 @@ def _may_stand(state: State) -> bool:
 
 
 @attrs.frozen
-class Run:
+class JournalRun:
     """One run of a batch; times are seconds since 1970-01-01 UTC.
 
     Attributes:
@@ -98,7 +98,7 @@ class Run:
 
 
 @attrs.frozen(kw_only=True)
-class Sample:
+class JournalSample:
     """How fast a batch was at one moment.
 
     Attributes:

@@ -12,7 +12,7 @@ from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD, Mark
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.report import Row, encode_record, source_record
+from norce_order_async.batch.report import JournalRow, encode_record, source_record
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
@@ -55,7 +55,7 @@ def count(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
+def row_of(values: tuple[Any, ...], is_running: bool) -> JournalRow:
     """A change; one whose outcome was never written is interrupted unless a run is under way."""
     number, line, file, is_open, outcome, attempts, started, elapsed, status, request_id, error, message = values[:12]
     if is_open:
@@ -64,7 +64,7 @@ def row_of(values: tuple[Any, ...], is_running: bool) -> Row:
         outcome = None
         if not is_running:
             outcome, error, message = OutcomeKind.UNKNOWN, error or INTERRUPTED, message or UNTOLD
-    return Row(
+    return JournalRow(
         number=number,
         line=int(line),
         file=text_or_none(file),

@@ -261,7 +261,7 @@ class Journal(JournalAccount):
             reopen(db, only, merchant, channel)
 
     def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
-        """Write down how fast the batch is; see :class:`Sample`.
+        """Write down how fast the batch is; see :class:`JournalSample`.
 
         Raises:
             ConfigurationError: It cannot be written.

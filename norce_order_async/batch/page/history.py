@@ -9,9 +9,9 @@ from pathlib import Path
 
 import attrs
 
-from norce_order_async.batch.journal import Journal, JournalReader, Run, Sample
+from norce_order_async.batch.journal import Journal, JournalReader, JournalRun, JournalSample
 from norce_order_async.batch.page.charts import nice_step
-from norce_order_async.batch.report import Row, Summary
+from norce_order_async.batch.report import JournalRow, Summary
 from norce_order_async.batch.samples import LAST, with_seconds
 from norce_order_async.core.errors import ConfigurationError
 
@@ -39,7 +39,7 @@ class Stretch:
         offset: The seconds that the runs before it took.
     """
 
-    run: Run
+    run: JournalRun
     ended: float
     offset: float
 
@@ -97,7 +97,7 @@ class Timeline:
         self.placed += 1
         self._at(at).ended += 1
 
-    def sample(self, sample: Sample, seconds: float) -> None:
+    def sample(self, sample: JournalSample, seconds: float) -> None:
         """Count a sample, which stands for so many seconds."""
         bucket = self._at(sample.at)
         bucket.samples += 1
@@ -178,7 +178,7 @@ class BatchHistory:
     timeline: Timeline
     is_running: bool
     latencies: Latencies = attrs.Factory(Latencies)
-    examples: dict[str, list[Row]] = attrs.Factory(dict[str, list[Row]])
+    examples: dict[str, list[JournalRow]] = attrs.Factory(dict[str, list[JournalRow]])
 
     @property
     def input(self) -> str:

@@ -27,7 +27,7 @@ from norce_order_async.batch.page.history import (
     read_history,
 )
 from norce_order_async.batch.page.parts import section, table
-from norce_order_async.batch.report import Row, replacing
+from norce_order_async.batch.report import JournalRow, replacing
 from norce_order_async.core.outcome import OutcomeKind
 
 _FOLDER = "norce_order_async.batch.page"
@@ -35,7 +35,7 @@ _LONGEST_NAME = 200
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 
 
-def write_html(journal: Journal | JournalReader, path: Path) -> None:
+def write_html_report(journal: Journal | JournalReader, path: Path) -> None:
     """Write the page to a file, which appears complete or not at all; one that exists is replaced.
 
     Raises:
@@ -154,7 +154,7 @@ def _errors(history: BatchHistory) -> str:
     return section("What went wrong", "".join(parts))
 
 
-def _example(row: Row) -> str:
+def _example(row: JournalRow) -> str:
     order = row.record.get("order_id") if isinstance(row.record, Mapping) else None
     facts = [f"line {row.line}" if row.file is None else f"{row.file} line {row.line}"]
     facts += [f"order {_short(order)}"] if isinstance(order, str) else []

@@ -23,7 +23,7 @@ from norce_order_async.testing.conformance.base import (
 from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.lines import SHORT, of
 from norce_order_async.testing.conformance.origin import Peer, RawOrigin
-from norce_order_async.transport.resolver import Address, Resolver
+from norce_order_async.transport.resolver import Address, HostResolver
 
 AT_ONCE = 1e-30
 """A maximum age that every connection has reached before its second request."""
@@ -85,7 +85,7 @@ class Connecting(Promises):
             if phase == "connect" and not hole.works:
                 pytest.skip("this system takes every connection")
             url = {"connect": hole.url, "handshake": silent.url.replace("http:", "https:")}.get(phase)
-            settings: dict[str, Any] = {"name": {"resolver": Resolver(hanging)}, "proxy": {"proxy": silent.url}}
+            settings: dict[str, Any] = {"name": {"resolver": HostResolver(hanging)}, "proxy": {"proxy": silent.url}}
             transport = self.open(**settings.get(phase, {}))
             request = make_request("PATCH", url or "https://norce.invalid/a", b"{}", connect=60.0)
             call = asyncio.ensure_future(send(transport, request, timeout=60.0))
@@ -116,7 +116,7 @@ class Connecting(Promises):
                 release.wait(10)
                 return [address(origin.port)]
 
-            transport = self.open(resolver=Resolver(slow), max_age=AT_ONCE)
+            transport = self.open(resolver=HostResolver(slow), max_age=AT_ONCE)
             calls = [asyncio.ensure_future(send(transport, named("norce.invalid", origin))) for _ in range(50)]
             await settle(20)
             for call in calls[:10]:
@@ -141,7 +141,7 @@ class Connecting(Promises):
                     raise answers.pop(0)
                 return [address(origin.port)]
 
-            transport = self.open(resolver=Resolver(look_up))
+            transport = self.open(resolver=HostResolver(look_up))
             ending = await send(transport, named("hangs.invalid", origin, connect=SHORT))
             assert (type(ending.failure), ending.sent) == (ConnectTimeout, False)
             for _ in range(2):
@@ -170,7 +170,7 @@ class Connecting(Promises):
                 names.append(name)
                 return [address(origin.port)]
 
-            transport = self.open(resolver=Resolver(look_up))
+            transport = self.open(resolver=HostResolver(look_up))
             assert (await send_to(origin, transport, named(host, origin))).response.body == b"ok"
             assert names == [asked]
             assert f"\r\nHost: {asked.rstrip('.')}:{origin.port}\r\n".encode() in origin.requests[0]
@@ -188,7 +188,7 @@ class Connecting(Promises):
         def never(host: str, port: int) -> Sequence[Address]:
             raise AssertionError(host)
 
-        transport = self.open(resolver=Resolver(never))
+        transport = self.open(resolver=HostResolver(never))
         async with RawOrigin() as origin:
             assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
             assert (await send(transport, named("2130706433", origin))).sent is False
@@ -208,7 +208,7 @@ class Connecting(Promises):
             if not hole.works:
                 pytest.skip("this system takes every connection")
             found = [address(hole.port), address(origin.port)]
-            transport = self.open(resolver=Resolver(lambda host, port: found))
+            transport = self.open(resolver=HostResolver(lambda host, port: found))
             assert (await send_to(origin, transport, named("norce.invalid", origin))).response.body == b"ok"
 
     # Age
@@ -231,7 +231,7 @@ class Connecting(Promises):
         time = 0.0
         async with RawOrigin() as blue, RawOrigin() as green:
             here = blue
-            resolver = Resolver(lambda host, port: [address(here.port)], keep=5.0, now=lambda: time)
+            resolver = HostResolver(lambda host, port: [address(here.port)], keep=5.0, now=lambda: time)
             transport = self.open(resolver=resolver, max_age=AT_ONCE)
             for _ in range(3):
                 assert (await send(transport, named("norce.invalid", blue))).response.body == b"ok"

@@ -18,7 +18,7 @@ from norce_order_async.testing.conformance.base import Promises, in_a_loop, make
 from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
-from norce_order_async.transport.resolver import Resolver
+from norce_order_async.transport.resolver import HostResolver
 
 
 class Leftovers(Promises):
@@ -222,7 +222,7 @@ async def failing(kind: str) -> AsyncGenerator[tuple[dict[str, Any], Callable[[]
         secure = origin.url.replace("http:", "https:")
         urls = {"refused": "http://127.0.0.1:1", "name": "http://norce.invalid", "handshake": secure, "hangs": secure}
         urls |= {"proxy": "https://norce.invalid", "407": "https://norce.invalid"}
-        settings: dict[str, Any] = {"name": {"resolver": Resolver(unknown)}, "407": {"proxy": origin.url}}
+        settings: dict[str, Any] = {"name": {"resolver": HostResolver(unknown)}, "407": {"proxy": origin.url}}
         settings["proxy"] = {"proxy": "http://user:secret@127.0.0.1:1"}
         if kind == "authority":
             certificates = Certificates.make()

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from norce_order_async.receiving.receiver import Receiver
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.callbacks import Adapter
-from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Answer, Arrival
+from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Arrival, SandboxResponse
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.wire.json import WireError, decode_json
 
@@ -29,7 +29,9 @@ class NotAllowedError(Exception):
     """The sandbox may not call there."""
 
 
-async def answer(service: OrderService, arrival: Arrival, body: bytes, network: Network | None = None) -> Answer:
+async def answer(
+    service: OrderService, arrival: Arrival, body: bytes, network: Network | None = None
+) -> SandboxResponse:
     """Have a request answered, with the calls to adapters that this takes; notifications follow by themselves."""
     exchange = service.start(arrival, body)
     try:

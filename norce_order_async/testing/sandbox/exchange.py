@@ -124,7 +124,7 @@ class AdapterReply:
 
 
 @attrs.frozen
-class Called:
+class AdapterExchange:
     """A call to an adapter, and what became of it.
 
     Attributes:
@@ -150,7 +150,7 @@ Steps: TypeAlias = Generator[Sequence[AdapterCall], Sequence[AdapterReply], Resu
 
 
 @attrs.frozen
-class Answer:
+class SandboxResponse:
     """What a door sends back, if the mishap lets it.
 
     Attributes:
@@ -189,12 +189,12 @@ class Exchange:
     steps: Steps
     notices: list[AdapterCall]
     calls: Sequence[AdapterCall] = ()
-    answer: Answer | None = None
+    answer: SandboxResponse | None = None
     begun: float = attrs.field(factory=time.perf_counter)
 
 
 @attrs.frozen
-class Received:
+class ReceivedRequest:
     """A request as it arrived, and what became of it.
 
     Attributes:

@@ -12,7 +12,7 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.sandbox import doors
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.console.console import Console
-from norce_order_async.testing.sandbox.exchange import Answer
+from norce_order_async.testing.sandbox.exchange import SandboxResponse
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.network import Network
 from norce_order_async.testing.sandbox.service import OrderService
@@ -169,7 +169,7 @@ async def _body(request: web.BaseRequest) -> bytes:
     return bytes(body)
 
 
-async def _truncated(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+async def _truncated(request: web.BaseRequest, answer: SandboxResponse) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=_JSON | dict(answer.headers))
     response.content_length = len(answer.body) or 1
     response.force_close()
@@ -178,7 +178,7 @@ async def _truncated(request: web.BaseRequest, answer: Answer) -> web.StreamResp
     return response
 
 
-async def _slow(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+async def _slow(request: web.BaseRequest, answer: SandboxResponse) -> web.StreamResponse:
     # Chunked, so that an empty body takes its time too: its end is late.
     response = web.StreamResponse(status=answer.status, headers=_JSON | dict(answer.headers))
     response.enable_chunked_encoding()

@@ -25,16 +25,16 @@ from norce_order_async.testing.sandbox.changes import Changes
 from norce_order_async.testing.sandbox.checks import check_request
 from norce_order_async.testing.sandbox.exchange import (
     AdapterCall,
+    AdapterExchange,
     AdapterReply,
-    Answer,
     Arrival,
     Ask,
-    Called,
     Created,
     Exchange,
-    Received,
+    ReceivedRequest,
     Refused,
     Result,
+    SandboxResponse,
     Steps,
 )
 from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults
@@ -44,7 +44,7 @@ from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
 from norce_order_async.wire.json import JSON, encode_json
 
-Noted = TypeVar("Noted", Received, Called)
+Noted = TypeVar("Noted", ReceivedRequest, AdapterExchange)
 
 SANDBOX_TOKEN: Final = "sandbox-token"
 """The bearer token that a sandbox takes unless it is given others."""
@@ -81,14 +81,14 @@ class OrderService:
         self._lock = threading.Lock()
         self._seeds = random.Random(seed)
         self.faults = Faults(self._contract.names, random.Random(seed))
-        self.requests: deque[Received] = deque(maxlen=remember)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=remember)
         self.count = 0
         self.callbacks = callbacks or Callbacks()
-        self.called: deque[Called] = deque(maxlen=remember)
+        self.called: deque[AdapterExchange] = deque(maxlen=remember)
         self._noted = 0
         self._changes = Changes(self._store, self.callbacks)
 
-    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> SandboxResponse:
         """Take one request and make its answer, as if every adapter agreed.
 
         Args:
@@ -110,7 +110,7 @@ class OrderService:
         lowered = {name.lower(): value for name, value in headers.items()}
         return Arrival(method, path + mark + query, lowered, resource, operation, ids, mishap)
 
-    def finish(self, arrival: Arrival, body: bytes) -> Answer:
+    def finish(self, arrival: Arrival, body: bytes) -> SandboxResponse:
         """Do the rest of :meth:`handle`, for a door that makes no calls."""
         exchange = self.start(arrival, body)
         while exchange.answer is None:
@@ -145,12 +145,15 @@ class OrderService:
     def note_call(self, call: AdapterCall, reply: AdapterReply, elapsed: float) -> None:
         """Note a call to an adapter."""
         with self._lock:
-            self.called.append(Called(call, reply, elapsed, self._wall(), self._next_number()))
+            self.called.append(AdapterExchange(call, reply, elapsed, self._wall(), self._next_number()))
 
-    def noted_after(self, number: int) -> list[Received | Called]:
+    def noted_after(self, number: int) -> list[ReceivedRequest | AdapterExchange]:
         """What was noted after this number and is still remembered, oldest first."""
         with self._lock:
-            noted: list[Received | Called] = [*_after(self.requests, number), *_after(self.called, number)]
+            noted: list[ReceivedRequest | AdapterExchange] = [
+                *_after(self.requests, number),
+                *_after(self.called, number),
+            ]
         return sorted(noted, key=lambda one: one.number)
 
     @contextmanager
@@ -212,7 +215,7 @@ class OrderService:
             all_headers.setdefault("content-type", "application/json")
         self.count += 1
         self.requests.append(
-            Received(
+            ReceivedRequest(
                 arrival.method,
                 arrival.target,
                 arrival.headers,
@@ -226,7 +229,7 @@ class OrderService:
                 self._next_number(),
             )
         )
-        exchange.answer = Answer(status, all_headers, content, name, arrival.mishap)
+        exchange.answer = SandboxResponse(status, all_headers, content, name, arrival.mishap)
 
 
 def _after(noted: Sequence[Noted], number: int) -> Iterable[Noted]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from norce_order_async import ReadTimeout, Request, Response, Transport
+from norce_order_async import ReadTimeout
+from norce_order_async.transport import Request, Response, Transport
 
 FASTEST, SLOWEST = 0.02, 0.04
 """Seconds that a request is on its way."""

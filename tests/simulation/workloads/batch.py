@@ -17,10 +17,12 @@ from simulation.scene import API, CLIENT, Scene
 from simulation.weather import Weather
 from soak_batch.ledger import CONSENTS, Ledger
 
-from norce_order_async import Attempt, Batch, Call, Input, OutcomeKind, RetryPolicy, Timeout
+from norce_order_async import Attempt, OutcomeKind, RetryPolicy, Timeout
+from norce_order_async.batch import Batch, Input
 from norce_order_async.batch.journal import EmptyJournal, Journal, JournalReader
-from norce_order_async.batch.report import Row
-from norce_order_async.testing import Received
+from norce_order_async.batch.report import JournalRow
+from norce_order_async.middleware import Call
+from norce_order_async.testing import ReceivedRequest
 
 _TIMEOUT = Timeout.batch()
 _SETTLE = _TIMEOUT.attempt
@@ -66,7 +68,7 @@ class _Account:
         if attempt.status is None and attempt.sent is not False:
             self.lost[call.request_id] = self.scene.world.now
 
-    def on_received(self, request: Received) -> None:
+    def on_received(self, request: ReceivedRequest) -> None:
         """The server has decided on a request."""
         request_id = request.headers["x-request-id"]
         if request.applied:
@@ -145,7 +147,7 @@ def _resource(line: dict[str, Any] | str) -> object:
     return (line["order_id"], line.get("consent_id")) if isinstance(line, dict) else None
 
 
-def _look(journal: Path) -> tuple[list[Row], set[int]]:
+def _look(journal: Path) -> tuple[list[JournalRow], set[int]]:
     """What a journal has, and the numbers of the lines that are open; its files stay as they are."""
     look = journal.with_name("look.journal")
     for old in journal.parent.glob("look.journal*"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from shell import Shell
 
-from norce_order_async import read_changes
+from norce_order_async.batch import read_changes
 from norce_order_async.testing import Sandbox, SandboxTransport
 
 WITHDRAW = ("--set", "op=delete_consent", "--set", "consent_id=ci_newsletter")

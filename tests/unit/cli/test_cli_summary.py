@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from norce_order_async import CreateHook, OutcomeKind
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import CreateHook
 from norce_order_async.batch.engine.work_item import must_be_once
-from norce_order_async.batch.report import Problem, Summary
+from norce_order_async.batch.report import ErrorSummary, Summary
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.wire.models import Hook
 
@@ -19,7 +20,7 @@ def test_what_was_not_safe_to_repeat_is_tried_again_with_once(
     summary = Summary()
     summary.outcomes[OutcomeKind.NOT_SENT] = 1
     message = must_be_once(change) if is_refused else "no op"
-    summary.problems["InvalidRequestError"] = Problem(1, message, count=1)
+    summary.problems["InvalidRequestError"] = ErrorSummary(1, message, count=1)
     account = Account(title="changes.jsonl against here", summary=summary, journal=Path("j"), ended=1)
     print_account(account, as_json=False)
     again = "the same command with --once --only failed" if is_refused else "the same command with --only failed"

@@ -8,7 +8,8 @@ from subprocess import PIPE, Popen
 from typing import Any
 
 import norce_order_async
-from norce_order_async import NorceOrderError, Receipt, from_dict
+from norce_order_async import NorceOrderError, Receipt
+from norce_order_async.models import from_dict
 
 FOLDER = Path(os.environ["JOBS_FOLDER"])
 JOBS, GIVEN, OUTCOMES = (FOLDER / name for name in ("jobs.jsonl", "given.jsonl", "outcomes.jsonl"))

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, cast
 
 from norce_order_async.testing.recording.scrubbing import HIDDEN, names_a_secret
 from norce_order_async.testing.sandbox.console.masking import Mask
-from norce_order_async.testing.sandbox.exchange import Called, Received
+from norce_order_async.testing.sandbox.exchange import AdapterExchange, ReceivedRequest
 from norce_order_async.testing.sandbox.outline import body_outline, target_outline
 from norce_order_async.testing.sandbox.store import WireOrder
 from norce_order_async.wire.json_text import to_json
@@ -87,12 +87,12 @@ def _label(element: object, index: int) -> str:
     return str(name) if name else str(index + 1)
 
 
-def noted(one: Received | Called, mask: Mask) -> View:
+def noted(one: ReceivedRequest | AdapterExchange, mask: Mask) -> View:
     """One line of what came in and went out: no header, and of queries and bodies the names only."""
-    return _call(one, mask) if isinstance(one, Called) else _request(one, mask)
+    return _call(one, mask) if isinstance(one, AdapterExchange) else _request(one, mask)
 
 
-def _request(received: Received, mask: Mask) -> View:
+def _request(received: ReceivedRequest, mask: Mask) -> View:
     fault, latency = received.mishap.fault, received.mishap.latency
     words = [f"latency:{latency:g}"] * bool(latency) + [str(fault)] * (fault is not None)
     return {
@@ -110,7 +110,7 @@ def _request(received: Received, mask: Mask) -> View:
     }
 
 
-def _call(called: Called, mask: Mask) -> View:
+def _call(called: AdapterExchange, mask: Mask) -> View:
     call, reply = called.call, called.reply
     return {
         "number": called.number,

@@ -1,0 +1,44 @@
+"""Faces: modules that others import names from, each of them loaded when it is first used."""
+
+import sys
+
+_PACKAGE = "norce_order_async"
+
+
+class Face:
+    """The names that a module gives and does not load by itself.
+
+    Attributes:
+        names: The names, sorted.
+
+    Args:
+        module: The module's own name.
+        exports: Names, separated by spaces, by the module that has them, without the package.
+        faces: Modules of the package, separated by spaces, that are given as attributes too.
+    """
+
+    def __init__(self, module: str, exports: dict[str, str], *, faces: str = "") -> None:
+        self._module = module
+        self._homes = {name: home for home, names in exports.items() for name in names.split()}
+        self._faces = faces.split()
+        self.names = sorted(self._homes)
+
+    def load(self, name: str) -> object:
+        """The module's ``__getattr__``: load a name, and keep it.
+
+        Raises:
+            AttributeError: The module has no such name.
+        """
+        from importlib import import_module
+
+        if name in self._faces:
+            return import_module(f"{_PACKAGE}.{name}")
+        if name not in self._homes:
+            raise AttributeError(f"module {self._module!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{_PACKAGE}.{self._homes[name]}"), name)
+        setattr(sys.modules[self._module], name, value)
+        return value
+
+    def listed(self) -> list[str]:
+        """The module's ``__dir__``."""
+        return [*self.names, *self._faces]

@@ -1,0 +1,84 @@
+"""What the API sends and takes, as frozen values; one class for each schema of its contract.
+
+Nothing here is loaded before it is used. :mod:`norce_order_async.wire.models` says how they read and write.
+"""
+
+from typing import TYPE_CHECKING
+
+from norce_order_async.core.faces import Face
+
+if TYPE_CHECKING:
+    from norce_order_async.wire.json import JSON as JSON
+    from norce_order_async.wire.json_text import (
+        from_dict as from_dict,
+        from_json as from_json,
+        to_dict as to_dict,
+        to_json as to_json,
+    )
+    from norce_order_async.wire.models import (
+        NOT_SET as NOT_SET,
+        Addon as Addon,
+        Address as Address,
+        BaseError as BaseError,
+        Callback as Callback,
+        Cart as Cart,
+        Consent as Consent,
+        CreateResponse as CreateResponse,
+        Customer as Customer,
+        CustomerType as CustomerType,
+        DeliveryDetails as DeliveryDetails,
+        Discount as Discount,
+        DiscountType as DiscountType,
+        Hook as Hook,
+        Item as Item,
+        Logistics as Logistics,
+        Model as Model,
+        Notification as Notification,
+        Order as Order,
+        OrderListOrderBy as OrderListOrderBy,
+        OrderListOrderByDirection as OrderListOrderByDirection,
+        OrderPaginationSet as OrderPaginationSet,
+        OrderStatus as OrderStatus,
+        OrderVersion as OrderVersion,
+        Pagination as Pagination,
+        Payment as Payment,
+        PaymentAction as PaymentAction,
+        PaymentEvent as PaymentEvent,
+        PaymentState as PaymentState,
+        PaymentTransaction as PaymentTransaction,
+        PaymentType as PaymentType,
+        PickupLocation as PickupLocation,
+        PickupLocationAddress as PickupLocationAddress,
+        Price as Price,
+        Product as Product,
+        ProductType as ProductType,
+        Recurring as Recurring,
+        Shipping as Shipping,
+        ShippingState as ShippingState,
+        State as State,
+        Transition as Transition,
+        Upsell as Upsell,
+        UpsellState as UpsellState,
+        UpsellTransaction as UpsellTransaction,
+        ValidationError as ValidationError,
+    )
+
+_FACE = Face(
+    __name__,
+    {
+        "wire.json": "JSON",
+        "wire.json_text": "from_dict from_json to_dict to_json",
+        "wire.models": (
+            "Addon Address BaseError Callback Cart Consent CreateResponse Customer CustomerType DeliveryDetails "
+            "Discount DiscountType Hook Item Logistics Model NOT_SET Notification Order OrderListOrderBy "
+            "OrderListOrderByDirection OrderPaginationSet OrderStatus OrderVersion Pagination Payment "
+            "PaymentAction PaymentEvent PaymentState PaymentTransaction PaymentType PickupLocation "
+            "PickupLocationAddress Price Product ProductType Recurring Shipping ShippingState State Transition "
+            "Upsell UpsellState UpsellTransaction ValidationError"
+        ),
+    },
+)
+__all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
+
+if not TYPE_CHECKING:  # else every name would be taken for one of the module
+    __getattr__, __dir__ = _FACE.load, _FACE.listed

@@ -1,0 +1,30 @@
+"""The API's operations as values, and what is needed to describe one of your own for ``OrderClient.execute``.
+
+Nothing here is loaded before it is used.
+"""
+
+from typing import TYPE_CHECKING
+
+from norce_order_async.core.faces import Face
+
+if TYPE_CHECKING:
+    from norce_order_async.core.call import Repeat as Repeat
+    from norce_order_async.wire.catalog import OPERATIONS as OPERATIONS
+    from norce_order_async.wire.decoders import decode_receipt as decode_receipt, json_decoder as json_decoder
+    from norce_order_async.wire.operation import Operation as Operation, QueryValue as QueryValue
+    from norce_order_async.wire.table import OperationEvidence as OperationEvidence
+
+_FACE = Face(
+    __name__,
+    {
+        "core.call": "Repeat",
+        "wire.catalog": "OPERATIONS",
+        "wire.decoders": "decode_receipt json_decoder",
+        "wire.operation": "Operation QueryValue",
+        "wire.table": "OperationEvidence",
+    },
+)
+__all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
+
+if not TYPE_CHECKING:  # else every name would be taken for one of the module
+    __getattr__, __dir__ = _FACE.load, _FACE.listed
