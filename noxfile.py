@@ -248,6 +248,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def comparison(session: nox.Session) -> None:
+    """Run all programs of docs/comparison.md; the session `tests` leaves out those whose packages it does not have."""
+    install(session, ".[all]", *group("tests", "bench"))
+    session.run("pytest", "tests/docs/test_examples.py", "-k", "comparison", env={"PYTHONSAFEPATH": "1"})
+
+
+@nox.session
 def structure(session: nox.Session) -> None:
     """Print sizes, floors, circles, and the way of one call; takes `--json` or `--picture FILE.svg`."""
     install(session, ".[all]")

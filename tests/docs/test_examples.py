@@ -10,11 +10,12 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from unittest import SkipTest
 from unittest.mock import patch
 
 import pytest
@@ -168,5 +169,6 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_examples(path: Path, page: Page) -> None:
     for example in page.parse(path).examples():
-        example.evaluate()
+        with suppress(SkipTest):  # the page says on what condition
+            example.evaluate()
     page.nothing_left()
