@@ -213,6 +213,16 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pages(session: nox.Session) -> None:
+    """Look at the built documentation in an installed Chromium; skipped where there is none. Run `docs` before.
+
+    The session's arguments go to the run: `--pictures FOLDER` keeps what was seen.
+    """
+    install(session, ".[all]")
+    session.run("python", "-m", "pages", *session.posargs, env=WITH_TESTS)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Run a batch of changes against the sandbox on this machine."""
     install(session, ".[all]")
