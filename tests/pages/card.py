@@ -1,6 +1,6 @@
 """Draw the picture that is shown where somebody links to the docs, with an installed Chromium.
 
-    PYTHONPATH=tests python -m pages.card docs/_static/card.png
+PYTHONPATH=tests python -m pages.card docs/_static/card.png
 """
 
 import asyncio
@@ -30,17 +30,17 @@ SVG = f"""\
 """
 
 
-async def draw(command: str, path: Path) -> None:
-    """Write the picture as a PNG."""
+async def draw(command: str) -> bytes:
+    """The picture as a PNG."""
     async with browsing(command) as page:
         await page.look(WIDTH, HEIGHT, "light")
         await page.open("data:image/svg+xml," + quote(SVG))
         await page.until("document.readyState === 'complete' && document.querySelector('svg')")
-        path.write_bytes(await page.picture())
+        return await page.picture()
 
 
 if __name__ == "__main__":
     installed = program()
     if installed is None:
         sys.exit("needs an installed Chromium")
-    asyncio.run(draw(installed, Path(sys.argv[1])))
+    Path(sys.argv[1]).write_bytes(asyncio.run(draw(installed)))

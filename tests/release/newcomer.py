@@ -39,8 +39,8 @@ class Newcomer:
     python: Path
     folder: Path
     env: dict[str, str]
-    addresses: dict[str, str] = attrs.Factory(dict)
-    ending: ExitStack = attrs.Factory(ExitStack)
+    addresses: dict[str, str] = attrs.Factory(dict[str, str])
+    ending: ExitStack[bool | None] = attrs.Factory(ExitStack)
 
     def follow(self, page: Path) -> None:
         """Do what the page says.
