@@ -111,7 +111,7 @@ def _blocks(page: str) -> Iterator[tuple[str, str, str]]:
 def _commands(block: str) -> Iterator[tuple[str, str]]:
     """Each command with the output that is shown."""
     for part in _COMMAND.split(block)[1:]:
-        command, _, expected = part.partition("\n")
+        command, _, expected = part.replace("\\\n", "").partition("\n")
         yield command, expected
 
 
