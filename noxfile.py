@@ -260,7 +260,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def comparison(session: nox.Session) -> None:
     """Run all programs of docs/comparison.md; the session `tests` leaves out those whose packages it does not have."""
-    install(session, ".[all]", *group("tests", "bench"))
+    install(session, ".[all]", *group("tests", "comparison"))
     session.run("pytest", "tests/docs/test_examples.py", "-k", "comparison", env={"PYTHONSAFEPATH": "1"})
 
 
