@@ -213,6 +213,16 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pages(session: nox.Session) -> None:
+    """Look at the built documentation in an installed Chromium; skipped where there is none. Run `docs` before.
+
+    The session's arguments go to the run: `--pictures FOLDER` keeps what was seen.
+    """
+    install(session, ".[all]")
+    session.run("python", "-m", "pages", *session.posargs, env=WITH_TESTS)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Run a batch of changes against the sandbox on this machine."""
     install(session, ".[all]")
@@ -245,6 +255,13 @@ def bench(session: nox.Session) -> None:
         session.run("python", "tests/benchmarks/journal_cost.py", env=WITH_TESTS)
         session.run("python", "tests/benchmarks/paging.py", env=WITH_TESTS)
         session.run("python", "-m", "benchmarks.shops", env=WITH_TESTS)
+
+
+@nox.session
+def comparison(session: nox.Session) -> None:
+    """Run all programs of docs/comparison.md; the session `tests` leaves out those whose packages it does not have."""
+    install(session, ".[all]", *group("tests", "comparison"))
+    session.run("pytest", "tests/docs/test_examples.py", "-k", "comparison", env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session

@@ -1,6 +1,9 @@
 """How Sphinx builds these pages."""
 
+import os
+import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
 
 from docutils.nodes import Element
 from sphinx.addnodes import pending_xref
@@ -16,14 +19,25 @@ author = "norce-order-async contributors"
 project_copyright = author
 version = release = version_of("norce-order-async")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+sys.path.insert(0, str(Path(__file__).parent))  # for llms.py
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxext.opengraph", "llms"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = project
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
+html_theme_options = {"light_css_variables": {"code-font-size": "76%"}}
+pygments_dark_style = "github-dark"
 highlight_language = "text"
 myst_heading_anchors = 3
+myst_enable_extensions = ["attrs_inline"]
+ogp_site_url = html_baseurl
+ogp_image = "_static/card.png"
+ogp_image_alt = "norce-order-async: an async Python SDK for Norce's Checkout Order Management API"
+ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image">']
+ogp_social_cards = {"enable": False}
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}

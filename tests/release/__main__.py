@@ -26,9 +26,10 @@ def main(arguments: list[str]) -> None:
         check(built, root)
         fresh = Environment(folder / "environment")
         fresh.install_wheel(built.wheel, "[all]")
-        begin(fresh, built.source, folder)
         sbom = root / "build" / f"{built.wheel.name.split('-py3')[0]}.cdx.json"
         write_sbom(fresh, built.source / "pyproject.toml", sbom)
+        fresh.install("pytest", "pytest-asyncio")
+        begin(fresh.programs, fresh.python, fresh.env, built.source / "docs" / "quickstart.md")
         fresh.install_group(built.source / "pyproject.toml", "tests")
         fresh.run("-m", "pytest", "-q", *(arguments or ["tests/unit"]), cwd=built.source)
     print("\nReady to be uploaded:")
