@@ -8,6 +8,7 @@ from typing import Any, Self
 from norce_order_async import OrderClient, Request, Response, Transport
 from norce_order_async.core.errors import TransportError
 from norce_order_async.testing.clock import FakeClock
+from norce_order_async.testing.listening import stop_listening
 
 BASE_URL = "http://127.0.0.1:1/checkout/order"
 TOKEN = "canary-5d1f-token"
@@ -110,7 +111,7 @@ class RawServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
-        self._server.close()
+        await stop_listening(self._server)
         for writer in self._writers:
             writer.transport.abort()
         await asyncio.sleep(0)

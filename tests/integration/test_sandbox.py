@@ -1,9 +1,11 @@
 """The sandbox through its doors: in process, and over real sockets."""
 
 import asyncio
+import gc
 import json
 import socket
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -415,6 +417,16 @@ class TestServer:
         async with sandbox.client(base_url=server.url, transport=None, retry=None) as client:
             assert (await get_order(client, "o_1")).id == "o_1"
         assert capfd.readouterr() == ("", "")
+
+    @pytest.mark.parametrize("turns", range(5))
+    async def test_a_caller_that_comes_at_the_end_leaves_nothing(self, sandbox: Sandbox, turns: int) -> None:
+        async with SandboxServer(sandbox) as server:
+            caller = socket.create_connection(server.addresses[0])
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        with caller, warnings.catch_warnings(record=True, action="always") as warned:
+            gc.collect()
+        assert [str(warning.message) for warning in warned] == []
 
     async def test_a_caller_that_goes_away_does_no_harm(self, sandbox: Sandbox, server: SandboxServer) -> None:
         length, chunk = "Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n"

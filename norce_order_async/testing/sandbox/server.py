@@ -9,6 +9,7 @@ from typing import Literal, Self
 from aiohttp import web
 
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.testing.listening import stop_listening
 from norce_order_async.testing.sandbox import doors
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.console.console import Console
@@ -121,8 +122,8 @@ class SandboxServer:
     async def aclose(self) -> None:
         """Stop listening and cut what is still open; closing twice is fine."""
         if self._listener is not None and self._http is not None:
-            self._listener.close()
-            self._listener = None
+            listener, self._listener = self._listener, None
+            await stop_listening(listener)
             await self._http.shutdown(_GRACE)
             if self._network is not None:
                 await doors.abandon(self._sandbox, self._network)
