@@ -85,7 +85,7 @@ def find_python(version: str) -> Path | None:
     for python in [*(folder / f"python{version}" for folder in folders), Path(sys.executable)]:
         # A Python built without these cannot install or run the package.
         told = "'%d.%d' % sys.version_info[:2] + 't' * (sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
-        probe = [python, "-c", f"import ssl, sqlite3, sys, sysconfig; assert {told} == '{version}'"]
+        probe = [str(python), "-c", f"import ssl, sqlite3, sys, sysconfig; assert {told} == '{version}'"]
         if os.access(python, os.X_OK) and subprocess.run(probe, capture_output=True).returncode == 0:
             return python
     return None
@@ -387,4 +387,4 @@ def run_program(session: nox.Session) -> None:
 
 for name, says in PROGRAMS.items():
     run_program.__doc__ = says
-    nox.session(run_program, name=name)
+    nox.session(name=name)(run_program)
