@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import json
+import os
 import socket
+import sys
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable
@@ -485,6 +487,15 @@ class TestServer:
             await SandboxServer(sandbox, port=port).start()
         with pytest.raises(ConfigurationError, match=r"cannot listen on .*:99999"):
             await SandboxServer(sandbox, port=99999).start()
+
+    async def test_windows_says_too_why_it_cannot_listen(
+        self, sandbox: Sandbox, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "platform", "win32")
+        monkeypatch.setattr(os, "strerror", lambda number: "Unknown error")
+        host, port = server.addresses[0]
+        with pytest.raises(ConfigurationError, match=f"cannot listen on {host}:{port}: .*in use"):
+            await SandboxServer(sandbox, port=port).start()
 
     async def test_its_port_is_free_again(self, sandbox: Sandbox) -> None:
         async with SandboxServer(sandbox) as server:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import sys
 from types import TracebackType
 from typing import Literal, Self
 
@@ -113,7 +114,8 @@ class SandboxServer:
             self._listener = await asyncio.get_running_loop().create_server(self._http, self._host, self._port)
         except (OSError, OverflowError) as error:
             number = getattr(error, "errno", None)
-            reason = os.strerror(number) if number and number > 0 else str(error)
+            # Windows has no text for the numbers of its sockets.
+            reason = os.strerror(number) if number and number > 0 and sys.platform != "win32" else str(error)
             raise ConfigurationError(
                 f"cannot listen on {self._host}:{self._port}: {reason} (port 0 takes a free one)"
             ) from error
