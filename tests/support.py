@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import norce_order_async
 from norce_order_async import OrderClient, Request, Response, Transport
 from norce_order_async.core.errors import TransportError
 from norce_order_async.testing.clock import FakeClock
@@ -12,6 +14,8 @@ from norce_order_async.testing.listening import stop_listening
 
 BASE_URL = "http://127.0.0.1:1/checkout/order"
 TOKEN = "canary-5d1f-token"
+PACKAGE = str(Path(norce_order_async.__file__).parent)
+"""What the names of the package's files begin with."""
 
 Answer = int | tuple[int, dict[str, str], bytes] | TransportError | Callable[[Request], Response]
 
