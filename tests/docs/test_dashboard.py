@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 
 from norce_order_async import PatchConsent, Telemetry, TokenPair, patch_consent, run_batch
 from norce_order_async.testing import FakeClock, Fault, Sandbox
@@ -17,15 +17,16 @@ DASHBOARD = Path(__file__).parents[2] / "docs/_static/grafana.json"
 
 async def shown_by_prometheus() -> str:
     """What Prometheus reads while a batch runs."""
-    registry = CollectorRegistry()
     sandbox = Sandbox(tokens=["secondary"])
     sandbox.add_order("o_1", consents=["ci"])
     sandbox.faults.add(Fault.status(503, times=1))
-    telemetry = Telemetry(meter_provider=MeterProvider([PrometheusMetricReader(registry=registry)]))
+    meters = MeterProvider([PrometheusMetricReader()])
+    telemetry = Telemetry(meter_provider=meters)
     client = sandbox.client(telemetry=telemetry, auth=TokenPair("primary", "secondary"), clock=FakeClock())
     await patch_consent(client, "o_1", "ci", checked=True)
     changes = [PatchConsent("o_1", "ci", checked=True)]
-    pages = [generate_latest(registry).decode() async for _ in run_batch(client, changes, rate=50)]
+    pages = [generate_latest().decode() async for _ in run_batch(client, changes, rate=50)]
+    meters.shutdown()
     return pages[0]
 
 
