@@ -492,7 +492,7 @@ class TestServer:
         self, sandbox: Sandbox, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys, "platform", "win32")
-        monkeypatch.setattr(os, "strerror", lambda number: "Unknown error")
+        monkeypatch.setattr(os, "strerror", "Unknown error {}".format)
         host, port = server.addresses[0]
         with pytest.raises(ConfigurationError, match=f"cannot listen on {host}:{port}: .*in use"):
             await SandboxServer(sandbox, port=port).start()
