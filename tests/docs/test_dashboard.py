@@ -38,6 +38,8 @@ async def test_every_metric_and_label_of_the_dashboard_is_exported() -> None:
     page = await shown_by_prometheus()
     metrics = set(re.findall(r"^(\w+)\{", page, re.MULTILINE))
     labels = set(re.findall(r'(\w+)="', page))
+    if "otel_scope_name" not in labels:
+        pytest.skip("this exporter tells of no scope: the page on observation says which ones do")
     for query in queries:
         used = set(re.findall(r"(?:norce_client|norce_batch|http_client)_\w+", query))
         assert used
