@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,7 +85,7 @@ def find_python(version: str) -> Path | None:
     for python in [*(folder / f"python{version}" for folder in folders), Path(sys.executable)]:
         # A Python built without these cannot install or run the package.
         told = "'%d.%d' % sys.version_info[:2] + 't' * (sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
-        probe = [python, "-c", f"import ssl, sqlite3, sys, sysconfig; assert {told} == '{version}'"]
+        probe = [str(python), "-c", f"import ssl, sqlite3, sys, sysconfig; assert {told} == '{version}'"]
         if os.access(python, os.X_OK) and subprocess.run(probe, capture_output=True).returncode == 0:
             return python
     return None
@@ -94,7 +95,10 @@ FOUND = {version: python for version in PYTHONS + NEWER if (python := find_pytho
 # nox looks on PATH: these come before a shim that fails. Inside a session, its own programs come first.
 os.environ["PATH"] = os.pathsep.join([*(str(python.parent) for python in FOUND.values()), os.environ["PATH"]])
 
-WITH_TESTS = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
+# PYTHONSAFEPATH: also a test that starts `python -c` or `python -m` here gets the installed package, not the checkout's
+# folder of the same name.
+INSTALLED = {"PYTHONSAFEPATH": "1"}
+WITH_TESTS = INSTALLED | {"PYTHONPATH": "tests"}
 
 
 def install(session: nox.Session, *what: str) -> None:
@@ -117,16 +121,19 @@ def npm_package(session: nox.Session, package: str) -> str:
     return folder
 
 
-def run_tests(session: nox.Session, *pins: str, tests: tuple[str, ...] = ()) -> None:
+def bounded() -> list[str]:
+    """List what the package and its extras require: each line is a name and the lowest version."""
+    project = PYPROJECT["project"]
+    lines = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    return [line for line in lines if ">=" in line]
+
+
+def run_tests(session: nox.Session, *versions: str) -> None:
     """Run pytest against the installed package."""
-    install(session, ".[all]", *group("tests"), *pins)
-    # PYTHONSAFEPATH: also a test that starts `python -c` or `python -m` here gets the installed package, not
-    # the checkout's folder of the same name.
+    install(session, ".[all]", *group("tests"), *versions)
     # Tests often wait for other processes, so there are more workers than cores; who is idle takes tests from others.
     workers = str(max(2, (os.cpu_count() or 1) * 3 // 2))
-    session.run(
-        "pytest", "-n", workers, "--dist", "worksteal", *(session.posargs or tests), env={"PYTHONSAFEPATH": "1"}
-    )
+    session.run("pytest", "-n", workers, "--dist", "worksteal", *session.posargs, env=INSTALLED)
 
 
 @nox.session(python=PYTHONS + [version for version in NEWER if version in FOUND] if FOUND else None)
@@ -138,10 +145,13 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=next(iter(FOUND), None))
 def floor(session: nox.Session) -> None:
     """Test with the lowest versions that pyproject.toml allows, of the dependencies and of what the extras bring."""
-    project = PYPROJECT["project"]
-    lines = [project["dependencies"], *project["optional-dependencies"].values()]
-    pins = [line.replace(">=", "==") for some in lines for line in some if ">=" in line]
-    run_tests(session, *pins, tests=("tests/unit", "tests/conformance"))
+    run_tests(session, *(line.replace(">=", "==") for line in bounded()))
+
+
+@nox.session(python=next((version for version in reversed(PYTHONS) if version in FOUND), None))
+def newest(session: nox.Session) -> None:
+    """Test with the newest versions of the same, with those before a release: what the users get tomorrow."""
+    run_tests(session, *(f"{line}.dev0" for line in bounded()))
 
 
 @nox.session
@@ -149,7 +159,7 @@ def loops(session: nox.Session) -> None:
     """Hold the transports against their promises on uvloop, over TLS too, and under recording; takes minutes."""
     install(session, ".[all]", *group("tests"))
     suites = ["tests/conformance/loops.py", "tests/conformance/recording.py"]
-    session.run("pytest", *suites, *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    session.run("pytest", *suites, *session.posargs, env=INSTALLED)
 
 
 @nox.session
@@ -157,7 +167,7 @@ def properties(session: nox.Session) -> None:
     """Try the promises of reading and writing on many random values; takes minutes."""
     install(session, ".[all]", *group("tests"))
     session.run("pytest", "tests/unit", "tests/integration/test_bad_input_wire.py", "-m", "hypothesis",
-                "--hypothesis-profile", "long", *session.posargs, env={"PYTHONSAFEPATH": "1"})  # fmt: skip
+                "--hypothesis-profile", "long", *session.posargs, env=INSTALLED)  # fmt: skip
 
 
 @nox.session
@@ -261,24 +271,9 @@ def bench(session: nox.Session) -> None:
 def comparison(session: nox.Session) -> None:
     """Run all programs of docs/comparison.md; the session `tests` leaves out those whose packages it does not have."""
     install(session, ".[all]", *group("tests", "comparison"))
-    session.run("pytest", "tests/docs/test_examples.py", "-k", "comparison", env={"PYTHONSAFEPATH": "1"})
+    session.run("pytest", "tests/docs/test_examples.py", "-k", "comparison", env=INSTALLED)
 
 
-@nox.session
-def structure(session: nox.Session) -> None:
-    """Print sizes, floors, circles, and the way of one call; takes `--json` or `--picture FILE.svg`."""
-    install(session, ".[all]")
-    session.run("python", "-m", "structure", *session.posargs, env=WITH_TESTS)
-
-
-@nox.session
-def contract(session: nox.Session) -> None:
-    """Say what another OpenAPI file has otherwise than the package's contract: `nox -s contract -- FILE`."""
-    install(session, ".[all]", *group("contract"))
-    session.run("python", "-m", "contract", *session.posargs, env=WITH_TESTS)
-
-
-@nox.session
 def soak(session: nox.Session) -> None:
     """Hold the outcomes of 200,000 operations through faults against what the origin knows; takes minutes.
 
@@ -289,7 +284,7 @@ def soak(session: nox.Session) -> None:
     # mitmproxy has many dependencies: together with the package, so that it gets none that the package cannot have.
     session.install(".[all]", *group("soak"), success_codes=anything)
     wiremock = npm_package(session, "wiremock@3")
-    session.run("python", "tests/invariants.py", "20000", "--seeds", "5", env={"PYTHONSAFEPATH": "1"})
+    session.run("python", "tests/invariants.py", "20000", "--seeds", "5", env=INSTALLED)
     session.run("python", "-m", "soak_injectors.mitm", "20000", env=WITH_TESTS)
     session.run("python", "-m", "soak_injectors.wiremock", wiremock, env=WITH_TESTS)
 
@@ -333,16 +328,6 @@ def hostile(session: nox.Session) -> None:
 
 
 @nox.session
-def console(session: nox.Session) -> None:
-    """Hold the sandbox's console against its promises in an installed Chromium; skipped where there is none.
-
-    The session's arguments go to the run: `--pictures docs/_static` takes the pictures of the docs.
-    """
-    install(session, ".[all]")
-    session.run("python", "-m", "console", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
-
-
-@nox.session
 def web(session: nox.Session) -> None:
     """Hold the example web apps against load, visitors who leave and SIGTERM; takes some minutes.
 
@@ -362,7 +347,7 @@ def workers(session: nox.Session, brokers: str) -> None:
     Skipped where there is no redis-server. The session's arguments go to the run: `200`, `--only arq`.
     """
     install(session, ".[all]", *group("tests", brokers))
-    session.run("pytest", "tests/integration/test_workers.py", env={"PYTHONSAFEPATH": "1"})
+    session.run("pytest", "tests/integration/test_workers.py", env=INSTALLED)
     if shutil.which("redis-server") is None:
         session.skip("there is no redis-server here")
     session.run("python", "-m", "workers", *session.posargs, env=WITH_TESTS)
@@ -385,13 +370,6 @@ def soak_batch(session: nox.Session) -> None:
 
 
 @nox.session
-def live(session: nox.Session) -> None:
-    """Ask Norce's playground what no published page says, about an order of its own; needs credentials in NORCE_*."""
-    install(session, ".")
-    session.run("python", "-m", "live", *session.posargs, env={"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"})
-
-
-@nox.session
 def simulate(session: nox.Session) -> None:
     """Run workloads in simulated time, hours and days in seconds; the arguments: `--seeds 100 --hours 24 --minutes 10`.
 
@@ -399,16 +377,30 @@ def simulate(session: nox.Session) -> None:
     `fleet` runs a thousand clients of one API instead, and writes the tables and pictures of its page; takes minutes.
     """
     install(session, ".[all]")
-    env = {"PYTHONSAFEPATH": "1", "PYTHONPATH": "tests"}
     if session.posargs[:1] == ["fleet"]:
         arguments = session.posargs[1:] or ["--write", "docs/_static/simulation"]
-        session.run("python", "-m", "simulation.fleet", *arguments, env=env)
+        session.run("python", "-m", "simulation.fleet", *arguments, env=WITH_TESTS)
     else:
-        session.run("python", "-m", "simulation", *session.posargs, env=env)
+        session.run("python", "-m", "simulation", *session.posargs, env=WITH_TESTS)
 
 
-@nox.session
-def soak_resolve(session: nox.Session) -> None:
-    """Lose the answers to some 2,000 changes of all kinds, and see that none is resolved wrong."""
-    install(session, ".[all]")
-    session.run("python", "-m", "soak_resolve", *(session.posargs or ["90"]), env=WITH_TESTS)
+PROGRAMS = {
+    "structure": "Print sizes, floors, circles, and the way of one call; takes `--json` or `--picture FILE.svg`.",
+    "contract": "Say what another OpenAPI file has otherwise than the package's contract: `nox -s contract -- FILE`.",
+    "console": "Try the sandbox's console in Chromium; `--pictures docs/_static` takes the pictures of the docs.",
+    "live": "Ask Norce's playground what no published page says, on an order of its own; needs credentials in NORCE_*.",
+    "soak_resolve": "Lose the answers to some 2,000 changes of all kinds, and see that none is resolved wrong.",
+}
+"""Programs among the tests, each a session: it gets the session's arguments, and what a group of its name lists."""
+
+
+def run_program(session: nox.Session) -> None:
+    """Run the program that the session is named after."""
+    needs = group(session.name) if session.name in PYPROJECT["dependency-groups"] else ()
+    install(session, ".[all]", *needs)
+    session.run("python", "-m", session.name, *session.posargs, env=WITH_TESTS)
+
+
+for name, says in PROGRAMS.items():
+    run_program.__doc__ = says
+    nox.session(name=name)(run_program)

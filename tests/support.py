@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import norce_order_async
 from norce_order_async import OrderClient
 from norce_order_async.core.errors import TransportError
 from norce_order_async.testing.clock import FakeClock
+from norce_order_async.testing.listening import stop_listening
 from norce_order_async.transport import Request, Response, Transport
 
 BASE_URL = "http://127.0.0.1:1/checkout/order"
 TOKEN = "canary-5d1f-token"
+PACKAGE = str(Path(norce_order_async.__file__).parent)
+"""What the names of the package's files begin with."""
 
 Answer = int | tuple[int, dict[str, str], bytes] | TransportError | Callable[[Request], Response]
 
@@ -111,7 +116,7 @@ class RawServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
-        self._server.close()
+        await stop_listening(self._server)
         for writer in self._writers:
             writer.transport.abort()
         await asyncio.sleep(0)

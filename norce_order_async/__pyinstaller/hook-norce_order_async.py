@@ -7,6 +7,8 @@ from PyInstaller.utils.hooks import collect_data_files, collect_submodules
 _FOR_TESTS = ("norce_order_async.testing.conformance", "norce_order_async.testing.plugin")
 _NEEDS_DASK = tuple(f"norce_order_async.batch.{name}" for name in ("cluster", "dask", "worker"))
 _OTHERS = ("distributed", "openpyxl", "pyarrow.parquet")
+# jsonschema imports it where it is installed, and it reads its grammar then.
+_WITH_FILES = ("norce_order_async", "rfc3987_syntax")
 
 
 def _is_installed(name: str) -> bool:
@@ -19,4 +21,4 @@ def _is_wanted(name: str) -> bool:
 
 hiddenimports = collect_submodules("norce_order_async", filter=_is_wanted)
 hiddenimports += filter(_is_installed, _OTHERS)
-datas = collect_data_files("norce_order_async")
+datas = [file for name in filter(_is_installed, _WITH_FILES) for file in collect_data_files(name)]

@@ -223,7 +223,7 @@ async def _work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArgumen
 
 def main() -> None:
     """Work until there is nothing more to do."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the process at the other end decides what they mean
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # the process at the other end decides what they mean
         if name in signal.Signals.__members__:
             signal.signal(signal.Signals[name], signal.SIG_IGN)
     pipe = Pipe(os.dup(0), os.dup(1))

@@ -11,6 +11,7 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, left_path_of, save_undo
 from norce_order_async.batch.undo.ways import WAYS, never
 from norce_order_async.cli.output import counted, tell
+from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.wire.json import JSON
 
@@ -85,8 +86,8 @@ def write_undo(
 def undo_lines(undo: UndoSummary) -> Iterator[str]:
     """What is told of the files."""
     yield f"Undo: {undo.path}, {counted(undo.changes, 'change')}"
-    once = " --once" if undo.once else ""
-    yield f"  To take it all back:  norce-order batch run {undo.path}{once}"
+    command = ["norce-order", "batch", "run", str(undo.path), *(["--once"] if undo.once else [])]
+    yield f"  To take it all back:  {command_line(command)}"
     if undo.left:
         yield f"  {counted(undo.left, 'change')} cannot be taken back: {undo.left_path}"
     for remark, count in sorted(undo.remarks.items(), key=lambda item: -item[1]):

@@ -15,6 +15,7 @@ from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import UndoCheck, undo_lines, undo_record
 from norce_order_async.cli.output import counted
+from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode, encode_shown
@@ -180,7 +181,8 @@ def _lines(account: Account) -> list[Line]:
         if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
             lines.append(("", "  The same command goes on with what is left."))
         if summary.failed:
-            lines.append(("", "  What failed:    norce-order batch report " + f"{account.journal} --only failed"))
+            command = ["norce-order", "batch", "report", str(account.journal), "--only", "failed"]
+            lines.append(("", f"  What failed:    {command_line(command)}"))
         if summary.failed and account.goes_on:
             once = "--once " if any(ALLOWED_BY_ONCE in problem.message for problem in summary.problems.values()) else ""
             lines.append(("", f"  To try again:   the same command with {once}--only failed"))

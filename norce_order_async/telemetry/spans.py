@@ -12,12 +12,12 @@ from norce_order_async.telemetry.labels import Attributes
 def _suppression() -> Mapping[str, object]:
     """What has to be in a context so that requests are left alone by what instruments HTTP libraries."""
     try:
-        from opentelemetry.instrumentation.utils import suppress_http_instrumentation
+        from opentelemetry.instrumentation.utils import suppress_http_instrumentation, suppress_instrumentation
     except ImportError:  # then nothing of that kind is installed
         return {}
     token = attach(Context())
     try:
-        with suppress_http_instrumentation():
+        with suppress_http_instrumentation(), suppress_instrumentation():  # older ones know the second only
             return dict(get_current())
     finally:
         detach(token)

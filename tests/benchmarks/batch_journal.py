@@ -11,10 +11,10 @@ from contextlib import aclosing, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.measure import spread
-from benchmarks.tables import Found, Table
 from soak_batch.processes import sandbox, write
 
+from benchmarks.measure import spread
+from benchmarks.tables import Found, Table
 from norce_order_async import OrderClient, RetryPolicy, Timeout
 from norce_order_async.batch import Change, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.batch.journal import Journal

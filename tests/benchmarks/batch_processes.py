@@ -20,7 +20,6 @@ from typing import Any, Literal
 
 from benchmarks.batch_cost import write_input
 from benchmarks.server import serve
-
 from norce_order_async import OrderClient, RetryPolicy, Timeout
 from norce_order_async.batch import Batch, Input, Journal
 from norce_order_async.batch.processes import ProcessBatch

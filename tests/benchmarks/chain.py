@@ -16,9 +16,9 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import attrs
+
 from benchmarks.measure import spread
 from benchmarks.tables import Found, Table
-
 from norce_order_async import Attempt, OrderClient, Telemetry, Timeout, TokenPair, Tracing, patch_consent
 from norce_order_async.endpoints.consents import PATCH_CONSENT
 from norce_order_async.middleware import Call, Handler

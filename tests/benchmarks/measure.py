@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from importlib import import_module
 
 import attrs
+
 from benchmarks.request import Send
 from benchmarks.subjects import ASYNCIO, BASELINE, Lane
 

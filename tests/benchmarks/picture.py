@@ -7,6 +7,7 @@ from statistics import median
 from textwrap import wrap
 
 import attrs
+
 from benchmarks.measure import Results, Slice, baseline_of
 from benchmarks.subjects import Lane
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
+
 from benchmarks.machine import allow_files
 
 _NGINX = """

@@ -20,7 +20,6 @@ from typing import Any
 from benchmarks.machine import memory
 from benchmarks.shops_server import HOSTS, serving
 from benchmarks.tables import Table
-
 from norce_order_async import CallError, OrderClient, delete_consent
 
 GOOD = [f"good{number}" for number in range(196)]

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import attrs
+
 from benchmarks.machine import memory
 from benchmarks.measure import MISSING, opened
 from benchmarks.server import Server, serve

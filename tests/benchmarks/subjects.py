@@ -3,6 +3,7 @@
 from functools import partial
 
 import attrs
+
 from benchmarks import ours, peers
 from benchmarks.request import Open
 

@@ -32,7 +32,7 @@ def sandbox() -> Iterator[dict[str, str]]:
     url = process.stdout.readline().split()[3]
     yield {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     process.stdout.close()
 
 

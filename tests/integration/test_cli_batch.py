@@ -131,7 +131,7 @@ def test_a_second_process_on_the_same_journal_is_refused(tmp_path: Path) -> None
     assert "in use by another run" in second.stderr
     assert status("j", cwd=tmp_path)["state"].startswith("running since")
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=20)
+    first.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("name", ["changes.csv", "changes.csv.gz"])
@@ -445,7 +445,7 @@ def test_ctrl_c_leaves_a_batch_that_can_be_continued(tmp_path: Path, presses: in
     if presses == 2:
         time.sleep(0.5)
         process.send_signal(press)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     told = json.loads(out)
     assert (told["total"], told["stopped"]) == (600, "interrupted")

@@ -1,9 +1,13 @@
 """The sandbox through its doors: in process, and over real sockets."""
 
 import asyncio
+import gc
 import json
+import os
 import socket
+import sys
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -413,6 +417,16 @@ class TestServer:
             assert (await get_order(client, "o_1")).id == "o_1"
         assert capfd.readouterr() == ("", "")
 
+    @pytest.mark.parametrize("turns", range(5))
+    async def test_a_caller_that_comes_at_the_end_leaves_nothing(self, sandbox: Sandbox, turns: int) -> None:
+        async with SandboxServer(sandbox) as server:
+            caller = socket.create_connection(server.addresses[0])
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        with caller, warnings.catch_warnings(record=True, action="always") as warned:
+            gc.collect()
+        assert [str(warning.message) for warning in warned] == []
+
     async def test_a_caller_that_goes_away_does_no_harm(self, sandbox: Sandbox, server: SandboxServer) -> None:
         length, chunk = "Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n"
         await asyncio.gather(
@@ -470,6 +484,15 @@ class TestServer:
             await SandboxServer(sandbox, port=port).start()
         with pytest.raises(ConfigurationError, match=r"cannot listen on .*:99999"):
             await SandboxServer(sandbox, port=99999).start()
+
+    async def test_windows_says_too_why_it_cannot_listen(
+        self, sandbox: Sandbox, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "platform", "win32")
+        monkeypatch.setattr(os, "strerror", "Unknown error {}".format)
+        host, port = server.addresses[0]
+        with pytest.raises(ConfigurationError, match=f"cannot listen on {host}:{port}: .*in use"):
+            await SandboxServer(sandbox, port=port).start()
 
     async def test_its_port_is_free_again(self, sandbox: Sandbox) -> None:
         async with SandboxServer(sandbox) as server:

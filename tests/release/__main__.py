@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         sbom = root / "build" / f"{built.wheel.name.split('-py3')[0]}.cdx.json"
         write_sbom(fresh, built.source / "pyproject.toml", sbom)
         fresh.install("pytest", "pytest-asyncio")
-        begin(fresh.programs, fresh.python, fresh.env, built.source / "docs" / "quickstart.md")
+        begin(fresh.programs, fresh.python, fresh.env, built.source / "docs")
         fresh.install_group(built.source / "pyproject.toml", "tests")
         fresh.run("-m", "pytest", "-q", *(arguments or ["tests/unit"]), cwd=built.source)
     print("\nReady to be uploaded:")

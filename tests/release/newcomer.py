@@ -1,4 +1,4 @@
-"""The first steps of somebody new: everything that docs/quickstart.md says, in its order, each in its process."""
+"""The first steps of somebody new: all that docs/quickstart.md says, in its order, and the first recipe."""
 
 import re
 import shlex
@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from textwrap import indent
 
 import attrs
 from shown import differences
@@ -65,6 +66,14 @@ class Newcomer:
                 else:
                     shown = self._output([str(self.python), "-c", block])
 
+    def program(self, name: str, text: str, expected: str) -> None:
+        """Run a program.
+
+        Raises:
+            Stumbled: It prints something else.
+        """
+        _compare(name, expected, self._output([str(self.python), "-W", "error", "-c", text]))
+
     def _run(self, command: str, expected: str) -> str:
         for shown, real in self.addresses.items():
             command = command.replace(shown, real)
@@ -120,9 +129,26 @@ def _compare(command: str, expected: str, printed: str) -> None:
         raise Stumbled(f"$ {command}\n{failure}")
 
 
-def begin(programs: Path, python: Path, env: dict[str, str], page: Path) -> None:
-    """Follow the quick start in an environment."""
+def _recipe(page: Path) -> tuple[str, str]:
+    """A program of the first recipe, which awaits without a function around it, and what it prints."""
+    blocks: list[str] = []
+    for _, kind, block in _blocks(page.read_text(encoding="utf-8")):
+        if kind == "text":
+            return f"import asyncio\nasync def main():\n{indent(''.join(blocks), '    ')}\nasyncio.run(main())", block
+        blocks.append(block)
+    raise ValueError(f"{page} shows no output")
+
+
+def begin(programs: Path, python: Path, env: dict[str, str], docs: Path) -> None:
+    """Follow the quick start and the first recipe in an environment.
+
+    Raises:
+        Stumbled: One prints something else than its page shows.
+    """
     plain = {"COLUMNS": "80", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryDirectory() as folder:
-        Newcomer(programs, python, Path(folder), env | plain).follow(page)
-    print("The quick start prints what its page says.")
+        newcomer = Newcomer(programs, python, Path(folder), env | plain)
+        newcomer.follow(docs / "quickstart.md")
+        recipe, expected = _recipe(docs / "cookbook.md")
+        newcomer.program("the first recipe", recipe, expected)
+    print("The quick start and the first recipe print what their pages say.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from support import scripted
+from support import PACKAGE, scripted
 
 from norce_order_async import (
     AuthenticationError,
@@ -112,7 +112,7 @@ def frames(error: BaseException) -> str:
     shown: list[str] = []
     traceback = error.__traceback__
     while traceback is not None:
-        if "norce_order_async" in traceback.tb_frame.f_code.co_filename:
+        if traceback.tb_frame.f_code.co_filename.startswith(PACKAGE):
             shown.append(repr(traceback.tb_frame.f_locals))
         traceback = traceback.tb_next
     assert shown

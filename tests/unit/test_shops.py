@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 import pytest
-from support import BASE_URL, TOKEN, scripted
+from support import BASE_URL, PACKAGE, TOKEN, scripted
 
 from norce_order_async import (
     CallError,
@@ -90,7 +90,7 @@ async def test_no_traceback_shows_a_token(bad: Any) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         client.scoped(**given)
     found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [frame for frame in found.stack if "norce_order_async" in frame.filename]
+    ours = [frame for frame in found.stack if frame.filename.startswith(PACKAGE)]
     assert len(ours) > 1
     assert "canary" not in str([frame.locals for frame in ours])
 

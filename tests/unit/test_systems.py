@@ -22,6 +22,8 @@ from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.uri import uri_of
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.report import replacing
+from norce_order_async.batch.undo.files import UndoSummary
+from norce_order_async.cli.batch_undo import undo_lines
 from norce_order_async.cli.output import is_reader_gone, print_utf8
 from norce_order_async.cli.sandbox import exports
 from norce_order_async.cli.signals import on_signals
@@ -149,3 +151,14 @@ def test_a_frozen_program_says_that_it_cannot_start_python(
 def test_the_sandbox_tells_each_shell_its_own_lines(platform: str, lines: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     assert exports({"BASE_URL": "http://x", "TOKEN": "t"}) == lines
+
+
+@pytest.mark.parametrize(
+    ("platform", "file"), [("win32", "\"the 'way' back.jsonl\""), ("linux", "'the '\"'\"'way'\"'\"' back.jsonl'")]
+)
+def test_a_command_can_be_pasted_whatever_its_files_are_called(
+    platform: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    undo = UndoSummary(Path("the 'way' back.jsonl"), Path("left.jsonl"), changes=1, once=1)
+    assert list(undo_lines(undo))[1].endswith(f"  norce-order batch run {file} --once")

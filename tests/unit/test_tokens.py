@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
-from support import Answer, ScriptedTransport, scripted
+from support import PACKAGE, Answer, ScriptedTransport, scripted
 
 from norce_order_async import (
     AuthenticationError,
@@ -454,7 +454,7 @@ def shown(error: BaseException) -> str:
         if (each := pending.pop()) is None:
             continue
         lines += each.format_exception_only()
-        lines += [str(frame.locals) for frame in each.stack if "norce_order_async" in frame.filename]
+        lines += [str(frame.locals) for frame in each.stack if frame.filename.startswith(PACKAGE)]
         pending += [each.__cause__, each.__context__]
     return "\n".join(lines)
 

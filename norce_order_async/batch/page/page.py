@@ -1,7 +1,6 @@
 """A batch as one HTML page, made from its journal: charts without a script, and nothing from a network."""
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -28,6 +27,7 @@ from norce_order_async.batch.page.history import (
 )
 from norce_order_async.batch.page.parts import section, table
 from norce_order_async.batch.report import JournalRow, replacing
+from norce_order_async.core.commands import command_line
 from norce_order_async.core.outcome import OutcomeKind
 
 _FOLDER = "norce_order_async.batch.page"
@@ -189,7 +189,7 @@ def _next(history: BatchHistory) -> str:
     if not steps:
         return ""
     items = "".join(
-        f"<li>{what}<pre><code>{shown(shlex.join(words))}{f' &gt; {file}' if file else ''}</code></pre></li>"
+        f"<li>{what}<pre><code>{shown(command_line(words))}{f' &gt; {file}' if file else ''}</code></pre></li>"
         for what, words, file in steps
     )
     runs = any(words[:3] == run[:3] for _, words, _ in steps)

@@ -30,7 +30,7 @@ CANARY = "canary-7b0e-token"
 BODY_CANARY = "canary-51fd-body"
 PROXY_CANARY = "canary-c2e8-proxy"
 _SECRETS = {"the token": CANARY, "the request's body": BODY_CANARY, "the proxy's password": PROXY_CANARY}
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which a promise counts as broken, where it would hang otherwise. Nothing ever waits for it."""
 
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, cast
 
+from norce_order_async.testing.listening import stop_listening
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _WIDE = 1 << 20  # bytes
 
@@ -238,7 +240,7 @@ class RawOrigin:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         if self._server is not None:
-            self._server.close()
+            await stop_listening(self._server)
         for peer in self.peers:
             await peer.stop()
 

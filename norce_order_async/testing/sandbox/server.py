@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import os
+import sys
 from types import TracebackType
 from typing import Literal, Self
 
 from aiohttp import web
 
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.testing.listening import stop_listening
 from norce_order_async.testing.sandbox import doors
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.console.console import Console
@@ -112,7 +114,8 @@ class SandboxServer:
             self._listener = await asyncio.get_running_loop().create_server(self._http, self._host, self._port)
         except (OSError, OverflowError) as error:
             number = getattr(error, "errno", None)
-            reason = os.strerror(number) if number and number > 0 else str(error)
+            # Windows has no text for the numbers of its sockets.
+            reason = os.strerror(number) if number and number > 0 and sys.platform != "win32" else str(error)
             raise ConfigurationError(
                 f"cannot listen on {self._host}:{self._port}: {reason} (port 0 takes a free one)"
             ) from error
@@ -121,8 +124,8 @@ class SandboxServer:
     async def aclose(self) -> None:
         """Stop listening and cut what is still open; closing twice is fine."""
         if self._listener is not None and self._http is not None:
-            self._listener.close()
-            self._listener = None
+            listener, self._listener = self._listener, None
+            await stop_listening(listener)
             await self._http.shutdown(_GRACE)
             if self._network is not None:
                 await doors.abandon(self._sandbox, self._network)
