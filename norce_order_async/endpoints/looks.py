@@ -70,14 +70,17 @@ class Look:
     ahead: float = 0.0
     is_gone: bool = False
 
-    def is_after(self, stamp: str | None, begun: float | None) -> bool | None:
-        """Whether a time of the service is not before a time of ours; None where one of them is not known."""
+    def is_after(self, stamp: str | None, begun: float | None, apart: float = 0.0) -> bool | None:
+        """Whether a time of the service is not before a time of ours; None where one of them is not known.
+
+        The clocks may be so many seconds ``apart``.
+        """
         found = None if stamp is None or begun is None else _moment(stamp)
         if found is None or stamp is None or begun is None:
             return None
         digits = _FRACTION.search(stamp)
         cut_off = 10.0 ** -len(digits[1]) if digits else 1.0
-        return found.timestamp() + cut_off >= begun + self.ahead
+        return found.timestamp() + cut_off + apart >= begun + self.ahead
 
 
 def _moment(stamp: str) -> datetime | None:
@@ -155,7 +158,9 @@ async def _look_for_order(client: OrderClient, sent: Requested, begun: float | N
 
 def _of_orders(found: Mapping[str, str | None], look: Look, begun: float | None) -> Finding:
     """Of the orders that have the reference, one may be ours: one that was created after the first attempt."""
-    new = {order_id: stamp for order_id, stamp in found.items() if look.is_after(stamp, begun) is not False}
+    new = {
+        order_id: stamp for order_id, stamp in found.items() if look.is_after(stamp, begun, _SAME_CLOCK) is not False
+    }
     if not new:
         before = f"; {len(found)} of it had been before" if found else ""
         return Finding(Sight.ABSENT, f"no order of this cart reference was created since{before}")

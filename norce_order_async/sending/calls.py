@@ -64,6 +64,7 @@ def new_request(
         InvalidRequestError: Something that cannot be sent as it stands.
         TypeError: An id is not a str.
     """
+    at = defaults.clock.wall()  # before the other clock, so that no attempt's time is later than the attempt
     target = operation.target(ids, query)
     payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
     call = Call(
@@ -81,7 +82,7 @@ def new_request(
         defaults.random,
         on_attempt=options.on_attempt,
         redelivered=options.redelivered,
-        at=defaults.clock.wall(),
+        at=at,
         shop=caller.shop,
         tokens=caller.tokens,
     )
