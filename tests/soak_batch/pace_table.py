@@ -191,6 +191,19 @@ def _others() -> list[Scenario]:
             [used(1500, 0.9, 20, 40)],
             until=40,
         ),
+        # At best 100 at once, each for 15 s or for 20 ms.
+        Scenario(
+            "30% never answered",
+            lambda rng: BlackHole(0.3, servers(rng), rng),
+            [used(0.7 * 100 / (0.3 * 15 + 0.7 * 0.02), 0.75, 90, 240)],
+            until=240,
+        ),
+        Scenario(
+            "1 worker of 3 s",
+            partial(queue, 1, 3.0),
+            [Figure("in flight", lambda ran: ran[0].limits[-1], most=2)],
+            until=240,
+        ),
         # Five attempts at each bad one: 7/8 of 1,000 changes a second are what 1,500 requests a second give.
         Scenario("one order in eight answers 500", bad, [used(875, 0.9, 5, 20)], until=20),
         Scenario("20% of bare 503", bare, [used(1500, 0.9, 10, 20)], until=20),
