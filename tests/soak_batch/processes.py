@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import Any
@@ -67,7 +67,8 @@ class Running:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it still runs."""
         if not self._waiting.done():
-            os.kill(self._process.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self._process.pid, number)
 
     async def gone(self) -> None:
         """Wait until its own processes are gone, too: workers finish what they have begun.
