@@ -7,11 +7,13 @@ PYTHONPATH=tests python -m bad_orders --seeds 500         one layout so many tim
 
 import argparse
 import asyncio
+import math
 import random
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import attrs
+from soak_batch.servers import Latency, Server
 from support import BASE_URL, TOKEN
 from timeline import Answer, Origin, Sent, Timeline, always, lost
 
@@ -23,6 +25,7 @@ from norce_order_async.transport import Request, Response
 COUNT = 1_000
 LAYOUTS = ("at the start", "in the middle", "at the end", "1 % spread", "5 % spread", "10 % spread", "30 % spread")
 Fails = Literal["500", "hangs"]
+AT_ONCE = Latency(0.01, random.Random())
 
 
 def bad_ones(layout: str, count: int = COUNT) -> frozenset[int]:
@@ -45,15 +48,17 @@ def _break(sent: Sent) -> Answer:
 class Orders(Origin):
     """A server that answers 500 for some orders, or lets their requests hang until they are given up."""
 
-    def __init__(self, clock: Timeline, bad: frozenset[int], fails: Fails) -> None:
+    def __init__(self, clock: Timeline, bad: frozenset[int], fails: Fails, server: Server) -> None:
         super().__init__(clock)
-        self.bad, self.fails = bad, fails
+        self.bad, self.fails, self.server = bad, fails, server
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
-        is_bad = int(request.url.split("/orders/o_")[1].split("/")[0]) in self.bad
+        number = int(request.url.split("/orders/o_")[1].split("/")[0])
+        is_bad, longest = number in self.bad, timeout or 15.0
         hangs = is_bad and self.fails == "hangs"
-        self.latency = (timeout or 15.0) if hangs else 0.01
-        self.answer = _hang if hangs else _break if is_bad else always
+        latency = math.inf if hangs else self.server.answer(self.clock.now, number)[2]
+        self.latency = min(latency, longest)
+        self.answer = _hang if latency > longest else _break if is_bad else always
         return await super().send(request, timeout=timeout)
 
 
@@ -83,11 +88,12 @@ async def run(
     fails: Fails,
     *,
     retry: RetryPolicy | None = None,
+    server: Server = AT_ONCE,
     **arguments: Any,
 ) -> Ran:
-    """Run a batch against such a server."""
+    """Run a batch against such orders; the time of those that do not hang is the server's."""
     clock = Timeline()
-    origin = Orders(clock, bad, fails)
+    origin = Orders(clock, bad, fails, server)
     client = OrderClient(
         base_url=BASE_URL, merchant="norce", channel="1", auth=TOKEN, transport=origin, clock=clock, retry=retry,
         timeout=Timeout.batch(),

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from norce_order_async.cli.output import is_reader_gone, silence, tell
+from norce_order_async.cli.output import described, is_reader_gone, silence, tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # names and texts may hold what the terminal cannot show
     try:
         try:
-            return _run(arguments)
+            return _run(sys.argv[1:] if arguments is None else arguments)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -29,19 +29,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         silence(sys.stdout)
         if not is_reader_gone(error):
-            tell(f"norce-order: the output cannot be written: {error.strerror or error}")
+            tell(f"norce-order: {described(error)}")
         return 1
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    from norce_order_async.cli.parser import build_parser
+def _run(words: Sequence[str]) -> int:
+    from norce_order_async.cli.parser import prints_plan
 
     if "_ARGCOMPLETE" in os.environ:
         from norce_order_async.cli.completion import complete
 
         complete()
-    words = sys.argv[1:] if arguments is None else arguments
-    options = build_parser(words).parse_args(words)
+    code: object = 1
+    try:
+        code = exit_code = _run_command(words)
+    except SystemExit as ended:
+        code = ended.code
+        raise
+    finally:
+        if code and prints_plan(words):
+            from norce_order_async.cli.plan_lines import print_not_whole
+
+            print_not_whole()
+    return exit_code
+
+
+def _run_command(words: Sequence[str]) -> int:
+    from norce_order_async.cli.parser import parse
+
+    options = parse(words)
     # Only now, so that help is quick.
     from norce_order_async.cli.dispatch import run
     from norce_order_async.cli.signals import sigterm_as_sigint

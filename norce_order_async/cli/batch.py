@@ -135,8 +135,7 @@ async def _run(
         journal = stack.enter_context(_journal(path, files, target, undo=options.undo is not None))
         if begun := journal.summary().total:
             tell(f"Continuing {path}, with {counted(begun, 'change')} begun before.")
-        else:
-            refuse_to_replace(options)
+        refuse_to_replace(options.undo, journal)
         async with batch_of(options, source, journal, client) as batch:
             display = Display(batch, total)
             names: list[JSON] = [file.name for file in files]
@@ -169,6 +168,8 @@ async def _run(
         print_account(account, as_json=options.output == "json")
     for problem in unwritten:
         tell(f"norce-order: {problem}")
+    if not account.summary.total and failure is None and account.stopped is None:
+        tell(f"norce-order: no changes were read from {', '.join(file.name for file in files)}")
     if failure is not None or interrupted:
         return 1 if failure is not None else 130
     return _exit_code(batch, account) or int(bool(unwritten))

@@ -8,7 +8,8 @@ from pathlib import Path
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal
-from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, left_path_of, save_undo
+from norce_order_async.batch.journal.account import JournalAccount
+from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, is_undo_of, left_path_of, save_undo
 from norce_order_async.batch.undo.ways import WAYS, never
 from norce_order_async.cli.output import counted, tell
 from norce_order_async.core.commands import command_line
@@ -45,16 +46,14 @@ def undo_outputs(options: argparse.Namespace) -> list[tuple[str, str]]:
     return [("undo", options.undo), ("undo", str(left_path_of(Path(options.undo))))]
 
 
-def refuse_to_replace(options: argparse.Namespace) -> None:
-    """See that a batch which begins does not replace the way back of another.
+def refuse_to_replace(undo: str | None, journal: JournalAccount) -> None:
+    """See that a batch does not replace the way back of another.
 
     Raises:
-        ConfigurationError: The file is there, and is not empty as one of a run that made nothing.
+        ConfigurationError: A file is there that is not this batch's.
     """
-    if options.undo is not None and (path := Path(options.undo)).exists() and path.stat().st_size:
-        raise ConfigurationError(
-            f"{options.undo} is there, and may be the way back of another batch: name another file"
-        )
+    if undo is not None and journal.undo is not None and not is_undo_of(journal.undo, Path(undo)):
+        raise ConfigurationError(f"{undo} is there, and may be the way back of another batch: name another file")
 
 
 def tell_before(options: argparse.Namespace, source: Input, files: Iterable[InputFile]) -> None:

@@ -113,7 +113,9 @@ def _pair(text: str) -> tuple[str, JSON]:
 def _text(source: str) -> bytes:
     """What ``--json`` stands for."""
     if source == "-":
-        return sys.stdin.buffer.read() if sys.stdin is not None else b""
+        if sys.stdin is None or not (text := sys.stdin.buffer.read()):
+            raise InvalidRequestError("--json -: there is nothing on standard input")
+        return text
     if not source.startswith("@"):
         return source.encode("utf-8", "surrogateescape")
     try:

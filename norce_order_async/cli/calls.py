@@ -48,6 +48,8 @@ GROUPS = {
 }
 """What each first word is about."""
 
+OUTPUTS_OF_ALL = ("text", "jsonl")
+"""How orders are printed as they come."""
 STATUSES = ("checkout", "processing", "accepted", "completed", "declined", "removed")
 ORDER_BY = ("created", "billingEmail", "billingName", "cartTotal")
 DIRECTIONS = ("asc", "desc")

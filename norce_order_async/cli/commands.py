@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from norce_order_async.cli.bodies import body_from
-from norce_order_async.cli.calls import BY_NAME, Command
+from norce_order_async.cli.calls import BY_NAME, OUTPUTS_OF_ALL, Command
 from norce_order_async.cli.rendering import show, show_each
 from norce_order_async.cli.settings import single_client
 from norce_order_async.core.errors import InvalidRequestError
@@ -46,7 +46,7 @@ async def _call(options: argparse.Namespace, command: Command, function: Any, ar
 
 
 async def _all_orders(options: argparse.Namespace) -> int:
-    if options.output not in ("text", "jsonl"):
+    if options.output not in OUTPUTS_OF_ALL:
         raise InvalidRequestError("--all prints orders as they come: it goes with --output text or jsonl")
     filters: Any = {name: getattr(options, name) for name in ROWS["GetCheckoutOrders"].query}
     filters["limit"] = _PAGE if options.limit is None else options.limit

@@ -9,7 +9,7 @@ from pathlib import Path
 from norce_order_async.batch.journal import EmptyJournal, JournalReader
 from norce_order_async.batch.report import Summary, write_report
 from norce_order_async.batch.undo.files import save_undo
-from norce_order_async.cli.batch_undo import undo_lines
+from norce_order_async.cli.batch_undo import refuse_to_replace, undo_lines
 from norce_order_async.cli.output import is_same_file
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
@@ -70,6 +70,7 @@ def batch_report(options: argparse.Namespace) -> int:
             if options.only is not None or options.html is not None:
                 raise InvalidRequestError("--undo goes with neither --only nor --html")
             _check_file("--undo", Path(options.undo), Path(options.journal))
+            refuse_to_replace(options.undo, journal)
             print("\n".join(undo_lines(save_undo(journal, Path(options.undo)))))
         elif options.html is None:
             if sys.stdout is not None:

@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from norce_order_async.cli.calls import OUTPUTS_OF_ALL
+
 _NAMES = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id")
 _FLAGS = (*_NAMES, "timeout", "transport", "output")
 _TOKEN = ("token", "token_file", "token_variable")
@@ -36,7 +38,8 @@ def settle(options: argparse.Namespace, variables: Mapping[str, str]) -> None:
     for layer in (_typed(options), _environment(variables), _profile(options, variables)):
         left_out = {rival for name in settings for rival in _RIVALS.get(name, ())}
         settings = {name: setting for name, setting in layer.items() if name not in left_out} | settings
-    if "output" in settings and settings["output"].value not in options.outputs:
+    outputs = OUTPUTS_OF_ALL if getattr(options, "all", False) else options.outputs
+    if (given := settings.get("output")) is not None and given.source != "--output" and given.value not in outputs:
         del settings["output"]  # the profile's, and this command has no such
     settings.setdefault("output", Setting("text", "default"))
     for name in _FLAGS:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from pathlib import Path
 
+_OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
 
 def tell(text: str) -> None:
     """Print a line on standard error; one that cannot be written ends nothing."""
@@ -30,6 +32,14 @@ def silence(stream: TextIO | None) -> None:
     if stream is not None:
         with suppress(OSError, ValueError):  # closed already
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def described(error: OSError) -> str:
+    """What the system says, and of which file; a write that fails and names none is one to standard output."""
+    text = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{error.filename}: {text}"
+    return f"the output cannot be written: {text}" if error.errno in _OF_WRITES else text
 
 
 def print_utf8() -> None:

@@ -46,6 +46,31 @@ to try it without an account:
     return parser
 
 
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """What these words ask for.
+
+    Raises:
+        SystemExit: Help, or wrong usage, which was told of.
+    """
+    parser = build_parser(words)
+    if (option := _before_command(words)) is not None:
+        parser.error(f"{option} stands before the command: options stand after it")
+    return parser.parse_args(words)
+
+
+def prints_plan(words: Sequence[str]) -> bool:
+    """Whether a plan is asked for on standard output."""
+    named = [word for word in words if not word.startswith("-")][:2] == ["batch", "plan"]
+    return named and not any(word.partition("=")[0] in ("--out", "--dry-run", "--count") for word in words)
+
+
+def _before_command(words: Sequence[str]) -> str | None:
+    """The option that stands before the last word of the command, if any does."""
+    ends = 2 if words and words[0] in {*GROUPS, "batch"} else 1
+    options = (word.partition("=")[0] for word in words[:ends] if word.startswith("-"))
+    return next((option for option in options if option not in ("-h", "--help", "--version")), None)
+
+
 def _add_other(commands: Any, name: str, summary: str) -> None:
     match name:
         case "batch":

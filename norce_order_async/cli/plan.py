@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -24,7 +24,7 @@ from norce_order_async.batch.report import replacing
 from norce_order_async.cli.batch_layout import fill_of, once
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.plan_account import PlanAccount, plan_text
-from norce_order_async.cli.plan_lines import NOT_WHOLE, PlanLines
+from norce_order_async.cli.plan_lines import PlanLines
 from norce_order_async.cli.settings import client_from, transport_from
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
@@ -44,16 +44,7 @@ def batch_plan(options: argparse.Namespace) -> int:
         return _plan(options, None)
     if sys.stdout is None:
         raise ConfigurationError("there is no standard output for the plan: name a file (--out)")
-    output = sys.stdout.buffer
-    code = 1
-    try:
-        code = _plan(options, output)
-    finally:
-        if code and not sys.stdout.isatty():
-            with suppress(OSError):  # nobody reads it
-                output.write(NOT_WHOLE)
-                output.flush()
-    return code
+    return _plan(options, sys.stdout.buffer)
 
 
 def _plan(options: argparse.Namespace, output: BinaryIO | None) -> int:

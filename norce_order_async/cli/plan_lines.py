@@ -1,6 +1,8 @@
 """The lines of a plan, and how they are written so that one that is not whole does not look so."""
 
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import BinaryIO, Final
 
 import attrs
@@ -14,6 +16,14 @@ NOT_WHOLE: Final = b'{"_plan": "not whole'
 """What stands in place of a plan that failed, or ends one: a line that is cut off, which ``batch run`` refuses."""
 _ATOMIC: Final = 512
 """POSIX: so many bytes are written to a pipe whole or not at all."""
+
+
+def print_not_whole() -> None:
+    """Say on standard output that the plan is not whole, unless a person looks at it."""
+    if sys.stdout is not None and not sys.stdout.isatty():
+        with suppress(OSError):  # nobody reads it
+            sys.stdout.buffer.write(NOT_WHOLE)
+            sys.stdout.flush()
 
 
 @attrs.frozen

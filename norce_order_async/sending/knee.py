@@ -15,6 +15,8 @@ _LOOK_EVERY, _LOOK_EVERY_ROUNDS = 10.0, 50
 _LOOK_ROUNDS = 10
 _ROUND = 20
 _MOST_TOLERATED = 0.5
+_UNANSWERED = frozenset({"ReadTimeout", "504", "524"})
+_QUEUED = 0.5
 
 
 class Knee:
@@ -22,7 +24,8 @@ class Knee:
 
     It grows while the mean latency of a round is at most 1.3 times that at half as many in flight, which is measured
     again every ten seconds (as gradient limits do). It is cut to 70 % when 10 % of a second's answers are overload,
-    unless as many are when fewer are in flight.
+    unless as many are when fewer are in flight. A request that was given up without an answer is overload only where
+    the last answer was slow enough for a queue to explain it: otherwise that request alone hangs.
 
     Args:
         maximum: How many at most.
@@ -40,6 +43,7 @@ class Knee:
         self._looking, self._looked, self._look_ends = False, now, math.inf
         self._window_start, self._all, self._overloads = now, 0, 0
         self._tolerated = 0.0
+        self._answered, self._latency, self._among = -math.inf, 0.0, 1  # the last answer
         self._before: tuple[float, float] | None = None
         self._eased = -math.inf
         self._eased_because: str | None = None
@@ -50,11 +54,16 @@ class Knee:
 
     def answered(self, now: float, sent: float, elapsed: float, sign: str | None, in_flight: int) -> None:
         """Count an answer, or an attempt without one: ``sign`` is what tells of overload."""
+        if sign in _UNANSWERED and not self._is_queued(sent, elapsed, in_flight):
+            return
         self._all += 1
         self._overloads += sign is not None
         if now - self._window_start >= _WINDOW:
             self._end_window(now, sign)
-        if sign is not None or sent < self._since:
+        if sign is not None:
+            return
+        self._answered, self._latency, self._among = now, elapsed, max(1, in_flight)
+        if sent < self._since:
             return
         # The geometric mean: few slow answers among many do not matter.
         self._logarithms += math.log(elapsed + 1e-6)
@@ -66,6 +75,15 @@ class Knee:
             self._end_round(now)
         elif self._looking and now > self._look_ends:
             self._begin(now, self._exact)
+
+    def _is_queued(self, sent: float, elapsed: float, in_flight: int) -> bool:
+        """Whether a request that was given up may have waited in a queue, as far as the last answer tells.
+
+        In a queue the latency grows no faster than the number in flight (Little's law). An answer from before the
+        request was sent counts as that of a server that serves one at a time.
+        """
+        among = self._among if self._answered >= sent else 1
+        return self._latency * in_flight / among >= _QUEUED * elapsed
 
     def _end_round(self, now: float) -> None:
         latency = math.exp(self._logarithms / self._answers)

@@ -1,7 +1,9 @@
 """What a pace makes of simulated servers, as a table; the same figures everywhere and every time."""
 
-import importlib.util
+import importlib
+import re
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,7 +29,8 @@ from soak_batch.simulated import Batch, Paced, run
 from norce_order_async.sending.pace import Pace
 
 Ran = Sequence[Batch]
-FILES = ("norce_order_async/sending/pace.py", "norce_order_async/batch/pace.py")
+PARTS, PARENTS = ("knee", "sendrate", "pace"), ("sending", "batch")
+_MOVED = re.compile(r"norce_order_async\.(?=(call|checks|clock|errors|outcome) )")
 
 
 @attrs.frozen
@@ -191,6 +194,19 @@ def _others() -> list[Scenario]:
             [used(1500, 0.9, 20, 40)],
             until=40,
         ),
+        # At best 100 at once, each for 15 s or for 20 ms.
+        Scenario(
+            "30% never answered",
+            lambda rng: BlackHole(0.3, servers(rng), rng),
+            [used(0.7 * 100 / (0.3 * 15 + 0.7 * 0.02), 0.75, 90, 240)],
+            until=240,
+        ),
+        Scenario(
+            "1 worker of 3 s",
+            partial(queue, 1, 3.0),
+            [Figure("in flight", lambda ran: ran[0].limits[-1], most=2)],
+            until=240,
+        ),
         # Five attempts at each bad one: 7/8 of 1,000 changes a second are what 1,500 requests a second give.
         Scenario("one order in eight answers 500", bad, [used(875, 0.9, 5, 20)], until=20),
         Scenario("20% of bare 503", bare, [used(1500, 0.9, 10, 20)], until=20),
@@ -202,23 +218,28 @@ SCENARIOS = [*_constant(), *_limits(), *_others()]
 
 
 def before(commit: str) -> Callable[..., Paced]:
-    """The pace of a commit."""
-    for file in FILES:
-        shown = subprocess.run(["git", "show", f"{commit}:{file}"], check=False, capture_output=True, text=True)
-        if not shown.returncode:
-            text = shown.stdout
-            break
-    else:
-        raise SystemExit(f"{commit} has no pace")
+    """The pace of a commit, with its own parts, in the rest of today's package.
+
+    Raises:
+        SystemExit: It has none.
+    """
     with TemporaryDirectory() as folder:
-        path = Path(folder, "pace_before.py")
-        path.write_text(text, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location("pace_before", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    made: Callable[..., Paced] = module.Pace
+        for part in PARTS:
+            for parent in PARENTS:
+                file = f"{commit}:norce_order_async/{parent}/{part}.py"
+                shown = subprocess.run(["git", "show", file], check=False, capture_output=True, text=True)
+                if not shown.returncode:
+                    text = _MOVED.sub("norce_order_async.core.", shown.stdout)
+                    text = text.replace("norce_order_async.sending.", "before_")
+                    Path(folder, f"before_{part}.py").write_text(text, encoding="utf-8")
+                    break
+        sys.path.insert(0, folder)
+        try:
+            made: Callable[..., Paced] = importlib.import_module("before_pace").Pace
+        except ModuleNotFoundError as error:
+            raise SystemExit(f"{commit} has no pace that goes with this package: {error}") from None
+        finally:
+            sys.path.remove(folder)
     return made
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import Any
@@ -54,7 +54,8 @@ class Running:
         self._started = time.monotonic()
         with self._out.open("wb") as out, self._err.open("wb") as err:
             command = [*prefix, *CLI, "batch", "run", name, "--output", "json", *arguments]
-            self._process = Popen(command, cwd=folder, env=env, stdout=out, stderr=err)
+            # A group of its own, so that it can be known when its own processes are gone, too.
+            self._process = Popen(command, cwd=folder, env=env, stdout=out, stderr=err, process_group=0)
         # In a thread, because it is the one way to learn of the process's memory.
         self._waiting = asyncio.ensure_future(asyncio.to_thread(os.wait4, self._process.pid, 0))
 
@@ -66,7 +67,22 @@ class Running:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it still runs."""
         if not self._waiting.done():
-            os.kill(self._process.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self._process.pid, number)
+
+    async def gone(self) -> None:
+        """Wait until its own processes are gone, too: workers finish what they have begun.
+
+        Raises:
+            TimeoutError: They are still there after a minute.
+        """
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    os.killpg(self._process.pid, 0)
+                except ProcessLookupError:
+                    return
+                await asyncio.sleep(0.02)
 
     async def end(self) -> Ran:
         """Wait for its end."""

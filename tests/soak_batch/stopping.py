@@ -25,7 +25,15 @@ Stop = Callable[[Running, random.Random], Awaitable[None]]
 
 
 async def soak(
-    name: str, stop: Stop, codes: set[int], *, count: int, stops: int, seed: int, faults: tuple[str, ...] = ()
+    name: str,
+    stop: Stop,
+    codes: set[int],
+    *,
+    count: int,
+    stops: int,
+    seed: int,
+    faults: tuple[str, ...] = (),
+    arguments: tuple[str, ...] = (),
 ) -> tuple[list[str], Ledger]:
     """Run, stop, continue; what was not as promised, and the account.
 
@@ -33,7 +41,7 @@ async def soak(
     """
     rng = random.Random(seed)
     ledger = Ledger.write(count, rng)
-    startup, life = await _undisturbed(ledger, faults)
+    startup, life = await _undisturbed(ledger, faults, arguments)
     share = count / stops
     print(f"{name}: {count:,} lines, undisturbed {life:.1f} s, the first request after {startup:.2f} s", flush=True)
     origin, seen = ledger.sandbox(*faults, SLOW), 0
@@ -44,12 +52,13 @@ async def soak(
         write(folder / INPUT, ledger.lines)
         async with SandboxServer(origin) as server:
             for number in range(stops + 1):
-                running = Running(folder, server.url)
+                running = Running(folder, server.url, *arguments)
                 if number < stops:
                     early, part = rng.uniform(0, startup), rng.uniform(0, 2 * share)
                     if await (_sends(running, origin, part) if number % 5 else running.lives(early)):
                         await stop(running, rng)
                 ran = await running.end()
+                await running.gone()
                 await asyncio.sleep(SETTLE)
                 requests = list(islice(origin.requests, seen, None))
                 seen = origin.count
@@ -59,7 +68,7 @@ async def soak(
                 ledger.violations += _unexpected(ran, allowed, number + 1, number % 5 == 0 and number < stops)
             outcomes = ledger.settle(folder / JOURNAL)
             await ledger.compare(server.url)
-            ledger.violations += await _once_more(folder, server.url, origin)
+            ledger.violations += await _once_more(folder, server.url, origin, arguments)
     told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.most_common())
     print(f"  {stops} stops, {empty} runs ended without an outcome; exit codes {dict(ended)}")
     print(f"  {told}")
@@ -68,7 +77,7 @@ async def soak(
     return ledger.violations, ledger
 
 
-async def _undisturbed(ledger: Ledger, faults: tuple[str, ...]) -> tuple[float, float]:
+async def _undisturbed(ledger: Ledger, faults: tuple[str, ...], arguments: tuple[str, ...]) -> tuple[float, float]:
     """Seconds until the first request, and until the end, of a batch that nobody stops."""
     origin = ledger.sandbox(*faults, SLOW)
     with TemporaryDirectory() as path:
@@ -76,7 +85,7 @@ async def _undisturbed(ledger: Ledger, faults: tuple[str, ...]) -> tuple[float, 
         write(folder / INPUT, ledger.lines)
         async with SandboxServer(origin) as server:
             began = time.monotonic()
-            running = Running(folder, server.url)
+            running = Running(folder, server.url, *arguments)
             await _sends(running, origin, 1)
             startup = time.monotonic() - began
             return startup, (await running.end()).seconds
@@ -90,10 +99,10 @@ async def _sends(running: Running, origin: Sandbox, requests: float) -> bool:
     return await running.lives(0)
 
 
-async def _once_more(folder: Path, url: str, origin: Sandbox) -> list[str]:
+async def _once_more(folder: Path, url: str, origin: Sandbox, arguments: tuple[str, ...]) -> list[str]:
     """The same command when all is done: it must send nothing."""
     before = origin.count
-    ran = await Running(folder, url).end()
+    ran = await Running(folder, url, *arguments).end()
     sent = origin.count - before
     return [f"it is done, and the same command sent {sent} requests"] if sent or ran.told["ended"] else []
 

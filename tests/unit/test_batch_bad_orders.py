@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bad_orders import LAYOUTS, Fails, bad_ones, one_each, run
+from soak_batch.servers import Workers
 from timeline import Answer, Sent, account, deletes, journal_at, on_a_timeline, outcomes_of, refused
 
 from norce_order_async import OutcomeKind, RetryPolicy, Timeout
@@ -43,6 +44,8 @@ async def test_bad_orders_end_with_their_own_error_and_all_others_are_made(
     assert ran.kinds(of_bad=False) == {"applied": COUNT - len(bad)}
     assert ran.kinds(of_bad=True) == {f"unknown {ERRORS[fails]}": len(bad)}
     assert sum(outcome.attempts for outcome in ran.outcomes) == len(ran.origin.sent)
+    hung = sum(outcome.attempts for outcome in ran.outcomes if outcome.error) if fails == "hangs" else 0
+    assert ran.clock.now < 60 + 1.2 * 15 * hung / (1 if concurrency == 1 else 4)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, "auto"])
@@ -55,7 +58,9 @@ async def test_bad_orders_at_the_very_end_use_up_their_attempts_and_end_with_the
         ran = await run(one_each(COUNT), bad, fails, concurrency=concurrency, journal=journal)
     assert ran.kinds(of_bad=False) == {"applied": COUNT - len(bad)}
     assert ran.batch.stopped is None
-    assert ran.clock.now < (30 if fails == "500" else 100 + 3 * 15 * len(bad) / (1 if concurrency == 1 else 4))
+    # No longer than their own attempts take.
+    assert ran.clock.now < (30 if fails == "500" else 40 + 3 * 15 * len(bad) / (1 if concurrency == 1 else 4))
+    assert ran.origin.most <= (concurrency if isinstance(concurrency, int) else 100)
     assert len({sent.order for sent in ran.origin.sent}) == COUNT  # all of them were begun
     assert ran.kinds(of_bad=True) == {f"unknown {ERRORS[fails]}": len(bad)}
     with JournalReader.open(path) as account:
@@ -119,6 +124,22 @@ async def test_many_resources_of_one_bad_order_are_no_outage(concurrency: int) -
     assert ran.kinds(of_bad=False) == {"applied": 49}
     assert len(ran.origin.times("o_0")) <= 90
     assert ran.clock.now < 120
+
+
+@pytest.mark.parametrize(("workers", "service"), [(1, 3.0), (2, 5.0), (4, 1.0)])
+async def test_a_slow_server_is_not_taken_for_bad_orders(workers: int, service: float) -> None:
+    """What waits in its queue until it is given up leaves fewer in flight."""
+    server = Workers(workers, service, random.Random(1), spread=0.1)
+    ran = await run(one_each(150), frozenset(), "hangs", server=server)
+    assert ran.kinds(of_bad=False) == {"applied": 150}
+    assert len(ran.origin.sent) < 200
+
+
+async def test_bad_orders_at_a_slow_server_leave_it_as_fast_as_it_is() -> None:
+    server = Workers(1, 0.5, random.Random(1), spread=0.1)
+    ran = await run(one_each(), bad_ones("5 % spread"), "hangs", server=server)
+    assert ran.kinds(of_bad=False) == {"applied": 950}
+    assert ran.clock.now < 1.2 * 950 * 0.5
 
 
 async def test_bad_orders_count_as_failures() -> None:

@@ -133,7 +133,15 @@ class CircuitBreaker:
                     self._failing_since = now
         if error.retry_after is not None:
             self._not_before = max(self._not_before, now + error.retry_after)
-        return others_succeed or not self.is_open
+        return others_succeed or not self.is_open or self.tries_all(last)
+
+    def tries_all(self, last: int | None) -> bool:
+        """Whether all that is left is tried, although others fail: it is little, and its orders may be what fails.
+
+        Args:
+            last: How many changes are left that were not tried, if no more will come.
+        """
+        return last is not None and last <= FEW and self._may_be_of_orders
 
     @property
     def hopeless(self) -> str | None:
@@ -164,12 +172,10 @@ class CircuitBreaker:
         patience_left = self.patience - (now - (self._failing_since or now))
         delay = min(LAST_PROBE, FIRST_PROBE * 2 ** min(self._probes, 10), patience_left)
         new = self._probes % 2 == 0
-        if last is not None and 0 < last <= FEW:
-            new = True
-            if self._may_be_of_orders:
-                delay = self._last_probe + FIRST_PROBE - now
-            else:
-                delay = min(delay, max(FIRST_PROBE, patience_left / 2 / last))
+        if self.tries_all(last):
+            new, delay = True, self._last_probe + FIRST_PROBE - now
+        elif last is not None and 0 < last <= FEW:
+            new, delay = True, min(delay, max(FIRST_PROBE, patience_left / 2 / last))
         self._probes += 1
         delay = max(delay, self._not_before - now, 0.0)
         self._last_probe = now + delay

@@ -87,8 +87,9 @@ class Dispatcher:
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
                 new = await self._until_probe()
+                untried = self._last_untried
                 if self._may_probe() and (item := self._take(partial(self._take_probe, new=new))) is not None:
-                    self._probe = item
+                    self._probe = None if self._breaker.tries_all(untried) else item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
                 await self._until_place()
@@ -136,7 +137,11 @@ class Dispatcher:
 
     def _may_probe(self) -> bool:
         return (
-            self._breaker.is_open and self._probe is None and self._schedule.has_ready and self._state.stopped is None
+            self._breaker.is_open
+            and self._probe is None
+            and (len(self.lanes) < self._pace.limit or not self._breaker.tries_all(self._last_untried))
+            and self._schedule.has_ready
+            and self._state.stopped is None
         )
 
     @property

@@ -14,6 +14,7 @@ from norce_order_async.batch.page.charts import nice_step
 from norce_order_async.batch.report import JournalRow, Summary
 from norce_order_async.batch.samples import LAST, with_seconds
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.outcome import OutcomeKind
 
 BUCKETS = 240
 """Buckets of time, at most."""
@@ -203,7 +204,8 @@ class BatchHistory:
         parts = [f"{summary.done:,} of {count_of(self.total, 'change')} {'is' if summary.done == 1 else 'are'} done"]
         for count, what in (
             (summary.accepted, "accepted"),
-            (summary.failed, "failed"),
+            (summary.failed - summary.outcomes[OutcomeKind.UNKNOWN], "failed"),
+            (summary.outcomes[OutcomeKind.UNKNOWN], "unknown"),
             (summary.in_flight, "under way"),
             (self.left, "not begun"),
         ):

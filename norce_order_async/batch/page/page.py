@@ -85,14 +85,18 @@ def _headline(history: BatchHistory) -> str:
     first = timeline.stretches[0].run.started
     runs = len(timeline.stretches)
     took = duration(timeline.took) + (f" in {runs:,} runs" if runs > 1 else "")
+    unknown = summary.outcomes[OutcomeKind.UNKNOWN]
+    failed = summary.failed - unknown
     facts = [
         ("good" if summary.done else "", "Done", f"{summary.done:,}", f"of {count_of(history.total, 'change')}"),
-        ("bad" if summary.failed else "", "Failed", f"{summary.failed:,}", _share(summary.failed, history.total)),
+        ("bad" if failed else "", "Failed", f"{failed:,}", _share(failed, history.total)),
         ("", "Changes a second", number(timeline.placed / timeline.length), "over the running time"),
         ("", "Requests", f"{summary.requests:,}", f"{count_of(summary.retried, 'change')} took several"),
     ]
     if summary.accepted:
         facts.insert(1, ("", "Accepted", f"{summary.accepted:,}", "not finished yet"))
+    if unknown:
+        facts.insert(-2, ("bad", "Unknown", f"{unknown:,}", "may or may not be done"))
     if history.left or summary.in_flight:
         facts.insert(-2, ("", "Open", f"{history.left + summary.in_flight:,}", f"{history.left:,} not begun"))
     tiles = "".join(

@@ -9,11 +9,11 @@ import attrs
 
 from norce_order_async.batch.files import format_of
 from norce_order_async.batch.journal.account import JournalAccount
-from norce_order_async.batch.journal.old_values import UndoRow
+from norce_order_async.batch.journal.old_values import OldValues, UndoRow
 from norce_order_async.batch.report import encode_record, replacing
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.wire.json import JSON
+from norce_order_async.wire.json import JSON, decode_json
 
 _UNKNOWN = "whether it was made is unknown, and what takes it back must not be made twice: look at the order"
 
@@ -57,6 +57,37 @@ def check_undo_name(path: Path) -> None:
         raise ConfigurationError(f"{path} is no file, and cannot be replaced")
     if path.suffix.lower() == ".gz" or format_of(str(path)) != "jsonl":
         raise ConfigurationError(f"the changes that take a batch back are JSON Lines: name {path} *.jsonl")
+
+
+def is_undo_of(values: OldValues, path: Path) -> bool:
+    """Whether a file may be replaced by what takes a batch back: it is not there, is empty, or holds just that.
+
+    The file of what cannot be taken back is looked at, too.
+
+    Raises:
+        ConfigurationError: A file or the journal cannot be read.
+    """
+    for each in (path, left_path_of(path)):
+        try:
+            if each.exists():
+                with each.open("rb") as lines:
+                    if not all(_is_of(values, line) for line in lines):
+                        return False
+        except OSError as error:
+            raise ConfigurationError(f"{each} cannot be read: {error.strerror or error}") from None
+    return True
+
+
+def _is_of(values: OldValues, line: bytes) -> bool:
+    """Whether a line is one that these values give."""
+    try:
+        told = decode_json(line)
+    except ValueError:
+        return False
+    if not isinstance(told, Mapping) or not isinstance(number := told.get("_undoes"), int):
+        return False
+    record = {name: value for name, value in told.items() if not name.startswith("_")}
+    return values.has(number) and values.record_of(number) == (record or told.get("_undo"))
 
 
 def save_undo(journal: JournalAccount, path: Path) -> UndoSummary:

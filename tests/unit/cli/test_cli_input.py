@@ -1,5 +1,6 @@
 """What is typed: bodies, outputs, profiles and their order, before anything is sent."""
 
+import errno
 import io
 import json
 import shlex
@@ -60,6 +61,9 @@ def test_the_example_of_the_help_is_understood(name: str) -> None:
         (("order", "list", "--all", "--output", "table"), "--all prints orders as they come"),
         (("payment", "create", "o/1", "--json", "{}"), "order_id 'o/1' holds '/'"),
         (("payment", "create", "o_1"), "the following arguments are required: --json"),
+        (("--profile", "x", "order", "get", "o_1"), "--profile stands before the command: options stand after it"),
+        (("order", "--merchant=m", "get", "o_1"), "--merchant stands before the command: options stand after it"),
+        (("batch", "--sandbox", "run", "changes.jsonl"), "--sandbox stands before the command"),
     ],
 )
 def test_bad_input_is_told_and_nothing_sent(
@@ -84,6 +88,42 @@ def test_a_body_from_a_file_and_from_standard_input(
     amounts = {json.loads(line)["id"]: json.loads(line)["amount"] for line in out.splitlines()}
     assert amounts == {first: 1.5, second: 2.5}
     assert '"amount":1.50' in out  # exactly the digits
+
+
+@pytest.mark.parametrize("stdin", [None, io.TextIOWrapper(io.BytesIO())], ids=["closed", "empty"])
+def test_nothing_on_standard_input_is_no_body(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, stdin: io.TextIOWrapper | None
+) -> None:
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert shell(*PAYMENT, "-") == (2, "")
+    assert shell.errors == "norce-order: --json -: there is nothing on standard input\n"
+
+
+def test_a_batch_of_nothing_says_so(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").write_text("\n\n", encoding="utf-8")
+    with (tmp_path / "empty").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert shell("batch", "run", "-")[0] == 0
+    assert shell.errors.splitlines()[-1] == "norce-order: no changes were read from standard input"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the output cannot be written: No space left on device"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x.journal"), "x.journal: File name too long"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+    ],
+)
+def test_what_the_system_refuses_is_said_of_what_it_refuses_it_for(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, error: OSError, says: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("norce_order_async.cli.dispatch.run", fail)
+    assert shell("order", "get", "o_123")[0] == 1
+    assert shell.errors == f"norce-order: {says}\n"
 
 
 def test_an_unknown_member_is_told_wherever_it_is_and_sent(shell: Shell) -> None:

@@ -50,14 +50,21 @@ def fill(sandbox: Sandbox, count: int = 30) -> None:
         (("--where-consent", "ci=yes", *WITHDRAW), "must be CONSENT=true, CONSENT=false or CONSENT=absent"),
         (("--where-consent", "ci=true", "--where-consent", "ci=false", *WITHDRAW), "names something twice"),
         (("--status", "checkout", *WITHDRAW, "--out", "x", "--count"), "not allowed with"),
+        (("--state", "checkout", *WITHDRAW), "unrecognized arguments: --state checkout"),
     ],
 )
 def test_what_cannot_be_meant_is_told_and_nothing_read(shell: Shell, words: tuple[str, ...], says: str) -> None:
     code, out = shell("batch", "plan", *words)
     assert code == 2
     assert says in shell.errors
-    assert out in ("", CUT)
+    assert out == ("" if "--out" in words else CUT)  # which batch run refuses
     assert not shell.sandbox.requests
+
+
+def test_a_plan_whose_settings_are_wrong_is_not_taken_for_an_empty_one(shell: Shell) -> None:
+    assert shell(*PLAN, "--profile", "absent") == (3, CUT)
+    code, out = shell("batch", "plan", "--help")
+    assert (code, CUT in out) == (0, False)
 
 
 @pytest.mark.parametrize("name", ["plan.csv", "plan.jsonl.gz", "absent/plan.jsonl", "."])

@@ -67,6 +67,17 @@ def test_an_address_comes_from_one_place(shell: Shell, config: Path) -> None:
     assert "base_url" not in settings(shell, "--profile", "live", "--slug", "other", "--environment", "stage")
 
 
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_an_output_of_the_profile_that_a_command_does_not_have_is_passed_over(
+    shell: Shell, config: Path, output: str
+) -> None:
+    config.write_text(f'[p]\noutput = "{output}"\n')
+    listed = shell("order", "list", "--all")
+    assert listed[0] == 0
+    assert shell("order", "list", "--all", "--profile", "p") == listed
+    assert shell("order", "list", "--all", "--profile", "p", "--output", output)[0] == 2
+
+
 def test_a_profile_is_enough(shell: Shell, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (config.parent / "token").write_text(SANDBOX_TOKEN)
     config.write_text(

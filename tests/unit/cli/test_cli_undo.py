@@ -118,6 +118,22 @@ def test_what_does_not_go_is_refused_before_anything_is_sent(
     assert says in shell.errors
 
 
+@pytest.mark.parametrize("name", ["undo.jsonl", "undo.left.jsonl"])
+def test_the_way_back_of_another_batch_is_not_replaced_by_one_that_goes_on(shell: Shell, name: str) -> None:
+    assert shell(*RUN)[0] == 0
+    assert shell(*RUN)[0] == 0  # its own file is
+    journal = "changes.jsonl.journal"
+    assert shell("batch", "report", journal, "--undo", "undo.jsonl")[0] == 0
+    of_this = Path(name).read_text(encoding="utf-8")
+    of_another = of_this.replace("o_123", "o_124").replace('"_undoes":3', '"_undoes":5')
+    Path(name).write_text(of_another, encoding="utf-8")
+    for again in (RUN, ("batch", "report", journal, "--undo", "undo.jsonl")):
+        requests = shell.sandbox.count
+        assert shell(*again)[0] == 3
+        assert "undo.jsonl is there, and may be the way back of another batch" in shell.errors
+        assert (Path(name).read_text(encoding="utf-8"), shell.sandbox.count) == (of_another, requests)
+
+
 def test_a_batch_that_was_begun_without_it_goes_on_without_it(shell: Shell) -> None:
     assert shell("batch", "run", "changes.jsonl", "--once")[0] == 0
     assert shell(*RUN)[0] == 3
