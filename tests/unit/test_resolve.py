@@ -21,6 +21,7 @@ from norce_order_async import (
     RetryPolicy,
     Timeout,
     Verdict,
+    patch_consent,
     resolve,
 )
 from norce_order_async.batch import Change, CreateOrder, PatchConsent
@@ -28,8 +29,9 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.endpoints.findings import holds
+from norce_order_async.middleware import Call
 from norce_order_async.models import Cart, Order
-from norce_order_async.testing import Fault, Sandbox
+from norce_order_async.testing import FakeClock, Fault, Sandbox
 
 CHANGE = PatchConsent("o_1", "ci", checked=True)
 SECOND_AGO = "2026-01-12T08:01:28.000Z"  # by the clock of scripted clients
@@ -250,3 +252,29 @@ async def test_arguments_that_cannot_be_meant(given: dict[str, Any], error: type
     call: Callable[..., Any] = resolve
     with pytest.raises(error):
         await call(client, **({"change": CHANGE, "error_or_receipt": lost()} | given))
+
+
+class SlowClock(FakeClock):
+    """A clock of which each reading takes a second."""
+
+    def monotonic(self) -> float:
+        self.now += 1.0
+        return self.now
+
+    def wall(self) -> float:
+        return self.epoch + self.monotonic()
+
+
+@pytest.mark.asyncio
+async def test_the_time_of_an_attempt_is_not_later_than_the_attempt() -> None:
+    clock = SlowClock()
+    later: list[float] = []
+
+    def note(call: Call, attempt: Attempt) -> None:
+        assert attempt.at is not None
+        later.append(attempt.at - clock.epoch - (call.started + attempt.started))
+
+    client, _, _ = scripted(503, 200, clock=clock, on_attempt=[note])
+    await patch_consent(client, "o_1", "ci", checked=True)
+    assert len(later) == 2
+    assert max(later) <= 0
