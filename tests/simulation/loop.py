@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import heapq
+import math
 import random
 import socket
 from collections import deque
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulation.network import Network, SimulatedServer
+
+_REMEMBERED = 7_200.0
+"""Seconds for which it is known when a process stood still: longer than any call."""
 
 
 class Host:
@@ -46,19 +50,29 @@ class Host:
         self._number += 1
         heapq.heappush(self._arrivals, (when, self._number, receive, arguments))
 
+    def stall(self, seconds: float) -> None:
+        """Let its process stand still; what was long ago is forgotten."""
+        now = self.now()
+        begin = max(now, self.stalls[-1][1]) if self.stalls else now
+        if begin < now + seconds:
+            self.stalls = [stall for stall in self.stalls if stall[1] > now - _REMEMBERED]
+            self.stalls.append((begin, now + seconds))
+
     def stalled(self, since: float, until: float) -> float:
         """Seconds between two times in which its process stood still."""
         return sum(max(0.0, min(end, until) - max(begin, since)) for begin, end in self.stalls)
 
     @property
-    def next_arrival(self) -> float | None:
-        """When the next thing comes."""
-        return self._arrivals[0][0] if self._arrivals else None
+    def next_arrival(self) -> float:
+        """When the next thing comes; infinity is never."""
+        return self._arrivals[0][0] if self._arrivals else math.inf
 
     def select(self, timeout: float | None = None) -> list[asyncio.Handle]:
         """What the loop is to run for all that came, in any order; it never waits."""
-        ready: list[asyncio.Handle] = []
         now = self.now()
+        if self.next_arrival > now:
+            return []
+        ready: list[asyncio.Handle] = []
         while self._arrivals and self._arrivals[0][0] <= now:
             _, _, receive, arguments = heapq.heappop(self._arrivals)
             handle = receive(*arguments)
@@ -105,8 +119,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook
 
     @property
-    def wakes(self) -> float | None:
-        """When it has something to do next; None is never."""
+    def is_ready(self) -> bool:
+        """Whether it has something to run at once."""
+        return bool(self._ready)
+
+    @property
+    def wakes(self) -> float:
+        """When it has something to do next; infinity is never."""
         if self._ready:
             return 0.0
         scheduled = self._scheduled
@@ -114,10 +133,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._timer_cancelled_count -= 1
             heapq.heappop(scheduled)
         arrival = self.host.next_arrival
-        if not scheduled:
-            return arrival
-        timer = scheduled[0].when()
-        return timer if arrival is None else min(timer, arrival)
+        return min(scheduled[0].when(), arrival) if scheduled else arrival
 
     @property
     def timers(self) -> int:

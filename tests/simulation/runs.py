@@ -16,6 +16,7 @@ WORKLOADS: Mapping[str, tuple[Workload, float]] = {
     "batch": (batch.run, 1.0),
     "adapters": (adapters.run, 1.0),
     "rush": (rush.run, 0.5),
+    "year": (worker.run_year, 24.0),
 }
 """What runs each, and for how many virtual hours by default."""
 _SHOWN = 60

@@ -9,7 +9,8 @@ from unittest import mock
 
 from simulation.checks import Watch
 from simulation.clock import WorldClock
-from simulation.world import Process, World, nothing_told
+from simulation.process import Process
+from simulation.world import World, nothing_told
 
 from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, Transport
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Received, Sandbox, SandboxServer
