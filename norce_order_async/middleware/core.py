@@ -112,7 +112,7 @@ class ClientCore:
         """Close a source of tokens with the client, and count its new tokens."""
         self.sources.add(auth)
         if self.telemetry is not None and isinstance(auth, Refreshing):
-            auth.on_refresh.add(self.telemetry.count_token)
+            auth.tell_of_refresh(self.telemetry.count_token)
 
     async def aclose(self, grace: float) -> None:
         """Close all of it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any, Protocol, TypeGuard
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 
 class _Closable(Protocol):
@@ -25,12 +25,13 @@ class TokenSources:
 
     def __init__(self, own: object) -> None:
         self._own = own if _is_closable(own) else None
-        self._scoped: WeakSet[_Closable] = WeakSet()
+        # Not a WeakSet: they are closed in the order in which they came.
+        self._scoped: WeakKeyDictionary[_Closable, None] = WeakKeyDictionary()
 
     def add(self, source: object) -> None:
         """Take the source of a scoped view, or its token."""
         if _is_closable(source) and source is not self._own:
-            self._scoped.add(source)
+            self._scoped[source] = None
 
     async def aclose(self) -> None:
         """Close those that are still used."""
