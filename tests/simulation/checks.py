@@ -26,6 +26,8 @@ _LATE = 0.05
 """Seconds by which a timer may be late."""
 _RETRIES = 250
 """More retries than a budget pays for while no call of its shop succeeds."""
+_LOOK_EVERY = 250
+"""Calls between two looks at what is kept."""
 _MARK = b"x-request-id: "
 _NOTHING_DONE = (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
 
@@ -90,6 +92,11 @@ class Watch:
         """Told of every request that the server has decided on."""
         self.on_written: Callable[[str], object] | None = None
         """Told of the request id of every request that is written."""
+        self.on_ended: Callable[[], object] | None = None
+        """Called when a call has ended."""
+        self.on_look: Callable[[], object] | None = None
+        """Called after each so many calls, to look at what is kept."""
+        self.ended = 0
         self._known: dict[str, _Known] = {}
         self._begun: deque[tuple[float, str]] = deque()
         self._doing: dict[Host, _Doing] = {}
@@ -162,6 +169,11 @@ class Watch:
         """A process has ended, or was killed."""
         self._doing.pop(process.host, None)
 
+    @property
+    def under_way(self) -> int:
+        """How many calls are under way."""
+        return sum(len(doing.calls) for doing in self._doing.values())
+
     def _calls_of(self, host: Host) -> dict[str, _UnderWay]:
         return self._doing.setdefault(host, _Doing()).calls
 
@@ -219,6 +231,11 @@ class Watch:
         self._check_time(host, call, error)
         if not outcome.failed:
             self._doing[host].retries.pop(call.shop, None)
+        self.ended += 1
+        if self.on_look is not None and self.ended % _LOOK_EVERY == 0:
+            self.on_look()
+        if self.on_ended is not None:
+            self.on_ended()
 
     def _check_outcome(self, call: Call, mine: _UnderWay, theirs: _Known) -> None:
         request_id, outcome = call.request_id, call.outcome

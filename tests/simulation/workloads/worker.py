@@ -3,7 +3,7 @@
 import asyncio
 
 import attrs
-from simulation.operations import fill, operate
+from simulation.operations import fill, look_elsewhere, operate
 from simulation.process import Process
 from simulation.scene import API, CLIENT, Scene
 from simulation.tokens import ADDRESS, TokenEndpoint
@@ -25,12 +25,14 @@ class Rhythm:
         bursts: So many bursts in a spell, at most.
         row: So many calls one after the other in each task of a burst, at most.
         spells: Seconds between two spells of weather, on average.
+        elsewhere: The share of the rows that begin with a call for one of many other shops.
     """
 
     pause: float = 300.0
     bursts: int = 11
     row: int = 1
     spells: float = 150.0
+    elsewhere: float = 0.0
 
 
 def _check_rest(scene: Scene, process: Process) -> None:
@@ -38,11 +40,12 @@ def _check_rest(scene: Scene, process: Process) -> None:
     tasks, streams, timers = len(asyncio.all_tasks()), process.network_streams(), process.loop.timers
     if tasks > 1 or streams or timers > 1:
         scene.watch.violation(f"after a night there are {tasks} tasks, {timers} timers, and connections: {streams}")
+    scene.check_memory()
 
 
 def run_year(scene: Scene, hours: float) -> None:
     """Let a worker work that makes its calls in rows, over connections that are kept, in better weather."""
-    run(scene, hours, Rhythm(pause=1500.0, bursts=3, row=16, spells=600.0))
+    run(scene, hours, Rhythm(pause=2500.0, bursts=3, row=16, spells=600.0, elsewhere=0.2))
 
 
 def run(scene: Scene, hours: float, rhythm: Rhythm = Rhythm()) -> None:
@@ -60,6 +63,8 @@ def run(scene: Scene, hours: float, rhythm: Rhythm = Rhythm()) -> None:
         async with scene.client("worker", auth=source) as client:
 
             async def row() -> bool:
+                if choices.random() < rhythm.elsewhere:
+                    await look_elsewhere(client, choices)
                 done = [await operate(client, choices) for _ in range(choices.randrange(rhythm.row) + 1)]
                 return all(done)
 
