@@ -45,7 +45,7 @@ def _check_rest(scene: Scene, process: Process) -> None:
 
 def run_year(scene: Scene, hours: float) -> None:
     """Let a worker work that makes its calls in rows, over connections that are kept, in better weather."""
-    run(scene, hours, Rhythm(pause=2500.0, bursts=3, row=16, spells=600.0, elsewhere=0.2))
+    run(scene, hours, Rhythm(pause=2200.0, bursts=3, row=16, spells=600.0, elsewhere=0.2))
 
 
 def run(scene: Scene, hours: float, rhythm: Rhythm = Rhythm()) -> None:
