@@ -184,7 +184,7 @@ class Watch:
 
     def call_started(self, request: Request) -> None:
         """A call begins."""
-        host, call = _here(), request.call
+        host, call = here(), request.call
         if host.is_dead:
             return
         self._calls_of(host)[call.request_id] = _UnderWay(call)
@@ -197,7 +197,7 @@ class Watch:
 
     def attempt_started(self, request: Request, attempt: Attempt) -> Mapping[str, str] | None:
         """An attempt begins."""
-        call, host = request.call, _here()
+        call, host = request.call, here()
         if attempt.number > 1 and call.attempts[-2].delay is not None and not host.is_dead:
             retries = self._doing[host].retries
             retries[call.shop] = retries.get(call.shop, 0) + 1
@@ -207,7 +207,7 @@ class Watch:
 
     def attempt_ended(self, call: Call, attempt: Attempt) -> None:
         """An attempt ends."""
-        host = _here()
+        host = here()
         if host.is_dead:
             return
         mine = self._doing[host].calls[call.request_id]
@@ -217,7 +217,7 @@ class Watch:
 
     def call_ended(self, call: Call, response: Response | None, error: BaseException | None) -> None:
         """A call ends."""
-        host = _here()
+        host = here()
         if host.is_dead:
             return
         mine, theirs = self._doing[host].calls.pop(call.request_id), self._of(call.request_id)
@@ -276,7 +276,8 @@ class Watch:
                 del self._known[request_id]
 
 
-def _here() -> Host:
+def here() -> Host:
+    """The host of the process whose loop runs."""
     loop: Any = asyncio.get_running_loop()
     host: Host = loop.host
     return host

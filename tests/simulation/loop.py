@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from simulation.programs import Program
+
 if TYPE_CHECKING:
     from simulation.network import Network, SimulatedServer
 
@@ -38,6 +40,10 @@ class Host:
         clock: Callable[[], float],
     ) -> None:
         self.name, self.address, self.network, self.random, self.now = name, address, network, choices, clock
+        self.number = 0
+        """Of its process, in the order in which they are started."""
+        self.start_program: Callable[[Program], object] | None = None
+        """Starts a program that the process wants to have started."""
         self.is_dead = self._is_closed = False
         self.stalls: list[tuple[float, float]] = []
         self._arrivals: list[tuple[float, int, Callable[..., asyncio.Handle | None], tuple[Any, ...]]] = []
@@ -172,6 +178,16 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _network(self) -> "Network":
         assert self.host.network is not None, "this loop has no network"
         return self.host.network
+
+    async def subprocess_exec(
+        self, protocol_factory: Callable[[], Any], program: Any, *args: Any, **rest: Any
+    ) -> tuple[asyncio.SubprocessTransport, Any]:
+        assert self.host.start_program is not None, "this process starts no programs"
+        protocol = protocol_factory()
+        transport = Program(self, protocol)
+        self.host.start_program(transport)
+        protocol.connection_made(transport)
+        return transport, protocol
 
     async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> Any:
         await asyncio.sleep(self.host.random.uniform(0, 0.02))

@@ -1,6 +1,7 @@
 """A program in a simulated world, with an event loop of its own."""
 
 import asyncio
+import math
 import sys
 from asyncio import events
 from collections.abc import Callable, Coroutine
@@ -26,6 +27,8 @@ class Process:
         result: What its main coroutine returned.
         failure: What that raised.
         is_over: Whether it has ended, or was killed.
+        is_blocked: Whether it waits in the midst of a turn.
+        on_over: Called when it has ended, or was killed.
         left: The tasks that were left when its main coroutine ended.
         open_streams: The connections that were open when it ended.
     """
@@ -34,6 +37,7 @@ class Process:
         self.name, self.address = name, address
         self._world = world
         self.host = Host(name, address, world.network, world.stream(f"loop {name} {world.started}"), world.time)
+        self.host.number = world.started
         self.loop = SimulatedLoop(self.host)
         self.loop.set_exception_handler(self._problem)
         self.problems: list[str] = []
@@ -41,6 +45,8 @@ class Process:
         self.result: Any = None
         self.failure: BaseException | None = None
         self.is_over = False
+        self.is_blocked = False
+        self.on_over: Callable[[], object] | None = None
         self.left: list[str] = []
         self.open_streams: list[str] = []
         self._main = self.loop.create_task(self._run(main), name=f"main of {name}")
@@ -63,19 +69,21 @@ class Process:
 
     @property
     def wakes(self) -> float:
-        """When it has something to do next."""
+        """When it has something to do next; infinity is never."""
+        if self.is_blocked:
+            return math.inf
         wakes, stalls = self.loop.wakes, self.host.stalls
         return max(wakes, stalls[-1][1]) if stalls else wakes
 
     @property
     def is_done(self) -> bool:
-        """Whether its main coroutine has ended."""
-        return self._main.done()
+        """Whether its main coroutine has ended, and it has not."""
+        return self._main.done() and not self.is_over
 
     @property
     def is_busy(self) -> bool:
         """Whether its loop has something to run at once."""
-        return self.loop.is_ready and not self._main.done()
+        return self.loop.is_ready and not (self.is_over or self._main.done())
 
     def enter(self) -> None:
         """Be the one whose loop runs."""
@@ -104,6 +112,8 @@ class Process:
         self._world.note(self.name, how)
         self._world.network.kill(self.loop, silently=silently)
         self._world.bury(self)
+        if self.on_over is not None:
+            self.on_over()
 
     def network_streams(self) -> list[str]:
         """The names of its open connections."""

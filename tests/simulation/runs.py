@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import attrs
 from simulation.scene import Scene, simulated
-from simulation.workloads import adapters, batch, rush, web_app, worker
+from simulation.workloads import adapters, batch, processes, rush, web_app, worker
 
 TRANSPORTS = ("aiohttp", "httptools")
 Workload = Callable[[Scene, float], None]
@@ -14,6 +14,7 @@ WORKLOADS: Mapping[str, tuple[Workload, float]] = {
     "worker": (worker.run, 6.0),
     "web-app": (web_app.run, 2.0),
     "batch": (batch.run, 1.0),
+    "processes": (processes.run, 1.0),
     "adapters": (adapters.run, 1.0),
     "rush": (rush.run, 0.5),
     "year": (worker.run_year, 24.0),

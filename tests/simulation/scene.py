@@ -123,9 +123,9 @@ class Scene:
             return AiohttpTransport(resolver=resolver)
         return HttptoolsTransport(resolver=resolver)
 
-    def client(self, name: str, **settings: Any) -> OrderClient:
-        """A client of the API; its random choices go by its name."""
-        given: dict[str, Any] = {
+    def settings(self, name: str) -> dict[str, Any]:
+        """Those of a client of the API; its random choices go by its name."""
+        return {
             "base_url": self.url,
             "allow_http": True,
             "merchant": "norce",
@@ -136,7 +136,10 @@ class Scene:
             "random": self.world.stream(f"client {name}"),
             "observers": [self.watch],
         }
-        client = OrderClient(**given | settings)
+
+    def client(self, name: str, **settings: Any) -> OrderClient:
+        """A client of the API."""
+        client = OrderClient(**self.settings(name) | settings)
         loop: Any = asyncio.get_running_loop()
         self._clients = [(host, each) for host, each in self._clients if each() is not None and not host.is_dead]
         self._clients.append((loop.host, ref(client)))

@@ -74,6 +74,7 @@ class World:
         self.started = 0
         self._events: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._number = 0
+        self._stuck: Stuck | None = None
         self.turns = 0
 
     def stream(self, name: str) -> random.Random:
@@ -120,6 +121,8 @@ class World:
             if self.now > end:
                 raise Stuck(f"still not done after {most:g} s")
             self._step(until)
+            if self._stuck is not None:
+                raise self._stuck
             busy += 1
             if self.now > second + 1:
                 second, busy = self.now, 0
@@ -170,6 +173,20 @@ class World:
         if process.is_done:
             process.end()
 
+    def block(self, process: Process, until: Callable[[], bool]) -> None:
+        """Let others go on while a process waits in the midst of a turn, until a condition holds or it is killed."""
+        process.is_blocked = True
+        process.leave()
+        try:
+            while not (process.is_over or until()):
+                self._step(None)
+        except Stuck as error:  # not for the process, which might handle it
+            self._stuck = self._stuck or error
+            process.kill()
+        finally:
+            process.is_blocked = False
+            process.enter()
+
     def bury(self, process: Process) -> None:
         """A process has ended, or was killed: its loop turns no more."""
         self.processes.remove(process)
@@ -182,8 +199,9 @@ class World:
 
     def _let_go(self) -> None:
         for process in self.ended:
-            process.clear_away()
-        self.ended.clear()
+            if not process.is_blocked:
+                process.clear_away()
+        self.ended = [process for process in self.ended if process.is_blocked]
 
     def clear_away(self) -> None:
         """Let everything go."""
