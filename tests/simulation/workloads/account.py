@@ -32,7 +32,8 @@ class Account:
 
     Attributes:
         owners: The line of each request id, as the journal has it.
-        first: When the first request with an id was written, and the number of the process that did.
+        sent: How often a request with an id was written.
+        latest: When the latest request with an id was written, and the number of the process that did.
         applied: The requests that were carried out, in order: when, and their ids.
         missing: The ids that were answered with 404.
         lost: When the last attempt with an id ended without an answer.
@@ -42,7 +43,8 @@ class Account:
     scene: Scene
     ledger: Ledger
     owners: dict[str, int] = attrs.Factory(dict[str, int])
-    first: dict[str, tuple[float, int]] = attrs.Factory(dict[str, tuple[float, int]])
+    sent: Counter[str] = attrs.Factory(Counter[str])
+    latest: dict[str, tuple[float, int]] = attrs.Factory(dict[str, tuple[float, int]])
     applied: list[tuple[float, str]] = attrs.Factory(list[tuple[float, str]])
     missing: dict[str, None] = attrs.Factory(dict[str, None])
     lost: dict[str, float] = attrs.Factory(dict[str, float])
@@ -65,7 +67,8 @@ class Account:
     def on_written(self, request_id: str) -> None:
         """A request is written: not for a line that was closed before."""
         self.written[request_id] = None
-        self.first.setdefault(request_id, (self.scene.world.now, here().number))
+        self.sent[request_id] += 1
+        self.latest[request_id] = self.scene.world.now, here().number
         number = self.owners.get(request_id)
         if number in self.closed:
             self.scene.watch.violation(f"line {number} was {self.closed[number]} before, and is sent again")
@@ -114,25 +117,36 @@ class Account:
         violation, lines = self.scene.watch.violation, self.ledger.lines
         applied = Counter(self.owners[request_id] for _, request_id in self.applied if request_id in self.owners)
         missing = {self.owners[request_id] for request_id in self.missing if request_id in self.owners}
+        # A mark of a process that was killed counts: it may have sent the request, and no journal can know.
+        perhaps = Counter(self.owners.values())
+        for request_id, count in self.sent.items():
+            if request_id in self.owners:
+                perhaps[self.owners[request_id]] += max(0, count - 1)
         rows, is_open = look(journal)
         if is_open:
             violation(f"{len(is_open)} lines are open when the batch is done")
         if [row.number for row in rows] != list(range(1, len(lines) + 1)):
             violation(f"{len(rows)} outcomes for {len(lines)} lines")
-        # What a power cut has made the journal forget is made once more, and may be refused then.
+        # What a power cut has made the journal forget is made once more, and what then becomes of it and of the later
+        # lines about the same resource depends on what was forgotten, of which no mark is left to compare with.
         unsure = {what for request_id, what in self.resources.items() if request_id not in self.owners}
         for row in rows:
             times, right = applied[row.number], self.ledger.right[row.number - 1]
             resource = _resource(lines[row.number - 1])
-            inferred = row.outcome is OutcomeKind.APPLIED_INFERRED and row.number in missing
             if row.outcome is None:
                 violation(f"line {row.number} has no outcome")
-            elif row.outcome.done and not times and not inferred:
-                violation(f"line {row.number} is {row.outcome}, and was not applied")
-            elif resource in unsure or inferred:
-                pass
             elif row.outcome in _NOTHING_DONE and times:
                 violation(f"line {row.number} is {row.outcome}, and was applied {times} times")
+            elif row.outcome is OutcomeKind.APPLIED_INFERRED:
+                if row.number not in missing or perhaps[row.number] < 2:
+                    violation(f"line {row.number} is {row.outcome}, and nothing was sent before what found nothing")
+                # Where an earlier line, or a request that is forgotten, has removed it, 404 says the same.
+                elif not times and right is OutcomeKind.APPLIED and resource not in unsure:
+                    violation(f"line {row.number} is {row.outcome}, and nobody has removed it")
+            elif row.outcome.done and not times:
+                violation(f"line {row.number} is {row.outcome}, and was not applied")
+            elif resource in unsure:
+                pass
             elif row.outcome.done is not (right is OutcomeKind.APPLIED):
                 if row.outcome not in (OutcomeKind.UNKNOWN, OutcomeKind.NOT_SENT) or right is OutcomeKind.NOT_SENT:
                     violation(f"line {row.number} is {row.outcome}, and should be {right}")
@@ -147,11 +161,13 @@ class Account:
             if number is None:
                 continue
             resource = _resource(self.ledger.lines[number - 1])
-            first, run = self.first[request_id]
+            written, run = self.latest[request_id]
             # After a power cut, earlier changes may be made once more, and the later ones after them.
             newest = latest.get(resource, (0, 0))
-            # Whoever was killed has given up nothing: what it sent may come at any time.
-            ends = self.lost.get(request_id, math.inf) if newest[0] == run else first
+            # A process that goes on waits for what it has sent until it has given it up; one that was killed has sent
+            # nothing after that. A copy may come later than anybody waits for it, and which copy of a request was
+            # carried out, the ledger cannot tell: they have the same id.
+            ends = self.lost.get(request_id, math.inf) if newest[0] == run else written
             if newest > (run, number) and newest[1] > number and at < ends + _SETTLE:
                 self.scene.watch.violation(
                     f"line {number} of run {run} was applied at {at:.3f} after line {newest[1]} of run {newest[0]}"
