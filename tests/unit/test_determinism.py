@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 from typing import Any
 
 import attrs
@@ -47,17 +48,10 @@ def test_a_source_is_closed_once_however_often_it_is_used() -> None:
 
 def test_hooks_of_a_new_token_are_called_in_the_order_in_which_they_came() -> None:
     told: list[int] = []
-    hooks = [lambda number=number: told.append(number) for number in range(100)]
-    random.Random(1).shuffle(hooks)
-    source = _Source()
-    for hook in hooks:
-        source.tell_of_refresh(hook)
-        source.tell_of_refresh(hook)
+    source, numbers = _Source(), random.Random(1).sample(range(100), 100)
+    source.on_refresh += [partial(told.append, number) for number in numbers]
     source._tell_refresh()
-    first, told[:] = told.copy(), []
-    for hook in hooks:
-        hook()
-    assert first == told
+    assert told == numbers
 
 
 @pytest.mark.parametrize(
