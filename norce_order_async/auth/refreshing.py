@@ -12,12 +12,12 @@ class Refreshing(Secretive):
     """A base of sources whose token changes.
 
     Attributes:
-        on_refresh: Called whenever calls get another token from now on, in the thread where that is known. They must
-            be quick and raise nothing.
+        on_refresh: Called, one after the other, whenever calls get another token from now on, in the thread where that
+            is known. They must be quick and raise nothing.
     """
 
-    on_refresh: set[Callable[[], None]] = attrs.field(
-        factory=set[Callable[[], None]], init=False, repr=False, kw_only=True
+    on_refresh: list[Callable[[], None]] = attrs.field(
+        factory=list[Callable[[], None]], init=False, repr=False, kw_only=True
     )
 
     def _tell_refresh(self) -> None:

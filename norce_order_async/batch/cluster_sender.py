@@ -60,7 +60,7 @@ class ClusterSender:
         self._pending: _Pending = []
         self._pending_size = 0
         self._due: asyncio.TimerHandle | None = None
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], None] = {}
 
     async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
         """Make a change; see :class:`Sender`."""
@@ -154,8 +154,8 @@ class ClusterSender:
         self._pending, self._pending_size = [], 0
         if pending:
             sending = asyncio.create_task(self._send_chunk(pending))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sending.discard)
+            self._sending[sending] = None
+            sending.add_done_callback(self._sending.pop)
 
     async def _send_chunk(self, pending: _Pending) -> None:
         self._chunks += 1

@@ -82,6 +82,10 @@ class Pipe:
             raise answer
         return answer
 
+    def serve(self, lines: "Lines") -> None:
+        """Hand what comes over to the running loop, from a thread."""
+        Thread(target=self.listen, args=(lines, asyncio.get_running_loop()), daemon=True).start()
+
     def listen(self, lines: "Lines", loop: asyncio.AbstractEventLoop) -> None:
         """Read until the other end is gone, and end the process then. In a thread of its own."""
         try:
@@ -197,9 +201,10 @@ class Lines:
         self._pipe.tell("speed", concurrency, rate, in_flight, reason)
 
 
-async def _work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments) -> None:
+async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments) -> None:
+    """Make the changes whose lines come over a pipe, until there are no more."""
     lines = Lines(pipe)
-    Thread(target=pipe.listen, args=(lines, asyncio.get_running_loop()), daemon=True).start()
+    pipe.serve(lines)
     at_once = arguments.get("concurrency", "auto")
     defaults: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
     defaults["limit"] = 100 if at_once == "auto" else max(100, at_once)
@@ -231,7 +236,7 @@ def main() -> None:
     try:
         (sys.path[:],) = pipe.read()
         settings, arguments = pipe.read()
-        asyncio.run(_work(pipe, settings, arguments))
+        asyncio.run(work(pipe, settings, arguments))
     except (EOFError, BrokenPipeError):
         os._exit(1)
     except Exception as error:

@@ -24,7 +24,7 @@ from norce_order_async.batch.journal import Journal, State, is_wanted, old_value
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
-from norce_order_async.batch.travel import frame, order_of, sendable
+from norce_order_async.batch.travel import frame, order_of, sendable, worker_of
 from norce_order_async.core.checks import check_can_start_python, check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
@@ -223,7 +223,7 @@ class ProcessBatch(RunsOnce):
                     continue
                 made = False
             order = order_of(entry, self._scope)
-            links[number % count if order is None else hash(order) % count].add(number, entry, state, made=made)
+            links[number % count if order is None else worker_of(order, count)].add(number, entry, state, made=made)
         for link in links:
             if now >= self._settled_at:
                 link.passed.clear()

@@ -5,6 +5,7 @@ import pickle
 import struct
 from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 from norce_order_async.batch.engine.work_item import Order, Scope
 from norce_order_async.batch.files import InputLine, Meaning, Unread
@@ -50,6 +51,12 @@ def order_of(entry: InputLine, scope: Scope) -> Order | None:
     else:
         return None
     return merchant or scope[0], channel or scope[1], order_id
+
+
+def worker_of(order: Order, count: int) -> int:
+    """Which of ``count`` workers makes the changes of an order: the same one in each run."""
+    # Not hash(): that of text differs from process to process.
+    return crc32("\0".join(part or "" for part in order).encode(errors="surrogatepass")) % count
 
 
 def sendable(error: Exception) -> Exception:

@@ -112,7 +112,9 @@ class ClientCore:
         """Close a source of tokens with the client, and count its new tokens."""
         self.sources.add(auth)
         if self.telemetry is not None and isinstance(auth, Refreshing):
-            auth.on_refresh.add(self.telemetry.count_token)
+            count = self.telemetry.count_token
+            if count not in auth.on_refresh:  # a source may be given to several views
+                auth.on_refresh.append(count)
 
     async def aclose(self, grace: float) -> None:
         """Close all of it."""

@@ -124,9 +124,9 @@ class Lifecycle:
             elif loop.is_running() and there.process == os.getpid():
                 drain = partial(self._drain_calls, there)
                 waits.append(asyncio.create_task(run_elsewhere(loop, drain)))
-        _, late = await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
-        for task in late:
-            task.cancel()
+        await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+        for task in waits:
+            task.cancel()  # those that are late
         failures: list[BaseException] = []
         for close in closers:
             closing = asyncio.ensure_future(close())

@@ -152,9 +152,9 @@ class Pools(Generic[P]):
             else:
                 elsewhere.append(asyncio.create_task(self._close_elsewhere(loop, lifetime)))
         if elsewhere:
-            _, late = await asyncio.wait(elsewhere, timeout=_OTHER_LOOPS)
-            for task in late:
-                task.cancel()
+            await asyncio.wait(elsewhere, timeout=_OTHER_LOOPS)
+            for task in elsewhere:
+                task.cancel()  # those that are late
 
     def leave_inherited(self) -> None:
         """Use no pool of the process that this one was forked from."""

@@ -3,6 +3,7 @@
 PYTHONPATH=tests python -m simulation --workload worker --seed 7 --trace
 PYTHONPATH=tests python -m simulation --seeds 100 --hours 24
 PYTHONPATH=tests python -m simulation mutants --sample 20
+PYTHONPATH=tests python -m simulation year --days 365
 """
 
 import argparse
@@ -10,13 +11,15 @@ import gc
 import sys
 import time
 
-from simulation import mutating
+from simulation import mutating, year
 from simulation.runs import TRANSPORTS, WORKLOADS, run
 
 
 def main() -> int:
     if sys.argv[1:2] == ["mutants"]:
         return mutating.main(sys.argv[2:])
+    if sys.argv[1:2] == ["year"]:
+        return year.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workload", choices=WORKLOADS, help="only this one")
     parser.add_argument("--transport", choices=TRANSPORTS, help="only this one")

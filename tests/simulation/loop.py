@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import heapq
+import math
 import random
 import socket
 from collections import deque
@@ -10,8 +11,13 @@ from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from simulation.programs import Program
+
 if TYPE_CHECKING:
     from simulation.network import Network, SimulatedServer
+
+_REMEMBERED = 7_200.0
+"""Seconds for which it is known when a process stood still: longer than any call."""
 
 
 class Host:
@@ -34,6 +40,10 @@ class Host:
         clock: Callable[[], float],
     ) -> None:
         self.name, self.address, self.network, self.random, self.now = name, address, network, choices, clock
+        self.number = 0
+        """Of its process, in the order in which they are started."""
+        self.start_program: Callable[[Program], object] | None = None
+        """Starts a program that the process wants to have started."""
         self.is_dead = self._is_closed = False
         self.stalls: list[tuple[float, float]] = []
         self._arrivals: list[tuple[float, int, Callable[..., asyncio.Handle | None], tuple[Any, ...]]] = []
@@ -46,19 +56,29 @@ class Host:
         self._number += 1
         heapq.heappush(self._arrivals, (when, self._number, receive, arguments))
 
+    def stall(self, seconds: float) -> None:
+        """Let its process stand still; what was long ago is forgotten."""
+        now = self.now()
+        begin = max(now, self.stalls[-1][1]) if self.stalls else now
+        if begin < now + seconds:
+            self.stalls = [stall for stall in self.stalls if stall[1] > now - _REMEMBERED]
+            self.stalls.append((begin, now + seconds))
+
     def stalled(self, since: float, until: float) -> float:
         """Seconds between two times in which its process stood still."""
         return sum(max(0.0, min(end, until) - max(begin, since)) for begin, end in self.stalls)
 
     @property
-    def next_arrival(self) -> float | None:
-        """When the next thing comes."""
-        return self._arrivals[0][0] if self._arrivals else None
+    def next_arrival(self) -> float:
+        """When the next thing comes; infinity is never."""
+        return self._arrivals[0][0] if self._arrivals else math.inf
 
     def select(self, timeout: float | None = None) -> list[asyncio.Handle]:
         """What the loop is to run for all that came, in any order; it never waits."""
-        ready: list[asyncio.Handle] = []
         now = self.now()
+        if self.next_arrival > now:
+            return []
+        ready: list[asyncio.Handle] = []
         while self._arrivals and self._arrivals[0][0] <= now:
             _, _, receive, arguments = heapq.heappop(self._arrivals)
             handle = receive(*arguments)
@@ -105,8 +125,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook
 
     @property
-    def wakes(self) -> float | None:
-        """When it has something to do next; None is never."""
+    def is_ready(self) -> bool:
+        """Whether it has something to run at once."""
+        return bool(self._ready)
+
+    @property
+    def wakes(self) -> float:
+        """When it has something to do next; infinity is never."""
         if self._ready:
             return 0.0
         scheduled = self._scheduled
@@ -114,10 +139,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._timer_cancelled_count -= 1
             heapq.heappop(scheduled)
         arrival = self.host.next_arrival
-        if not scheduled:
-            return arrival
-        timer = scheduled[0].when()
-        return timer if arrival is None else min(timer, arrival)
+        return min(scheduled[0].when(), arrival) if scheduled else arrival
 
     @property
     def timers(self) -> int:
@@ -156,6 +178,16 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _network(self) -> "Network":
         assert self.host.network is not None, "this loop has no network"
         return self.host.network
+
+    async def subprocess_exec(
+        self, protocol_factory: Callable[[], Any], program: Any, *args: Any, **rest: Any
+    ) -> tuple[asyncio.SubprocessTransport, Any]:
+        assert self.host.start_program is not None, "this process starts no programs"
+        protocol = protocol_factory()
+        transport = Program(self, protocol)
+        self.host.start_program(transport)
+        protocol.connection_made(transport)
+        return transport, protocol
 
     async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> Any:
         await asyncio.sleep(self.host.random.uniform(0, 0.02))

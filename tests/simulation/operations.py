@@ -1,6 +1,7 @@
 """What simulated clients do to orders."""
 
 import random
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,8 @@ from norce_order_async import (
 from norce_order_async.models import Consent, PaymentEvent, PaymentTransaction
 
 ORDERS = 5
+SHOPS = 2_000
+"""More than a client remembers."""
 
 
 def fill(scene: Scene, merchant: str = "norce") -> None:
@@ -35,8 +38,15 @@ def fill(scene: Scene, merchant: str = "norce") -> None:
         )
 
 
+async def look_elsewhere(client: OrderClient, choices: random.Random) -> None:
+    """Ask for an order in one of many shops that have none."""
+    view = client.scoped(merchant=f"other_{choices.randrange(SHOPS)}")
+    with suppress(CallError):
+        await get_order(view, "o_0")
+
+
 async def operate(client: OrderClient, choices: random.Random, options: CallOptions | None = None) -> bool:
-    """Make one call of some kind; whether the API did it, or has nothing to do it to."""
+    """Make one call of some kind; whether the API did it, or has no consent left to delete."""
     order, number, kind = f"o_{choices.randrange(ORDERS)}", choices.randrange(1_000_000), choices.random()
     given: dict[str, Any] = {"options": options}
     try:
@@ -56,7 +66,7 @@ async def operate(client: OrderClient, choices: random.Random, options: CallOpti
         else:
             await list_orders(client, **given)
     except NotFoundError:
-        return True
+        return 0.6 <= kind < 0.7  # it was deleted before; all else is there
     except CallError:
         return False
     return True

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import attrs
 from simulation.scene import Scene, simulated
-from simulation.workloads import adapters, batch, rush, web_app, worker
+from simulation.workloads import adapters, batch, processes, rush, web_app, worker
 
 TRANSPORTS = ("aiohttp", "httptools")
 Workload = Callable[[Scene, float], None]
@@ -14,8 +14,10 @@ WORKLOADS: Mapping[str, tuple[Workload, float]] = {
     "worker": (worker.run, 6.0),
     "web-app": (web_app.run, 2.0),
     "batch": (batch.run, 1.0),
+    "processes": (processes.run, 1.0),
     "adapters": (adapters.run, 1.0),
     "rush": (rush.run, 0.5),
+    "year": (worker.run_year, 24.0),
 }
 """What runs each, and for how many virtual hours by default."""
 _SHOWN = 60
@@ -69,18 +71,36 @@ class Result:
         return "\n".join([*self.trace[-_SHOWN:], "", *self.violations[:20], "", f"Again: {again}"])
 
 
-def run(workload: str, seed: int, transport: str, hours: float | None = None, *, keep: int = 500) -> Result:
-    """Run a workload once, and leave nothing."""
+def run(
+    workload: str,
+    seed: int,
+    transport: str,
+    hours: float | None = None,
+    *,
+    keep: int = 500,
+    begin: Callable[[Scene], object] | None = None,
+) -> Result:
+    """Run a workload once, and leave nothing; ``begin`` is told of the scene before anything happens."""
     work, default = WORKLOADS[workload]
+    hours = default if hours is None else hours
+
+    def begun(scene: Scene) -> None:
+        if begin is not None:
+            begin(scene)
+        work(scene, hours)
+
     with ExitStack() as end:
-        return _run(work, workload, seed, transport, default if hours is None else hours, keep, end)
+        return _run(begun, workload, seed, transport, hours, keep, end)
 
 
-def _run(work: Workload, name: str, seed: int, transport: str, hours: float, keep: int, end: ExitStack) -> Result:
+def _run(
+    work: Callable[[Scene], None], name: str, seed: int, transport: str, hours: float, keep: int, end: ExitStack
+) -> Result:
     began = time.process_time()
     with simulated(seed, transport, keep=keep, end=end) as scene:
         try:
-            work(scene, hours)
+            work(scene)
+            scene.check_memory()
         except Exception as error:
             scene.watch.violation(f"{type(error).__name__}: {error}")
         world, watch = scene.world, scene.watch

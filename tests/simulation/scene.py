@@ -1,17 +1,23 @@
 """A simulated order API, and clients of it, under checks."""
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
+from weakref import ref
 
+from simulation import memory
 from simulation.checks import Watch
 from simulation.clock import WorldClock
-from simulation.world import Process, World, nothing_told
+from simulation.loop import Host
+from simulation.process import Process
+from simulation.world import World, nothing_told
 
 from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient
+from norce_order_async.core.clock import SystemClock
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, ReceivedRequest, Sandbox, SandboxServer
 from norce_order_async.testing.sandbox.exchange import Arrival, Exchange
 from norce_order_async.transport import Transport
@@ -19,6 +25,8 @@ from norce_order_async.transport.resolver import Address, HostResolver
 
 NAME, API, CLIENT = "api.test", "10.0.0.1", "10.0.1.1"
 """The server's name and address, and the address of its clients."""
+_TIMERS = 16
+"""Timers that a process has while nothing is under way, at most."""
 ADAPTER_NAME, ADAPTER = "adapter.test", "10.0.0.3"
 """The name and the address of an adapter that the server may call."""
 
@@ -76,6 +84,9 @@ class Scene:
         self.sandbox = WatchedSandbox(self.world, self.watch)
         self.server: Process | None = None
         self._stop: asyncio.Event | None = None
+        self._clients: list[tuple[Host, ref[OrderClient]]] = []
+        self._of_modules = memory.kept_by_modules()
+        self.watch.on_look = self.check_memory
 
     @property
     def url(self) -> str:
@@ -113,9 +124,9 @@ class Scene:
             return AiohttpTransport(resolver=resolver)
         return HttptoolsTransport(resolver=resolver)
 
-    def client(self, name: str, **settings: Any) -> OrderClient:
-        """A client of the API; its random choices go by its name."""
-        given: dict[str, Any] = {
+    def settings(self, name: str) -> dict[str, Any]:
+        """Those of a client of the API; its random choices go by its name."""
+        return {
             "base_url": self.url,
             "allow_http": True,
             "merchant": "norce",
@@ -126,7 +137,31 @@ class Scene:
             "random": self.world.stream(f"client {name}"),
             "observers": [self.watch],
         }
-        return OrderClient(**given | settings)
+
+    def client(self, name: str, **settings: Any) -> OrderClient:
+        """A client of the API."""
+        client = OrderClient(**self.settings(name) | settings)
+        loop: Any = asyncio.get_running_loop()
+        self._clients = [(host, each) for host, each in self._clients if each() is not None and not host.is_dead]
+        self._clients.append((loop.host, ref(client)))
+        return client
+
+    def check_memory(self) -> None:
+        """See that no structure of a client, of a module, or of an event loop has more than what is under way needs."""
+        if self._grown():
+            gc.collect()  # what refers to itself in a circle may not have been let go yet
+            for told in self._grown():
+                self.watch.violation(told)
+
+    def _grown(self) -> list[str]:
+        busy = self.watch.under_way + len(self.world.network.streams)
+        clients = [client for host, each in self._clients if (client := each()) is not None and not host.is_dead]
+        found = [told for client in clients for told in memory.too_many(client, busy)]
+        found += memory.grown(self._of_modules)
+        for process in self.world.processes:
+            if (timers := process.loop.timers) > _TIMERS + 2 * busy:
+                found.append(f"{process.name} has {timers} timers with {busy} calls and connections")
+        return found
 
     def check_end(self, process: Process) -> None:
         """See that a process has left nothing."""
@@ -143,12 +178,17 @@ class Scene:
 
 @contextmanager
 def simulated(seed: int, transport: str, *, keep: int, end: ExitStack) -> Generator[Scene]:
-    """A scene; aiohttp's own look at the clock sees the world's time while it is entered.
+    """A scene; whoever looks at the machine's clock by himself sees the world's time while it is entered.
 
     What it leaves is collected when ``end`` ends, which has to be when nobody refers to it any more.
     """
     scene = Scene(seed, transport, keep)
-    with mock.patch("aiohttp.connector.monotonic", scene.world.time):
+    world = scene.world
+    with (
+        mock.patch("time.time", world.wall),
+        mock.patch("aiohttp.connector.monotonic", world.time),
+        mock.patch.multiple(SystemClock, monotonic=staticmethod(world.time), wall=staticmethod(world.wall)),
+    ):
         try:
             yield scene
         finally:

@@ -208,6 +208,7 @@ class Stream(asyncio.Transport):
         try:
             self._protocol.connection_lost(error)
         finally:
+            self._protocol = None  # as asyncio's transports let go of it
             self.forget()
 
     def forget(self) -> None:

@@ -11,7 +11,7 @@ from simulation.runs import TRANSPORTS, WORKLOADS, run
 
 TESTS = Path(__file__).parent.parent
 SEEDS = 50
-HOURS = {"worker": 0.4, "web-app": 0.1, "batch": 0.2, "adapters": 0.1, "rush": 0.1}
+HOURS = {"worker": 0.4, "web-app": 0.1, "batch": 0.2, "processes": 0.2, "adapters": 0.1, "rush": 0.1, "year": 0.2}
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

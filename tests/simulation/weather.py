@@ -150,7 +150,7 @@ def stall(weather: Weather, lasts: float) -> None:
     """A process stands still, as if its machine was out of breath."""
     world = weather.scene.world
     process = weather.random.choice(world.processes)
-    process.stall(min(lasts, 30.0))
+    process.host.stall(min(lasts, 30.0))
 
 
 SPELLS: tuple[Spell, ...] = (

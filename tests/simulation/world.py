@@ -1,26 +1,28 @@
 """Processes that share simulated time, and one seed for everything that happens to them."""
 
-import asyncio
 import gc
 import heapq
+import math
 import random
 import sys
 import warnings
-from asyncio import events
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
-from simulation.loop import Host, SimulatedLoop
 from simulation.network import Network
+from simulation.process import Main, Process
 from simulation.trace import Trace
 
 EPOCH = 1_768_204_889.0
 """The wall time at the start, in seconds since 1970-01-01 UTC."""
 _BUSY = 2_000_000
-"""So many turns in a row without a second going by are an endless loop."""
+"""So many steps in a row without a second going by are an endless loop."""
 
-Main = Callable[[], Coroutine[Any, Any, object]]
+_ALONE = 16
+"""Turns that a process makes at most before others are looked at, while no other has anything to do."""
+_KEPT = 64
+"""Processes that have ended and are not let go yet, at most."""
 
 
 class Stuck(Exception):
@@ -29,119 +31,6 @@ class Stuck(Exception):
 
 def _ignore(_: object) -> None:
     pass
-
-
-class Process:
-    """A program with an event loop of its own.
-
-    Attributes:
-        name: For the trace.
-        loop: Its event loop.
-        problems: What its event loop told of: errors that nobody handled.
-        turns: How often its loop has turned.
-        result: What its main coroutine returned.
-        failure: What that raised.
-        is_over: Whether it has ended, or was killed.
-        left: The tasks that were left when its main coroutine ended.
-        open_streams: The connections that were open when it ended.
-    """
-
-    def __init__(self, world: "World", name: str, address: str, main: Main) -> None:
-        self.name, self.address = name, address
-        self._world = world
-        self.host = Host(name, address, world.network, world.stream(f"loop {name} {world.started}"), world.time)
-        self.loop = SimulatedLoop(self.host)
-        self.loop.set_exception_handler(self._problem)
-        self.problems: list[str] = []
-        self.turns = 0
-        self.result: Any = None
-        self.failure: BaseException | None = None
-        self.is_over = False
-        self.left: list[str] = []
-        self.open_streams: list[str] = []
-        self._main = self.loop.create_task(self._run(main), name=f"main of {name}")
-
-    async def _run(self, main: Main) -> None:
-        try:
-            self.result = await main()
-        except asyncio.CancelledError as error:
-            self.failure = error
-        except Exception as error:
-            self.failure = error
-        this = asyncio.current_task()
-        left = [task for task in asyncio.all_tasks() if task is not this]
-        self.left = sorted(task.get_name() + " " + repr(task.get_coro()).split(" at 0x")[0] for task in left)
-        await self.loop.shutdown_asyncgens()
-
-    def _problem(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if not self.is_over:
-            self.problems.append(f"{self.name}: {context.get('message')}: {context.get('exception')!r}")
-
-    @property
-    def wakes(self) -> float | None:
-        """When it has something to do next; None is never."""
-        wakes = self.loop.wakes
-        return wakes if wakes is None or not self.host.stalls else max(wakes, self.host.stalls[-1][1])
-
-    def stall(self, seconds: float) -> None:
-        """Let it stand still."""
-        begin, end = self._world.now, self._world.now + seconds
-        if self.host.stalls:
-            begin = max(begin, self.host.stalls[-1][1])
-        if begin < end:
-            self.host.stalls.append((begin, end))
-
-    def turn(self) -> None:
-        """Let its loop turn once."""
-        self.turns += 1
-        hooks = sys.get_asyncgen_hooks()
-        first, final = self.loop.asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=first, finalizer=final)
-        events._set_running_loop(self.loop)
-        try:
-            self.loop.turn()
-        finally:
-            events._set_running_loop(None)
-            sys.set_asyncgen_hooks(*hooks)
-        if self._main.done():
-            self._end("ends")
-
-    def _end(self, how: str, *, silently: bool = False) -> None:
-        self.is_over = True
-        self.open_streams = self.network_streams()
-        self._world.note(self.name, how)
-        self._world.network.kill(self.loop, silently=silently)
-
-    def network_streams(self) -> list[str]:
-        """The names of its open connections."""
-        return [stream.name for stream in self._world.network.open_streams(self.loop)]
-
-    def kill(self, *, silently: bool = False) -> None:
-        """End it between two turns, with nothing run any more; ``silently`` with its host."""
-        if self.is_over:
-            return
-        self.host.is_dead = True
-        self._end("is killed" + (" with its host" if silently else ""), silently=silently)
-
-    def clear_away(self) -> None:
-        """Let its coroutines go, and close its loop: nothing that they do now is seen."""
-        self.host.is_dead = True
-        seen: dict[asyncio.Task[Any], None] = {}
-        while tasks := [task for task in asyncio.all_tasks(self.loop) if task not in seen]:
-            for task in tasks:  # closing one may have begun others
-                seen[task] = None
-                self._clear(task)
-        self.loop.stop_for_good()
-
-    def _clear(self, task: asyncio.Task[Any]) -> None:
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
-        coroutine: Any = task.get_coro()
-        events._set_running_loop(self.loop)
-        try:
-            with suppress(BaseException):  # whatever it does at its end is of no interest any more
-                coroutine.close()
-        finally:
-            events._set_running_loop(None)
 
 
 @contextmanager
@@ -171,7 +60,7 @@ class World:
 
     def __init__(self, seed: int, *, keep: int = 500, turn: float = 20e-6) -> None:
         self.seed = seed
-        self._turn = turn
+        self._longest_turn = turn
         self.now = self.began = 1000.0
         self.drift = 0.0
         """Seconds by which the wall clock is wrong."""
@@ -180,9 +69,12 @@ class World:
         self.network = Network(self.time, self._note_network, self.stream("network"))
         self.processes: list[Process] = []
         self.ended: list[Process] = []
+        self.on_over: Callable[[Process], object] | None = None
+        """Told of every process that has ended, or was killed."""
         self.started = 0
         self._events: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._number = 0
+        self._stuck: Stuck | None = None
         self.turns = 0
 
     def stream(self, name: str) -> random.Random:
@@ -228,7 +120,9 @@ class World:
         while self.processes and not (until is not None and until()):
             if self.now > end:
                 raise Stuck(f"still not done after {most:g} s")
-            self._step()
+            self._step(until)
+            if self._stuck is not None:
+                raise self._stuck
             busy += 1
             if self.now > second + 1:
                 second, busy = self.now, 0
@@ -241,46 +135,80 @@ class World:
         self.after(seconds, over.append, True)
         self.run(lambda: bool(over))
 
-    def _step(self) -> None:
+    def _step(self, until: Callable[[], bool] | None) -> None:
         now = self.now
         if self._events and self._events[0][0] <= now:
             _, _, what, arguments = heapq.heappop(self._events)
             what(*arguments)
-            self._bury()
             return
         ready: list[Process] = []
-        first = self._events[0][0] if self._events else None
+        first = self._events[0][0] if self._events else math.inf
         for process in self.processes:
             wakes = process.wakes
-            if wakes is None:
-                continue
             if wakes <= now:
                 ready.append(process)
-            elif first is None or wakes < first:
+            elif wakes < first:
                 first = wakes
         if not ready:
-            if first is None:
+            if first == math.inf:
                 raise Stuck("everybody waits for ever")
-            self.now = max(now, first)
-            return
-        process = ready[0] if len(ready) == 1 else self.random.choice(ready)
-        process.turn()
-        self.turns += 1
-        self.now += self.random.random() * self._turn
-        if process.is_over:
-            self._bury()
+            self.now = first
+        elif len(ready) == 1:
+            self._turn(ready[0], first, until)
+        else:
+            self._turn(self.random.choice(ready), now, until)
 
-    def _bury(self) -> None:
-        for process in [each for each in self.processes if each.is_over]:
-            self.processes.remove(process)
-            self.ended.append(process)
+    def _turn(self, process: Process, before: float, until: Callable[[], bool] | None) -> None:
+        """Let a process turn once, and again until a time while it has something to do."""
+        process.enter()
+        try:
+            for _ in range(_ALONE):
+                process.turn()
+                self.turns += 1
+                self.now += self.random.random() * self._longest_turn
+                if self.now >= before or not process.is_busy or (until is not None and until()):
+                    break
+        finally:
+            process.leave()
+        if process.is_done:
+            process.end()
+
+    def block(self, process: Process, until: Callable[[], bool]) -> None:
+        """Let others go on while a process waits in the midst of a turn, until a condition holds or it is killed."""
+        process.is_blocked = True
+        process.leave()
+        try:
+            while not (process.is_over or until()):
+                self._step(None)
+        except Stuck as error:  # not for the process, which might handle it
+            self._stuck = self._stuck or error
+            process.kill()
+        finally:
+            process.is_blocked = False
+            process.enter()
+
+    def bury(self, process: Process) -> None:
+        """A process has ended, or was killed: its loop turns no more."""
+        self.processes.remove(process)
+        self.ended.append(process)
+        if self.on_over is not None:
+            self.on_over(process)
+        if len(self.ended) > _KEPT:
+            with nothing_told():
+                self._let_go()
+
+    def _let_go(self) -> None:
+        for process in self.ended:
+            if not process.is_blocked:
+                process.clear_away()
+        self.ended = [process for process in self.ended if process.is_blocked]
 
     def clear_away(self) -> None:
         """Let everything go."""
-        for process in [*self.ended, *self.processes]:
+        for process in self.processes:
             process.is_over = True
-            process.clear_away()
-        self.ended.clear()
+        self.ended += self.processes
         self.processes.clear()
+        self._let_go()
         self._events.clear()
         self.network.clear()

@@ -4,9 +4,9 @@ import asyncio
 import random
 
 from simulation.operations import fill, operate
+from simulation.process import Process
 from simulation.scene import API, CLIENT, Scene
 from simulation.weather import Weather
-from simulation.world import Process
 
 from norce_order_async import CallOptions, OrderClient, Timeout
 
