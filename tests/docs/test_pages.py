@@ -40,3 +40,19 @@ def test_the_picture_loads_nothing() -> None:
     picture = ROOT.joinpath("docs/_static/batch.svg").read_text(encoding="utf-8")
     assert re.findall(r"https?://[^\"]*", picture) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"@import|@font-face|href|<script", picture)
+
+
+def test_what_a_call_costs_is_what_was_measured() -> None:
+    measured = ROOT.joinpath("docs/_static/performance/calls.md").read_text(encoding="utf-8")
+    _, _, found = measured.partition("**32 in flight, 5,000 orders in turn**")
+    cpu = {row[0]: row[4].split()[0] for row in rows(found.partition("**")[0])}
+    front = ROOT.joinpath("docs/index.md").read_text(encoding="utf-8")
+    assert f"CPU for a call | 1 | {cpu['OrderClient']}; {cpu['OrderClient, httptools']} over httptools |" in front
+    compared = rows(ROOT.joinpath("docs/comparison.md").read_text(encoding="utf-8"))
+    names = ("OrderClient", "aiohttp by hand, json=", "httpx by hand", "openapi-python-client", "azure-core")
+    assert [row[4] for row in compared[-5:]] == [cpu[name] for name in names]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of the rows of tables, heads among them."""
+    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line[:1] == "|"]
