@@ -40,7 +40,8 @@ class WorkItem:
         size: How long its line is, in bytes.
         change: The change.
         order: The order that it changes.
-        path: What in the order it changes.
+        resource: What in the order it changes.
+        path: The same step by step.
         request_id: What is sent as ``x-request-id``.
         started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
         redelivered: Whether it may have been carried out before, without the journal, as its entry says.
@@ -83,7 +84,6 @@ class WorkItem:
     def __init__(
         self, number: int, entry: Entry, change: Change, scope: Scope, random: RandomSource = SYSTEM_RANDOM
     ) -> None:
-        resource = change.resource
         self.number = number
         self.line = entry.line
         self.file = entry.file
@@ -91,6 +91,7 @@ class WorkItem:
         self.size = entry.size
         self.change = change
         self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
+        self.resource = resource = change.resource
         self.path = _path_of(resource)
         self.request_id = entry.request_id or random.randbytes(16).hex()
         if entry.redelivered:
