@@ -155,3 +155,25 @@ class PatchAttributes(Change):
     def apply(self, client: OrderClient, options: CallOptions | None = None) -> Coroutine[Any, Any, Receipt]:
         """Make the change."""
         return patch_attributes(client, self.order_id, self.attributes, options=options)
+
+
+FREQUENT: Mapping[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}
+"""Those that most batches are of, by their ``op``."""
+
+
+def make_change(given: dict[str, Any]) -> Change | None:
+    """The change of a frequent kind that a record means; None where there is more to look at.
+
+    The record is used up.
+    """
+    op = given.pop("op", None)
+    kind = FREQUENT.get(op) if type(op) is str else None
+    if kind is None:
+        return None
+    try:
+        try:
+            return kind(**given)
+        except TypeError:  # most records have no notes
+            return kind(**{name: value for name, value in given.items() if name[:1] != "_"})
+    except (TypeError, InvalidRequestError):
+        return None

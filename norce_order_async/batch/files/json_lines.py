@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO, cast
 
+from norce_order_async.batch.changes import make_change
 from norce_order_async.batch.files.entry import MAX_LINE, CutError, Entry, Meaning, Unread, order_of, record_meaning
 from norce_order_async.batch.files.layout import PLAIN, Layout
-from norce_order_async.batch.lines import make_change
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire import fastjson
 from norce_order_async.wire.json import JSON
