@@ -1,7 +1,7 @@
 """The changes a batch can make, as values that check themselves."""
 
 import abc
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar
 
@@ -115,9 +115,9 @@ class DeleteConsent(Change):
         """The consent."""
         return f"consents/{self.consent_id}"
 
-    def apply(self, client: OrderClient, options: CallOptions | None = None) -> Coroutine[Any, Any, Receipt]:
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         """Make the change."""
-        return delete_consent(client, self.order_id, self.consent_id, options=options)
+        return await delete_consent(client, self.order_id, self.consent_id, options=options)
 
 
 @attrs.frozen(slots=False)
@@ -134,9 +134,9 @@ class PatchConsent(Change):
         """The consent."""
         return f"consents/{self.consent_id}"
 
-    def apply(self, client: OrderClient, options: CallOptions | None = None) -> Coroutine[Any, Any, Receipt]:
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         """Make the change."""
-        return patch_consent(client, self.order_id, self.consent_id, checked=self.checked, options=options)
+        return await patch_consent(client, self.order_id, self.consent_id, checked=self.checked, options=options)
 
 
 @attrs.frozen(slots=False)
@@ -152,9 +152,9 @@ class PatchAttributes(Change):
         """The order's attributes."""
         return "attributes"
 
-    def apply(self, client: OrderClient, options: CallOptions | None = None) -> Coroutine[Any, Any, Receipt]:
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         """Make the change."""
-        return patch_attributes(client, self.order_id, self.attributes, options=options)
+        return await patch_attributes(client, self.order_id, self.attributes, options=options)
 
 
 FREQUENT: Mapping[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}
