@@ -295,7 +295,8 @@ class OrderClient:
             success = operation.success(response)
             if success is None:
                 raise operation.refused(response)
-            running.succeed(success)
+            # Before the response is read: what cannot be read is a success nevertheless.
+            call.elapsed, call.outcome = core.defaults.clock.monotonic() - call.started, success
             return operation.decode(response)
 
     def stats(self, *, by_shop: bool = False) -> Stats:

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import attrs
 
@@ -24,18 +24,20 @@ def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: str) -
         segment(attribute.name, value)
 
 
-def _check_scope(instance: object, attribute: "attrs.Attribute[str | None]", value: object) -> None:
-    if value is not None:
-        check_header_value(attribute.name, value)
+def _check_order(instance: "Change", attribute: "attrs.Attribute[str]", value: str) -> None:
+    """Check all that a change has of its order at once, as a validator of each costs a call."""
+    if type(value) is not str or not is_plain_id(value):
+        segment(attribute.name, value)
+    if instance.merchant is not None:
+        check_header_value("merchant", instance.merchant)
+    if instance.channel is not None:
+        check_header_value("channel", instance.channel)
 
 
-def _check_bool(instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{attribute.name} must be true or false, got {value!r}")
-
-
-def _own_bool(value: bool) -> bool:
-    return value if value is True or value is False else cast(bool, own(value))
+def _own_bool(value: object) -> bool:
+    if value is not True and value is not False and not isinstance(value := own(value), bool):
+        raise TypeError(f"checked must be true or false, got {value!r}")
+    return value
 
 
 def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JSON]]", value: object) -> None:
@@ -66,9 +68,9 @@ class Change(abc.ABC):
     """The API's operationId, if the change is one call of that operation's endpoint function."""
     not_twice: ClassVar[str | None] = None
     """Why it must not be made twice; None where that leaves the same state."""
-    order_id: str = attrs.field(validator=_check_id)
-    merchant: str | None = attrs.field(default=None, kw_only=True, validator=_check_scope)
-    channel: str | None = attrs.field(default=None, kw_only=True, validator=_check_scope)
+    order_id: str = attrs.field(validator=_check_order)
+    merchant: str | None = attrs.field(default=None, kw_only=True)
+    channel: str | None = attrs.field(default=None, kw_only=True)
 
     @property
     @abc.abstractmethod
@@ -125,7 +127,7 @@ class PatchConsent(Change):
     op = "patch_consent"
     operation = "PatchCheckoutOrderConsent"
     consent_id: str = attrs.field(validator=_check_id)
-    checked: bool = attrs.field(kw_only=True, converter=_own_bool, validator=_check_bool)
+    checked: bool = attrs.field(kw_only=True, converter=_own_bool)
 
     @property
     def resource(self) -> str:
@@ -153,3 +155,25 @@ class PatchAttributes(Change):
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         """Make the change."""
         return await patch_attributes(client, self.order_id, self.attributes, options=options)
+
+
+FREQUENT: Mapping[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}
+"""Those that most batches are of, by their ``op``."""
+
+
+def make_change(given: dict[str, Any]) -> Change | None:
+    """The change of a frequent kind that a record means; None where there is more to look at.
+
+    The record is used up.
+    """
+    op = given.pop("op", None)
+    kind = FREQUENT.get(op) if type(op) is str else None
+    if kind is None:
+        return None
+    try:
+        try:
+            return kind(**given)
+        except TypeError:  # most records have no notes
+            return kind(**{name: value for name, value in given.items() if name[:1] != "_"})
+    except (TypeError, InvalidRequestError):
+        return None

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from threading import Condition, Thread
 
@@ -109,16 +110,17 @@ class Input:
         return [delimiter for delimiter in found if delimiter is not None]
 
     def __iter__(self) -> Iterator[InputLine]:
-        return self._iterate()
+        return chain.from_iterable(self._files())
 
-    def _iterate(self, *, unread: bool = False) -> Iterator[InputLine]:
+    def _files(self, *, unread: bool = False) -> Iterator[Iterator[InputLine]]:
+        """The entries of each file; a file is whole when the next one is asked for."""
         if (streams := self._streams()) and self._begun:
             raise ConfigurationError(f"{shown_name(streams[0])} can be read only once")
         self._begun = True
         for path in self._paths:
             file = shown_name(path) if len(self._paths) > 1 else None
             again = self._seen[path].again() if path in self._seen else None
-            yield from read_file(
+            yield read_file(
                 path, self._format, self._layout, file=file, note=None if again is None else again.note, unread=unread
             )
             if again is not None:
@@ -138,7 +140,7 @@ class Input:
         Raises:
             ConfigurationError: A file is not there.
         """
-        return self.entries() if self._streams() else self._iterate(unread=True)
+        return self.entries() if self._streams() else chain.from_iterable(self._files(unread=True))
 
     def _streams(self) -> list[str]:
         return [path for path in self._paths if is_stream(path)]

@@ -7,7 +7,7 @@ from typing import Any, cast
 import attrs
 
 from norce_order_async.batch import kinds
-from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent, members_of
+from norce_order_async.batch.changes import FREQUENT, Change, members_of
 from norce_order_async.batch.kinds import TableChange, models_of
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
@@ -15,35 +15,16 @@ from norce_order_async.endpoints.requested import requested
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.models import Model, wire_name
 
-_FREQUENT: Mapping[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}
 _OTHERS: Mapping[str, type[TableChange]] = {
     kind.op: kind
     for kind in vars(kinds).values()
     if isinstance(kind, type) and issubclass(kind, TableChange) and kind is not TableChange
 }
-KINDS: Mapping[str, type[Change]] = {**_FREQUENT, **_OTHERS}
+KINDS: Mapping[str, type[Change]] = {**FREQUENT, **_OTHERS}
 """The changes of a batch file by their ``op``."""
 
 NOT_TWICE = frozenset(op for op, kind in KINDS.items() if kind.not_twice is not None)
 """Those that must not be made twice."""
-
-
-def make_change(given: dict[str, Any]) -> Change | None:
-    """The change of a frequent kind that a line of a batch file means; None for :func:`parse_change` to look at.
-
-    The record is used up.
-    """
-    op = given.pop("op", None)
-    kind = _FREQUENT.get(op) if type(op) is str else None
-    if kind is None:
-        return None
-    try:
-        try:
-            return kind(**given)
-        except TypeError:  # most records have no notes
-            return kind(**{name: value for name, value in given.items() if name[:1] != "_"})
-    except (TypeError, InvalidRequestError):
-        return None
 
 
 def parse_change(record: Mapping[str, JSON]) -> Change:
@@ -61,7 +42,7 @@ def parse_change(record: Mapping[str, JSON]) -> Change:
     kind = KINDS.get(op) if isinstance(op, str) else None
     if kind is None:
         near = get_close_matches(op, KINDS, 4, 0.4) if isinstance(op, str) else []
-        known = f"{', '.join(near or _FREQUENT)} and {len(KINDS) - len(near or _FREQUENT)} others"
+        known = f"{', '.join(near or FREQUENT)} and {len(KINDS) - len(near or FREQUENT)} others"
         raise InvalidRequestError(f"op {op!r} is none of {known}" if op is not None else f"no op: one of {known}")
     members = members_of(kind)
     if missing := sorted(name for name, needed in members.items() if needed and name not in given):

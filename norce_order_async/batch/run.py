@@ -74,7 +74,10 @@ class ClientSender:
             options = (self._probe_options if probe else self._options).for_call(
                 item.request_id, partial(self._observe, item), redelivered=item.maybe_applied
             )
-            receipt = await item.change.apply(self._client_of(item.change), options)
+            change, client = item.change, self._client
+            if change.merchant is not None or change.channel is not None:
+                client = self._scoped(change)
+            receipt = await change.apply(client, options)
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()
@@ -93,10 +96,10 @@ class ClientSender:
         """Read the order of a change; see :class:`OrderSender`."""
         options = self._probe_options if probe else self._options
         options = options.for_call(item.request_id, on_attempt, redelivered=False)
-        client = self._client_of(item.change)
+        client = self._scoped(item.change)
         return await client.execute(operation, options=options, order_id=item.change.order_id)
 
-    def _client_of(self, change: Change) -> OrderClient:
+    def _scoped(self, change: Change) -> OrderClient:
         client = self._client
         if change.merchant is not None:
             client = client.scoped(merchant=change.merchant)

@@ -97,9 +97,10 @@ async def patch_consent(
     Source: PatchCheckoutOrderConsent,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsent
     """
+    value = checked if checked is True or checked is False else check_bool("checked", checked)
     return await check_client(client).execute(
         PATCH_CONSENT,
-        body=_body(consent_id, check_bool("checked", checked)),
+        body=_body(consent_id, value),
         options=options,
         order_id=order_id,
         consent_id=consent_id,

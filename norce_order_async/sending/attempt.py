@@ -57,7 +57,9 @@ class AttemptSender:
             if left <= 0:
                 start = -math.inf
                 raise out_of_time(call)
-            attempt = _new_attempt(call, start)
+            since = start - call.started
+            attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
+            call.attempts.append(attempt)
             try:
                 # The deadline ends what would be over at the same moment or later.
                 limit = call.timeout.attempt if call.timeout.attempt < left else None
@@ -125,13 +127,6 @@ class AttemptSender:
         if not (response.request.call.reads_body or self._told_of_a_body):
             self._told_of_a_body = True
             log_body(response)
-
-
-def _new_attempt(call: Call, start: float) -> Attempt:
-    since = start - call.started
-    attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
-    call.attempts.append(attempt)
-    return attempt
 
 
 async def _wait_for_slot(call: Call, now: float) -> Any:

@@ -1,10 +1,10 @@
 """A call from its start to its end: its request, when it is cut short, what its end means, and who is told."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from logging import DEBUG, WARNING
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
@@ -20,7 +20,7 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.outcome import OutcomeKind, outcome_of
+from norce_order_async.core.outcome import outcome_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout, Unset
 from norce_order_async.loops.time_limit import TimeLimit
@@ -30,6 +30,8 @@ from norce_order_async.sending.log import log_cut, run_hook
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
 from norce_order_async.wire.operation import Operation, QueryValue
+
+_NONE: Set[str] = frozenset()
 
 
 @attrs.frozen(eq=False)
@@ -76,7 +78,7 @@ def new_request(
         defaults.retry if isinstance(options.retry, Unset) else options.retry,
         operation.reads_body,
         operation.changes,
-        operation.members,
+        operation.members if operation.reads_body else _NONE,
         ids,
         operation.path,
         defaults.random,
@@ -130,7 +132,7 @@ class RunningCall(TimeLimit):
         response: What the chain returned.
     """
 
-    __slots__ = ("_ends", "_here", "_options", "_request", "call", "response")
+    __slots__ = ("_ends", "_here", "_options", "call", "response")
 
     def __init__(self, request: Request, options: CallOptions, lifecycle: Lifecycle, ends: "CallEnds") -> None:
         if lifecycle.closed:
@@ -140,15 +142,10 @@ class RunningCall(TimeLimit):
         call.limiter = here.limiter
         TimeLimit.__init__(self, call.timeout.total, here.calls)
         self.response: Response | None = None
-        self._request = request
         self._options = options
         self._ends = ends
-
-    def __enter__(self) -> Self:
-        for observer in self._ends.observers:
-            run_hook(self.call, observer.call_started, self._request)
-        TimeLimit.__enter__(self)
-        return self
+        for observer in ends.observers:
+            run_hook(call, observer.call_started, request)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
@@ -173,11 +170,6 @@ class RunningCall(TimeLimit):
             here = self._here
             if here.news is not None and not here.calls.running:
                 here.news.set()
-
-    def succeed(self, outcome: OutcomeKind) -> None:
-        """Note in what success it ends, before the response is read."""
-        self.call.elapsed = self._ends.clock.monotonic() - self.call.started
-        self.call.outcome = outcome
 
     def expire(self) -> None:
         """End it because its time is over."""

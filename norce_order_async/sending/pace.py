@@ -112,6 +112,10 @@ class Pace:
     def begin(self) -> float:
         """One more is in flight; returns the time."""
         self.in_flight += 1
+        return self.follow()
+
+    def follow(self) -> float:
+        """One takes the place of another that was in flight; returns the time."""
         now = self._places.last_sent = self._clock.monotonic()
         return now
 
@@ -135,13 +139,13 @@ class Pace:
 
     def reserve(self) -> float:
         """Take the next place in the schedule; the seconds to wait until it, 0 for now."""
+        if self._server.unlimited and self.ceiling is None:
+            return 0.0
         now = self._clock.monotonic()
         if self._server.closed:
             self._waited_until = now + (delay := self._server.next_probe(now))
             return delay
         rate = self._rate(now)
-        if rate == math.inf:
-            return 0.0
         delay = self._places.take(now, rate, math.inf if rate == self.ceiling else _CLOSER)
         if delay > 0:
             self._waited_until = now + delay
@@ -153,7 +157,7 @@ class Pace:
         is_charged = self._charges_retries and attempt.number > 1 and attempt.sent is not False
         if is_charged and (rate := self._rate(now)) < math.inf:
             self._places.charge(now, rate)
-        sign = overload(attempt)
+        sign = None if attempt.status == 200 else overload(attempt)
         if sign is None and attempt.status is not None and attempt.error is not None:
             return  # something else than the API answered: that tells nothing of the API
         throttled = sign is not None and attempt.throttled

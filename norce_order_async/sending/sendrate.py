@@ -89,6 +89,8 @@ class SendRate:
     def __init__(self, now: float) -> None:
         self.refusal = ""
         """The status of the last refusals that made it slower."""
+        self.unlimited = True
+        """Whether no limit is known."""
         self._phase = _Phase.OPEN
         self._start, self._since, self._hold = math.inf, now, 0.0
         self._tolerated = 0.0
@@ -112,7 +114,7 @@ class SendRate:
     def at(self, now: float) -> float:
         """Requests per second; infinite is no limit."""
         phase, start = self._phase, self._start
-        if phase is _Phase.OPEN:
+        if self.unlimited:
             return math.inf
         grown = now - self._since - self._hold
         if grown <= 0 or phase is _Phase.TEST:
@@ -164,7 +166,9 @@ class SendRate:
             self._grown.add(refused)
         if now - self._window_start >= _WINDOW:
             self._end_window(now, waiting)
-        self._window.add(refused)
+        window = self._window
+        window.answers += 1
+        window.refused += refused
         if phase is _Phase.TRIAL and self._phase is phase:
             return self._try(now, waiting)
         return refusal is not None and self._refused(now, sent, refusal, waiting)
@@ -310,6 +314,7 @@ class SendRate:
 
     def _begin(self, now: float, phase: _Phase, start: float) -> None:
         self._phase, self._start, self._since, self._hold = phase, start, now, 0.0
+        self.unlimited = phase is _Phase.OPEN
         self._accepted_before = self._accepted
         self._in_a_row = 0
         self._window.scale(0)

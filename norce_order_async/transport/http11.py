@@ -3,13 +3,14 @@
 import asyncio
 import math
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from norce_order_async.core.errors import ConnectionLost, TransportError
+from norce_order_async.core.errors import ConnectionLost, ReadTimeout, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt
+from norce_order_async.loops.time_limit import TimeLimits
 from norce_order_async.transport.connections import unread_check
-from norce_order_async.transport.errors import CUT_OFF, TOO_LONG, refused_certificate
+from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, TOO_LONG, refused_certificate
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
@@ -47,8 +48,10 @@ class Connection(asyncio.BufferedProtocol):
         self._aborted = False
         self._failure: TransportError | None = None
         self.idle_since = -math.inf
-        self.ends = math.inf
+        self.used_until = math.inf
         """The event loop's time from which it is used no more."""
+        self.ends = math.inf
+        """The event loop's time at which its exchange has taken too long."""
         self._begin(None)
 
     def _begin(self, waiting: asyncio.Future[None] | None) -> None:
@@ -61,24 +64,34 @@ class Connection(asyncio.BufferedProtocol):
 
     # Called by the HTTP transport
 
-    async def exchange(self, request: Request, attempt: Attempt, message: memoryview) -> Response:
+    async def exchange(
+        self, request: Request, attempt: Attempt, message: memoryview, ends: float, limits: TimeLimits[Any]
+    ) -> Response:
         """Send a request and read its response.
 
         Args:
             request: The request.
             attempt: Its account, which says whether it was sent.
             message: The same as bytes.
+            ends: The event loop's time at which it has taken too long.
+            limits: Those of the event loop that it shares a timer with.
 
         Raises:
             TransportError: No complete response came.
         """
-        waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
         self._begin(waiting)
+        self.ends = ends
+        limits.running[self] = None
+        if ends < limits.rings:
+            limits.set_timer(ends, loop)
         try:
             self._send(attempt, message)
             await waiting
         finally:
             self._waiting = None
+            limits.running.pop(self, None)
         failure, self._failure = self._failure, None
         if failure is not None:
             try:
@@ -121,6 +134,10 @@ class Connection(asyncio.BufferedProtocol):
             self._stream.abort()
 
     # Called by the event loop
+
+    def expire(self) -> None:
+        """The exchange has taken too long."""
+        self._fail_with(ReadTimeout(NO_RESPONSE, sent=True, status=self.status))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
@@ -209,11 +226,6 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._end(reusable=self._parser.should_keep_alive())
 
-    @property
-    def content_type(self) -> str | None:
-        """The ``Content-Type`` of the head, if it has one."""
-        return value_of(b"content-type", self.headers)
-
     def _end(self, *, reusable: bool) -> None:
         if not self._done:
             self._done, self._reusable = True, reusable
@@ -225,6 +237,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def _fail_with(self, failure: TransportError) -> None:
         if self._waiting is not None and not self._done:
-            failure.content_type = self.content_type
+            failure.content_type = value_of(b"content-type", self.headers)
             self._failure = failure
             self._end(reusable=False)

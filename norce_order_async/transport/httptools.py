@@ -15,7 +15,6 @@ from norce_order_async.core.errors import (
     ConnectError,
     ConnectTimeout,
     InvalidRequestError,
-    ReadTimeout,
     TLSError,
     TransportError,
     bare,
@@ -25,7 +24,7 @@ from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.dial import Origin, Proxy, dial
-from norce_order_async.transport.errors import NO_CONNECTION, NO_RESPONSE, forget_frames, reason_of, transport_closed
+from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, reason_of, transport_closed
 from norce_order_async.transport.http11 import Connection
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
@@ -43,19 +42,18 @@ class _Pool:
         self._connecting: dict[TimeLimit, None] = {}
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
-        self.limits = TimeLimits[TimeLimit]()
-        """The limits of its requests."""
+        self.limits = TimeLimits[TimeLimit | Connection]()
+        """The limits of making connections, and of exchanges."""
         self.under_way = 0
         """How many requests are under way."""
 
-    def take(self, origin: Origin) -> Connection | None:
+    def take(self, origin: Origin, now: float) -> Connection | None:
         """An idle connection that can be used, if there is one."""
         idle = self._idle.get(origin.url)
         while idle:
             connection = idle.pop()
-            now = asyncio.get_running_loop().time()
             # After the loop was blocked, the timer has not yet closed those that were idle too long.
-            too_old = connection.idle_since < now - self._settings.keepalive or connection.ends <= now
+            too_old = connection.idle_since < now - self._settings.keepalive or connection.used_until <= now
             if not (too_old or connection.has_unread()):
                 return connection
             connection.abort()
@@ -72,8 +70,8 @@ class _Pool:
         if self._sweep is None and self._settings.keepalive < math.inf:
             self._sweep = loop.call_later(self._settings.keepalive, self._close_old)
 
-    async def connect(self, origin: Origin, call: Call) -> Connection:
-        """Make a connection, in the time that the call leaves for it.
+    async def connect(self, origin: Origin, call: Call, timeout: float) -> Connection:
+        """Make a connection, in the time that the call and the attempt leave for it.
 
         Raises:
             TransportError: That failed.
@@ -82,12 +80,12 @@ class _Pool:
         settings = self._settings
         connection = Connection(self._open, settings.max_body)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
-        limit = TimeLimit(call.timeout.connect, self.limits)
+        limit = TimeLimit(min(call.timeout.connect, timeout), self.limits)
         self._connecting[limit] = None
         failure: TransportError | ClientStateError
         made = False
         try:
-            connection.ends = end_of_life(asyncio.get_running_loop(), settings.max_age, call.random)
+            connection.used_until = end_of_life(asyncio.get_running_loop(), settings.max_age, call.random)
             with limit:
                 await dial(connection, origin, resolver=settings.resolver, context=context, proxy=self._proxy)
             made = True
@@ -176,7 +174,8 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         Raises:
             InvalidRequestError: A middleware has set a header that cannot be sent.
         """
-        pool = self._pools.ready.get(asyncio.get_running_loop()) or await self._pools.open()
+        loop = asyncio.get_running_loop()
+        pool = self._pools.ready.get(loop) or await self._pools.open()
         call = request.call
         attempt = call.attempts[-1]
         attempt.sent = False
@@ -191,29 +190,17 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         if isinstance(message, str):
             raise InvalidRequestError(message)
         connection: Connection | None = None
-        failure: TransportError
         pool.under_way += 1
         try:
-            with TimeLimit(timeout, pool.limits):
-                if pool.under_way > 1:
-                    await asyncio.sleep(0)  # sends requests in a burst: see aiohttp_internals.Connector
-                connection = pool.take(origin) or await pool.connect(origin, call)
-                return await connection.exchange(request, attempt, message)
-        except TimeoutError as error:
-            forget_frames(error)
-            if connection is None:
-                failure = ConnectTimeout(NO_CONNECTION, sent=False)
-            else:
-                failure = ReadTimeout(NO_RESPONSE, sent=True, status=connection.status)
-                failure.content_type = connection.content_type
+            if pool.under_way > 1:
+                await asyncio.sleep(0)  # sends requests in a burst: see aiohttp_internals.Connector
+            now, seconds = loop.time(), math.inf if timeout is None else timeout
+            connection = pool.take(origin, now) or await pool.connect(origin, call, seconds)
+            return await connection.exchange(request, attempt, message, now + seconds, pool.limits)
         finally:
             pool.under_way -= 1
             if connection is not None:
                 pool.give(origin, connection)
-        try:
-            raise failure
-        finally:
-            del failure
 
     def _make_pool(self) -> _Pool:
         return _Pool(self, self._route)

@@ -139,7 +139,7 @@ MUTANTS = (
     ),
     Mutant(
         "limit-left",
-        "the time limit of an attempt goes on after its end",
+        "the time limit of a call goes on after its end",
         "loops/time_limit.py",
         "        self._all.running.pop(self, None)\n        return",
         "        return",

@@ -126,6 +126,7 @@ class Accountant:
     Attributes:
         passed: How many changes were passed over because the journal has their outcome.
         unread: The outcomes that nobody has read yet.
+        was_full: Whether something waits until fewer are unread.
     """
 
     def __init__(
@@ -151,7 +152,7 @@ class Accountant:
         self._sampled, self._is_slow = -_SAMPLE_EVERY, False
         self.unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
-        self._was_full = False
+        self.was_full = False
 
     # To the journal
 
@@ -254,8 +255,8 @@ class Accountant:
 
     def is_full(self, limit: int) -> bool:
         """Whether so many outcomes are unread, where so many changes may be under way, that it has to wait."""
-        self._was_full = len(self.unread) >= 2 * limit + (GROUP if self.journal else 0)
-        return self._was_full
+        self.was_full = len(self.unread) >= 2 * limit + (GROUP if self.journal else 0)
+        return self.was_full
 
     async def until_unread(self, running: asyncio.Task[None]) -> bool:
         """Wait for the next outcome; False when the batch has ended and all are read."""
@@ -266,13 +267,11 @@ class Accountant:
             await self._arrived.wait()
         return True
 
-    def take(self) -> Outcome:
-        """The next outcome; there is one."""
-        if self._was_full:
-            self._was_full = False
-            self._state.wake.set()
-            self._state.room.set()
-        return self.unread.popleft()
+    def go_on(self) -> None:
+        """Let go on what waited because too many were unread."""
+        self.was_full = False
+        self._state.wake.set()
+        self._state.room.set()
 
     def close(self) -> None:
         """Nothing more will come."""

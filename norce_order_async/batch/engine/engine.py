@@ -155,9 +155,11 @@ class Engine(RunsOnce):
         running.add_done_callback(lambda _: self._accountant.close())
         try:
             accountant = self._accountant
-            unread, take = accountant.unread, accountant.take
+            unread = accountant.unread
             while unread or await accountant.until_unread(running):
-                yield take()
+                if accountant.was_full:
+                    accountant.go_on()
+                yield unread.popleft()
             await running
         finally:
             await self.aclose()

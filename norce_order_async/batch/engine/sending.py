@@ -185,7 +185,9 @@ class Dispatcher:
     # In a lane
 
     def _open_lane(self, item: WorkItem) -> None:
-        self._begin(item)
+        now = self._pace.begin()
+        if item.since is None:
+            item.since = now
         lane = asyncio.create_task(self._lane(item))
         self.lanes[lane] = item
         lane.add_done_callback(self._lane_ended)
@@ -194,13 +196,12 @@ class Dispatcher:
     async def _lane(self, item: WorkItem) -> None:
         """Make one change after another, as long as the next one may be sent at once."""
         lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
-        schedule, pace = self._schedule, self._pace
+        schedule, pace, state = self._schedule, self._pace, self._state
         assert lane is not None
         while True:
             try:
                 outcome = await send(item, probe=item is self._probe)
             except GivenBack:
-                pace.end()
                 self._leave_undone([(item, item.last or item.left(NOT_TRIED, "not tried"))])
             else:
                 self._ended(item, outcome)
@@ -213,27 +214,25 @@ class Dispatcher:
                 break
             if (taken := self._take(schedule.take)) is None:
                 break
-            item = lanes[lane] = taken
-            self._begin(item)
+            item, now = taken, pace.follow()
+            lanes[lane] = item
+            if item.since is None:
+                item.since = now
             if len(lanes) < pace.limit and (schedule.ready or schedule.requeued):
-                self._state.wake.set()
-            if self._state.feeder_waits:
+                state.wake.set()
+            if state.feeder_waits and len(schedule.ready) < pace.limit:
                 self.make_room()
+        pace.end()
         del lanes[lane]
         self.make_room()
         self._state.wake.set()
-
-    def _begin(self, item: WorkItem) -> None:
-        now = self._pace.begin()
-        if item.since is None:
-            item.since = now
 
     def _lane_ended(self, lane: asyncio.Task[None]) -> None:
         """Account for the change of a lane that was cancelled, or whose change raised what is no Exception."""
         if (item := self.lanes.pop(lane, None)) is None:
             return
+        self._pace.end()
         if lane.cancelled() and self._state.stopped is not None and item.confirmed is None:
-            self._pace.end()
             self._left.append((item, item.left(INTERRUPTED, "ended while it was made")))
         else:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
@@ -247,7 +246,6 @@ class Dispatcher:
 
     def _ended(self, item: WorkItem, outcome: Outcome) -> None:
         """Note how a change ended: for good, or to be made again."""
-        self._pace.end()
         if item is self._probe:
             self._probe = None
             self._state.wake.set()

@@ -40,7 +40,8 @@ class WorkItem:
         size: How long its line is, in bytes.
         change: The change.
         order: The order that it changes.
-        path: What in the order it changes.
+        resource: What in the order it changes.
+        path: The same step by step.
         request_id: What is sent as ``x-request-id``.
         started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
         redelivered: Whether it may have been carried out before, without the journal, as its entry says.
@@ -61,29 +62,21 @@ class WorkItem:
         followers: The changes that it is before.
     """
 
-    # Defaults of the class cost nothing where a change succeeds at once.
-    redelivered: bool = False
-    maybe_applied: bool = False
-    attempts: int = 0
-    started: float = 0.0
-    call: Call | None = None
-    error: Exception | None = None
-    last: Outcome | None = None
-    once: bool = False
-    rounds: int = 0
-    refusals: int = 0
-    failing: bool = False
-    since: float | None = None
-    lost_at: float | None = None
-    settles_at: float = 0.0
-    waited: float = 0.0
-    blockers: int = 0
-    followers: "list[WorkItem] | None" = None
+    __slots__ = (
+        "attempts", "blockers", "call", "change", "digest", "error", "failing", "file", "followers", "last", "line",
+        "lost_at", "maybe_applied", "number", "once", "order", "path", "redelivered", "refusals", "request_id",
+        "resource", "rounds", "settles_at", "since", "size", "started", "waited",
+    )  # fmt: skip
+    call: Call | None
+    error: Exception | None
+    last: Outcome | None
+    since: float | None
+    lost_at: float | None
+    followers: "list[WorkItem] | None"
 
     def __init__(
         self, number: int, entry: InputLine, change: Change, scope: Scope, random: RandomSource = SYSTEM_RANDOM
     ) -> None:
-        resource = change.resource
         self.number = number
         self.line = entry.line
         self.file = entry.file
@@ -91,10 +84,14 @@ class WorkItem:
         self.size = entry.size
         self.change = change
         self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
+        self.resource = resource = change.resource
         self.path = _path_of(resource)
         self.request_id = entry.request_id or random.randbytes(16).hex()
-        if entry.redelivered:
-            self.redelivered = self.maybe_applied = True
+        self.redelivered = self.maybe_applied = entry.redelivered
+        self.once = self.failing = False
+        self.attempts = self.rounds = self.refusals = self.blockers = 0
+        self.started = self.settles_at = self.waited = 0.0
+        self.call = self.error = self.last = self.since = self.lost_at = self.followers = None
 
     @property
     def confirmed(self) -> OutcomeKind | None:

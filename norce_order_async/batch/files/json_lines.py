@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO, cast
 
+from norce_order_async.batch.changes import make_change
 from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine, Meaning, Unread, order_of, record_meaning
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
-from norce_order_async.batch.lines import make_change
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire import fastjson
 from norce_order_async.wire.json import JSON
@@ -82,30 +82,29 @@ def _line_meaning(number: int, line: bytes) -> Meaning:
     read = fastjson.read(line)
     if type(read) is dict:
         record = cast(dict[str, JSON], read)
-        change = make_change(record) if _has_each_member_once(record, line) else None
-        if change is not None:
-            return change, None, None
+        # A reader keeps one of a member that is there twice. There are as many colons in a line as members were
+        # written, and more if text holds some.
+        written = line.count(b":")
+        if len(record) == written or _count_members(record) == written:
+            change = make_change(record)
+            if change is not None:
+                return change, None, None
     return _checked_meaning(number, line)
 
 
-def _has_each_member_once(record: dict[str, JSON], line: bytes) -> bool:
-    """Whether no member can be in the line twice, of which a reader keeps one.
-
-    There are as many colons in a line as members were written, and more if text holds some.
-    """
-    written = line.count(b":")
-    try:
-        return len(record) == written or _count_members(record) == written
-    except RecursionError:
-        return False
-
-
 def _count_members(value: Any) -> int:
-    """How many members the objects in a value have."""
+    """How many members the objects in a value have; -1 where that cannot be told."""
+    try:
+        return _counted(value)
+    except RecursionError:
+        return -1
+
+
+def _counted(value: Any) -> int:
     if type(value) is dict:
         members = cast(dict[str, Any], value)
-        return len(members) + sum([_count_members(member) for member in members.values() if type(member) in _INNER])
-    return sum([_count_members(element) for element in cast(list[Any], value) if type(element) in _INNER])
+        return len(members) + sum([_counted(member) for member in members.values() if type(member) in _INNER])
+    return sum([_counted(element) for element in cast(list[Any], value) if type(element) in _INNER])
 
 
 def _checked_meaning(number: int, line: bytes) -> Meaning:

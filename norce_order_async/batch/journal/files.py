@@ -44,12 +44,6 @@ def create_file(path: Path) -> None:
         raise ConfigurationError(f"the journal {path} cannot be written: {error.strerror or error}") from None
 
 
-def identity_of(path: Path) -> tuple[int, int]:
-    """What tells a file from another one that has its name."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
 def look_at(path: Path, inputs: Sequence[InputFile] | None = None, target: str = "", *, has_wal: bool = False) -> int:
     """The version of a journal, which is left as it is; with ``inputs``, see also that a run of them may go on with it.
 

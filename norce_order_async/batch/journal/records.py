@@ -39,6 +39,11 @@ class Mark:
     request_id: str | None
     started: float
 
+    @property
+    def resource(self) -> str | None:
+        """What in the order is changed."""
+        return None if self.change is None else self.change.resource
+
 
 @attrs.frozen
 class State:

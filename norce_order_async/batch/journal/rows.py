@@ -149,11 +149,11 @@ def plain(text: str) -> str:
 
 def marked(mark: Mark | WorkItem) -> tuple[object, ...]:
     """What is written before a change is sent."""
-    change, op, resource, record, file = mark.change, None, None, None, mark.file
+    change, op, resource, record, file = mark.change, None, mark.resource, None, mark.file
     if change is not None:
-        op, resource, record = change.op, change.resource, _head(change)
-        if not resource.isascii():
-            resource = plain(resource)
+        op, record = change.op, _head(change)
+    if resource is not None and not resource.isascii():
+        resource = plain(resource)
     if file is not None:
         file = plain(file)
     return mark.number, mark.line, file, mark.digest, op, mark.request_id, mark.started, resource, record

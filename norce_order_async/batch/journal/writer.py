@@ -140,7 +140,7 @@ class Journal(JournalAccount):
                 db.executemany(statements.WAIT, rows.waits)
             if closed < len(rows.failed) + len(rows.done):
                 raise ValueError("a change has ended that was never marked")
-        self._last = max(self._last, *numbers, *rows.ended, 0)
+        self._last = max(self._last, *numbers, *(row[0] for row in rows.in_full), 0)
 
     def write_resolution(self, number: int, outcome: OutcomeKind, evidence: str) -> None:
         """Write down what was found out about a change whose outcome was ``unknown``, and how.

@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from norce_order_async.batch.journal.errors import telling
-from norce_order_async.batch.journal.files import identity_of
+from norce_order_async.batch.journal.errors import told
 from norce_order_async.batch.journal.wal import MARK, TAKE_BACK, wal_path
 from norce_order_async.core.errors import ConfigurationError
 
@@ -30,7 +29,7 @@ class WrittenFiles:
         self._mutex = mutex
         self._is_marked = True
         self._real_path, self._wal = path.resolve(), wal_path(path)
-        self._identity = identity_of(self._real_path)
+        self._identity = _identity_of(self._real_path)
 
     @contextmanager
     def writing(self) -> Generator[sqlite3.Connection]:
@@ -39,18 +38,21 @@ class WrittenFiles:
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._mutex, telling(self._path, "written"):
-            is_full = self._check() > MAX_WAL
-            with self._db as db:
-                db.execute("BEGIN IMMEDIATE")
+        with self._mutex:
+            try:
+                is_full = self._check() > MAX_WAL
+                with self._db as db:
+                    db.execute("BEGIN IMMEDIATE")
+                    if is_full:
+                        db.execute(MARK)
+                    elif self._is_marked:
+                        db.execute(TAKE_BACK)
+                    yield db
+                self._is_marked = is_full
                 if is_full:
-                    db.execute(MARK)
-                elif self._is_marked:
-                    db.execute(TAKE_BACK)
-                yield db
-            self._is_marked = is_full
-            if is_full:
-                self._checkpoint()
+                    self._checkpoint()
+            except sqlite3.Error as error:
+                raise told(self._path, "written", error) from None
 
     def end(self) -> None:
         """Copy all of the WAL to the main file, and delete it unless somebody reads it.
@@ -82,7 +84,7 @@ class WrittenFiles:
             ConfigurationError: A file of the journal is gone, or another one stands in its place.
         """
         try:
-            if identity_of(self._real_path) == self._identity:
+            if _identity_of(self._real_path) == self._identity:
                 return self._wal.stat().st_size
         except FileNotFoundError:
             pass
@@ -90,3 +92,9 @@ class WrittenFiles:
             f"the journal {self._path} was deleted or replaced while a run wrote it: nothing more is sent, because "
             "nothing of it could be written down"
         )
+
+
+def _identity_of(path: Path) -> tuple[int, int]:
+    """What tells a file from another one that has its name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
