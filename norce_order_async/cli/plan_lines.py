@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import BinaryIO, Final
 
 import attrs
 
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.batch.plan import Plan
+from norce_order_async.cli.output import silence
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 
@@ -20,10 +20,13 @@ _ATOMIC: Final = 512
 
 def print_not_whole() -> None:
     """Say on standard output that the plan is not whole, unless a person looks at it."""
-    if sys.stdout is not None and not sys.stdout.isatty():
-        with suppress(OSError):  # nobody reads it
-            sys.stdout.buffer.write(NOT_WHOLE)
-            sys.stdout.flush()
+    if sys.stdout is None or sys.stdout.isatty():
+        return
+    try:
+        sys.stdout.buffer.write(NOT_WHOLE)
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)  # nobody reads it
 
 
 @attrs.frozen

@@ -150,7 +150,8 @@ class CircuitBreaker:
         if error is None or since is None:
             return None
         if self._refused >= IN_A_ROW or (self.is_open and not self.worked and _never_reached(error)):
-            return f"everything fails alike: {error.reason}"
+            what = f"{IN_A_ROW} changes in a row fail" if self.worked else "everything fails"
+            return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
         if self._row >= IN_A_ROW and self._not_before - now > self.patience:
             return f"the server asks to wait {self._not_before - now:.0f} s: {error.reason}"
