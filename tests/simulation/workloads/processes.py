@@ -58,7 +58,7 @@ class _Life:
             scene.world.after(10 ** self._random.uniform(-2.5, 1.5), self._kill, worker)
 
     def _kill(self, worker: Process) -> None:
-        if not worker.is_over:
+        if not (worker.is_over or self.process.is_over):
             self._killed += 1
             worker.kill()
             self._account.learn(self._journal)  # the next one marks the same lines with other ids
