@@ -281,7 +281,7 @@ async def _sliced(changes: Iterable[Change | Entry], size: Callable[[], int]) ->
     most, weight = size(), 0
     try:
         for item in changes:
-            weight += item.size if type(item) is Entry else _size_of(item)
+            weight += item.size if isinstance(item, Entry) else _size_of(item)
             block.append(item)
             if len(block) == most or weight >= BLOCK_SIZE:
                 yield block
