@@ -283,7 +283,7 @@ async def _sliced(
     most, weight = size(), 0
     try:
         for item in changes:
-            weight += item.size if type(item) is InputLine else _size_of(item)
+            weight += item.size if isinstance(item, InputLine) else _size_of(item)
             block.append(item)
             if len(block) == most or weight >= BLOCK_SIZE:
                 yield block
