@@ -141,6 +141,6 @@ def run(scenario: Scenario, policy: Policy, seed: int) -> Run:
     return Fleet(scenario, policy, seed).run()
 
 
-def run_named(scenario: str, policy: str, seed: int) -> Run:
+def run_named(scenario: str, policy: str, refusing: float, seed: int) -> Run:
     """Run a scenario once, by names."""
-    return run(SCENARIOS[scenario], POLICIES[policy], seed)
+    return run(attrs.evolve(SCENARIOS[scenario], refusing=refusing), POLICIES[policy], seed)

@@ -14,6 +14,8 @@ CAPACITY = 150.0
 LOAD = 100.0
 """Calls a second, of all clients together."""
 CLIENTS = 1_000
+REFUSING = 0.1
+"""What refusing a request costs the API, in requests that it could have served."""
 
 Policy = Callable[[], Mapping[str, Any]]
 """Makes the settings of a client."""
@@ -62,7 +64,7 @@ class Scenario:
     at_once: float = 0.0
     poison: float = 0.0
     poison_cost: float = 1.0
-    refusing: float = 0.1
+    refusing: float = REFUSING
     clients: int = CLIENTS
     load: float = LOAD
     begin: Callable[[Api], object] = _nothing
