@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from typing import Any
 from unittest import mock
 
 import attrs
@@ -40,28 +41,37 @@ class Comparison:
     paces: Mapping[str, Mapping[str, float]] = {}
 
 
+def _numbers(attempts: int = 3, base: float = 0.1, throttled: float = 1.0, **others: Any) -> Policy:
+    """Other numbers than those on which the defaults were decided."""
+    retry = RetryPolicy(max_attempts=attempts, wait=BackOff(base=base, throttled_base=throttled))
+    return lambda: {"retry": retry, **others}
+
+
 def _with_budget(capacity: int) -> Policy:
-    return lambda: {"budget": RetryBudget(capacity=capacity)}
+    return lambda: {**_numbers()(), "budget": RetryBudget(capacity=capacity)}
 
 
-def _with_retry(policy: RetryPolicy) -> Policy:
-    return lambda: {"retry": policy}
-
-
+_AS_IT_WAS = "as it was, with a base of 0.1 s"
 _BUDGETS: Mapping[str, Policy] = {
-    "as it comes": dict,
+    _AS_IT_WAS: _numbers(),
     **{f"budget of {capacity} tokens": _with_budget(capacity) for capacity in (250, 140, 70)},
-    "no budget": lambda: {"budget": None},
+    "no budget": _numbers(budget=None),
 }
+_THROTTLED: Mapping[str, Policy] = {
+    f"base of {base:g} s after a 429": _numbers(throttled=base) for base in (3.0, 5.0, 10.0)
+}
+_ATTEMPTS: Mapping[str, Policy] = {f"{attempts} attempts": _numbers(attempts) for attempts in (2, 5)}
 _NUMBERS: Mapping[str, Policy] = {
     **_BUDGETS,
-    "base of 0.5 s": _with_retry(RetryPolicy(wait=BackOff(base=0.5))),
-    "base of 2 s": _with_retry(RetryPolicy(wait=BackOff(base=2.0))),
-    "base of 3 s after a 429": _with_retry(RetryPolicy(wait=BackOff(throttled_base=3.0))),
-    "base of 10 s after a 429": _with_retry(RetryPolicy(wait=BackOff(throttled_base=10.0))),
-    "2 attempts": _with_retry(RetryPolicy(max_attempts=2)),
-    "5 attempts": _with_retry(RetryPolicy(max_attempts=5)),
-    "adaptive": lambda: {"adaptive": True},
+    **{f"base of {base:g} s": _numbers(base=base) for base in (0.2, 0.5, 2.0)},
+    **_THROTTLED,
+    **_ATTEMPTS,
+    "adaptive": _numbers(adaptive=True),
+}
+_FOR_A_MOMENT: Mapping[str, Policy] = {
+    **_BUDGETS,
+    **{f"base of {base:g} s": _numbers(base=base) for base in (0.2, 0.5, 1.0, 2.0)},
+    **_ATTEMPTS,
 }
 _PACES: Mapping[str, Mapping[str, float]] = {
     "adaptive": {},
@@ -108,23 +118,23 @@ _TROUBLES: Sequence[tuple[Scenario, Sequence[Figure]]] = (
 )
 
 
-def _numbers(head: str, clients: int) -> Comparison:
+def _compared(head: str, clients: int) -> Comparison:
     """Other numbers, with so many clients that share the load."""
     columns = [(attrs.evolve(scenario, clients=clients, load=10.0), shown) for scenario, shown in _TROUBLES]
     return Comparison(head, _NUMBERS, columns)
 
 
 COMPARISONS: Mapping[str, Comparison] = {
-    "few": _numbers("100 clients, one call in 10 s each", 100),
-    "busy": _numbers("2 clients, 5 calls a second each", 2),
+    "few": _compared("100 clients, one call in 10 s each", 100),
+    "busy": _compared("2 clients, 5 calls a second each", 2),
     "hiccups": Comparison(
         "Calls that succeed, of those that begin while every request fails: 2 clients, 50 calls a second each",
-        _BUDGETS,
-        [(hiccup(lasts), [Figure(f"for {lasts:g} s", _success, "{:.0%}".format)]) for lasts in (0.1, 0.2, 0.4)],
+        _FOR_A_MOMENT,
+        [(hiccup(lasts), [Figure(f"for {lasts:g} s", _success, "{:.0%}".format)]) for lasts in (0.2, 0.4, 1.0, 3.0)],
     ),
     "refusals": Comparison(
         "Calls that succeed, by what refusing a request costs the API, in requests",
-        POLICIES,
+        {**POLICIES, **_THROTTLED},
         [
             (
                 attrs.evolve(scenario, refusing=refusing, clients=100, load=10.0),
