@@ -42,7 +42,7 @@ class Comparison:
 
 
 def _numbers(attempts: int = 3, base: float = 0.1, throttled: float = 1.0, **others: Any) -> Policy:
-    """Other numbers than those on which the defaults were decided."""
+    """The numbers as they were when the defaults were decided, but for those that are given."""
     retry = RetryPolicy(max_attempts=attempts, wait=BackOff(base=base, throttled_base=throttled))
     return lambda: {"retry": retry, **others}
 
@@ -51,9 +51,8 @@ def _with_budget(capacity: int) -> Policy:
     return lambda: {**_numbers()(), "budget": RetryBudget(capacity=capacity)}
 
 
-_AS_IT_WAS = "as it was, with a base of 0.1 s"
 _BUDGETS: Mapping[str, Policy] = {
-    _AS_IT_WAS: _numbers(),
+    "as it was, with a base of 0.1 s": _numbers(),
     **{f"budget of {capacity} tokens": _with_budget(capacity) for capacity in (250, 140, 70)},
     "no budget": _numbers(budget=None),
 }
