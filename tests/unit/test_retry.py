@@ -13,7 +13,6 @@ from tenacity import retry_if_exception_type, wait_fixed, wait_none
 from norce_order_async import (
     AuthenticationError,
     AuthError,
-    BackOff,
     BadRequestError,
     CallError,
     ClientClosedError,
