@@ -46,7 +46,7 @@ class BackOff(wait_base):
         maximum: Seconds, the widest wait of all.
     """
 
-    base: float = attrs.field(default=0.1, validator=positive_seconds)
+    base: float = attrs.field(default=0.2, validator=positive_seconds)
     throttled_base: float = attrs.field(default=1.0, validator=positive_seconds)
     maximum: float = attrs.field(default=20.0, validator=positive_seconds)
 

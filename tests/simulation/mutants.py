@@ -15,7 +15,6 @@ class Mutant:
         after: What replaces it.
         workload: Which one should show it.
         transport: Over which transport.
-        missed: Why it may be that no run shows it; empty for all others.
     """
 
     name: str
@@ -25,7 +24,6 @@ class Mutant:
     after: str
     workload: str
     transport: str = "httptools"
-    missed: str = ""
 
 
 MUTANTS = (
@@ -135,7 +133,6 @@ MUTANTS = (
         "                self.release(turns, -math.inf, now)  # it came together with the cancellation\n",
         "                pass\n",
         "web-app",
-        missed="slot and cancellation have to come in the same turn of the loop; a unit test of the limiter shows it",
     ),
     Mutant(
         "limit-left",

@@ -182,7 +182,7 @@ class Network:
             self._open(theirs)
             there.host.arrive(self._now(), self._accept, theirs, server)
         opened = loop.create_future()
-        loop.call_soon(opened.set_result, None)
+        loop.call_soon(_tell, opened)
         try:
             await opened
         except BaseException:
@@ -227,8 +227,9 @@ class Network:
 
 
 def _answer(answered: "asyncio.Future[None]", loop: "SimulatedLoop") -> asyncio.Handle:
-    def answer() -> None:
-        if not answered.done():
-            answered.set_result(None)
+    return asyncio.Handle(_tell, (answered,), loop)
 
-    return asyncio.Handle(answer, (), loop)
+
+def _tell(answered: "asyncio.Future[None]") -> None:
+    if not answered.done():
+        answered.set_result(None)

@@ -12,8 +12,6 @@ from norce_order_async.transport import Request, Response, Transport
 
 FASTEST, SLOWEST = 0.02, 0.04
 """Seconds that a request is on its way."""
-REFUSING_COSTS = 0.1
-"""What refusing a request costs the API, in requests that it could have served."""
 POISON = "poison"
 """The tenant whose requests cost a lot, and end with 500."""
 
@@ -49,6 +47,7 @@ class Api:
         capacity: Requests a second.
         queue: Seconds of work that may wait; what comes beyond is refused. None is no limit: then it gets slow.
         poison_cost: What a request of the poison tenant costs, in others' requests.
+        refusing: What refusing a request costs, in requests that it could have served.
         choices: Decides how long a request is on its way, and which ones fail.
         now: The time.
 
@@ -64,10 +63,11 @@ class Api:
         capacity: float,
         queue: float | None,
         poison_cost: float,
+        refusing: float,
         choices: random.Random,
         now: Callable[[], float],
     ) -> None:
-        self.capacity, self._queue, self._poison_cost = capacity, queue, poison_cost
+        self.capacity, self._queue, self._poison_cost, self._refusing = capacity, queue, poison_cost, refusing
         self._random, self._now = choices, now
         self.is_down = False
         self.failing = 0.0
@@ -96,7 +96,7 @@ class Api:
         if self.is_down:
             return DOWN
         if self._queue is not None and self.backlog > self._queue:
-            self._refusals += REFUSING_COSTS
+            self._refusals += self._refusing
             return TOO_MANY
         is_poison = tenant == POISON
         outcome = FAILED if is_poison or self._random.random() < self.failing else DONE

@@ -1,7 +1,8 @@
 """The figures of a run."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, inf
 
 from simulation.fleet.running import Made, Run
 
@@ -29,10 +30,19 @@ def success(calls: Sequence[Made]) -> float:
     return sum(call.is_done for call in calls) / len(calls) if calls else 1.0
 
 
-def p90(calls: Sequence[Made]) -> float | None:
-    """Seconds within which nine of ten calls that succeeded had their answer; None where none did."""
+def worst_tenth(calls: Sequence[Made]) -> float:
+    """The share of calls that succeeded, of the tenth of the clients for which it is lowest."""
+    by_client: defaultdict[int, list[Made]] = defaultdict(list)
+    for call in calls:
+        by_client[call.client].append(call)
+    worst = sorted(by_client.values(), key=success)[: ceil(len(by_client) / 10)]
+    return success([call for each in worst for call in each])
+
+
+def p90(calls: Sequence[Made]) -> float:
+    """Seconds within which nine of ten calls that succeeded had their answer; infinite where none did."""
     took = sorted(call.took for call in calls if call.is_done)
-    return took[ceil(len(took) * 0.9) - 1] if took else None
+    return took[ceil(len(took) * 0.9) - 1] if took else inf
 
 
 def load(run: Run) -> float:
@@ -75,11 +85,11 @@ def peak(run: Run) -> float:
     return max(rates(run)[int(run.scenario.begins) :])
 
 
-def recovery(run: Run) -> int | None:
-    """Seconds after the end of the trouble until nearly all calls succeed and the queue stays empty; None is never."""
+def recovery(run: Run) -> float:
+    """Seconds after the end of the trouble until nearly all calls succeed and the queue stays empty."""
     end = int(run.scenario.begins + (0 if run.scenario.at_once else run.scenario.lasts))
     last, share = end - 1, shares(run)
     for at in range(end, len(run.backlog)):
         if share[at] < RECOVERED or run.backlog[at] > _EMPTY:
             last = at
-    return None if last + _STEADY >= len(run.backlog) else last + 1 - end
+    return inf if last + _STEADY >= len(run.backlog) else last + 1 - end

@@ -5,8 +5,8 @@ from html import escape
 
 import attrs
 from simulation.fleet import figures
+from simulation.fleet.running import Run
 from simulation.fleet.scenarios import CAPACITY
-from simulation.fleet.table import Runs
 
 _WIDTH, _LEFT, _RIGHT = 1000, 60, 20
 _TOP, _HEIGHT, _BETWEEN = 104, 170, 60
@@ -46,7 +46,7 @@ class _Panel:
         return self.top + _HEIGHT * (1 - min(value, self.most) / self.most)
 
 
-def draw(runs: Runs) -> str:
+def draw(runs: Mapping[str, Run]) -> str:
     """Draw requests a second and the share of calls that succeed, over time."""
     scenario = next(iter(runs.values())).scenario
     lines = {name: _thin(figures.rates(run)) for name, run in runs.items()}

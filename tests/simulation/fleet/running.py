@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from simulation.clock import WorldClock
 from simulation.fleet.api import POISON, Api, ApiTransport
-from simulation.fleet.scenarios import CAPACITY, CLIENTS, LOAD, POLICIES, SCENARIOS, Policy, Scenario
+from simulation.fleet.scenarios import CAPACITY, LOAD, POLICIES, SCENARIOS, Policy, Scenario
 from simulation.world import World
 
 from norce_order_async import CallError, OrderClient, patch_consent
@@ -19,6 +19,7 @@ class Made:
 
     began: float
     took: float
+    client: int
     is_done: bool
     is_poison: bool
 
@@ -47,17 +48,21 @@ class Fleet:
     Args:
         scenario: What happens.
         policy: Makes the settings of each client.
-        clients: How many.
-        load: Calls a second, of all of them together.
         seed: Of every random choice.
     """
 
-    def __init__(self, scenario: Scenario, policy: Policy, clients: int, load: float, seed: int) -> None:
-        self._scenario, self._load = scenario, load
+    def __init__(self, scenario: Scenario, policy: Policy, seed: int) -> None:
+        self._scenario = scenario
         self._world = world = World(seed)
         self._random = world.stream("arrivals")
-        capacity = CAPACITY * load / LOAD
-        self._api = Api(capacity, scenario.queue, scenario.poison_cost, world.stream("api"), self._passed)
+        self._api = Api(
+            CAPACITY * scenario.load / LOAD,
+            scenario.queue,
+            scenario.poison_cost,
+            scenario.refusing,
+            world.stream("api"),
+            self._passed,
+        )
         self._clients = [
             OrderClient(
                 base_url="https://api.test/checkout/order",
@@ -69,7 +74,7 @@ class Fleet:
                 random=world.stream(f"client {number}"),
                 **policy(),
             )
-            for number in range(clients)
+            for number in range(scenario.clients)
         ]
         self._poison = [client.scoped(merchant=POISON) for client in self._clients] if scenario.poison else []
         self._made: list[Made] = []
@@ -94,7 +99,7 @@ class Fleet:
             tasks.create_task(self._happen())
             tasks.create_task(self._look(ends + scenario.after))
             while True:
-                await asyncio.sleep(self._random.expovariate(self._load))
+                await asyncio.sleep(self._random.expovariate(scenario.load))
                 now = self._passed()
                 if now > ends + scenario.after:
                     break
@@ -108,7 +113,8 @@ class Fleet:
         await asyncio.sleep(scenario.begins)
         scenario.begin(self._api)
         calls: list[Coroutine[Any, Any, None]] = [
-            self._call(number, is_poison=False) for _ in range(scenario.at_once) for number in range(len(self._clients))
+            self._call(number % len(self._clients), is_poison=False)
+            for number in range(round(scenario.at_once * scenario.load))
         ]
         await asyncio.gather(asyncio.sleep(scenario.lasts), *calls)
         scenario.end(self._api)
@@ -127,14 +133,14 @@ class Fleet:
             is_done = False
         else:
             is_done = True
-        self._made.append(Made(began, self._passed() - began, is_done, is_poison))
+        self._made.append(Made(began, self._passed() - began, number, is_done, is_poison))
 
 
-def run(scenario: Scenario, policy: Policy, *, clients: int = CLIENTS, load: float = LOAD, seed: int = 0) -> Run:
+def run(scenario: Scenario, policy: Policy, seed: int) -> Run:
     """Run a scenario once."""
-    return Fleet(scenario, policy, clients, load, seed).run()
+    return Fleet(scenario, policy, seed).run()
 
 
-def run_named(scenario: str, policy: str, seed: int) -> Run:
+def run_named(scenario: str, policy: str, refusing: float, seed: int) -> Run:
     """Run a scenario once, by names."""
-    return run(SCENARIOS[scenario], POLICIES[policy], seed=seed)
+    return run(attrs.evolve(SCENARIOS[scenario], refusing=refusing), POLICIES[policy], seed)

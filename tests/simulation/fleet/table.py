@@ -1,40 +1,58 @@
 """The figures of many runs as tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from statistics import median_low
 
 from simulation.fleet import figures
 from simulation.fleet.running import Run
 
-Runs = Mapping[str, Run]
-"""Runs by the name of what the clients do."""
+Runs = Mapping[str, Sequence[Run]]
+"""Runs, one for each seed, by the name of what the clients do."""
 
 
 def scenario_table(runs: Runs) -> str:
     """One scenario, a line for each policy."""
-    scenario = next(iter(runs.values())).scenario
-    return "\n".join([
-        f"**{scenario.head}**",
-        "",
-        "| | requests a call | most in a second | calls that succeed | their p90 | recovered after | wasted requests |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *(_line(name, run) for name, run in runs.items()),
-        "",
-    ])  # fmt: skip
+    scenario = next(iter(runs.values()))[0].scenario
+    columns = (
+        "requests a call",
+        "most in a second",
+        "calls that succeed",
+        "the worst tenth of clients",
+        "their p90",
+        "recovered after",
+        "wasted requests",
+    )
+    return grid(scenario.head, "", {name: _cells(each) for name, each in runs.items()}, columns)
 
 
-def _line(name: str, run: Run) -> str:
-    calls = figures.good(figures.in_trouble(run))
-    p90, recovery = figures.p90(calls), figures.recovery(run)
-    cells = [
-        name,
-        f"{figures.load(run):.2f}",
-        f"{figures.peak(run):,.0f}",
-        f"{figures.success(calls):.1%}",
-        "" if p90 is None else f"{p90:.2f} s",
-        f"not in {run.scenario.after:.0f} s" if recovery is None else f"{recovery} s",
-        f"{figures.wasted(run):.0%}",
-    ]
-    return f"| {' | '.join(cells)} |"
+def _cells(runs: Sequence[Run]) -> Sequence[str]:
+    calls = [figures.good(figures.in_trouble(run)) for run in runs]
+    return (
+        cell(map(figures.load, runs), "{:.2f}".format),
+        cell(map(figures.peak, runs), "{:,.0f}".format),
+        cell(map(figures.success, calls), "{:.1%}".format),
+        cell(map(figures.worst_tenth, calls), "{:.0%}".format),
+        cell(map(figures.p90, calls), _took),
+        cell(map(figures.recovery, runs), seconds),
+        cell(map(figures.wasted, runs), "{:.0%}".format),
+    )
+
+
+def _took(value: float) -> str:
+    return "" if value == math.inf else f"{value:.2f} s"
+
+
+def cell(values: Iterable[float], form: Callable[[float], str]) -> str:
+    """The median of some runs, and the lowest and the highest where they differ from it."""
+    ordered = sorted(values)
+    low, middle, high = map(form, (ordered[0], median_low(ordered), ordered[-1]))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def seconds(value: float) -> str:
+    """A time until recovery."""
+    return "never" if value == math.inf else f"{value:.0f} s"
 
 
 def grid(head: str, corner: str, rows: Mapping[str, Sequence[str]], columns: Sequence[str]) -> str:

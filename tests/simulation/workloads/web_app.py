@@ -14,6 +14,10 @@ SHOPS = [f"m_{number}" for number in range(4)]
 _AT_ONCE = 0.1
 """Seconds within which a cancellation has to come through."""
 _GRACE = 1.0
+_BUSY, _PAGE = 0.1, 0.02
+"""The share of pages that hold up the app's event loop while they are made, and for how many seconds on average.
+
+What the network, timers and visitors bring meanwhile comes to the app in one turn of its loop."""
 
 
 class _App:
@@ -65,6 +69,8 @@ class _App:
                     self.scene.watch.violation(f"a cancellation took {took:.3f} s")
                 return
         await call
+        if choices.random() < _BUSY:
+            self.process.stall(choices.expovariate(1 / _PAGE))
 
 
 def run(scene: Scene, hours: float) -> None:
