@@ -70,7 +70,7 @@ class _App:
                 return
         await call
         if choices.random() < _BUSY:
-            self.process.stall(choices.expovariate(1 / _PAGE))
+            self.process.host.stall(choices.expovariate(1 / _PAGE))
 
 
 def run(scene: Scene, hours: float) -> None:
