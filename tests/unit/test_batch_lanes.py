@@ -1,0 +1,74 @@
+"""What a batch has in flight: a lane keeps its place from change to change, and gives it back however it ends."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import pytest
+from support import BASE_URL, TOKEN
+
+from norce_order_async import DeleteConsent, OrderClient, OutcomeKind, Receipt
+from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.settings import BatchSettings
+from norce_order_async.batch.engine.work_item import GivenBack, WorkItem
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.sending.pace import Pace
+
+pytestmark = pytest.mark.asyncio
+
+LANES = 3
+
+
+class Failure(BaseException):
+    """No Exception: it ends the lane."""
+
+
+class Sender:
+    """Makes changes at once, but for the fifth; notes how many are in flight with each."""
+
+    def __init__(self, fifth: Callable[[WorkItem], Outcome]) -> None:
+        self.fifth = fifth
+        self.pace: Pace | None = None
+        self.seen: list[int] = []
+
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+        assert self.pace is not None
+        await asyncio.sleep(0)
+        self.seen.append(self.pace.in_flight)
+        return self.fifth(item) if item.number == 5 else made(item)
+
+
+def made(item: WorkItem) -> Outcome:
+    return item.made(Receipt("Remove", 204, item.request_id, 1, 0.1, OutcomeKind.APPLIED), 0.1)
+
+
+def given_back(_: WorkItem) -> Outcome:
+    raise GivenBack
+
+
+def cancelled(_: WorkItem) -> Outcome:
+    raise asyncio.CancelledError
+
+
+def failed(_: WorkItem) -> Outcome:
+    raise Failure
+
+
+@pytest.mark.parametrize("fifth", [made, given_back, cancelled, failed])
+async def test_nothing_stays_in_flight(fifth: Callable[[WorkItem], Outcome]) -> None:
+    sender = Sender(fifth)
+    async with OrderClient(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN) as client:
+        sender.pace = pace = Pace(concurrency=LANES, clock=client.clock)
+        engine = Engine(
+            [DeleteConsent(f"o_{number}", "ci") for number in range(20)], sender, BatchSettings(concurrency=LANES),
+            clock=client.clock, pace=pace, scope=("m", "1"), settle=0.0, journal=None,
+        )  # fmt: skip
+        outcomes = list[int]()
+        ends = pytest.raises(RuntimeError, match="Failure") if fifth is failed else nullcontext()
+        with ends:
+            async for outcome in engine:
+                outcomes.append(outcome.number)
+    assert len(outcomes) == len(set(outcomes))
+    assert 5 in outcomes
+    assert max(sender.seen) == LANES
+    assert pace.in_flight == 0
