@@ -157,7 +157,7 @@ def test_examples(path: Path, page: Page) -> None:
     page.nothing_left()
 
 
-def test_a_newcomer_can_follow_the_quick_start() -> None:
+def test_a_newcomer_can_follow_the_quick_start_and_the_first_recipe() -> None:
     python = Path(sys.executable)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NORCE_", "PYTEST_"))}
-    begin(python.parent, python, env, QUICK_START)
+    begin(python.parent, python, env, QUICK_START.parent)

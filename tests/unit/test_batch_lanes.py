@@ -7,7 +7,8 @@ from contextlib import nullcontext
 import pytest
 from support import BASE_URL, TOKEN
 
-from norce_order_async import DeleteConsent, OrderClient, OutcomeKind, Receipt
+from norce_order_async import OrderClient, OutcomeKind, Receipt
+from norce_order_async.batch import DeleteConsent
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import GivenBack, WorkItem

@@ -20,6 +20,9 @@ class _Source(Refreshing):
     async def aclose(self) -> None:
         self.closed.append(self)
 
+    def refresh(self) -> None:
+        self._tell_refresh()
+
 
 def _shuffled(closed: list[_Source]) -> list[_Source]:
     sources = [_Source(closed) for _ in range(100)]
@@ -50,7 +53,7 @@ def test_hooks_of_a_new_token_are_called_in_the_order_in_which_they_came() -> No
     told: list[int] = []
     source, numbers = _Source(), random.Random(1).sample(range(100), 100)
     source.on_refresh += [partial(told.append, number) for number in numbers]
-    source._tell_refresh()
+    source.refresh()
     assert told == numbers
 
 
