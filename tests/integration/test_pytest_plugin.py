@@ -1,6 +1,5 @@
 """The pytest plugin, in test runs of its own: under every plugin that runs async tests, and when a test fails."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -176,13 +175,3 @@ def test_a_server_that_cannot_start_is_an_error_and_hangs_nobody(pytester: pytes
     result = pytester.runpytest(*COMMON, *STRICT)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*OSError: no port is free*"])
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/testing.md"])
-def test_the_first_test_of_the_docs_is_a_whole_file(pytester: pytest.Pytester, page: str) -> None:
-    blocks: list[str] = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
-    (source,) = [block for block in blocks if "pytest_plugins" in block]
-    assert source.count("\n") == 10
-    pytester.makepyfile(source)
-    result = pytester.runpytest(*COMMON, *STRICT)
-    result.assert_outcomes(passed=1)

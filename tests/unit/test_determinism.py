@@ -17,11 +17,11 @@ from norce_order_async.sending.sources import TokenSources
 class _Source(Refreshing):
     closed: list["_Source"] = attrs.field(factory=list["_Source"], repr=False)
 
+    def renew(self) -> None:
+        self._tell_refresh()
+
     async def aclose(self) -> None:
         self.closed.append(self)
-
-    def refresh(self) -> None:
-        self._tell_refresh()
 
 
 def _shuffled(closed: list[_Source]) -> list[_Source]:
@@ -53,7 +53,7 @@ def test_hooks_of_a_new_token_are_called_in_the_order_in_which_they_came() -> No
     told: list[int] = []
     source, numbers = _Source(), random.Random(1).sample(range(100), 100)
     source.on_refresh += [partial(told.append, number) for number in numbers]
-    source.refresh()
+    source.renew()
     assert told == numbers
 
 
