@@ -1,7 +1,5 @@
 """The pytest plugin, in test runs of its own: under every plugin that runs async tests, and when a test fails."""
 
-from pathlib import Path
-
 import pytest
 
 # Loaded here, once, for all the runs.
@@ -12,7 +10,6 @@ LOADED = (AiohttpTransport, HttptoolsTransport, patch_consent, Sandbox, SandboxS
 
 pytest_plugins = ["pytester"]
 
-ROOT = Path(__file__).parents[2]
 
 CONFTEST = """
 import pytest
