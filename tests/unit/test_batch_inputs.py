@@ -289,6 +289,8 @@ def test_a_program_ends_while_its_input_stays_open(ending: str) -> None:
 import asyncio, signal
 from norce_order_async.batch.inputs import Input
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+
 async def main():
     entries = Input("-").entries()
     print((await anext(entries)).change.order_id, flush=True)
