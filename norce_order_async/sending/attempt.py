@@ -57,12 +57,10 @@ class AttemptSender:
             if left <= 0:
                 start = -math.inf
                 raise out_of_time(call)
-            since = start - call.started
-            attempt = Attempt(len(call.attempts) + 1, since, at=None if call.at is None else call.at + since)
-            call.attempts.append(attempt)
+            at = None if call.at is None else call.at + (start - call.started)
+            call.attempts.append(attempt := Attempt(len(call.attempts) + 1, start - call.started, at=at))
             try:
-                # The deadline ends what would be over at the same moment or later.
-                limit = call.timeout.attempt if call.timeout.attempt < left else None
+                limit = call.timeout.attempt if call.timeout.attempt < left else None  # else the deadline ends it
                 if self.observers:
                     request = self._started(request, attempt)
                 response = await self.transport.send(request, timeout=limit)
