@@ -74,10 +74,7 @@ class ClientSender:
             options = (self._probe_options if probe else self._options).for_call(
                 item.request_id, partial(self._observe, item), redelivered=item.maybe_applied
             )
-            change, client = item.change, self._client
-            if change.merchant is not None or change.channel is not None:
-                client = self._scoped(change)
-            receipt = await change.apply(client, options)
+            receipt = await item.change.apply(self._scoped(item.change), options)
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()

@@ -97,10 +97,9 @@ async def patch_consent(
     Source: PatchCheckoutOrderConsent,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsent
     """
-    value = checked if checked is True or checked is False else check_bool("checked", checked)
     return await check_client(client).execute(
         PATCH_CONSENT,
-        body=_body(consent_id, value),
+        body=_body(consent_id, check_bool("checked", checked)),
         options=options,
         order_id=order_id,
         consent_id=consent_id,

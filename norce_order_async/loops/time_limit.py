@@ -38,7 +38,13 @@ class TimeLimits(Generic[L]):
         self.running: dict[L, None] = {}
         self.rings = math.inf
 
-    def set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+    def begin(self, limit: L, loop: asyncio.AbstractEventLoop) -> None:
+        """Take in a limit whose end is set."""
+        self.running[limit] = None
+        if limit.ends < self.rings:
+            self._set_timer(limit.ends, loop)
+
+    def _set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
         """Ring at ``when``, and no more at the time set before."""
         self.rings = when
         loop.call_at(when, self._ring, when)
@@ -55,7 +61,7 @@ class TimeLimits(Generic[L]):
         first = min((limit.ends for limit in self.running), default=math.inf)
         if first < math.inf:
             # Not at once: when very many end one by one, going through them all each time would take too long.
-            self.set_timer(max(first, now + _PAUSE), loop)
+            self._set_timer(max(first, now + _PAUSE), loop)
 
 
 class TimeLimit:
@@ -86,10 +92,8 @@ class TimeLimit:
             raise RuntimeError("a time limit needs a task")
         self._task: asyncio.Task[Any] = task
         self._cancelling = task.cancelling()
-        self.ends = ends = loop.time() + self._seconds
-        self._all.running[self] = None
-        if ends < self._all.rings:
-            self._all.set_timer(ends, loop)
+        self.ends = loop.time() + self._seconds
+        self._all.begin(self, loop)
         return self
 
     def __exit__(

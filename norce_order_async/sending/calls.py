@@ -1,7 +1,7 @@
 """A call from its start to its end: its request, when it is cut short, what its end means, and who is told."""
 
 import asyncio
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
 from typing import Any
@@ -30,8 +30,6 @@ from norce_order_async.sending.log import log_cut, run_hook
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
 from norce_order_async.wire.operation import Operation, QueryValue
-
-_NONE: Set[str] = frozenset()
 
 
 @attrs.frozen(eq=False)
@@ -78,7 +76,7 @@ def new_request(
         defaults.retry if isinstance(options.retry, Unset) else options.retry,
         operation.reads_body,
         operation.changes,
-        operation.members if operation.reads_body else _NONE,
+        operation.members,
         ids,
         operation.path,
         defaults.random,

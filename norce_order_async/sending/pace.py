@@ -157,7 +157,7 @@ class Pace:
         is_charged = self._charges_retries and attempt.number > 1 and attempt.sent is not False
         if is_charged and (rate := self._rate(now)) < math.inf:
             self._places.charge(now, rate)
-        sign = None if attempt.status == 200 else overload(attempt)
+        sign = overload(attempt)
         if sign is None and attempt.status is not None and attempt.error is not None:
             return  # something else than the API answered: that tells nothing of the API
         throttled = sign is not None and attempt.throttled

@@ -89,8 +89,6 @@ class SendRate:
     def __init__(self, now: float) -> None:
         self.refusal = ""
         """The status of the last refusals that made it slower."""
-        self.unlimited = True
-        """Whether no limit is known."""
         self._phase = _Phase.OPEN
         self._start, self._since, self._hold = math.inf, now, 0.0
         self._tolerated = 0.0
@@ -110,6 +108,11 @@ class SendRate:
     def closed(self) -> bool:
         """Whether everything is refused, so that only probes may be sent."""
         return self._phase is _Phase.CLOSED
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether no limit is known."""
+        return self._phase is _Phase.OPEN
 
     def at(self, now: float) -> float:
         """Requests per second; infinite is no limit."""
@@ -166,9 +169,7 @@ class SendRate:
             self._grown.add(refused)
         if now - self._window_start >= _WINDOW:
             self._end_window(now, waiting)
-        window = self._window
-        window.answers += 1
-        window.refused += refused
+        self._window.add(refused)
         if phase is _Phase.TRIAL and self._phase is phase:
             return self._try(now, waiting)
         return refusal is not None and self._refused(now, sent, refusal, waiting)
@@ -314,7 +315,6 @@ class SendRate:
 
     def _begin(self, now: float, phase: _Phase, start: float) -> None:
         self._phase, self._start, self._since, self._hold = phase, start, now, 0.0
-        self.unlimited = phase is _Phase.OPEN
         self._accepted_before = self._accepted
         self._in_a_row = 0
         self._window.scale(0)

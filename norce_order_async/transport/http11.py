@@ -83,9 +83,7 @@ class Connection(asyncio.BufferedProtocol):
         waiting = loop.create_future()
         self._begin(waiting)
         self.ends = ends
-        limits.running[self] = None
-        if ends < limits.rings:
-            limits.set_timer(ends, loop)
+        limits.begin(self, loop)
         try:
             self._send(attempt, message)
             await waiting

@@ -24,6 +24,7 @@ QueryValue = str | int | bool | Sequence[str]
 
 _APPLIED, _ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
 """A member of an enumeration is looked up slowly."""
+_NONE: Set[str] = frozenset()
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 is_plain_id = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
 """Finds an id that is one segment of a path as it stands: by far the most are."""
@@ -72,7 +73,7 @@ class Operation(Generic[T]):
     @property
     def members(self) -> Set[str] | None:
         """The members of the object that ``decode`` reads; None when that is not known."""
-        return expected_members(self.decode) if self.reads_body else frozenset()
+        return expected_members(self.decode) if self.reads_body else _NONE
 
     def success(self, response: Response) -> OutcomeKind | None:
         """In what success a call ends with this response; None if it is none.

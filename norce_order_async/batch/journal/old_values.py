@@ -164,10 +164,10 @@ class OldValues:
         """Whether it is written what takes a change back; it may have been sent then, and cannot have been before."""
         return bool(self._read("SELECT 1 FROM undo WHERE number = ?", number))
 
-    def record_of(self, number: int) -> JSON:
-        """The line that takes a change back; None where none can, or nothing is written of the change."""
+    def record_of(self, number: int) -> tuple[JSON] | None:
+        """The line that takes a change back, None where none can; None where nothing is written of the change."""
         rows = self._read("SELECT record FROM undo WHERE number = ?", number)
-        return _json(rows[0][0]) if rows else None
+        return (_json(rows[0][0]),) if rows else None
 
     def find(self, place: str) -> tuple[str | None] | None:
         """What a part of an order was before the batch, as in :class:`Kept`; None where that was not written yet."""

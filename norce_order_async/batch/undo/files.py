@@ -87,7 +87,7 @@ def _is_of(values: OldValues, line: bytes) -> bool:
     if not isinstance(told, Mapping) or not isinstance(number := told.get("_undoes"), int):
         return False
     record = {name: value for name, value in told.items() if not name.startswith("_")}
-    return values.has(number) and values.record_of(number) == (record or told.get("_undo"))
+    return values.record_of(number) == (record or told.get("_undo"),)
 
 
 def save_undo(journal: JournalAccount, path: Path) -> UndoSummary:

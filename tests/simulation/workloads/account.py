@@ -12,7 +12,8 @@ from typing import Any
 
 import attrs
 from simulation.checks import here
-from simulation.scene import Scene
+from simulation.scene import API, Scene
+from simulation.weather import Weather
 from soak_batch.ledger import CONSENTS, Ledger
 
 from norce_order_async import Attempt, OutcomeKind, Timeout
@@ -55,7 +56,7 @@ class Account:
 
     @classmethod
     def begin(cls, scene: Scene, folder: Path, count: int, choices: random.Random) -> tuple["Account", Path]:
-        """Make up lines, and put in the orders that they are about; the account, and the file with the lines."""
+        """Make up lines, and begin with a server that has their orders; the account, and the file with the lines."""
         ledger = Ledger.write(count, choices)
         for order_id in ledger.orders:
             scene.sandbox.add_order(order_id, consents=CONSENTS)
@@ -63,6 +64,8 @@ class Account:
         source.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in ledger.lines))
         account = cls(scene, ledger)
         scene.watch.on_written, scene.watch.on_received = account.on_written, account.on_received
+        scene.serve()
+        Weather(scene, pause=10, longest=60, until=scene.world.now + 600, hosts=(API,))
         return account, source
 
     def on_written(self, request_id: str) -> None:

@@ -6,8 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from simulation.scene import API, CLIENT, Scene
-from simulation.weather import Weather
+from simulation.scene import CLIENT, Scene
 from simulation.workloads.account import TIMEOUT, Account, copy
 
 from norce_order_async import RetryPolicy
@@ -48,8 +47,6 @@ def _run(scene: Scene, folder: Path, count: int) -> None:
     world = scene.world
     choices = world.stream("batch")
     account, source = Account.begin(scene, folder, count, choices)
-    scene.serve()
-    Weather(scene, pause=10, longest=60, until=world.now + 600, hosts=(API,))
     journal = folder / "0.journal"
     lost_power = False
     for number in range(1, 1_000):

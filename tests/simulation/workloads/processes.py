@@ -8,8 +8,7 @@ from typing import Any
 from simulation import programs
 from simulation.process import Process
 from simulation.programs import Program
-from simulation.scene import API, CLIENT, Scene
-from simulation.weather import Weather
+from simulation.scene import CLIENT, Scene
 from simulation.workloads.account import TIMEOUT, Account, copy
 
 from norce_order_async import ConfigurationError
@@ -119,8 +118,6 @@ def _run(scene: Scene, folder: Path, count: int) -> None:
     world = scene.world
     choices = world.stream("batch")
     account, source = Account.begin(scene, folder, count, choices)
-    scene.serve()
-    Weather(scene, pause=10, longest=60, until=world.now + 600, hosts=(API,))
     journal = folder / "0.journal"
     for number in range(1, 1_000):
         life = _Life(account, number, source, journal)
