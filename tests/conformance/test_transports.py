@@ -137,7 +137,7 @@ async def test_a_cut_connection_is_lost_and_was_sent(client: OrderClient, sandbo
 async def test_a_late_answer_is_a_read_timeout(client: OrderClient, sandbox: Sandbox, fault: str) -> None:
     sandbox.faults.add(fault)
     with pytest.raises(ReadTimeout) as caught:
-        await get_order(client, "o_123", options=CallOptions(timeout=Timeout(attempt=0.05), retry=None))
+        await get_order(client, "o_123", options=CallOptions(timeout=Timeout(attempt=0.5), retry=None))
     assert caught.value.sent is True
 
 

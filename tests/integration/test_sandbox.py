@@ -201,7 +201,7 @@ async def test_a_fault_leaves_the_caller_in_the_dark(
     sandbox: Sandbox, door: Door, fault: Fault, error: type[TransportError], applied: bool
 ) -> None:
     sandbox.faults.add(fault)
-    client = door(timeout=Timeout(attempt=0.1 if error is ReadTimeout else 5))
+    client = door(timeout=Timeout(attempt=0.5 if error is ReadTimeout else 5))
     with pytest.raises(error) as caught:
         await patch_consent(client, "o_1", "ci_news", checked=True)
     assert caught.value.outcome is OutcomeKind.UNKNOWN
@@ -211,9 +211,9 @@ async def test_a_fault_leaves_the_caller_in_the_dark(
 
 
 async def test_a_request_that_is_applied_late_is_never_answered(sandbox: Sandbox, door: Door) -> None:
-    sandbox.faults.add("apply-late:0.3:times=1")
+    sandbox.faults.add("apply-late:1.5:times=1")
     with pytest.raises(ReadTimeout) as caught:
-        await patch_consent(door(timeout=Timeout(attempt=0.1)), "o_1", "ci_news", checked=True)
+        await patch_consent(door(timeout=Timeout(attempt=0.5)), "o_1", "ci_news", checked=True)
     assert (caught.value.outcome, checked(sandbox), sandbox.count) == (OutcomeKind.UNKNOWN, False, 0)
     async with asyncio.timeout(5):
         while not checked(sandbox):  # noqa: ASYNC110 (what a server does)
@@ -226,7 +226,7 @@ async def test_a_body_that_does_not_come_is_only_missed_where_it_is_needed(
     sandbox: Sandbox, door: Door, fault: Fault, error: type[TransportError]
 ) -> None:
     sandbox.faults.add(fault)
-    client = door(timeout=Timeout(attempt=0.1 if error is ReadTimeout else 5))
+    client = door(timeout=Timeout(attempt=0.5 if error is ReadTimeout else 5))
     assert (await patch_consent(client, "o_1", "ci_news", checked=True)).outcome is OutcomeKind.APPLIED
     with pytest.raises(error) as caught:
         await get_order(client, "o_1")

@@ -49,7 +49,7 @@ async def test_the_token_and_bodies_are_in_nothing_that_is_shown(name: str, capl
     shown: list[str] = []
     async with RawServer(SCRIPTS[name]) as server:
         retry = RetryPolicy(max_attempts=2, wait=lambda state: 0)
-        async with server.client(retry=retry, timeout=Timeout(attempt=0.05)) as client:
+        async with server.client(retry=retry, timeout=Timeout(attempt=0.5)) as client:
             shown.append(repr(client))
             for call in (
                 get_order(client, "o_123"),

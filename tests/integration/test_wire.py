@@ -138,7 +138,7 @@ async def test_silence_is_a_read_timeout_and_unknown() -> None:
 
     async with (
         RawServer(silence) as server,
-        server.client(retry=None, timeout=Timeout(attempt=0.05)) as client,
+        server.client(retry=None, timeout=Timeout(attempt=0.5)) as client,
     ):
         with pytest.raises(ReadTimeout) as caught:
             await delete_consent(client, "o_123", "ci")
