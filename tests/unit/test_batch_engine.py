@@ -46,6 +46,7 @@ from norce_order_async import (
 )
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.batch.engine import feeding
+from norce_order_async.batch.engine.accounting import GROUP
 from norce_order_async.batch.journal import Journal, Mark
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
@@ -202,7 +203,21 @@ async def test_a_slow_reader_holds_no_more_than_some_outcomes(path: Path) -> Non
             outcomes = aiter(batch)
             await anext(outcomes)
             await turns(1_000)
-            assert len(transport.requests) <= 2 * (2 * 4 + 64)
+            assert len(transport.requests) <= 2 * 4 + 3 * GROUP
+
+
+@pytest.mark.parametrize(("latency", "least", "most"), [(0.001, 64, 3 * GROUP), (0.2, 4, 3 * 8)])
+async def test_few_changes_are_marked_ahead_where_sending_is_slow(
+    path: Path, latency: float, least: int, most: int
+) -> None:
+    client, _, _ = on_a_timeline(latency=latency)
+    ahead = 0
+    with journal_at(path) as journal:
+        async with Batch(client, deletes(400), concurrency=4, journal=journal) as batch:
+            async for outcome in batch:
+                if outcome.number % 8 == 0:
+                    ahead = max(ahead, sum(is_open for is_open, _ in account(path).values()))
+    assert least <= ahead <= most
 
 
 # An outage
@@ -581,7 +596,7 @@ async def test_whatever_ends_a_run_the_next_one_makes_the_rest(path: Path, end: 
     if end != "break":
         assert len(told) == len({outcome.number for outcome in told})
     before = len(origin.sent)
-    assert before < 120
+    assert before < 150
     with journal_at(path) as journal:
         again = Batch(client, changes(False), concurrency=4, journal=journal)
         rest = await outcomes_of(again)
@@ -719,7 +734,7 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
         monkeypatch.setattr(journal, "write", full)
         outcomes, error = await until_it_fails(Batch(client, deletes(150), concurrency=8, journal=journal))
     assert str(error) == "the journal cannot be written: the disk is full"
-    assert len(origin.sent) <= 8 * good
+    assert len(origin.sent) <= 8 * (2**good - 1)  # a block is twice as long as the one before
     assert sorted(outcome.number for outcome in outcomes) == list(range(1, len(outcomes) + 1))
     with journal_at(path) as journal:
         await outcomes_of(Batch(on_a_timeline()[0], deletes(150), concurrency=8, journal=journal))

@@ -26,6 +26,8 @@ GROUP = 128
 LONGEST_LOCK = 10.0
 """Seconds that another program may lock the journal."""
 
+_MOST_CLOSED = 2 * GROUP
+"""So many changes that have ended wait for the next group that is written, at most."""
 _SAVE_AFTER = 0.05
 _LOOK_AGAIN = 0.02
 _SAMPLE_EVERY = 1.0
@@ -173,7 +175,7 @@ class Accountant:
             self._tell([outcome])
             return
         self._closed.append(outcome)
-        if len(self._closed) >= GROUP and self._busy_since is None:
+        if len(self._closed) >= _MOST_CLOSED and self._busy_since is None:
             self._save()
         elif self._saving is None:
             self._saving = asyncio.get_running_loop().call_later(_SAVE_AFTER, self._save)

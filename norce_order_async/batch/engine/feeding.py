@@ -29,6 +29,10 @@ Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
 _TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
 BLOCK_SIZE = 1024 * 1024
 """Bytes of input after which a block ends."""
+_BLOCK_TIME = 0.05
+"""Seconds of sending that a block is for where a journal is written: each is a transaction, and after a kill all of it
+counts as perhaps sent."""
+_SMALLEST = 8
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
 LOOKAHEAD_SIZE = 16 * 1024 * 1024
@@ -105,8 +109,9 @@ class Feeder:
         self._state = state
         self._clock = clock
         self._random = random
-        self._began = clock.monotonic()
+        self._began = self._taken = clock.monotonic()
         self._began_wall = clock.wall()
+        self._block = _SMALLEST
 
     async def run(self) -> None:
         """Take the whole input, or until the batch is stopped."""
@@ -145,7 +150,8 @@ class Feeder:
             self._state.fail(error)
 
     def _block_size(self) -> int:
-        return min(GROUP, max(8, self._pace.limit)) if self._accountant.journal else self._pace.limit
+        limit = self._pace.limit
+        return min(GROUP, max(self._block, limit)) if self._accountant.journal else limit
 
     def _has_room(self) -> bool:
         schedule = self._schedule
@@ -171,6 +177,9 @@ class Feeder:
         return False
 
     async def _take(self, block: Block) -> None:
+        now = self._clock.monotonic()
+        is_quick, self._taken = now - self._taken < _BLOCK_TIME, now
+        self._block = min(GROUP, 2 * self._block) if is_quick else max(_SMALLEST, self._block // 2)
         known: dict[int, State] = {}
         if (journal := self._accountant.journal) is not None:
             known = journal.states(block.first, block.first + len(block.entries) - 1)
