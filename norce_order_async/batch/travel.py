@@ -56,7 +56,8 @@ def order_of(entry: InputLine, scope: Scope) -> Order | None:
 def worker_of(order: Order, count: int) -> int:
     """Which of ``count`` workers makes the changes of an order: the same one in each run."""
     # Not hash(): that of text differs from process to process.
-    return crc32("\0".join(part or "" for part in order).encode(errors="surrogatepass")) % count
+    merchant, channel, order_id = order
+    return crc32(f"{merchant or ''}\0{channel or ''}\0{order_id}".encode(errors="surrogatepass")) % count
 
 
 def sendable(error: Exception) -> Exception:

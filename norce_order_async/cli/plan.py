@@ -122,7 +122,7 @@ def _conditions(options: argparse.Namespace) -> list[Condition]:
     if before is not None:
         conditions.append(created_before(before))
     for consent_id, wanted in once("--where-consent", options.where_consent).items():
-        conditions.append(consent_is(consent_id, cast(ConsentState, wanted)))
+        conditions.append(consent_is(consent_id, cast("ConsentState", wanted)))
     if not conditions:
         raise InvalidRequestError("which orders? Give --status, --created-from, --created-before or --where-consent")
     if since is not None and before is not None and since >= before:

@@ -76,7 +76,7 @@ class NorceOrderError(Exception):
     def __init__(self, message: str = "", known: object = None) -> None:
         super().__init__(message)
         if isinstance(known, Mapping):
-            self.__dict__.update(from_plain(cast(Mapping[str, Any], known)))
+            self.__dict__.update(from_plain(cast("Mapping[str, Any]", known)))
 
     def _rebuilds(self) -> tuple[Any, ...]:
         known = as_plain(self._members())

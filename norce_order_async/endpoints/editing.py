@@ -67,7 +67,7 @@ class _Resource(Generic[T]):
         value: Any = result
         for step in self.place:
             value = getattr(value, step, None)
-        return cast(T, self.model() if value is None else value)
+        return cast("T", self.model() if value is None else value)
 
 
 def _resource(name: str, model: type[T]) -> _Resource[T]:
@@ -210,6 +210,6 @@ def _unread(model: Model) -> Iterator[Unread]:
         unread = find(model.unread, wire_name(field.name))
         if unread is not None and (None in unread.raws or (value is not None and value is not NOT_SET)):
             yield unread
-        for inner in cast(Sequence[object], value) if isinstance(value, list | tuple) else (value,):
+        for inner in cast("Sequence[object]", value) if isinstance(value, list | tuple) else (value,):
             if isinstance(inner, Model):
                 yield from _unread(inner)

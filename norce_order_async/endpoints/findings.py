@@ -59,7 +59,7 @@ def is_list(value: object) -> bool:
 
 def members_of(value: object) -> Json:
     """The members of an object; none of anything else."""
-    return cast(Json, value) if isinstance(value, Mapping) else {}
+    return cast("Json", value) if isinstance(value, Mapping) else {}
 
 
 def elements_of(value: object) -> Sequence[Any]:

@@ -185,7 +185,7 @@ def _normalised(value: Any, schema: Schema, schemas: Mapping[str, Schema], stric
     schema = schemas[name] if name else schema
     match value:
         case dict() if members := schema.get("properties"):
-            given = cast(dict[str, Any], value)
+            given = cast("dict[str, Any]", value)
             if name == "Customer" and not strict:
                 given = {"type": "person"} | given
             return {
@@ -194,7 +194,7 @@ def _normalised(value: Any, schema: Schema, schemas: Mapping[str, Schema], stric
                 if not members.get(key, {}).get("readOnly")
             }
         case list():
-            items = cast(Sequence[Any], value)
+            items = cast("Sequence[Any]", value)
             return [_normalised(item, schema.get("items", {}), schemas, strict) for item in items]
         case str() if "enum" in schema and not strict:
             return next((known for known in schema["enum"] if known.lower() == value.lower()), value)

@@ -155,12 +155,12 @@ class Connector(aiohttp.TCPConnector):
             # Requests are sent in a burst, one turn of the loop later. Sent one by one, each would wake the server
             # anew: that costs a tenth of a call.
             await asyncio.sleep(0)
-        exchange = self.exchanges[asyncio.current_task()]
+        loop = self._loop
+        exchange = self.exchanges[asyncio.current_task(loop)]
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol, stream = connection.protocol, connection.transport
             if protocol is not None and stream is not None:
-                loop = asyncio.get_running_loop()
                 has_unread, ends = self._checks.get(protocol, (None, math.inf))
                 if has_unread is None:
                     ends = end_of_life(loop, self.max_age, exchange.random)

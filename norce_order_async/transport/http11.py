@@ -144,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
-        self._stream = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
+        self._stream = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting from it
         self._has_unread = unread_check(self._stream)
         self._open[self] = None
         if self._aborted:

@@ -59,12 +59,11 @@ class _Pool:
             connection.abort()
         return None
 
-    def give(self, origin: Origin, connection: Connection) -> None:
+    def give(self, origin: Origin, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
         """Keep a connection for the next request, or close it."""
         if self._closed or not connection.reusable:
             connection.abort()
             return
-        loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
         self._idle.setdefault(origin.url, []).append(connection)
         if self._sweep is None and self._settings.keepalive < math.inf:
@@ -200,7 +199,7 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         finally:
             pool.under_way -= 1
             if connection is not None:
-                pool.give(origin, connection)
+                pool.give(origin, connection, loop)
 
     def _make_pool(self) -> _Pool:
         return _Pool(self, self._route)

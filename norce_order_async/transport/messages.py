@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import attrs
@@ -154,4 +153,4 @@ def is_measured(head: Head) -> bool:
 
 def is_too_long(head: Head) -> bool:
     """Whether a head has more headers or bytes than it may."""
-    return len(head) > MAX_HEADERS or sum(map(len, chain.from_iterable(head))) + 4 * len(head) > MAX_HEAD
+    return len(head) > MAX_HEADERS or sum([len(name) + len(value) + 4 for name, value in head]) > MAX_HEAD

@@ -157,7 +157,7 @@ def _model_reader(cls: type[Model], converter: Converter) -> _Reader:
             raise _unfit("an object", value)
         extra: dict[str, JSON] = {}
         known: dict[str, Any] = {"extra": extra}
-        for member, raw in cast(Mapping[str, JSON], value).items():
+        for member, raw in cast("Mapping[str, JSON]", value).items():
             if member not in members:
                 extra[member] = raw
             elif raw is not None:
@@ -185,7 +185,7 @@ def _sequence_reader(cls: Any, converter: Converter) -> _Reader:
         elements: list[Any] = []
         raws: dict[int | None, JSON] = {}
         first: WireError | None = None
-        for index, element in enumerate(cast(Sequence[JSON], value)):
+        for index, element in enumerate(cast("Sequence[JSON]", value)):
             try:
                 elements.append(read_element(element, None))
             except WireError as error:
@@ -252,7 +252,7 @@ def _read_time(value: object, _: object) -> datetime:
 def _read_mapping(value: object, _: object) -> Mapping[str, JSON]:
     if not isinstance(value, Mapping):
         raise _unfit("an object", value)
-    return cast(Mapping[str, JSON], value)
+    return cast("Mapping[str, JSON]", value)
 
 
 def _number(wanted: str, value: object) -> Decimal:

@@ -119,17 +119,17 @@ class _Writer:
                 raise WireError("it contains itself")
         above.append(value)
         if isinstance(value, dict):
-            text = self.members(cast(dict[object, object], value))
+            text = self.members(cast("dict[object, object]", value))
         elif isinstance(value, (list, tuple)):
-            text = self.elements(cast(Sequence[object], value))
+            text = self.elements(cast("Sequence[object]", value))
         elif isinstance(value, Mapping):
-            text = self.members(cast(Mapping[object, object], value))
+            text = self.members(cast("Mapping[object, object]", value))
         elif isinstance(value, _BYTES) or not isinstance(value, Sequence):
             above.pop()  # what is written in its place counts instead
             known = own(value)
             return self.text(self.default(value) if known is value else known)
         else:
-            text = self.elements(cast(Sequence[object], value))
+            text = self.elements(cast("Sequence[object]", value))
         above.pop()
         return text
 
@@ -223,7 +223,7 @@ def decode_json(body: bytes) -> JSON:
     """
     try:
         value = fastjson.read(body)
-        return cast(JSON, _read(body.decode("utf-8-sig")) if value is None else value)
+        return cast("JSON", _read(body.decode("utf-8-sig")) if value is None else value)
     except RecursionError:
         reason = "nested too deeply"
     except InvalidOperation:

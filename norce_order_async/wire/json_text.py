@@ -73,7 +73,7 @@ def from_dict(value: JSON, cls: type[T]) -> T:
         InvalidRequestError: It doesn't fit; the message begins with the path to what doesn't.
     """
     try:
-        return cast(T, _receipt(value)) if cls is Receipt else structure(value, cls)
+        return cast("T", _receipt(value)) if cls is Receipt else structure(value, cls)
     except WireError as error:
         problem = str(error)
     raise InvalidRequestError(problem)

@@ -34,7 +34,7 @@ def decode_unique(text: bytes) -> JSON:
         InvalidRequestError: A member is there twice, or it isn't UTF-8, or isn't JSON.
     """
     try:
-        return cast(JSON, _read(text.decode("utf-8-sig")))
+        return cast("JSON", _read(text.decode("utf-8-sig")))
     except InvalidRequestError:
         raise
     except UnicodeDecodeError as error:

@@ -32,7 +32,7 @@ class Unread:
         if None in self.raws:
             members.setdefault(self.member, self.raws[None])
         elif isinstance(given := members.get(self.member), Sequence):
-            members[self.member] = self._joined(cast(Sequence[object], given))
+            members[self.member] = self._joined(cast("Sequence[object]", given))
 
     def _joined(self, given: Sequence[object]) -> list[object]:
         size = len(given) + len(self.raws)

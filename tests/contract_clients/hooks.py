@@ -89,7 +89,7 @@ def is_a_choice(response: Any) -> bool:
         body = json.loads(response.content)
     except ValueError:
         return False
-    problems = cast(list[dict[str, Any]], body if isinstance(body, list) else [body])
+    problems = cast("list[dict[str, Any]]", body if isinstance(body, list) else [body])
     return {problem.get("code") for problem in problems} <= chosen_codes()
 
 

@@ -34,11 +34,11 @@ def kept(root: object) -> Counter[str]:
             continue
         seen[id(value)] = value
         if isinstance(value, _MAPPINGS):
-            entries[where] += len(cast(Mapping[Any, Any], value))
-            left += [(where, each) for pair in list(cast(Mapping[Any, Any], value).items()) for each in pair]
+            entries[where] += len(cast("Mapping[Any, Any]", value))
+            left += [(where, each) for pair in list(cast("Mapping[Any, Any]", value).items()) for each in pair]
         elif isinstance(value, _COLLECTIONS):
-            entries[where] += len(cast(list[Any], value))
-            left += [(where, each) for each in list(cast(Iterable[Any], value))]
+            entries[where] += len(cast("list[Any]", value))
+            left += [(where, each) for each in list(cast("Iterable[Any]", value))]
         elif type(value).__module__.startswith(_OURS) and not isinstance(value, type):
             left += [(f"{type(value).__name__}.{name}", each) for name, each in _attributes(value)]
     return entries
@@ -70,7 +70,7 @@ def kept_by_modules() -> dict[str, int]:
         if name.startswith("norce_order_async"):
             for member, value in vars(module).items():
                 if isinstance(value, (*_MAPPINGS, *_COLLECTIONS)):
-                    entries[f"{name}.{member}"] = len(cast(list[Any], value))
+                    entries[f"{name}.{member}"] = len(cast("list[Any]", value))
                 elif (cache := getattr(value, "cache_info", None)) is not None and cache().maxsize is None:
                     entries[f"{name}.{member}"] = cache().currsize
     return entries

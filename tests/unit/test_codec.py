@@ -379,7 +379,7 @@ def test_what_does_not_fit_is_listed_and_written_back(wire: Any, cls: type[Model
 def without_nulls(wire: Any) -> Any:
     """JSON without the members that are null."""
     if isinstance(wire, dict):
-        members = cast(dict[str, Any], wire)
+        members = cast("dict[str, Any]", wire)
         return {name: without_nulls(member) for name, member in members.items() if member is not None}
     elements: Any = wire
     return list(map(without_nulls, elements)) if isinstance(wire, list) else wire
@@ -449,9 +449,9 @@ def test_nothing_odd_is_lost(data: st.DataObject) -> None:
     places: list[tuple[Any, Any]] = []
 
     def walk(value: Any) -> None:
-        pairs: Any = cast(dict[str, Any], value).items() if isinstance(value, dict) else enumerate(value)
+        pairs: Any = cast("dict[str, Any]", value).items() if isinstance(value, dict) else enumerate(value)
         for key, inner in pairs:
-            places.append((cast(Any, value), key))
+            places.append((cast("Any", value), key))
             if isinstance(inner, (dict, list)):
                 walk(inner)
 

@@ -199,7 +199,7 @@ async def test_the_number_of_time_series_is_bounded() -> None:
         client, _, _ = scripted(200, telemetry=telemetry, base_url=f"http://127.0.0.1:{number + 1}")
         clients.append(client)
         name = f"X{number}"
-        await client.execute(Operation(name, cast(Any, name), f"/{name}", Repeat.NEVER, decode_receipt))
+        await client.execute(Operation(name, cast("Any", name), f"/{name}", Repeat.NEVER, decode_receipt))
     metrics = collected.metrics
     for name, attribute in (
         ("norce.client.calls", "norce.operation"),

@@ -54,7 +54,7 @@ def check_changes(changes: object) -> Changes:
         raise TypeError(f'{_TAKES}, got {got}: Input("changes.jsonl") reads a file')
     if isinstance(changes, Mapping) or not isinstance(changes, Iterable | AsyncIterable):
         raise TypeError(f"{_TAKES}, got {got}")
-    return cast(Changes, changes)
+    return cast("Changes", changes)
 
 
 @attrs.define

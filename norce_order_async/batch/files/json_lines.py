@@ -47,7 +47,7 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
             yield too_long(number, file)
             continue
         record = fastjson.read(line)
-        order = order_of(cast(dict[str, JSON], record)) if type(record) is dict else None
+        order = order_of(cast("dict[str, JSON]", record)) if type(record) is dict else None
         if order is None:
             yield InputLine(number, *_line_meaning(number, line), file, len(line))
         else:
@@ -81,7 +81,7 @@ def _line_meaning(number: int, line: bytes) -> Meaning:
     """What a line says; most lines are read by a faster reader, which cannot say what is wrong with the others."""
     read = fastjson.read(line)
     if type(read) is dict:
-        record = cast(dict[str, JSON], read)
+        record = cast("dict[str, JSON]", read)
         # A reader keeps one of a member that is there twice. There are as many colons in a line as members were
         # written, and more if text holds some.
         written = line.count(b":")
@@ -102,9 +102,9 @@ def _count_members(value: Any) -> int:
 
 def _counted(value: Any) -> int:
     if type(value) is dict:
-        members = cast(dict[str, Any], value)
+        members = cast("dict[str, Any]", value)
         return len(members) + sum([_counted(member) for member in members.values() if type(member) in _INNER])
-    return sum([_counted(element) for element in cast(list[Any], value) if type(element) in _INNER])
+    return sum([_counted(element) for element in cast("list[Any]", value) if type(element) in _INNER])
 
 
 def _checked_meaning(number: int, line: bytes) -> Meaning:

@@ -126,7 +126,7 @@ def _open_stored(path: str) -> io.FileIO:
 
 
 def _chunks(stored: io.FileIO, note: Callable[[bytes], object] | None) -> Iterator[bytes]:
-    while (chunk := cast(bytes | None, stored.read(_CHUNK))) != b"":
+    while (chunk := cast("bytes | None", stored.read(_CHUNK))) != b"":
         if chunk is None:  # the other end made it non-blocking, and nothing is there yet
             select.select([stored], [], [])
             continue

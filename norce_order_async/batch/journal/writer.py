@@ -90,7 +90,7 @@ class Journal(JournalAccount):
                 if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                     raise ConfigurationError(f"the journal {path} cannot be written: another program reads it")
                 db.execute("PRAGMA busy_timeout = 0")
-            journal = cls(path, db, held, cast(int, run))
+            journal = cls(path, db, held, cast("int", run))
             stack.pop_all()
         return journal
 

@@ -45,7 +45,7 @@ class Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the handler."""
-        self._transport = cast(asyncio.Transport, transport)  # other event loops' streams are not instances of it
+        self._transport = cast("asyncio.Transport", transport)  # other event loops' streams are not instances of it
         self._origin.joined(self)
         self._handler = asyncio.ensure_future(self._serve())
 
@@ -120,7 +120,7 @@ class Peer(asyncio.Protocol):
         """Read no further bytes, so that the client's writes pile up."""
         if self._transport is not None:
             if not self._origin.plain:  # else TLS itself would read on, 256 KiB
-                cast(Any, self._transport).set_read_buffer_limits(4096)
+                cast("Any", self._transport).set_read_buffer_limits(4096)
             self._transport.pause_reading()
 
     def resume(self) -> None:

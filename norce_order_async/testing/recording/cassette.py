@@ -146,5 +146,5 @@ def _members(*bodies: Mapping[str, Any] | None) -> list[str]:
     contents = [(body or {}).get("json") for body in bodies]
     if not all(isinstance(content, Mapping) for content in contents):
         return []
-    one, other = cast(list[Mapping[str, Any]], contents)
+    one, other = cast("list[Mapping[str, Any]]", contents)
     return sorted(name for name in one.keys() | other.keys() if one.get(name, ...) != other.get(name, ...))

@@ -63,10 +63,10 @@ class Scrubber:
             return HIDDEN
         value = self._kept(name, value)
         if isinstance(value, Mapping):
-            members = cast(Mapping[str, Any], value)
+            members = cast("Mapping[str, Any]", value)
             return {each: self.value(each, member) for each, member in members.items()}
         if isinstance(value, list | tuple):
-            return [self.value(name, one) for one in cast(Sequence[Any], value)]
+            return [self.value(name, one) for one in cast("Sequence[Any]", value)]
         return value
 
     def text(self, text: str) -> str:
@@ -101,10 +101,10 @@ class Scrubber:
                 value = value.replace(secret, HIDDEN)
             return value
         if isinstance(value, Mapping):
-            members = cast(Mapping[str, Any], value)
+            members = cast("Mapping[str, Any]", value)
             return {self.hide(name): self.hide(member) for name, member in members.items()}
         if isinstance(value, list | tuple):
-            return [self.hide(one) for one in cast(Sequence[Any], value)]
+            return [self.hide(one) for one in cast("Sequence[Any]", value)]
         return value
 
 

@@ -22,5 +22,5 @@ def body_outline(body: bytes) -> str:
     except WireError:
         content = None
     if isinstance(content, dict):
-        return f"{{{', '.join(cast(dict[str, object], content))}}}"
+        return f"{{{', '.join(cast('dict[str, object]', content))}}}"
     return f"<{len(body)} bytes>"

@@ -74,7 +74,7 @@ class Model:
             if isinstance(value, Model):
                 value._find_unreadable(f"{place}.", found)
             elif isinstance(value, list | tuple):
-                elements = cast(Sequence[object], value)
+                elements = cast("Sequence[object]", value)
                 for index, element in zip(unread.positions() if unread else count(), elements, strict=False):
                     if isinstance(element, Model):
                         element._find_unreadable(f"{place}[{index}].", found)
@@ -107,9 +107,9 @@ def _shown(value: object) -> str:
         case Decimal() | datetime():
             return str(value)
         case Mapping():
-            return _SHORT.repr(list(cast(Mapping[str, object], value)))
+            return _SHORT.repr(list(cast("Mapping[str, object]", value)))
         case list() | tuple():
-            elements = cast(Sequence[object], value)
+            elements = cast("Sequence[object]", value)
             if elements and isinstance(elements[0], Model):
                 return f"<{len(elements)} {type(elements[0]).__name__}>"
             return _SHORT.repr(elements)
