@@ -82,7 +82,7 @@ def _with_token(request: Request, token: str) -> Request:
         headers = {"Authorization": f"{_SCHEME}{check_token(token)}", **request.headers}
     except ConfigurationError as error:
         raise _Unfit(str(error)) from None
-    return attrs.evolve(request, headers=headers)
+    return request.with_these(headers)
 
 
 def _token_of(request: Request) -> str:

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from norce_order_async.core.call import Call
 from norce_order_async.core.http import Request, Response, merge_headers
 from norce_order_async.middleware import Handler
@@ -53,7 +51,7 @@ class Tracing:
         call.end_hooks = (*call.end_hooks, end)
         try:
             headers = merge_headers(request.headers, span.headers())
-            response = await call_next(attrs.evolve(request, headers=headers))
+            response = await call_next(request.with_these(headers))
             known["http.response.status_code"] = response.status
             return response
         finally:

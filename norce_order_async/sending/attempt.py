@@ -90,7 +90,7 @@ class AttemptSender:
         for observer in self.observers:
             headers = run_hook(request.call, observer.attempt_started, request, attempt)
             if headers:
-                request = attrs.evolve(request, headers=merge_headers(request.headers, headers))
+                request = request.with_these(merge_headers(request.headers, headers))
         return request
 
     def _end(self, call: Call, attempt: Attempt, start: float) -> float:
