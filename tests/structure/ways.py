@@ -24,7 +24,7 @@ from structure.imports import room_of
 from structure.sizes import count_lines
 
 import norce_order_async
-from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, delete_consent
+from norce_order_async import AiohttpTransport, HttptoolsTransport, OrderClient, OutcomeKind, delete_consent
 from norce_order_async.batch import Input, Journal, run_batch
 from norce_order_async.transport import Transport
 
@@ -124,7 +124,7 @@ async def _batch(path: Path, count: int) -> Steps:
             steps = Steps()
             sys.setprofile(steps)
             outcomes = run_batch(client, Input(path).entries(), journal=journal, concurrency=1)
-            done = sum([outcome.outcome.done async for outcome in outcomes])
+            done = sum([outcome.outcome is OutcomeKind.APPLIED async for outcome in outcomes])
             sys.setprofile(None)
     if done != count:
         raise RuntimeError(f"{done} of {count} changes are done")

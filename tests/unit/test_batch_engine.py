@@ -206,14 +206,17 @@ async def test_a_slow_reader_holds_no_more_than_some_outcomes(path: Path) -> Non
             assert len(transport.requests) <= 2 * 4 + 3 * GROUP
 
 
-@pytest.mark.parametrize(("latency", "least", "most"), [(0.001, 64, 3 * GROUP), (0.2, 4, 3 * 8)])
-async def test_few_changes_are_marked_ahead_where_sending_is_slow(
-    path: Path, latency: float, least: int, most: int
+@pytest.mark.parametrize(
+    ("latency", "once", "least", "most"),
+    [(0.001, False, 64, 3 * GROUP), (0.001, True, 4, 3 * 8), (0.2, False, 4, 3 * 8)],
+)
+async def test_few_changes_are_marked_ahead_where_sending_is_slow_or_nothing_may_be_sent_twice(
+    path: Path, latency: float, once: bool, least: int, most: int
 ) -> None:
     client, _, _ = on_a_timeline(latency=latency)
     ahead = 0
     with journal_at(path) as journal:
-        async with Batch(client, deletes(400), concurrency=4, journal=journal) as batch:
+        async with Batch(client, deletes(400), concurrency=4, journal=journal, once=once) as batch:
             async for outcome in batch:
                 if outcome.number % 8 == 0:
                     ahead = max(ahead, sum(is_open for is_open, _ in account(path).values()))

@@ -151,7 +151,10 @@ class Feeder:
 
     def _block_size(self) -> int:
         limit = self._pace.limit
-        return min(GROUP, max(self._block, limit)) if self._accountant.journal else limit
+        if self._accountant.journal is None:
+            return limit
+        # What must not be made twice is given up after a kill where it was marked, so little of it is.
+        return min(GROUP, max(_SMALLEST if self._once else self._block, limit))
 
     def _has_room(self) -> bool:
         schedule = self._schedule
