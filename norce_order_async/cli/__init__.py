@@ -14,12 +14,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 all done, 1 some failed, 2 wrong usage, 3 could not start, 130 interrupted, by Ctrl-C or SIGTERM.
     """
+    if arguments is not None:
+        return _main(arguments)
+    try:
+        return _main(sys.argv[1:])
+    finally:
+        from norce_order_async.cli.signals import end_at_interrupts
+
+        end_at_interrupts()
+
+
+def _main(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names and texts may hold what the terminal cannot show
     try:
         try:
-            return _run(sys.argv[1:] if arguments is None else arguments)
+            return _run(arguments)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()

@@ -23,6 +23,12 @@ def sigterm_as_sigint() -> Generator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def end_at_interrupts() -> None:
+    """The program is about to end: let Ctrl-C end it at once, where Python would print a traceback."""
+    if current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def ending_signals() -> list[signal.Signals]:
     """The signals that end a command; one that whoever started it has it ignore (nohup) stays ignored.
 

@@ -3,8 +3,9 @@
     PYTHONPATH=tests python -m benchmarks.batch_processes
     PYTHONPATH=tests python -m benchmarks.batch_processes --processes 4 --latency 0.05 --concurrency 100
 
-The server is a process of its own. What the workers take stands beside it; it includes their start. With a latency, in
-seconds, workers wait for it: a few cores then are enough for more of them, and what the command takes can be seen.
+The server is a process of its own, and single calls of hand-written aiohttp, 32 at once, stand at the top. What the
+workers take stands beside it; it includes their start. With a latency, in seconds, workers wait for it: a few cores
+then are enough for more of them, and what the command takes can be seen.
 """
 
 import argparse
@@ -18,7 +19,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from benchmarks import peers
 from benchmarks.batch_cost import write_input
+from benchmarks.measure import MANY, Slice, run_slice
 from benchmarks.server import serve
 from norce_order_async import OrderClient, RetryPolicy, Timeout
 from norce_order_async.batch import Batch, Input, Journal
@@ -26,7 +29,9 @@ from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.transport.httptools import HttptoolsTransport
 
 TOKEN = "benchmark"
-KINDS = ("one process", "processes", "Dask")
+IN_FLIGHT = 32
+BY_HAND = "aiohttp by hand"
+KINDS = (BY_HAND, "one process", "processes", "Dask")
 
 
 @asynccontextmanager
@@ -63,6 +68,12 @@ async def run(kind: str, path: Path, url: str, processes: int, concurrency: int 
                 raise RuntimeError(f"{made.stopped}; {made.progress}")
 
 
+async def single_calls(url: str, count: int) -> Slice:
+    """Single calls of hand-written aiohttp."""
+    async with peers.aiohttp(url, connections=IN_FLIGHT) as send:
+        return await run_slice(send, count, IN_FLIGHT, MANY)
+
+
 def _children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
@@ -77,6 +88,10 @@ def measure(changes: int, processes: int, latency: float, concurrency: int | Lit
         path = Path(name, "changes.jsonl")
         write_input(path, changes)
         for kind in kinds:
+            if kind == BY_HAND:
+                hand = asyncio.run(single_calls(server.url, changes))
+                print(f"| {kind} | {hand.cpu:.0f} | {hand.cpu:.0f} | {hand.per_second:,.0f} |", flush=True)
+                continue
             own, others, began = time.process_time(), _children(), time.monotonic()
             asyncio.run(run(kind, path, server.url, processes, concurrency))
             taken = time.process_time() - own

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,16 @@ def test_the_sandbox_ends(number: signal.Signals) -> None:
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_a_late_interrupt_ends_it_without_a_traceback() -> None:
+    code = """
+import atexit, signal, sys
+from norce_order_async.cli import main
+sys.argv = ["norce-order", "--version"]
+atexit.register(signal.raise_signal, signal.SIGINT)
+sys.exit(main())
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (-signal.SIGINT, "")
+    assert ran.stdout.startswith("norce-order")
