@@ -5,7 +5,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from timeline import Answer, Origin, Sent, on_a_timeline
+from timeline import Answer, Origin, Sent, on_a_timeline, outcomes_of
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import DeleteConsent, Journal
@@ -49,6 +49,19 @@ async def test_a_wave_of_refusals_stops_and_the_same_command_takes_them_again(
     assert len(origin.sent) < 125
     outcomes, stopped, _ = await run(path, lambda sent: 200)
     assert (outcomes, stopped) == ({"applied": 500}, None)
+
+
+async def test_a_yes_to_what_was_under_way_when_the_token_was_refused_tells_nothing(tmp_path: Path) -> None:
+    def answer(sent: Sent) -> Answer:
+        origin.latency = 0.015 if number_of(sent) == 2 else 0.01
+        return 200 if number_of(sent) < 3 else 401
+
+    client, origin, _ = on_a_timeline(answer)
+    with Journal.open(tmp_path / "j", inputs=[], target="here") as journal:
+        changes = [DeleteConsent(f"o_{n}", "c") for n in range(100)]
+        outcomes = await outcomes_of(Batch(client, changes, concurrency=4, journal=journal))
+        assert journal.summary().outcomes == {OutcomeKind.APPLIED: 3}
+    assert not [outcome for outcome in outcomes if outcome.outcome is OutcomeKind.REJECTED]
 
 
 async def test_a_trial_that_fails_in_passing_shows_nothing(tmp_path: Path) -> None:

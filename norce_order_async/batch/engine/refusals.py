@@ -128,9 +128,14 @@ class Refusals:
             scope.trial = None
 
     def answered(self, item: WorkItem) -> tuple[Kept, list[WorkItem]]:
-        """A change got an answer that is about the change: what ends as refused now, and what may go on."""
+        """A change got an answer that is about the change: what ends as refused now, and what may go on.
+
+        Nothing of the token is told by an answer to what was under way when it was refused.
+        """
         scope = self._scopes.pop(item.order[:2], _Scope())
-        ended, self._unauthorized = scope.refused + self._unauthorized, []
+        began = item.since or 0.0
+        ended = scope.refused + [one for one in self._unauthorized if (one[0].since or 0.0) <= began]
+        self._unauthorized = [one for one in self._unauthorized if (one[0].since or 0.0) > began]
         self.withheld -= len(ended)
         return ended, scope.all_parked()
 
