@@ -14,14 +14,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 all done, 1 some failed, 2 wrong usage, 3 could not start, 130 interrupted, by Ctrl-C or SIGTERM.
     """
-    if arguments is not None:
-        return _main(arguments)
     try:
-        return _main(sys.argv[1:])
+        return _main(sys.argv[1:] if arguments is None else arguments)
     finally:
-        from norce_order_async.cli.signals import end_at_interrupts
+        if arguments is None and "signal" in sys.modules:  # without it nothing ran that takes time, say --help
+            from norce_order_async.cli.signals import end_at_interrupts
 
-        end_at_interrupts()
+            end_at_interrupts()
 
 
 def _main(arguments: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ import attrs
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, NorceOrderError, TokenError
-from norce_order_async.core.http import Request, Response
+from norce_order_async.core.http import Request, Response, replace_headers
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.middleware import Handler
@@ -82,7 +82,7 @@ def _with_token(request: Request, token: str) -> Request:
         headers = {"Authorization": f"{_SCHEME}{check_token(token)}", **request.headers}
     except ConfigurationError as error:
         raise _Unfit(str(error)) from None
-    return request.with_these(headers)
+    return replace_headers(request, headers)
 
 
 def _token_of(request: Request) -> str:

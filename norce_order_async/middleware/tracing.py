@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from norce_order_async.core.call import Call
-from norce_order_async.core.http import Request, Response, merge_headers
+from norce_order_async.core.http import Request, Response, merge_headers, replace_headers
 from norce_order_async.middleware import Handler
 from norce_order_async.telemetry.installed import check_installed
 
@@ -51,7 +51,7 @@ class Tracing:
         call.end_hooks = (*call.end_hooks, end)
         try:
             headers = merge_headers(request.headers, span.headers())
-            response = await call_next(request.with_these(headers))
+            response = await call_next(replace_headers(request, headers))
             known["http.response.status_code"] = response.status
             return response
         finally:

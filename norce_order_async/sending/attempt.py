@@ -10,7 +10,7 @@ import attrs
 from norce_order_async.core.call import AttemptHook, Call
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
-from norce_order_async.core.http import Request, Response, merge_headers
+from norce_order_async.core.http import Request, Response, merge_headers, replace_headers
 from norce_order_async.core.logger import logger
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
@@ -90,7 +90,7 @@ class AttemptSender:
         for observer in self.observers:
             headers = run_hook(request.call, observer.attempt_started, request, attempt)
             if headers:
-                request = request.with_these(merge_headers(request.headers, headers))
+                request = replace_headers(request, merge_headers(request.headers, headers))
         return request
 
     def _end(self, call: Call, attempt: Attempt, start: float) -> float:

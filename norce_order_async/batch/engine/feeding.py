@@ -33,6 +33,7 @@ _BLOCK_TIME = 0.05
 """Seconds of sending that a block is for where a journal is written: each is a transaction, and after a kill all of it
 counts as perhaps sent."""
 _SMALLEST = 8
+"""So many changes such a block has at least, where the input has them."""
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
 LOOKAHEAD_SIZE = 16 * 1024 * 1024
@@ -109,9 +110,9 @@ class Feeder:
         self._state = state
         self._clock = clock
         self._random = random
-        self._began = self._taken = clock.monotonic()
+        self._began = self._took_at = clock.monotonic()
         self._began_wall = clock.wall()
-        self._block = _SMALLEST
+        self._ahead = _SMALLEST  # how many are sent in the time of a block, as far as is known
 
     async def run(self) -> None:
         """Take the whole input, or until the batch is stopped."""
@@ -154,7 +155,7 @@ class Feeder:
         if self._accountant.journal is None:
             return limit
         # What must not be made twice is given up after a kill where it was marked, so little of it is.
-        return min(GROUP, max(_SMALLEST if self._once else self._block, limit))
+        return min(GROUP, max(_SMALLEST if self._once else self._ahead, limit))
 
     def _has_room(self) -> bool:
         schedule = self._schedule
@@ -181,8 +182,8 @@ class Feeder:
 
     async def _take(self, block: Block) -> None:
         now = self._clock.monotonic()
-        is_quick, self._taken = now - self._taken < _BLOCK_TIME, now
-        self._block = min(GROUP, 2 * self._block) if is_quick else max(_SMALLEST, self._block // 2)
+        is_quick, self._took_at = now - self._took_at < _BLOCK_TIME, now
+        self._ahead = min(GROUP, 2 * self._ahead) if is_quick else max(_SMALLEST, self._ahead // 2)
         known: dict[int, State] = {}
         if (journal := self._accountant.journal) is not None:
             known = journal.states(block.first, block.first + len(block.entries) - 1)

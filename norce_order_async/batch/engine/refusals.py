@@ -134,8 +134,10 @@ class Refusals:
         """
         scope = self._scopes.pop(item.order[:2], _Scope())
         began = item.since or 0.0
-        ended = scope.refused + [one for one in self._unauthorized if (one[0].since or 0.0) <= began]
-        self._unauthorized = [one for one in self._unauthorized if (one[0].since or 0.0) > began]
+        ended, later = scope.refused, Kept()
+        for one in self._unauthorized:
+            (ended if (one[0].since or 0.0) <= began else later).append(one)
+        self._unauthorized = later
         self.withheld -= len(ended)
         return ended, scope.all_parked()
 
