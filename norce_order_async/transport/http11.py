@@ -5,11 +5,14 @@ import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
+import attrs
+
 from norce_order_async.core.errors import ConnectionLost, ReadTimeout, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.loops.time_limit import TimeLimits
 from norce_order_async.transport.connections import unread_check
+from norce_order_async.transport.dial import Origin
 from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, TOO_LONG, refused_certificate
 from norce_order_async.transport.messages import (
     MAX_HEAD,
@@ -29,6 +32,27 @@ _BUFFER = 16 * 1024
 """Bytes that are read at once."""
 _PIECE = 64 * 1024
 """Bytes that are written at once."""
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """A request that is sent when its turn comes, and its response.
+
+    Attributes:
+        origin: Where it goes.
+        attempt: Its account, which says whether it was sent.
+        message: Its bytes.
+        seconds: The time that it may take.
+        waiting: Done when the response is complete or does not come, or when there is no connection for it.
+        connection: The one that it is sent over.
+    """
+
+    origin: Origin
+    attempt: Attempt
+    message: memoryview
+    seconds: float
+    waiting: asyncio.Future[None]
+    connection: "Connection | None" = None
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -64,32 +88,37 @@ class Connection(asyncio.BufferedProtocol):
 
     # Called by the HTTP transport
 
-    async def exchange(
-        self, request: Request, attempt: Attempt, message: memoryview, ends: float, limits: TimeLimits[Any]
-    ) -> Response:
-        """Send a request and read its response.
+    def start(self, exchange: "Exchange", now: float, limits: TimeLimits[Any], loop: asyncio.AbstractEventLoop) -> None:
+        """Send a request; its response, or what went wrong, is told by :meth:`result`.
 
         Args:
-            request: The request.
-            attempt: Its account, which says whether it was sent.
-            message: The same as bytes.
-            ends: The event loop's time at which it has taken too long.
+            exchange: The request, and who waits for the response.
+            now: The event loop's time.
             limits: Those of the event loop that it shares a timer with.
+            loop: The event loop.
+        """
+        exchange.connection = self
+        self._begin(exchange.waiting)
+        self.ends = now + exchange.seconds
+        limits.begin(self, loop)
+        if self._stream is None or self._stream.is_closing():
+            self._fail_with(ConnectionLost("the server closed the connection at once", sent=False))
+            return
+        exchange.attempt.sent = True
+        message = exchange.message
+        if len(message) <= _PIECE:
+            self._stream.write(message)
+            return
+        # In pieces: TLS takes a single one as a whole, and reports nothing of it as unsent.
+        for start in range(0, len(message), _PIECE):
+            self._stream.write(message[start : start + _PIECE])
+
+    def result(self, request: Request) -> Response:
+        """The response, once it is complete.
 
         Raises:
             TransportError: No complete response came.
         """
-        loop = asyncio.get_running_loop()
-        waiting = loop.create_future()
-        self._begin(waiting)
-        self.ends = ends
-        limits.begin(self, loop)
-        try:
-            self._send(attempt, message)
-            await waiting
-        finally:
-            self._waiting = None
-            limits.running.pop(self, None)
         failure, self._failure = self._failure, None
         if failure is not None:
             try:
@@ -99,16 +128,10 @@ class Connection(asyncio.BufferedProtocol):
         body, self._body = b"".join(self._body), []
         return make_response(request, self.status or 0, self.headers, body, self._max_body)
 
-    def _send(self, attempt: Attempt, message: memoryview) -> None:
-        if self._stream is None or self._stream.is_closing():
-            raise ConnectionLost("the server closed the connection at once", sent=False)
-        attempt.sent = True
-        if len(message) <= _PIECE:
-            self._stream.write(message)
-            return
-        # In pieces: TLS takes a single one as a whole, and reports nothing of it as unsent.
-        for start in range(0, len(message), _PIECE):
-            self._stream.write(message[start : start + _PIECE])
+    def leave(self, limits: TimeLimits[Any]) -> None:
+        """Nobody waits for the response any more."""
+        self._waiting = None
+        limits.running.pop(self, None)
 
     @property
     def reusable(self) -> bool:

@@ -25,7 +25,7 @@ from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, reason_of, transport_closed
-from norce_order_async.transport.http11 import Connection
+from norce_order_async.transport.http11 import Connection, Exchange
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
 
@@ -46,8 +46,35 @@ class _Pool:
         """The limits of making connections, and of exchanges."""
         self.under_way = 0
         """How many requests are under way."""
+        self._queue: list[Exchange] = []
 
-    def take(self, origin: Origin, now: float) -> Connection | None:
+    def send_soon(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+        """Send a request one turn of the loop later, in a burst with others: see aiohttp_internals.Connector."""
+        if not self._queue:
+            loop.call_soon(self._send_queue, loop)
+        self._queue.append(exchange)
+
+    def _send_queue(self, loop: asyncio.AbstractEventLoop) -> None:
+        queue, self._queue = self._queue, []
+        now = loop.time()
+        for exchange in queue:
+            if exchange.waiting.done():
+                continue  # its call was cancelled
+            try:
+                self.send(exchange, now, loop)
+            except Exception as error:  # of the event loop's transport
+                if not exchange.waiting.done():
+                    exchange.waiting.set_exception(error)
+
+    def send(self, exchange: Exchange, now: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Send a request over an idle connection; if there is none, nobody waits for it any more."""
+        connection = self._take(exchange.origin, now)
+        if connection is None:
+            exchange.waiting.set_result(None)
+        else:
+            connection.start(exchange, now, self.limits, loop)
+
+    def _take(self, origin: Origin, now: float) -> Connection | None:
         """An idle connection that can be used, if there is one."""
         idle = self._idle.get(origin.url)
         while idle:
@@ -59,13 +86,18 @@ class _Pool:
             connection.abort()
         return None
 
-    def give(self, origin: Origin, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
-        """Keep a connection for the next request, or close it."""
+    def end(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+        """Keep the connection of an exchange for the next one, or close it."""
+        self.under_way -= 1
+        connection = exchange.connection
+        if connection is None:
+            return
+        connection.leave(self.limits)
         if self._closed or not connection.reusable:
             connection.abort()
             return
         connection.idle_since = loop.time()
-        self._idle.setdefault(origin.url, []).append(connection)
+        self._idle.setdefault(exchange.origin.url, []).append(connection)
         if self._sweep is None and self._settings.keepalive < math.inf:
             self._sweep = loop.call_later(self._settings.keepalive, self._close_old)
 
@@ -188,18 +220,25 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             message = written(request, origin.netloc, origin.url + target, *through.lines)
         if isinstance(message, str):
             raise InvalidRequestError(message)
-        connection: Connection | None = None
+        seconds = math.inf if timeout is None else timeout
+        exchange = Exchange(origin, attempt, message, seconds, loop.create_future())
+        now = loop.time()
         pool.under_way += 1
         try:
             if pool.under_way > 1:
-                await asyncio.sleep(0)  # sends requests in a burst: see aiohttp_internals.Connector
-            now, seconds = loop.time(), math.inf if timeout is None else timeout
-            connection = pool.take(origin, now) or await pool.connect(origin, call, seconds)
-            return await connection.exchange(request, attempt, message, now + seconds, pool.limits)
+                pool.send_soon(exchange, loop)
+            else:
+                pool.send(exchange, now, loop)
+            await exchange.waiting
+            connection = exchange.connection
+            if connection is None:
+                connection = await pool.connect(origin, call, seconds)
+                exchange.waiting = loop.create_future()
+                connection.start(exchange, now, pool.limits, loop)
+                await exchange.waiting
+            return connection.result(request)
         finally:
-            pool.under_way -= 1
-            if connection is not None:
-                pool.give(origin, connection, loop)
+            pool.end(exchange, loop)
 
     def _make_pool(self) -> _Pool:
         return _Pool(self, self._route)
