@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import attrs
 
 from norce_order_async.core.call import Call
+from norce_order_async.core.value import value
 
 _SHOWN_HEADERS = frozenset(
     {"accept", "content-length", "content-type", "date", "retry-after", "user-agent",
@@ -27,7 +28,7 @@ def merge_headers(headers: Mapping[str, str], named: Mapping[str, str]) -> dict[
     return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(named)
 
 
-@attrs.frozen(slots=False)
+@value
 class Request:
     """One request, ready for the wire.
 
@@ -55,12 +56,11 @@ class Request:
 
 def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:
     """A copy of a request with these headers and no others."""
-    copy = object.__new__(type(request))  # attrs.evolve takes ten times as long, and most calls have a token source
-    copy.__dict__.update(request.__dict__, headers=headers)
-    return copy
+    # attrs.evolve takes ten times as long, and most calls have a token source.
+    return Request(request.call, request.method, request.url, headers, request.body)
 
 
-@attrs.frozen(slots=False)
+@value
 class Response:
     """One response, its body read.
 

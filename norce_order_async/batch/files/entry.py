@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import attrs
-
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.value import value
 from norce_order_async.wire.json import JSON
 
 Format = Literal["jsonl", "csv", "json", "ids", "xlsx", "parquet"]
@@ -20,7 +19,7 @@ Meaning = tuple[Change | None, str | None, JSON]
 """What a line says: a change, or a problem and what was read."""
 
 
-@attrs.frozen(slots=False)  # as Outcome
+@value
 class InputLine:
     """One line of a batch file.
 
@@ -47,7 +46,7 @@ class InputLine:
     redelivered: bool = False
 
 
-@attrs.frozen(kw_only=True, slots=False)
+@value(kw_only=True)
 class Unread(InputLine):
     """A line that is taken for a change of this order; what it means is read by whoever makes it.
 
