@@ -108,8 +108,11 @@ async def patch_consent(
 
 def _body(consent_id: str, checked: bool) -> bytes:
     """What most calls send, in a fifth of the time that the writer for any JSON takes."""
-    segment("consent_id", consent_id)  # raises for what cannot be written
-    return f'{{"id":{encode_basestring(consent_id)},"checked":{"true" if checked else "false"}}}'.encode()
+    try:
+        return f'{{"id":{encode_basestring(consent_id)},"checked":{"true" if checked else "false"}}}'.encode()
+    except (TypeError, UnicodeEncodeError):
+        segment("consent_id", consent_id)  # says what is wrong with it
+        raise
 
 
 async def delete_consent(

@@ -86,7 +86,15 @@ class TimeLimit:
         self._expired = False
 
     def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
+        self.begin(asyncio.get_running_loop())
+        return self
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin, in the running event loop.
+
+        Raises:
+            RuntimeError: No task runs.
+        """
         task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a time limit needs a task")
@@ -94,7 +102,6 @@ class TimeLimit:
         self._cancelling = task.cancelling()
         self.ends = loop.time() + self._seconds
         self._all.begin(self, loop)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /

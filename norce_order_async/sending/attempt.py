@@ -100,7 +100,7 @@ class AttemptSender:
         if logger.isEnabledFor(DEBUG):
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
-        for observer in self.observers[::-1]:
+        for observer in reversed(self.observers):
             run_hook(call, observer.attempt_ended, call, attempt)
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -23,6 +23,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import outcome_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout, Unset
+from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.caller import Caller, set_adapter_id
 from norce_order_async.sending.lifecycle import Lifecycle
@@ -130,12 +131,13 @@ class RunningCall(TimeLimit):
         response: What the chain returned.
     """
 
-    __slots__ = ("_ends", "_here", "_options", "call", "response")
+    __slots__ = ("_ends", "_here", "_loop", "_options", "call", "response")
 
     def __init__(self, request: Request, options: CallOptions, lifecycle: Lifecycle, ends: "CallEnds") -> None:
         if lifecycle.closed:
             raise ClientStateError("the client is closed")
-        self._here = here = lifecycle.loops.here()
+        self._loop = loop = running_loop()
+        self._here = here = lifecycle.loops.of(loop)
         self.call = call = request.call
         call.limiter = here.limiter
         TimeLimit.__init__(self, call.timeout.total, here.calls)
@@ -144,6 +146,10 @@ class RunningCall(TimeLimit):
         self._ends = ends
         for observer in ends.observers:
             run_hook(call, observer.call_started, request)
+
+    def __enter__(self) -> Self:
+        self.begin(self._loop)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /

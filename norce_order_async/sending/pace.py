@@ -154,20 +154,21 @@ class Pace:
     def observe(self, call: Call, attempt: Attempt) -> None:
         """Learn from an attempt that has ended. An ``on_attempt`` hook."""
         now, sent = self._clock.monotonic(), call.started + attempt.started
-        is_charged = self._charges_retries and attempt.number > 1 and attempt.sent is not False
+        is_charged = attempt.number > 1 and self._charges_retries and attempt.sent is not False
         if is_charged and (rate := self._rate(now)) < math.inf:
             self._places.charge(now, rate)
-        sign = overload(attempt)
-        if sign is None and attempt.status is not None and attempt.error is not None:
+        status = attempt.status
+        sign = None if status == 200 else overload(attempt)
+        if sign is None and status is not None and attempt.error is not None:
             return  # something else than the API answered: that tells nothing of the API
         throttled = sign is not None and attempt.throttled
-        if attempt.status is not None:
+        if status is not None:
             refusal = sign if throttled else None
             if self._server.answered(now, sent, refusal, attempt.retry_after, self.in_flight):
                 self._places.empty(now)
                 self.renewed.set()
         # What is throttled is a matter of the rate alone; other errors say nothing of the server.
-        if self._knee is not None and not throttled and (sign is not None or attempt.status is not None):
+        if self._knee is not None and not throttled and (sign is not None or status is not None):
             self._knee.answered(now, sent, attempt.elapsed, sign, self.in_flight)
             self.limit = self._knee.limit
 

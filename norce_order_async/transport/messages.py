@@ -30,14 +30,16 @@ def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
     It raises nothing: a traceback would show the headers.
     """
     try:
-        text = "\n".join([url, *headers, *headers.values()])
+        text = "".join([url, *headers, *headers.values()])
         if not text.isascii():
             text.encode()
     except (TypeError, UnicodeEncodeError):
         return _NOT_TEXT
-    if text.count("\n") != 2 * len(headers) or "\r" in text or "\0" in text:
-        return _LINE_BREAK
-    return None
+    return _LINE_BREAK if _breaks(text) else None
+
+
+def _breaks(text: str) -> bool:
+    return "\n" in text or "\r" in text or "\0" in text
 
 
 def written(request: Request, host: str, target: str, *more: str) -> memoryview | str:
@@ -59,12 +61,10 @@ def written(request: Request, host: str, target: str, *more: str) -> memoryview 
             lines.append(f"Content-Length: {len(body)}")
         elif request.method != "GET":
             lines.append("Content-Length: 0")
-        head = "\r\n".join(lines)
-        message = head.encode()
+        message = "\r\n".join(lines).encode()
     except (TypeError, UnicodeEncodeError):
         return _NOT_TEXT
-    breaks = len(lines) - 1
-    if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
+    if _breaks("".join(lines)):
         return _LINE_BREAK
     return memoryview(b"%b\r\n\r\n%b" % (message, body or b""))
 
