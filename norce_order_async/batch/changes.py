@@ -10,9 +10,9 @@ import attrs
 from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.frozen import frozen
 from norce_order_async.core.kinds import own
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.value import value
 from norce_order_async.endpoints.attributes import patch_attributes
 from norce_order_async.endpoints.consents import delete_consent, patch_consent
 from norce_order_async.wire.decoders import Receipt
@@ -46,7 +46,7 @@ def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JS
         raise InvalidRequestError(f"{attribute.name} must be an object with at least one member")
 
 
-@value
+@frozen
 class Change(abc.ABC):
     """One change of one order. Subclass it to run operations of your own in a batch.
 
@@ -103,7 +103,7 @@ def members_of(kind: type[Change]) -> Mapping[str, bool]:
     return {field.name: field.default is attrs.NOTHING for field in attrs.fields(kind) if field.init}
 
 
-@value
+@frozen
 class DeleteConsent(Change):
     """Take a consent off an order; see :func:`delete_consent`."""
 
@@ -121,7 +121,7 @@ class DeleteConsent(Change):
         return await delete_consent(client, self.order_id, self.consent_id, options=options)
 
 
-@value
+@frozen
 class PatchConsent(Change):
     """Set whether a consent is given; see :func:`patch_consent`."""
 
@@ -140,7 +140,7 @@ class PatchConsent(Change):
         return await patch_consent(client, self.order_id, self.consent_id, checked=self.checked, options=options)
 
 
-@value
+@frozen
 class PatchAttributes(Change):
     """Set attributes of an order; see :func:`patch_attributes`."""
 

@@ -1,21 +1,21 @@
 """What became of one change."""
 
 from norce_order_async.batch.changes import Change
+from norce_order_async.core.frozen import frozen
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.value import value
 from norce_order_async.wire.json import JSON
 
 
-@value(kw_only=True)
+@frozen
 class Outcome:
     """What became of one change.
 
     Attributes:
         number: Its place in the input, from 1, over all files.
         line: The line of its file, or its place in the iterator, from 1.
-        file: The name of its file, when there are several.
         change: The change; None for a line that could not be read.
         outcome: Its one outcome.
+        file: The name of its file, when there are several.
         attempts: How many requests it took.
         started: When its last call began, in seconds since 1970-01-01 UTC; None when there was none.
         elapsed: Seconds from the start of its last call to the end.
@@ -31,9 +31,9 @@ class Outcome:
 
     number: int
     line: int
-    file: str | None = None
     change: Change | None
     outcome: OutcomeKind
+    file: str | None = None
     attempts: int = 0
     started: float | None = None
     elapsed: float = 0.0

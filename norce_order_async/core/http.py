@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import attrs
 
 from norce_order_async.core.call import Call
-from norce_order_async.core.value import value
+from norce_order_async.core.frozen import frozen
 
 _SHOWN_HEADERS = frozenset(
     {"accept", "content-length", "content-type", "date", "retry-after", "user-agent",
@@ -28,7 +28,7 @@ def merge_headers(headers: Mapping[str, str], named: Mapping[str, str]) -> dict[
     return {name: value for name, value in headers.items() if name.lower() not in replaced} | dict(named)
 
 
-@value
+@frozen
 class Request:
     """One request, ready for the wire.
 
@@ -60,7 +60,7 @@ def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:
     return Request(request.call, request.method, request.url, headers, request.body)
 
 
-@value
+@frozen
 class Response:
     """One response, its body read.
 

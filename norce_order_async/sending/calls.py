@@ -81,12 +81,9 @@ def new_request(
         ids,
         operation.path,
         defaults.random,
-        on_attempt=options.on_attempt,
-        redelivered=options.redelivered,
-        at=at,
-        shop=caller.shop,
-        tokens=caller.tokens,
     )
+    call.on_attempt, call.redelivered, call.at = options.on_attempt, options.redelivered, at
+    call.shop, call.tokens = caller.shop, caller.tokens
     # No local variable holds the headers, so that no traceback can show the token.
     return Request(
         call,

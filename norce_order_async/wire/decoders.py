@@ -7,16 +7,16 @@ import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.errors import DecodeError
+from norce_order_async.core.frozen import frozen
 from norce_order_async.core.http import Response
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.value import value
 from norce_order_async.wire.json import JSON, decode_json
 from norce_order_async.wire.refusals import packed
 
 T = TypeVar("T")
 
 
-@value
+@frozen
 class Receipt:
     """What became of a change that returns nothing else.
 

@@ -120,19 +120,12 @@ class WorkItem:
 
     def made(self, receipt: Receipt, elapsed: float) -> Outcome:
         """The outcome of a change that the server has carried out or taken in."""
+        attempts = max(self.attempts, receipt.attempts)
+        # By position: with names it takes three times as long, and this is made for nearly every change.
         return Outcome(
-            number=self.number,
-            line=self.line,
-            file=self.file,
-            change=self.change,
-            outcome=receipt.outcome,
-            attempts=max(self.attempts, receipt.attempts),
-            started=self.started,
-            elapsed=elapsed,
-            status=receipt.status,
-            request_id=receipt.request_id,
-            waited=self.waited,
-        )
+            self.number, self.line, self.change, receipt.outcome, self.file, attempts, self.started, elapsed,
+            receipt.status, receipt.request_id, None, None, None, self.waited,
+        )  # fmt: skip
 
     def failed(self, outcome: OutcomeKind, error: BaseException, elapsed: float) -> Outcome:
         """The outcome of a change that ended in an error, which may have come after the server's yes."""

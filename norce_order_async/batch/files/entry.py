@@ -6,7 +6,7 @@ from typing import Any, Literal
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.core.value import value
+from norce_order_async.core.frozen import frozen
 from norce_order_async.wire.json import JSON
 
 Format = Literal["jsonl", "csv", "json", "ids", "xlsx", "parquet"]
@@ -19,7 +19,7 @@ Meaning = tuple[Change | None, str | None, JSON]
 """What a line says: a change, or a problem and what was read."""
 
 
-@value
+@frozen
 class InputLine:
     """One line of a batch file.
 
@@ -46,7 +46,7 @@ class InputLine:
     redelivered: bool = False
 
 
-@value(kw_only=True)
+@frozen(kw_only=True)
 class Unread(InputLine):
     """A line that is taken for a change of this order; what it means is read by whoever makes it.
 
