@@ -1,4 +1,7 @@
-"""Frozen classes whose values are made for every call."""
+"""Frozen classes for the values that the package makes for every call, and programs only read.
+
+What programs make is frozen by attrs itself: changed after it was handed in, it would change what is sent.
+"""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +12,7 @@ if TYPE_CHECKING:
     from attrs import frozen
 else:
     # Type checkers refuse to change a value. That Python refuses it too would make each two to three times as slow to
-    # make, and there are seven for every change of a batch.
+    # make.
     frozen = partial(attrs.define, on_setattr=attrs.setters.NO_OP, unsafe_hash=True)
 
 __all__ = ["frozen"]

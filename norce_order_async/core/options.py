@@ -1,14 +1,13 @@
 """What one call has otherwise than its client."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.checks import a_switch, check_header, check_header_value
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.frozen import frozen
 from norce_order_async.core.http import RawResponse
 from norce_order_async.core.settings import UNSET, Timeout, Unset, as_timeout
 
@@ -47,7 +46,7 @@ def _check_optional_value(instance: object, attribute: "attrs.Attribute[Any]", v
         check_header_value(attribute.name, value)
 
 
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class CallOptions:
     """What one call has otherwise than its client. Everything left out is as the client has it.
 
@@ -91,13 +90,6 @@ class CallOptions:
         """
         if not (request_id.isascii() and request_id.isalnum()):
             check_header_value("request_id", request_id)
-        copy: Any = object.__new__(CallOptions)
-        copy.timeout, copy.retry, copy.headers, copy.adapter_id = (
-            self.timeout,
-            self.retry,
-            self.headers,
-            self.adapter_id,
-        )
-        copy.on_call, copy.on_response, copy.log_cut = self.on_call, self.on_response, self.log_cut
-        copy.request_id, copy.on_attempt, copy.redelivered = request_id, on_attempt, redelivered
-        return cast("CallOptions", copy)
+        copy = object.__new__(CallOptions)
+        copy.__dict__.update(self.__dict__, request_id=request_id, on_attempt=on_attempt, redelivered=redelivered)
+        return copy

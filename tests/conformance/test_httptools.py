@@ -7,9 +7,10 @@ import pytest
 
 from norce_order_async import ConfigurationError, ConnectError, ConnectionLost, HttptoolsTransport
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
-from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to
+from norce_order_async.testing.conformance.base import in_a_loop, make_request, mark, send, send_to
 from norce_order_async.testing.conformance.origin import OK, Peer, responding
-from norce_order_async.transport import Transport
+from norce_order_async.transport import Response, Transport
+from norce_order_async.transport.http11 import Connection, Exchange
 
 
 class TestHttptoolsTransport(TransportConformance):
@@ -57,6 +58,42 @@ class TestHttptoolsTransport(TransportConformance):
             for _ in range(50):
                 ending = await send_to(origin, transport, make_request("PATCH", origin.url, b"{}"))
                 assert isinstance(ending.failure, (ConnectError, ConnectionLost))
+
+    @in_a_loop
+    async def test_what_is_cancelled_before_its_turn_is_not_sent_and_the_others_are(self) -> None:
+        async with self.origin() as origin:
+            transport = self.open()
+            for _ in range(2):  # the second time over connections that are there
+                requests = [make_request("PATCH", origin.url, b"{}") for _ in range(4)]
+                sending = [asyncio.ensure_future(send(transport, request)) for request in requests]
+                await asyncio.sleep(0)  # all have been handed to the transport
+                sending[2].cancel()
+                endings = await asyncio.gather(*sending, return_exceptions=True)
+                assert isinstance(endings[2], asyncio.CancelledError)
+                assert [request.call.attempts[-1].sent for request in requests] == [True, True, False, True]
+                assert [origin.got(mark(request)) for request in requests] == [True, True, False, True]
+
+    @in_a_loop
+    async def test_what_the_event_loop_refuses_ends_its_own_call_only(self) -> None:
+        async with self.origin() as origin:
+            transport = self.open()
+            await asyncio.gather(*[send(transport, make_request("PATCH", origin.url, b"{}")) for _ in range(4)])
+            requests = [make_request("PATCH", origin.url, b"{}") for _ in range(4)]
+            refused = requests[2].call.attempts[-1]
+            start = Connection.start
+
+            def refuse(connection: Connection, exchange: Exchange, *rest: Any) -> None:
+                if exchange.attempt is refused:
+                    raise RuntimeError("the handler is closed")
+                start(connection, exchange, *rest)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Connection, "start", refuse)
+                sending = [transport.send(request, timeout=5.0) for request in requests]
+                endings = await asyncio.gather(*sending, return_exceptions=True)
+            assert [isinstance(ending, Response) for ending in endings] == [True, True, False, True]
+            assert str(endings[2]) == "the handler is closed"
+            assert refused.sent is False
 
 
 class TestHttptoolsTransportOverTls(TlsTransportConformance):

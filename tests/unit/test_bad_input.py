@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from attrs.exceptions import FrozenInstanceError
 from hypothesis import given, strategies as st
 from support import BASE_URL, TOKEN, scripted
 
@@ -25,6 +26,7 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.batch import DeleteConsent, InputLine, PatchAttributes, PatchConsent
 from norce_order_async.models import Consent
 
 BAD_IDS = [
@@ -310,3 +312,19 @@ async def test_ids_that_do_not_fit_the_operation_are_refused() -> None:
     with pytest.raises(InvalidRequestError, match="order_id, consent_id"):
         await client.execute(DELETE_CONSENT, order_id="o_123", consent_id="ci", hook_id="h")
     assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    ("value", "member"),
+    [
+        (DeleteConsent("o_1", "c"), "order_id"),
+        (PatchConsent("o_1", "c", checked=True), "checked"),
+        (PatchAttributes("o_1", {"a": 1}), "attributes"),
+        (InputLine(1, DeleteConsent("o_1", "c")), "change"),
+        (CallOptions(request_id="r"), "request_id"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_was_handed_in_cannot_be_changed(value: object, member: str) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, member, "o_2")

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import attrs
+
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.core.frozen import frozen
 from norce_order_async.wire.json import JSON
 
 Format = Literal["jsonl", "csv", "json", "ids", "xlsx", "parquet"]
@@ -19,7 +20,7 @@ Meaning = tuple[Change | None, str | None, JSON]
 """What a line says: a change, or a problem and what was read."""
 
 
-@frozen
+@attrs.frozen(slots=False)  # as Change
 class InputLine:
     """One line of a batch file.
 
@@ -46,7 +47,7 @@ class InputLine:
     redelivered: bool = False
 
 
-@frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Unread(InputLine):
     """A line that is taken for a change of this order; what it means is read by whoever makes it.
 
