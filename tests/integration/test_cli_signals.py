@@ -67,6 +67,7 @@ def test_a_late_interrupt_ends_it_without_a_traceback() -> None:
 import atexit, signal, sys
 from norce_order_async.cli import main
 sys.argv = ["norce-order", "--version"]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where these tests run in the background of a shell
 atexit.register(signal.raise_signal, signal.SIGINT)
 sys.exit(main())
 """
