@@ -71,12 +71,10 @@ class ClientSender:
         """Make a change; see :class:`Sender`."""
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
-            change = item.change
             options = (self._probe_options if probe else self._options).for_call(
                 item.request_id, partial(self._observe, item), redelivered=item.maybe_applied
             )
-            is_ours = change.merchant is None and change.channel is None
-            receipt = await change.apply(self._client if is_ours else self._scoped(change), options)
+            receipt = await item.change.apply(self._scoped(item.change), options)
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()

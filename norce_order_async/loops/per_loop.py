@@ -59,9 +59,6 @@ class PerLoop(Generic[T]):
         Raises:
             ClientStateError: None of asyncio's does.
         """
-        latest, loop = self._latest, asyncio._get_running_loop()
-        if latest is not None and loop is not None and latest[0]() is loop:
-            return latest[1]
         return self.of(running_loop())
 
     def items(self) -> list[tuple[asyncio.AbstractEventLoop, T]]:

@@ -90,8 +90,6 @@ class SendRate:
         self.refusal = ""
         """The status of the last refusals that made it slower."""
         self._phase = _Phase.OPEN
-        self.unlimited = True
-        """Whether no limit is known."""
         self._start, self._since, self._hold = math.inf, now, 0.0
         self._tolerated = 0.0
         self._held, self._grown = _Share(), _Share()
@@ -110,6 +108,11 @@ class SendRate:
     def closed(self) -> bool:
         """Whether everything is refused, so that only probes may be sent."""
         return self._phase is _Phase.CLOSED
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether no limit is known."""
+        return self._phase is _Phase.OPEN
 
     def at(self, now: float) -> float:
         """Requests per second; infinite is no limit."""
@@ -312,7 +315,6 @@ class SendRate:
 
     def _begin(self, now: float, phase: _Phase, start: float) -> None:
         self._phase, self._start, self._since, self._hold = phase, start, now, 0.0
-        self.unlimited = phase is _Phase.OPEN
         self._accepted_before = self._accepted
         self._in_a_row = 0
         self._window.scale(0)

@@ -88,7 +88,7 @@ class Connection(asyncio.BufferedProtocol):
 
     # Called by the HTTP transport
 
-    def start(self, exchange: "Exchange", now: float, limits: TimeLimits[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def start(self, exchange: Exchange, now: float, limits: TimeLimits[Any], loop: asyncio.AbstractEventLoop) -> None:
         """Send a request; its response, or what went wrong, is told by :meth:`result`.
 
         Args:

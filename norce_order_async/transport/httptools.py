@@ -48,8 +48,15 @@ class _Pool:
         """How many requests are under way."""
         self._queue: list[Exchange] = []
 
-    def send_soon(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
-        """Send a request one turn of the loop later, in a burst with others: see aiohttp_internals.Connector."""
+    def begin(self, exchange: Exchange, now: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Send a request; where others are under way, in a burst with them, one turn of the loop later.
+
+        See aiohttp_internals.Connector. If there is no idle connection for it, nobody waits for it any more.
+        """
+        self.under_way += 1
+        if self.under_way == 1:
+            self._send(exchange, now, loop)
+            return
         if not self._queue:
             loop.call_soon(self._send_queue, loop)
         self._queue.append(exchange)
@@ -61,13 +68,12 @@ class _Pool:
             if exchange.waiting.done():
                 continue  # its call was cancelled
             try:
-                self.send(exchange, now, loop)
+                self._send(exchange, now, loop)
             except Exception as error:  # of the event loop's transport
                 if not exchange.waiting.done():
                     exchange.waiting.set_exception(error)
 
-    def send(self, exchange: Exchange, now: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Send a request over an idle connection; if there is none, nobody waits for it any more."""
+    def _send(self, exchange: Exchange, now: float, loop: asyncio.AbstractEventLoop) -> None:
         connection = self._take(exchange.origin, now)
         if connection is None:
             exchange.waiting.set_result(None)
@@ -87,7 +93,7 @@ class _Pool:
         return None
 
     def end(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
-        """Keep the connection of an exchange for the next one, or close it."""
+        """An exchange is over: keep its connection for the next one, or close it."""
         self.under_way -= 1
         connection = exchange.connection
         if connection is None:
@@ -223,12 +229,8 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         seconds = math.inf if timeout is None else timeout
         exchange = Exchange(origin, attempt, message, seconds, loop.create_future())
         now = loop.time()
-        pool.under_way += 1
         try:
-            if pool.under_way > 1:
-                pool.send_soon(exchange, loop)
-            else:
-                pool.send(exchange, now, loop)
+            pool.begin(exchange, now, loop)
             await exchange.waiting
             connection = exchange.connection
             if connection is None:
