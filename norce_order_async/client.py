@@ -11,9 +11,10 @@ from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.checks import check_switch
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
+from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, check_request_id
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, client_header
 from norce_order_async.core.stats import Stats
@@ -24,7 +25,6 @@ from norce_order_async.middleware.core import ClientCore, call_defaults
 from norce_order_async.sending.caller import Caller
 from norce_order_async.sending.calls import RunningCall, new_request
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.log import show_response
 from norce_order_async.sending.shops import Shops
 from norce_order_async.sending.sources import TokenSources
 from norce_order_async.telemetry.telemetry import Telemetry
@@ -286,18 +286,46 @@ class OrderClient:
         core = self._core
         options = options or _DEFAULT_OPTIONS
         request = new_request(self._caller, operation, ids, query, body, options, core.defaults)
+        handler = self._chain.once if request.call.retry is None else self._chain.retrying
+        with RunningCall(request, options, core.lifecycle, core.ends) as running:
+            return operation.decode(running.success(await handler(request), operation))
+
+    async def carry_out(
+        self,
+        operation: Operation[Any],
+        ids: Mapping[str, str],
+        body: object,
+        options: CallOptions,
+        *,
+        request_id: str,
+        on_attempt: AttemptHook,
+        redelivered: bool,
+    ) -> Response:
+        """Run an operation as :meth:`execute` does, without reading what it returns: one call of very many.
+
+        Args:
+            operation: What to run.
+            ids: The ids in the operation's path.
+            body: See :meth:`execute`.
+            options: What all these calls have otherwise than the client.
+            request_id: In place of the option of this name, as are the others.
+            on_attempt: See :class:`CallOptions`.
+            redelivered: See :class:`CallOptions`.
+
+        Returns:
+            The response of a success.
+
+        Raises:
+            NorceOrderError: As :meth:`execute`.
+        """
+        check_request_id(request_id)
+        core = self._core
+        request = new_request(self._caller, operation, ids, None, body, options, core.defaults, request_id)
         call = request.call
+        call.on_attempt, call.redelivered = on_attempt, redelivered
         handler = self._chain.once if call.retry is None else self._chain.retrying
         with RunningCall(request, options, core.lifecycle, core.ends) as running:
-            running.response = response = await handler(request)
-            if options.on_response is not None:
-                show_response(options.on_response, call, response)
-            success = operation.success(response)
-            if success is None:
-                raise operation.refused(response)
-            # Before the response is read: what cannot be read is a success nevertheless.
-            call.elapsed, call.outcome = core.defaults.clock.monotonic() - call.started, success
-            return operation.decode(response)
+            return running.success(await handler(request), operation)
 
     def stats(self, *, by_shop: bool = False) -> Stats:
         """What this client and its scoped views did so far.

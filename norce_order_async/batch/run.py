@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import attrs
 from tenacity import retry_all
 
-from norce_order_async.batch.changes import Change
+from norce_order_async.batch.changes import FREQUENT_CALLS, Change
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -69,12 +69,30 @@ class ClientSender:
 
     async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
         """Make a change; see :class:`Sender`."""
+        change, client = item.change, self._client
+        options = self._probe_options if probe else self._options
+        observe = partial(self._observe, item)
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
-            options = (self._probe_options if probe else self._options).for_call(
-                item.request_id, partial(self._observe, item), redelivered=item.maybe_applied
-            )
-            receipt = await item.change.apply(self._scoped(item.change), options)
+            if not (change.merchant is change.channel is None):
+                client = self._scoped(change)
+            if (call_of := FREQUENT_CALLS.get(type(change))) is None:
+                options = options.for_call(item.request_id, observe, redelivered=item.maybe_applied)
+                receipt = await change.apply(client, options)
+                made = receipt.outcome, receipt.status, receipt.request_id, receipt.attempts
+            else:
+                operation, ids, body = call_of(change)
+                response = await client.carry_out(
+                    operation,
+                    ids,
+                    body,
+                    options,
+                    request_id=item.request_id,
+                    on_attempt=observe,
+                    redelivered=item.maybe_applied,
+                )
+                call = response.request.call
+                made = call.outcome, response.status, call.request_id, len(call.attempts)
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()
@@ -87,7 +105,7 @@ class ClientSender:
             # Nobody cancelled this task: something that the change awaited was cancelled.
             return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin)
         item.call = None  # which refers to the item: so both are let go at once, and not by the collector of cycles
-        return item.made(receipt, self._clock.monotonic() - begin)
+        return item.made(*made, self._clock.monotonic() - begin)
 
     async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
         """Read the order of a change; see :class:`OrderSender`."""

@@ -35,9 +35,18 @@ async def patch_attributes(
     Source: PatchCheckoutOrderAttributes,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderattributes
     """
+    body = attributes_body(attributes)
+    return await check_client(client).execute(PATCH_ATTRIBUTES, body=body, options=options, order_id=order_id)
+
+
+def attributes_body(attributes: Mapping[str, JSON]) -> bytes:
+    """What :func:`patch_attributes` sends.
+
+    Raises:
+        InvalidRequestError: As there.
+    """
     if not isinstance(attributes, Mapping):
         raise InvalidRequestError(f"attributes must be a mapping, got {kind_of(attributes)}")
     if not attributes:
         raise InvalidRequestError("attributes is empty; what the API does with an empty object is not published")
-    body = encode(attributes, root="attributes")
-    return await check_client(client).execute(PATCH_ATTRIBUTES, body=body, options=options, order_id=order_id)
+    return encode(attributes, root="attributes")

@@ -99,15 +99,15 @@ async def patch_consent(
     """
     return await check_client(client).execute(
         PATCH_CONSENT,
-        body=_body(consent_id, check_bool("checked", checked)),
+        body=consent_body(consent_id, check_bool("checked", checked)),
         options=options,
         order_id=order_id,
         consent_id=consent_id,
     )
 
 
-def _body(consent_id: str, checked: bool) -> bytes:
-    """What most calls send, in a fifth of the time that the writer for any JSON takes."""
+def consent_body(consent_id: str, checked: bool) -> bytes:
+    """What :func:`patch_consent` sends, in a fifth of the time that the writer for any JSON takes."""
     try:
         return f'{{"id":{encode_basestring(consent_id)},"checked":{"true" if checked else "false"}}}'.encode()
     except (TypeError, UnicodeEncodeError):

@@ -27,7 +27,7 @@ from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.caller import Caller, set_adapter_id
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.log import log_cut, run_hook
+from norce_order_async.sending.log import log_cut, run_hook, show_response
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
 from norce_order_async.wire.operation import Operation, QueryValue
@@ -58,6 +58,7 @@ def new_request(
     body: object,
     options: CallOptions,
     defaults: CallDefaults,
+    request_id: str | None = None,
 ) -> Request:
     """Make the request of a new call.
 
@@ -71,7 +72,7 @@ def new_request(
     call = Call(
         operation.name,
         operation.repeat,
-        options.request_id or defaults.random.randbytes(16).hex(),
+        request_id or options.request_id or defaults.random.randbytes(16).hex(),
         defaults.clock.monotonic(),
         defaults.timeout if isinstance(options.timeout, Unset) else options.timeout,
         defaults.retry if isinstance(options.retry, Unset) else options.retry,
@@ -171,6 +172,22 @@ class RunningCall(TimeLimit):
             here = self._here
             if here.news is not None and not here.calls.running:
                 here.news.set()
+
+    def success(self, response: Response, operation: Operation[Any]) -> Response:
+        """Note what the chain returned; the same, where it is a success.
+
+        Raises:
+            CallError: It is none.
+        """
+        self.response, call, options = response, self.call, self._options
+        if options.on_response is not None:
+            show_response(options.on_response, call, response)
+        success = operation.success(response)
+        if success is None:
+            raise operation.refused(response)
+        # Before the response is read: what cannot be read is a success nevertheless.
+        call.elapsed, call.outcome = self._ends.clock.monotonic() - call.started, success
+        return response
 
     def expire(self) -> None:
         """End it because its time is over."""

@@ -74,6 +74,10 @@ class _Phase(Enum):
     """Everything is refused; a probe now and then."""
 
 
+_OPEN = _Phase.OPEN
+"""A member of an enumeration is looked up slowly."""
+
+
 class SendRate:
     """Finds how many requests a second a server accepts, from its refusals.
 
@@ -103,6 +107,7 @@ class SendRate:
         self._marks = (now, 0), (now, 0)
         self._in_a_row = 0
         self._probe_at = self._back_off = self._closed_until = 0.0
+        self._look_again = -math.inf
 
     @property
     def closed(self) -> bool:
@@ -112,7 +117,7 @@ class SendRate:
     @property
     def unlimited(self) -> bool:
         """Whether no limit is known."""
-        return self._phase is _Phase.OPEN
+        return self._phase is _OPEN
 
     def at(self, now: float) -> float:
         """Requests per second; infinite is no limit."""
@@ -146,12 +151,18 @@ class SendRate:
             retry_after: The seconds that it asked to wait.
             waiting: How many other requests have no answer yet.
         """
-        refused = refusal is not None
-        self._in_a_row = self._in_a_row + 1 if refused else 0
-        self._accepted += not refused
+        phase, refused = self._phase, refusal is not None
+        if not refused:
+            self._in_a_row = 0
+            self._accepted += 1
+            if phase is _OPEN and now < self._look_again and sent >= self._since:  # nearly always
+                self._window.answers += 1
+                return False
+        else:
+            self._in_a_row += 1
         if now - self._marks[1][0] >= _WINDOW / 2:
             self._marks = self._marks[1], (now, self._accepted)
-        phase = self._phase
+        self._look_again = min(self._marks[1][0], self._window_start + _WINDOW / 2) + _WINDOW / 2
         if sent < self._since:
             return False
         if phase is _Phase.CLOSED:
@@ -319,6 +330,7 @@ class SendRate:
         self._in_a_row = 0
         self._window.scale(0)
         self._window_start = now
+        self._look_again = -math.inf
 
     def _forget(self) -> None:
         self._held.scale(0)

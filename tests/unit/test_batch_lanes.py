@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 from support import BASE_URL, TOKEN
 
-from norce_order_async import OrderClient, OutcomeKind, Receipt
+from norce_order_async import OrderClient, OutcomeKind
 from norce_order_async.batch import DeleteConsent
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
@@ -40,7 +40,7 @@ class Sender:
 
 
 def made(item: WorkItem) -> Outcome:
-    return item.made(Receipt("Remove", 204, item.request_id, 1, 0.1, OutcomeKind.APPLIED), 0.1)
+    return item.made(OutcomeKind.APPLIED, 204, item.request_id, 1, 0.1)
 
 
 def given_back(_: WorkItem) -> Outcome:

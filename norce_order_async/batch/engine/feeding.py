@@ -188,10 +188,11 @@ class Feeder:
         if (journal := self._accountant.journal) is not None:
             known = journal.states(block.first, block.first + len(block.entries) - 1)
         items: list[WorkItem] = []
-        started = self._clock.wall()
+        started, closed = self._clock.wall(), self._state.closed
+        as_known = bool(known) or self._only is not None
         for number, entry in enumerate(block.entries, block.first):
-            state = known.get(number)
-            if (state is not None or self._only is not None) and not self._is_wanted(number, entry, state):
+            state = known.get(number) if as_known else None
+            if as_known and not self._is_wanted(number, entry, state):
                 continue
             if (change := entry.change) is None:
                 self._accountant.end(bad_line(number, entry))
@@ -204,7 +205,7 @@ class Feeder:
             if state is not None:
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
                 item.settles_at = self._settles_at(state)
-            if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
+            if closed and (why := closed.get(item.order[:2])) is not None:
                 self._accountant.leave_out(item.left(NOT_TRIED, why))
             else:
                 items.append(item)
