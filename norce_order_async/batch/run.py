@@ -74,12 +74,13 @@ class ClientSender:
         observe = partial(self._observe, item)
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
-            if not (change.merchant is change.channel is None):
+            if change.merchant is not None or change.channel is not None:
                 client = self._scoped(change)
             if (call_of := FREQUENT_CALLS.get(type(change))) is None:
                 options = options.for_call(item.request_id, observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
-                made = receipt.outcome, receipt.status, receipt.request_id, receipt.attempts
+                outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id
+                attempts = receipt.attempts
             else:
                 operation, ids, body = call_of(change)
                 response = await client.carry_out(
@@ -92,7 +93,8 @@ class ClientSender:
                     redelivered=item.maybe_applied,
                 )
                 call = response.request.call
-                made = call.outcome, response.status, call.request_id, len(call.attempts)
+                outcome, status, request_id = call.outcome, response.status, call.request_id
+                attempts = len(call.attempts)
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()
@@ -105,7 +107,7 @@ class ClientSender:
             # Nobody cancelled this task: something that the change awaited was cancelled.
             return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin)
         item.call = None  # which refers to the item: so both are let go at once, and not by the collector of cycles
-        return item.made(*made, self._clock.monotonic() - begin)
+        return item.made(outcome, status, request_id, attempts, self._clock.monotonic() - begin)
 
     async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
         """Read the order of a change; see :class:`OrderSender`."""

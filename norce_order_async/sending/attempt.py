@@ -57,8 +57,9 @@ class AttemptSender:
             if left <= 0:
                 start = -math.inf
                 raise out_of_time(call)
-            at = None if call.at is None else call.at + (start - call.started)
-            call.attempts.append(attempt := Attempt(len(call.attempts) + 1, start - call.started, at=at))
+            call.attempts.append(attempt := Attempt(len(call.attempts) + 1, start - call.started))
+            if call.at is not None:
+                attempt.at = call.at + attempt.started
             try:
                 limit = call.timeout.attempt if call.timeout.attempt < left else None  # else the deadline ends it
                 if self.observers:
@@ -100,7 +101,7 @@ class AttemptSender:
         if logger.isEnabledFor(DEBUG):
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
-        for observer in reversed(self.observers):
+        for observer in self.observers[::-1]:
             run_hook(call, observer.attempt_ended, call, attempt)
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)

@@ -22,7 +22,7 @@ from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import outcome_of
 from norce_order_async.core.random_source import RandomSource
-from norce_order_async.core.settings import UNSET, Timeout, Unset
+from norce_order_async.core.settings import UNSET, Timeout
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.caller import Caller, set_adapter_id
@@ -74,8 +74,8 @@ def new_request(
         operation.repeat,
         request_id or options.request_id or defaults.random.randbytes(16).hex(),
         defaults.clock.monotonic(),
-        defaults.timeout if isinstance(options.timeout, Unset) else options.timeout,
-        defaults.retry if isinstance(options.retry, Unset) else options.retry,
+        defaults.timeout if options.timeout is UNSET else options.timeout,
+        defaults.retry if options.retry is UNSET else options.retry,
         operation.reads_body,
         operation.changes,
         operation.members,
@@ -243,5 +243,5 @@ class CallEnds:
         if call.end_hooks:
             for hook in call.end_hooks:
                 run_hook(call, hook, call, error)
-        for observer in reversed(self.observers):
+        for observer in self.observers[::-1]:
             run_hook(call, observer.call_ended, call, response, error)

@@ -114,15 +114,14 @@ class SendRate:
         """Whether everything is refused, so that only probes may be sent."""
         return self._phase is _Phase.CLOSED
 
-    @property
-    def unlimited(self) -> bool:
+    def is_unlimited(self) -> bool:
         """Whether no limit is known."""
         return self._phase is _OPEN
 
     def at(self, now: float) -> float:
         """Requests per second; infinite is no limit."""
         phase, start = self._phase, self._start
-        if self.unlimited:
+        if self.is_unlimited():
             return math.inf
         grown = now - self._since - self._hold
         if grown <= 0 or phase is _Phase.TEST:

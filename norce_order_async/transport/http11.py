@@ -133,8 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         self._waiting = None
         limits.running.pop(self, None)
 
-    @property
-    def reusable(self) -> bool:
+    def is_reusable(self) -> bool:
         """Whether the whole response was read, the whole request sent, and another exchange may follow."""
         stream = self._stream
         return self._reusable and stream is not None and not (stream.is_closing() or stream.get_write_buffer_size())

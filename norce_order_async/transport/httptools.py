@@ -99,7 +99,7 @@ class _Pool:
         if connection is None:
             return
         connection.leave(self.limits)
-        if self._closed or not connection.reusable:
+        if self._closed or not connection.is_reusable():
             connection.abort()
             return
         connection.idle_since = loop.time()

@@ -11,6 +11,7 @@ from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttribut
 from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD, Mark
+from norce_order_async.batch.journal.statements import NO_DIGEST, NO_FILE
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import JournalRow, encode_record, source_record
 from norce_order_async.core.errors import InvalidRequestError
@@ -149,14 +150,14 @@ def plain(text: str) -> str:
 
 def marked(mark: Mark | WorkItem) -> tuple[object, ...]:
     """What is written before a change is sent."""
-    change, op, resource, record, file = mark.change, None, mark.resource, None, mark.file
+    change, op, resource, record = mark.change, None, mark.resource, None
     if change is not None:
         op, record = change.op, _head(change)
     if resource is not None and not resource.isascii():
         resource = plain(resource)
-    if file is not None:
-        file = plain(file)
-    return mark.number, mark.line, file, mark.digest, op, mark.request_id, mark.started, resource, record
+    file = NO_FILE if mark.file is None else plain(mark.file)
+    digest = NO_DIGEST if mark.digest is None else mark.digest
+    return mark.number, mark.line, file, digest, op, mark.request_id, mark.started, resource, record
 
 
 def done(outcome: Outcome) -> tuple[object, ...]:
