@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -22,6 +23,9 @@ from norce_order_async import (
 )
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.batch.lines import parse_change
+from norce_order_async.core.call import Call
+from norce_order_async.core.errors import ConnectionLost
+from norce_order_async.core.outcome import Attempt
 from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
@@ -225,6 +229,61 @@ async def test_a_batch_takes_changes_of_one_s_own() -> None:
     (outcome,) = await outcomes_of(client, [Withdraw("o_1")])
     assert outcome.outcome is OutcomeKind.APPLIED
     assert transport.requests[0].body == b'{"id":"ci_newsletter","checked":false}'
+
+
+class OwnDelete(DeleteConsent):
+    """One that a batch makes by its ``apply``, as it does what somebody else has written."""
+
+
+class OwnPatch(PatchConsent):
+    """The same."""
+
+
+class OwnAttributes(PatchAttributes):
+    """The same."""
+
+
+LOST = ConnectionLost("the answer was lost", sent=True)
+REFUSED = (404, {"content-type": "application/json"}, b'{"code": "consent-not-found", "message": "Not here."}')
+
+
+@pytest.mark.parametrize(
+    ("ours", "own"),
+    [
+        (DeleteConsent("o_1", "c"), OwnDelete("o_1", "c")),
+        (PatchConsent("o_1", "c", checked=True, merchant="m2"), OwnPatch("o_1", "c", checked=True, merchant="m2")),
+        (PatchAttributes("o_1", {"a": 1}, channel="2"), OwnAttributes("o_1", {"a": 1}, channel="2")),
+        (PatchAttributes("o_1", {"a": {1}}), OwnAttributes("o_1", {"a": {1}})),  # type: ignore[dict-item]
+    ],
+)
+@pytest.mark.parametrize(
+    "script", [[200], [202], [REFUSED], [503, 200], [429, REFUSED], [LOST, REFUSED], [LOST], [500]], ids=repr
+)
+@pytest.mark.parametrize("redelivered", [False, True])
+async def test_frequent_changes_are_made_as_all_others_are(
+    ours: Change, own: Change, script: list[Any], redelivered: bool
+) -> None:
+    async def made(change: Change) -> tuple[Any, ...]:
+        told: list[Any] = []
+
+        def observe(call: Call, attempt: Attempt) -> None:
+            told.append((call.redelivered, attempt.number, attempt.status))
+
+        options = CallOptions(
+            headers={"x-trace": "t"},
+            adapter_id="a",
+            timeout=20,
+            retry=RetryPolicy(max_attempts=3),
+            on_call=lambda call, error: told.append((call.operation, call.outcome, repr(error))),
+            on_response=lambda response: told.append(response.status),
+        )
+        client, transport, _ = scripted(*script, on_attempt=[observe], random=random.Random(1))
+        line = InputLine(1, change, request_id="mine-1", redelivered=redelivered)
+        (outcome,) = await outcomes_of(client, [line], options=options, patience=1, settle=0)
+        sent = [(request.method, request.url, request.headers, request.body) for request in transport.requests]
+        return attrs.evolve(outcome, change=None), sent, transport.timeouts, told, client.stats()
+
+    assert await made(ours) == await made(own)
 
 
 @pytest.mark.parametrize(
