@@ -301,22 +301,11 @@ class OrderClient:
         on_attempt: AttemptHook,
         redelivered: bool,
     ) -> Response:
-        """Run an operation as :meth:`execute` does, without reading what it returns: one call of very many.
+        """Run an operation for a batch; the response of a success, which is not read. Raises what ``execute`` does.
 
-        Args:
-            operation: What to run.
-            ids: The ids in the operation's path.
-            body: See :meth:`execute`.
-            options: What all these calls have otherwise than the client.
-            request_id: In place of the option of this name, as are the others.
-            on_attempt: See :class:`CallOptions`.
-            redelivered: See :class:`CallOptions`.
+        All calls of a batch have the same options but for what is given by name, which counts in place of theirs.
 
-        Returns:
-            The response of a success.
-
-        Raises:
-            NorceOrderError: As :meth:`execute`.
+        :meta private:
         """
         check_request_id(request_id)
         core = self._core
