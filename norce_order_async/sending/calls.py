@@ -78,7 +78,7 @@ def new_request(
         defaults.retry if options.retry is UNSET else options.retry,
         operation.reads_body,
         operation.changes,
-        operation.members,
+        operation.members(),
         ids,
         operation.path,
         defaults.random,

@@ -70,7 +70,6 @@ class Operation(Generic[T]):
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
         object.__setattr__(self, "_names", frozenset(rest[::2]))
 
-    @property
     def members(self) -> Set[str] | None:
         """The members of the object that ``decode`` reads; None when that is not known."""
         return expected_members(self.decode) if self.reads_body else _NONE

@@ -132,7 +132,7 @@ class Rows:
 def rows_of(marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome]) -> Rows:
     """What is written of changes that are about to be sent, and of those that have ended."""
     waits = [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]
-    rows = Rows(list(map(marked, marks)), [], [], [], waits)
+    rows = Rows([marked(mark) for mark in marks], [], [], [], waits)
     for outcome in outcomes:
         if outcome.error is None and outcome.outcome in _DONE:
             rows.done.append(done(outcome))
