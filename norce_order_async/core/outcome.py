@@ -25,12 +25,12 @@ class OutcomeKind(StrEnum):
     @property
     def done(self) -> bool:
         """Whether the change is on the server."""
-        return self in (OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED)
+        return self in _DONE
 
     @property
     def failed(self) -> bool:
         """Whether it is one of ``rejected``, ``not_sent`` and ``unknown``."""
-        return self in (OutcomeKind.REJECTED, OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN)
+        return self in _FAILED
 
     @property
     def meaning(self) -> str:
@@ -38,6 +38,8 @@ class OutcomeKind(StrEnum):
         return _MEANINGS[self]
 
 
+_DONE = (OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED)  # here, because a member is looked up slowly
+_FAILED = (OutcomeKind.REJECTED, OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN)
 _MEANINGS = {
     OutcomeKind.APPLIED: "done",
     OutcomeKind.ACCEPTED: "taken in, not finished yet",

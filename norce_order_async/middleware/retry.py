@@ -28,7 +28,7 @@ class Retry:
 
     async def __call__(self, request: Request) -> Response:
         """Send until an attempt needs no other, or none may follow."""
-        call = request.call
+        call, attempt = request.call, self.attempt
         policy = call.retry
         state: RetryCallState | None = None
         last: Response | TransportError | None = None
@@ -36,7 +36,7 @@ class Retry:
             while True:
                 made = len(call.attempts)
                 try:
-                    last = await self.attempt(request)
+                    last = await attempt(request)
                     if 200 <= last.status < 300:
                         return last
                 except TransportError as error:

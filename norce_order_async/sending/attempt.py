@@ -22,6 +22,8 @@ from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import not_the_api
 
+_is_logged = logger.isEnabledFor
+
 
 @attrs.define(eq=False)
 class AttemptSender:
@@ -54,7 +56,7 @@ class AttemptSender:
         call.sending = True
         try:
             left = call.started + call.timeout.total - start
-            if left <= 0:
+            if left <= 0.0:
                 start = -math.inf
                 raise out_of_time(call)
             call.attempts.append(attempt := Attempt(len(call.attempts) + 1, start - call.started))
@@ -98,7 +100,7 @@ class AttemptSender:
         """Note when an attempt ended, and tell the log, observers and hooks; the time."""
         ended = self.clock.monotonic()
         attempt.elapsed = ended - start
-        if logger.isEnabledFor(DEBUG):
+        if _is_logged(DEBUG):
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
         for observer in self.observers[::-1]:

@@ -155,7 +155,7 @@ class SendRate:
             self._in_a_row = 0
             self._accepted += 1
             if phase is _OPEN and now < self._look_again and sent >= self._since:  # nearly always
-                self._window.answers += 1
+                self._window.answers += 1.0
                 return False
         else:
             self._in_a_row += 1

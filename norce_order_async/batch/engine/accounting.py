@@ -171,7 +171,8 @@ class Accountant:
             self._unknown += kind is OutcomeKind.UNKNOWN
             if self._max_failures is not None and self.failed >= self._max_failures:
                 self._state.stop(f"{self._max_failures} changes failed")
-        self.retried += outcome.attempts > 1
+        if outcome.attempts > 1:
+            self.retried += 1
         if self.journal is None:
             self._tell([outcome])
             return

@@ -208,7 +208,7 @@ class Dispatcher:
             # As if this lane were closed already: its place is free.
             if self._place is not None or not self._may_send(pace.limit + 1):
                 break
-            if (delay := pace.reserve()) > 0:
+            if (delay := pace.reserve()) > 0.0:
                 self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
