@@ -7,11 +7,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from norce_order_async.core.budget import RetryBudget
-from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
+from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
 from norce_order_async.core.checks import check_switch
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
-from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, check_request_id
@@ -288,7 +287,7 @@ class OrderClient:
         request = new_request(self._caller, operation, ids, query, body, options, core.defaults)
         handler = self._chain.once if request.call.retry is None else self._chain.retrying
         with RunningCall(request, options, core.lifecycle, core.ends) as running:
-            return operation.decode(running.success(await handler(request), operation))
+            return operation.decode(running.check_success(await handler(request), operation))
 
     async def carry_out(
         self,
@@ -300,10 +299,10 @@ class OrderClient:
         request_id: str,
         on_attempt: AttemptHook,
         redelivered: bool,
-    ) -> Response:
-        """Run an operation for a batch; the response of a success, which is not read. Raises what ``execute`` does.
+    ) -> tuple[Call, int]:
+        """Run an operation for a batch; its call and the status that it ends with. Raises what ``execute`` does.
 
-        All calls of a batch have the same options but for what is given by name, which counts in place of theirs.
+        All calls of a batch have the same options, checked before, but for what is given by name in place of theirs.
 
         :meta private:
         """
@@ -314,7 +313,8 @@ class OrderClient:
         call.on_attempt, call.redelivered = on_attempt, redelivered
         handler = self._chain.once if call.retry is None else self._chain.retrying
         with RunningCall(request, options, core.lifecycle, core.ends) as running:
-            return running.success(await handler(request), operation)
+            response = running.check_success(await handler(request), operation)
+            return response.request.call, response.status
 
     def stats(self, *, by_shop: bool = False) -> Stats:
         """What this client and its scoped views did so far.

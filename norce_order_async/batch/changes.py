@@ -7,20 +7,28 @@ from typing import Any, ClassVar
 
 import attrs
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import own
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.settings import UNSET
-from norce_order_async.endpoints.attributes import PATCH_ATTRIBUTES, attributes_body
-from norce_order_async.endpoints.consents import DELETE_CONSENT, PATCH_CONSENT, consent_body
+from norce_order_async.endpoints.attributes import PATCH_ATTRIBUTES, attributes_body, patch_attributes
+from norce_order_async.endpoints.consents import (
+    DELETE_CONSENT,
+    PATCH_CONSENT,
+    consent_body,
+    delete_consent,
+    patch_consent,
+)
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.operation import Operation, is_plain_id, segment
 
-OneCall = tuple[Operation[Receipt], Mapping[str, Any], object]
+OneCall = tuple[Operation[Receipt], Mapping[str, str], object]
 """An operation, the ids in its path, and its body."""
+Calls = Mapping[object, Callable[[Any], OneCall]]
+"""What gives the call that an ``apply`` makes, of a change with that ``apply``."""
 
 
 def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
@@ -107,21 +115,7 @@ def members_of(kind: type[Change]) -> Mapping[str, bool]:
 
 
 @attrs.frozen(slots=False)
-class FrequentChange(Change):
-    """A change that is one call of an operation which returns nothing."""
-
-    @abc.abstractmethod
-    def call(self) -> OneCall:
-        """That call."""
-
-    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
-        """Make the change."""
-        operation, ids, body = self.call()
-        return await check_client(client).execute(operation, body=body, options=options, **ids)
-
-
-@attrs.frozen(slots=False)
-class DeleteConsent(FrequentChange):
+class DeleteConsent(Change):
     """Take a consent off an order; see :func:`delete_consent`."""
 
     op = "delete_consent"
@@ -133,13 +127,13 @@ class DeleteConsent(FrequentChange):
         """The consent."""
         return f"consents/{self.consent_id}"
 
-    def call(self) -> OneCall:
-        """That call."""
-        return DELETE_CONSENT, {"order_id": self.order_id, "consent_id": self.consent_id}, UNSET
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        """Make the change."""
+        return await delete_consent(client, self.order_id, self.consent_id, options=options)
 
 
 @attrs.frozen(slots=False)
-class PatchConsent(FrequentChange):
+class PatchConsent(Change):
     """Set whether a consent is given; see :func:`patch_consent`."""
 
     op = "patch_consent"
@@ -152,14 +146,13 @@ class PatchConsent(FrequentChange):
         """The consent."""
         return f"consents/{self.consent_id}"
 
-    def call(self) -> OneCall:
-        """That call."""
-        ids = {"order_id": self.order_id, "consent_id": self.consent_id}
-        return PATCH_CONSENT, ids, consent_body(self.consent_id, self.checked)
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        """Make the change."""
+        return await patch_consent(client, self.order_id, self.consent_id, checked=self.checked, options=options)
 
 
 @attrs.frozen(slots=False)
-class PatchAttributes(FrequentChange):
+class PatchAttributes(Change):
     """Set attributes of an order; see :func:`patch_attributes`."""
 
     op = "patch_attributes"
@@ -171,18 +164,35 @@ class PatchAttributes(FrequentChange):
         """The order's attributes."""
         return "attributes"
 
-    def call(self) -> OneCall:
-        """That call."""
-        return PATCH_ATTRIBUTES, {"order_id": self.order_id}, attributes_body(self.attributes)
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        """Make the change."""
+        return await patch_attributes(client, self.order_id, self.attributes, options=options)
 
 
-_FREQUENT = (DeleteConsent, PatchConsent, PatchAttributes)
-FREQUENT: Mapping[str, type[Change]] = {kind.op: kind for kind in _FREQUENT}
+FREQUENT: Mapping[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}
 """Those that most batches are of, by their ``op``."""
-_FEWEST: Mapping[type[Change], int] = {DeleteConsent: 2, PatchConsent: 3}
-"""How many members a record of these kinds has at least."""
-FREQUENT_CALLS: Mapping[type[Change], Callable[[Any], OneCall]] = {kind: kind.call for kind in _FREQUENT}
-"""What gives the call of a change of these classes; one of a class that inherits from them may have its own way."""
+
+
+def _deletion(change: DeleteConsent) -> OneCall:
+    return DELETE_CONSENT, {"order_id": change.order_id, "consent_id": change.consent_id}, UNSET
+
+
+def _patch(change: PatchConsent) -> OneCall:
+    ids = {"order_id": change.order_id, "consent_id": change.consent_id}
+    return PATCH_CONSENT, ids, consent_body(change.consent_id, change.checked)
+
+
+def _patch_of_attributes(change: PatchAttributes) -> OneCall:
+    return PATCH_ATTRIBUTES, {"order_id": change.order_id}, attributes_body(change.attributes)
+
+
+CALLS: Calls = {
+    DeleteConsent.apply: _deletion,
+    PatchConsent.apply: _patch,
+    PatchAttributes.apply: _patch_of_attributes,
+}
+_PLAIN: Mapping[type[Change], int] = {DeleteConsent: 2, PatchConsent: 3}
+"""How many members a record has, but for ``op``, that names no merchant and no channel."""
 
 
 def make_change(given: dict[str, Any]) -> Change | None:
@@ -195,19 +205,21 @@ def make_change(given: dict[str, Any]) -> Change | None:
     if kind is None:
         return None
     try:
-        if len(given) == _FEWEST.get(kind):  # nearly always: all that its own checks would look at, in half the time
-            order_id, consent_id = given["order_id"], given["consent_id"]
-            is_whole = kind is DeleteConsent or type(given["checked"]) is bool
-            if is_whole and is_plain_id(order_id) and is_plain_id(consent_id):
-                change = object.__new__(kind)
+        if len(given) == _PLAIN.get(kind):  # nearly always: the checks of its validators, in half the time
+            order_id: Any = given.get("order_id")
+            consent_id: Any = given.get("consent_id")
+            checked = given.get("checked")
+            is_known = kind is DeleteConsent or type(checked) is bool
+            if is_known and is_plain_id(order_id) and is_plain_id(consent_id):
                 members = {"order_id": order_id, "consent_id": consent_id, "merchant": None, "channel": None}
                 if kind is PatchConsent:
-                    members["checked"] = given["checked"]
+                    members["checked"] = checked
+                change = object.__new__(kind)
                 object.__setattr__(change, "__dict__", members)
                 return change
         try:
             return kind(**given)
         except TypeError:  # most records have no notes
             return kind(**{name: value for name, value in given.items() if name[:1] != "_"})
-    except (KeyError, TypeError, InvalidRequestError):
+    except (TypeError, InvalidRequestError):
         return None

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import attrs
 from tenacity import retry_all
 
-from norce_order_async.batch.changes import FREQUENT_CALLS, Change
+from norce_order_async.batch.changes import CALLS, Calls, Change
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -53,6 +53,8 @@ class ClientSender:
         if options.redelivered:
             raise ConfigurationError("redelivered is a matter of each change: see InputLine")
         self.timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
+        # A client with an ``execute`` of its own sees every call.
+        self._calls: Calls = CALLS if type(client).execute is OrderClient.execute else {}
         self._clock = client.clock
         self._pace = pace
         self._options = attrs.evolve(
@@ -76,14 +78,14 @@ class ClientSender:
         try:
             if change.merchant is not None or change.channel is not None:
                 client = self._scoped(change)
-            if (call_of := FREQUENT_CALLS.get(type(change))) is None:
+            if (call_of := self._calls.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
                 outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id
                 attempts = receipt.attempts
             else:
                 operation, ids, body = call_of(change)
-                response = await client.carry_out(
+                call, status = await client.carry_out(
                     operation,
                     ids,
                     body,
@@ -92,9 +94,7 @@ class ClientSender:
                     on_attempt=observe,
                     redelivered=item.maybe_applied,
                 )
-                call = response.request.call
-                outcome, status, request_id = call.outcome, response.status, call.request_id
-                attempts = len(call.attempts)
+                outcome, request_id, attempts = call.outcome, call.request_id, len(call.attempts)
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()

@@ -60,8 +60,7 @@ class AttemptSender:
                 start = -math.inf
                 raise out_of_time(call)
             call.attempts.append(attempt := Attempt(len(call.attempts) + 1, start - call.started))
-            if call.at is not None:
-                attempt.at = call.at + attempt.started
+            attempt.at = None if call.at is None else call.at + attempt.started
             try:
                 limit = call.timeout.attempt if call.timeout.attempt < left else None  # else the deadline ends it
                 if self.observers:

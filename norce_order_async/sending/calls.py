@@ -30,7 +30,7 @@ from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_cut, run_hook, show_response
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
-from norce_order_async.wire.operation import Operation, QueryValue
+from norce_order_async.wire.operation import NO_MEMBERS, Operation, QueryValue
 
 
 @attrs.frozen(eq=False)
@@ -78,7 +78,7 @@ def new_request(
         defaults.retry if options.retry is UNSET else options.retry,
         operation.reads_body,
         operation.changes,
-        operation.members(),
+        operation.members if operation.reads_body else NO_MEMBERS,
         ids,
         operation.path,
         defaults.random,
@@ -173,8 +173,8 @@ class RunningCall(TimeLimit):
             if here.news is not None and not here.calls.running:
                 here.news.set()
 
-    def success(self, response: Response, operation: Operation[Any]) -> Response:
-        """Note what the chain returned; the same, where it is a success.
+    def check_success(self, response: Response, operation: Operation[Any]) -> Response:
+        """Return what the chain returned, if it is a success, and note what it means.
 
         Raises:
             CallError: It is none.

@@ -107,7 +107,7 @@ class SendRate:
         self._marks = (now, 0), (now, 0)
         self._in_a_row = 0
         self._probe_at = self._back_off = self._closed_until = 0.0
-        self._look_again = -math.inf
+        self._look_again = -math.inf  # when the next mark is made or the window ends
 
     @property
     def closed(self) -> bool:

@@ -24,7 +24,8 @@ QueryValue = str | int | bool | Sequence[str]
 
 _APPLIED, _ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
 """A member of an enumeration is looked up slowly."""
-_NONE: Set[str] = frozenset()
+NO_MEMBERS: Set[str] = frozenset()
+"""Of an operation whose response is not read."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 is_plain_id = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
 """Finds an id that is one segment of a path as it stands: by far the most are."""
@@ -70,9 +71,10 @@ class Operation(Generic[T]):
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
         object.__setattr__(self, "_names", frozenset(rest[::2]))
 
+    @property
     def members(self) -> Set[str] | None:
         """The members of the object that ``decode`` reads; None when that is not known."""
-        return expected_members(self.decode) if self.reads_body else _NONE
+        return expected_members(self.decode) if self.reads_body else NO_MEMBERS
 
     def success(self, response: Response) -> OutcomeKind | None:
         """In what success a call ends with this response; None if it is none.

@@ -146,7 +146,7 @@ MUTANTS = (
         "unread-reused",
         "a connection whose response was not read takes the next request",
         "transport/httptools.py",
-        "        if self._closed or not connection.reusable:\n",
+        "        if self._closed or not connection.is_reusable():\n",
         "        if self._closed or connection.stream is None:\n",
         "web-app",
     ),

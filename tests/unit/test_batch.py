@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from support import scripted
+from support import BASE_URL, ScriptedTransport, scripted
 
 from norce_order_async import (
     CallOptions,
@@ -234,13 +234,22 @@ async def test_a_batch_takes_changes_of_one_s_own() -> None:
 class OwnDelete(DeleteConsent):
     """One that a batch makes by its ``apply``, as it does what somebody else has written."""
 
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        return await super().apply(client, options)
+
 
 class OwnPatch(PatchConsent):
     """The same."""
 
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        return await super().apply(client, options)
+
 
 class OwnAttributes(PatchAttributes):
     """The same."""
+
+    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        return await super().apply(client, options)
 
 
 LOST = ConnectionLost("the answer was lost", sent=True)
@@ -284,6 +293,29 @@ async def test_frequent_changes_are_made_as_all_others_are(
         return attrs.evolve(outcome, change=None), sent, transport.timeouts, told, client.stats()
 
     assert await made(ours) == await made(own)
+
+
+async def test_a_client_with_an_execute_of_its_own_sees_every_call() -> None:
+    class Counting(OrderClient):
+        seen = 0
+
+        async def execute(self, *arguments: Any, **named: Any) -> Any:
+            self.seen += 1
+            return await super().execute(*arguments, **named)
+
+    client = Counting(base_url=BASE_URL, merchant="m", channel="1", auth="t", transport=ScriptedTransport())
+    await outcomes_of(client, [DeleteConsent("o_1", "c"), PatchConsent("o_2", "c", checked=True)])
+    assert client.seen == 2
+
+
+async def test_an_apply_that_was_replaced_is_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def pretend(self: Change, client: OrderClient, options: CallOptions | None = None) -> Receipt:
+        return Receipt("none", 200, "", 1, 0.0, OutcomeKind.APPLIED)
+
+    monkeypatch.setattr(DeleteConsent, "apply", pretend)
+    client, transport, _ = scripted()
+    (outcome,) = await outcomes_of(client, [DeleteConsent("o_1", "c")])
+    assert (outcome.outcome, transport.requests) == (OutcomeKind.APPLIED, [])
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from norce_order_async.core.outcome import OutcomeKind
 
 DONE = frozenset(kind.value for kind in OutcomeKind if kind.done)
 """The outcomes of what is on the server."""
-NO_FILE, NO_DIGEST = "", -1
-"""For NULL: sqlite3 looks for an adapter of every None, which takes as long as the rest of a row."""
+NO_FILE, NO_DIGEST = "\0", -(2**63)
+"""For NULL, as no file has that name and no checksum is below zero. (sqlite3 looks for an adapter of every None, which
+takes as long as the rest of a row.)"""
 MARK_NEW = f"""
     INSERT INTO changes (number, open, line, file, digest, op, request_id, started, resource, record)
-    VALUES (?, 1, ?, nullif(?, '{NO_FILE}'), nullif(?, {NO_DIGEST}), ?, ?, ?, ?, ?)
+    VALUES (?, 1, ?, nullif(?, char(0)), nullif(?, {NO_DIGEST}), ?, ?, ?, ?, ?)
 """
 MARK = f"""{MARK_NEW}
     ON CONFLICT DO UPDATE SET open = 1, line = excluded.line, file = excluded.file, digest = excluded.digest,
