@@ -71,9 +71,9 @@ MUTANTS = (
         "new-request-id",
         "each attempt has another request id",
         "middleware/retry.py",
-        "                    last = await self.attempt(request)\n",
+        "                    last = await attempt(request)\n",
         "                    fresh = {**request.headers, 'x-request-id': call.random.randbytes(16).hex()}\n"
-        "                    last = await self.attempt(Request(call, request.method, request.url, fresh, request.body)"
+        "                    last = await attempt(Request(call, request.method, request.url, fresh, request.body)"
         " if made else request)\n",
         "worker",
     ),
