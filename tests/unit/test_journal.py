@@ -51,6 +51,18 @@ def test_what_was_begun_and_what_became_of_it(path: Path) -> None:
         assert (first.started, first.elapsed, first.request_id, first.error) == (1e9, 0.5, "r1", None)
 
 
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize(("file", "digest"), [(None, None), ("", -1), ("a.jsonl", 0), ("ä.csv", None)])
+def test_a_mark_has_the_file_and_the_digest_that_it_was_given(
+    path: Path, file: str | None, digest: int | None, again: bool
+) -> None:
+    with begin(path) as journal:
+        for _ in range(1 + again):
+            journal.write([mark(1, file=file, digest=digest)], [])
+        (row,) = journal.rows()
+        assert (row.file, journal.states(1, 1)[1].digest) == (file, digest)
+
+
 def test_attempts_of_all_runs_add_up(path: Path) -> None:
     with begin(path) as journal:
         journal.write([mark(1)], [end(1, OutcomeKind.REJECTED, attempts=3)])
