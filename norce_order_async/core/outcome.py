@@ -38,7 +38,9 @@ class OutcomeKind(StrEnum):
         return _MEANINGS[self]
 
 
-_DONE = (OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED)  # here, because a member is looked up slowly
+APPLIED, ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
+"""What is asked for in every call: a member of an enumeration is looked up slowly."""
+_DONE = (APPLIED, OutcomeKind.APPLIED_INFERRED)
 _FAILED = (OutcomeKind.REJECTED, OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN)
 _MEANINGS = {
     OutcomeKind.APPLIED: "done",

@@ -3,10 +3,7 @@
 import attrs
 
 from norce_order_async.core.budget import RetryBudget
-from norce_order_async.core.outcome import Attempt, OutcomeKind
-
-_APPLIED = OutcomeKind.APPLIED
-"""A member of an enumeration is looked up slowly."""
+from norce_order_async.core.outcome import APPLIED, Attempt, OutcomeKind
 
 
 @attrs.define(eq=False)
@@ -25,7 +22,7 @@ class Counts:
         if len(attempts) != 1:
             self.further += len(attempts) - 1
             self.retries += sum(attempt.delay is not None for attempt in attempts)
-        if outcome is _APPLIED:
+        if outcome is APPLIED:
             self.applied += 1
         else:
             others = self.others = self.others or {}

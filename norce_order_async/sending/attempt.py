@@ -22,8 +22,6 @@ from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import not_the_api
 
-_is_logged = logger.isEnabledFor
-
 
 @attrs.define(eq=False)
 class AttemptSender:
@@ -99,7 +97,7 @@ class AttemptSender:
         """Note when an attempt ended, and tell the log, observers and hooks; the time."""
         ended = self.clock.monotonic()
         attempt.elapsed = ended - start
-        if _is_logged(DEBUG):
+        if logger.isEnabledFor(DEBUG):
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
         for observer in self.observers[::-1]:

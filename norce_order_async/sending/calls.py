@@ -30,7 +30,7 @@ from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_cut, run_hook, show_response
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
-from norce_order_async.wire.operation import NO_MEMBERS, Operation, QueryValue
+from norce_order_async.wire.operation import Operation, QueryValue
 
 
 @attrs.frozen(eq=False)
@@ -78,7 +78,7 @@ def new_request(
         defaults.retry if options.retry is UNSET else options.retry,
         operation.reads_body,
         operation.changes,
-        operation.members if operation.reads_body else NO_MEMBERS,
+        operation.members,
         ids,
         operation.path,
         defaults.random,

@@ -29,8 +29,6 @@ from norce_order_async.transport.http11 import Connection, Exchange
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
 
-_origin_of = Origin.of
-
 
 class _Pool:
     """The connections of one event loop."""
@@ -219,7 +217,7 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         attempt = call.attempts[-1]
         attempt.sent = False
         path = request.url.find("/", len("https://"))
-        origin = _origin_of(request.url if path < 0 else request.url[:path])
+        origin = Origin.of(request.url if path < 0 else request.url[:path])
         target = "/" if path < 0 else request.url[path:]
         through = self._route if not origin.tls else None
         if through is None:

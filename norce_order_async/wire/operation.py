@@ -12,7 +12,7 @@ from norce_order_async.core.checks import check_id
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import own
-from norce_order_async.core.outcome import OutcomeKind, outcome_of
+from norce_order_async.core.outcome import ACCEPTED, APPLIED, OutcomeKind, outcome_of
 from norce_order_async.wire.decoders import decode_receipt
 from norce_order_async.wire.error_body import read_error
 from norce_order_async.wire.refusals import status_error
@@ -22,10 +22,7 @@ T = TypeVar("T")
 QueryValue = str | int | bool | Sequence[str]
 """What a query parameter can be."""
 
-_APPLIED, _ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
-"""A member of an enumeration is looked up slowly."""
-NO_MEMBERS: Set[str] = frozenset()
-"""Of an operation whose response is not read."""
+_NONE: Set[str] = frozenset()
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 is_plain_id = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
 """Finds an id that is one segment of a path as it stands: by far the most are."""
@@ -74,7 +71,7 @@ class Operation(Generic[T]):
     @property
     def members(self) -> Set[str] | None:
         """The members of the object that ``decode`` reads; None when that is not known."""
-        return expected_members(self.decode) if self.reads_body else NO_MEMBERS
+        return expected_members(self.decode) if self.reads_body else _NONE
 
     def success(self, response: Response) -> OutcomeKind | None:
         """In what success a call ends with this response; None if it is none.
@@ -84,7 +81,7 @@ class Operation(Generic[T]):
         answer JSON with a ``message``, or problem details.
         """
         if 200 <= (status := response.status) < 300:
-            return _ACCEPTED if status == 202 else _APPLIED
+            return ACCEPTED if status == 202 else APPLIED
         call = response.request.call
         if status != 404 or self.method != "DELETE":
             return None

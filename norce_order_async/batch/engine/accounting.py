@@ -16,7 +16,7 @@ from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger
-from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.outcome import APPLIED, OutcomeKind
 
 T = TypeVar("T")
 
@@ -29,7 +29,6 @@ LONGEST_LOCK = 10.0
 _MOST_CLOSED = 2 * GROUP
 """So many changes that have ended wait for the next group that is written, at most."""
 _SAVE_AFTER = 0.05
-_APPLIED = OutcomeKind.APPLIED  # a member of an enumeration is looked up slowly
 _LOOK_AGAIN = 0.02
 _SAMPLE_EVERY = 1.0
 
@@ -163,7 +162,7 @@ class Accountant:
         """Take in the outcome of a change that has ended."""
         kind = outcome.outcome
         self.ended += 1
-        if kind is _APPLIED:
+        if kind is APPLIED:
             self.done += 1
         else:
             self.done += kind.done

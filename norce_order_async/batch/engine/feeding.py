@@ -189,10 +189,9 @@ class Feeder:
             known = journal.states(block.first, block.first + len(block.entries) - 1)
         items: list[WorkItem] = []
         started, closed = self._clock.wall(), self._state.closed
-        as_known = bool(known) or self._only is not None
         for number, entry in enumerate(block.entries, block.first):
-            state = known.get(number) if as_known else None
-            if as_known and not self._is_wanted(number, entry, state):
+            state = known.get(number)
+            if (state is not None or self._only is not None) and not self._is_wanted(number, entry, state):
                 continue
             if (change := entry.change) is None:
                 self._accountant.end(bad_line(number, entry))

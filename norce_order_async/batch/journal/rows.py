@@ -20,7 +20,6 @@ from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON, decode_json
 
 _OURS: frozenset[type[Change]] = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
-_DONE = frozenset(kind for kind in OutcomeKind if kind.done)
 _VALUES = {
     kind: kind.value for kind in OutcomeKind
 }  # an attribute of an enumeration's member takes three times as long
@@ -134,7 +133,7 @@ def rows_of(marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outco
     waits = [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]
     rows = Rows([marked(mark) for mark in marks], [], [], [], waits)
     for outcome in outcomes:
-        if outcome.error is None and outcome.outcome in _DONE:
+        if outcome.error is None and outcome.outcome.done:
             rows.done.append(done(outcome))
         elif outcome.change is not None and (row := failed(outcome)) is not None:
             rows.failed.append(row)
