@@ -4,8 +4,9 @@
     PYTHONPATH=tests python -m benchmarks.batch_cost --rounds 15 --in-flight 64
     PYTHONPATH=tests python -m benchmarks.batch_cost --tls --loops asyncio uvloop
 
-Single calls and batches take turns in one process against a server in a process of its own; ratios are taken within
-a round. A batch's CPU is all that its process takes for it, the reading of its file and the journal included.
+Single calls and batches take turns, each kind in a process of its own, against a server in another one; ratios are
+taken within a round. A batch's CPU is all that its process takes for it, the reading of its file and the journal
+included.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import ours, peers
-from benchmarks.measure import Opened, opened, spread
+from benchmarks.measure import Opened, opened_apart, spread
 from benchmarks.request import CONSENT, Send
 from benchmarks.server import serve
 from benchmarks.subjects import ASYNCIO, UVLOOP, Lane, Subject
@@ -64,7 +65,7 @@ async def batch(url: str, transport: Callable[[], Any], folder: Path, in_flight:
 
 def lanes(folder: Path, in_flight: int, loops: list[str]) -> tuple[list[Lane], list[Lane]]:
     """Single calls, and batches."""
-    transports: dict[str, Callable[[], Any]] = {"aiohttp": lambda: None, "httptools": ours.httptools_transport}
+    transports: dict[str, Callable[[], Any]] = {"aiohttp": ours.no_transport, "httptools": ours.httptools_transport}
     singles: list[Lane] = []
     batches: list[Lane] = []
     for loop in loops:
@@ -95,11 +96,11 @@ def measure(rounds: int, in_flight: int, loops: list[str], tls: bool) -> None:
         write_input(folder / "changes.jsonl", CHANGES)
         singles, batches = lanes(folder, in_flight, loops)
         results: dict[Lane, list[float]] = {lane: [] for lane in [*singles, *batches]}
-        with opened([*singles, *batches], server.url) as ready:
+        with opened_apart([*singles, *batches], server.url) as ready:
             for number in range(rounds + 1):
                 for lane in random.sample(list(ready), len(ready)):
                     turn = ready[lane]
-                    taken = cost(turn, CHANGES) if lane in batches else turn.run(CALLS, in_flight).cpu
+                    taken = turn.make(cost, CHANGES) if lane in batches else turn.run(CALLS, in_flight).cpu
                     if number:  # in the first one caches fill
                         results[lane].append(taken)
     print(f"Against {server.name}{', over TLS' if tls else ''}, {in_flight} in flight, {rounds} rounds of "

@@ -12,7 +12,7 @@ from statistics import median
 
 from benchmarks import ours
 from benchmarks.machine import conditions
-from benchmarks.measure import MANY, Results, baseline_of, opened, ratios, spread, take_turns
+from benchmarks.measure import MANY, Results, baseline_of, opened_apart, ratios, spread, take_turns
 from benchmarks.picture import draw
 from benchmarks.server import Server, serve
 from benchmarks.subjects import APART, ASYNCIO, BOTH, LANES, Lane, Subject
@@ -50,7 +50,7 @@ def table(results: Results, in_flight: int, orders: int) -> Table:
 
 def measure(server: Server, rounds: int) -> Found:
     """Everything that the documentation shows."""
-    with opened(LANES, server.url) as ready:
+    with opened_apart(LANES, server.url) as ready:
         results = {
             in_flight: take_turns(ready, in_flight=in_flight, calls=calls_in(in_flight), rounds=rounds)
             for in_flight in (1, 32, 256)
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
     lanes = [lane for lane in _ALL if lane.subject.name in options.subjects and lane.loop in options.loops]
-    with serve() as server, opened(lanes, server.url) as ready:
+    with serve() as server, opened_apart(lanes, server.url) as ready:
         print(f"Against {server.name}; median (middle half) of {options.rounds} rounds")
         for orders in options.orders:
             for in_flight in options.in_flight:

@@ -1,9 +1,13 @@
 """Slices of calls, taken in turn, and what they say.
 
-All subjects live in one process and take turns in short slices, in another order every round: whatever else the
-machine does then hits all of them alike. Each keeps its connections, on an event loop of each kind that stays alive
-while the others run. A slice counts this process's CPU time, of all its threads, garbage collection included. Ratios
-are taken within a round, and the median of the rounds' ratios is what counts.
+Subjects take turns in short slices, in another order every round: whatever else the machine does then hits all of them
+alike. Each keeps its connections, on an event loop that stays alive while the others run. A slice counts its process's
+CPU time, of all its threads, garbage collection included. Ratios are taken within a round, and the median of the
+rounds' ratios is what counts.
+
+Each subject lives in a process of its own, as in a program that uses it alone. In one process for all of them they pay
+for each other: what the interpreter has learned of a function that two of them use, asyncio's for example, serves
+neither.
 """
 
 import asyncio
@@ -11,14 +15,22 @@ import gc
 import random
 import statistics
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, suppress
 from importlib import import_module
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import attrs
 
 from benchmarks.request import Send
 from benchmarks.subjects import ASYNCIO, BASELINE, Lane
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+A = ParamSpec("A")
+R = TypeVar("R")
 
 MISSING = 3
 """The exit code of a measuring process whose client is not installed."""
@@ -86,9 +98,55 @@ def make_runner(loop: str) -> asyncio.Runner:
     return asyncio.Runner(loop_factory=factory)
 
 
+@attrs.frozen
+class Apart:
+    """A subject that is ready in a process of its own."""
+
+    _connection: "Connection[Any, Any]"
+
+    def run(self, calls: int, in_flight: int, orders: int = MANY) -> Slice:
+        """Give it a turn."""
+        return self.make(Opened.run, calls, in_flight, orders)
+
+    def make(self, turn: Callable[Concatenate[Opened, A], R], /, *args: A.args, **kwargs: A.kwargs) -> R:
+        """Have its process do something with it."""
+        self._connection.send((turn, args, kwargs))
+        result: R = self._connection.recv()
+        return result
+
+
+@contextmanager
+def opened_apart(lanes: Iterable[Lane], url: str) -> Generator[dict[Lane, Apart]]:
+    """Open those that are installed, each in a process of its own; say of the others that they are not."""
+    context = get_context("spawn")
+    ready: dict[Lane, Apart] = {}
+    with ExitStack() as stack:
+        for lane in lanes:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_make_turns, args=(lane, url, theirs))
+            process.start()
+            theirs.close()
+            stack.callback(process.join)
+            stack.callback(ours.close)
+            if ours.recv():
+                ready[lane] = Apart(ours)
+        yield ready
+
+
+def _make_turns(lane: Lane, url: str, connection: "Connection[Any, Any]") -> None:
+    """What the process of a subject does, until the other end of the connection is closed."""
+    with opened([lane], url) as ready:
+        connection.send(bool(ready))
+        for each in ready.values():
+            with suppress(EOFError):
+                while True:
+                    turn, args, kwargs = connection.recv()
+                    connection.send(turn(each, *args, **kwargs))
+
+
 @contextmanager
 def opened(lanes: Iterable[Lane], url: str) -> Generator[dict[Lane, Opened]]:
-    """Open those that are installed; say of the others that they are not."""
+    """Open those that are installed, in this process; say of the others that they are not."""
     ready: dict[Lane, Opened] = {}
     runners: dict[str, asyncio.Runner] = {}
     with ExitStack() as stack:
@@ -117,7 +175,9 @@ def _leave(runner: asyncio.Runner, client: AbstractAsyncContextManager[Send]) ->
     runner.run(leave())
 
 
-def take_turns(ready: dict[Lane, Opened], *, in_flight: int, calls: int, rounds: int, orders: int = MANY) -> Results:
+def take_turns(
+    ready: Mapping[Lane, Opened | Apart], *, in_flight: int, calls: int, rounds: int, orders: int = MANY
+) -> Results:
     """Let all take their turns; a first one, in which caches fill, does not count.
 
     The slices of who makes not so many calls in a second are shorter.

@@ -18,6 +18,10 @@ def make_client(url: str, transport: "Transport | None" = None, **settings: Any)
     return OrderClient(base_url=url, merchant="acme", channel="1", auth="token", transport=transport, **settings)
 
 
+def no_transport() -> None:
+    """The client's own choice."""
+
+
 def httptools_transport() -> "Transport":
     """The faster transport."""
     from norce_order_async import HttptoolsTransport

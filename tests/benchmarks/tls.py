@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import calls
-from benchmarks.measure import MANY, opened, take_turns
+from benchmarks.measure import MANY, opened_apart, take_turns
 from benchmarks.peers import load
 from benchmarks.server import find_nginx, serve
 from benchmarks.subjects import LANES
@@ -55,7 +55,7 @@ def _left_out(reason: str) -> Found:
 
 def main(url: str, rounds: int) -> None:
     """Make the calls."""
-    with opened([lane for lane in LANES if lane.subject.name in _SUBJECTS], url) as ready:
+    with opened_apart([lane for lane in LANES if lane.subject.name in _SUBJECTS], url) as ready:
         results = take_turns(ready, in_flight=IN_FLIGHT, calls=calls.calls_in(IN_FLIGHT), rounds=rounds)
     table = calls.table(results, IN_FLIGHT, MANY)
     print(json.dumps({"caption": f"{table.caption}, over TLS", "columns": table.columns, "rows": table.rows}))
