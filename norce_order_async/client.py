@@ -8,12 +8,12 @@ from typing import Any, Self, TypeVar
 
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
-from norce_order_async.core.checks import check_switch
+from norce_order_async.core.checks import check_header_value, check_switch
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
-from norce_order_async.core.options import CallOptions, check_request_id
+from norce_order_async.core.options import CallOptions
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, client_header
 from norce_order_async.core.stats import Stats
@@ -306,7 +306,8 @@ class OrderClient:
 
         :meta private:
         """
-        check_request_id(request_id)
+        if not (request_id.isascii() and request_id.isalnum()):  # what a batch makes itself takes no further look
+            check_header_value("request_id", request_id)
         core = self._core
         request = new_request(self._caller, operation, ids, None, body, options, core.defaults, request_id)
         call = request.call

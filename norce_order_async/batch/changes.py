@@ -206,11 +206,10 @@ def make_change(given: dict[str, Any]) -> Change | None:
         return None
     try:
         if len(given) == _PLAIN.get(kind):  # nearly always: the checks of its validators, in half the time
-            order_id: Any = given.get("order_id")
-            consent_id: Any = given.get("consent_id")
-            checked = given.get("checked")
-            is_known = kind is DeleteConsent or type(checked) is bool
-            if is_known and is_plain_id(order_id) and is_plain_id(consent_id):
+            order_id: Any = given["order_id"]
+            consent_id: Any = given["consent_id"]
+            checked: Any = given["checked"] if kind is PatchConsent else True
+            if type(checked) is bool and is_plain_id(order_id) and is_plain_id(consent_id):
                 members = {"order_id": order_id, "consent_id": consent_id, "merchant": None, "channel": None}
                 if kind is PatchConsent:
                     members["checked"] = checked
@@ -221,5 +220,5 @@ def make_change(given: dict[str, Any]) -> Change | None:
             return kind(**given)
         except TypeError:  # most records have no notes
             return kind(**{name: value for name, value in given.items() if name[:1] != "_"})
-    except (TypeError, InvalidRequestError):
+    except (KeyError, TypeError, InvalidRequestError):
         return None

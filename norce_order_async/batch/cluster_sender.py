@@ -204,7 +204,7 @@ class ClusterSender:
         """Take from a worker what concerns the whole batch."""
         state, breaker = self._engine.state, self._engine.breaker
         if answer.worked:
-            breaker.succeeded()
+            breaker.succeeded(SystemClock().monotonic())
         if answer.closed and isinstance(answer.error, CallError):
             breaker.error = answer.error
         state.closed.update(answer.closed)

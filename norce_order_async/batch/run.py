@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from functools import partial
 from typing import Any, Unpack
 
 import attrs
@@ -18,7 +17,7 @@ from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.undo.keeping import KeepingSender
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.call import AttemptHook, Call, RetryRules
+from norce_order_async.core.call import AttemptHook, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt, OutcomeKind
@@ -73,16 +72,16 @@ class ClientSender:
         """Make a change; see :class:`Sender`."""
         change, client = item.change, self._client
         options = self._probe_options if probe else self._options
-        observe = partial(self._observe, item)
+        item.pace = self._pace
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
             if change.merchant is not None or change.channel is not None:
                 client = self._scoped(change)
             if (call_of := self._calls.get(type(change).apply)) is None:
-                options = options.for_call(item.request_id, observe, redelivered=item.maybe_applied)
+                options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
                 outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id
-                attempts = receipt.attempts
+                attempts, elapsed = receipt.attempts, self._clock.monotonic() - begin
             else:
                 operation, ids, body = call_of(change)
                 call, status = await client.carry_out(
@@ -91,10 +90,10 @@ class ClientSender:
                     body,
                     options,
                     request_id=item.request_id,
-                    on_attempt=observe,
+                    on_attempt=item.observe,
                     redelivered=item.maybe_applied,
                 )
-                outcome, request_id, attempts = call.outcome, call.request_id, len(call.attempts)
+                outcome, request_id, attempts, elapsed = call.outcome, call.request_id, len(call.attempts), call.elapsed
         except Exception as error:
             item.error, outcome = error, _outcome_of(error, item)
             now = self._clock.monotonic()
@@ -107,7 +106,7 @@ class ClientSender:
             # Nobody cancelled this task: something that the change awaited was cancelled.
             return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin)
         item.call = None  # which refers to the item: so both are let go at once, and not by the collector of cycles
-        return item.made(outcome, status, request_id, attempts, self._clock.monotonic() - begin)
+        return item.made(outcome, status, request_id, attempts, elapsed)
 
     async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
         """Read the order of a change; see :class:`OrderSender`."""
@@ -123,11 +122,6 @@ class ClientSender:
         if change.channel is not None:
             client = client.scoped(channel=change.channel)
         return client
-
-    def _observe(self, item: WorkItem, call: Call, attempt: Attempt) -> None:
-        if item.observe(call, attempt):
-            item.lost_at = self._clock.monotonic()
-        self._pace.observe(call, attempt)
 
 
 def _unless_asked_to_wait(policy: RetryRules | None) -> RetryPolicy | None:

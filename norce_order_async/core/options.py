@@ -23,16 +23,6 @@ def check_retry(value: object) -> RetryRules | None:
     raise ConfigurationError(f"retry must be a RetryPolicy or None, got {value!r}")
 
 
-def check_request_id(request_id: str) -> None:
-    """Check what is sent as ``x-request-id``; what a client makes itself takes no further look.
-
-    Raises:
-        InvalidRequestError: It cannot be sent.
-    """
-    if not (request_id.isascii() and request_id.isalnum()):
-        check_header_value("request_id", request_id)
-
-
 def _optional_timeout(value: Timeout | float | Unset) -> Timeout | Unset:
     return value if isinstance(value, Unset) else as_timeout(value)
 
@@ -102,7 +92,7 @@ class CallOptions:
         Raises:
             InvalidRequestError: The request id cannot be sent.
         """
-        check_request_id(request_id)
+        check_header_value("request_id", request_id)
         copy = object.__new__(CallOptions)
         given = {"request_id": request_id, "on_attempt": on_attempt, "redelivered": redelivered}
         object.__setattr__(copy, "__dict__", {**self.__dict__, **given})

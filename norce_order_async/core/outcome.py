@@ -25,7 +25,7 @@ class OutcomeKind(StrEnum):
     @property
     def done(self) -> bool:
         """Whether the change is on the server."""
-        return self in _DONE
+        return self in DONE
 
     @property
     def failed(self) -> bool:
@@ -40,7 +40,8 @@ class OutcomeKind(StrEnum):
 
 APPLIED, ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
 """What is asked for in every call: a member of an enumeration is looked up slowly."""
-_DONE = (APPLIED, OutcomeKind.APPLIED_INFERRED)
+DONE = (APPLIED, OutcomeKind.APPLIED_INFERRED)
+"""The outcomes of what is on the server."""
 _FAILED = (OutcomeKind.REJECTED, OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN)
 _MEANINGS = {
     OutcomeKind.APPLIED: "done",

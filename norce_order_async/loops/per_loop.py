@@ -19,9 +19,14 @@ def running_loop() -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        raise ClientStateError(
-            "no event loop of asyncio runs here: await this under asyncio.run(); trio and curio have other loops"
-        ) from None
+        raise no_loop() from None
+
+
+def no_loop() -> ClientStateError:
+    """The error of what needs an event loop of asyncio where none runs."""
+    return ClientStateError(
+        "no event loop of asyncio runs here: await this under asyncio.run(); trio and curio have other loops"
+    )
 
 
 class PerLoop(Generic[T]):

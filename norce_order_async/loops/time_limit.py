@@ -74,27 +74,23 @@ class TimeLimit:
         seconds: None or infinity is no limit.
         among: Those of the running event loop that it shares a timer with; otherwise all that are given none.
 
+    Raises:
+        RuntimeError: No event loop runs, or no task where it begins.
+
     Attributes:
         ends: When it is reached, in the event loop's time.
     """
 
-    __slots__ = ("_all", "_cancelling", "_expired", "_seconds", "_task", "ends")
+    __slots__ = ("_all", "_cancelling", "_expired", "_loop", "_seconds", "_task", "ends")
 
     def __init__(self, seconds: float | None, among: TimeLimits[Any] | None = None) -> None:
         self._seconds = math.inf if seconds is None else seconds
-        self._all = _limits.of(asyncio.get_running_loop()) if among is None else among
+        self._loop = asyncio.get_running_loop()
+        self._all = _limits.of(self._loop) if among is None else among
         self._expired = False
 
     def __enter__(self) -> Self:
-        self.begin(asyncio.get_running_loop())
-        return self
-
-    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin, in the running event loop.
-
-        Raises:
-            RuntimeError: No task runs.
-        """
+        loop = self._loop
         task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a time limit needs a task")
@@ -102,6 +98,7 @@ class TimeLimit:
         self._cancelling = task.cancelling()
         self.ends = loop.time() + self._seconds
         self._all.begin(self, loop)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /

@@ -1,5 +1,6 @@
 """The innermost link: one attempt, timed and written down."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from logging import DEBUG
@@ -18,7 +19,7 @@ from norce_order_async.core.retry_after import retry_after
 from norce_order_async.sending.calls import out_of_time
 from norce_order_async.sending.failures import failure_of
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.log import log_attempt, log_body, run_hook
+from norce_order_async.sending.log import log_attempt, log_body, log_failed_hook, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import not_the_api
 
@@ -53,19 +54,21 @@ class AttemptSender:
             start = ended = self.clock.monotonic()
         call.sending = True
         try:
-            left = call.started + call.timeout.total - start
+            timeout, started = call.timeout, start - call.started
+            left = timeout.total - started
             if left <= 0.0:
                 start = -math.inf
                 raise out_of_time(call)
-            call.attempts.append(attempt := Attempt(len(call.attempts) + 1, start - call.started))
-            attempt.at = None if call.at is None else call.at + attempt.started
+            attempt = Attempt(len(call.attempts) + 1, started)
+            attempt.at = None if call.at is None else call.at + started
+            call.attempts.append(attempt)
             try:
-                limit = call.timeout.attempt if call.timeout.attempt < left else None  # else the deadline ends it
+                limit = timeout.attempt if timeout.attempt < left else None  # else the deadline ends it
                 if self.observers:
                     request = self._started(request, attempt)
                 response = await self.transport.send(request, timeout=limit)
-                attempt.sent, attempt.status = True, response.status
-                if response.body or not 200 <= response.status < 300:
+                attempt.sent, attempt.status = True, (status := response.status)
+                if response.body or not 200 <= status < 300:
                     self._note(response, attempt)
                 return response
             except BaseException as error:
@@ -100,12 +103,15 @@ class AttemptSender:
         if logger.isEnabledFor(DEBUG):
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
-        for observer in self.observers[::-1]:
+        for observer in reversed(self.observers):
             run_hook(call, observer.attempt_ended, call, attempt)
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)
         if call.on_attempt is not None:
-            run_hook(call, call.on_attempt, call, attempt)
+            try:  # as run_hook, which would take as long as the hook of a batch
+                call.on_attempt(call, attempt)
+            except (Exception, asyncio.CancelledError):
+                log_failed_hook(call)
         return ended
 
     def _note(self, response: Response, attempt: Attempt) -> None:

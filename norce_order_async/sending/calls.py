@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
@@ -23,7 +23,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import outcome_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout
-from norce_order_async.loops.per_loop import running_loop
+from norce_order_async.loops.per_loop import no_loop
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.caller import Caller, set_adapter_id
 from norce_order_async.sending.lifecycle import Lifecycle
@@ -31,6 +31,8 @@ from norce_order_async.sending.log import log_cut, run_hook, show_response
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
 from norce_order_async.wire.operation import Operation, QueryValue
+
+_NO_MEMBERS = frozenset[str]()
 
 
 @attrs.frozen(eq=False)
@@ -78,7 +80,7 @@ def new_request(
         defaults.retry if options.retry is UNSET else options.retry,
         operation.reads_body,
         operation.changes,
-        operation.members,
+        operation.members if operation.reads_body else _NO_MEMBERS,
         ids,
         operation.path,
         defaults.random,
@@ -129,25 +131,26 @@ class RunningCall(TimeLimit):
         response: What the chain returned.
     """
 
-    __slots__ = ("_ends", "_here", "_loop", "_options", "call", "response")
+    __slots__ = ("_ends", "_here", "_options", "call", "response")
 
     def __init__(self, request: Request, options: CallOptions, lifecycle: Lifecycle, ends: "CallEnds") -> None:
         if lifecycle.closed:
             raise ClientStateError("the client is closed")
-        self._loop = loop = running_loop()
-        self._here = here = lifecycle.loops.of(loop)
+        try:
+            # Once a call, because up to Python 3.11 it asks the operating system.
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise no_loop() from None
+        self._here = here = lifecycle.loops.of(self._loop)
         self.call = call = request.call
         call.limiter = here.limiter
-        TimeLimit.__init__(self, call.timeout.total, here.calls)
+        # What TimeLimit.__init__ does, without its call.
+        self._seconds, self._all, self._expired = call.timeout.total, here.calls, False
         self.response: Response | None = None
         self._options = options
         self._ends = ends
         for observer in ends.observers:
             run_hook(call, observer.call_started, request)
-
-    def __enter__(self) -> Self:
-        self.begin(self._loop)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
@@ -243,5 +246,5 @@ class CallEnds:
         if call.end_hooks:
             for hook in call.end_hooks:
                 run_hook(call, hook, call, error)
-        for observer in self.observers[::-1]:
+        for observer in reversed(self.observers):
             run_hook(call, observer.call_ended, call, response, error)

@@ -43,13 +43,12 @@ class _Places:
     def __init__(self, now: float) -> None:
         self._free = 1.0
         self._now = now
-        self.last_sent = -math.inf
 
-    def take(self, now: float, rate: float, closer: float) -> float:
-        """Take the next place; the seconds until it, so that it is at most ``closer`` too near to what was sent."""
+    def take(self, now: float, rate: float) -> float:
+        """Take the next place; the seconds until it, less than zero for one that is over."""
         self._fill(now, rate)
         self._free -= 1
-        return max(0.0, -self._free / rate, self.last_sent + 1 / rate - closer - now)
+        return -self._free / rate
 
     def charge(self, now: float, rate: float) -> None:
         """Take a place for what was sent already; the debt is what goes out in a second at most."""
@@ -99,6 +98,8 @@ class Pace:
         """How many may be in flight now."""
         self.in_flight = 0
         """How many are."""
+        self.last_sent = -math.inf
+        """When the last one was sent, by the clock."""
         self.ceiling = None if rate is None else _check_rate(rate)
         """Requests per second at most; None is no limit."""
         self.renewed = asyncio.Event()
@@ -112,11 +113,7 @@ class Pace:
     def begin(self) -> float:
         """One more is in flight; returns the time."""
         self.in_flight += 1
-        return self.follow()
-
-    def follow(self) -> float:
-        """One takes the place of another that was in flight; returns the time."""
-        now = self._places.last_sent = self._clock.monotonic()
+        now = self.last_sent = self._clock.monotonic()
         return now
 
     def end(self) -> None:
@@ -139,14 +136,16 @@ class Pace:
 
     def reserve(self) -> float:
         """Take the next place in the schedule; the seconds to wait until it, 0 for now."""
-        if self.ceiling is None and self._server.is_unlimited():
+        if self.ceiling is None and self._server.is_unlimited:
             return 0.0
         now = self._clock.monotonic()
         if self._server.closed:
             self._waited_until = now + (delay := self._server.next_probe(now))
             return delay
         rate = self._rate(now)
-        delay = self._places.take(now, rate, math.inf if rate == self.ceiling else _CLOSER)
+        delay = max(0.0, self._places.take(now, rate))
+        if rate != self.ceiling:
+            delay = max(delay, self.last_sent + 1 / rate - _CLOSER - now)  # not too near to what was sent
         if delay > 0:
             self._waited_until = now + delay
         return delay

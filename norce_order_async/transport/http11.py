@@ -3,6 +3,7 @@
 import asyncio
 import math
 from importlib.util import find_spec
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -32,6 +33,7 @@ _BUFFER = 16 * 1024
 """Bytes that are read at once."""
 _PIECE = 64 * 1024
 """Bytes that are written at once."""
+_NUL = "what came is not an HTTP answer: a header holds a NUL"
 
 
 @attrs.define(eq=False)
@@ -128,13 +130,13 @@ class Connection(asyncio.BufferedProtocol):
         body, self._body = b"".join(self._body), []
         return make_response(request, self.status or 0, self.headers, body, self._max_body)
 
-    def leave(self, limits: TimeLimits[Any]) -> None:
-        """Nobody waits for the response any more."""
+    def leave(self, limits: TimeLimits[Any]) -> bool:
+        """Nobody waits for the response any more; whether another exchange may follow.
+
+        It may, if the whole response was read and the whole request sent.
+        """
         self._waiting = None
         limits.running.pop(self, None)
-
-    def is_reusable(self) -> bool:
-        """Whether the whole response was read, the whole request sent, and another exchange may follow."""
         stream = self._stream
         return self._reusable and stream is not None and not (stream.is_closing() or stream.get_write_buffer_size())
 
@@ -217,13 +219,15 @@ class Connection(asyncio.BufferedProtocol):
         """A header came, or a trailer."""
         if not self._done:
             self.headers.append((name, value))
-            if 0 in value:
-                self._fail("what came is not an HTTP answer: a header holds a NUL")
+            if self._head_ended and 0 in value:
+                self._fail(_NUL)
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         if len(self.headers) > MAX_HEADERS or (self._other > MAX_HEAD and is_too_long(self.headers)):
             self._fail(TOO_LONG)
+        if b"\0" in b"".join(chain.from_iterable(self.headers)):
+            self._fail(_NUL)
         if not self._done:
             self.status = self._parser.get_status_code()
             self._head_ended = True

@@ -29,6 +29,8 @@ from norce_order_async.transport.http11 import Connection, Exchange
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
 
+_AFTER_SCHEME = len("https://")
+
 
 class _Pool:
     """The connections of one event loop."""
@@ -74,23 +76,17 @@ class _Pool:
                     exchange.waiting.set_exception(error)
 
     def _send(self, exchange: Exchange, now: float, loop: asyncio.AbstractEventLoop) -> None:
-        connection = self._take(exchange.origin, now)
-        if connection is None:
-            exchange.waiting.set_result(None)
-        else:
-            connection.start(exchange, now, self.limits, loop)
-
-    def _take(self, origin: Origin, now: float) -> Connection | None:
-        """An idle connection that can be used, if there is one."""
-        idle = self._idle.get(origin.url)
+        """Send a request over an idle connection that can be used, if there is one."""
+        idle = self._idle.get(exchange.origin.url)
         while idle:
             connection = idle.pop()
             # After the loop was blocked, the timer has not yet closed those that were idle too long.
             too_old = connection.idle_since < now - self._settings.keepalive or connection.used_until <= now
             if not (too_old or connection.has_unread()):
-                return connection
+                connection.start(exchange, now, self.limits, loop)
+                return
             connection.abort()
-        return None
+        exchange.waiting.set_result(None)
 
     def end(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
         """An exchange is over: keep its connection for the next one, or close it."""
@@ -98,8 +94,7 @@ class _Pool:
         connection = exchange.connection
         if connection is None:
             return
-        connection.leave(self.limits)
-        if self._closed or not connection.is_reusable():
+        if not connection.leave(self.limits) or self._closed:
             connection.abort()
             return
         connection.idle_since = loop.time()
@@ -216,9 +211,10 @@ class HttptoolsTransport(PooledTransport[_Pool]):
         call = request.call
         attempt = call.attempts[-1]
         attempt.sent = False
-        path = request.url.find("/", len("https://"))
-        origin = Origin.of(request.url if path < 0 else request.url[:path])
-        target = "/" if path < 0 else request.url[path:]
+        url = request.url
+        path = url.find("/", _AFTER_SCHEME)
+        origin = Origin.of(url if path < 0 else url[:path])
+        target = "/" if path < 0 else url[path:]
         through = self._route if not origin.tls else None
         if through is None:
             message = written(request, origin.netloc, target)

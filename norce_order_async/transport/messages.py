@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -19,6 +21,7 @@ MAX_HEADERS = 1000
 Head = Sequence[tuple[bytes, bytes]]
 """Names and values of headers, as they came."""
 
+_name = itemgetter(0)
 _FOLD = re.compile(r"[ \t]*\r?\n[ \t]*")
 _NOT_TEXT = "a header is not text"
 _LINE_BREAK = "a header or the address holds a line break, which would begin another header"
@@ -35,11 +38,7 @@ def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
             text.encode()
     except (TypeError, UnicodeEncodeError):
         return _NOT_TEXT
-    return _LINE_BREAK if _breaks(text) else None
-
-
-def _breaks(text: str) -> bool:
-    return "\n" in text or "\r" in text or "\0" in text
+    return _LINE_BREAK if "\n" in text or "\r" in text or "\0" in text else None
 
 
 def written(request: Request, host: str, target: str, *more: str) -> memoryview | str:
@@ -64,7 +63,8 @@ def written(request: Request, host: str, target: str, *more: str) -> memoryview 
         message = "\r\n".join(lines).encode()
     except (TypeError, UnicodeEncodeError):
         return _NOT_TEXT
-    if _breaks("".join(lines)):
+    text = "".join(lines)
+    if "\n" in text or "\r" in text or "\0" in text:
         return _LINE_BREAK
     return memoryview(b"%b\r\n\r\n%b" % (message, body or b""))
 
@@ -128,7 +128,7 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
         body: The whole body, or more than ``limit`` bytes of it.
         limit: How many bytes of the body are returned, packed and unpacked.
     """
-    if len(body) <= limit and body:
+    if body and len(body) <= limit and b"content-encoding" in b"".join(map(_name, head)).lower():  # hardly ever
         coding = value_of(b"content-encoding", head)
         if coding is not None and (plain := unpack(coding, body, limit)) is not None:
             body = plain
@@ -153,4 +153,4 @@ def is_measured(head: Head) -> bool:
 
 def is_too_long(head: Head) -> bool:
     """Whether a head has more headers or bytes than it may."""
-    return len(head) > MAX_HEADERS or sum([len(name) + len(value) + 4 for name, value in head]) > MAX_HEAD
+    return len(head) > MAX_HEADERS or sum(map(len, chain.from_iterable(head)), 4 * len(head)) > MAX_HEAD

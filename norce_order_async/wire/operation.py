@@ -22,7 +22,6 @@ T = TypeVar("T")
 QueryValue = str | int | bool | Sequence[str]
 """What a query parameter can be."""
 
-_NONE: Set[str] = frozenset()
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 is_plain_id = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9_.~-]{1,128}").fullmatch
 """Finds an id that is one segment of a path as it stands: by far the most are."""
@@ -71,7 +70,7 @@ class Operation(Generic[T]):
     @property
     def members(self) -> Set[str] | None:
         """The members of the object that ``decode`` reads; None when that is not known."""
-        return expected_members(self.decode) if self.reads_body else _NONE
+        return expected_members(self.decode)
 
     def success(self, response: Response) -> OutcomeKind | None:
         """In what success a call ends with this response; None if it is none.
@@ -104,19 +103,25 @@ class Operation(Generic[T]):
                 neither text, number nor list of texts.
             TypeError: An id is not a str.
         """
-        if ids.keys() != self._names:
-            wanted = ", ".join(name for name, _ in self._rest) or "none"
-            raise InvalidRequestError(f"{self.name} takes the ids {wanted}, got {sorted(ids)}")
         path = self._start
-        for name, literal in self._rest:
-            value = ids[name]
-            if type(value) is not str or not is_plain_id(value):
-                value = segment(name, value)
-            path += value + literal
+        try:
+            for name, literal in self._rest:
+                value = ids[name]
+                if type(value) is not str or not is_plain_id(value):
+                    value = segment(name, value)
+                path += value + literal
+        except KeyError:
+            raise self._other_ids(ids) from None
+        if len(ids) != len(self._names):
+            raise self._other_ids(ids)
         if not query:
             return path
         given = {name: _query_value(name, value) for name, value in query.items() if value is not None}
         return f"{path}?{urlencode(given, doseq=True, quote_via=quote)}" if given else path
+
+    def _other_ids(self, ids: Mapping[str, str]) -> InvalidRequestError:
+        wanted = ", ".join(name for name, _ in self._rest) or "none"
+        return InvalidRequestError(f"{self.name} takes the ids {wanted}, got {sorted(ids)}")
 
 
 def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:

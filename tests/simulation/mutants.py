@@ -114,8 +114,8 @@ MUTANTS = (
         "wall-clock-deadline",
         "the deadline goes by the wall clock",
         "sending/attempt.py",
-        "            left = call.started + call.timeout.total - start\n",
-        "            left = (call.at or 0.0) + call.timeout.total - self.clock.wall()\n",
+        "            left = timeout.total - started\n",
+        "            left = (call.at or 0.0) + timeout.total - self.clock.wall()\n",
         "batch",
     ),
     Mutant(
@@ -146,8 +146,8 @@ MUTANTS = (
         "unread-reused",
         "a connection whose response was not read takes the next request",
         "transport/httptools.py",
-        "        if self._closed or not connection.is_reusable():\n",
-        "        if self._closed or connection.stream is None:\n",
+        "        if not connection.leave(self.limits) or self._closed:\n",
+        "        connection.leave(self.limits)\n        if connection.stream is None or self._closed:\n",
         "web-app",
     ),
     Mutant(

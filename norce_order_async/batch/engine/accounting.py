@@ -154,6 +154,7 @@ class Accountant:
         self._sampled, self._is_slow = -_SAMPLE_EVERY, False
         self.unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
+        self._most_waiting = 0 if journal is None else GROUP
         self.was_full = False
 
     # To the journal
@@ -258,8 +259,10 @@ class Accountant:
 
     def is_full(self, limit: int) -> bool:
         """Whether so many outcomes are unread, where so many changes may be under way, that it has to wait."""
-        self.was_full = len(self.unread) >= 2 * limit + (GROUP if self.journal else 0)
-        return self.was_full
+        if len(self.unread) < 2 * limit + self._most_waiting:
+            return False
+        self.was_full = True
+        return True
 
     async def until_unread(self, running: asyncio.Task[None]) -> bool:
         """Wait for the next outcome; False when the batch has ended and all are read."""

@@ -77,10 +77,10 @@ class CircuitBreaker:
         self._probes = 0
         self._last_probe = self._not_before = 0.0
 
-    def succeeded(self) -> None:
-        """A change ended with an answer that is about the change."""
+    def succeeded(self, now: float) -> None:
+        """A change ended at this monotonic time with an answer that is about the change."""
         self.worked = True
-        self._last_success = self._clock.monotonic()
+        self._last_success = now
         if self._row:
             self._recover()
 
@@ -104,17 +104,17 @@ class CircuitBreaker:
             error: Its error.
             last: How many changes are left that were not tried, if no more will come.
         """
+        now = self._clock.monotonic()
         self._few_left = last is not None and last <= FEW
         if isinstance(error, PermissionDeniedError):
             self.error = error
-            self._last_success = self._clock.monotonic()  # but it says nothing of the change
+            self._last_success = now  # but it says nothing of the change
             self._recover()
             return True
         refused = isinstance(error, _REFUSED)
         if not refused and not is_transient(error):
-            self.succeeded()
+            self.succeeded(now)
             return True
-        now = self._clock.monotonic()
         others_succeed = item.since is not None and self._last_success > item.since
         item.failing = item.failing or others_succeed
         item.since = now

@@ -260,44 +260,38 @@ async def blocks(changes: Changes, size: Callable[[], int], rest: Block) -> Asyn
     when this is closed goes to ``rest``.
     """
     first = 1
-    left: list[Change | InputLine] = []
-    source = _pumped(changes, size, left) if isinstance(changes, AsyncIterable) else _sliced(changes, size)
+    source = _pumped(changes, size, rest.entries) if isinstance(changes, AsyncIterable) else _sliced(changes, size)
     try:
         async with aclosing(source):
-            async for items in source:
-                block = Block(first, _entries(first, items))
-                first += len(items)
+            async for entries in source:
+                block = Block(first, entries)
+                first += len(entries)
                 yield block
     finally:
-        rest.first, rest.entries = first, _entries(first, left)
+        rest.first = first
 
 
-def _entries(first: int, items: list[Change | InputLine]) -> list[InputLine]:
-    return [item if isinstance(item, InputLine) else InputLine(place, item) for place, item in enumerate(items, first)]
-
-
-def _size_of(item: object) -> int:
-    """The bytes of one item of an input.
+def _entry_of(number: int, item: object) -> InputLine:
+    """One item of an input as an entry; a change is one without a file, and its place is its line.
 
     Raises:
         TypeError: It is neither a change nor an entry.
     """
     if isinstance(item, InputLine):
-        return item.size
+        return item
     if isinstance(item, Change):
-        return 0
+        return InputLine(number, item)
     raise TypeError(f"{_TAKES}, got {kind_of(item)}")
 
 
-async def _sliced(
-    changes: Iterable[Change | InputLine], size: Callable[[], int]
-) -> AsyncGenerator[list[Change | InputLine]]:
-    block: list[Change | InputLine] = []
+async def _sliced(changes: Iterable[Change | InputLine], size: Callable[[], int]) -> AsyncGenerator[list[InputLine]]:
+    block: list[InputLine] = []
     most, weight = size(), 0
     try:
-        for item in changes:
-            weight += item.size if isinstance(item, InputLine) else _size_of(item)
-            block.append(item)
+        for number, item in enumerate(changes, 1):
+            entry = item if isinstance(item, InputLine) else _entry_of(number, item)
+            weight += entry.size
+            block.append(entry)
             if len(block) == most or weight >= BLOCK_SIZE:
                 yield block
                 block, most, weight = [], size(), 0
@@ -310,19 +304,20 @@ async def _sliced(
 
 
 async def _pumped(
-    changes: AsyncIterable[Change | InputLine], size: Callable[[], int], rest: list[Change | InputLine]
-) -> AsyncGenerator[list[Change | InputLine]]:
-    waiting: list[Change | InputLine] = []
-    weight = 0
+    changes: AsyncIterable[Change | InputLine], size: Callable[[], int], rest: list[InputLine]
+) -> AsyncGenerator[list[InputLine]]:
+    waiting: list[InputLine] = []
+    number = weight = 0
     arrived, taken = asyncio.Event(), asyncio.Event()
 
     async def pump() -> None:
-        nonlocal weight
+        nonlocal number, weight
         iterator = aiter(changes)
         try:
             async for item in iterator:
-                weight += _size_of(item)
-                waiting.append(item)
+                entry = _entry_of(number := number + 1, item)
+                weight += entry.size
+                waiting.append(entry)
                 arrived.set()
                 while len(waiting) >= size() or weight >= BLOCK_SIZE:
                     taken.clear()

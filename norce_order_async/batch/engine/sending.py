@@ -127,12 +127,12 @@ class Dispatcher:
     def _may_send(self, lanes: int) -> bool:
         """Whether a change may be sent when fewer than so many lanes are open."""
         schedule = self._schedule
-        return (
-            len(self.lanes) < lanes
-            and bool(schedule.ready or schedule.requeued)
-            and not self._breaker.is_open
-            and self._state.stopped is None
-            and not self._accountant.is_full(self._pace.limit)
+        return not (
+            len(self.lanes) >= lanes
+            or not (schedule.ready or schedule.requeued)
+            or self._breaker.is_open
+            or self._state.stopped is not None
+            or self._accountant.is_full(self._pace.limit)
         )
 
     def _may_probe(self) -> bool:
@@ -196,26 +196,28 @@ class Dispatcher:
     async def _lane(self, item: WorkItem) -> None:
         """Make one change after another, as long as the next one may be sent at once."""
         lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
-        schedule, pace, state = self._schedule, self._pace, self._state
+        schedule, pace, state, monotonic = self._schedule, self._pace, self._state, self._clock.monotonic
         assert lane is not None
         while True:
             try:
                 outcome = await send(item, probe=item is self._probe)
             except GivenBack:
+                now = monotonic()
                 self._leave_undone([(item, item.last or item.left(NOT_TRIED, "not tried"))])
             else:
-                self._ended(item, outcome)
+                now = monotonic()
+                self._ended(item, outcome, now)
             # As if this lane were closed already: its place is free.
             if self._place is not None or not self._may_send(pace.limit + 1):
                 break
             if (delay := pace.reserve()) > 0.0:
-                self._place = self._clock.monotonic() + delay  # the dispatcher waits for it
+                self._place = now + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
             if (taken := self._take(schedule.take)) is None:
                 break
-            item, now = taken, pace.follow()
-            lanes[lane] = item
+            lanes[lane] = item = taken
+            pace.last_sent = now
             if item.since is None:
                 item.since = now
             if len(lanes) < pace.limit and (schedule.ready or schedule.requeued):
@@ -238,14 +240,15 @@ class Dispatcher:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
             assert error is not None
             self._state.raised(error)
-            self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0))
+            outcome = item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0)
+            self._ended(item, outcome, self._clock.monotonic())
         self.make_room()
         self._state.wake.set()
 
     # What follows
 
-    def _ended(self, item: WorkItem, outcome: Outcome) -> None:
-        """Note how a change ended: for good, or to be made again."""
+    def _ended(self, item: WorkItem, outcome: Outcome, now: float) -> None:
+        """Note how a change ended at this monotonic time: for good, or to be made again."""
         if item is self._probe:
             self._probe = None
             self._state.wake.set()
@@ -258,7 +261,7 @@ class Dispatcher:
             ):
                 return
         elif outcome.error is None:
-            self._breaker.succeeded()
+            self._breaker.succeeded(now)
             if self._refusals.withheld:
                 self._resolve(*self._refusals.answered(item))
         if self._refusals.withheld:

@@ -11,6 +11,7 @@ from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
+from norce_order_async.sending.pace import Pace
 
 NOT_TRIED = "NotTried"
 """The error of a change that was taken from the input, but not made before the batch was stopped."""
@@ -42,13 +43,13 @@ class WorkItem:
         change: The change.
         order: The order that it changes.
         resource: What in the order it changes.
-        path: The same step by step.
         request_id: What is sent as ``x-request-id``.
         started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
         redelivered: Whether it may have been carried out before, without the journal, as its entry says.
         maybe_applied: Whether a request of it may have been carried out, in this run or an earlier one.
         attempts: How many requests it took, over all rounds.
         call: Its last call, once that has made an attempt.
+        pace: Told of its attempts, from its first round on.
         error: What its last round failed with, until that is dealt with.
         last: How its last round ended.
         once: Whether a request was sent that must not be sent again.
@@ -65,10 +66,11 @@ class WorkItem:
 
     __slots__ = (
         "attempts", "blockers", "call", "change", "digest", "error", "failing", "file", "followers", "last", "line",
-        "lost_at", "maybe_applied", "number", "once", "order", "path", "redelivered", "refusals", "request_id",
+        "lost_at", "maybe_applied", "number", "once", "order", "pace", "redelivered", "refusals", "request_id",
         "resource", "rounds", "settles_at", "since", "size", "started", "waited",
     )  # fmt: skip
     call: Call | None
+    pace: Pace
     error: Exception | None
     last: Outcome | None
     since: float | None
@@ -85,8 +87,7 @@ class WorkItem:
         self.size = entry.size
         self.change = change
         self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
-        self.resource = resource = change.resource
-        self.path = _path_of(resource)
+        self.resource = change.resource
         self.request_id = entry.request_id or random.randbytes(16).hex()
         self.redelivered = self.maybe_applied = entry.redelivered
         self.once = self.failing = False
@@ -95,25 +96,36 @@ class WorkItem:
         self.call = self.error = self.last = self.since = self.lost_at = self.followers = None
 
     @property
+    def path(self) -> Path:
+        """What in the order it changes, step by step."""
+        return _path_of(self.resource)
+
+    @property
     def confirmed(self) -> OutcomeKind | None:
         """What its call amounts to when the API said yes; None also for a change that may make several calls."""
         if self.call is None or self.call.outcome.failed or type(self.change) not in _ONE_CALL:
             return None
         return self.call.outcome
 
-    def observe(self, call: Call, attempt: Attempt) -> bool:
-        """Count an attempt; whether its answer never came, so that it may be carried out later."""
+    def observe(self, call: Call, attempt: Attempt) -> None:
+        """Count an attempt. An ``on_attempt`` hook."""
         self.call = call
         self.attempts += 1
-        status = attempt.status
-        if status == 200 and attempt.error is None and call.repeat is _SAFE:
+        if attempt.status == 200 and attempt.error is None and call.repeat is _SAFE:
             self.maybe_applied = True
-            return False
+        else:
+            self._look_at(call, attempt)
+        self.pace.observe(call, attempt)
+
+    def _look_at(self, call: Call, attempt: Attempt) -> None:
+        """Note what an attempt may have done, or may still do after it was given up."""
+        status = attempt.status
         if attempt.ambiguous or (status is not None and status < 300):
             self.maybe_applied = True
         if call.repeat is not _SAFE and attempt.sent is not False:
             self.once = True
-        return attempt.ambiguous and (status is None or status in _GATEWAY_TIMEOUTS)
+        if attempt.ambiguous and (status is None or status in _GATEWAY_TIMEOUTS):
+            self.lost_at = call.started + attempt.started + attempt.elapsed
 
     def repeatable(self, outcome: OutcomeKind) -> bool:
         """Whether it may be made again after it ended so; without a call, nobody knows what was sent."""

@@ -26,15 +26,17 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
         CutError: It can be read only once, and ended inside a line.
     """
     meaning_of = _line_meaning if layout.is_as_named else partial(object_meaning, layout)
-    for number, line in lines(stream):
-        if line is None:
-            yield too_long(number, file)
+    for number, line in numbered(stream):
+        if len(line) > MAX_LINE:
+            yield too_long(stream, line, number, file)
             continue
-        meaning = meaning_of(number, line)
-        if checksums and not line.endswith(b"\n") and isinstance(meaning[2], dict) and "_raw" in meaning[2]:
+        if line.isspace():
+            continue
+        change, problem, source = meaning_of(number, line)
+        if checksums and not line.endswith(b"\n") and isinstance(source, dict) and "_raw" in source:
             raise CutError(number)  # an object without a line end is whole, because it has its closing brace
-        digest = zlib.crc32(line.strip()) if checksums and meaning[0] is not None else None
-        yield InputLine(number, *meaning, file, len(line), digest)
+        digest = zlib.crc32(line.strip()) if checksums and change is not None else None
+        yield InputLine(number, change, problem, source, file, len(line), digest)
 
 
 def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
@@ -42,9 +44,11 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
     if not layout.is_as_named:
         yield from entries(stream, file, False, layout)
         return
-    for number, line in lines(stream):
-        if line is None:
-            yield too_long(number, file)
+    for number, line in numbered(stream):
+        if len(line) > MAX_LINE:
+            yield too_long(stream, line, number, file)
+            continue
+        if line.isspace():
             continue
         record = fastjson.read(line)
         order = order_of(cast("dict[str, JSON]", record)) if type(record) is dict else None
@@ -56,32 +60,31 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
 
 def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
     """The number of each line that isn't blank."""
-    return (number for number, _ in lines(stream))
-
-
-def lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Each line that isn't blank, with its number; None for one that is too long."""
-    number = 0
-    while line := stream.readline(MAX_LINE + 1):
-        number += 1
+    for number, line in numbered(stream):
         if len(line) > MAX_LINE:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(MAX_LINE)
-            yield number, None
-        elif not line.isspace():
-            yield number, line
+            too_long(stream, line, number)
+        elif line.isspace():
+            continue
+        yield number
 
 
-def too_long(number: int, file: str | None) -> InputLine:
-    """The entry of a line that is not held in memory."""
+def numbered(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Each line with its number; of one that is too long, only the beginning: :func:`too_long` reads the rest."""
+    return enumerate(iter(partial(stream.readline, MAX_LINE + 1), b""), 1)
+
+
+def too_long(stream: BinaryIO, line: bytes, number: int, file: str | None = None) -> InputLine:
+    """The entry of a line that is not held in memory, of which the beginning was read."""
+    while line and not line.endswith(b"\n"):
+        line = stream.readline(MAX_LINE)
     return InputLine(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
 
 
 def _line_meaning(number: int, line: bytes) -> Meaning:
     """What a line says; most lines are read by a faster reader, which cannot say what is wrong with the others."""
-    read = fastjson.read(line)
+    read: Any = fastjson.read(line)
     if type(read) is dict:
-        record = cast("dict[str, JSON]", read)
+        record: dict[str, JSON] = read  # pyright: ignore[reportUnknownVariableType]
         # A reader keeps one of a member that is there twice. There are as many colons in a line as members were
         # written, and more if text holds some.
         written = line.count(b":")

@@ -3,10 +3,9 @@
 import sqlite3
 from collections.abc import Collection
 
-from norce_order_async.batch.journal.statements import DONE
-from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.outcome import DONE, OutcomeKind
 
-_DONE = ", ".join(map(repr, sorted(DONE)))
+_DONE = ", ".join(f"'{kind}'" for kind in DONE)
 _ORDER = """json_array(coalesce(json_extract(record, '$.merchant'), :merchant),
     coalesce(json_extract(record, '$.channel'), :channel), json_extract(record, '$.order_id'))"""
 # Version 1 has no resources, and only of these operations it is known what they are about.

@@ -15,7 +15,7 @@ from norce_order_async.batch.journal.statements import NO_DIGEST, NO_FILE
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import JournalRow, encode_record, source_record
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON, decode_json
 
@@ -133,7 +133,7 @@ def rows_of(marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outco
     waits = [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]
     rows = Rows([marked(mark) for mark in marks], [], [], [], waits)
     for outcome in outcomes:
-        if outcome.error is None and outcome.outcome.done:
+        if outcome.error is None and outcome.outcome in DONE:
             rows.done.append(done(outcome))
         elif outcome.change is not None and (row := failed(outcome)) is not None:
             rows.failed.append(row)
@@ -261,9 +261,9 @@ def _head(change: Change) -> str:
         text += f',"merchant":{encode_basestring(change.merchant)}'
     if change.channel is not None:
         text += f',"channel":{encode_basestring(change.channel)}'
-    if isinstance(change, PatchConsent):
+    if type(change) is PatchConsent:
         checked = "true" if change.checked else "false"
         return f'{text},"consent_id":{encode_basestring(change.consent_id)},"checked":{checked}}}'
-    if isinstance(change, DeleteConsent):
+    if type(change) is DeleteConsent:
         return f'{text},"consent_id":{encode_basestring(change.consent_id)}}}'
     return text + "}"

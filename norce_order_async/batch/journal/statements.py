@@ -1,10 +1,7 @@
 """What a run writes to its journal, in SQL."""
 
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
-from norce_order_async.core.outcome import OutcomeKind
 
-DONE = frozenset(kind.value for kind in OutcomeKind if kind.done)
-"""The outcomes of what is on the server."""
 NO_FILE, NO_DIGEST = "\0", -(2**63)
 """For NULL, as no file has that name and no checksum is below zero. (sqlite3 looks for an adapter of every None, which
 takes as long as the rest of a row.)"""

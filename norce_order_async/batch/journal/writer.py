@@ -21,7 +21,7 @@ from norce_order_async.batch.journal.wal import MARK, beside, connect, roll_back
 from norce_order_async.batch.journal.written_files import WrittenFiles
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.outcome import DONE, OutcomeKind
 
 _WAIT = 10.0  # seconds, at the beginning and the end; in between, whoever writes waits
 
@@ -236,7 +236,7 @@ class Journal(JournalAccount):
                 number: State(
                     None if is_open else OutcomeKind(outcome),
                     digest,
-                    bool(is_open) and outcome in statements.DONE,
+                    bool(is_open) and outcome in DONE,
                     seconds(ended),
                     bool(once),
                 )
