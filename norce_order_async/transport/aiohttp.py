@@ -19,7 +19,7 @@ from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport.aiohttp_errors import HeadTooLong, translate
-from norce_order_async.transport.aiohttp_internals import Connector, Exchange, PlainRequest, send_once
+from norce_order_async.transport.aiohttp_internals import Connector, Exchange, PlainRequest, send_once, whole_body
 from norce_order_async.transport.aiohttp_resolver import AiohttpResolver
 from norce_order_async.transport.connections import await_closed
 from norce_order_async.transport.errors import forget_frames, refused_certificate, transport_closed
@@ -123,7 +123,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
                 if is_too_long(head):
                     raise HeadTooLong
                 content = exchange.response.content
-                body = content.read_nowait() if content.is_eof() else await _read(content, self.max_body)
+                body = whole_body(content) if content.is_eof() else await _read(content, self.max_body)
                 exchange.check_end(head)
             exchange.done = len(body) <= self.max_body
             return make_response(request, status, head, body, self.max_body)

@@ -165,6 +165,17 @@ class Exchange:
             self.stream.abort()
 
 
+def whole_body(content: aiohttp.StreamReader) -> bytes:
+    """The body of a response that has come as a whole.
+
+    aiohttp's own way to read it also has its connection go on, which may serve another request by now.
+    """
+    if (error := content.exception()) is not None:
+        raise error
+    pieces: Iterable[bytes] | None = getattr(content, "_buffer", None)
+    return content.read_nowait() if pieces is None else b"".join(pieces)
+
+
 class BufferedHandler(ResponseHandler, asyncio.BufferedProtocol):
     """Reads into a buffer of its own. Without one, asyncio allocates 256 KiB for each piece that comes.
 
