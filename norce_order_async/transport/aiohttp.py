@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import aiohttp
 import attrs
+from multidict import CIMultiDict
 from yarl import URL
 
 from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError, TransportError
@@ -19,14 +20,20 @@ from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport.aiohttp_errors import HeadTooLong, translate
-from norce_order_async.transport.aiohttp_internals import Connector, Exchange, PlainRequest, send_once, whole_body
+from norce_order_async.transport.aiohttp_internals import (
+    Connector,
+    Exchange,
+    PlainRequest,
+    send_once,
+    take_headers_as_given,
+    whole_body,
+)
 from norce_order_async.transport.aiohttp_resolver import AiohttpResolver
 from norce_order_async.transport.connections import await_closed
 from norce_order_async.transport.errors import forget_frames, refused_certificate, transport_closed
 from norce_order_async.transport.messages import MAX_HEAD, MAX_HEADERS, is_too_long, make_response, unsendable, value_of
 from norce_order_async.transport.pools import PooledTransport
 
-_AFTER_SCHEME = len("https://")
 _PIECE = 64 * 1024
 """Bytes of a body that are written at once."""
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
@@ -102,19 +109,16 @@ class AiohttpTransport(PooledTransport[_Pool]):
         if (problem := unsendable(request.url, request.headers)) is not None:
             raise InvalidRequestError(problem)
         task = asyncio.current_task(loop)
-        exchange = pool.connector.exchanges[task] = Exchange(
-            attempt, call.random, TimeLimit(timeout, pool.limits), request.headers, _body(request.body)
-        )
+        exchange = pool.connector.exchanges[task] = Exchange(attempt, call.random, TimeLimit(timeout, pool.limits))
         failure: TransportError | ClientStateError
         try:
             # aiohttp's own limit can swallow a cancellation, and misses a stalled chunked body.
             with exchange.limit:
-                origin, url = _url(request.url)
-                exchange.host = origin.host_port_subcomponent or ""
                 exchange.response = await pool.session.request(
                     request.method,
-                    url,
-                    **exchange.arguments(pool.session),
+                    _url(request.url),
+                    headers=CIMultiDict(request.headers),  # what aiohttp would make of them, slower
+                    data=_body(request.body),
                     allow_redirects=False,
                     timeout=_connect_limit(call.timeout.connect),
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
@@ -165,6 +169,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             max_field_size=MAX_HEAD,
             max_headers=MAX_HEADERS,
         )
+        take_headers_as_given(session)
         return _Pool(session, connector)
 
 
@@ -192,15 +197,14 @@ def _origin(url: str) -> URL:
     return URL(url)
 
 
-def _url(url: str) -> tuple[URL, URL]:
-    """The origin of a URL, and the URL as it stands, made from that: to parse each anew would cost more."""
-    path = url.find("/", _AFTER_SCHEME)
+def _url(url: str) -> URL:
+    """The URL as it stands, made from its origin: to parse it anew for each order would cost more."""
+    path = url.find("/", len("https://"))
     if path < 0:
-        return _origin(url), _origin(url)
-    origin, target = _origin(url[:path]), url[path:]
-    if "?" in target:
-        return origin, URL(f"{origin}{target}", encoded=True)
-    return origin, origin.with_path(target, encoded=True)
+        return _origin(url)
+    if "?" in url:
+        return URL(f"{_origin(url[:path])}{url[path:]}", encoded=True)
+    return _origin(url[:path]).with_path(url[path:], encoded=True)
 
 
 @lru_cache

@@ -5,9 +5,8 @@ All that depends on how aiohttp works inside is here and in :mod:`norce_order_as
 
 import asyncio
 import inspect
-import io
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -29,13 +28,20 @@ _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers b
 _BUFFER = 16 * 1024
 """Bytes that are read at once."""
 _NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])
-IS_KNOWN = hasattr(aiohttp.ClientRequest, "update_body_from_data") and (
-    set(inspect.signature(aiohttp.ClientResponse).parameters) == {
-        "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
-    }
-)  # fmt: skip
-"""Whether this aiohttp makes its requests and responses in the way that is known here. Another one takes headers and
-sends bodies in its own way."""
+SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
+    "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
+}  # fmt: skip
+"""Whether this aiohttp makes its responses in the way that is known here. Another one sends bodies in its own way."""
+
+
+def take_headers_as_given(session: aiohttp.ClientSession) -> None:
+    """Keep a session from copying headers one by one."""
+    # Not in the usual way: aiohttp warns of that where asyncio's debug mode is on.
+    object.__setattr__(session, "_prepare_headers", _as_given)
+
+
+def _as_given(headers: CIMultiDict[str] | None) -> CIMultiDict[str]:
+    return CIMultiDict() if headers is None else headers
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -53,7 +59,7 @@ async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
 
 
 class PlainRequest(aiohttp.ClientRequest):
-    """Sends the headers of its :class:`Exchange`, ``Host`` and the body's length, and adds none.
+    """Sends the headers that it is given, ``Host`` and the body's length, and adds none.
 
     A small body is written together with them; aiohttp would start a task for it.
     """
@@ -61,13 +67,8 @@ class PlainRequest(aiohttp.ClientRequest):
     _small_body: bytes | None = None
 
     def update_headers(self, headers: Any) -> None:
-        """Take the headers as they are; without any, those of an exchange come with its body."""
-        self.headers = CIMultiDict[str]()
-        if headers:
-            self._set_headers(self.url.host_port_subcomponent or "", headers)
-
-    def _set_headers(self, host: str, headers: Mapping[str, str]) -> None:
-        self.headers = CIMultiDict(Host=host)
+        """Take the headers as they are."""
+        self.headers = CIMultiDict(Host=self.url.host_port_subcomponent or "")
         self.headers.extend(headers)
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
@@ -84,11 +85,8 @@ class PlainRequest(aiohttp.ClientRequest):
         """Nothing is asked for before the body."""
 
     def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
-        """Take the headers and the body of an exchange; a small body is kept as it is."""
-        if isinstance(body, Exchange):
-            self._set_headers(body.host, body.headers)
-            body = body.body
-        if IS_KNOWN and type(body) is bytes and len(body) <= _SMALL_BODY and self.proxy is None:
+        """Keep a small body as it is."""
+        if SENDS_AT_ONCE and type(body) is bytes and len(body) <= _SMALL_BODY and self.proxy is None:
             self._small_body = body
             self.headers["Content-Length"] = str(len(body))
         else:
@@ -124,23 +122,10 @@ class Exchange:
     attempt: Attempt
     random: RandomSource
     limit: TimeLimit
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes | io.BytesIO | None = attrs.field(repr=False)
-    host: str = ""
     protocol: ResponseHandler | None = None
     stream: asyncio.Transport | None = None
     response: aiohttp.ClientResponse | None = None
     done: bool = False
-
-    def arguments(self, session: aiohttp.ClientSession) -> dict[str, Any]:
-        """What a session is told of its headers and its body.
-
-        It is given the exchange as the body, because it copies headers one by one; not where somebody traces it, who
-        may look at the headers and add some.
-        """
-        if IS_KNOWN and not session.trace_configs:
-            return {"data": self}
-        return {"headers": CIMultiDict(self.headers), "data": self.body}
 
     def check_end(self, head: Head) -> None:
         """Raise if a body that ends with its connection ended with a reset, which aiohttp takes for an end too."""
@@ -180,7 +165,7 @@ class BufferedHandler(ResponseHandler, asyncio.BufferedProtocol):
     """Reads into a buffer of its own. Without one, asyncio allocates 256 KiB for each piece that comes.
 
     What that costs depends on what else a program has done: at worst, the operating system gives and takes them each
-    time, which takes a tenth of a call, and two tenths over TLS.
+    time, which takes a tenth of a call.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

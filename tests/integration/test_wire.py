@@ -56,8 +56,8 @@ async def test_the_three_operations_byte_for_byte_over_one_connection(
 ) -> None:
     from norce_order_async.transport import aiohttp_internals as aiohttp
 
-    assert aiohttp.IS_KNOWN, "this aiohttp makes its requests or answers in another way: they cost more"
-    monkeypatch.setattr(aiohttp, "IS_KNOWN", known)
+    assert aiohttp.SENDS_AT_ONCE, "this aiohttp makes its answers in another way: bodies are sent more slowly"
+    monkeypatch.setattr(aiohttp, "SENDS_AT_ONCE", known)
     async with RawServer() as server, server.client() as client:
         receipts = [
             await delete_consent(client, "o_123", "ci_newsletter"),
