@@ -306,7 +306,7 @@ class OrderClient:
 
         :meta private:
         """
-        if not (request_id.isascii() and request_id.isalnum()):  # what a batch makes itself takes no further look
+        if not (len(request_id) == 32 and request_id.isascii() and request_id.isalnum()):  # as a batch makes them
             check_header_value("request_id", request_id)
         core = self._core
         request = new_request(self._caller, operation, ids, None, body, options, core.defaults, request_id)

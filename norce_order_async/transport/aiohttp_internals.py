@@ -25,8 +25,8 @@ from norce_order_async.transport.connections import end_of_life, unread_check
 from norce_order_async.transport.messages import Head, is_measured
 
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
-_BUFFER = 16 * 1024
-"""Bytes that are read at once."""
+_MOST_READ = 64 * 1024
+"""Bytes that are read at once, at most."""
 _NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])
 SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
@@ -41,7 +41,11 @@ def take_headers_as_given(session: aiohttp.ClientSession) -> None:
 
 
 def _as_given(headers: CIMultiDict[str] | None) -> CIMultiDict[str]:
-    return CIMultiDict() if headers is None else headers
+    if headers is None:
+        return CIMultiDict()
+    if len(set(map(str.lower, headers))) < len(headers):  # a middleware gave some that differ in case only
+        return CIMultiDict({name.lower(): value for name, value in headers.items()})
+    return headers
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -161,24 +165,19 @@ def whole_body(content: aiohttp.StreamReader) -> bytes:
     return content.read_nowait() if pieces is None else b"".join(pieces)
 
 
-class BufferedHandler(ResponseHandler, asyncio.BufferedProtocol):
-    """Reads into a buffer of its own. Without one, asyncio allocates 256 KiB for each piece that comes.
+class FrugalHandler(ResponseHandler):
+    """Has asyncio read smaller pieces: it allocates as much as it may read, 256 KiB, for each piece that comes.
 
     What that costs depends on what else a program has done: at worst, the operating system gives and takes them each
     time, which takes a tenth of a call.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self._read_buffer = memoryview(bytearray(_BUFFER))
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """The buffer for the bytes that come next."""
-        return self._read_buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Bytes came."""
-        self.data_received(bytes(self._read_buffer[:nbytes]))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open."""
+        super().connection_made(transport)
+        stream: Any = transport
+        if getattr(stream, "max_size", 0) > _MOST_READ:  # of asyncio's transports, the one without TLS has this
+            stream.max_size = _MOST_READ
 
 
 class Connector(aiohttp.TCPConnector):
@@ -186,7 +185,7 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, *, max_age: float, **settings: Any) -> None:
         super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
-        self._factory = cast("partial[ResponseHandler]", partial(BufferedHandler, loop=self._loop))
+        self._factory = cast("partial[ResponseHandler]", partial(FrugalHandler, loop=self._loop))
         self.exchanges: dict[asyncio.Task[Any] | None, Exchange] = {}
         self.max_age = max_age
         self.is_closing = False

@@ -29,8 +29,12 @@ installed = find_spec("httptools") is not None
 if TYPE_CHECKING or installed:
     from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-_BUFFER = 16 * 1024
-"""Bytes that are read at once."""
+BUFFER = 320 * 1024
+"""Bytes that are read at once, at most.
+
+More than event loops hand on of a TLS connection in one go: 256 KiB, and the rest of a record, of 16 KiB at most. What
+does not fit, they hand on a turn later, and not at all where the server has closed the connection.
+"""
 _PIECE = 64 * 1024
 """Bytes that are written at once."""
 _NUL = "what came is not an HTTP answer: a header holds a NUL"
@@ -63,13 +67,14 @@ class Connection(asyncio.BufferedProtocol):
     Args:
         open_connections: Holds it while it is open.
         max_body: How many bytes of a body are read.
+        buffer: ``BUFFER`` bytes for what comes, shared by the connections of an event loop: what one has read is used
+            before another one reads.
     """
 
-    def __init__(self, open_connections: "dict[Connection, None]", max_body: int) -> None:
+    def __init__(self, open_connections: "dict[Connection, None]", max_body: int, buffer: memoryview) -> None:
         self._open = open_connections
         self._max_body = max_body
-        # Ours, because asyncio's own, of 256 KiB, is allocated anew for every response.
-        self._buffer = memoryview(bytearray(_BUFFER))
+        self._buffer = buffer
         self._stream: asyncio.Transport | None = None
         self._aborted = False
         self._failure: TransportError | None = None

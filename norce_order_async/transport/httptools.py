@@ -25,7 +25,7 @@ from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, reason_of, transport_closed
-from norce_order_async.transport.http11 import Connection, Exchange
+from norce_order_async.transport.http11 import BUFFER, Connection, Exchange
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
 
@@ -49,6 +49,7 @@ class _Pool:
         self.under_way = 0
         """How many requests are under way."""
         self._queue: list[Exchange] = []
+        self._buffer = memoryview(bytearray(BUFFER))
 
     def begin(self, exchange: Exchange, now: float, loop: asyncio.AbstractEventLoop) -> None:
         """Send a request; where others are under way, in a burst with them, one turn of the loop later.
@@ -110,7 +111,7 @@ class _Pool:
             ClientStateError: The transport was closed meanwhile.
         """
         settings = self._settings
-        connection = Connection(self._open, settings.max_body)
+        connection = Connection(self._open, settings.max_body, self._buffer)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
         limit = TimeLimit(min(call.timeout.connect, timeout), self.limits)
         self._connecting[limit] = None

@@ -211,7 +211,7 @@ class Dispatcher:
             if self._place is not None or not self._may_send(pace.limit + 1):
                 break
             if (delay := pace.reserve()) > 0.0:
-                self._place = now + delay  # the dispatcher waits for it
+                self._place = monotonic() + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
             if (taken := self._take(schedule.take)) is None:

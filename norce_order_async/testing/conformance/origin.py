@@ -142,6 +142,13 @@ class Peer(asyncio.Protocol):
         else:
             self.close()
 
+    def half_close_below_tls(self) -> None:
+        """End this side of the connection, without the end that TLS has."""
+        if self._transport is not None:
+            descriptor: int = self._transport.get_extra_info("socket").fileno()
+            with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as plain:
+                plain.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
         """Cut the connection with a TCP reset."""
         if self._transport is not None:

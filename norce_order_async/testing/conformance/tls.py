@@ -38,6 +38,26 @@ class Tls(Promises):
             ending = await send_to(origin, transport, of("PATCH", origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
 
+    @pytest.mark.parametrize("measured", [True, False])
+    @in_a_loop
+    async def test_what_a_server_sends_before_it_closes_is_read_whole(
+        self, certificates: Certificates, measured: bool
+    ) -> None:
+        """Event loops hand on what a small buffer does not hold a turn later, and not at all after the end."""
+        body = bytes(range(256)) * 400
+        response = response_bytes(200, body) if measured else b"HTTP/1.1 200 OK\r\n\r\n" + body
+
+        async def serve(peer: Peer) -> None:
+            await peer.request()
+            peer.write(response)
+            peer.half_close_below_tls()
+
+        async with RawOrigin(serve, tls=certificates.server) as origin:
+            transport = self.open(ssl_context=certificates.trusted)
+            for _ in range(3):
+                ending = await send_to(origin, transport, of("GET", origin))
+                assert ending.response.body == body
+
     @pytest.mark.parametrize("flaw", ["unknown authority", "wrong host"])
     @in_a_loop
     async def test_a_certificate_that_is_not_accepted_was_not_sent(self, certificates: Certificates, flaw: str) -> None:
