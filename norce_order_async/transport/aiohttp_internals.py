@@ -6,7 +6,7 @@ All that depends on how aiohttp works inside is here and in :mod:`norce_order_as
 import asyncio
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -157,12 +157,13 @@ class Exchange:
 def whole_body(content: aiohttp.StreamReader) -> bytes:
     """The body of a response that has come as a whole.
 
-    aiohttp's own way to read it also has its connection go on, which may serve another request by now.
+    aiohttp's own way to read it also lets its connection go on, which is not held for a single piece, and may serve
+    another request by now.
     """
-    if (error := content.exception()) is not None:
-        raise error
-    pieces: Iterable[bytes] | None = getattr(content, "_buffer", None)
-    return content.read_nowait() if pieces is None else b"".join(pieces)
+    pieces: Sequence[bytes] = getattr(content, "_buffer", ())
+    if len(pieces) == 1 and content.exception() is None:
+        return pieces[0]
+    return content.read_nowait()
 
 
 class FrugalHandler(ResponseHandler):
