@@ -76,7 +76,8 @@ def test_an_input_that_is_changed_after_its_last_line_was_read_is_noticed(tmp_pa
 
 def test_sighup_ends_a_batch_like_sigterm(tmp_path: Path) -> None:
     write(tmp_path, 5_000)
-    process = start_batch(*SLOW, cwd=tmp_path)
+    # Also where these tests run under nohup.
+    process = start_batch(*SLOW, cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     until_some_are_done(process, tmp_path / JOURNAL)
     process.send_signal(signal.SIGHUP)
     code, told, _ = ended(process)
