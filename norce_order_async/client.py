@@ -306,8 +306,7 @@ class OrderClient:
 
         :meta private:
         """
-        if not (len(request_id) == 32 and request_id.isascii() and request_id.isalnum()):  # as a batch makes them
-            check_header_value("request_id", request_id)
+        check_header_value("request_id", request_id)
         core = self._core
         request = new_request(self._caller, operation, ids, None, body, options, core.defaults, request_id)
         call = request.call

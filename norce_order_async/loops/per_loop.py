@@ -19,14 +19,9 @@ def running_loop() -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        raise no_loop() from None
-
-
-def no_loop() -> ClientStateError:
-    """The error of what needs an event loop of asyncio where none runs."""
-    return ClientStateError(
-        "no event loop of asyncio runs here: await this under asyncio.run(); trio and curio have other loops"
-    )
+        raise ClientStateError(
+            "no event loop of asyncio runs here: await this under asyncio.run(); trio and curio have other loops"
+        ) from None
 
 
 class PerLoop(Generic[T]):

@@ -73,6 +73,7 @@ class TimeLimit:
     Args:
         seconds: None or infinity is no limit.
         among: Those of the running event loop that it shares a timer with; otherwise all that are given none.
+        loop: That event loop, if it is known: up to Python 3.11, to ask for it takes a system call.
 
     Raises:
         RuntimeError: No event loop runs, or no task where it begins.
@@ -83,9 +84,14 @@ class TimeLimit:
 
     __slots__ = ("_all", "_cancelling", "_expired", "_loop", "_seconds", "_task", "ends")
 
-    def __init__(self, seconds: float | None, among: TimeLimits[Any] | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float | None,
+        among: TimeLimits[Any] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self._seconds = math.inf if seconds is None else seconds
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop or asyncio.get_running_loop()
         self._all = _limits.of(self._loop) if among is None else among
         self._expired = False
 

@@ -1,6 +1,5 @@
 """The innermost link: one attempt, timed and written down."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 from logging import DEBUG
@@ -19,7 +18,7 @@ from norce_order_async.core.retry_after import retry_after
 from norce_order_async.sending.calls import out_of_time
 from norce_order_async.sending.failures import failure_of
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.log import log_attempt, log_body, log_failed_hook, run_hook
+from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import not_the_api
 
@@ -67,8 +66,8 @@ class AttemptSender:
                 if self.observers:
                     request = self._started(request, attempt)
                 response = await self.transport.send(request, timeout=limit)
-                attempt.sent, attempt.status = True, (status := response.status)
-                if response.body or not 200 <= status < 300:
+                attempt.sent, attempt.status = True, response.status
+                if response.body or not 200 <= response.status < 300:
                     self._note(response, attempt)
                 return response
             except BaseException as error:
@@ -108,10 +107,7 @@ class AttemptSender:
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)
         if call.on_attempt is not None:
-            try:  # as run_hook, which would take as long as the hook of a batch
-                call.on_attempt(call, attempt)
-            except (Exception, asyncio.CancelledError):
-                log_failed_hook(call)
+            run_hook(call, call.on_attempt, call, attempt)
         return ended
 
     def _note(self, response: Response, attempt: Attempt) -> None:

@@ -23,7 +23,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import outcome_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout
-from norce_order_async.loops.per_loop import no_loop
+from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.caller import Caller, set_adapter_id
 from norce_order_async.sending.lifecycle import Lifecycle
@@ -136,16 +136,11 @@ class RunningCall(TimeLimit):
     def __init__(self, request: Request, options: CallOptions, lifecycle: Lifecycle, ends: "CallEnds") -> None:
         if lifecycle.closed:
             raise ClientStateError("the client is closed")
-        try:
-            # Once a call, because up to Python 3.11 it asks the operating system.
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise no_loop() from None
-        self._here = here = lifecycle.loops.of(self._loop)
+        loop = running_loop()
+        self._here = here = lifecycle.loops.of(loop)
         self.call = call = request.call
         call.limiter = here.limiter
-        # What TimeLimit.__init__ does, without its call.
-        self._seconds, self._all, self._expired = call.timeout.total, here.calls, False
+        TimeLimit.__init__(self, call.timeout.total, here.calls, loop)
         self.response: Response | None = None
         self._options = options
         self._ends = ends

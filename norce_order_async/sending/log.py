@@ -92,13 +92,8 @@ def run_hook(call: Call, hook: Callable[[*A], R], *args: *A) -> R | None:
     try:
         return hook(*args)
     except (Exception, asyncio.CancelledError):  # a plain function is not cancelled: it has raised that by itself
-        log_failed_hook(call)
+        logger.exception("a hook failed [request id %s]", call.request_id, extra=_fields(call))
         return None
-
-
-def log_failed_hook(call: Call) -> None:
-    """One entry at ERROR, with the traceback of what a hook has raised."""
-    logger.exception("a hook failed [request id %s]", call.request_id, extra=_fields(call))
 
 
 def show_response(hook: Callable[[RawResponse], None], call: Call, response: Response) -> None:

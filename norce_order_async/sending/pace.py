@@ -136,7 +136,7 @@ class Pace:
 
     def reserve(self) -> float:
         """Take the next place in the schedule; the seconds to wait until it, 0 for now."""
-        if self.ceiling is None and self._server.is_unlimited:
+        if self.ceiling is None and self._server.is_unlimited():
             return 0.0
         now = self._clock.monotonic()
         if self._server.closed:

@@ -74,6 +74,10 @@ class _Phase(Enum):
     """Everything is refused; a probe now and then."""
 
 
+_OPEN = _Phase.OPEN
+"""A member of an enumeration is looked up slowly."""
+
+
 class SendRate:
     """Finds how many requests a second a server accepts, from its refusals.
 
@@ -89,8 +93,6 @@ class SendRate:
     def __init__(self, now: float) -> None:
         self.refusal = ""
         """The status of the last refusals that made it slower."""
-        self.is_unlimited = True
-        """Whether no limit is known."""
         self._phase = _Phase.OPEN
         self._start, self._since, self._hold = math.inf, now, 0.0
         self._tolerated = 0.0
@@ -112,10 +114,14 @@ class SendRate:
         """Whether everything is refused, so that only probes may be sent."""
         return self._phase is _Phase.CLOSED
 
+    def is_unlimited(self) -> bool:
+        """Whether no limit is known."""
+        return self._phase is _OPEN
+
     def at(self, now: float) -> float:
         """Requests per second; infinite is no limit."""
         phase, start = self._phase, self._start
-        if self.is_unlimited:
+        if self.is_unlimited():
             return math.inf
         grown = now - self._since - self._hold
         if grown <= 0 or phase is _Phase.TEST:
@@ -144,16 +150,15 @@ class SendRate:
             retry_after: The seconds that it asked to wait.
             waiting: How many other requests have no answer yet.
         """
-        refused = refusal is not None
+        phase, refused = self._phase, refusal is not None
         if not refused:
             self._in_a_row = 0
             self._accepted += 1
-            if self.is_unlimited and now < self._look_again and sent >= self._since:  # nearly always
+            if phase is _OPEN and now < self._look_again and sent >= self._since:  # nearly always
                 self._window.answers += 1.0
                 return False
         else:
             self._in_a_row += 1
-        phase = self._phase
         if now - self._marks[1][0] >= _WINDOW / 2:
             self._marks = self._marks[1], (now, self._accepted)
         self._look_again = min(self._marks[1][0], self._window_start + _WINDOW / 2) + _WINDOW / 2
@@ -320,7 +325,6 @@ class SendRate:
 
     def _begin(self, now: float, phase: _Phase, start: float) -> None:
         self._phase, self._start, self._since, self._hold = phase, start, now, 0.0
-        self.is_unlimited = phase is _Phase.OPEN
         self._accepted_before = self._accepted
         self._in_a_row = 0
         self._window.scale(0)

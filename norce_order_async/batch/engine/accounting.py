@@ -259,10 +259,8 @@ class Accountant:
 
     def is_full(self, limit: int) -> bool:
         """Whether so many outcomes are unread, where so many changes may be under way, that it has to wait."""
-        if len(self.unread) < 2 * limit + self._most_waiting:
-            return False
-        self.was_full = True
-        return True
+        self.was_full = len(self.unread) >= 2 * limit + self._most_waiting
+        return self.was_full
 
     async def until_unread(self, running: asyncio.Task[None]) -> bool:
         """Wait for the next outcome; False when the batch has ended and all are read."""

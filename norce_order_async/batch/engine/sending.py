@@ -127,12 +127,12 @@ class Dispatcher:
     def _may_send(self, lanes: int) -> bool:
         """Whether a change may be sent when fewer than so many lanes are open."""
         schedule = self._schedule
-        return not (
-            len(self.lanes) >= lanes
-            or not (schedule.ready or schedule.requeued)
-            or self._breaker.is_open
-            or self._state.stopped is not None
-            or self._accountant.is_full(self._pace.limit)
+        return (
+            len(self.lanes) < lanes
+            and bool(schedule.ready or schedule.requeued)
+            and not self._breaker.is_open
+            and self._state.stopped is None
+            and not self._accountant.is_full(self._pace.limit)
         )
 
     def _may_probe(self) -> bool:
@@ -202,10 +202,11 @@ class Dispatcher:
             try:
                 outcome = await send(item, probe=item is self._probe)
             except GivenBack:
-                now = monotonic()
+                outcome = None
+            now = monotonic()
+            if outcome is None:
                 self._leave_undone([(item, item.last or item.left(NOT_TRIED, "not tried"))])
             else:
-                now = monotonic()
                 self._ended(item, outcome, now)
             # As if this lane were closed already: its place is free.
             if self._place is not None or not self._may_send(pace.limit + 1):

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from norce_order_async.batch.files import json_lines
 from norce_order_async.batch.files.cells import row_meaning
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine, Meaning
+from norce_order_async.batch.files.entry import CutError, InputLine, Meaning
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.core.errors import ConfigurationError
 
@@ -23,8 +23,8 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
     """
     _check(layout)
     for number, line in _lines(stream):
-        if len(line) > MAX_LINE:
-            yield json_lines.too_long(stream, line, number, file)
+        if line is None:
+            yield json_lines.too_long(number, file)
             continue
         if checksums and not line.endswith(b"\n"):
             raise CutError(number)
@@ -41,19 +41,15 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
 def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
     """The number of each line that isn't blank."""
     _check(layout)
-    for number, line in _lines(stream):
-        if len(line) > MAX_LINE:
-            json_lines.too_long(stream, line, number)
-        yield number
+    return (number for number, _ in _lines(stream))
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Each line that isn't blank, as :func:`json_lines.numbered`; a first line that only names the column is none."""
-    for number, line in json_lines.numbered(stream):
-        if len(line) <= MAX_LINE:
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.isspace() or not line or (number == 1 and re.sub(rb"[\s_]+", b"", line).lower() == b"orderid"):
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """Each line that isn't blank, with its number; a first line that only names the column is none."""
+    for number, line in json_lines.lines(stream):
+        if number == 1 and line is not None:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+            if line.isspace() or not line or re.sub(rb"[\s_]+", b"", line).lower() == b"orderid":
                 continue
         yield number, line
 

@@ -26,11 +26,9 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
         CutError: It can be read only once, and ended inside a line.
     """
     meaning_of = _line_meaning if layout.is_as_named else partial(object_meaning, layout)
-    for number, line in numbered(stream):
-        if len(line) > MAX_LINE:
-            yield too_long(stream, line, number, file)
-            continue
-        if line.isspace():
+    for number, line in lines(stream):
+        if line is None:
+            yield too_long(number, file)
             continue
         change, problem, source = meaning_of(number, line)
         if checksums and not line.endswith(b"\n") and isinstance(source, dict) and "_raw" in source:
@@ -44,11 +42,9 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
     if not layout.is_as_named:
         yield from entries(stream, file, False, layout)
         return
-    for number, line in numbered(stream):
-        if len(line) > MAX_LINE:
-            yield too_long(stream, line, number, file)
-            continue
-        if line.isspace():
+    for number, line in lines(stream):
+        if line is None:
+            yield too_long(number, file)
             continue
         record = fastjson.read(line)
         order = order_of(cast("dict[str, JSON]", record)) if type(record) is dict else None
@@ -60,23 +56,24 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
 
 def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
     """The number of each line that isn't blank."""
-    for number, line in numbered(stream):
+    return (number for number, _ in lines(stream))
+
+
+def lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """Each line that isn't blank, with its number; None for one that is too long."""
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
         if len(line) > MAX_LINE:
-            too_long(stream, line, number)
-        elif line.isspace():
-            continue
-        yield number
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE)
+            yield number, None
+        elif not line.isspace():
+            yield number, line
 
 
-def numbered(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number; of one that is too long, only the beginning: :func:`too_long` reads the rest."""
-    return enumerate(iter(partial(stream.readline, MAX_LINE + 1), b""), 1)
-
-
-def too_long(stream: BinaryIO, line: bytes, number: int, file: str | None = None) -> InputLine:
-    """The entry of a line that is not held in memory, of which the beginning was read."""
-    while line and not line.endswith(b"\n"):
-        line = stream.readline(MAX_LINE)
+def too_long(number: int, file: str | None) -> InputLine:
+    """The entry of a line that is not held in memory."""
     return InputLine(number, problem=f"the line is longer than {MAX_LINE} bytes", file=file)
 
 

@@ -23,13 +23,8 @@ def telling(path: Path, what: str) -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise told(path, what, error) from None
-
-
-def told(path: Path, what: str, error: sqlite3.Error) -> ConfigurationError:
-    """An error of SQLite as one that names the journal."""
-    kind = JournalBusy if is_busy(error) else ConfigurationError
-    return kind(f"the journal {path} cannot be {what}: {error}")
+        kind = JournalBusy if is_busy(error) else ConfigurationError
+        raise kind(f"the journal {path} cannot be {what}: {error}") from None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from norce_order_async.batch.journal.errors import told
+from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.wal import MARK, TAKE_BACK, wal_path
 from norce_order_async.core.errors import ConfigurationError
 
@@ -38,21 +38,18 @@ class WrittenFiles:
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._mutex:
-            try:
-                is_full = self._check() > MAX_WAL
-                with self._db as db:
-                    db.execute("BEGIN IMMEDIATE")
-                    if is_full:
-                        db.execute(MARK)
-                    elif self._is_marked:
-                        db.execute(TAKE_BACK)
-                    yield db
-                self._is_marked = is_full
+        with self._mutex, telling(self._path, "written"):
+            is_full = self._check() > MAX_WAL
+            with self._db as db:
+                db.execute("BEGIN IMMEDIATE")
                 if is_full:
-                    self._checkpoint()
-            except sqlite3.Error as error:
-                raise told(self._path, "written", error) from None
+                    db.execute(MARK)
+                elif self._is_marked:
+                    db.execute(TAKE_BACK)
+                yield db
+            self._is_marked = is_full
+            if is_full:
+                self._checkpoint()
 
     def end(self) -> None:
         """Copy all of the WAL to the main file, and delete it unless somebody reads it.
