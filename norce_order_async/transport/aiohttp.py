@@ -31,7 +31,14 @@ from norce_order_async.transport.aiohttp_internals import (
 from norce_order_async.transport.aiohttp_resolver import AiohttpResolver
 from norce_order_async.transport.connections import await_closed
 from norce_order_async.transport.errors import forget_frames, refused_certificate, transport_closed
-from norce_order_async.transport.messages import MAX_HEAD, MAX_HEADERS, is_too_long, make_response, unsendable, value_of
+from norce_order_async.transport.messages import (
+    MAX_HEAD,
+    MAX_HEADERS,
+    ResponseHeaders,
+    is_too_long,
+    make_response,
+    unsendable,
+)
 from norce_order_async.transport.pools import PooledTransport
 
 _PIECE = 64 * 1024
@@ -109,12 +116,14 @@ class AiohttpTransport(PooledTransport[_Pool]):
         if (problem := unsendable(request.url, request.headers)) is not None:
             raise InvalidRequestError(problem)
         task = asyncio.current_task(loop)
-        exchange = pool.connector.exchanges[task] = Exchange(attempt, call.random, TimeLimit(timeout, pool.limits))
+        exchange = pool.connector.exchanges[task] = Exchange(
+            attempt, call.random, TimeLimit(timeout, pool.limits, loop)
+        )
         failure: TransportError | ClientStateError
         try:
             # aiohttp's own limit can swallow a cancellation, and misses a stalled chunked body.
             with exchange.limit:
-                exchange.response = await pool.session.request(
+                response = await pool.session.request(
                     request.method,
                     _url(request.url),
                     headers=CIMultiDict(request.headers),  # what aiohttp would make of them, slower
@@ -123,10 +132,13 @@ class AiohttpTransport(PooledTransport[_Pool]):
                     timeout=_connect_limit(call.timeout.connect),
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
                 )
-                status, head = exchange.response.status, exchange.response.raw_headers
+                if exchange.stream is not None and not attempt.sent:
+                    response.close()
+                    raise aiohttp.ServerDisconnectedError  # it came before the request went out, so it answers another
+                exchange.response = response
+                status, head, content = response.status, response.raw_headers, response.content
                 if is_too_long(head):
                     raise HeadTooLong
-                content = exchange.response.content
                 body = whole_body(content) if content.is_eof() else await _read(content, self.max_body)
                 exchange.check_end(head)
             exchange.done = len(body) <= self.max_body
@@ -188,7 +200,7 @@ def _failure(error: Exception, exchange: Exchange) -> TransportError:
     failure = refused or translate(error, sent=exchange.attempt.sent)
     if response is not None and not isinstance(error, HeadTooLong):
         failure.status = response.status
-        failure.content_type = value_of(b"content-type", response.raw_headers)
+        failure.content_type = ResponseHeaders(response.raw_headers).get("content-type")
     return failure
 
 

@@ -5,16 +5,15 @@ All that depends on how aiohttp works inside is here and in :mod:`norce_order_as
 
 import asyncio
 import inspect
-import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 import aiohttp
 import attrs
+from aiohttp import http_writer
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 
 from norce_order_async.core.outcome import Attempt
@@ -28,10 +27,12 @@ _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers b
 _MOST_READ = 64 * 1024
 """Bytes that are read at once, at most."""
 _NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])
-SENDS_AT_ONCE = set(inspect.signature(aiohttp.ClientResponse).parameters) == {
+_head_of: Callable[[str, CIMultiDict[str]], bytes] | None = getattr(http_writer, "_serialize_headers", None)
+SENDS_AT_ONCE = _head_of is not None and set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
 }  # fmt: skip
-"""Whether this aiohttp makes its responses in the way that is known here. Another one sends bodies in its own way."""
+"""Whether this aiohttp writes requests and makes responses in the way that is known here. Another one sends each
+request in its own way."""
 
 
 def take_headers_as_given(session: aiohttp.ClientSession) -> None:
@@ -62,6 +63,13 @@ async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
         raise NotSentAgain from error
 
 
+class _Written(http_writer.StreamWriter):
+    """What a response asks of who has written its request: how many bytes that took."""
+
+    def __init__(self, size: int) -> None:
+        self.output_size = size
+
+
 class PlainRequest(aiohttp.ClientRequest):
     """Sends the headers that it is given, ``Host`` and the body's length, and adds none.
 
@@ -89,22 +97,23 @@ class PlainRequest(aiohttp.ClientRequest):
         """Nothing is asked for before the body."""
 
     def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
-        """Keep a small body as it is."""
-        if SENDS_AT_ONCE and type(body) is bytes and len(body) <= _SMALL_BODY and self.proxy is None:
-            self._small_body = body
-            self.headers["Content-Length"] = str(len(body))
+        """Keep a small body as it is, or that there is none."""
+        content = b"" if body is None else body
+        if SENDS_AT_ONCE and type(content) is bytes and len(content) <= _SMALL_BODY and self.proxy is None:
+            self._small_body = content
+            if body is not None or self.method not in self.GET_METHODS:
+                self.headers["Content-Length"] = str(len(content))
         else:
             super().update_body_from_data(body, _stacklevel)
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Write the request."""
-        protocol = conn.protocol
-        if self._small_body is None or protocol is None:
+        protocol: Any = conn.protocol  # a Handler
+        if self._small_body is None or _head_of is None:
+            protocol.exchange.attempt.sent = True
             return await super().send(conn)
-        writer = StreamWriter(protocol, self.loop)
-        await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
-        await writer.write_eof(self._small_body)
-        protocol.start_timeout()
+        message = _head_of(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers) + self._small_body
+        protocol.connector.send(protocol.exchange, message)
         return aiohttp.ClientResponse(
             self.method,
             self.original_url,
@@ -115,7 +124,7 @@ class PlainRequest(aiohttp.ClientRequest):
             traces=self._traces,
             loop=self.loop,
             session=self._session,
-            stream_writer=writer,
+            stream_writer=_Written(len(message)),
         )
 
 
@@ -126,10 +135,29 @@ class Exchange:
     attempt: Attempt
     random: RandomSource
     limit: TimeLimit
-    protocol: ResponseHandler | None = None
+    protocol: "Handler | None" = None
     stream: asyncio.Transport | None = None
+    is_first: bool = True
+    """Whether its connection is new."""
     response: aiohttp.ClientResponse | None = None
     done: bool = False
+
+    def send(self, message: bytes) -> None:
+        """Write the request, unless its connection has ended or brought an answer by now.
+
+        Who waits for the response learns of it.
+        """
+        protocol, stream = self.protocol, self.stream
+        if protocol is None or stream is None or stream.is_closing():
+            return
+        if not self.is_first and protocol.has_data():
+            stream.abort()
+            return
+        self.attempt.sent = True
+        try:
+            stream.write(message)
+        except Exception as error:  # of the event loop's transport
+            protocol.set_exception(error)
 
     def check_end(self, head: Head) -> None:
         """Raise if a body that ends with its connection ended with a reset, which aiohttp takes for an end too."""
@@ -141,7 +169,8 @@ class Exchange:
         """Close the connection, unless the whole response was read and the whole request sent."""
         if self.response is not None and not self.response.closed:
             self.response.close()
-        self.response = None  # it refers to the request, and the traceback of a failure to this exchange
+        # The one refers to the request, and the traceback of a failure to this exchange; the other keeps this one.
+        self.response = self.protocol = None
         # close() would first send what is still unsent, however long that takes. The size of the write buffer is not
         # asked of a stream that is closing: over TLS, asyncio's has none left then.
         stream = self.stream
@@ -166,12 +195,20 @@ def whole_body(content: aiohttp.StreamReader) -> bytes:
     return content.read_nowait()
 
 
-class FrugalHandler(ResponseHandler):
-    """Has asyncio read smaller pieces: it allocates as much as it may read, 256 KiB, for each piece that comes.
+class Handler(ResponseHandler):
+    """A connection that knows its exchange, and has asyncio read smaller pieces.
 
-    What that costs depends on what else a program has done: at worst, the operating system gives and takes them each
-    time, which takes a tenth of a call.
+    asyncio allocates as much as it may read, 256 KiB, for each piece that comes. What that costs depends on what else
+    a program has done: at worst, the operating system gives and takes them each time, which takes a tenth of a call.
     """
+
+    exchange: Exchange
+    ends: float | None = None
+    """The event loop's time from which it is used no more, once it was used."""
+
+    def __init__(self, connector: "Connector", loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.connector = connector
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
@@ -179,44 +216,61 @@ class FrugalHandler(ResponseHandler):
         stream: Any = transport
         if getattr(stream, "max_size", 0) > _MOST_READ:  # of asyncio's transports, the one without TLS has this
             stream.max_size = _MOST_READ
+        self._has_unread = unread_check(stream)
+        self.connector.handlers.add(self)
+
+    def has_data(self) -> bool:
+        """Whether something came that answers no request of ours, but would be taken for the response to the next."""
+        return bool(getattr(self, "_buffer", None) or self._has_unread())
 
 
 class Connector(aiohttp.TCPConnector):
-    """Records the connection of each task's exchange, and uses no kept one that is too old or has unread data."""
+    """Sends requests in bursts, and uses no kept connection that is too old or has unread data."""
 
     def __init__(self, *, max_age: float, **settings: Any) -> None:
         super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
-        self._factory = cast("partial[ResponseHandler]", partial(FrugalHandler, loop=self._loop))
+        self._factory = cast("partial[ResponseHandler]", partial(Handler, self, self._loop))
         self.exchanges: dict[asyncio.Task[Any] | None, Exchange] = {}
+        self.handlers = WeakSet[Handler]()
         self.max_age = max_age
         self.is_closing = False
-        self._checks = WeakKeyDictionary[ResponseHandler, tuple[Callable[[], object], float]]()
+        self._queue: list[tuple[Exchange, bytes]] = []
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.connector.Connection:
         """A connection for the running task's exchange."""
-        if len(self.exchanges) > 1:
-            # Requests are sent in a burst, one turn of the loop later. Sent one by one, each would wake the server
-            # anew: that costs a tenth of a call.
-            await asyncio.sleep(0)
         loop = self._loop
         exchange = self.exchanges[asyncio.current_task(loop)]
         while True:
             connection = await super().connect(req, traces, timeout)
-            protocol, stream = connection.protocol, connection.transport
-            if protocol is not None and stream is not None:
-                has_unread, ends = self._checks.get(protocol, (None, math.inf))
-                if has_unread is None:
-                    ends = end_of_life(loop, self.max_age, exchange.random)
-                    self._checks[protocol] = unread_check(stream), ends
-                elif protocol.should_close or ends <= loop.time() or has_unread():
-                    # Unread data answers no request of ours, but would be taken for the response to the next one.
-                    connection.close()
-                    continue
-            exchange.protocol, exchange.stream = protocol, stream
-            exchange.attempt.sent = True  # nothing is awaited between here and the first byte
+            protocol: Any = connection.protocol  # a Handler
+            if protocol.ends is None:
+                protocol.ends = end_of_life(loop, self.max_age, exchange.random)
+            elif protocol.should_close or protocol.ends <= loop.time() or protocol.has_data():
+                connection.close()
+                continue
+            else:
+                exchange.is_first = False
+            exchange.protocol, exchange.stream, protocol.exchange = protocol, connection.transport, exchange
             return connection
+
+    def send(self, exchange: Exchange, message: bytes) -> None:
+        """Write a request; where others are under way, in a burst with theirs, one turn of the loop later.
+
+        Written one by one, each would wake the server anew: that costs a tenth of a call.
+        """
+        if len(self.exchanges) == 1:
+            exchange.send(message)
+            return
+        if not self._queue:
+            self._loop.call_soon(self._send_queue)
+        self._queue.append((exchange, message))
+
+    def _send_queue(self) -> None:
+        queue, self._queue = self._queue, []
+        for exchange, message in queue:
+            exchange.send(message)
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         """Close all connections; from another loop than theirs, without waiting until theirs has done so."""
@@ -227,4 +281,4 @@ class Connector(aiohttp.TCPConnector):
 
     def streams(self) -> list[asyncio.Transport]:
         """All open connections."""
-        return [protocol.transport for protocol in self._checks if protocol.transport is not None]
+        return [handler.transport for handler in self.handlers if handler.transport is not None]

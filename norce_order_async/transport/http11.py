@@ -18,10 +18,10 @@ from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, TOO_LONG, r
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
+    ResponseHeaders,
     is_measured,
     is_too_long,
     make_response,
-    value_of,
 )
 
 installed = find_spec("httptools") is not None
@@ -266,6 +266,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def _fail_with(self, failure: TransportError) -> None:
         if self._waiting is not None and not self._done:
-            failure.content_type = value_of(b"content-type", self.headers)
+            failure.content_type = ResponseHeaders(self.headers).get("content-type")
             self._failure = failure
             self._end(reusable=False)

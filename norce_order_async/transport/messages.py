@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
-
-import attrs
 
 from norce_order_async.core.http import Request, Response, show_headers
 from norce_order_async.transport.content_coding import unpack
@@ -69,45 +68,43 @@ def written(request: Request, host: str, target: str, *more: str) -> memoryview 
     return memoryview(b"%b\r\n\r\n%b" % (message, body or b""))
 
 
-@attrs.define(eq=False, repr=False, weakref_slot=False)
 class ResponseHeaders(Mapping[str, str]):
     """The headers of a response, their names in lower case; of several with one name the last counts.
 
-    They are decoded when they are first looked at: nobody reads those of a response to a change that is made.
+    A value is decoded when it is looked at: nobody reads those of a response to a change that is made.
 
     Args:
         head: Names and values as they came.
     """
 
-    _head: Head
-    _headers: dict[str, str] | None = attrs.field(default=None, init=False)
+    __slots__ = ("_head", "_places")
 
-    def _read(self) -> dict[str, str]:
-        if self._headers is None:
-            self._headers = {name.decode("latin-1").strip().lower(): _text(value) for name, value in self._head}
-        return self._headers
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._places = _places_of(tuple(map(_name, head)))
 
     def get(self, name: str, default: Any = None, /) -> Any:
-        """One header; a single one is looked for without decoding them all."""
-        if self._headers is None:
-            wanted, length = name.encode(), len(name)
-            for found, value in reversed(self._head):
-                if len(found) >= length and found.strip().lower() == wanted:
-                    return _text(value)
-            return default
-        return self._headers.get(name, default)
+        """One header."""
+        place = self._places.get(name)
+        return default if place is None else _text(self._head[place][1])
 
     def __getitem__(self, name: str) -> str:
-        return self._read()[name]
+        return _text(self._head[self._places[name]][1])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._read())
+        return len(self._places)
 
     def __repr__(self) -> str:
         return show_headers(self)
+
+
+@lru_cache(32)  # a server sends the same names again and again
+def _places_of(names: tuple[bytes, ...]) -> Mapping[str, int]:
+    """Where in a head each name stands, in lower case; of several the last."""
+    return {name.decode("latin-1").strip().lower(): place for place, name in enumerate(names)}
 
 
 def _text(value: bytes) -> str:
@@ -128,27 +125,19 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
         body: The whole body, or more than ``limit`` bytes of it.
         limit: How many bytes of the body are returned, packed and unpacked.
     """
-    if body and len(body) <= limit and b"content-encoding" in b"".join(map(_name, head)).lower():  # hardly ever
-        coding = value_of(b"content-encoding", head)
-        if coding is not None and (plain := unpack(coding, body, limit)) is not None:
-            body = plain
-            head = [(name, value) for name, value in head if name.strip().lower() != b"content-encoding"]
+    headers = ResponseHeaders(head)
+    coding = headers.get("content-encoding")
+    if coding is not None and 0 < len(body) <= limit and (plain := unpack(coding, body, limit)) is not None:
+        body = plain
+        headers = ResponseHeaders([each for each in head if each[0].strip().lower() != b"content-encoding"])
     truncated = len(body) > limit
-    return Response(request, status, ResponseHeaders(head), body[:limit] if truncated else body, truncated)
-
-
-def value_of(wanted: bytes, head: Head) -> str | None:
-    """The value of a header, its name in lower case; None if there is none."""
-    length = len(wanted)
-    for name, value in head:
-        if len(name) >= length and name.strip().lower() == wanted:
-            return value.decode("latin-1").strip()
-    return None
+    return Response(request, status, headers, body[:limit] if truncated else body, truncated)
 
 
 def is_measured(head: Head) -> bool:
     """Whether a head tells where the body ends; otherwise that is where the connection does."""
-    return any(name.strip().lower() in (b"content-length", b"transfer-encoding") for name, _ in head)
+    headers = ResponseHeaders(head)
+    return "content-length" in headers or "transfer-encoding" in headers
 
 
 def is_too_long(head: Head) -> bool:

@@ -7,7 +7,8 @@ import io
 import pickle
 import secrets
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
@@ -20,7 +21,7 @@ from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.settings import Timeout
 from norce_order_async.testing.conformance.certificates import Certificates
-from norce_order_async.testing.conformance.origin import Hole, RawOrigin, Serve
+from norce_order_async.testing.conformance.origin import Hole, Peer, RawOrigin, Serve
 from norce_order_async.transport import Transport
 
 P = ParamSpec("P")
@@ -251,6 +252,18 @@ class Promises:
             return RawOrigin(serve, window=4096 if narrow else 0)
         # Of a TLS record, which may have 16 KiB, nothing can be read before it is whole.
         return RawOrigin(serve, tls=Certificates.make().server, window=65536 if narrow else 0)
+
+    @asynccontextmanager
+    async def under_way(self, transport: Transport) -> AsyncGenerator[None]:
+        """A request to another server, which does not answer it."""
+        async with self.origin(Peer.end) as silent:
+            call = asyncio.ensure_future(send(transport, make_request("GET", silent.url), timeout=None))
+            try:
+                await (await silent.peer()).head()
+                yield
+            finally:
+                call.cancel()
+                await together(call)
 
     def hole(self) -> Hole:
         """An address on which no connection is made."""

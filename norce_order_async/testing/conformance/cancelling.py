@@ -77,6 +77,21 @@ class Cancelling(Promises):
                 assert len(peer.received) < len(LARGE)
             stay.set()
 
+    @in_a_loop
+    async def test_what_is_said_of_a_cancelled_request_is_true(self) -> None:
+        """At each turn of the event loop until it is sent, where another one is under way."""
+        transport = self.open()
+        async with self.origin() as origin, self.under_way(transport):
+            for turns in range(12):
+                assert (await send_to(origin, transport, make_request("GET", origin.url))).response.body == b"ok"
+                request = make_request("PATCH", origin.url, b"{}")
+                call = asyncio.ensure_future(transport.send(request, timeout=5.0))
+                await settle(turns)
+                call.cancel()
+                await together(call)
+                await settle(20)
+                assert request.call.attempts[-1].sent or not origin.got(mark(request)), f"after {turns} turns"
+
 
 class Sweep:
     """Many sends, each cancelled at some instant of one of its phases."""

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+from contextlib import nullcontext
 
 import pytest
 
@@ -225,10 +226,11 @@ class Responses(Promises):
             assert len(origin.peers) == 2
             stay.set()
 
+    @pytest.mark.parametrize("with_others", [False, True])
     @pytest.mark.parametrize("arrives", ["with the response", "later", "at the last moment", "in part", "with the end"])
     @in_a_loop
-    async def test_a_stray_answer_does_not_answer_the_next_request(self, arrives: str) -> None:
-        """What comes on an idle connection belongs to no request: never to the next."""
+    async def test_a_stray_answer_does_not_answer_the_next_request(self, arrives: str, with_others: bool) -> None:
+        """What comes on an idle connection belongs to no request: never to the next, alone or with others under way."""
         stray, mine = response_bytes(200, b"stray"), response_bytes(404, b"mine")
 
         async def second(peer: Peer) -> bool:
@@ -236,8 +238,9 @@ class Responses(Promises):
             return False
 
         first = OK + stray if arrives == "with the response" else OK
-        async with self.origin(responding(first, second, mine)) as origin:
-            transport = self.open()
+        transport = self.open()
+        others = self.under_way(transport) if with_others else nullcontext()
+        async with self.origin(responding(first, second, mine)) as origin, others:
             assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
             idle = origin.peers[0]
             if arrives != "with the response":
@@ -251,6 +254,25 @@ class Responses(Promises):
                 assert (ending.response.status, ending.response.body) == (404, b"mine")
             else:
                 assert isinstance(ending.failure, ConnectionLost)
+
+    @in_a_loop
+    async def test_what_comes_before_a_request_goes_out_does_not_answer_it(self) -> None:
+        """At each turn of the event loop until it is sent, where another one is under way."""
+        transport = self.open()
+        async with self.under_way(transport):
+            for turns in range(12):
+                async with self.origin(responding(OK, response_bytes(404, b"mine"))) as origin:
+                    assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
+                    request = of("PATCH", origin)
+                    call = asyncio.ensure_future(send_to(origin, transport, request))
+                    await settle(turns)
+                    if request.call.attempts[-1].sent is not True:
+                        origin.peers[0].write(response_bytes(200, b"stray"))
+                    ending = await call
+                if ending.error is None:
+                    assert (ending.response.status, ending.response.body) == (404, b"mine"), f"after {turns} turns"
+                else:
+                    assert isinstance(ending.failure, ConnectionLost)
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("when", ["before", "while"])
