@@ -4,7 +4,9 @@ Reading is as tolerant as for responses: what is unknown to the models, or doesn
 doesn't matter. A compressed body is refused.
 """
 
+import sys
 from collections.abc import Hashable, Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
@@ -12,7 +14,7 @@ import attrs
 from norce_order_async.receiving.enumerations import EnumNames, named
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.wire.codec import structure
-from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decode_json
+from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decode_json, encode_json
 from norce_order_async.wire.models import Model, Notification, Order, OrderVersion
 
 M = TypeVar("M", bound=Model)
@@ -23,8 +25,9 @@ _MAX_COMMAS = 50_000
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """Headers by name, in any case, or as pairs."""
 
-NotificationKey: TypeAlias = tuple[str | None, str, str]
-"""What a repeat of a notification has in common with the first: notification id, order id, ``lastModified``."""
+NotificationKey: TypeAlias = tuple[str | None, str, str, str]
+"""What a repeat of a notification has in common with the first: notification id, order id, ``lastModified``, and a
+checksum of the order, as two changes may come within what a clock tells apart."""
 
 
 @attrs.frozen(kw_only=True)
@@ -149,7 +152,7 @@ def parse_notification(
     key: NotificationKey | None = None
     if order.id and isinstance(changed, str) and changed:
         # The text, because a datetime may be coarser than what the service wrote.
-        key = notification.id if notification else None, order.id, changed
+        key = notification.id if notification else None, order.id, changed, _checksum(members)
     return NotificationCall(**_context(lower, order, version, path), order=order, notification=notification, key=key)
 
 
@@ -237,6 +240,11 @@ def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, J
             return value
         problem = "it is no object"
     raise CallbackError(f"the body cannot be read: {problem}")
+
+
+def _checksum(members: Mapping[str, JSON]) -> str:
+    written = encode_json(members, limit=sys.maxsize, escape_surrogates=True)
+    return blake2b(written, digest_size=8).hexdigest()
 
 
 def _members(value: JSON, what: str) -> Mapping[str, JSON]:

@@ -186,9 +186,12 @@ async def test_a_cancellation_goes_through() -> None:
 
 
 def message(
-    order_id: str = "o_1", notification_id: str | None = "n", time: str | None = "2026-01-12T08:00:00Z"
+    order_id: str = "o_1",
+    notification_id: str | None = "n",
+    time: str | None = "2026-01-12T08:00:00Z",
+    reference: str = "r",
 ) -> bytes:
-    order = {"id": order_id, "lastModified": time}
+    order = {"id": order_id, "lastModified": time, "reference": reference}
     return json.dumps(
         order if notification_id is None else {"notification": {"id": notification_id}, "order": order}
     ).encode()
@@ -207,16 +210,17 @@ async def test_a_repeat_of_a_notification_is_told_by_all_of_its_key() -> None:
         ("/notifications", message(notification_id=None)),
         ("/notifications", message(order_id="o_2")),
         ("/notifications", message(time="2026-01-12T08:00:00.0000001Z")),
+        ("/notifications", message(reference="changed in the same moment")),
         ("/notifications/elsewhere", message()),
         ("/notifications", message(time=None)),
     ]
     for _ in range(3):
         for target, body in different:
             assert (await request(app, "POST", target, body))[0] == 200
-    assert len(calls) == 6 + 3  # without a time, nothing tells a repeat
+    assert len(calls) == 7 + 3  # without a time, nothing tells a repeat
     for merchant in ("a", "b", "a"):
         await request(app, "POST", "/notifications", message(), headers=[("x-merchant", merchant)])
-    assert len(calls) == 6 + 3 + 2
+    assert len(calls) == 7 + 3 + 2
 
 
 async def test_nothing_is_a_repeat_if_the_key_says_so() -> None:

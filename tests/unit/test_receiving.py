@@ -84,14 +84,27 @@ def test_what_does_not_fit_is_kept() -> None:
 def test_both_shapes_of_a_notification_are_read() -> None:
     alone = parse_notification(HEADERS, raw())
     assert alone.notification is None
-    assert alone.key == (None, "o_1", "2026-01-12T08:00:00.1234567Z")
+    assert alone.key is not None
+    assert alone.key[:3] == (None, "o_1", "2026-01-12T08:00:00.1234567Z")
     body = json.dumps({"notification": {"id": "n_1"}, "order": ORDER}).encode()
     both = parse_notification(HEADERS, body)
     assert both.notification == Notification(id="n_1")
     assert both.order == alone.order
-    assert both.key == ("n_1", "o_1", "2026-01-12T08:00:00.1234567Z")
+    assert both.key == ("n_1", *alone.key[1:])
     nameless = parse_notification({}, json.dumps({"notification": None, "order": ORDER}).encode())
     assert nameless.key == alone.key
+
+
+def test_what_two_changes_in_one_moment_bring_has_two_keys() -> None:
+    first, repeated, second = (parse_notification(HEADERS, raw(reference=reference)).key for reference in "aab")
+    assert first == repeated != second
+
+
+@pytest.mark.parametrize("text", ["\ud800", "é"])
+def test_a_key_is_made_of_any_text(text: str) -> None:
+    key = parse_notification(HEADERS, raw(reference=text)).key
+    assert key is not None
+    assert key[3].isascii()
 
 
 @pytest.mark.parametrize("members", [{"lastModified": None}, {"lastModified": ""}, {"lastModified": 5}])
