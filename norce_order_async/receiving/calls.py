@@ -4,7 +4,6 @@ Reading is as tolerant as for responses: what is unknown to the models, or doesn
 doesn't matter. A compressed body is refused.
 """
 
-import sys
 from collections.abc import Hashable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, TypeAlias, TypeVar, cast
@@ -14,7 +13,7 @@ import attrs
 from norce_order_async.receiving.enumerations import EnumNames, named
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.wire.codec import structure
-from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decode_json, encode_json
+from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decode_json
 from norce_order_async.wire.models import Model, Notification, Order, OrderVersion
 
 M = TypeVar("M", bound=Model)
@@ -27,7 +26,7 @@ Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 NotificationKey: TypeAlias = tuple[str | None, str, str, str]
 """What a repeat of a notification has in common with the first: notification id, order id, ``lastModified``, and a
-checksum of the order, as two changes may come within what a clock tells apart."""
+checksum of the message, as two changes may come within what a clock tells apart."""
 
 
 @attrs.frozen(kw_only=True)
@@ -152,7 +151,7 @@ def parse_notification(
     key: NotificationKey | None = None
     if order.id and isinstance(changed, str) and changed:
         # The text, because a datetime may be coarser than what the service wrote.
-        key = notification.id if notification else None, order.id, changed, _checksum(members)
+        key = notification.id if notification else None, order.id, changed, blake2b(body, digest_size=8).hexdigest()
     return NotificationCall(**_context(lower, order, version, path), order=order, notification=notification, key=key)
 
 
@@ -240,11 +239,6 @@ def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, J
             return value
         problem = "it is no object"
     raise CallbackError(f"the body cannot be read: {problem}")
-
-
-def _checksum(members: Mapping[str, JSON]) -> str:
-    written = encode_json(members, limit=sys.maxsize, escape_surrogates=True)
-    return blake2b(written, digest_size=8).hexdigest()
 
 
 def _members(value: JSON, what: str) -> Mapping[str, JSON]:

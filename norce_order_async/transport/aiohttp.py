@@ -115,10 +115,9 @@ class AiohttpTransport(PooledTransport[_Pool]):
         attempt.sent = False
         if (problem := unsendable(request.url, request.headers)) is not None:
             raise InvalidRequestError(problem)
-        task = asyncio.current_task(loop)
-        exchange = pool.connector.exchanges[task] = Exchange(
-            attempt, call.random, TimeLimit(timeout, pool.limits, loop)
-        )
+        task, connector = asyncio.current_task(loop), pool.connector
+        exchange = Exchange(connector, attempt, call.random, TimeLimit(timeout, pool.limits, loop))
+        connector.exchanges[task] = exchange
         failure: TransportError | ClientStateError
         try:
             # aiohttp's own limit can swallow a cancellation, and misses a stalled chunked body.
@@ -149,11 +148,11 @@ class AiohttpTransport(PooledTransport[_Pool]):
                 raise
             failure = transport_closed()
         except Exception as error:
-            is_closed = attempt.sent is False and pool.connector.is_closing
+            is_closed = attempt.sent is False and connector.is_closing
             failure = transport_closed() if is_closed else _failure(error, exchange)
             forget_frames(error)
         finally:
-            del pool.connector.exchanges[task]
+            del connector.exchanges[task]
             exchange.leave()
         try:
             raise failure

@@ -76,6 +76,7 @@ class PlainRequest(aiohttp.ClientRequest):
     A small body is written together with them; aiohttp would start a task for it.
     """
 
+    exchange: "Exchange"
     _small_body: bytes | None = None
 
     def update_headers(self, headers: Any) -> None:
@@ -108,12 +109,13 @@ class PlainRequest(aiohttp.ClientRequest):
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Write the request."""
-        protocol: Any = conn.protocol  # a Handler
         if self._small_body is None or _head_of is None:
-            protocol.exchange.attempt.sent = True
+            self.exchange.begin()
             return await super().send(conn)
+        for trace in self._traces:
+            await trace.send_request_headers(self.method, self.url, self.headers)
         message = _head_of(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers) + self._small_body
-        protocol.connector.send(protocol.exchange, message)
+        self.exchange.connector.send(self.exchange, message)
         return aiohttp.ClientResponse(
             self.method,
             self.original_url,
@@ -132,6 +134,7 @@ class PlainRequest(aiohttp.ClientRequest):
 class Exchange:
     """One request and its response; it knows its connection also after aiohttp has released it."""
 
+    connector: "Connector"
     attempt: Attempt
     random: RandomSource
     limit: TimeLimit
@@ -141,6 +144,12 @@ class Exchange:
     """Whether its connection is new."""
     response: aiohttp.ClientResponse | None = None
     done: bool = False
+
+    def begin(self) -> None:
+        """The request goes out now: what comes from here on is its response."""
+        self.attempt.sent = True
+        if self.protocol is not None:
+            self.protocol.begin()
 
     def send(self, message: bytes) -> None:
         """Write the request, unless its connection has ended or brought an answer by now.
@@ -153,7 +162,7 @@ class Exchange:
         if not self.is_first and protocol.has_data():
             stream.abort()
             return
-        self.attempt.sent = True
+        self.begin()
         try:
             stream.write(message)
         except Exception as error:  # of the event loop's transport
@@ -169,8 +178,7 @@ class Exchange:
         """Close the connection, unless the whole response was read and the whole request sent."""
         if self.response is not None and not self.response.closed:
             self.response.close()
-        # The one refers to the request, and the traceback of a failure to this exchange; the other keeps this one.
-        self.response = self.protocol = None
+        self.response = None  # it refers to the request, and the traceback of a failure to this exchange
         # close() would first send what is still unsent, however long that takes. The size of the write buffer is not
         # asked of a stream that is closing: over TLS, asyncio's has none left then.
         stream = self.stream
@@ -196,19 +204,18 @@ def whole_body(content: aiohttp.StreamReader) -> bytes:
 
 
 class Handler(ResponseHandler):
-    """A connection that knows its exchange, and has asyncio read smaller pieces.
+    """A connection that reads a response only once its request goes out, and has asyncio read smaller pieces.
 
     asyncio allocates as much as it may read, 256 KiB, for each piece that comes. What that costs depends on what else
     a program has done: at worst, the operating system gives and takes them each time, which takes a tenth of a call.
     """
 
-    exchange: Exchange
     ends: float | None = None
-    """The event loop's time from which it is used no more, once it was used."""
+    """The event loop's time from which it is used no more; None before it is used."""
 
-    def __init__(self, connector: "Connector", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, handlers: "WeakSet[Handler]", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.connector = connector
+        self._handlers = handlers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
@@ -217,11 +224,21 @@ class Handler(ResponseHandler):
         if getattr(stream, "max_size", 0) > _MOST_READ:  # of asyncio's transports, the one without TLS has this
             stream.max_size = _MOST_READ
         self._has_unread = unread_check(stream)
-        self.connector.handlers.add(self)
+        self._handlers.add(self)
+
+    def set_response_params(self, **params: Any) -> None:
+        """Keep how the next response is read; that of a proxy, which aiohttp asks before, is read at once."""
+        self._params = params
+        if self.ends is None:
+            self.begin()
+
+    def begin(self) -> None:
+        """Read what comes as the next response."""
+        super().set_response_params(**self._params)
 
     def has_data(self) -> bool:
         """Whether something came that answers no request of ours, but would be taken for the response to the next."""
-        return bool(getattr(self, "_buffer", None) or self._has_unread())
+        return bool(self.should_close or self._has_unread())
 
 
 class Connector(aiohttp.TCPConnector):
@@ -229,9 +246,9 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, *, max_age: float, **settings: Any) -> None:
         super().__init__(**settings)  # pyright: ignore[reportUnknownMemberType]
-        self._factory = cast("partial[ResponseHandler]", partial(Handler, self, self._loop))
         self.exchanges: dict[asyncio.Task[Any] | None, Exchange] = {}
-        self.handlers = WeakSet[Handler]()
+        self._handlers = WeakSet[Handler]()
+        self._factory = cast("partial[ResponseHandler]", partial(Handler, self._handlers, self._loop))
         self.max_age = max_age
         self.is_closing = False
         self._queue: list[tuple[Exchange, bytes]] = []
@@ -247,20 +264,22 @@ class Connector(aiohttp.TCPConnector):
             protocol: Any = connection.protocol  # a Handler
             if protocol.ends is None:
                 protocol.ends = end_of_life(loop, self.max_age, exchange.random)
-            elif protocol.should_close or protocol.ends <= loop.time() or protocol.has_data():
+            elif protocol.ends <= loop.time() or protocol.has_data():
                 connection.close()
                 continue
             else:
                 exchange.is_first = False
-            exchange.protocol, exchange.stream, protocol.exchange = protocol, connection.transport, exchange
+            exchange.protocol, exchange.stream = protocol, connection.transport
+            cast("PlainRequest", req).exchange = exchange
             return connection
 
     def send(self, exchange: Exchange, message: bytes) -> None:
         """Write a request; where others are under way, in a burst with theirs, one turn of the loop later.
 
-        Written one by one, each would wake the server anew: that costs a tenth of a call.
+        Written one by one, each would wake the server anew: that costs a tenth of a call. A new connection does not
+        wait: a server that has no time may answer and close before it has read anything.
         """
-        if len(self.exchanges) == 1:
+        if len(self.exchanges) == 1 or exchange.is_first:
             exchange.send(message)
             return
         if not self._queue:
@@ -281,4 +300,4 @@ class Connector(aiohttp.TCPConnector):
 
     def streams(self) -> list[asyncio.Transport]:
         """All open connections."""
-        return [handler.transport for handler in self.handlers if handler.transport is not None]
+        return [handler.transport for handler in self._handlers if handler.transport is not None]

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import traceback
+import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from norce_order_async.core.errors import ClientStateError, InvalidRequestError, TLSError, TransportError
 from norce_order_async.core.http import Request
-from norce_order_async.testing.conformance.base import Promises, in_a_loop, make_request, send, sockets
+from norce_order_async.testing.conformance.base import Promises, in_a_loop, make_request, send, settle, sockets
 from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
@@ -101,6 +102,19 @@ class Leftovers(Promises):
                 gc.garbage.clear()
                 gc.enable()
             assert left == []
+
+    @in_a_loop
+    async def test_a_kept_connection_holds_nothing_of_its_last_call(self) -> None:
+        """Neither its task nor what that returned."""
+        async with self.origin() as origin:
+            transport = self.open()
+            call = asyncio.ensure_future(send(transport, make_request("GET", origin.url)))
+            held = weakref.ref(call)
+            assert (await call).response.body == b"ok"
+            del call
+            await settle()
+            gc.collect()
+            assert held() is None
 
     @pytest.mark.parametrize(
         "header",

@@ -255,24 +255,45 @@ class Responses(Promises):
             else:
                 assert isinstance(ending.failure, ConnectionLost)
 
+    @pytest.mark.parametrize("parts", [1, 2])
     @in_a_loop
-    async def test_what_comes_before_a_request_goes_out_does_not_answer_it(self) -> None:
+    async def test_what_comes_before_a_request_goes_out_does_not_answer_it(self, parts: int) -> None:
         """At each turn of the event loop until it is sent, where another one is under way."""
+        stray = response_bytes(200, b"stray")
+        rest = stray[20:] if parts == 2 else b""
         transport = self.open()
         async with self.under_way(transport):
             for turns in range(12):
-                async with self.origin(responding(OK, response_bytes(404, b"mine"))) as origin:
+                async with self.origin(responding(OK, rest + response_bytes(404, b"mine"))) as origin:
                     assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
                     request = of("PATCH", origin)
                     call = asyncio.ensure_future(send_to(origin, transport, request))
                     await settle(turns)
-                    if request.call.attempts[-1].sent is not True:
-                        origin.peers[0].write(response_bytes(200, b"stray"))
+                    if comes_early := request.call.attempts[-1].sent is not True:
+                        origin.peers[0].write(stray[:20] if parts == 2 else stray)
                     ending = await call
-                if ending.error is None:
-                    assert (ending.response.status, ending.response.body) == (404, b"mine"), f"after {turns} turns"
-                else:
+                if ending.error is not None:
                     assert isinstance(ending.failure, ConnectionLost)
+                elif comes_early:
+                    assert (ending.response.status, ending.response.body) == (404, b"mine"), f"after {turns} turns"
+
+    @pytest.mark.parametrize("with_others", [False, True])
+    @in_a_loop
+    async def test_a_server_that_answers_and_closes_before_it_reads_has_answered(self, with_others: bool) -> None:
+        """As one does that has no time: its answer says when to come again."""
+
+        async def refuse(peer: Peer) -> None:
+            peer.write(response_bytes(503, b"later", Retry_After="7"))
+
+        transport = self.open()
+        others = self.under_way(transport) if with_others else nullcontext()
+        async with self.origin(refuse) as origin, others:
+            for _ in range(20):
+                ending = await send_to(origin, transport, of("GET", origin))
+                if ending.error is None:  # a reset may overtake the answer
+                    assert (ending.response.status, ending.response.headers["retry-after"]) == (503, "7")
+                else:
+                    assert ending.sent is not False, "it was answered, and the answer is lost"
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("when", ["before", "while"])
