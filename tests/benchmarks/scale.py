@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks import ours, peers
-from benchmarks.measure import Results, baseline_of, opened, ratios, spread, take_turns
+from benchmarks.measure import Results, baseline_of, opened_apart, ratios, spread, take_turns
 from benchmarks.request import CONSENT, HEADERS, Open, Send, order_id
 from benchmarks.server import Server
 from benchmarks.subjects import ASYNCIO, BASELINE, Lane, Subject
@@ -59,7 +59,7 @@ def _in_flight(server: Server, rounds: int) -> Table:
         partial(ours.default, limit=MOST),
         partial(ours.httptools, limit=MOST),
     )
-    with opened(lanes, server.url) as ready:
+    with opened_apart(lanes, server.url) as ready:
         for in_flight in (1, 4, 16, 64, 256, 1024, MOST):
             calls = max(1_000, 2 * in_flight)
             results = take_turns(ready, in_flight=in_flight, calls=calls, rounds=rounds)
@@ -87,7 +87,7 @@ def _tenants(server: Server, rounds: int) -> Table:
     for tenants, kept in ((1, True), (10, True), (100, True), (1_000, True), (1_000, False)):
         label = f"{tenants:,} in turn, {'views kept' if kept else 'a new view for each call'}"
         lanes.append(_lane(label, label, partial(_tenants_in_turn, tenants=tenants, kept=kept)))
-    with opened(lanes, server.url) as ready:
+    with opened_apart(lanes, server.url) as ready:
         results = take_turns(ready, in_flight=32, calls=1_000, rounds=rounds)
     rows = [_row(results, lane, lane.subject.label) for lane in ready]
     return Table("Scoped tenants on one client, 32 in flight", ["tenants", *_COLUMNS], rows)
@@ -121,10 +121,10 @@ async def _large_by_hand(url: str) -> AsyncGenerator[Send]:
 def _body(server: Server, rounds: int) -> Table:
     lanes = _lanes(
         _large_by_hand,
-        partial(_large, transport=lambda: None),
+        partial(_large, transport=ours.no_transport),
         partial(_large, transport=ours.httptools_transport),
     )
-    with opened(lanes, server.url) as ready:
+    with opened_apart(lanes, server.url) as ready:
         results = take_turns(ready, in_flight=4, calls=40, rounds=rounds)
     rows = [_row(results, lane, lane.subject.label) for lane in ready]
     size = len(json.dumps(_ATTRIBUTES, separators=(",", ":"))) / 2**20
