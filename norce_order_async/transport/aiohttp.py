@@ -122,7 +122,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
         try:
             # aiohttp's own limit can swallow a cancellation, and misses a stalled chunked body.
             with exchange.limit:
-                response = await pool.session.request(
+                exchange.response = await pool.session.request(
                     request.method,
                     _url(request.url),
                     headers=CIMultiDict(request.headers),  # what aiohttp would make of them, slower
@@ -131,13 +131,10 @@ class AiohttpTransport(PooledTransport[_Pool]):
                     timeout=_connect_limit(call.timeout.connect),
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
                 )
-                if exchange.stream is not None and not attempt.sent:
-                    response.close()
-                    raise aiohttp.ServerDisconnectedError  # it came before the request went out, so it answers another
-                exchange.response = response
-                status, head, content = response.status, response.raw_headers, response.content
+                status, head = exchange.response.status, exchange.response.raw_headers
                 if is_too_long(head):
                     raise HeadTooLong
+                content = exchange.response.content
                 body = whole_body(content) if content.is_eof() else await _read(content, self.max_body)
                 exchange.check_end(head)
             exchange.done = len(body) <= self.max_body

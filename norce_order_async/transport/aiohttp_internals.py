@@ -229,6 +229,7 @@ class Handler(ResponseHandler):
     def set_response_params(self, **params: Any) -> None:
         """Keep how the next response is read; that of a proxy, which aiohttp asks before, is read at once."""
         self._params = params
+        self._parser = None  # so that what comes meanwhile is none
         if self.ends is None:
             self.begin()
 

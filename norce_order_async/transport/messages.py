@@ -107,10 +107,10 @@ class ResponseHeaders(Mapping[str, str]):
 @lru_cache(32)  # a server sends the same names again and again
 def _places_of(names: tuple[bytes, ...]) -> Mapping[str, int]:
     """Where in a head each name stands, in lower case; of several the last."""
-    return {_plain(name): place for place, name in enumerate(names)}
+    return {_lower(name): place for place, name in enumerate(names)}
 
 
-def _plain(name: bytes) -> str:
+def _lower(name: bytes) -> str:
     return name.decode("latin-1").strip().lower()
 
 
@@ -136,7 +136,7 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
     coding = headers.get("content-encoding")
     if coding is not None and 0 < len(body) <= limit and (plain := unpack(coding, body, limit)) is not None:
         body = plain
-        headers = ResponseHeaders([each for each in head if _plain(each[0]) != "content-encoding"])
+        headers = ResponseHeaders([each for each in head if _lower(each[0]) != "content-encoding"])
     truncated = len(body) > limit
     return Response(request, status, headers, body[:limit] if truncated else body, truncated)
 
