@@ -156,7 +156,10 @@ class DeadlineExceeded(CallError, TimeoutError):
 
 
 class ClientClosedError(CallError, ClientStateError):
-    """The client was closed before the call could end; its ``outcome`` says whether anything was sent."""
+    """The client was closed before the call could end, or a middleware makes two attempts of it at once.
+
+    Its ``outcome`` says whether anything was sent.
+    """
 
 
 class TokenError(CallError):

@@ -81,6 +81,9 @@ def _check_proxy(instance: object, attribute: object, value: str | None) -> None
         url = URL()
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigurationError("proxy must be the http address of a proxy, with a host")
+    user, password = url.user or "", url.password or ""
+    if ":" in user or max(user + password, default="") > "\xff":  # which aiohttp would tell of at each call
+        raise ConfigurationError("the user of a proxy has no colon, and both user and password are Latin-1")
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 import ssl
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from norce_order_async.core.errors import (
     ConnectError,
@@ -45,7 +46,7 @@ def translate(error: Exception, *, sent: bool | None) -> TransportError:
             return ConnectTimeout(NO_CONNECTION, sent=False)
         case HeadTooLong():
             return ConnectionLost(TOO_LONG, sent=sent)
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             reason = type(cause.__cause__ or cause).__name__
             return ConnectionLost(f"what came is not an HTTP answer: {reason}", sent=sent)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():

@@ -237,6 +237,13 @@ class Handler(ResponseHandler):
         """Read what comes as the next response."""
         super().set_response_params(**self._params)
 
+    def set_exception(self, *error: Any, **cause: Any) -> None:
+        """Note an error, and tell who reads the body of one in it, which aiohttp does not."""
+        body = self._payload
+        super().set_exception(*error, **cause)
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(*error, **cause)
+
     def has_data(self) -> bool:
         """Whether something came that answers no request of ours, but would be taken for the response to the next."""
         return bool(self.should_close or self._has_unread())

@@ -4,6 +4,8 @@ import zlib
 
 _WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 """The window bits that zlib takes. ``deflate`` has zlib's header by the standard, and often comes without one."""
+_MOST_PARTS = 100
+"""A body in more parts is not unpacked: zlib copies what follows each."""
 
 
 def unpack(coding: str, body: bytes, limit: int) -> bytes | None:
@@ -19,8 +21,10 @@ def unpack(coding: str, body: bytes, limit: int) -> bytes | None:
 
 
 def _inflate(body: bytes, window: int, limit: int) -> bytes:
-    plain = bytearray()
+    plain, parts = bytearray(), 0
     while body and len(plain) <= limit:
+        if (parts := parts + 1) > _MOST_PARTS:
+            raise zlib.error("too many parts")
         part = zlib.decompressobj(window)
         plain += part.decompress(body, limit + 1 - len(plain))
         if len(plain) <= limit and not part.eof:

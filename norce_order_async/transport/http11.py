@@ -226,11 +226,11 @@ class Connection(asyncio.BufferedProtocol):
         self._reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header came, or a trailer."""
-        if not self._done:
+        """A header came, or a trailer, which says nothing of a response that we read."""
+        if not self._head_ended:
             self.headers.append((name, value))
-            if self._head_ended and 0 in value:
-                self._fail(_NUL)
+        elif 0 in value:
+            self._fail(_NUL)
 
     def on_headers_complete(self) -> None:
         """The head is complete."""

@@ -114,6 +114,8 @@ class _Pool:
         settings, origin = self._settings, exchange.origin
         connection = Connection(exchange, self._open, settings.max_body, self._buffer)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
+        if self._closed:
+            raise transport_closed()
         limit = TimeLimit(min(call.timeout.connect, exchange.seconds), self.limits)
         self._connecting[limit] = None
         failure: TransportError | ClientStateError

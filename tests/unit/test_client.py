@@ -313,7 +313,17 @@ async def test_authorities_come_from_a_file(tmp_path: Path) -> None:
     assert len(transport.ssl_context.get_ca_certs()) == 1
 
 
-@pytest.mark.parametrize("proxy", ["socks5://a:secret@b", "http://", "a:secret@b:3128", "http://a:secret@b:x"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://a:secret@b",
+        "http://",
+        "a:secret@b:3128",
+        "http://a:secret@b:x",
+        "http://€:secret@b",
+        "http://a%3Ab:secret@b",
+    ],
+)
 async def test_a_wrong_proxy_or_file_is_named_and_no_password_is_shown(proxy: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="NORCE_PROXY") as caught:
         OrderClient.from_env(ENVIRON | {"NORCE_PROXY": proxy})

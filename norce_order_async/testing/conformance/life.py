@@ -160,6 +160,21 @@ class Life(Promises):
                 assert len(peer.received) < len(LARGE)
             stay.set()
 
+    @in_a_loop
+    async def test_nothing_is_sent_once_it_is_closed(self) -> None:
+        """Also of what began just before, while another request was under way."""
+        for turns in range(8):
+            transport = self.open()
+            async with self.origin() as origin, self.under_way(transport):
+                request = of("PATCH", origin)
+                attempt = request.call.attempts[-1]
+                call = asyncio.ensure_future(send_to(origin, transport, request))
+                await settle(turns)
+                await transport.aclose()
+                was_sent = attempt.sent
+                await call
+                assert attempt.sent == was_sent, f"closed after {turns} turns"
+
 
 async def _serve_until(phase: str, stay: asyncio.Event, peer: Peer) -> None:
     """Serve as far as to this phase of an exchange, then wait."""
