@@ -1,5 +1,6 @@
 """The requests that Norce makes: each is checked, read, handed to its handler, and answered."""
 
+import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Mapping
 from pathlib import Path
 from traceback import walk_tb
@@ -11,6 +12,7 @@ from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.logger import logger
+from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
 from norce_order_async.receiving.calls import Headers, HookCall, NotificationCall, ValidationCall, notification_key
@@ -139,7 +141,9 @@ class Receiver:
             if isinstance(reply, Reply):
                 return reply
             _logger.error("the handler of %s returned no Reply: %s", name, kind_of(reply))
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                raise
             # Neither its text nor its traceback: they may hold the body.
             lines = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
             what, where = type(error).__qualname__, ", ".join(lines[1:][-8:])

@@ -151,7 +151,9 @@ async def test_a_client_that_is_gone_gets_no_answer_and_its_half_call_no_handler
     assert len(calls) == 0
 
 
-@pytest.mark.parametrize("target", ["/hooks/raise", "/hooks/sleep", "/hooks/nothing", "/validations/raise"])
+@pytest.mark.parametrize(
+    "target", ["/hooks/raise", "/hooks/sleep", "/hooks/nothing", "/hooks/cancelled", "/validations/raise"]
+)
 @pytest.mark.parametrize("on_failure", ["refuse", "allow"])
 async def test_a_handler_that_fails_is_answered_as_configured_and_logged_without_the_body(
     target: str, on_failure: str, caplog: pytest.LogCaptureFixture
@@ -181,8 +183,18 @@ async def test_a_notification_whose_handler_fails_is_never_taken_for_delivered(o
 
 
 async def test_a_cancellation_goes_through() -> None:
+    began = asyncio.Event()
+
+    async def waits(_: HookCall) -> Reply:
+        began.set()
+        await asyncio.Event().wait()
+        return allow()
+
+    serving = asyncio.ensure_future(request(receiver(on_hook=waits), "POST", "/hooks", ORDER))
+    await began.wait()
+    serving.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await request(receiver(), "POST", "/hooks/cancelled", ORDER)
+        await serving
 
 
 def message(
