@@ -20,12 +20,13 @@ from norce_order_async import (
     OrderClient,
     TokenError,
     create_consent,
+    create_hook,
     get_order,
     list_orders,
     patch_attributes,
     patch_consent,
 )
-from norce_order_async.models import Consent
+from norce_order_async.models import Consent, Hook
 from norce_order_async.testing import FakeClock, NotRecordedError, RecordingTransport, Sandbox, SandboxTransport
 from norce_order_async.testing.conformance.base import BODY_CANARY, check_error
 from norce_order_async.transport import Transport
@@ -220,6 +221,17 @@ async def test_no_secret_is_kept_of_a_body_that_is_odd(cassette: Path, body: byt
         with pytest.raises((TokenError, DecodeError)):
             await get_order(caller, "o_1")
     assert "canary" not in cassette.read_text(encoding="utf-8")
+
+
+async def test_no_secret_of_an_adapter_is_kept(cassette: Path, sandbox: Sandbox) -> None:
+    invoke = "https://me:canary-user@adapter.example/hooks/{order_id}?secret=canary%2Dquery&version=v1"
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            await create_hook(caller, "o_1", Hook(subscribe_to="/state", target="/state", invoke=invoke))
+            assert len((await get_order(caller, "o_1")).hooks or ()) == 1
+    text = cassette.read_text(encoding="utf-8")
+    assert "canary" not in text
+    assert text.count("https://***@adapter.example/hooks/{order_id}?secret=***&version=v1") == 2
 
 
 def scrub(name: str, value: Any) -> Any:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
@@ -24,13 +24,16 @@ _SECRET_NAMES = frozenset(
         "refreshtoken", "secret", "token",
     }
 )  # fmt: skip
-_SECRET_PARAMETERS = _SECRET_NAMES | {"clientid", "code"}
+_SECRET_PARAMETERS = _SECRET_NAMES | {"clientid", "code", "key", "sig", "signature"}
 """In forms and queries; in JSON some of these are ordinary names."""
 _IN_TEXT = re.compile(
     r"""((?:access|refresh|id)_?token|(?:client_?)?secret|password)(["']?\s*[:=]\s*["']?)([^"'&\s,;}<]+)""",
     re.IGNORECASE,
 )
 _WORDS = ("token", "secret", "password")
+_URL = re.compile(r"https?://", re.IGNORECASE)
+_USER = re.compile(r"(?<=//)[^/?#]*(?=@)")
+_PARAMETER = re.compile(r"(?<=[?&])([^=&#]+)=([^&#]*)")
 
 
 class Scrubber:
@@ -61,6 +64,8 @@ class Scrubber:
         if names_a_secret(name) and isinstance(value, str):
             self.learn(value)
             return HIDDEN
+        if isinstance(value, str) and _URL.match(value):
+            value = self._url(value)
         value = self._kept(name, value)
         if isinstance(value, Mapping):
             members = cast("Mapping[str, Any]", value)
@@ -68,6 +73,16 @@ class Scrubber:
         if isinstance(value, list | tuple):
             return [self.value(name, one) for one in cast("Sequence[Any]", value)]
         return value
+
+    def _url(self, url: str) -> str:
+        """What is kept of a URL: an adapter may be registered with its secret there."""
+        url = _USER.sub(HIDDEN, url, count=1)
+        return _PARAMETER.sub(lambda found: f"{found[1]}={self._quoted(*found.groups())}", url)
+
+    def _quoted(self, name: str, value: str) -> str:
+        text = unquote_plus(value)
+        kept = self.parameter(unquote_plus(name), text)
+        return value if kept == text else quote(kept, safe="*")
 
     def text(self, text: str) -> str:
         """What is kept of a body that is not JSON."""
