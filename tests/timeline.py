@@ -74,7 +74,8 @@ class Origin(Transport):
         self.most = self.now = 0
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
-        sent = Sent(self.clock.now, request.url.split("/orders/")[1].split("/")[0], request.method, request)
+        order = request.url.partition("/orders/")[2].partition("/")[0]
+        sent = Sent(self.clock.now, order, request.method, request)
         self.sent.append(sent)
         self.now += 1
         self.most = max(self.most, self.now)

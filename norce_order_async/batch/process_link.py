@@ -31,7 +31,7 @@ class ProcessLink:
         setup: What each process is told first.
         credit: How many lines it takes now.
         queue: The lines that are for it, each with its size in bytes.
-        size: How many bytes these are.
+        size: How many bytes all the lines are that are here.
         dealt: The lines that it has and that have not ended.
         passed: Lines that it has and does not make: their resources have to settle.
         speed: How many changes it may have under way, its rate, how many are under way, and why it is no faster.
@@ -97,11 +97,27 @@ class ProcessLink:
         for _ in range(min(self.credit, len(queue))):
             line, size = queue.popleft()
             lines.append(line)
-            self.size -= size
             (self.dealt if line[3] else self.passed)[line[0]] = line, size
         if lines:
             self.credit -= len(lines)
             self.tell("deal", lines)
+
+    def close(self, number: int) -> None:
+        """Let go of a line that it has dealt with."""
+        _, size = self.dealt.pop(number, (None, 0))
+        self.size -= size
+
+    def settle(self) -> None:
+        """Let go of what it does not make."""
+        self.size -= sum(size for _, size in self.passed.values())
+        self.passed.clear()
+
+    def drop(self) -> None:
+        """Let go of all: it has ended, and what it has not made is left."""
+        self.queue.clear()
+        self.dealt.clear()
+        self.passed.clear()
+        self.size = 0
 
     async def lost(self) -> int:
         """Wait for the end of a process that is gone; its exit code."""
@@ -134,7 +150,6 @@ class ProcessLink:
                 elif only:
                     state = attrs.evolve(state, reopened=True)
             self.queue.appendleft(((number, packed, state, made), size))
-            self.size += size
         self.dealt.clear()
         self.passed.clear()
         self.credit, self.speed = AHEAD, UNTOLD

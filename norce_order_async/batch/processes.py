@@ -109,6 +109,7 @@ class ProcessBatch(RunsOnce):
         self._clock = SystemClock()
         self._began = self._settled_at = self._clock.wall()
         self._passed = self._ended = self._done = self._failed = self._retried = 0
+        self._stops: list[str] = []  # why workers ended before their input did; the others go on
         self._input_ended = False
         self._room = asyncio.Event()
 
@@ -178,6 +179,9 @@ class ProcessBatch(RunsOnce):
         for task in serving:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
+        if self._stops and self.stopped is None:
+            are_all = len(self._stops) == len(self._links)
+            self.stopped = self._stops[0] if are_all else f"a worker process stopped: {self._stops[0]}"
         if self.failure is not None:
             raise self.failure
 
@@ -204,7 +208,7 @@ class ProcessBatch(RunsOnce):
         """Wait until a worker has too little, unless another one has too much."""
         links = self._links
         while self.stopped is None and (
-            all(len(link.queue) >= AHEAD for link in links)
+            all(len(link.queue) >= AHEAD or link.has_ended for link in links)
             or any(len(link.queue) >= LOOKAHEAD for link in links)
             or sum(link.size for link in links) >= LOOKAHEAD_SIZE
         ):
@@ -223,10 +227,12 @@ class ProcessBatch(RunsOnce):
                     continue
                 made = False
             order = order_of(entry, self._scope)
-            links[number % count if order is None else worker_of(order, count)].add(number, entry, state, made=made)
+            link = links[number % count if order is None else worker_of(order, count)]
+            if not link.has_ended:
+                link.add(number, entry, state, made=made)
         for link in links:
             if now >= self._settled_at:
-                link.passed.clear()
+                link.settle()
             self._deal(link)
 
     def _settles(self, state: State, now: float) -> bool:
@@ -280,7 +286,8 @@ class ProcessBatch(RunsOnce):
             elif kind == "speed":
                 link.speed = tuple(rest)
             elif kind == "left":
-                link.dealt.pop(rest[0], None)
+                link.close(rest[0])
+                self._room.set()
             else:
                 self._worker_ended(link, *rest)
 
@@ -298,8 +305,9 @@ class ProcessBatch(RunsOnce):
     def _account(self, link: ProcessLink, rows: Rows) -> None:
         """Count what has ended."""
         for number in rows.ended:
-            link.dealt.pop(number, None)
+            link.close(number)
             link.losses = 0
+        self._room.set()
         done = len(rows.done)
         others = [OutcomeKind(row[0]) for row in rows.failed] + [OutcomeKind(row[4]) for row in rows.in_full]
         self._retried += sum(row[1] > 1 for row in (*rows.done, *rows.failed))
@@ -320,13 +328,15 @@ class ProcessBatch(RunsOnce):
     ) -> None:
         link.has_ended = True
         link.speed = UNTOLD
+        link.drop()
+        self._room.set()
         self.worked = self.worked or worked
         if isinstance(error, CallError) and (self.error is None or stopped is not None):
             self.error = error
         if failure is not None:
             self._fail(failure)
-        elif stopped is not None and self.stopped is None:
-            self.stop(stopped)
+        elif stopped is not None:
+            self._stops.append(stopped)
 
     # The journal
 

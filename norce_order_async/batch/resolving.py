@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from random import randbytes
 from typing import Any, Literal, TypedDict
 
 import attrs
 
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.engine.accounting import GROUP
+from norce_order_async.batch.engine.accounting import GROUP, patiently
 from norce_order_async.batch.engine.work_item import Order
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
@@ -134,7 +135,8 @@ class JournalResolver:
                     continue
                 resolution = await self._look(line, rows[line.number], lines)
                 self.verdicts[resolution.verdict] += 1
-                self._journal.write_resolution(line.number, _OUTCOMES[resolution.verdict], str(resolution))
+                outcome = _OUTCOMES[resolution.verdict]
+                await patiently(partial(self._journal.write_resolution, line.number, outcome, str(resolution)))
                 if resolution.verdict is Verdict.NOT_APPLIED and line.change.not_twice is None:
                     again.append(line)
         followers = [
@@ -182,11 +184,12 @@ class JournalResolver:
         for start in range(0, len(lines), GROUP):
             group = lines[start : start + GROUP]
             entries = [attrs.evolve(line.entry, request_id=randbytes(16).hex()) for line in group]
-            self._journal.write([self._mark(line, entry) for line, entry in zip(group, entries, strict=True)], [])
+            marks = [self._mark(line, entry) for line, entry in zip(group, entries, strict=True)]
+            await patiently(partial(self._journal.write, marks, []))
             async with Batch(self._client, entries, settle=self._settle, **self._pace) as batch:
                 async for outcome in batch:
                     number = group[outcome.number - 1].number
-                    self._journal.write([], [attrs.evolve(outcome, number=number)])
+                    await patiently(partial(self._journal.write, [], [attrs.evolve(outcome, number=number)]))
                     if outcome.outcome is OutcomeKind.UNKNOWN:
                         unknown.add(number)
             self.made_again += len(group)

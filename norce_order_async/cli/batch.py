@@ -21,7 +21,7 @@ from norce_order_async.cli.batch_resolve import resolve_unknown
 from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell_before, undo_outputs, write_undo
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
-from norce_order_async.cli.events import Events, tell_event
+from norce_order_async.cli.events import Events
 from norce_order_async.cli.output import counted, is_same_file, tell
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
@@ -139,9 +139,9 @@ async def _run(
         async with batch_of(options, source, journal, client) as batch:
             display = Display(batch, total)
             names: list[JSON] = [file.name for file in files]
-            if is_stream := options.output == "jsonl":
-                tell_event("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
-            interrupted, failure = await _follow(batch, display, Events(batch, is_on=is_stream))
+            events = Events(batch, is_on=options.output == "jsonl")
+            events.tell("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
+            interrupted, failure = await _follow(batch, display, events)
         if options.resolve and failure is None and batch.stopped is None:
             interrupted = await resolve_unknown(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
@@ -162,10 +162,10 @@ async def _run(
             goes_on=options.journal is not None or not options.sandbox,
             undo=write_undo(options, journal, unwritten),
         )
-    if options.output == "jsonl":
-        tell_event("end", account_record(account))
-    else:
+    events.tell("end", account_record(account))
+    if options.output != "jsonl":
         print_account(account, as_json=options.output == "json")
+    unwritten += events.unwritten
     for problem in unwritten:
         tell(f"norce-order: {problem}")
     if not account.summary.total and failure is None and account.stopped is None:

@@ -12,7 +12,8 @@ from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.report import encode_record, report_record
-from norce_order_async.cli.output import silence
+from norce_order_async.cli.output import described, is_reader_gone, silence
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
 
 _PROGRESS_EVERY = 1.0
@@ -21,16 +22,21 @@ _PROGRESS_EVERY = 1.0
 class Events:
     """Writes events to standard output: each change as it ends, and every second how the batch stands.
 
-    A reader that goes away ends nothing. Of processes and clusters only the journal has the changes.
+    A reader that goes away ends nothing, and neither does a disk that is full. Of processes only the journal has the
+    changes.
 
     Args:
         batch: The batch.
         is_on: Whether anything is written.
+
+    Attributes:
+        unwritten: Why not all of it could be written, if somebody still reads it.
     """
 
     def __init__(self, batch: Engine | ProcessBatch, *, is_on: bool) -> None:
         self._batch = batch
         self._is_on = is_on
+        self.unwritten: list[ConfigurationError] = []
         self._telling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -49,21 +55,22 @@ class Events:
     def change(self, outcome: Outcome) -> None:
         """Tell of a change that ended; at the latest a second later it is written."""
         if self._is_on:
-            _write({"event": "change", **report_record(outcome)})
+            self._write({"event": "change", **report_record(outcome)})
 
     async def _tell_progress(self) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
-            tell_event("progress", attrs.asdict(self._batch.progress))
+            self.tell("progress", attrs.asdict(self._batch.progress))
 
+    def tell(self, event: str, members: dict[str, JSON]) -> None:
+        """Write an event and all before it."""
+        if self._is_on:
+            self._write({"event": event, **members}, flush=True)
 
-def tell_event(event: str, members: dict[str, JSON]) -> None:
-    """Write an event and all before it."""
-    _write({"event": event, **members}, flush=True)
-
-
-def _write(record: dict[str, JSON], *, flush: bool = False) -> None:
-    try:
-        print(encode_record(record), flush=flush)
-    except OSError:
-        silence(sys.stdout)
+    def _write(self, record: dict[str, JSON], *, flush: bool = False) -> None:
+        try:
+            print(encode_record(record), flush=flush)
+        except OSError as error:
+            silence(sys.stdout)
+            if not is_reader_gone(error):
+                self.unwritten.append(ConfigurationError(described(error)))

@@ -55,6 +55,25 @@ def failed(_: WorkItem) -> Outcome:
     raise Failure
 
 
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="tasks are not eager before Python 3.12")
+async def test_a_lane_may_end_as_it_begins() -> None:
+    """As one does in an eager task whose change waits for nothing."""
+
+    class AtOnce(Sender):
+        async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+            return made(item)
+
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 (not in 3.11)
+    async with OrderClient(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN) as client:
+        pace = Pace(concurrency=LANES, clock=client.clock)
+        engine = Engine(
+            [DeleteConsent(f"o_{number}", "ci") for number in range(20)], AtOnce(made),
+            BatchSettings(concurrency=LANES), clock=client.clock, pace=pace, scope=("m", "1"), settle=0.0, journal=None,
+        )  # fmt: skip
+        assert [outcome.number async for outcome in engine] == list(range(1, 21))
+    assert pace.in_flight == 0
+
+
 @pytest.mark.parametrize("fifth", [made, given_back, cancelled, failed])
 async def test_nothing_stays_in_flight(fifth: Callable[[WorkItem], Outcome]) -> None:
     sender = Sender(fifth)

@@ -8,8 +8,9 @@ import pytest
 from timeline import Answer, Origin, Sent, on_a_timeline, outcomes_of
 
 from norce_order_async import OutcomeKind
-from norce_order_async.batch import DeleteConsent, Journal
+from norce_order_async.batch import CreateOrder, DeleteConsent, Journal
 from norce_order_async.batch.run import Batch
+from norce_order_async.models import Cart, Order
 
 pytestmark = pytest.mark.asyncio
 
@@ -49,6 +50,26 @@ async def test_a_wave_of_refusals_stops_and_the_same_command_takes_them_again(
     assert len(origin.sent) < 125
     outcomes, stopped, _ = await run(path, lambda sent: 200)
     assert (outcomes, stopped) == ({"applied": 500}, None)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+async def test_each_change_that_makes_an_order_is_of_an_order_of_its_own(tmp_path: Path, status: int) -> None:
+    def answer(sent: Sent) -> Answer:
+        fails = len(origin.sent) > 50 and (status == 403 or sent.at < 20)
+        return status if fails else (201, {}, b'{"id": "o"}')
+
+    client, origin, _ = on_a_timeline(answer)
+    changes = [CreateOrder(order=Order(cart=Cart(reference=f"r_{n}"))) for n in range(500)]
+    with Journal.open(tmp_path / "j", inputs=[], target="here") as journal:
+        batch = Batch(client, changes, concurrency=4, journal=journal, once=True)
+        await outcomes_of(batch)
+        applied = journal.summary().outcomes[OutcomeKind.APPLIED]
+    if status == 403:
+        assert applied == 50
+        assert len(origin.sent) < 75
+        assert "10 orders in a row were refused" in str(batch.stopped)
+    else:
+        assert applied > 480
 
 
 async def test_a_yes_to_what_was_under_way_when_the_token_was_refused_tells_nothing(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import MAX_MESSAGE, JournalReader, State
+from norce_order_async.batch.journal.written_files import WrittenFiles
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.batch.page.page import html_report
 from norce_order_async.batch.report import report_record
@@ -331,6 +332,20 @@ except ConfigurationError as error:
     assert f"the journal {path} cannot be written" in message, full.stderr
     with begin(path) as journal:
         assert len(journal.states(1, 100_000)) == int(numbers[-1])
+
+
+def test_a_disk_that_is_full_when_a_run_ends_is_told_as_that(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: WrittenFiles) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    journal = begin(path)
+    journal.write([mark(1)], [end(1)])
+    with monkeypatch.context() as patch:
+        patch.setattr(WrittenFiles, "_checkpoint", full)
+        with pytest.raises(ConfigurationError, match="cannot be written: database or disk is full"):
+            journal.close()
+    with JournalReader.open(path) as reader:
+        assert [row.outcome for row in reader.rows()] == [OutcomeKind.APPLIED]
 
 
 def test_runs_and_samples_are_told(path: Path) -> None:

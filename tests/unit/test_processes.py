@@ -17,10 +17,11 @@ from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.process_worker import Lines, Pipe
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.run import Batch
-from norce_order_async.batch.travel import Dealt
+from norce_order_async.batch.travel import Dealt, worker_of
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.wire.models import Hook
 
+SCOPE = "norce", "1"
 HERE: dict[str, Any] = {"base_url": "https://x.example", "merchant": "norce", "channel": "1", "auth": "t"}
 HOOK = CreateHook("o_1", hook=Hook(adapter_id="a", invoke="https://h.example"))
 
@@ -54,7 +55,7 @@ def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once
         passed = State(OutcomeKind.UNKNOWN, None, ended=1.0)
         link.add(4, InputLine(4, DeleteConsent("o_1", "c")), passed, made=False)
         link.deal()
-        assert (link.size, len(link.queue)) == (0, 0)
+        assert (link.size, len(link.queue)) == (30, 0)  # what is dealt counts, too
         mark(journal, changes[:2], once=[2])
         given_up = link.take_back(journal.states(*link.span), only=only)
         journal.give_up(given_up, "the process that made it was lost")
@@ -67,6 +68,10 @@ def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once
     ]
     assert link.size == 30
     assert given_up == [2]
+    link.deal()
+    link.close(1)
+    link.settle()
+    assert (link.size, set(link.dealt), set(link.passed)) == (10, {3}, set())
     assert (hook.outcome, hook.error, hook.request_id) == (OutcomeKind.UNKNOWN, "Interrupted", "id_2")
     assert hook.message == "the process that made it was lost"
 
@@ -120,6 +125,43 @@ async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carrie
                 pass
     assert kept == [({4, 5, 6}, {3}), ({4, 5, 6, 7}, set())]
     assert batch.progress.passed == 3
+
+
+@pytest.mark.asyncio
+async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = [DeleteConsent(f"o_{n}", "c") for n in range(3_000)]
+    mine = sum(worker_of((*SCOPE, change.order_id), 2) == 1 for change in changes)
+    taken = 0
+    links: list[ProcessLink] = []
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+        links.append(link)
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        nonlocal taken
+        await asyncio.sleep(0)
+        if link is links[0]:
+            return "end", "nothing went through", None, None, False
+        if link.dealt:
+            taken += len(link.dealt)
+            number = len(link.dealt)
+            for each in list(link.dealt):
+                link.close(each)
+            return "want", number
+        return ("end", None, None, None, True) if taken == mine else ("want", 0)
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(changes, processes=2, settings=HERE, journal=journal)
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    assert taken == mine
+    assert batch.stopped == "a worker process stopped: nothing went through"
 
 
 class NearEnd(Pipe):

@@ -189,7 +189,8 @@ class Dispatcher:
         if item.since is None:
             item.since = now
         lane = asyncio.create_task(self._lane(item))
-        self.lanes[lane] = item
+        if not lane.done():  # an eager task has run until it waits
+            self.lanes.setdefault(lane, item)
         lane.add_done_callback(self._lane_ended)
         self.make_room()
 
@@ -198,6 +199,7 @@ class Dispatcher:
         lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
         schedule, pace, state, monotonic = self._schedule, self._pace, self._state, self._clock.monotonic
         assert lane is not None
+        lanes[lane] = item
         while True:
             try:
                 outcome = await send(item, probe=item is self._probe)
@@ -236,7 +238,7 @@ class Dispatcher:
             return
         self._pace.end()
         if lane.cancelled() and self._state.stopped is not None and item.confirmed is None:
-            self._left.append((item, item.left(INTERRUPTED, "ended while it was made")))
+            self._leave_undone([(item, item.left(INTERRUPTED, "ended while it was made"))])
         else:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
             assert error is not None

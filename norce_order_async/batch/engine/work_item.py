@@ -101,6 +101,11 @@ class WorkItem:
         return _path_of(self.resource)
 
     @property
+    def subject(self) -> Order:
+        """The order that counts where several fail: what makes a new one has one of its own."""
+        return self.order if self.order[2] else (*self.order[:2], f"of line {self.number}")
+
+    @property
     def confirmed(self) -> OutcomeKind | None:
         """What its call amounts to when the API said yes; None also for a change that may make several calls."""
         if self.call is None or self.call.outcome.failed or type(self.change) not in _ONE_CALL:

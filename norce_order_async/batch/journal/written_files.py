@@ -60,9 +60,13 @@ class WrittenFiles:
         # All rows first, so that the main file never lacks one when it says that it is whole.
         with self.writing() as db:
             db.execute(MARK)
-        self._checkpoint()
-        with self.writing():
-            pass
+        self._is_marked = True
+        try:
+            with telling(self._path, "written"):
+                self._checkpoint()
+        finally:  # where that fails, SQLite does it when the connection is closed
+            with self.writing():
+                pass
         self._db.execute("PRAGMA busy_timeout = 0")
         try:
             self._db.execute("PRAGMA journal_mode = DELETE")
