@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from norce_order_async.batch.engine.breaker import is_foreign
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
@@ -176,7 +177,8 @@ async def _run(
 
 
 def _exit_code(batch: "Engine | ProcessBatch", account: Account) -> int:
-    could_not_start = not batch.worked and isinstance(batch.error, (*CANNOT_START, NotTheApiError))
+    error = batch.error
+    could_not_start = not batch.worked and error is not None and (isinstance(error, CANNOT_START) or is_foreign(error))
     if batch.stopped is not None and could_not_start:
         return 3
     return 1 if account.summary.failed or account.left or account.stopped is not None else 0
@@ -207,7 +209,7 @@ def _advice(batch: "Engine | ProcessBatch") -> str | None:
     error = batch.error
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
         return None
-    return advice_for(type(error))
+    return advice_for(NotTheApiError if is_foreign(error) else type(error))
 
 
 async def _follow(

@@ -24,7 +24,7 @@ def not_the_api(response: Response) -> NotTheApiError | None:
     body, members = response.body, response.request.call.members
     problem = _problem_of(response.headers.get("content-type", ""))
     if problem is None:
-        if body[:1] not in _JSON_STARTS and body[:_START].lstrip(_BLANK)[:1] == b"<":
+        if _starts_as_markup(body):
             problem = _IS_MARKUP
         elif members is not None and is_error_shaped(body, members):
             problem = _IS_ERROR
@@ -32,6 +32,15 @@ def not_the_api(response: Response) -> NotTheApiError | None:
             return None
     text = f"HTTP {response.status}, but {problem}: {excerpt(body)}"
     return NotTheApiError(text, status=response.status, headers=response.headers, body=body)
+
+
+def is_markup(error: StatusError) -> bool:
+    """Whether HTML or XML came, by type or by its first byte, which is no error of the API."""
+    return _problem_of(error.headers.get("content-type", "")) is _IS_MARKUP or _starts_as_markup(error.body)
+
+
+def _starts_as_markup(body: bytes) -> bool:
+    return body[:1] not in _JSON_STARTS and body[:_START].lstrip(_BLANK)[:1] == b"<"
 
 
 def is_json(content_type: str) -> bool:

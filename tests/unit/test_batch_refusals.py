@@ -157,3 +157,19 @@ async def test_what_is_left_of_a_merchant_is_let_go_before_the_end(tmp_path: Pat
     assert left.count(True) == 250
     assert sum(left[:-300]) > 200  # the last changes are made after that
     assert str(batch.stopped).startswith("what is left of acme/1 was not made")
+
+
+@pytest.mark.parametrize(
+    ("bad", "merchant", "retry_after"),
+    [(8, None, 2), (20, None, 10), (8, "acme", 2), (20, "acme", 60), (900, "acme", 60)],
+)
+async def test_who_is_asked_to_wait_holds_up_no_other(bad: int, merchant: str | None, retry_after: int) -> None:
+    def answer(sent: Sent) -> Answer:
+        is_refused = number_of(sent) < bad and sent.at < 300
+        return (429, {"retry-after": str(retry_after)}, b"") if is_refused else 200
+
+    client, origin, _ = on_a_timeline(answer)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=merchant if n < bad else None) for n in range(bad + 2_000)]
+    outcomes = await outcomes_of(Batch(client, changes, concurrency=10))
+    assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
+    assert max(sent.at for sent in origin.sent if number_of(sent) >= bad) < 100

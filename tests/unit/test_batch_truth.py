@@ -33,7 +33,7 @@ from norce_order_async import (
     RetryPolicy,
     delete_consent,
 )
-from norce_order_async.batch import JournalRow, Outcome
+from norce_order_async.batch import Change, DeleteConsent, JournalRow, Outcome
 from norce_order_async.batch.journal import Mark
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import NotTheApiError
@@ -68,6 +68,32 @@ async def test_a_batch_that_only_ever_meets_web_pages_stops(page: Answer) -> Non
     assert len(origin.sent) < 20
     assert clock.now < 1
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.UNKNOWN, OutcomeKind.NOT_SENT}
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 405, 501])
+async def test_web_pages_of_any_status_stop_it_and_reject_nothing(status: int) -> None:
+    client, origin, clock = on_a_timeline(lambda sent: (status, *WEB_PAGE[1:]))
+    batch = Batch(client, deletes(1_000))
+    outcomes = await outcomes_of(batch)
+    assert (batch.stopped or "").startswith("everything fails alike: ")
+    assert len(origin.sent) < 20
+    assert clock.now < 1
+    tried = [outcome.line for outcome in outcomes if outcome.attempts]
+    assert len(tried) == len(origin.sent)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("first", [40, 800])
+async def test_web_pages_for_one_merchant_hold_up_no_other(first: int, status: int) -> None:
+    def answer(sent: Sent) -> Answer:
+        return (status, *WEB_PAGE[1:]) if sent.request.headers["x-merchant"] == "acme" else 200
+
+    client, _, _ = on_a_timeline(answer)
+    acme: list[Change] = [DeleteConsent(f"a_{n}", "c", merchant="acme") for n in range(first)]
+    batch = Batch(client, [*acme, *deletes(1_000)])
+    ended = Counter((outcome.change in acme, str(outcome.outcome)) for outcome in await outcomes_of(batch))
+    assert batch.stopped is None
+    assert ended == {(False, "applied"): 1_000, (True, "unknown" if status == 200 else "rejected"): first}
 
 
 @pytest.mark.parametrize("page", NOT_THE_API, ids=["error", "answer"])

@@ -1,5 +1,7 @@
 """The circuit breaker of a batch: noticing that the server is out of reach, and when to look again."""
 
+from norce_order_async.batch.engine.schedule import LOOKAHEAD, Schedule
+from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import Order, WorkItem
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
@@ -16,6 +18,7 @@ from norce_order_async.core.errors import (
 )
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
+from norce_order_async.wire.refusals import is_markup
 
 IN_A_ROW = 5
 """So many orders in a row whose changes fail are an outage."""
@@ -23,6 +26,8 @@ FIRST_PROBE = 0.5
 """Seconds."""
 LAST_PROBE = 30.0
 """Seconds, the longest wait between two probes."""
+_UNTIL_OTHERS = 3
+"""So many probes are sent before others have been read ahead."""
 FEW = 100
 """So many new changes, if they are the last ones, are all tried."""
 
@@ -37,9 +42,14 @@ def is_transient(error: CallError) -> bool:
         return False
     if isinstance(error, TransportError):
         return error.retryable
-    if isinstance(error, StatusError):
-        return error.status in RETRYABLE_STATUSES
-    return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
+    if isinstance(error, StatusError) and error.status in RETRYABLE_STATUSES:
+        return True
+    return isinstance(error, DeadlineExceeded | TokenError) or is_foreign(error)
+
+
+def is_foreign(error: CallError) -> bool:
+    """Whether something else than the API answered."""
+    return isinstance(error, NotTheApiError) or (isinstance(error, StatusError) and is_markup(error))
 
 
 def is_throttled(error: CallError) -> bool:
@@ -58,10 +68,13 @@ class CircuitBreaker:
     Args:
         clock: Where time comes from.
         patience: Seconds of an outage after which it is given up.
+        schedule: What is left to try.
+        state: Of the batch.
     """
 
-    def __init__(self, clock: Clock, patience: float) -> None:
+    def __init__(self, clock: Clock, patience: float, schedule: Schedule, state: RunState) -> None:
         self.patience = patience
+        self._schedule, self._state = schedule, state
         self.worked = False
         """Whether anything has ever been answered."""
         self.is_open = False
@@ -96,15 +109,9 @@ class CircuitBreaker:
         """There is nothing to send; time that passes so is none that the server is waited for."""
         self._failing_since = None
 
-    def failed(self, item: WorkItem, error: CallError, last: int | None) -> bool:
-        """A change ended with this error; whether that counts among the times that it may fail.
-
-        Args:
-            item: The change.
-            error: Its error.
-            last: How many changes are left that were not tried, if no more will come.
-        """
-        now = self._clock.monotonic()
+    def failed(self, item: WorkItem, error: CallError) -> bool:
+        """A change ended with this error; whether that counts among the times that it may fail."""
+        now, last = self._clock.monotonic(), self._last
         self._few_left = last is not None and last <= FEW
         if isinstance(error, PermissionDeniedError):
             self.error = error
@@ -133,14 +140,17 @@ class CircuitBreaker:
                     self._failing_since = now
         if error.retry_after is not None:
             self._not_before = max(self._not_before, now + error.retry_after)
-        return others_succeed or not self.is_open or self.tries_all(last)
+        return others_succeed or not self.is_open or self.tries_all
 
-    def tries_all(self, last: int | None) -> bool:
-        """Whether all that is left is tried, although others fail: it is little, and its orders may be what fails.
+    @property
+    def _last(self) -> int | None:
+        """How many changes are left that were not tried, if no more will come."""
+        return len(self._schedule.ready) if self._state.input_ended else None
 
-        Args:
-            last: How many changes are left that were not tried, if no more will come.
-        """
+    @property
+    def tries_all(self) -> bool:
+        """Whether all that is left is tried, although others fail: it is little, and its orders may be what fails."""
+        last = self._last
         return last is not None and last <= FEW and self._may_be_of_orders
 
     @property
@@ -149,7 +159,8 @@ class CircuitBreaker:
         error, since = self.error, self._failing_since
         if error is None or since is None:
             return None
-        if self._refused >= IN_A_ROW or (self.is_open and not self.worked and _never_reached(error)):
+        is_alike = self.is_open and not self.worked and _never_reached(error)
+        if self._refused >= IN_A_ROW or (is_alike and not self._may_be_of_shop(error)):
             what = f"{IN_A_ROW} changes in a row fail" if self.worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
@@ -160,20 +171,18 @@ class CircuitBreaker:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
         return None
 
-    def next_probe(self, last: int | None = None) -> tuple[float, bool]:
+    def next_probe(self) -> tuple[float, bool]:
         """The seconds to wait before the next probe, and whether it is a new change rather than one that failed.
 
-        They are twice as many each time, up to 30, within the patience; new ones and others are probed in turn.
-
-        Args:
-            last: How many new changes are left, if no more will come: few of them are all probed, one every half second
-                if their orders may be what fails, and within the patience otherwise.
+        They are twice as many each time, up to 30, within the patience; new ones and others are probed in turn. When
+        few new ones are left and no more will come, all are probed, one every half second if their orders may be what
+        fails, and within the patience otherwise.
         """
-        now = self._clock.monotonic()
+        now, last = self._clock.monotonic(), self._last
         patience_left = self.patience - (now - (self._failing_since or now))
         delay = min(LAST_PROBE, FIRST_PROBE * 2 ** min(self._probes, 10), patience_left)
         new = self._probes % 2 == 0
-        if self.tries_all(last):
+        if self.tries_all:
             new, delay = True, self._last_probe + FIRST_PROBE - now
         elif last is not None and 0 < last <= FEW:
             new, delay = True, min(delay, max(FIRST_PROBE, patience_left / 2 / last))
@@ -189,6 +198,15 @@ class CircuitBreaker:
         is_answer = isinstance(error, StatusError) and error.status in _OF_ONE_ORDER
         return self.worked and (is_answer or isinstance(error, ReadTimeout))
 
+    def _may_be_of_shop(self, error: CallError) -> bool:
+        """Whether something else than the API answered one merchant and channel, and others can be tried, or may be."""
+        scopes = {order[:2] for order in self._unreached}
+        if not is_foreign(error) or len(scopes) > 1:
+            return False
+        schedule = self._schedule
+        is_read_ahead = self._state.input_ended or schedule.held >= LOOKAHEAD or self._probes > _UNTIL_OTHERS
+        return not is_read_ahead or any(item.order[:2] not in scopes for item in schedule.ready)
+
 
 def _never_reached(error: CallError) -> bool:
-    return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, TokenError | NotTheApiError)
+    return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, TokenError) or is_foreign(error)

@@ -61,8 +61,8 @@ class Engine(RunsOnce):
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
         self._pace, self._around = pace, around
-        self.state, self._schedule = state, schedule = RunState(), Schedule()
-        self.breaker = breaker = CircuitBreaker(clock, settings.patience)
+        self.state, self._schedule = state, schedule = RunState(), Schedule(random)
+        self.breaker = breaker = CircuitBreaker(clock, settings.patience, schedule, state)
         count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
         settle = settle if settings.settle is None else settings.settle

@@ -11,7 +11,7 @@ import attrs
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, patiently
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE, Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import InputLine
@@ -34,12 +34,6 @@ _BLOCK_TIME = 0.05
 counts as perhaps sent."""
 _SMALLEST = 8
 """So many changes such a block has at least, where the input has them."""
-LOOKAHEAD = 5_000
-"""So many changes are held at most, while the changes before them keep their resource busy."""
-LOOKAHEAD_SIZE = 16 * 1024 * 1024
-"""Bytes of input that are held at most for the same reason."""
-LOOKAHEAD_WHEN_OPEN = 1_000
-"""So many changes are ready at most while the server is out of reach, so that probes are not all sent to neighbours."""
 
 _PERHAPS_APPLIED = (OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
 
@@ -160,8 +154,8 @@ class Feeder:
     def _has_room(self) -> bool:
         schedule = self._schedule
         limit = self._pace.limit
-        if self._breaker.is_open:
-            limit = max(limit, LOOKAHEAD_WHEN_OPEN)
+        if self._breaker.is_open or self._pace.is_closed:
+            limit = LOOKAHEAD  # so that probes are not all sent to neighbours
         return (
             len(schedule.ready) < limit
             and schedule.held < LOOKAHEAD

@@ -10,6 +10,10 @@ from collections import deque
 from norce_order_async.batch.engine.work_item import Order, Path, WorkItem
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 
+LOOKAHEAD = 5_000
+"""So many changes are held at most, while the changes before them keep their resource busy."""
+LOOKAHEAD_SIZE = 16 * 1024 * 1024
+"""Bytes of input that are held at most for the same reason."""
 Tails = dict[Path, WorkItem]
 """The last change of each resource of one order."""
 
@@ -20,9 +24,13 @@ class Schedule:
     Of one resource only the first is ready; those behind it follow when it is done, so that they hold up nothing
     but each other. After a change whose request may still be carried out they follow when that has settled: what waits
     for a time is let go by :meth:`ring`.
+
+    Args:
+        random: Where random places come from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, random: RandomSource = SYSTEM_RANDOM) -> None:
+        self._random = random
         self.ready: deque[WorkItem] = deque()
         """Those that may be sent, and were not."""
         self.requeued: deque[WorkItem] = deque()
@@ -69,18 +77,28 @@ class Schedule:
 
     def take(self) -> WorkItem:
         """Take the next change to send: new ones and those to be sent again in turn."""
+        return self.requeued.popleft() if self._is_turn_of_requeued() else self.ready.popleft()
+
+    def take_anywhere(self) -> WorkItem:
+        """As :meth:`take`, but a new one may come from anywhere in what is ready."""
+        return self.requeued.popleft() if self._is_turn_of_requeued() else self._take_new()
+
+    def _is_turn_of_requeued(self) -> bool:
         turn = self._requeued_next
         self._requeued_next = not turn
-        return self.requeued.popleft() if self.requeued and (turn or not self.ready) else self.ready.popleft()
+        return bool(self.requeued) and (turn or not self.ready)
 
-    def take_probe(self, *, new: bool, random: RandomSource = SYSTEM_RANDOM) -> WorkItem:
+    def take_probe(self, *, new: bool) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
 
         A new one may come from anywhere: the neighbours of those that fail may fail of the same.
         """
         if self.requeued and not (new and self.ready):
             return self.requeued.popleft()
-        place = random.randrange(len(self.ready))
+        return self._take_new()
+
+    def _take_new(self) -> WorkItem:
+        place = self._random.randrange(len(self.ready))
         item = self.ready[place]
         del self.ready[place]  # the others keep their order: those before it are not made the last ones
         return item

@@ -61,7 +61,6 @@ class Dispatcher:
         self._state = state
         self._clock = clock
         self._random = random
-        self._take_probe = partial(schedule.take_probe, random=random)
         self.make_room: Callable[[], None] = lambda: None
         """Called when there may be room for more of the input."""
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
@@ -87,13 +86,12 @@ class Dispatcher:
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
                 new = await self._until_probe()
-                untried = self._last_untried
-                if self._may_probe() and (item := self._take(partial(self._take_probe, new=new))) is not None:
-                    self._probe = None if self._breaker.tries_all(untried) else item
+                if self._may_probe() and (item := self._take(partial(self._schedule.take_probe, new=new))) is not None:
+                    self._probe = None if self._breaker.tries_all else item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
                 await self._until_place()
-                if self._may_send(self._pace.limit) and (item := self._take(self._schedule.take)) is not None:
+                if self._may_send(self._pace.limit) and (item := self._take(self._take_next)) is not None:
                     self._open_lane(item)
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
                 await self._pause(due - self._clock.monotonic(), state.wake)
@@ -139,20 +137,16 @@ class Dispatcher:
         return (
             self._breaker.is_open
             and self._probe is None
-            and (len(self.lanes) < self._pace.limit or not self._breaker.tries_all(self._last_untried))
+            and (len(self.lanes) < self._pace.limit or not self._breaker.tries_all)
             and self._schedule.has_ready
             and self._state.stopped is None
+            and self._breaker.hopeless is None
         )
-
-    @property
-    def _last_untried(self) -> int | None:
-        """How many changes are left that were not tried, if no more will come."""
-        return len(self._schedule.ready) if self._state.input_ended else None
 
     async def _until_probe(self) -> bool:
         """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
         self.make_room()
-        delay, new = self._breaker.next_probe(self._last_untried)
+        delay, new = self._breaker.next_probe()
         due = self._clock.monotonic() + delay
         while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
             self._state.wake.clear()
@@ -217,7 +211,7 @@ class Dispatcher:
                 self._place = monotonic() + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
-            if (taken := self._take(schedule.take)) is None:
+            if (taken := self._take(schedule.take if pace.is_open else self._take_next)) is None:
                 break
             lanes[lane] = item = taken
             pace.last_sent = now
@@ -279,6 +273,12 @@ class Dispatcher:
         self._schedule.done(item, self._clock.monotonic() if item.settles_at else 0.0)
         self._accountant.end(outcome)
 
+    def _take_next(self) -> WorkItem:
+        """What is sent next while the server may refuse it: neighbours in the input may be refused for the same."""
+        if self._pace.is_closed:
+            return self._schedule.take_probe(new=True)
+        return self._schedule.take() if self._pace.is_open else self._schedule.take_anywhere()
+
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
         """The next change to send; None when all that are ready are held, or left undone."""
         schedule = self._schedule
@@ -322,7 +322,7 @@ class Dispatcher:
 
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether a change that failed is made again later."""
-        counts = self._breaker.failed(item, error, self._last_untried)
+        counts = self._breaker.failed(item, error)
         if (hopeless := self._breaker.hopeless) is not None:
             self._state.stop(hopeless)
         if self._breaker.is_open:

@@ -120,7 +120,14 @@ class WorkItem:
             self.maybe_applied = True
         else:
             self._look_at(call, attempt)
+            if attempt.throttled and self._is_refused_alone:
+                return
         self.pace.observe(call, attempt)
+
+    @property
+    def _is_refused_alone(self) -> bool:
+        """Whether it is refused again and again while others are accepted: that is no matter of the rate."""
+        return self.refusals > 1 and self.since is not None and self.pace.last_accepted > self.since
 
     def _look_at(self, call: Call, attempt: Attempt) -> None:
         """Note what an attempt may have done, or may still do after it was given up."""
