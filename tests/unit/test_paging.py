@@ -440,6 +440,41 @@ async def test_ending_early_leaves_nothing(end: Callable[[OrderClient], Any]) ->
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+class Held:
+    """Keeps the second page back until it is let go."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+
+    async def __call__(self, request: Request, call_next: Any, /) -> Response:
+        if query_of(request)["offset"] == "2":
+            await self.released.wait()
+        response: Response = await call_next(request)
+        return response
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_page_is_kept_for_whoever_goes_on_after_a_cancellation(turns: int) -> None:
+    """In whichever turn of the event loop it comes: before, while and after the page arrives."""
+    held = Held()
+    service = Listing(numbered(6), most=2)
+    client, _, _ = scripted(service, call_middlewares=[held])
+    orders = iter_orders(client)
+    came = [await anext(orders), await anext(orders)]
+    waiting = asyncio.ensure_future(anext(orders))
+    await settle()
+    held.released.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    came += [] if waiting.cancelled() else [waiting.result()]
+    assert orders.offset == len(came)
+    came += [order async for order in orders]
+    assert [order.id for order in came] == [f"o_{number}" for number in range(6)]
+    assert service.offsets == [0, 2, 4, 6]
+
+
 async def test_the_error_of_a_page_that_nobody_asks_for_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     client, _, _ = scripted((200, {}, page(numbered(2))), (501, {}, b""))
     await by_break(client)
