@@ -215,6 +215,35 @@ async def test_an_order_is_known_by_its_cart_reference(pages: list[Any], verdict
     assert told.verdict is verdict
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("pages", "verdict"),
+    [
+        ([page()], Verdict.NOT_APPLIED),
+        ([page(("o_1", "c", MINUTE_AGO)), page()], Verdict.CANNOT_TELL),
+        ([page(("o_1", "c", MINUTE_AGO), ("o_2", "c", "2026-01-12T08:01:30Z")), page()], Verdict.APPLIED),
+        ([page(("o_1", "d", MINUTE_AGO)), page()], Verdict.NOT_APPLIED),
+    ],
+)
+async def test_an_order_of_before_may_be_that_of_an_earlier_call(pages: list[Any], verdict: Verdict) -> None:
+    client, _, _ = scripted((409, {}, b'{"code": "conflict"}'), *pages)
+    change = CreateOrder(Order(cart=Cart(reference="c")))
+    with pytest.raises(CallError) as raised:
+        await change.apply(client, CallOptions(redelivered=True))
+    error = pickle.loads(pickle.dumps(raised.value))
+    assert (error.outcome, error.redelivered) == (OutcomeKind.UNKNOWN, True)
+    assert (await resolve(client, change, error, settle=0)).verdict is verdict
+
+
+@pytest.mark.asyncio
+async def test_what_an_earlier_call_has_done_another_writer_may_have_undone() -> None:
+    client, _, _ = scripted(409, answered(order("false", MINUTE_AGO)))
+    with pytest.raises(CallError) as raised:
+        await CHANGE.apply(client, CallOptions(redelivered=True))
+    told = await resolve(client, CHANGE, raised.value, settle=0)
+    assert (told.verdict, "another writer" in told.evidence) == (Verdict.NOT_APPLIED, True)
+
+
 @pytest.mark.parametrize(
     ("wanted", "stored", "is_held"),
     [
