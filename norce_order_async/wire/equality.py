@@ -14,6 +14,7 @@ def same(one: object, other: object) -> bool:
 
     Unlike Python's equality it tells true from 1, and in a model a list without elements from none.
     """
+    kind, plain, plain_other = type(one), own(one), own(other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         members, others = cast("Mapping[str, object]", one), cast("Mapping[str, object]", other)
         return members.keys() == others.keys() and all(same(members[name], others[name]) for name in members)
@@ -21,8 +22,6 @@ def same(one: object, other: object) -> bool:
         elements, those = cast("Sequence[object]", one), cast("Sequence[object]", other)
         alike = len(elements) == len(those) and (one is NOT_SET) == (other is NOT_SET)
         return alike and all(map(same, elements, those))
-    kind = type(one)
-    if attrs.has(kind) and kind is type(other):
-        return all(same(getattr(one, field.name), getattr(other, field.name)) for field in attrs.fields(kind))
-    one, other = own(one), own(other)
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
+    if attrs.has(kind) and kind is type(plain_other):
+        return all(same(getattr(plain, field.name), getattr(plain_other, field.name)) for field in attrs.fields(kind))
+    return isinstance(plain, bool) == isinstance(plain_other, bool) and plain == plain_other
