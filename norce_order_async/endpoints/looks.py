@@ -38,7 +38,7 @@ def _read(response: Response) -> _Answer:
 def _seconds(date: str) -> float:
     try:
         return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

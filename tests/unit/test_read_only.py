@@ -20,7 +20,10 @@ SCHEMAS: dict[str, Wire] = ours()["schemas"]
 ORDER: Wire = {
     "id": "o_1",
     "created": "2026-01-01T00:00:00Z",
-    "state": {"currentStatus": "checkout", "transitions": [{"status": "checkout", "timeStamp": "2026-01-01T00:00:00Z"}]},
+    "state": {
+        "currentStatus": "checkout",
+        "transitions": [{"status": "checkout", "timeStamp": "2026-01-01T00:00:00Z"}],
+    },
     "payments": [
         {"id": "p_1", "amount": 1, "actions": [{"id": "a_1", "type": "t"}]},
         {"id": "p_2", "amount": 2},
