@@ -173,11 +173,12 @@ def _of_orders(found: Mapping[str, str | None], look: Look, begun: float | None,
     new = {
         order_id: stamp for order_id, stamp in found.items() if look.is_after(stamp, begun, _SAME_CLOCK) is not False
     }
-    if not new and found and redelivered:
-        return Finding(Sight.UNCLEAR, f"what has this cart reference ({len(found)} of it) may be of an earlier call")
     if not new:
+        told = "no order of this cart reference was created since"
         before = f"; {len(found)} of it had been before" if found else ""
-        return Finding(Sight.ABSENT, f"no order of this cart reference was created since{before}")
+        if found and redelivered:
+            return Finding(Sight.UNCLEAR, f"{told}{before}, and may be the work of an earlier call")
+        return Finding(Sight.ABSENT, f"{told}{before}")
     if len(new) > 1:
         return Finding(Sight.UNCLEAR, f"{len(new)} orders of this cart reference were created since")
     order_id, stamp = next(iter(new.items()))
