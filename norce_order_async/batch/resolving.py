@@ -157,7 +157,7 @@ class JournalResolver:
             since = self._client.clock.wall() - row.started
             attempt.elapsed = since if row.elapsed is None or row.error == INTERRUPTED else row.elapsed
         lost = CallError("its outcome is unknown")
-        lost.attempts = (attempt,)
+        lost.attempts, lost.redelivered = (attempt,), line.entry.redelivered
         try:
             return await resolve(self._client, line.change, lost, settle=self._settle)
         except (InvalidRequestError, TypeError) as error:

@@ -153,6 +153,7 @@ class Call:
             error.elapsed = self.elapsed
             error.retry_after = self.attempts[-1].retry_after if self.attempts else None
             error.gave_up = self.gave_up
+            error.redelivered = self.redelivered
 
 
 AttemptHook = Callable[[Call, Attempt], None]

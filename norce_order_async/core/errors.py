@@ -125,6 +125,7 @@ class CallError(NorceOrderError):
         outcome: What the call amounts to on the server.
         retry_after: The seconds that the last response asked to wait, if it did.
         gave_up: Why no further attempt was made, where one would have been thinkable.
+        redelivered: Whether an earlier call of the same change may have been applied; see :class:`CallOptions`.
     """
 
     operation: str = ""
@@ -134,6 +135,7 @@ class CallError(NorceOrderError):
     outcome: OutcomeKind = OutcomeKind.UNKNOWN
     retry_after: float | None = None
     gave_up: str | None = None
+    redelivered: bool = False
 
     @property
     def reason(self) -> str:

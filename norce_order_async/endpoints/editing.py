@@ -14,6 +14,7 @@ from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import Receipt, decode_receipt
+from norce_order_async.wire.equality import same
 from norce_order_async.wire.models import NOT_SET, Address, Cart, Model, Payment, Shipping, wire_name
 from norce_order_async.wire.operation import Operation
 from norce_order_async.wire.table import ROWS
@@ -171,7 +172,7 @@ async def _edit(
     body = body_of("the result of change", wanted, resource.model)
     if lost := _lost(before, wanted):
         raise InvalidRequestError(f"the result of change lacks what could not be read of {', '.join(lost)}")
-    if wanted == before:
+    if same(wanted, before):
         return Edited(before, before, None)
     written = await check_client(client).execute(resource.write, body=body, options=options, **ids)
     return Edited(before, await _read(client, resource, options, ids, written.outcome), written)

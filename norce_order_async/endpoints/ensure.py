@@ -20,12 +20,13 @@ from norce_order_async.endpoints.notifications import create_notification
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.endpoints.resolution import Verdict
-from norce_order_async.endpoints.resolve import resolve
+from norce_order_async.endpoints.resolve import resolve, settle_of
 from norce_order_async.endpoints.validations import create_validation
+from norce_order_async.endpoints.waiting import WaitTimeout, wait_until
 from norce_order_async.loops.per_loop import PerLoop
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json_text import to_dict
-from norce_order_async.wire.models import Callback, Hook, Model, Notification
+from norce_order_async.wire.models import Callback, Hook, Model, Notification, Order
 
 R = TypeVar("R", Hook, Callback, Notification)
 _Create: TypeAlias = Callable[..., Coroutine[Any, Any, Receipt]]
@@ -49,6 +50,7 @@ async def ensure_hook(client: OrderClient, order_id: str, hook: Hook, *, options
 
     Calls of one event loop take turns. Two processes may both find nothing and both register. If the answer to the
     registration is lost, :func:`resolve` finds out what became of it, and where it came to nothing it is made again.
+    After a success the order is read until it shows the hook, for as long as an attempt may take.
 
     Returns:
         The hook as the order has it, with its id. What else it says is not changed.
@@ -56,6 +58,8 @@ async def ensure_hook(client: OrderClient, order_id: str, hook: Hook, *, options
     Raises:
         TypeError: ``order_id`` is not a str, or ``hook`` not a :class:`Hook`.
         InvalidRequestError: A value that cannot be sent, or the hook has nothing to know it by.
+        WaitTimeout: The API said yes, and the order does not show the hook in that time. The outcome is that of the
+            registration, ``applied`` or ``accepted``; another call of this may register it twice.
         CallError: A call did not succeed. With the outcome ``unknown`` nobody can tell whether it is registered.
     """
     return await _ensure(client, order_id, hook, Hook, options)
@@ -69,6 +73,7 @@ async def ensure_validation(
     Raises:
         TypeError: ``order_id`` is not a str, or ``callback`` not a :class:`Callback`.
         InvalidRequestError: A value that cannot be sent, or the validation has nothing to know it by.
+        WaitTimeout: The order does not show what was registered.
         CallError: A call did not succeed.
     """
     return await _ensure(client, order_id, callback, Callback, options)
@@ -84,6 +89,7 @@ async def ensure_notification(
     Raises:
         TypeError: ``order_id`` is not a str, or ``notification`` not a :class:`Notification`.
         InvalidRequestError: A value that cannot be sent, or the notification has nothing to know it by.
+        WaitTimeout: The order does not show what was registered.
         CallError: A call did not succeed.
     """
     return await _ensure(client, order_id, notification, Notification, options)
@@ -114,38 +120,70 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
         raise InvalidRequestError(f"the {collection.noun} has none of {', '.join(collection.marks)} to know it by")
     key = (check_client(client).base_url, client.merchant, client.channel, order_id, operation)
     async with _locks.here().setdefault(key, asyncio.Lock()):
-        failure: CallError | None = None
+        failure = CallError()
         for _ in range(_MOST_TRIES):
             if (found := await _find(client, order_id, collection, body, options)) is not None:
                 return cast("R", found)
-            failure = await _register(client, change, options)
-            if failure is None or failure.outcome is not OutcomeKind.UNKNOWN:
+            registered = await _register(client, change, options)
+            if isinstance(registered, Receipt):
+                return cast("R", await _wait_for(client, order_id, collection, body, options, registered))
+            failure = registered
+            if failure.outcome is not OutcomeKind.UNKNOWN:
                 break
             if (await resolve(client, change, failure)).verdict is not Verdict.NOT_APPLIED:
                 break
         if (found := await _find(client, order_id, collection, body, options)) is not None:
             return cast("R", found)
-        if failure is not None:
-            raise failure
-        return wanted
+        raise failure
 
 
-async def _register(client: OrderClient, change: _Registering, options: CallOptions | None) -> CallError | None:
+async def _register(client: OrderClient, change: _Registering, options: CallOptions | None) -> Receipt | CallError:
     """Register once; an error after which it may be registered is returned."""
     try:
-        await change.apply(client, options)
+        return await change.apply(client, options)
     except ConflictError as error:  # somebody was faster, or the id is that of another
         return error
     except CallError as error:
         if error.outcome is not OutcomeKind.UNKNOWN:
             raise
         return error
-    return None
+
+
+async def _wait_for(
+    client: OrderClient,
+    order_id: str,
+    collection: Collection,
+    wanted: Mapping[str, Any],
+    options: CallOptions | None,
+    receipt: Receipt,
+) -> Model | None:
+    """What was registered, as soon as the order shows it."""
+    seconds = settle_of(client.timeout)
+    try:
+        order = await wait_until(
+            client, order_id, lambda order: _twin(order, collection, wanted), timeout=seconds, options=options
+        )
+    except WaitTimeout as late:
+        raise _not_shown(late, f"{collection.noun} within {seconds:g} s", receipt) from late.__cause__
+    except CallError as failure:
+        failure.outcome = receipt.outcome
+        raise
+    return _twin(order, collection, wanted)
+
+
+def _not_shown(late: WaitTimeout, what: str, receipt: Receipt) -> WaitTimeout:
+    told = f"the order does not show the {what}, but the API answered: {receipt.outcome.meaning}"
+    error = WaitTimeout(told, order=late.order)
+    error.outcome = receipt.outcome
+    return error
 
 
 async def _find(
     client: OrderClient, order_id: str, collection: Collection, wanted: Mapping[str, Any], options: CallOptions | None
 ) -> Model | None:
-    order = await get_order(client, order_id, options=options)
+    return _twin(await get_order(client, order_id, options=options), collection, wanted)
+
+
+def _twin(order: Order, collection: Collection, wanted: Mapping[str, Any]) -> Model | None:
     parts: Iterable[Model] = getattr(order, collection.name) or ()
     return next((part for part in parts if collection.is_twin(wanted, to_dict(part))), None)

@@ -12,6 +12,7 @@ from typing import Any, cast
 import attrs
 
 from norce_order_async.core.kinds import own
+from norce_order_async.endpoints.pairing import pairing
 
 _DATE_LENGTH = len("2026-01-02T03:04")
 _WRITTEN_BY_THE_API = frozenset(
@@ -79,7 +80,7 @@ def holds(wanted: object, stored: object) -> bool:
         members, known = members_of(wanted), members_of(stored)
         return _is_object(stored) and all(holds(value, known.get(name)) for name, value in members.items())
     if is_list(wanted):
-        return is_list(stored) and _holds_each(elements_of(wanted), elements_of(stored))
+        return is_list(stored) and _pairs(elements_of(wanted), elements_of(stored)) is not None
     if isinstance(wanted, bool) or isinstance(stored, bool):
         return wanted is stored
     if isinstance(wanted, str) and isinstance(stored, str) and wanted != stored:
@@ -99,18 +100,21 @@ def moment(text: str) -> datetime | None:
     return found if found.utcoffset() is not None else None
 
 
-def _holds_each(wanted: Sequence[Any], stored: Sequence[Any]) -> bool:
+def _pairs(wanted: Sequence[Any], stored: Sequence[Any]) -> Sequence[tuple[Any, Any]] | None:
+    """Each wanted element with the stored one that holds it; None if they cannot be paired."""
     if len(wanted) != len(stored):
-        return False
+        return None
+    if all(map(holds, wanted, stored)):
+        return list(zip(wanted, stored, strict=True))
     if not all(_is_object(element) for element in wanted):
-        return all(map(holds, wanted, stored))
-    left = list(stored)
+        return None
+    fits: list[Sequence[int]] = []
     for element in wanted:
-        place = next((index for index, other in enumerate(left) if holds(element, other)), None)
-        if place is None:
-            return False
-        del left[place]
-    return True
+        fits.append([index for index, other in enumerate(stored) if holds(element, other)])
+        if not fits[-1]:
+            return None
+    places = pairing(fits)
+    return None if places is None else [(element, stored[place]) for element, place in zip(wanted, places, strict=True)]
 
 
 def _seen(stands: bool, yes: str, no: str) -> Finding:
@@ -191,7 +195,7 @@ def _has_more(wanted: object, stored: object) -> bool:
             return True
         return any(_has_more(value, known.get(name)) for name, value in members.items())
     if is_list(wanted) and is_list(stored):
-        pairs = zip(elements_of(wanted), elements_of(stored), strict=False)
+        pairs = _pairs(elements_of(wanted), elements_of(stored)) or ()
         return any(_has_more(element, other) for element, other in pairs)
     return False
 

@@ -38,7 +38,7 @@ def _read(response: Response) -> _Answer:
 def _seconds(date: str) -> float:
     try:
         return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 
@@ -93,14 +93,23 @@ def can_look(operation: str | None) -> bool:
     return operation in FINDERS or operation in ("CreateCheckoutOrder", "DeleteCheckoutOrder")
 
 
-async def look_for(client: OrderClient, operation: str, sent: Requested, begun: float | None) -> Look:
+async def look_for(
+    client: OrderClient, operation: str, sent: Requested, begun: float | None, *, redelivered: bool = False
+) -> Look:
     """Read what a change was to change, and compare.
+
+    Args:
+        client: What to read with.
+        operation: Of the change.
+        sent: What was sent.
+        begun: The wall time of the first attempt; None where that is not known.
+        redelivered: Whether an earlier call of the change may have carried it out.
 
     Raises:
         CallError: It cannot be read.
     """
     if operation == "CreateCheckoutOrder":
-        return await _look_for_order(client, sent, begun)
+        return await _look_for_order(client, sent, begun, redelivered)
     order_id = sent.ids["order_id"]
     looked_at = f"GetCheckoutOrder {order_id}"
     try:
@@ -132,7 +141,7 @@ def _ahead(answer: _Answer, client: OrderClient) -> float:
     return difference if abs(difference) > _SAME_CLOCK else 0.0
 
 
-async def _look_for_order(client: OrderClient, sent: Requested, begun: float | None) -> Look:
+async def _look_for_order(client: OrderClient, sent: Requested, begun: float | None, redelivered: bool) -> Look:
     """Look for an order by its cart's reference; a service may ignore the filter, so each order is checked."""
     reference = members_of(members_of(sent.body).get("cart")).get("reference")
     looked_at = "GetCheckoutOrders by cart_reference"
@@ -151,19 +160,25 @@ async def _look_for_order(client: OrderClient, sent: Requested, begun: float | N
             if members_of(order.get("cart")).get("reference") == reference:
                 found[str(order.get("id"))] = order.get("created")
         if not orders:
-            return attrs.evolve(look, finding=_of_orders(found, look, begun))
+            return attrs.evolve(look, finding=_of_orders(found, look, begun, redelivered))
         offset += len(orders)
     return attrs.evolve(look, finding=Finding(Sight.UNCLEAR, f"there are more than {offset} orders to look through"))
 
 
-def _of_orders(found: Mapping[str, str | None], look: Look, begun: float | None) -> Finding:
-    """Of the orders that have the reference, one may be ours: one that was created after the first attempt."""
+def _of_orders(found: Mapping[str, str | None], look: Look, begun: float | None, redelivered: bool) -> Finding:
+    """Of the orders that have the reference, one may be ours: one that was created after the first attempt.
+
+    One of before may be that of an earlier call.
+    """
     new = {
         order_id: stamp for order_id, stamp in found.items() if look.is_after(stamp, begun, _SAME_CLOCK) is not False
     }
     if not new:
+        told = "no order of this cart reference was created since"
         before = f"; {len(found)} of it had been before" if found else ""
-        return Finding(Sight.ABSENT, f"no order of this cart reference was created since{before}")
+        if found and redelivered:
+            return Finding(Sight.UNCLEAR, f"{told}{before}, and may be the work of an earlier call")
+        return Finding(Sight.ABSENT, f"{told}{before}")
     if len(new) > 1:
         return Finding(Sight.UNCLEAR, f"{len(new)} orders of this cart reference were created since")
     order_id, stamp = next(iter(new.items()))

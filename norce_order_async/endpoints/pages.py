@@ -1,5 +1,6 @@
 """Reading the pages of a list one after the other: what came, what came before, and what does not belong in it."""
 
+import json
 from collections import deque
 from collections.abc import Hashable, Mapping, Sequence, Set
 from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
@@ -9,17 +10,18 @@ import attrs
 from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.endpoints.filter_checks import FILTER_CHECKS, unfit_filter
-from norce_order_async.wire.codec import encode_shown, members_of, structure
+from norce_order_async.wire.codec import members_of, one_level, structure
 from norce_order_async.wire.decoders import json_decoder
 from norce_order_async.wire.json import JSON, WireError
-from norce_order_async.wire.models import NOT_SET, Order, OrderPaginationSet
+from norce_order_async.wire.models import NOT_SET, Model, Order, OrderPaginationSet
 from norce_order_async.wire.unread import find
 
 REMEMBERED_PAGES: Final = 8
 """How many pages back an order is known again."""
 
-MOST_STALE_PAGES: Final = 3
-"""After how many pages in a row without anything new the list is given up."""
+MOST_STALE_PAGES: Final = REMEMBERED_PAGES + 1
+"""After how many pages in a row without anything new the list is given up: new orders at its front may bring as many as
+are remembered once more."""
 
 Entry: TypeAlias = Order | DecodeError
 """An order of a page, or in its place why it cannot be read."""
@@ -81,13 +83,14 @@ class PageReader:
             offset += 1
             if isinstance(entry, DecodeError):
                 entries.append((offset, entry))
-                came.add(encode_shown(entry.result))
+                came.add(_fingerprint(entry.result))
                 continue
             if entry.id not in known and entry.id not in came:
                 entries.append((offset, entry))
             came.add(entry.id)
         stale = 0 if not came or came - known else self._stale + 1
         if stale == MOST_STALE_PAGES:
+            self._stale = 0  # whoever goes on gets as far again
             problem = f"{stale} pages in a row, the last at offset {self.offset}, have only orders that came before"
             raise PagingError(f"{problem}: the service may ignore the offset", response.body)
         start, self.offset, self._stale = self.offset, offset, stale
@@ -134,6 +137,11 @@ def _elements(response: Response) -> Sequence[Order | JSON]:
         raise DecodeError("the answer is no page of orders: it has no list of them", response.body)
     orders = iter(page.data)
     return [raws[index] if index in raws else next(orders) for index in range(len(page.data) + len(raws))]
+
+
+def _fingerprint(value: object) -> str:
+    """What tells an element from others, however deep it is nested."""
+    return json.dumps(value, default=lambda inner: one_level(inner) if isinstance(inner, Model) else str(inner))
 
 
 def _unfit(raw: JSON) -> str:

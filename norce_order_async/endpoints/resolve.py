@@ -37,11 +37,13 @@ class _Window:
         begun: The wall time of its first attempt; None where that is not known.
         due: The monotonic time from which on nothing of it can be under way.
         accepted: Whether the API has taken it in, and works on it for nobody knows how long.
+        redelivered: Whether an earlier call of it, of which nobody knows when it began, may have carried it out.
     """
 
     begun: float | None
     due: float
     accepted: bool
+    redelivered: bool = False
 
 
 async def resolve(
@@ -66,7 +68,8 @@ async def resolve(
     Only reads are sent, and none where the outcome says enough. ``applied`` means that what the change asks for stands
     and came to stand after the first attempt. ``not_applied`` is said only when no request of the change can be under
     way any more: a request that was given up may still be carried out, so that takes a settling time. Another writer
-    may have changed the same since, or have made the same change; the evidence says when that is possible.
+    may have changed the same since, or have made the same change; the evidence says when that is possible. Where the
+    call was ``redelivered``, what was there before it may be the work of the earlier one.
 
     Args:
         client: What to read with; its clock is compared with that of the service, by the ``Date`` of an answer.
@@ -121,7 +124,7 @@ async def _resolve(client: OrderClient, operation: str, sent: Requested, window:
         left = window.due - clock.monotonic()
         at = clock.wall()
         try:
-            look = await look_for(client, operation, sent, window.begun)
+            look = await look_for(client, operation, sent, window.begun, redelivered=window.redelivered)
         except CallError as error:
             told = _unclear(f"it could not be read: {type(error).__name__}")
             is_final = False
@@ -145,7 +148,8 @@ def _judged(look: Look, window: _Window, left: float) -> Resolution:
     if left > 0:
         return _unclear(f"{finding.what}; a request of it may still be carried out for {left:.0f} s")
     moved = look.is_after(look.modified, window.begun)
-    others = "; another writer may have changed that since" if moved is not False else ""
+    is_seen = moved is False and not window.redelivered
+    others = "" if is_seen else "; another writer may have changed that since"
     return Resolution(Verdict.NOT_APPLIED, f"{finding.what}, and no request of it can be under way any more{others}")
 
 
@@ -173,7 +177,7 @@ def _window(ended: CallError | Receipt, settle: float, clock: Clock) -> _Window:
     accepted = any(attempt.success is OutcomeKind.ACCEPTED for attempt in ended.attempts)
     given_up = max((_given_up(attempt, wall) for attempt in ended.attempts), default=wall)
     # A wall time of another machine, or of before the clock was set, must not make it longer.
-    return _Window(begun, now + min(settle, given_up + settle - wall), accepted)
+    return _Window(begun, now + min(settle, given_up + settle - wall), accepted, ended.redelivered)
 
 
 def _given_up(attempt: Attempt, now: float) -> float:

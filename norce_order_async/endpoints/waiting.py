@@ -1,7 +1,7 @@
 """Waiting until an order is as wanted."""
 
 from collections.abc import Callable
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 
 import attrs
 
@@ -18,6 +18,8 @@ from norce_order_async.wire.models import Order
 
 class WaitTimeout(CallError, TimeoutError):
     """An order was not as wanted in time. The outcome is ``unknown``: it may still become so.
+
+    Of a registration (:func:`ensure_hook`) it is the outcome of that.
 
     Attributes:
         order: The order as it was read last; None if it never could be. The error's text shows nothing of it.
@@ -52,7 +54,7 @@ class _Pauses:
         pause = min(back_off(looks, base=self.pause, most=self.longest_pause, least=0.5), 0.9 * left)
         if asked is not None:
             pause = max(pause, asked + spread(asked))
-        return pause if pause < left and self.pause < 10 * left else None
+        return pause if pause < left and min(self.pause, self.timeout) < 10 * left else None
 
 
 async def wait_until(
@@ -85,7 +87,7 @@ async def wait_until(
         options: What each read has otherwise than the client.
 
     Raises:
-        TypeError: ``order_id`` is not a str, or ``predicate`` no plain function.
+        TypeError: ``order_id`` is not a str, or ``predicate`` no plain function, or what it returns is awaitable.
         InvalidRequestError: An id that would name another resource; nothing was sent.
         ConfigurationError: One of the times is not a number above 0.
         WaitTimeout: The time is over; its ``order`` has what was read last, its cause is the last failure, if the last
@@ -117,7 +119,7 @@ async def _look_until(
         failure = found if isinstance(found, CallError) else None
         if isinstance(found, Order):
             last = found
-            if predicate(found):
+            if _is_wanted(found, predicate):
                 return found
         left = end - client.clock.monotonic()
         delay = pauses.after(looks, left, failure.retry_after if failure else None)
@@ -127,6 +129,13 @@ async def _look_until(
         left = end - client.clock.monotonic()
     seen = f"the order {printable(order_id)} was not as wanted within {pauses.timeout:g} s, in {looks} looks"
     raise WaitTimeout(seen, order=last) from failure
+
+
+def _is_wanted(order: Order, predicate: Callable[[Order], object]) -> bool:
+    told = predicate(order)
+    if isawaitable(told):
+        raise TypeError(f"predicate must be a plain function, but returns a {kind_of(told)} to be awaited")
+    return bool(told)
 
 
 async def _look(client: OrderClient, order_id: str, options: CallOptions) -> Order | CallError:

@@ -75,7 +75,7 @@ class RetryPolicy:
 
     Attributes:
         max_attempts: How many attempts a call has at most, the first included.
-        wait: Seconds before the next attempt.
+        wait: Seconds before the next attempt; less than 0, and NaN, count as 0.
         retry: Whether a failure is worth another attempt.
         max_retry_after: Seconds; a server that asks to wait longer ends the call at once.
 

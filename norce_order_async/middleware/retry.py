@@ -83,7 +83,7 @@ class Retry:
         if stop_after_attempt(policy.max_attempts)(state):
             call.gave_up = f"the limit is {policy.max_attempts} attempts"
             return None
-        delay = float(policy.wait(state))
+        delay = max(0.0, float(policy.wait(state)))  # 0 also of NaN
         if self.clock.monotonic() + delay >= call.deadline:
             call.gave_up = f"the next wait of {delay:.2f} s would pass the deadline"
             return None

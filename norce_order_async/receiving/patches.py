@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from norce_order_async.wire.equality import same
 from norce_order_async.wire.json import JSON
 
 
@@ -11,7 +12,7 @@ def operations(before: JSON, after: JSON, path: str = "") -> Iterator[dict[str, 
         yield from _of_members(before, after, path)
     elif isinstance(before, list) and isinstance(after, list):
         yield from _of_elements(before, after, path)
-    elif not _same(before, after):
+    elif not same(before, after):
         yield {"op": "replace", "path": path, "value": after}
 
 
@@ -31,9 +32,9 @@ def _of_elements(before: Sequence[JSON], after: Sequence[JSON], path: str) -> It
     start, room = 0, min(len(before), len(after))
     end = 0
     if len(before) != len(after):
-        while start < room and _same(before[start], after[start]):
+        while start < room and same(before[start], after[start]):
             start += 1
-        while end < room - start and _same(before[-1 - end], after[-1 - end]):
+        while end < room - start and same(before[-1 - end], after[-1 - end]):
             end += 1
     paired = room - end
     for index in range(start, paired):
@@ -46,15 +47,6 @@ def _of_elements(before: Sequence[JSON], after: Sequence[JSON], path: str) -> It
         yield {"op": "remove", "path": f"{path}/{index}"}
     for index in range(paired, len(after) - end):
         yield {"op": "add", "path": f"{path}/{index}", "value": after[index]}
-
-
-def _same(one: JSON, other: JSON) -> bool:
-    """Equality of JSON values: to Python, true is 1 as well."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def _id(value: JSON) -> JSON:

@@ -12,8 +12,9 @@ from norce_order_async.wire.codec import encode_shown, one_level
 from norce_order_async.wire.json import JSON, WireError
 from norce_order_async.wire.json_text import to_dict
 from norce_order_async.wire.models import Order
+from norce_order_async.wire.read_only import read_only_change
 
-_FIXED = ("id", "merchant", "channel", "created", "lastModified")
+_ABSENT = object()
 
 
 @attrs.frozen
@@ -67,21 +68,21 @@ def change(before: Order, after: Order) -> Reply:
     registration; what happens to others is not published.
 
     Raises:
-        InvalidRequestError: The two differ in what only the service writes, such as ``id``; or what differs holds what
-            is no JSON, or has lost the place of what could not be read.
+        InvalidRequestError: The two differ in what only the service writes, such as ``id``, a payment's ``id`` or the
+            state's ``transitions``; or what differs holds what is no JSON, or has lost the place of what could not be
+            read.
     """
     try:
         old, new = _members(before), _members(after)
     except WireError as error:
         problem = str(error)
     else:
-        for member in _FIXED:
-            if old.get(member) != new.get(member):
-                raise InvalidRequestError(f"{member} differs: only the service writes it")
         # Not the whole orders: one that nests deeper than can be written may be changed elsewhere.
-        left = {name: value for name, value in old.items() if new.get(name) is not value}
-        right = {name: value for name, value in new.items() if old.get(name) is not value}
-        return Reply(200, encode_shown(list(operations(to_dict(left), to_dict(right)))))
+        left = to_dict({name: value for name, value in old.items() if new.get(name, _ABSENT) is not value})
+        right = to_dict({name: value for name, value in new.items() if old.get(name, _ABSENT) is not value})
+        if (member := read_only_change(left, right)) is not None:
+            raise InvalidRequestError(f"{member} differs: only the service writes it")
+        return Reply(200, encode_shown(list(operations(left, right))))
     raise InvalidRequestError(problem)
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of, own
 from norce_order_async.wire.json import WireError, decode_json
+from norce_order_async.wire.times import time_text
 
 E = TypeVar("E", bound=StrEnum)
 _INT32 = 2**31 - 1
@@ -70,9 +71,9 @@ def time(name: str, value: object) -> str:
     """
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, got {kind_of(value)}")
-    if value.utcoffset() is None:
+    if (sent := time_text(value)) is None:
         raise InvalidRequestError(f"{name} needs a time zone")
-    return value.isoformat()
+    return sent
 
 
 def json_text(name: str, value: object) -> None:

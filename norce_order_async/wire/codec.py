@@ -18,7 +18,8 @@ from cattrs import Converter
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decimal_text, decode_json, encode_json, refuse
 from norce_order_async.wire.models import NOT_SET, Model, wire_name
-from norce_order_async.wire.unread import PartlyReadError, unread_member
+from norce_order_async.wire.times import time_text
+from norce_order_async.wire.unread import PartlyReadError, Unread, unread_member
 
 T = TypeVar("T")
 _Reader = Callable[[Any, Any], Any]  # cattrs calls it with the value and the type to make of it
@@ -126,7 +127,7 @@ def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
             value: object = getattr(model, name)
             if value is None or value is NOT_SET:
                 continue
-            members[member] = _time_text(value, member) if isinstance(value, datetime) else value
+            members[member] = _written_time(value, member) if isinstance(value, datetime) else value
         for unread in model.unread:
             unread.put_back(members)
         for member, value in model.extra.items():
@@ -136,10 +137,10 @@ def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
     return write
 
 
-def _time_text(value: datetime, member: str) -> str:
-    if value.utcoffset() is None:
+def _written_time(value: datetime, member: str) -> str:
+    if (text := time_text(value)) is None:
         raise WireError("a date-time needs a time zone").inside(member)
-    return value.isoformat()
+    return text
 
 
 # Reading
@@ -157,6 +158,7 @@ def _model_reader(cls: type[Model], converter: Converter) -> _Reader:
             raise _unfit("an object", value)
         extra: dict[str, JSON] = {}
         known: dict[str, Any] = {"extra": extra}
+        unread: list[Unread] = []
         for member, raw in cast("Mapping[str, JSON]", value).items():
             if member not in members:
                 extra[member] = raw
@@ -165,9 +167,12 @@ def _model_reader(cls: type[Model], converter: Converter) -> _Reader:
                 try:
                     known[name] = read_member(raw, None)
                 except WireError as error:
-                    known["unread"] = (*known.get("unread", ()), unread_member(member, raw, error))
+                    unread.append(unread_member(member, raw, error))
                     if isinstance(error, PartlyReadError):
                         known[name] = error.elements
+        if unread:
+            # By name, as what is written and read again may have another order.
+            known["unread"] = tuple(sorted(unread, key=lambda each: each.member))
         return cls(**known)
 
     return read

@@ -34,7 +34,7 @@ from norce_order_async.batch.lines import KINDS, parse_change
 from norce_order_async.batch.resolving import JournalResolver
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.requested import requested
-from norce_order_async.models import Hook, Order
+from norce_order_async.models import Cart, Hook, Order
 from norce_order_async.testing import FakeClock, Sandbox
 from norce_order_async.wire.table import ROWS
 
@@ -241,6 +241,20 @@ async def resolved(folder: Path, lines: Lines) -> tuple[JournalResolver, list[Ou
             rows = list(journal.rows())
     assert all((row.evidence is not None) == (lines[row.number - 1][1] is UNKNOWN) for row in rows)
     return resolver, [row.outcome for row in rows], sandbox
+
+
+@pytest.mark.asyncio
+async def test_an_order_of_before_may_be_that_of_an_earlier_call(tmp_path: Path) -> None:
+    clock, change = FakeClock(), CreateOrder(Order(cart=Cart(reference="c")))
+    sandbox = Sandbox(wall=clock.wall)
+    async with sandbox.client(clock=clock) as client:
+        await change.apply(client)
+        clock.now += 60
+        with opened(tmp_path) as journal:
+            journal.write([mark(1, change, started=clock.wall())], [])
+            journal.write([], [end(1, UNKNOWN, change, started=clock.wall())])
+            await JournalResolver(client, journal, lambda: [InputLine(1, change, redelivered=True)]).run()
+            assert [row.outcome for row in journal.rows()] == [UNKNOWN]
 
 
 @pytest.mark.asyncio

@@ -19,9 +19,11 @@ from support import scripted
 import norce_order_async
 from norce_order_async import create_order
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.endpoints.filters import query_of
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import encode, structure, unstructure
 from norce_order_async.wire.json import JSON, WireError, decode_json
+from norce_order_async.wire.json_text import from_json, to_dict, to_json
 from norce_order_async.wire.models import (
     NOT_SET,
     Address,
@@ -358,6 +360,22 @@ ODD: list[tuple[Any, type[Model], Any]] = [
     ({"data": [{"id": "o_1"}, 7, {"total": {"includingVat": None, "excludingVat": []}}]}, OrderPaginationSet,
      {"data[1]": 7, "data[2].total.excludingVat": []}),
 ]  # fmt: skip
+
+
+def test_what_cannot_be_read_is_the_same_whatever_the_order_of_the_members() -> None:
+    wire: Any = {"state": 5, "consents": [None], "cart": "x", "created": 7, "payments": "y"}
+    order = structure(wire, Order)
+    assert from_json(to_json(order), Order) == order
+    assert structure(dict(reversed(wire.items())), Order) == order
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"), [(3661, "2026-01-02T02:03:04+00:00"), (3660, "2026-01-02T03:04:05+01:01")]
+)
+def test_an_offset_with_seconds_is_written_in_utc(seconds: int, written: str) -> None:
+    time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(seconds=seconds)))
+    assert to_dict(Order(created=time)) == {"created": written}
+    assert query_of({"date_from": time}) == {"date_from": written}
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,33 @@ async def test_what_changes_nothing_is_not_written(case: Case) -> None:
     assert [request.method for request in transport.requests] == ["GET"]
 
 
+@pytest.mark.parametrize(
+    ("change", "written"),
+    [
+        ({"attributes": {"gift": True, "of": {"x": 0}}}, b'{"attributes":{"gift":true,"of":{"x":0}},"new":true}'),
+        ({"attributes": {"gift": 1, "of": {"x": False}}}, b'{"attributes":{"gift":1,"of":{"x":false}},"new":true}'),
+        ({"extra": {"new": 1}}, b'{"attributes":{"gift":1,"of":{"x":0}},"new":1}'),
+        ({"items": ()}, b'{"items":[],"attributes":{"gift":1,"of":{"x":0}},"new":true}'),
+        ({"attributes": {"of": {"x": Decimal("0.0")}, "gift": 1}}, None),
+        ({"items": NOT_SET}, None),
+    ],
+)
+async def test_what_is_another_value_in_json_is_written(change: Wire, written: bytes | None) -> None:
+    client, transport, _ = scripted(order(cart={"attributes": {"gift": 1, "of": {"x": 0}}, "new": True}), 200, order())
+    edited = await edit_cart(client, "o_1", lambda cart: attrs.evolve(cart, **change))
+    assert (edited.receipt is None) == (written is None)
+    assert [request.body for request in transport.requests if request.method == "PUT"] == ([written] if written else [])
+
+
+async def test_what_is_nested_too_deep_to_be_written_can_be_taken_out() -> None:
+    deep: Wire = 1
+    for _ in range(80):
+        deep = [deep]
+    client, transport, _ = scripted(order(cart={"attributes": {"a": deep}}), 200, order())
+    await edit_cart(client, "o_1", lambda cart: attrs.evolve(cart, attributes={}))
+    assert json.loads(transport.requests[1].body or b"") == {"attributes": {}}
+
+
 @every_edit
 @pytest.mark.parametrize("change", NO_CHANGES)
 async def test_a_change_that_cannot_be_one_is_named_and_nothing_is_written(case: Case, change: Any) -> None:

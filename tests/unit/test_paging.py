@@ -195,7 +195,47 @@ async def test_a_service_that_ignores_the_offset_is_found_out(bad: list[Wire]) -
     with pytest.raises(PagingError, match=r"ignore the offset.*request id"):
         await collect(iter_orders(client, on_unreadable="yield"), came)
     assert [order.id for order in came if isinstance(order, Order)] == [f"o_{number}" for number in range(10)]
-    assert len(service.queries) == 4
+    assert len(service.queries) == 10
+
+
+@pytest.mark.parametrize("burst", [9, 24, 40])
+async def test_new_orders_at_the_front_do_not_end_it(burst: int) -> None:
+    """Up to as many as are remembered are known again; of more, some come twice."""
+    client, service = listing(numbered(60), most=3)
+
+    def grow(count: int) -> None:
+        if count == 11:
+            service.orders = [*numbered(burst, first=100), *service.orders]
+
+    service.before = grow
+    orders = iter_orders(client, order_by_direction="desc")
+    came, errors = list[str | None](), 0
+    while errors < 9:
+        try:
+            came.append((await anext(orders)).id)
+        except StopAsyncIteration:
+            break
+        except PagingError:
+            errors += 1
+    assert errors == 0
+    old = [f"o_{number}" for number in range(60)]
+    assert [order_id for order_id in dict.fromkeys(came) if order_id in old] == old
+
+
+async def test_pages_without_anything_new_can_be_passed() -> None:
+    client, service = listing(numbered(60), most=3)
+    service.body = lambda query: service.plain_body({"offset": "0"} if 3 <= int(query["offset"]) < 40 else query)
+    orders = iter_orders(client)
+    came, errors = list[str | None](), 0
+    while errors < 9:
+        try:
+            came.append((await anext(orders)).id)
+        except StopAsyncIteration:
+            break
+        except PagingError:
+            errors += 1
+    assert errors == 1
+    assert came == [f"o_{number}" for number in (0, 1, 2, *range(42, 60))]
 
 
 async def test_the_offset_that_it_tells_is_where_to_begin_anew() -> None:
@@ -231,6 +271,13 @@ async def test_what_is_no_order_spoils_neither_its_page_nor_the_rest() -> None:
         "GetCheckoutOrders: the order at offset 3 cannot be read: it has no id",
         "GetCheckoutOrders: the order at offset 4 cannot be read: expected an object, got an array",
     ]
+
+
+@pytest.mark.parametrize("deep", ["[" * 80 + "]" * 80, f'{{"attributes":{"[" * 80 + "]" * 80}}}'])
+async def test_what_is_no_order_and_nested_deep_is_one_error(deep: str) -> None:
+    client, _, _ = scripted((200, {}, f'{{"data":[{deep},{{"id":"o_1"}}]}}'.encode()), (200, {}, b'{"data":[]}'))
+    came = [order async for order in iter_orders(client, on_unreadable="yield")]
+    assert [type(order) for order in came] == [DecodeError, Order]
 
 
 async def test_what_is_no_order_can_be_raised_and_gone_on_after() -> None:
@@ -438,6 +485,41 @@ async def test_ending_early_leaves_nothing(end: Callable[[OrderClient], Any]) ->
     await settle()
     assert (stuck.waiting, stuck.sent_away) == (1, 1)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class Held:
+    """Keeps the second page back until it is let go."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+
+    async def __call__(self, request: Request, call_next: Any, /) -> Response:
+        if query_of(request)["offset"] == "2":
+            await self.released.wait()
+        response: Response = await call_next(request)
+        return response
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_page_is_kept_for_whoever_goes_on_after_a_cancellation(turns: int) -> None:
+    """In whichever turn of the event loop it comes: before, while and after the page arrives."""
+    held = Held()
+    service = Listing(numbered(6), most=2)
+    client, _, _ = scripted(service, call_middlewares=[held])
+    orders = iter_orders(client)
+    came = [await anext(orders), await anext(orders)]
+    waiting = asyncio.ensure_future(anext(orders))
+    await settle()
+    held.released.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    came += [] if waiting.cancelled() else [waiting.result()]
+    assert orders.offset == len(came)
+    came += [order async for order in orders]
+    assert [order.id for order in came] == [f"o_{number}" for number in range(6)]
+    assert service.offsets == [0, 2, 4, 6]
 
 
 async def test_the_error_of_a_page_that_nobody_asks_for_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:

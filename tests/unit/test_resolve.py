@@ -4,6 +4,8 @@ import pickle
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import permutations
+from random import Random
 from typing import Any
 
 import pytest
@@ -28,7 +30,8 @@ from norce_order_async.batch import Change, CreateOrder, PatchConsent
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.endpoints.findings import holds
+from norce_order_async.endpoints.findings import FINDERS, Sight, holds
+from norce_order_async.endpoints.pairing import pairing
 from norce_order_async.middleware import Call
 from norce_order_async.models import Cart, Order
 from norce_order_async.testing import FakeClock, Fault, Sandbox
@@ -163,6 +166,7 @@ def order(checked: str, modified: str = "2026-01-12T08:01:30.000Z") -> bytes:
         (answered(b'{"id": "o_1", "consents": []}'), Verdict.CANNOT_TELL),
         ((404, dict[str, str](), b'{"code": "order-not-found"}'), Verdict.CANNOT_TELL),
         (403, Verdict.CANNOT_TELL),
+        (answered(order("false"), date=f"Mon, {'9' * 30} Jan 2026 09:01:29 GMT"), Verdict.NOT_APPLIED),
     ],
 )
 async def test_a_value_counts_when_it_came_to_stand_after_the_first_attempt(response: Any, verdict: Verdict) -> None:
@@ -215,6 +219,56 @@ async def test_an_order_is_known_by_its_cart_reference(pages: list[Any], verdict
     assert told.verdict is verdict
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("pages", "verdict"),
+    [
+        ([page()], Verdict.NOT_APPLIED),
+        ([page(("o_1", "c", MINUTE_AGO)), page()], Verdict.CANNOT_TELL),
+        ([page(("o_1", "c", MINUTE_AGO), ("o_2", "c", "2026-01-12T08:01:30Z")), page()], Verdict.APPLIED),
+        ([page(("o_1", "d", MINUTE_AGO)), page()], Verdict.NOT_APPLIED),
+    ],
+)
+async def test_an_order_of_before_may_be_that_of_an_earlier_call(pages: list[Any], verdict: Verdict) -> None:
+    client, _, _ = scripted((409, {}, b'{"code": "conflict"}'), *pages)
+    change = CreateOrder(Order(cart=Cart(reference="c")))
+    with pytest.raises(CallError) as raised:
+        await change.apply(client, CallOptions(redelivered=True))
+    error = pickle.loads(pickle.dumps(raised.value))
+    assert (error.outcome, error.redelivered) == (OutcomeKind.UNKNOWN, True)
+    assert (await resolve(client, change, error, settle=0)).verdict is verdict
+
+
+@pytest.mark.asyncio
+async def test_what_an_earlier_call_has_done_another_writer_may_have_undone() -> None:
+    client, _, _ = scripted(409, answered(order("false", MINUTE_AGO)))
+    with pytest.raises(CallError) as raised:
+        await CHANGE.apply(client, CallOptions(redelivered=True))
+    told = await resolve(client, CHANGE, raised.value, settle=0)
+    assert (told.verdict, "another writer" in told.evidence) == (Verdict.NOT_APPLIED, True)
+
+
+def test_what_was_replaced_is_compared_in_any_order() -> None:
+    wanted = {"items": [{"sku": "A"}, {"sku": "A", "quantity": 2}]}
+    stored = {"cart": {"items": [{"sku": "A", "quantity": 2, "id": "1"}, {"sku": "A", "id": "2"}]}}
+    assert FINDERS["UpdateCheckoutOrderCart"]({}, wanted, stored).sight is Sight.STANDS
+
+
+def test_a_pairing_is_found_wherever_there_is_one() -> None:
+    random = Random(1)
+    for _ in range(300):
+        count = random.randrange(6)
+        fits = [[place for place in range(count) if random.random() < 0.4] for _ in range(count)]
+        there_is = any(
+            all(place in fits[element] for element, place in enumerate(order)) for order in permutations(range(count))
+        )
+        found = pairing(fits)
+        assert (found is not None) == there_is
+        if found is not None:
+            assert sorted(found) == list(range(count))
+            assert all(place in fits[element] for element, place in enumerate(found))
+
+
 @pytest.mark.parametrize(
     ("wanted", "stored", "is_held"),
     [
@@ -225,6 +279,9 @@ async def test_an_order_is_known_by_its_cart_reference(pages: list[Any], verdict
         ([1, 2], [2, 1], False),
         ([{"a": 1}, {"a": 2}], [{"a": 2, "id": "x"}, {"a": 1}], True),
         ([{"a": 1}, {"a": 1}], [{"a": 1}, {"a": 2}], False),
+        ([{"a": 1}, {"a": 1, "b": 2}], [{"a": 1, "b": 2}, {"a": 1}], True),
+        ([{"a": 1}, {"b": 2}, {"c": 3}], [{"a": 1, "b": 2}, {"a": 1, "c": 3}, {"a": 1}], True),
+        ([{"a": 1}, {"b": 2}, {"b": 2}], [{"a": 1, "b": 2}, {"a": 1}, {"a": 1}], False),
         ("2026-01-02T03:04:05Z", "2026-01-02T04:04:05.000+01:00", True),
         ("2026-01-02T03:04:05Z", "soon after 2026", False),
         ({"a": {"b": [1]}}, {"a": {"b": [1, 2]}}, False),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support import TOKEN, ScriptedTransport, scripted
-from tenacity import retry_if_exception_type, wait_fixed, wait_none
+from tenacity import RetryCallState, retry_if_exception_type, wait_fixed, wait_none
 
 from norce_order_async import (
     AuthenticationError,
@@ -305,6 +305,16 @@ async def test_strategies_of_tenacity_can_be_mixed_in() -> None:
     assert (len(transport.requests), slept) == (4, [0, 0, 0])
     _, transport, _ = await failing(503, retry=policy)
     assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("seconds", [-3.0, float("nan"), float("-inf")])
+async def test_a_wait_that_is_no_time_is_none(seconds: float) -> None:
+    def wait(state: RetryCallState) -> float:
+        return seconds
+
+    chosen: Any = wait
+    _, transport, slept = await failing(503, retry=RetryPolicy(max_attempts=3, wait=chosen))
+    assert (len(transport.requests), slept) == (3, [0, 0])
 
 
 async def test_concurrent_calls_do_not_share_their_state() -> None:

@@ -1,5 +1,6 @@
 """Waiting until an order is as wanted, without a moment of real time."""
 
+import asyncio
 import gc
 import json
 import pickle
@@ -53,6 +54,22 @@ async def test_an_order_that_is_as_wanted_at_once_needs_one_read() -> None:
     client, transport, clock = scripted(order("completed"))
     await wait_until(client, "o_1", is_done, timeout=1e-3)
     assert (len(transport.requests), clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("pause", [10, 500])
+async def test_a_pause_that_is_longer_than_the_wait_is_cut_to_it(pause: float) -> None:
+    client, transport, clock = scripted(order("checkout"))
+    with pytest.raises(WaitTimeout):
+        await wait_until(client, "o_1", is_done, timeout=1, pause=pause, longest_pause=pause)
+    assert len(transport.requests) == 2
+    assert 0.4 <= clock.now <= 1
+
+
+async def test_a_predicate_that_returns_what_is_to_be_awaited_is_named() -> None:
+    future = asyncio.get_running_loop().create_future()
+    client, _, _ = scripted(order("checkout"))
+    with pytest.raises(TypeError, match="predicate must be a plain function, but returns a Future"):
+        await wait_until(client, "o_1", lambda read: future, timeout=60)
 
 
 @pytest.mark.parametrize("timeout", [0.01, 0.6, 5, 100])

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from norce_order_async.wire.json import JSON
+from norce_order_async.wire.read_only import read_only_change
 
-_FIXED = frozenset({"id", "merchant", "channel", "created", "lastModified"})
-"""What only the API writes."""
 _MISSING: Any = object()
 
 
@@ -29,8 +28,6 @@ def checked(value: JSON, target: str | None) -> list[Mapping[str, Any]]:
         if operation["op"] != "remove" and "value" not in operation:
             raise PatchError("an operation has no value")
         names = _names(operation.get("path"))
-        if not names or names[0] in _FIXED:
-            raise PatchError("an operation changes what only the API writes")
         wanted = _names(target) if target else []
         if names[: len(wanted)] != wanted:
             raise PatchError("an operation changes what is not below the hook's target")
@@ -41,14 +38,17 @@ def apply(order: dict[str, Any], operations: list[Mapping[str, Any]]) -> None:
     """Change an order in place.
 
     Raises:
-        PatchError: A path leads nowhere; the order may be changed in part.
+        PatchError: A path leads nowhere, or what only the API writes is changed; the order may be changed in part.
     """
+    before = copy.deepcopy(order)
     for operation in operations:
         names = _names(operation["path"])
         holder: Any = order
         for name in names[:-1]:
             holder = _member(holder, name)
         _change(holder, names[-1], operation)
+    if (member := read_only_change(before, order)) is not None:
+        raise PatchError(f"an operation changes {member}, which only the API writes")
 
 
 def at(order: Any, pointer: str) -> Any:

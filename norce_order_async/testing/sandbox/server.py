@@ -24,6 +24,7 @@ _JSON = {"content-type": "application/json"}
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _GRACE = 0.1
 _MAX_LINE = 1024 * 1024  # bytes; far above what the sandbox takes, so that it is the sandbox that refuses
+_MAX_HEADERS = 10_000  # so is this
 _DRIPS = 10
 
 _logger = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class SandboxServer:
             auto_decompress=False,
             max_line_size=_MAX_LINE,
             max_field_size=_MAX_LINE,
+            max_headers=_MAX_HEADERS,
         )
         try:
             self._listener = await asyncio.get_running_loop().create_server(self._http, self._host, self._port)

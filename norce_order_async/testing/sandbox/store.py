@@ -3,7 +3,6 @@
 import copy
 import random
 import string
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -11,7 +10,8 @@ from typing import Any, TypeAlias
 import attrs
 
 from norce_order_async.testing.sandbox.exchange import Ask, Refused
-from norce_order_async.wire.json import JSON, encode_json
+from norce_order_async.wire.equality import same
+from norce_order_async.wire.json import JSON
 
 WireOrder: TypeAlias = dict[str, Any]
 """An order as it is on the wire."""
@@ -172,8 +172,7 @@ class Store:
             before = place[key]
         except KeyError:
             before = _NOTHING
-        # As text, because to Python true and 1 are equal.
-        if before is _NOTHING or _text(before) != _text(value):
+        if before is _NOTHING or not same(before, value):
             place[key] = value
             self.touch(order)
 
@@ -188,7 +187,3 @@ class Store:
     def now(self) -> str:
         """The present time, as on the wire."""
         return time_text(datetime.fromtimestamp(self.wall(), UTC))
-
-
-def _text(value: JSON) -> bytes:
-    return encode_json(value, limit=sys.maxsize)

@@ -1,0 +1,54 @@
+"""What the answer to a hook must leave as it is: what only the service writes, wherever it is in an order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+from norce_order_async.wire.equality import same
+from norce_order_async.wire.schemas import READ_ONLY
+
+_Members: TypeAlias = Mapping[str, Any]
+
+_WRITTEN_BY_HOOKS = frozenset({"shippings", "payments"})
+"""What requests write with operations of its own."""
+
+INSIDE: Mapping[str, Mapping[str, str]] = {
+    "Order": {
+        "state": "State", "shippings": "Shipping", "payments": "Payment", "validations": "Callback", "hooks": "Hook",
+    },
+    "Payment": {"actions": "PaymentAction"},
+}  # fmt: skip
+"""The members of an order, and those inside, of which only the service writes a part; and their schemas."""
+
+
+def read_only_change(before: _Members, after: _Members, schema: str = "Order") -> str | None:
+    """The path of a member that differs although only the service writes it; None if there is none.
+
+    Elements of a list are known by their ids: they may go, and others without an id may come.
+    """
+    for member in sorted(READ_ONLY[schema] - _WRITTEN_BY_HOOKS):
+        if not same(before.get(member), after.get(member)):
+            return member
+    for member, inner in INSIDE.get(schema, {}).items():
+        for old, new in _pairs(before.get(member), after.get(member)):
+            if (path := read_only_change(old, new, inner)) is not None:
+                return f"{member}.{path}"
+    return None
+
+
+def _pairs(before: object, after: object) -> Iterator[tuple[_Members, _Members]]:
+    """Each object of after, with what it was before."""
+    if not isinstance(after, list):
+        yield _members(before), _members(after)
+        return
+    olds = [_members(element) for element in cast("Sequence[object]", before if isinstance(before, list) else ())]
+    news = [_members(element) for element in cast("Sequence[object]", after)]
+    left = [new.get("id") for new in news]
+    for index, new in enumerate(news):
+        old = next((old for old in olds if old.get("id") == new.get("id")), None)
+        if new.get("id") is None and index < len(olds) and olds[index].get("id") not in left:
+            old = olds[index]  # which has lost its id
+        yield old or {}, new
+
+
+def _members(value: object) -> _Members:
+    return cast("_Members", value) if isinstance(value, Mapping) else {}
