@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from norce_order_async.cli.unknown import about_unknown, is_safe
 from norce_order_async.core.errors import (
     AuthenticationError,
     BadRequestError,
@@ -29,31 +30,34 @@ if TYPE_CHECKING:
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
 """Errors that every further call would end in, too."""
 
-_ADVICE: tuple[tuple[type[NorceOrderError], str], ...] = (
-    (AuthenticationError, "The token was refused: check NORCE_TOKEN, and that it belongs to this environment."),
-    (PermissionDeniedError, "The token may not do this: check the merchant and channel, or ask Norce."),
-    (NotFoundError, "Check the id, and --merchant and --channel: an order is only visible to its own."),
-    (BadRequestError, "The API does not accept the request as it is."),
-    (RateLimitedError, "Too many requests: wait, or run with a lower --concurrency."),
-    (ServerError, "The service failed: try again later."),
-    (ConnectError, "The server was not reached: check --base-url (or --environment and --slug) and the network."),
-    (ConnectTimeout, "The server was not reached in time: check the address and the network."),
-    (TLSError, "The server's certificate is not accepted: check the address, or the machine's certificates."),
-    (ProxyError, "The proxy refused."),
+_ADVICE: tuple[tuple[type[NorceOrderError], str, str], ...] = (
+    (AuthenticationError, "The token was refused: check NORCE_TOKEN, and that it belongs to this environment", ""),
+    (PermissionDeniedError, "The token may not do this: check the merchant and channel, or ask Norce", ""),
+    (NotFoundError, "Check the id, and --merchant and --channel: an order is only visible to its own", ""),
+    (BadRequestError, "The API does not accept the request as it is", ""),
+    (RateLimitedError, "Too many requests: wait, or run with a lower --concurrency", ""),
+    (ServerError, "The service failed", "try again later"),
+    (ConnectError, "The server was not reached: check --base-url (or --environment and --slug) and the network", ""),
+    (ConnectTimeout, "The server was not reached in time: check the address and the network", ""),
+    (TLSError, "The server's certificate is not accepted: check the address, or the machine's certificates", ""),
+    (ProxyError, "The proxy refused", ""),
     (
         NotTheApiError,
-        "Something else answered than the API: check --base-url (or --environment and --slug), and what is on the way.",
+        "Something else answered than the API: check --base-url (or --environment and --slug), and what is on the way",
+        "",
     ),
-    (DeadlineExceeded, "It took too long: try again, or give it more with --timeout."),
-    (TransportError, "The connection failed on the way: try again."),
+    (DeadlineExceeded, "It took too long", "try again, or give it more with --timeout"),
+    (TransportError, "The connection failed on the way", "try again"),
 )
+"""What to do about each class: what holds always, and how to repeat the call where that does no harm."""
 
-_UNKNOWN = "It may or may not have been applied; sending it again is safe unless it creates something."
 
-
-def advice_for(kind: type[NorceOrderError]) -> str | None:
-    """What to do about an error of this class."""
-    return next((advice for parent, advice in _ADVICE if issubclass(kind, parent)), None)
+def advice_for(kind: type[NorceOrderError], *, again: bool = True) -> str | None:
+    """What to do about an error of this class; to repeat the call only if ``again`` says that it may be."""
+    for parent, advice, repeat in _ADVICE:
+        if issubclass(kind, parent):
+            return f"{advice}: {repeat}." if again and repeat else f"{advice}."
+    return None
 
 
 def explain(error: NorceOrderError) -> str:
@@ -61,11 +65,12 @@ def explain(error: NorceOrderError) -> str:
     lines = [str(error)]
     for problem in getattr(error, "problems", ()):  # of a validation
         lines.append(_problem(problem))
-    if advice := advice_for(type(error)):
-        lines.append(advice)
-    if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN:
-        lines.append(_UNKNOWN)
-    return "\n  ".join(lines)
+    is_unknown = isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN
+    again = not is_unknown or is_safe(error.operation)
+    lines.append(advice_for(type(error), again=again) or "")
+    if is_unknown:
+        lines.append(about_unknown(error.operation))
+    return "\n  ".join(filter(None, lines))
 
 
 def _problem(problem: "ValidationError") -> str:

@@ -1,0 +1,46 @@
+"""What the command says of an error, and what to do about it."""
+
+import re
+
+import pytest
+from shell import Shell
+
+from norce_order_async import OutcomeKind
+from norce_order_async.cli.calls import BY_NAME
+from norce_order_async.cli.errors import explain
+from norce_order_async.core.errors import CallError, ConnectionLost, DeadlineExceeded, ServerError
+from norce_order_async.testing import Fault
+from norce_order_async.wire.table import ROWS, Row
+
+MAYBE = "It may or may not have been applied"
+
+
+def told_of(error: CallError, row: Row, outcome: OutcomeKind) -> str:
+    error.operation, error.outcome = row.name, outcome
+    return explain(error)
+
+
+@pytest.mark.parametrize("error", [ConnectionLost("cut off"), DeadlineExceeded("30 s are over"), ServerError(500)])
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_what_is_not_safe_to_repeat_is_looked_at_first(row: Row, error: CallError) -> None:
+    told = told_of(error, row, OutcomeKind.UNKNOWN)
+    assert ("try again" in told) == (row.repeat == "safe")
+    assert (MAYBE in told) == row.changes
+    assert ("sending it again does no harm" in told) == (row.changes and row.repeat == "safe")
+    named = re.findall(r"\((\w+ \w+)[^)]*\)", told)
+    assert bool(named) == (row.repeat != "safe")
+    assert all(not ROWS[BY_NAME[name].operation].changes for name in named)
+
+
+def test_what_was_not_sent_may_be_tried_again() -> None:
+    told = told_of(DeadlineExceeded("30 s are over"), ROWS["ExecutePaymentAction"], OutcomeKind.NOT_SENT)
+    assert "try again" in told
+    assert MAYBE not in told
+
+
+def test_an_action_whose_answer_is_lost_is_told_of_with_what_to_look_at(shell: Shell) -> None:
+    shell.sandbox.faults.add(Fault.drop_after())
+    assert shell("action", "execute", "o_123", "p_1", "a_1") == (1, "")
+    said = "look at the payment's state (payment get) and its transactions (transaction list) before you send it again."
+    assert f"  {MAYBE}: {said}\n" in shell.errors
+    assert "try again" not in shell.errors
