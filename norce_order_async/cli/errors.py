@@ -67,10 +67,16 @@ def explain(error: NorceOrderError) -> str:
         lines.append(_problem(problem))
     is_unknown = isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN
     again = not is_unknown or is_safe(error.operation)
-    lines.append(advice_for(type(error), again=again) or "")
+    kind = NotTheApiError if _is_of_another(error) else type(error)
+    lines.append(advice_for(kind, again=again) or "")
     if is_unknown:
         lines.append(about_unknown(error.operation))
     return "\n  ".join(filter(None, lines))
+
+
+def _is_of_another(error: NorceOrderError) -> bool:
+    """Whether a 404 is none of the API's: it has a body, and that says nothing in the form of an error."""
+    return isinstance(error, NotFoundError) and bool(error.body) and not (error.code or error.message)
 
 
 def _problem(problem: "ValidationError") -> str:

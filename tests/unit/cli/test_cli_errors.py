@@ -4,6 +4,7 @@ import re
 
 import pytest
 from shell import Shell
+from support import ScriptedTransport
 
 from norce_order_async import OutcomeKind
 from norce_order_async.cli.calls import BY_NAME
@@ -44,3 +45,22 @@ def test_an_action_whose_answer_is_lost_is_told_of_with_what_to_look_at(shell: S
     said = "look at the payment's state (payment get) and its transactions (transaction list) before you send it again."
     assert f"  {MAYBE}: {said}\n" in shell.errors
     assert "try again" not in shell.errors
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "says"),
+    [
+        ("text/html", b"<h1>Not Found</h1>", "Something else answered than the API: check --base-url"),
+        ("text/plain", b"404 page not found", "Something else answered than the API: check --base-url"),
+        ("application/json", b'{"code": "order-not-found", "message": "m"}', "Check the id"),
+        ("application/problem+json", b'{"title": "Not Found", "status": 404}', "Check the id"),
+        ("application/json", b"", "Check the id"),
+    ],
+)
+def test_a_404_that_is_not_the_apis_is_told_as_such(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, content_type: str, body: bytes, says: str
+) -> None:
+    transport = ScriptedTransport((404, {"content-type": content_type}, body))
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: transport)
+    assert shell("order", "get", "o_123") == (1, "")
+    assert says in shell.errors
