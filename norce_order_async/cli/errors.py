@@ -39,7 +39,7 @@ _ADVICE: tuple[tuple[type[NorceOrderError], str, str], ...] = (
     (ServerError, "The service failed", "try again later"),
     (ConnectError, "The server was not reached: check --base-url (or --environment and --slug) and the network", ""),
     (ConnectTimeout, "The server was not reached in time: check the address and the network", ""),
-    (TLSError, "The server's certificate is not accepted: check the address, or the machine's certificates", ""),
+    (TLSError, "No TLS with the server: check the address and its port, or the machine's certificates", ""),
     (ProxyError, "The proxy refused", ""),
     (
         NotTheApiError,

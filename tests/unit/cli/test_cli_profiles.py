@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from answering import answering
 from shell import Shell
 from support import ScriptedTransport
 
@@ -191,6 +193,35 @@ def test_check_over_a_real_network(shell: Shell, monkeypatch: pytest.MonkeyPatch
     assert code == 3
     assert says in out
     assert SANDBOX_TOKEN not in out
+
+
+def test_check_takes_no_address_for_right_that_speaks_no_tls(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("norce_order_async.client.default_transport", AiohttpTransport)
+    with answering(lambda asked: 200) as (env, _):
+        address = env["NORCE_BASE_URL"].replace("http:", "https:")
+        code, out = shell("check", "--base-url", address, "--output", "json")
+        checks = {check["aspect"]: (check["ok"], check["text"]) for check in json.loads(out)["checks"]}
+        assert shell("order", "get", "o_123", "--base-url", address)[0] == code == 3
+    assert list(checks) == ["address", "TLS", "token", "merchant and channel"]
+    assert checks["address"] == (None, f"something listens at {urlsplit(address).netloc}")
+    assert checks["TLS"][0] is False
+    assert checks["token"] == checks["merchant and channel"] == (None, "")
+    assert "WRONG_VERSION_NUMBER" in shell.errors
+    assert "No TLS with the server: check the address and its port" in shell.errors
+    assert "not accepted" not in shell.errors
+
+
+def test_check_knows_nothing_of_the_address_without_a_token(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoTokens:
+        async def get(self, *, rejected: str | None = None) -> str:
+            raise OSError("the vault is closed")
+
+    monkeypatch.setattr("norce_order_async.cli.settings.token_of_profile", lambda options: NoTokens())
+    code, out = shell("check", "--output", "json")
+    assert (code, [check["ok"] for check in json.loads(out)["checks"]]) == (3, [None, None, False, None])
+    assert not shell.sandbox.requests
 
 
 def test_check_shows_no_password_of_an_address(shell: Shell) -> None:
