@@ -65,12 +65,12 @@ def explain(error: NorceOrderError) -> str:
     lines = [str(error)]
     for problem in getattr(error, "problems", ()):  # of a validation
         lines.append(_problem(problem))
-    is_unknown = isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN
-    again = not is_unknown or is_safe(error.operation)
+    unknown = error.operation if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN else None
+    again = unknown is None or is_safe(unknown)
     kind = NotTheApiError if _is_of_another(error) else type(error)
     lines.append(advice_for(kind, again=again) or "")
-    if is_unknown:
-        lines.append(about_unknown(error.operation))
+    if unknown is not None:
+        lines.append(about_unknown(unknown))
     return "\n  ".join(filter(None, lines))
 
 

@@ -1,6 +1,7 @@
 """Which settings hold, where they come from, and what ``norce-order check`` says of them."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -211,14 +212,15 @@ def test_check_takes_no_address_for_right_that_speaks_no_tls(shell: Shell, monke
     assert "not accepted" not in shell.errors
 
 
-def test_check_knows_nothing_of_the_address_without_a_token(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_knows_nothing_of_the_address_without_a_token(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     class NoTokens:
         async def get(self, *, rejected: str | None = None) -> str:
             raise OSError("the vault is closed")
 
-    monkeypatch.setattr("norce_order_async.cli.settings.token_of_profile", lambda options: NoTokens())
+    def no_tokens(options: Namespace) -> NoTokens:
+        return NoTokens()
+
+    monkeypatch.setattr("norce_order_async.cli.settings.token_of_profile", no_tokens)
     code, out = shell("check", "--output", "json")
     assert (code, [check["ok"] for check in json.loads(out)["checks"]]) == (3, [None, None, False, None])
     assert not shell.sandbox.requests
