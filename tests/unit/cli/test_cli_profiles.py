@@ -230,3 +230,13 @@ def test_check_shows_no_password_of_an_address(shell: Shell) -> None:
     code, out = shell("check", "--base-url", "https://user:s3cret@host.example")
     assert code == 3
     assert "s3cret" not in out + shell.errors
+
+
+@pytest.mark.parametrize("address", ["http://localhost/checkout/order", "https://host.example"])
+def test_an_extra_that_is_missing_is_no_mistake_in_a_variable(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr("norce_order_async.transport.http11.installed", False)
+    monkeypatch.setenv("NORCE_PROXY", "http://proxy.example:3128")
+    assert shell("order", "get", "o_123", "--base-url", address, "--transport", "httptools") == (3, "")
+    assert shell.errors.startswith("norce-order: this transport needs httptools: pip install")
