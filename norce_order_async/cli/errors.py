@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from norce_order_async.cli.diagnosis import CHECK_PROXY
 from norce_order_async.cli.unknown import about_unknown, is_safe
 from norce_order_async.core.errors import (
     AuthenticationError,
@@ -35,12 +36,12 @@ _ADVICE: tuple[tuple[type[NorceOrderError], str, str], ...] = (
     (PermissionDeniedError, "The token may not do this: check the merchant and channel, or ask Norce", ""),
     (NotFoundError, "Check the id, and --merchant and --channel: an order is only visible to its own", ""),
     (BadRequestError, "The API does not accept the request as it is", ""),
-    (RateLimitedError, "Too many requests: wait, or run with a lower --concurrency", ""),
+    (RateLimitedError, "Too many requests", "try again later"),
     (ServerError, "The service failed", "try again later"),
     (ConnectError, "The server was not reached: check --base-url (or --environment and --slug) and the network", ""),
     (ConnectTimeout, "The server was not reached in time: check the address and the network", ""),
     (TLSError, "No TLS with the server: check the address and its port, or the machine's certificates", ""),
-    (ProxyError, "The proxy refused", ""),
+    (ProxyError, f"The proxy refused, or was not reached: {CHECK_PROXY}", ""),
     (
         NotTheApiError,
         "Something else answered than the API: check --base-url (or --environment and --slug), and what is on the way",

@@ -9,7 +9,14 @@ from support import ScriptedTransport
 from norce_order_async import OutcomeKind
 from norce_order_async.cli.calls import BY_NAME
 from norce_order_async.cli.errors import explain
-from norce_order_async.core.errors import CallError, ConnectionLost, DeadlineExceeded, ServerError
+from norce_order_async.core.errors import (
+    CallError,
+    ConnectionLost,
+    DeadlineExceeded,
+    ProxyError,
+    RateLimitedError,
+    ServerError,
+)
 from norce_order_async.testing import Fault
 from norce_order_async.wire.table import ROWS, Row
 
@@ -64,3 +71,23 @@ def test_a_404_that_is_not_the_apis_is_told_as_such(
     monkeypatch.setattr("norce_order_async.client.default_transport", lambda: transport)
     assert shell("order", "get", "o_123") == (1, "")
     assert says in shell.errors
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "never"),
+    [
+        (RateLimitedError(429), "Too many requests: try again later.", "--concurrency"),
+        (ProxyError("cannot connect"), "or was not reached: check NORCE_PROXY, or HTTPS_PROXY", "The proxy refused."),
+    ],
+)
+def test_advice_names_only_what_is_there(error: CallError, says: str, never: str) -> None:
+    told = told_of(error, ROWS["GetCheckoutOrder"], OutcomeKind.REJECTED)
+    assert says in told
+    assert never not in told
+
+
+@pytest.mark.parametrize("words", [["--host", "300.1.1.1"], ["--port", "99999"]])
+def test_a_port_is_no_remedy_for_a_host_that_there_is_not(shell: Shell, words: list[str]) -> None:
+    assert shell("sandbox", *words) == (3, "")
+    assert "cannot listen on " in shell.errors
+    assert "port 0" not in shell.errors
