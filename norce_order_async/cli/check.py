@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from norce_order_async.cli.diagnosis import diagnose
 from norce_order_async.cli.layers import Setting
 from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
-from norce_order_async.core.errors import CallError, TLSError, TokenError, printable
+from norce_order_async.core.errors import CallError, ConfigurationError, TLSError, TokenError, printable
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.orders import list_orders
 from norce_order_async.middleware.policy import RetryPolicy
@@ -37,10 +38,14 @@ def check(options: argparse.Namespace) -> int:
     if not as_json:
         print("Settings")
         _print([(name, setting.value, setting.source) for name, setting in settings.items()])
-    lines, code = asyncio.run(_check(options))
+    try:
+        lines, code = asyncio.run(_check(options))
+    except ConfigurationError as error:
+        if as_json:
+            _print_json(settings, problem=str(error))
+        raise
     if as_json:
-        told = {name: setting._asdict() for name, setting in settings.items()}
-        print(to_json({"ok": code == 0, "settings": told, "checks": [line._asdict() for line in lines]}))
+        _print_json(settings, lines, ok=code == 0)
     else:
         print("Checks")
         marks = {True: "ok", False: "WRONG", None: "not known"}
@@ -52,6 +57,14 @@ def _shown(name: str, setting: Setting) -> Setting:
     """The setting as it may be shown: an address with a password in it is refused later, and not shown here."""
     holds_secret = name == "base_url" and "@" in setting.value
     return Setting("(holds a user or password)" if holds_secret else str(setting.value), setting.source)
+
+
+def _print_json(
+    settings: Mapping[str, Setting], lines: Sequence[Line] = (), *, ok: bool = False, problem: str | None = None
+) -> None:
+    told = {name: setting._asdict() for name, setting in settings.items()}
+    checks = [line._asdict() for line in lines]
+    print(to_json({"ok": ok, "settings": told, "checks": checks, "problem": problem}))
 
 
 def _print(rows: list[tuple[str, str, str]]) -> None:

@@ -240,3 +240,16 @@ def test_an_extra_that_is_missing_is_no_mistake_in_a_variable(
     monkeypatch.setenv("NORCE_PROXY", "http://proxy.example:3128")
     assert shell("order", "get", "o_123", "--base-url", address, "--transport", "httptools") == (3, "")
     assert shell.errors.startswith("norce-order: this transport needs httptools: pip install")
+
+
+@pytest.mark.parametrize("name", ["MERCHANT", "TOKEN"])
+def test_check_says_in_json_what_is_missing(shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    unset(monkeypatch, name)
+    code, out = shell("check", "--output", "json", "--transport", "httptools")
+    told = json.loads(out)
+    assert (code, told["ok"], told["checks"]) == (3, False, [])
+    assert told["problem"].startswith(f"no {name.lower()}: set NORCE_{name}")
+    assert told["problem"] in shell.errors
+    assert told["settings"]["channel"] == {"value": "1", "source": "NORCE_CHANNEL"}
+    assert told["settings"]["transport"] == {"value": "httptools", "source": "--transport"}
+    assert name.lower() not in told["settings"]
