@@ -46,6 +46,13 @@ def test_the_page_has_the_table_of_all_commands() -> None:
     assert shown == table()
 
 
+@pytest.mark.parametrize("command", ["order get", "batch run", "batch report", "sandbox", "check"])
+def test_the_page_has_all_flags(shell: Shell, command: str) -> None:
+    flags = set(re.findall(r"^ +(--[a-z-]+)", shell(*command.split(), "--help")[1], re.MULTILINE))
+    assert flags
+    assert flags <= set(re.findall(r"`(--[a-z-]+)", PAGE.read_text(encoding="utf-8")))
+
+
 @pytest.mark.parametrize(("page", "command"), SHOWN)
 def test_a_command_that_a_page_shows_can_be_typed(page: str, command: str) -> None:
     """Also one whose example is skipped."""
