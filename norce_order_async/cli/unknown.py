@@ -27,5 +27,5 @@ def about_unknown(operation: str) -> str:
     if row is None or not row.changes:
         return ""
     if is_safe(operation):
-        return f"{_MAYBE}; sending it again does no harm."
+        return f"{_MAYBE}; it may be sent again unless somebody else has changed the same since."
     return f"{_MAYBE}: {_LOOKS.get(operation, 'read the order (order get)')} before you send it again."

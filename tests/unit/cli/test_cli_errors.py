@@ -34,7 +34,7 @@ def test_what_is_not_safe_to_repeat_is_looked_at_first(row: Row, error: CallErro
     told = told_of(error, row, OutcomeKind.UNKNOWN)
     assert ("try again" in told) == (row.repeat == "safe")
     assert (MAYBE in told) == row.changes
-    assert ("sending it again does no harm" in told) == (row.changes and row.repeat == "safe")
+    assert ("it may be sent again" in told) == (row.changes and row.repeat == "safe")
     named = re.findall(r"\((\w+ \w+)[^)]*\)", told)
     assert bool(named) == (row.repeat != "safe")
     assert all(not ROWS[BY_NAME[name].operation].changes for name in named)
