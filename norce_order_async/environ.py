@@ -72,6 +72,8 @@ def _transport_from(
     try:
         return kind(proxy=proxy, ssl_context=context)
     except ConfigurationError as error:
+        if "proxy" not in str(error):  # httptools is missing, say
+            raise
         raise ConfigurationError(f"{name}: {error}") from None
 
 

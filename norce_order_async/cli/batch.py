@@ -26,7 +26,7 @@ from norce_order_async.cli.events import Events
 from norce_order_async.cli.output import counted, is_same_file, tell
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
 from norce_order_async.wire.json import JSON
 
 if TYPE_CHECKING:
@@ -209,6 +209,8 @@ def _advice(batch: "Engine | ProcessBatch") -> str | None:
     error = batch.error
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
         return None
+    if isinstance(error, RateLimitedError):
+        return "Too many requests: wait, or run with a lower --concurrency."
     return advice_for(NotTheApiError if is_foreign(error) else type(error))
 
 

@@ -196,11 +196,6 @@ def _where(parser: argparse.ArgumentParser) -> None:
         help="start a sandbox on a free port, create the orders that the files name, and run against that",
     )
     add_fault(where, "with --sandbox: let it misbehave")
-    where.add_argument(
-        "--transport",
-        choices=("auto", "aiohttp", "httptools"),
-        help="what carries the requests (default: auto, which is httptools where it is installed); workers use aiohttp",
-    )
     where.add_argument("--verbose", action="store_true", help="say also how it runs")
     where.add_argument(
         "--processes", metavar="N", type=count, help="send from so many processes of this machine, without Dask"

@@ -90,7 +90,7 @@ def undo_lines(undo: UndoSummary) -> Iterator[str]:
     if undo.left:
         yield f"  {counted(undo.left, 'change')} cannot be taken back: {undo.left_path}"
     for remark, count in sorted(undo.remarks.items(), key=lambda item: -item[1]):
-        yield f"  {count:>9,}  {printable(remark)}"
+        yield f"  {count:>7,}  {printable(remark)}"
 
 
 def undo_record(undo: UndoSummary) -> dict[str, JSON]:
@@ -126,13 +126,13 @@ class UndoCheck:
     def lines(self) -> Iterator[str]:
         """It in text."""
         yield from ("", f"{counted(self.never.total(), 'change')} cannot be taken back")
-        yield from (f"  {count:>9,}  {text}" for text, count in self.never.most_common())
+        yield from (f"  {count:>7,}  {text}" for text, count in self.never.most_common())
         yield from (f"  {place}: {text}" for place, text in self._first)
         if (more := self.never.total() - len(self._first)) > 0:
             yield f"  and {more:,} more"
         if self._remarks:
             yield from ("", "Of what is taken back")
-            yield from (f"  {count:>9,}  {text}" for text, count in self._remarks.most_common())
+            yield from (f"  {count:>7,}  {text}" for text, count in self._remarks.most_common())
 
     def record(self) -> dict[str, JSON]:
         """It for programs."""

@@ -59,7 +59,6 @@ def _add_call(group: Any, verb: str, command: Command) -> None:
     )
     words = [name.removesuffix("_id").upper() for name in row.ids] + _WORDS.get(command.body or "", [])
     parser.usage = " ".join([parser.prog, *words, "[OPTIONS]"])
-    parser.add_argument("--transport", choices=("auto", "aiohttp", "httptools"), help="what carries the requests")
     for name in row.ids:
         noun = name.removesuffix("_id")
         parser.add_argument(name, metavar=noun.upper(), help=f"the {noun}'s id")

@@ -2,13 +2,15 @@
 
 import argparse
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from norce_order_async.cli.diagnosis import Finding, diagnose
+from norce_order_async.cli.diagnosis import diagnose
 from norce_order_async.cli.layers import Setting
 from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
-from norce_order_async.core.errors import CallError, printable
+from norce_order_async.core.errors import CallError, ConfigurationError, TLSError, TokenError, printable
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.orders import list_orders
 from norce_order_async.middleware.policy import RetryPolicy
@@ -36,10 +38,14 @@ def check(options: argparse.Namespace) -> int:
     if not as_json:
         print("Settings")
         _print([(name, setting.value, setting.source) for name, setting in settings.items()])
-    lines, code = asyncio.run(_check(options))
+    try:
+        lines, code = asyncio.run(_check(options))
+    except ConfigurationError as error:
+        if as_json:
+            _print_json(settings, problem=str(error))
+        raise
     if as_json:
-        told = {name: setting._asdict() for name, setting in settings.items()}
-        print(to_json({"ok": code == 0, "settings": told, "checks": [line._asdict() for line in lines]}))
+        _print_json(settings, lines, ok=code == 0)
     else:
         print("Checks")
         marks = {True: "ok", False: "WRONG", None: "not known"}
@@ -53,6 +59,14 @@ def _shown(name: str, setting: Setting) -> Setting:
     return Setting("(holds a user or password)" if holds_secret else str(setting.value), setting.source)
 
 
+def _print_json(
+    settings: Mapping[str, Setting], lines: Sequence[Line] = (), *, ok: bool = False, problem: str | None = None
+) -> None:
+    told = {name: setting._asdict() for name, setting in settings.items()}
+    checks = [line._asdict() for line in lines]
+    print(to_json({"ok": ok, "settings": told, "checks": checks, "problem": problem}))
+
+
 def _print(rows: list[tuple[str, str, str]]) -> None:
     first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
     for one, two, three in rows:
@@ -64,7 +78,7 @@ async def _check(options: argparse.Namespace) -> tuple[list[Line], int]:
         try:
             page = await list_orders(client, limit=1)
         except CallError as error:
-            return _failed(client, diagnose(error, client.base_url))
+            return _failed(client, error)
     text = f"{client.merchant}/{client.channel} is known, and has orders"
     if not page.data:
         text = f"accepted; {client.merchant}/{client.channel} has no orders, and whether it exists the API may not tell"
@@ -76,10 +90,15 @@ def _reached(client: OrderClient) -> list[Line]:
     return [Line("address", True, f"the API answers at {client.base_url}"), Line("TLS", True, tls)]
 
 
-def _failed(client: OrderClient, finding: Finding) -> tuple[list[Line], int]:
-    """What is right before the aspect that is wrong, and what could not be looked at after it."""
-    wrong = _ASPECTS.index(finding.aspect)
-    lines = [*_reached(client), Line("token", True, "accepted")][:wrong]
-    lines.append(Line(finding.aspect, False, finding.text))
-    lines += [Line(aspect, None, "") for aspect in _ASPECTS[wrong + 1 :]]
-    return lines, 1 if finding.passing else 3
+def _failed(client: OrderClient, error: CallError) -> tuple[list[Line], int]:
+    """What is right before the aspect that is wrong, and what could not be looked at, before it and after."""
+    finding = diagnose(error, client.base_url)
+    match error:
+        case TLSError():
+            right = [Line("address", None, f"something listens at {urlsplit(client.base_url).netloc}")]
+        case TokenError():  # nothing was sent
+            right = []
+        case _:
+            right = [*_reached(client), Line("token", True, "accepted")][: _ASPECTS.index(finding.aspect)]
+    known = {line.aspect: line for line in (*right, Line(finding.aspect, False, finding.text))}
+    return [known.get(aspect, Line(aspect, None, "")) for aspect in _ASPECTS], 1 if finding.passing else 3

@@ -20,6 +20,7 @@ from norce_order_async.core.errors import (
     TokenError,
 )
 
+CHECK_PROXY = "check NORCE_PROXY, or HTTPS_PROXY with --proxy-from-env"
 _NO_NAME = {getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA")}
 _WHERE = "check --base-url, or --environment and --slug"
 _WHO = "check --merchant and --channel"
@@ -52,7 +53,7 @@ def diagnose(error: CallError, base_url: str) -> Finding:
         case ConnectTimeout():
             return Finding("address", f"{host} does not answer in time: {_WHERE}, and firewalls on the way", True)
         case ProxyError():
-            return Finding("address", f"{error.reason}: check NORCE_PROXY")
+            return Finding("address", f"{error.reason}: {CHECK_PROXY}")
         case TLSError():
             return Finding("TLS", f"{error.reason}: check the address, and for a private authority NORCE_CA_FILE")
         case TokenError():

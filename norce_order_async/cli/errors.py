@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from norce_order_async.cli.diagnosis import CHECK_PROXY
+from norce_order_async.cli.unknown import about_unknown, is_safe
 from norce_order_async.core.errors import (
     AuthenticationError,
     BadRequestError,
@@ -29,31 +31,34 @@ if TYPE_CHECKING:
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
 """Errors that every further call would end in, too."""
 
-_ADVICE: tuple[tuple[type[NorceOrderError], str], ...] = (
-    (AuthenticationError, "The token was refused: check NORCE_TOKEN, and that it belongs to this environment."),
-    (PermissionDeniedError, "The token may not do this: check the merchant and channel, or ask Norce."),
-    (NotFoundError, "Check the id, and --merchant and --channel: an order is only visible to its own."),
-    (BadRequestError, "The API does not accept the request as it is."),
-    (RateLimitedError, "Too many requests: wait, or run with a lower --concurrency."),
-    (ServerError, "The service failed: try again later."),
-    (ConnectError, "The server was not reached: check --base-url (or --environment and --slug) and the network."),
-    (ConnectTimeout, "The server was not reached in time: check the address and the network."),
-    (TLSError, "The server's certificate is not accepted: check the address, or the machine's certificates."),
-    (ProxyError, "The proxy refused."),
+_ADVICE: tuple[tuple[type[NorceOrderError], str, str], ...] = (
+    (AuthenticationError, "The token was refused: check NORCE_TOKEN, and that it belongs to this environment", ""),
+    (PermissionDeniedError, "The token may not do this: check the merchant and channel, or ask Norce", ""),
+    (NotFoundError, "Check the id, and --merchant and --channel: an order is only visible to its own", ""),
+    (BadRequestError, "The API does not accept the request as it is", ""),
+    (RateLimitedError, "Too many requests", "try again later"),
+    (ServerError, "The service failed", "try again later"),
+    (ConnectError, "The server was not reached: check --base-url (or --environment and --slug) and the network", ""),
+    (ConnectTimeout, "The server was not reached in time: check the address and the network", ""),
+    (TLSError, "No TLS with the server: check the address and its port, or the machine's certificates", ""),
+    (ProxyError, f"The proxy refused, or was not reached: {CHECK_PROXY}", ""),
     (
         NotTheApiError,
-        "Something else answered than the API: check --base-url (or --environment and --slug), and what is on the way.",
+        "Something else answered than the API: check --base-url (or --environment and --slug), and what is on the way",
+        "",
     ),
-    (DeadlineExceeded, "It took too long: try again, or give it more with --timeout."),
-    (TransportError, "The connection failed on the way: try again."),
+    (DeadlineExceeded, "It took too long", "try again, or give it more with --timeout"),
+    (TransportError, "The connection failed on the way", "try again"),
 )
+"""What to do about each class: what holds always, and how to repeat the call where that does no harm."""
 
-_UNKNOWN = "It may or may not have been applied; sending it again is safe unless it creates something."
 
-
-def advice_for(kind: type[NorceOrderError]) -> str | None:
-    """What to do about an error of this class."""
-    return next((advice for parent, advice in _ADVICE if issubclass(kind, parent)), None)
+def advice_for(kind: type[NorceOrderError], *, again: bool = True) -> str | None:
+    """What to do about an error of this class; to repeat the call only if ``again`` says that it may be."""
+    for parent, advice, repeat in _ADVICE:
+        if issubclass(kind, parent):
+            return f"{advice}: {repeat}." if again and repeat else f"{advice}."
+    return None
 
 
 def explain(error: NorceOrderError) -> str:
@@ -61,11 +66,18 @@ def explain(error: NorceOrderError) -> str:
     lines = [str(error)]
     for problem in getattr(error, "problems", ()):  # of a validation
         lines.append(_problem(problem))
-    if advice := advice_for(type(error)):
-        lines.append(advice)
-    if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN:
-        lines.append(_UNKNOWN)
-    return "\n  ".join(lines)
+    unknown = error.operation if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN else None
+    again = unknown is None or is_safe(unknown)
+    kind = NotTheApiError if _is_of_another(error) else type(error)
+    lines.append(advice_for(kind, again=again) or "")
+    if unknown is not None:
+        lines.append(about_unknown(unknown))
+    return "\n  ".join(filter(None, lines))
+
+
+def _is_of_another(error: NorceOrderError) -> bool:
+    """Whether a 404 is none of the API's: it has a body, and that says nothing in the form of an error."""
+    return isinstance(error, NotFoundError) and bool(error.body) and not (error.code or error.message)
 
 
 def _problem(problem: "ValidationError") -> str:

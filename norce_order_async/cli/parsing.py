@@ -126,5 +126,11 @@ def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> No
         "--proxy-from-env", action="store_true", help="without NORCE_PROXY, do as HTTPS_PROXY and NO_PROXY say"
     )
     group.add_argument("--timeout", metavar="SECONDS", type=seconds, help="for each call, retries included")
+    group.add_argument(
+        "--transport",
+        choices=("auto", "aiohttp", "httptools"),
+        help="what carries the requests; auto is httptools where it is installed (default: auto for batch run, aiohttp "
+        "for all else); workers use aiohttp",
+    )
     group.add_argument("--output", choices=outputs, help="default: text; json is for programs")
-    parser.set_defaults(outputs=outputs, settings=None, transport=None, verbose=False)
+    parser.set_defaults(outputs=outputs, settings=None, verbose=False)

@@ -65,7 +65,6 @@ def add_plan(group: Any) -> None:
         dest="dry_run",
         help="count the orders, show the first, write no plan",
     )
-    parser.add_argument("--transport", choices=("auto", "aiohttp", "httptools"), help="what carries the requests")
 
 
 def add_set(parser: Any, purpose: str) -> None:

@@ -183,7 +183,7 @@ def _lines(account: Account) -> list[Line]:
         if summary.failed:
             command = ["norce-order", "batch", "report", str(account.journal), "--only", "failed"]
             lines.append(("", f"  What failed:    {command_line(command)}"))
-        if summary.failed and account.goes_on:
+        if summary.failed > summary.not_again and account.goes_on:
             once = "--once " if any(ALLOWED_BY_ONCE in problem.message for problem in summary.problems.values()) else ""
             lines.append(("", f"  To try again:   the same command with {once}--only failed"))
     if account.undo is not None:

@@ -14,7 +14,7 @@
         ├── NotTheApiError                     a 2xx response that the API did not give
         ├── TransportError                     no complete response
         │   ├── ConnectError                       refused, unreachable, unknown host
-        │   ├── TLSError                           the server's certificate is not accepted
+        │   ├── TLSError                           no TLS: the server's certificate is not accepted, say
         │   ├── ProxyError                         the proxy refused
         │   ├── ConnectTimeout (TimeoutError)      no connection in time
         │   ├── PoolTimeout (TimeoutError)         no free connection in time
@@ -245,7 +245,7 @@ class ConnectError(TransportError):
 
 
 class TLSError(TransportError):
-    """The server's certificate is not accepted."""
+    """No TLS with the server: its certificate is not accepted, say, or it speaks no TLS."""
 
     retryable = False
 

@@ -1,6 +1,7 @@
 """The sandbox's door for everybody else: an HTTP server."""
 
 import asyncio
+import errno
 import logging
 import os
 import sys
@@ -118,9 +119,8 @@ class SandboxServer:
             number = getattr(error, "errno", None)
             # Windows has no text for the numbers of its sockets.
             reason = os.strerror(number) if number and number > 0 and sys.platform != "win32" else str(error)
-            raise ConfigurationError(
-                f"cannot listen on {self._host}:{self._port}: {reason} (port 0 takes a free one)"
-            ) from error
+            hint = " (port 0 takes a free one)" if number in (errno.EADDRINUSE, errno.EACCES) else ""
+            raise ConfigurationError(f"cannot listen on {self._host}:{self._port}: {reason}{hint}") from error
         self._network = Network(self._sandbox.callbacks.hosts)
 
     async def aclose(self) -> None:

@@ -1,14 +1,23 @@
-"""The page of the command line has every command."""
+"""The page of the command line has every command, and every command that any page shows can be typed."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 from shell import Shell
 
 from norce_order_async.cli.calls import COMMANDS, Command
+from norce_order_async.cli.parser import parse
 from norce_order_async.wire.table import ROWS
 
-PAGE = Path(__file__).parents[3] / "docs/cli.md"
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs/cli.md"
+SHOWN = sorted(
+    (page.name, command)
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    for command in re.findall(r"^\$ norce-order (.*)", page.read_text("utf-8").replace("\\\n", ""), re.MULTILINE)
+)
 
 
 def table() -> str:
@@ -35,3 +44,28 @@ def test_the_page_has_the_table_of_all_commands() -> None:
     _, _, rest = PAGE.read_text(encoding="utf-8").partition("<!-- commands: begin -->\n")
     shown, _, _ = rest.partition("\n<!-- commands: end -->")
     assert shown == table()
+
+
+@pytest.mark.parametrize("command", ["order get", "batch run", "batch report", "sandbox", "check"])
+def test_the_page_has_all_flags(shell: Shell, command: str) -> None:
+    flags = set(re.findall(r"^ +(--[a-z-]+)", shell(*command.split(), "--help")[1], re.MULTILINE))
+    assert flags
+    assert flags <= set(re.findall(r"`(--[a-z-]+)", PAGE.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(("page", "command"), SHOWN)
+def test_a_command_that_a_page_shows_can_be_typed(page: str, command: str) -> None:
+    """Also one whose example is skipped."""
+    words = shlex.shlex(command, posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    typed: list[str] = []
+    for word in words:
+        if word in (">", "|", "&&", ";"):
+            break
+        typed.append(word)
+    code: object = 0
+    try:
+        parse(typed)
+    except SystemExit as ended:  # also of --help
+        code = ended.code
+    assert code == 0, page

@@ -1,9 +1,12 @@
 """Which settings hold, where they come from, and what ``norce-order check`` says of them."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from answering import answering
 from shell import Shell
 from support import ScriptedTransport
 
@@ -193,7 +196,60 @@ def test_check_over_a_real_network(shell: Shell, monkeypatch: pytest.MonkeyPatch
     assert SANDBOX_TOKEN not in out
 
 
+def test_check_takes_no_address_for_right_that_speaks_no_tls(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("norce_order_async.client.default_transport", AiohttpTransport)
+    with answering(lambda asked: 200) as (env, _):
+        address = env["NORCE_BASE_URL"].replace("http:", "https:")
+        code, out = shell("check", "--base-url", address, "--output", "json")
+        checks = {check["aspect"]: (check["ok"], check["text"]) for check in json.loads(out)["checks"]}
+        assert shell("order", "get", "o_123", "--base-url", address)[0] == code == 3
+    assert list(checks) == ["address", "TLS", "token", "merchant and channel"]
+    assert checks["address"] == (None, f"something listens at {urlsplit(address).netloc}")
+    assert checks["TLS"][0] is False
+    assert checks["token"] == checks["merchant and channel"] == (None, "")
+    assert "WRONG_VERSION_NUMBER" in shell.errors
+    assert "No TLS with the server: check the address and its port" in shell.errors
+    assert "not accepted" not in shell.errors
+
+
+def test_check_knows_nothing_of_the_address_without_a_token(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoTokens:
+        async def get(self, *, rejected: str | None = None) -> str:
+            raise OSError("the vault is closed")
+
+    def no_tokens(options: Namespace) -> NoTokens:
+        return NoTokens()
+
+    monkeypatch.setattr("norce_order_async.cli.settings.token_of_profile", no_tokens)
+    code, out = shell("check", "--output", "json")
+    assert (code, [check["ok"] for check in json.loads(out)["checks"]]) == (3, [None, None, False, None])
+    assert not shell.sandbox.requests
+
+
 def test_check_shows_no_password_of_an_address(shell: Shell) -> None:
     code, out = shell("check", "--base-url", "https://user:s3cret@host.example")
     assert code == 3
     assert "s3cret" not in out + shell.errors
+
+
+@pytest.mark.parametrize("address", ["http://localhost/checkout/order", "https://host.example"])
+def test_an_extra_that_is_missing_is_no_mistake_in_a_variable(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr("norce_order_async.transport.http11.installed", False)
+    monkeypatch.setenv("NORCE_PROXY", "http://proxy.example:3128")
+    assert shell("order", "get", "o_123", "--base-url", address, "--transport", "httptools") == (3, "")
+    assert shell.errors.startswith("norce-order: this transport needs httptools: pip install")
+
+
+@pytest.mark.parametrize("name", ["MERCHANT", "TOKEN"])
+def test_check_says_in_json_what_is_missing(shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    unset(monkeypatch, name)
+    code, out = shell("check", "--output", "json", "--transport", "httptools")
+    told = json.loads(out)
+    assert (code, told["ok"], told["checks"]) == (3, False, [])
+    assert told["problem"].startswith(f"no {name.lower()}: set NORCE_{name}")
+    assert told["problem"] in shell.errors
+    assert told["settings"]["channel"] == {"value": "1", "source": "NORCE_CHANNEL"}
+    assert told["settings"]["transport"] == {"value": "httptools", "source": "--transport"}
+    assert name.lower() not in told["settings"]

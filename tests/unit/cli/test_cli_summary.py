@@ -25,3 +25,16 @@ def test_what_was_not_safe_to_repeat_is_tried_again_with_once(
     print_account(account, as_json=False)
     again = "the same command with --once --only failed" if is_refused else "the same command with --only failed"
     assert again in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rejected", "is_told"), [(0, False), (1, True)])
+def test_nothing_is_said_of_trying_again_where_that_would_send_nothing(
+    rejected: int, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = Summary(not_again=2)
+    summary.outcomes[OutcomeKind.UNKNOWN] = 2
+    summary.outcomes[OutcomeKind.REJECTED] = rejected
+    print_account(Account(title="t", summary=summary, journal=Path("j"), ended=2), as_json=False)
+    told = capsys.readouterr().out
+    assert "What failed:" in told
+    assert ("To try again:" in told) == is_told
