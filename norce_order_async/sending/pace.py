@@ -127,7 +127,7 @@ class Pace:
         self.in_flight -= 1
 
     @property
-    def is_open(self) -> bool:
+    def is_unlimited(self) -> bool:
         """Whether no limit of the server is known."""
         return self._server.is_unlimited()
 

@@ -75,18 +75,13 @@ class Schedule:
         else:
             self.ready.append(item)
 
-    def take(self) -> WorkItem:
-        """Take the next change to send: new ones and those to be sent again in turn."""
-        return self.requeued.popleft() if self._is_turn_of_requeued() else self.ready.popleft()
-
-    def take_anywhere(self) -> WorkItem:
-        """As :meth:`take`, but a new one may come from anywhere in what is ready."""
-        return self.requeued.popleft() if self._is_turn_of_requeued() else self._take_new()
-
-    def _is_turn_of_requeued(self) -> bool:
+    def take(self, *, anywhere: bool = False) -> WorkItem:
+        """Take the next change: a new one, the first or one from anywhere, and one to be sent again in turn."""
         turn = self._requeued_next
         self._requeued_next = not turn
-        return bool(self.requeued) and (turn or not self.ready)
+        if self.requeued and (turn or not self.ready):
+            return self.requeued.popleft()
+        return self._take_anywhere() if anywhere else self.ready.popleft()
 
     def take_probe(self, *, new: bool) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
@@ -95,9 +90,9 @@ class Schedule:
         """
         if self.requeued and not (new and self.ready):
             return self.requeued.popleft()
-        return self._take_new()
+        return self._take_anywhere()
 
-    def _take_new(self) -> WorkItem:
+    def _take_anywhere(self) -> WorkItem:
         place = self._random.randrange(len(self.ready))
         item = self.ready[place]
         del self.ready[place]  # the others keep their order: those before it are not made the last ones

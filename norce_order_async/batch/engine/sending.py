@@ -211,7 +211,7 @@ class Dispatcher:
                 self._place = monotonic() + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
-            if (taken := self._take(schedule.take if pace.is_open else self._take_next)) is None:
+            if (taken := self._take(schedule.take if pace.is_unlimited else self._take_next)) is None:
                 break
             lanes[lane] = item = taken
             pace.last_sent = now
@@ -277,7 +277,7 @@ class Dispatcher:
         """What is sent next while the server may refuse it: neighbours in the input may be refused for the same."""
         if self._pace.is_closed:
             return self._schedule.take_probe(new=True)
-        return self._schedule.take() if self._pace.is_open else self._schedule.take_anywhere()
+        return self._schedule.take(anywhere=not self._pace.is_unlimited)
 
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
         """The next change to send; None when all that are ready are held, or left undone."""
