@@ -65,16 +65,13 @@ class Connection(asyncio.BufferedProtocol):
     """A connection for one exchange after another.
 
     Args:
-        exchange: The first one. It begins here, because a server that has no time may answer before it reads.
         open_connections: Holds it while it is open.
         max_body: How many bytes of a body are read.
         buffer: ``BUFFER`` bytes for what comes, shared by the connections of an event loop: what one has read is used
             before another one reads.
     """
 
-    def __init__(
-        self, exchange: Exchange, open_connections: "dict[Connection, None]", max_body: int, buffer: memoryview
-    ) -> None:
+    def __init__(self, open_connections: "dict[Connection, None]", max_body: int, buffer: memoryview) -> None:
         self._open = open_connections
         self._max_body = max_body
         self._buffer = buffer
@@ -86,35 +83,33 @@ class Connection(asyncio.BufferedProtocol):
         """The event loop's time from which it is used no more."""
         self.ends = math.inf
         """The event loop's time at which its exchange has taken too long."""
-        self.begin(exchange)
+        self._begin(None)
 
-    # Called by the HTTP transport
-
-    def begin(self, exchange: Exchange) -> None:
-        """Take what comes from here on for the response to this request."""
-        exchange.connection = self
-        self._exchange: Exchange | None = exchange
+    def _begin(self, waiting: asyncio.Future[None] | None) -> None:
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._size = self._other = 0
         self._head_ended = self._done = self._reusable = False
+        self._waiting = waiting
 
-    def send(self, exchange: Exchange, now: float, limits: TimeLimits[Any], loop: asyncio.AbstractEventLoop) -> None:
-        """Send the request; its response, or what went wrong, is told by :meth:`result`.
+    # Called by the HTTP transport
+
+    def start(self, exchange: Exchange, now: float, limits: TimeLimits[Any], loop: asyncio.AbstractEventLoop) -> None:
+        """Send a request; its response, or what went wrong, is told by :meth:`result`.
 
         Args:
-            exchange: The one that has begun.
+            exchange: The request, and who waits for the response.
             now: The event loop's time.
             limits: Those of the event loop that it shares a timer with.
             loop: The event loop.
         """
+        exchange.connection = self
+        self._begin(exchange.waiting)
         self.ends = now + exchange.seconds
         limits.begin(self, loop)
         if self._stream is None or self._stream.is_closing():
             self._fail_with(ConnectionLost("the server closed the connection at once", sent=False))
-            return
-        if self._failure is not None:
             return
         exchange.attempt.sent = True
         message = exchange.message
@@ -145,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
 
         It may, if the whole response was read and the whole request sent.
         """
-        self._exchange = None
+        self._waiting = None
         limits.running.pop(self, None)
         stream = self._stream
         return self._reusable and stream is not None and not (stream.is_closing() or stream.get_write_buffer_size())
@@ -190,7 +185,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes came."""
-        if self._exchange is None:
+        if self._waiting is None:
             self.abort()
             return
         self._other += nbytes
@@ -263,15 +258,14 @@ class Connection(asyncio.BufferedProtocol):
     def _end(self, *, reusable: bool) -> None:
         if not self._done:
             self._done, self._reusable = True, reusable
-            if self._exchange is not None and not self._exchange.waiting.done():
-                self._exchange.waiting.set_result(None)
+            if self._waiting is not None and not self._waiting.done():
+                self._waiting.set_result(None)
 
     def _fail(self, reason: str) -> None:
-        sent = self._exchange is None or self._exchange.attempt.sent
-        self._fail_with(ConnectionLost(reason, sent=sent, status=self.status))
+        self._fail_with(ConnectionLost(reason, sent=True, status=self.status))
 
     def _fail_with(self, failure: TransportError) -> None:
-        if self._exchange is not None and not self._done:
+        if self._waiting is not None and not self._done:
             failure.content_type = ResponseHeaders(self.headers).get("content-type")
             self._failure = failure
             self._end(reusable=False)

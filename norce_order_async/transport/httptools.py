@@ -84,8 +84,7 @@ class _Pool:
             # After the loop was blocked, the timer has not yet closed those that were idle too long.
             too_old = connection.idle_since < now - self._settings.keepalive or connection.used_until <= now
             if not (too_old or connection.has_unread()):
-                connection.begin(exchange)
-                connection.send(exchange, now, self.limits, loop)
+                connection.start(exchange, now, self.limits, loop)
                 return
             connection.abort()
         exchange.waiting.set_result(None)
@@ -104,19 +103,19 @@ class _Pool:
         if self._sweep is None and self._settings.keepalive < math.inf:
             self._sweep = loop.call_later(self._settings.keepalive, self._close_old)
 
-    async def connect(self, exchange: Exchange, call: Call) -> Connection:
-        """Make a connection for an exchange, in the time that the call and the attempt leave for it.
+    async def connect(self, origin: Origin, call: Call, timeout: float) -> Connection:
+        """Make a connection, in the time that the call and the attempt leave for it.
 
         Raises:
             TransportError: That failed.
             ClientStateError: The transport was closed meanwhile.
         """
-        settings, origin = self._settings, exchange.origin
-        connection = Connection(exchange, self._open, settings.max_body, self._buffer)
+        settings = self._settings
+        connection = Connection(self._open, settings.max_body, self._buffer)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
         if self._closed:
             raise transport_closed()
-        limit = TimeLimit(min(call.timeout.connect, exchange.seconds), self.limits)
+        limit = TimeLimit(min(call.timeout.connect, timeout), self.limits)
         self._connecting[limit] = None
         failure: TransportError | ClientStateError
         made = False
@@ -234,9 +233,9 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             await exchange.waiting
             connection = exchange.connection
             if connection is None:
+                connection = await pool.connect(origin, call, seconds)
                 exchange.waiting = loop.create_future()
-                connection = await pool.connect(exchange, call)
-                connection.send(exchange, now, pool.limits, loop)
+                connection.start(exchange, now, pool.limits, loop)
                 await exchange.waiting
             return connection.result(request)
         finally:

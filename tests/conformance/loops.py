@@ -4,7 +4,8 @@ Run it by its name: ``pytest tests/conformance/loops.py``, or as the nox session
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pytest
 
@@ -31,6 +32,11 @@ class TestAiohttpTransportOverTlsOnUvloop(OnUvloop, TlsTransportConformance):
 
 
 class TestHttptoolsTransportOnUvloop(OnUvloop, TransportConformance):
+    cannot: ClassVar[Mapping[str, str]] = {
+        "test_a_server_that_answers_and_closes_before_it_reads_has_answered": "it drops what comes before it has sent "
+        "anything, which uvloop hands on earlier than asyncio; the call is then told as not sent, which is true"
+    }
+
     def make_transport(self, **settings: Any) -> Transport:
         return HttptoolsTransport(**settings)
 

@@ -80,15 +80,15 @@ class TestHttptoolsTransport(TransportConformance):
             await asyncio.gather(*[send(transport, make_request("PATCH", origin.url, b"{}")) for _ in range(4)])
             requests = [make_request("PATCH", origin.url, b"{}") for _ in range(4)]
             refused = requests[2].call.attempts[-1]
-            send_exchange = Connection.send
+            start = Connection.start
 
             def refuse(connection: Connection, exchange: Exchange, *rest: Any) -> None:
                 if exchange.attempt is refused:
                     raise RuntimeError("the handler is closed")
-                send_exchange(connection, exchange, *rest)
+                start(connection, exchange, *rest)
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Connection, "send", refuse)
+                patch.setattr(Connection, "start", refuse)
                 sending = [transport.send(request, timeout=5.0) for request in requests]
                 endings = await asyncio.gather(*sending, return_exceptions=True)
             assert [isinstance(ending, Response) for ending in endings] == [True, True, False, True]

@@ -47,8 +47,8 @@ MUTANTS = (
         "lost-is-unsent",
         "a connection that is lost under a request counts as one that never had it",
         "transport/http11.py",
-        "sent = self._exchange is None or self._exchange.attempt.sent",
-        "sent = False",
+        "self._fail_with(ConnectionLost(reason, sent=True, status=self.status))",
+        "self._fail_with(ConnectionLost(reason, sent=False, status=self.status))",
         "worker",
     ),
     Mutant(

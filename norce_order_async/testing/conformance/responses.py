@@ -296,18 +296,6 @@ class Responses(Promises):
                 else:
                     assert ending.sent is not False, "it was answered, and the answer is lost"
 
-    @in_a_loop
-    async def test_what_a_server_says_at_once_and_is_no_http_is_an_error(self) -> None:
-        """One that says what was sent."""
-
-        async def greet(peer: Peer) -> None:
-            peer.write(b"220 ready\r\n")
-            await peer.head()
-
-        async with self.origin(greet) as origin:
-            ending = await send_to(origin, self.open(), of("GET", origin))
-            assert isinstance(ending.failure, ConnectionLost)
-
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("when", ["before", "while"])
     @in_a_loop
