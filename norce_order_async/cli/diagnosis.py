@@ -19,6 +19,7 @@ from norce_order_async.core.errors import (
     TLSError,
     TokenError,
 )
+from norce_order_async.wire.refusals import is_markup
 
 CHECK_PROXY = "check NORCE_PROXY, or HTTPS_PROXY with --proxy-from-env"
 _NO_NAME = {getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA")}
@@ -58,6 +59,8 @@ def diagnose(error: CallError, base_url: str) -> Finding:
             return Finding("TLS", f"{error.reason}: check the address, and for a private authority NORCE_CA_FILE")
         case TokenError():
             return Finding("token", f"no token could be had: {error.reason}")
+        case StatusError() if is_markup(error):
+            return _of_another(error)
         case AuthenticationError():
             return Finding("token", "refused (401): check NORCE_TOKEN, and that it belongs to this environment")
         case PermissionDeniedError():
@@ -69,6 +72,10 @@ def diagnose(error: CallError, base_url: str) -> Finding:
         case StatusError() if error.status in (400, 404) and error.code:
             return Finding("merchant and channel", f"unknown to the API ({error.reason}): {_WHO}")
         case StatusError() | NotTheApiError() | DecodeError():
-            return Finding("address", f"something else than the API answers ({error.reason[:100]}): {_WHERE}")
+            return _of_another(error)
         case _:
             return Finding("address", f"{error.reason}: try again, and {_WHERE}", True)
+
+
+def _of_another(error: CallError) -> Finding:
+    return Finding("address", f"something else than the API answers ({error.reason[:100]}): {_WHERE}")

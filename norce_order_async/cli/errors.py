@@ -19,11 +19,13 @@ from norce_order_async.core.errors import (
     ProxyError,
     RateLimitedError,
     ServerError,
+    StatusError,
     TLSError,
     TransportError,
     printable,
 )
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.refusals import is_markup
 
 if TYPE_CHECKING:
     from norce_order_async.wire.models import ValidationError
@@ -76,8 +78,10 @@ def explain(error: NorceOrderError) -> str:
 
 
 def _is_of_another(error: NorceOrderError) -> bool:
-    """Whether a 404 is none of the API's: it has a body, and that says nothing in the form of an error."""
-    return isinstance(error, NotFoundError) and bool(error.body) and not (error.code or error.message)
+    """Whether it is none of the API's: a page, or a 404 with a body that says nothing in the form of an error."""
+    if isinstance(error, NotFoundError):
+        return bool(error.body) and not (error.code or error.message)
+    return isinstance(error, StatusError) and is_markup(error)
 
 
 def _problem(problem: "ValidationError") -> str:

@@ -14,6 +14,7 @@ from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, ConflictError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.settings import Unset
 from norce_order_async.endpoints.findings import COLLECTIONS, Collection
 from norce_order_async.endpoints.hooks import create_hook
 from norce_order_async.endpoints.notifications import create_notification
@@ -158,24 +159,21 @@ async def _wait_for(
     receipt: Receipt,
 ) -> Model | None:
     """What was registered, as soon as the order shows it."""
-    seconds = settle_of(client.timeout)
+    timeout = client.timeout if options is None or isinstance(options.timeout, Unset) else options.timeout
+    seconds = settle_of(timeout)
     try:
         order = await wait_until(
             client, order_id, lambda order: _twin(order, collection, wanted), timeout=seconds, options=options
         )
     except WaitTimeout as late:
-        raise _not_shown(late, f"{collection.noun} within {seconds:g} s", receipt) from late.__cause__
+        told = f"the order does not show the {collection.noun} within {seconds:g} s"
+        error = WaitTimeout(f"{told}, but the API answered: {receipt.outcome.meaning}", order=late.order)
+        error.outcome = receipt.outcome
+        raise error from late.__cause__
     except CallError as failure:
         failure.outcome = receipt.outcome
         raise
     return _twin(order, collection, wanted)
-
-
-def _not_shown(late: WaitTimeout, what: str, receipt: Receipt) -> WaitTimeout:
-    told = f"the order does not show the {what}, but the API answered: {receipt.outcome.meaning}"
-    error = WaitTimeout(told, order=late.order)
-    error.outcome = receipt.outcome
-    return error
 
 
 async def _find(

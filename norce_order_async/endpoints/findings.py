@@ -108,12 +108,7 @@ def _pairs(wanted: Sequence[Any], stored: Sequence[Any]) -> Sequence[tuple[Any, 
         return list(zip(wanted, stored, strict=True))
     if not all(_is_object(element) for element in wanted):
         return None
-    fits: list[Sequence[int]] = []
-    for element in wanted:
-        fits.append([index for index, other in enumerate(stored) if holds(element, other)])
-        if not fits[-1]:
-            return None
-    places = pairing(fits)
+    places = pairing(len(wanted), lambda element, place: holds(wanted[element], stored[place]))
     return None if places is None else [(element, stored[place]) for element, place in zip(wanted, places, strict=True)]
 
 

@@ -16,6 +16,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.endpoints.filters import OrderFilters, query_of
 from norce_order_async.endpoints.orders import LIST_ORDERS
 from norce_order_async.endpoints.pages import Entry, Page, PageReader
+from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.wire.models import Order, OrderListOrderBy, OrderListOrderByDirection
 from norce_order_async.wire.operation import Operation, QueryValue
 
@@ -32,8 +33,8 @@ class OrderIterator(AsyncIterator[T]):
     from one iterator.
 
     An error does not end it: whoever goes on asks again for a page that could not be read, and gets the order behind
-    one that could not be read. Nor does cancelling a task that waits for an order, as a time limit does: the page is
-    still read, and whoever goes on gets its orders.
+    one that could not be read. Nor does cancelling a task that waits for an order, as a time limit does: whoever goes
+    on gets the orders of a page that has come meanwhile, and asks again for one that has not.
 
     Attributes:
         offset: The offset behind the last order that was given out: ``iter_orders(..., offset=that)`` begins there.
@@ -71,16 +72,18 @@ class OrderIterator(AsyncIterator[T]):
         return entry  # type: ignore[return-value]  # what T is, iter_orders says
 
     async def _turn_page(self) -> None:
-        if self._ahead is None or self._ahead.cancelled():
-            self._ahead = self._begin()
-        ahead = self._ahead
-        await asyncio.wait([ahead])  # a cancellation ends the wait and not the task: its page is for whoever goes on
-        if self._ended:
-            return
+        self._ahead = self._ahead or self._begin()
+        try:
+            page = await self._ahead
+        except BaseException as error:
+            if self._ended and isinstance(error, asyncio.CancelledError) and not is_cancelled():
+                return  # the iterator was closed, this task was not cancelled
+            if not _has_come(self._ahead):
+                self._ahead = None
+            raise  # a page that came as this task was cancelled is for whoever goes on
         self._ahead = None
-        page = ahead.result()
         self.offset = page.start
-        self._ended = page.is_empty
+        self._ended = self._ended or page.is_empty
         if not self._ended:
             self._entries.extend(page.entries)
             self._ahead = self._begin()
@@ -111,6 +114,10 @@ class OrderIterator(AsyncIterator[T]):
         # The garbage collector may run in another thread.
         if ahead is not None and not ahead.done() and not ahead.get_loop().is_closed():
             ahead.get_loop().call_soon_threadsafe(ahead.cancel)
+
+
+def _has_come(task: asyncio.Task[Page]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def _retrieve(task: asyncio.Task[Page]) -> None:

@@ -1,19 +1,20 @@
-"""Pairing elements with places, each with one where it fits."""
+"""Pairing elements with as many places, each with one where it fits."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
-def pairing(fits: Sequence[Sequence[int]]) -> Sequence[int] | None:
+def pairing(count: int, fits: Callable[[int, int], bool]) -> Sequence[int] | None:
     """The place of each element, no two with the same; None if there is no such pairing.
 
     Args:
-        fits: The places where each element fits.
+        count: How many elements and places there are.
+        fits: Whether an element fits at a place.
     """
     place_of: list[int] = []
     owner: dict[int, int] = {}
-    for element in range(len(fits)):
-        path = _path_to_free_place(element, fits, owner)
+    for element in range(count):
+        path = _path_to_free_place(element, count, fits, owner)
         if path is None:
             return None
         place_of.append(-1)
@@ -23,15 +24,15 @@ def pairing(fits: Sequence[Sequence[int]]) -> Sequence[int] | None:
 
 
 def _path_to_free_place(
-    element: int, fits: Sequence[Sequence[int]], owner: dict[int, int]
+    element: int, count: int, fits: Callable[[int, int], bool], owner: dict[int, int]
 ) -> Sequence[tuple[int, int]] | None:
     """Who moves to which place, so that the element gets one (an augmenting path)."""
     came_from: dict[int, tuple[int, int | None]] = {}  # who wants a place, and which one it leaves for it
     asking: deque[tuple[int, int | None]] = deque([(element, None)])
     while asking:
         taker, left = asking.popleft()
-        for place in fits[taker]:
-            if place in came_from:
+        for place in range(count):
+            if place in came_from or not fits(taker, place):
                 continue
             came_from[place] = taker, left
             if place in owner:

@@ -1,7 +1,7 @@
 """Waiting until an order is as wanted."""
 
 from collections.abc import Callable
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isawaitable, iscoroutine, iscoroutinefunction
 
 import attrs
 
@@ -134,6 +134,8 @@ async def _look_until(
 def _is_wanted(order: Order, predicate: Callable[[Order], object]) -> bool:
     told = predicate(order)
     if isawaitable(told):
+        if iscoroutine(told):
+            told.close()  # so that nothing says that it was never awaited
         raise TypeError(f"predicate must be a plain function, but returns a {kind_of(told)} to be awaited")
     return bool(told)
 

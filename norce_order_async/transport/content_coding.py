@@ -1,11 +1,15 @@
 """Bodies in gzip or deflate, which are sent by some gateways although nobody asks for them."""
 
+import re
 import zlib
 
 _WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 """The window bits that zlib takes. ``deflate`` has zlib's header by the standard, and often comes without one."""
-_MOST_PARTS = 100
-"""A body in more parts is not unpacked: zlib copies what follows each."""
+_MOST_PARTS = 10_000
+"""A body in more parts is not unpacked."""
+_PIECE = 4096
+"""Bytes that zlib is given at once, because it copies what follows a part."""
+_PADDING = re.compile(rb"\0*")
 
 
 def unpack(coding: str, body: bytes, limit: int) -> bytes | None:
@@ -21,13 +25,17 @@ def unpack(coding: str, body: bytes, limit: int) -> bytes | None:
 
 
 def _inflate(body: bytes, window: int, limit: int) -> bytes:
-    plain, parts = bytearray(), 0
-    while body and len(plain) <= limit:
+    plain, at, parts = bytearray(), 0, 0
+    while at < len(body) and len(plain) <= limit:
         if (parts := parts + 1) > _MOST_PARTS:
             raise zlib.error("too many parts")
         part = zlib.decompressobj(window)
-        plain += part.decompress(body, limit + 1 - len(plain))
-        if len(plain) <= limit and not part.eof:
-            raise zlib.error("the end is missing")
-        body = part.unused_data.lstrip(b"\0")  # gzip may be in several parts, and padded
+        while len(plain) <= limit and not part.eof:
+            piece = body[at : at + _PIECE]
+            if not piece:
+                raise zlib.error("the end is missing")
+            plain += part.decompress(piece, limit + 1 - len(plain))
+            at += len(piece) - len(part.unused_data)
+        if (padding := _PADDING.match(body, at)) is not None:  # gzip may be in several parts, and padded
+            at = padding.end()
     return bytes(plain)

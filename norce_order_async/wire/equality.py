@@ -14,6 +14,8 @@ def same(one: object, other: object) -> bool:
 
     Unlike Python's equality it tells true from 1, and in a model a list without elements from none.
     """
+    if one is other:
+        return True
     kind, plain, plain_other = type(one), own(one), own(other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         members, others = cast("Mapping[str, object]", one), cast("Mapping[str, object]", other)

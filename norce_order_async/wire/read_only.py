@@ -29,25 +29,27 @@ def read_only_change(before: _Members, after: _Members, schema: str = "Order") -
         if not same(before.get(member), after.get(member)):
             return member
     for member, inner in INSIDE.get(schema, {}).items():
-        for old, new in _pairs(before.get(member), after.get(member)):
+        for old, new in _with_what_was(before.get(member), after.get(member)):
             if (path := read_only_change(old, new, inner)) is not None:
                 return f"{member}.{path}"
     return None
 
 
-def _pairs(before: object, after: object) -> Iterator[tuple[_Members, _Members]]:
+def _with_what_was(before: object, after: object) -> Iterator[tuple[_Members, _Members]]:
     """Each object of after, with what it was before."""
     if not isinstance(after, list):
         yield _members(before), _members(after)
         return
     olds = [_members(element) for element in cast("Sequence[object]", before if isinstance(before, list) else ())]
-    news = [_members(element) for element in cast("Sequence[object]", after)]
-    left = [new.get("id") for new in news]
-    for index, new in enumerate(news):
-        old = next((old for old in olds if old.get("id") == new.get("id")), None)
-        if new.get("id") is None and index < len(olds) and olds[index].get("id") not in left:
-            old = olds[index]  # which has lost its id
-        yield old or {}, new
+    for new in map(_members, cast("Sequence[object]", after)):
+        yield next((old for old in olds if _is_of(new, old)), _members(None)), new
+
+
+def _is_of(new: _Members, old: _Members) -> bool:
+    """Whether two objects have one id, or are the same but for an id that the new one has lost."""
+    if new.get("id") is not None:
+        return bool(new["id"] == old.get("id"))
+    return same({**new, "id": None}, {**old, "id": None})
 
 
 def _members(value: object) -> _Members:

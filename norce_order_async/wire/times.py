@@ -1,5 +1,6 @@
 """Date-times as they are written."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 _MINUTE = timedelta(minutes=1)
@@ -10,4 +11,7 @@ def time_text(value: datetime) -> str | None:
     offset = value.utcoffset()
     if offset is None:
         return None
-    return (value.astimezone(UTC) if offset % _MINUTE else value).isoformat()
+    with suppress(OverflowError):  # UTC has no such year
+        if offset % _MINUTE:
+            value = value.astimezone(UTC)
+    return value.isoformat()

@@ -56,6 +56,8 @@ LEFT: list[tuple[str, Any]] = [
     ("/payments", [P_2]),
     ("/payments", []),
     ("/payments", [{"amount": 3}, P_1, P_2]),
+    ("/payments", [{"amount": 3}]),
+    ("/payments", [{"amount": 3}, P_2]),
     ("/payments", [P_1, P_2, {"amount": 3}]),
     ("/notifications/0/id", "n_2"),
     ("/consents/0/id", "c_2"),

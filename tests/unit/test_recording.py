@@ -224,14 +224,15 @@ async def test_no_secret_is_kept_of_a_body_that_is_odd(cassette: Path, body: byt
 
 
 async def test_no_secret_of_an_adapter_is_kept(cassette: Path, sandbox: Sandbox) -> None:
-    invoke = "https://me:canary-user@adapter.example/hooks/{order_id}?secret=canary%2Dquery&version=v1"
+    invoke = "https://me:canary-user@adapter.example/hooks/{order_id}?secret=canary%2Dquery&version=v1&adapter-key=canary-0123456789"
     for inner in (SandboxTransport(sandbox), None):
         async with client(RecordingTransport(cassette, inner)) as caller:
             await create_hook(caller, "o_1", Hook(subscribe_to="/state", target="/state", invoke=invoke))
+            await patch_attributes(caller, "o_1", {"seen": "canary-user, canary-query and canary-0123456789"})
             assert len((await get_order(caller, "o_1")).hooks or ()) == 1
     text = cassette.read_text(encoding="utf-8")
     assert "canary" not in text
-    assert text.count("https://***@adapter.example/hooks/{order_id}?secret=***&version=v1") == 2
+    assert text.count("https://***@adapter.example/hooks/{order_id}?secret=***&version=***&adapter-key=***") == 2
 
 
 def scrub(name: str, value: Any) -> Any:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
@@ -24,16 +24,18 @@ _SECRET_NAMES = frozenset(
         "refreshtoken", "secret", "token",
     }
 )  # fmt: skip
-_SECRET_PARAMETERS = _SECRET_NAMES | {"clientid", "code", "key", "sig", "signature"}
+_SECRET_PARAMETERS = _SECRET_NAMES | {"clientid", "code"}
 """In forms and queries; in JSON some of these are ordinary names."""
 _IN_TEXT = re.compile(
     r"""((?:access|refresh|id)_?token|(?:client_?)?secret|password)(["']?\s*[:=]\s*["']?)([^"'&\s,;}<]+)""",
     re.IGNORECASE,
 )
 _WORDS = ("token", "secret", "password")
-_URL = re.compile(r"https?://", re.IGNORECASE)
+_CALLED = frozenset({"invoke", "url"})
+"""The members of hooks, notifications and validations that have the address which Norce calls."""
 _USER = re.compile(r"(?<=//)[^/?#]*(?=@)")
-_PARAMETER = re.compile(r"(?<=[?&])([^=&#]+)=([^&#]*)")
+_LONG = 16
+"""Characters that a shared secret has at least."""
 
 
 class Scrubber:
@@ -64,8 +66,8 @@ class Scrubber:
         if names_a_secret(name) and isinstance(value, str):
             self.learn(value)
             return HIDDEN
-        if isinstance(value, str) and _URL.match(value):
-            value = self._url(value)
+        if name in _CALLED and isinstance(value, str):
+            value = self._address(value)
         value = self._kept(name, value)
         if isinstance(value, Mapping):
             members = cast("Mapping[str, Any]", value)
@@ -74,15 +76,17 @@ class Scrubber:
             return [self.value(name, one) for one in cast("Sequence[Any]", value)]
         return value
 
-    def _url(self, url: str) -> str:
-        """What is kept of a URL: an adapter may be registered with its secret there."""
-        url = _USER.sub(HIDDEN, url, count=1)
-        return _PARAMETER.sub(lambda found: f"{found[1]}={self._quoted(*found.groups())}", url)
-
-    def _quoted(self, name: str, value: str) -> str:
-        text = unquote_plus(value)
-        kept = self.parameter(unquote_plus(name), text)
-        return value if kept == text else quote(kept, safe="*")
+    def _address(self, url: str) -> str:
+        """What is kept of an address that Norce calls, whose query or user may be a secret of the adapter."""
+        place, mark, query = url.partition("?")
+        if (user := _USER.search(place)) is not None:
+            self.learn(unquote(user[0].partition(":")[2]))
+            place = _USER.sub(HIDDEN, place)
+        parts = [part.partition("=") for part in query.split("&")]
+        for name, _, value in parts:
+            if len(value) >= _LONG or _plain(name) in _SECRET_PARAMETERS:
+                self.learn(unquote_plus(value))
+        return place + mark + "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts if mark)
 
     def text(self, text: str) -> str:
         """What is kept of a body that is not JSON."""
