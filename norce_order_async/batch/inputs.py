@@ -142,6 +142,11 @@ class Input:
         """
         return self.entries() if self._streams() else chain.from_iterable(self._files(unread=True))
 
+    @property
+    def has_streams(self) -> bool:
+        """Whether part of it can be read only once."""
+        return bool(self._streams())
+
     def _streams(self) -> list[str]:
         return [path for path in self._paths if is_stream(path)]
 

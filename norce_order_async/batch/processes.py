@@ -48,7 +48,8 @@ class ProcessBatch(RunsOnce):
 
     The input is read and the journal written in this process; the others send, and each finds its own pace. All
     changes of an order go to the same process, in the order they came. A process that is lost is replaced: what it had
-    is made as by a run that continues one that was killed. When this process ends, so do the others, at once.
+    is made as by a run that continues one that was killed. One whose changes cannot go on leaves its own undone, and
+    the others go on, unless the input is a stream. When this process ends, so do the others, at once.
 
     Args:
         changes: Changes, entries, or an :class:`Input`, whose lines are then read by the processes; classes of your own
@@ -88,6 +89,7 @@ class ProcessBatch(RunsOnce):
         self.error: CallError | None = None
         self.worked = False
         self._settings = BatchSettings(**arguments)
+        self._has_streams = isinstance(changes, Input) and changes.has_streams
         self._changes = changes.unread() if isinstance(changes, Input) else check_changes(changes)
         settle = self._settings.settle
         self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
@@ -331,6 +333,8 @@ class ProcessBatch(RunsOnce):
             self._fail(failure)
         elif stopped is not None:
             self._stops.append(stopped)
+            if self._has_streams:  # what is read of them and not made would be gone
+                self.stop(stopped)
 
     # The journal
 

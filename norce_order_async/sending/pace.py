@@ -16,15 +16,14 @@ from norce_order_async.core.errors import (
     ReadTimeout,
 )
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.core.shop import Shop
 from norce_order_async.core.statuses import OVERLOAD_STATUSES
+from norce_order_async.sending.holds import ShopHolds
 from norce_order_async.sending.knee import Knee
 from norce_order_async.sending.sendrate import SendRate
 
 _SLACK = 0.02
 _CLOSER = 0.001
 _SHOWN_FOR = 1.0
-_ALONE_AFTER = 5
 _ASKED_FOR = "the rate that was asked for"
 _OVERLOAD_ERRORS = frozenset(
     kind.__name__ for kind in (ConnectError, ConnectTimeout, PoolTimeout, ReadTimeout, ConnectionLost)
@@ -104,8 +103,8 @@ class Pace:
         """When the last one was sent, by the clock."""
         self.ceiling = None if rate is None else _check_rate(rate)
         """Requests per second at most; None is no limit."""
-        self.last_accepted = -math.inf
-        """When an answer came last that refuses nothing, by the clock."""
+        self.holds = ShopHolds()
+        """The shops that are refused while others are accepted."""
         self.renewed = asyncio.Event()
         """Set when the schedule begins anew, so that a place that was reserved before counts no more."""
         self._clock = clock
@@ -113,8 +112,6 @@ class Pace:
         self._server = SendRate(clock.monotonic())
         self._places = _Places(clock.monotonic())
         self._waited_until = -math.inf
-        # How often a shop was refused in a row, and since when.
-        self._rows: dict[Shop, tuple[int, float]] = {}
 
     def begin(self) -> float:
         """One more is in flight; returns the time."""
@@ -125,11 +122,6 @@ class Pace:
     def end(self) -> None:
         """One less is."""
         self.in_flight -= 1
-
-    @property
-    def is_unlimited(self) -> bool:
-        """Whether no limit of the server is known."""
-        return self._server.is_unlimited()
 
     @property
     def is_closed(self) -> bool:
@@ -180,10 +172,8 @@ class Pace:
         if status is not None:
             refusal = sign if throttled else None
             if refusal is None:
-                self.last_accepted = now
-                if self._rows:
-                    self._rows.pop(call.shop, None)
-            elif self._is_alone(call.shop, now):
+                self.holds.accepted(call.shop.merchant, now)
+            elif self.holds.refused(call.shop.merchant, now, attempt.retry_after):
                 return
             if self._server.answered(now, sent, refusal, attempt.retry_after, self.in_flight):
                 self._places.empty(now)
@@ -192,12 +182,6 @@ class Pace:
         if self._knee is not None and not throttled and (sign is not None or status is not None):
             self._knee.answered(now, sent, attempt.elapsed, sign, self.in_flight)
             self.limit = self._knee.limit
-
-    def _is_alone(self, shop: Shop, now: float) -> bool:
-        """Whether one shop is refused again and again while others are accepted: that is no matter of the rate."""
-        count, since = self._rows.get(shop, (0, now))
-        self._rows[shop] = count + 1, since
-        return count >= _ALONE_AFTER and self.last_accepted > since
 
     def _rate(self, now: float) -> float:
         rate = self._server.at(now)

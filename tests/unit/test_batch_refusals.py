@@ -1,5 +1,6 @@
 """401 and 403 in a batch: what is about the token, and what is about an order."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -165,7 +166,7 @@ async def test_what_is_left_of_a_merchant_is_let_go_before_the_end(tmp_path: Pat
 )
 async def test_who_is_asked_to_wait_holds_up_no_other(bad: int, merchant: str | None, retry_after: int) -> None:
     def answer(sent: Sent) -> Answer:
-        is_refused = number_of(sent) < bad and sent.at < 300
+        is_refused = number_of(sent) < bad and sent.at < 200
         return (429, {"retry-after": str(retry_after)}, b"") if is_refused else 200
 
     client, origin, _ = on_a_timeline(answer)
@@ -173,3 +174,19 @@ async def test_who_is_asked_to_wait_holds_up_no_other(bad: int, merchant: str | 
     outcomes = await outcomes_of(Batch(client, changes, concurrency=10))
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
     assert max(sent.at for sent in origin.sent if number_of(sent) >= bad) < 100
+    if merchant is not None:
+        assert len(origin.sent) < 2 * bad + 2_000 + 100  # it is not asked again and again
+
+
+async def test_no_more_than_else_is_marked_of_what_is_made_once_while_all_is_refused(tmp_path: Path) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: (429, {"retry-after": "10"}, b"") if len(origin.sent) > 30 else 201)
+    changes = [CreateOrder(order=Order(cart=Cart(reference=f"r_{n}"))) for n in range(3_000)]
+    with Journal.open(tmp_path / "j", inputs=[], target="here") as journal:
+        batch = Batch(client, changes, concurrency=10, journal=journal, once=True, patience=60)
+        async with aclosing(aiter(batch)) as outcomes:
+            async for outcome in outcomes:
+                if outcome.number == 30:
+                    break
+            for _ in range(2_000):
+                await asyncio.sleep(0)
+            assert len(journal.states(1, 3_000)) < 200

@@ -32,6 +32,7 @@ FEW = 100
 """So many new changes, if they are the last ones, are all tried."""
 
 _REFUSED = (AuthenticationError, TLSError)
+_ABOUT_US = (AuthenticationError, PermissionDeniedError)
 _OF_ONE_ORDER = frozenset({500, 504, 524})
 """Statuses that a single order may cause: the API failed over it, or a gateway waited for it in vain."""
 
@@ -42,14 +43,17 @@ def is_transient(error: CallError) -> bool:
         return False
     if isinstance(error, TransportError):
         return error.retryable
-    if isinstance(error, StatusError) and error.status in RETRYABLE_STATUSES:
-        return True
-    return isinstance(error, DeadlineExceeded | TokenError) or is_foreign(error)
+    if isinstance(error, StatusError):
+        return error.status in RETRYABLE_STATUSES
+    return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
 
 def is_foreign(error: CallError) -> bool:
-    """Whether something else than the API answered."""
-    return isinstance(error, NotTheApiError) or (isinstance(error, StatusError) and is_markup(error))
+    """Whether something else than the API answered: a 2xx that is none of its, or a page that asks for nothing."""
+    if isinstance(error, StatusError):
+        is_told = isinstance(error, _ABOUT_US) or error.status in RETRYABLE_STATUSES
+        return not is_told and is_markup(error)
+    return isinstance(error, NotTheApiError)
 
 
 def is_throttled(error: CallError) -> bool:
@@ -77,6 +81,8 @@ class CircuitBreaker:
         self._schedule, self._state = schedule, state
         self.worked = False
         """Whether anything has ever been answered."""
+        self.is_known = False
+        """Whether it was, also in an earlier run."""
         self.is_open = False
         """Whether nothing but probes should be sent."""
         self.error: CallError | None = None
@@ -92,7 +98,7 @@ class CircuitBreaker:
 
     def succeeded(self, now: float) -> None:
         """A change ended at this monotonic time with an answer that is about the change."""
-        self.worked = True
+        self.worked = self.is_known = True
         self._last_success = now
         if self._row:
             self._recover()
@@ -104,6 +110,10 @@ class CircuitBreaker:
         self._failing_since = None
         self._probes = 0
         self._not_before = 0.0
+
+    def is_transient(self, error: CallError) -> bool:
+        """Whether a failure says nothing of the change, here: nor does a page, until the API has answered."""
+        return is_transient(error) or (not self.is_known and error.outcome.failed and is_foreign(error))
 
     def rest(self) -> None:
         """There is nothing to send; time that passes so is none that the server is waited for."""
@@ -119,7 +129,7 @@ class CircuitBreaker:
             self._recover()
             return True
         refused = isinstance(error, _REFUSED)
-        if not refused and not is_transient(error):
+        if not refused and not self.is_transient(error):
             self.succeeded(now)
             return True
         others_succeed = item.since is not None and self._last_success > item.since
@@ -143,6 +153,11 @@ class CircuitBreaker:
         return others_succeed or not self.is_open or self.tries_all
 
     @property
+    def failing_merchants(self) -> set[str | None]:
+        """Those whose orders count for the outage."""
+        return {merchant for merchant, _, _ in self._unreached}
+
+    @property
     def _last(self) -> int | None:
         """How many changes are left that were not tried, if no more will come."""
         return len(self._schedule.ready) if self._state.input_ended else None
@@ -159,8 +174,8 @@ class CircuitBreaker:
         error, since = self.error, self._failing_since
         if error is None or since is None:
             return None
-        is_alike = self.is_open and not self.worked and _never_reached(error)
-        if self._refused >= IN_A_ROW or (is_alike and not self._may_be_of_shop(error)):
+        is_alike = self.is_open and not self.worked and self._never_reached(error)
+        if self._refused >= IN_A_ROW or is_alike:
             what = f"{IN_A_ROW} changes in a row fail" if self.worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
@@ -198,15 +213,17 @@ class CircuitBreaker:
         is_answer = isinstance(error, StatusError) and error.status in _OF_ONE_ORDER
         return self.worked and (is_answer or isinstance(error, ReadTimeout))
 
-    def _may_be_of_shop(self, error: CallError) -> bool:
-        """Whether something else than the API answered one merchant and channel, and others can be tried, or may be."""
-        scopes = {order[:2] for order in self._unreached}
-        if not is_foreign(error) or len(scopes) > 1:
+    def _never_reached(self, error: CallError) -> bool:
+        if is_foreign(error):
+            return not self.is_known and not self._may_be_of_merchant
+        return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, TokenError)
+
+    @property
+    def _may_be_of_merchant(self) -> bool:
+        """Whether only one merchant has failed, and others can be tried, or may be."""
+        merchants = self.failing_merchants
+        if len(merchants) > 1:
             return False
         schedule = self._schedule
         is_read_ahead = self._state.input_ended or schedule.held >= LOOKAHEAD or self._probes > _UNTIL_OTHERS
-        return not is_read_ahead or any(item.order[:2] not in scopes for item in schedule.ready)
-
-
-def _never_reached(error: CallError) -> bool:
-    return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, TokenError) or is_foreign(error)
+        return not is_read_ahead or any(item.order[0] not in merchants for item in schedule.ready)

@@ -19,7 +19,7 @@ from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.sending.pace import Pace
@@ -154,8 +154,10 @@ class Feeder:
     def _has_room(self) -> bool:
         schedule = self._schedule
         limit = self._pace.limit
-        if self._breaker.is_open or self._pace.is_closed:
-            limit = LOOKAHEAD  # so that probes are not all sent to neighbours
+        # So that probes are not all sent to neighbours. What must not be made twice is given up after a kill where it
+        # was marked.
+        if (self._breaker.is_open or self._pace.is_closed) and not self._once:
+            limit = LOOKAHEAD
         return (
             len(schedule.ready) < limit
             and schedule.held < LOOKAHEAD
@@ -230,6 +232,7 @@ class Feeder:
         if is_wanted(self._only, entry, state):
             return True
         self._accountant.passed += 1
+        self._breaker.is_known |= state is not None and state.outcome in DONE
         if state is not None and entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():

@@ -6,6 +6,7 @@ path of one is the beginning of the other's.
 
 import heapq
 from collections import deque
+from collections.abc import Collection
 
 from norce_order_async.batch.engine.work_item import Order, Path, WorkItem
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
@@ -75,25 +76,23 @@ class Schedule:
         else:
             self.ready.append(item)
 
-    def take(self, *, anywhere: bool = False) -> WorkItem:
-        """Take the next change: a new one, the first or one from anywhere, and one to be sent again in turn."""
+    def take(self) -> WorkItem:
+        """Take the next change to send: new ones and those to be sent again in turn."""
         turn = self._requeued_next
         self._requeued_next = not turn
-        if self.requeued and (turn or not self.ready):
-            return self.requeued.popleft()
-        return self._take_anywhere() if anywhere else self.ready.popleft()
+        return self.requeued.popleft() if self.requeued and (turn or not self.ready) else self.ready.popleft()
 
-    def take_probe(self, *, new: bool) -> WorkItem:
+    def take_probe(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
 
-        A new one may come from anywhere: the neighbours of those that fail may fail of the same.
+        A new one is of a merchant that is not to be avoided, or comes from anywhere: the neighbours of those that fail
+        may fail of the same.
         """
         if self.requeued and not (new and self.ready):
             return self.requeued.popleft()
-        return self._take_anywhere()
-
-    def _take_anywhere(self) -> WorkItem:
-        place = self._random.randrange(len(self.ready))
+        place = next((place for place, item in enumerate(self.ready) if item.order[0] not in avoid), None)
+        if place is None:
+            place = self._random.randrange(len(self.ready))
         item = self.ready[place]
         del self.ready[place]  # the others keep their order: those before it are not made the last ones
         return item

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from norce_order_async.batch.engine.accounting import Accountant
-from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled, is_transient
+from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled
 from norce_order_async.batch.engine.refusals import Kept, Refusals
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
@@ -86,7 +86,8 @@ class Dispatcher:
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
                 new = await self._until_probe()
-                if self._may_probe() and (item := self._take(partial(self._schedule.take_probe, new=new))) is not None:
+                probe = partial(self._schedule.take_probe, new=new, avoid=self._breaker.failing_merchants)
+                if self._may_probe() and (item := self._take(probe)) is not None:
                     self._probe = None if self._breaker.tries_all else item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
@@ -114,8 +115,7 @@ class Dispatcher:
         left = [(item, item.last or item.left(NOT_TRIED, "not tried")) for item in self._schedule.drain()]
         refused, held = self._refusals.give_up()
         left += [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in refused]
-        left += [(item, item.left(NOT_TRIED, "not tried")) for item in held]
-        return left + self._left
+        return [*left, *((item, item.left(NOT_TRIED, "not tried")) for item in held), *self._left]
 
     def _is_over(self) -> bool:
         if self.lanes:
@@ -168,8 +168,8 @@ class Dispatcher:
                 return
 
     async def _pause(self, delay: float, *until: asyncio.Event) -> None:
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._clock.sleep(delay))]
-        waits += [asyncio.ensure_future(event.wait()) for event in until]
+        coroutines = (self._clock.sleep(delay), *(event.wait() for event in until))
+        waits: list[asyncio.Future[Any]] = list(map(asyncio.ensure_future, coroutines))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -211,7 +211,7 @@ class Dispatcher:
                 self._place = monotonic() + delay  # the dispatcher waits for it
                 pace.renewed.clear()
                 break
-            if (taken := self._take(schedule.take if pace.is_unlimited else self._take_next)) is None:
+            if (taken := self._take(schedule.take)) is None:
                 break
             lanes[lane] = item = taken
             pace.last_sent = now
@@ -237,8 +237,7 @@ class Dispatcher:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
             assert error is not None
             self._state.raised(error)
-            outcome = item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0)
-            self._ended(item, outcome, self._clock.monotonic())
+            self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0), self._clock.monotonic())
         self.make_room()
         self._state.wake.set()
 
@@ -274,18 +273,20 @@ class Dispatcher:
         self._accountant.end(outcome)
 
     def _take_next(self) -> WorkItem:
-        """What is sent next while the server may refuse it: neighbours in the input may be refused for the same."""
+        """What is sent next; while everything is refused, a change that nobody who was refused has to do with."""
         if self._pace.is_closed:
-            return self._schedule.take_probe(new=True)
-        return self._schedule.take(anywhere=not self._pace.is_unlimited)
+            return self._schedule.take_probe(new=True, avoid=self._pace.holds.rows)
+        return self._schedule.take()
 
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
         """The next change to send; None when all that are ready are held, or left undone."""
-        schedule = self._schedule
+        schedule, holds = self._schedule, self._pace.holds
         while schedule.ready or schedule.requeued:
             item = take()
             if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
                 self._leave_undone([(item, item.left(NOT_TRIED, why))])
+            elif holds.rows and (delay := holds.wait(item.order[0], now := self._clock.monotonic())) > 0:
+                schedule.requeue_at(item, now + delay)
             elif not self._refusals.withheld or self._refusals.admits(item):
                 return item
         return None
@@ -300,7 +301,7 @@ class Dispatcher:
     def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether it was refused for what we are, perhaps, so that it does not end yet."""
         if not self._refusals.concern(error):
-            if self._refusals.withheld and isinstance(error, StatusError) and not is_transient(error):
+            if self._refusals.withheld and isinstance(error, StatusError) and not self._breaker.is_transient(error):
                 self._resolve(*self._refusals.answered(item))
             return False
         self._leave_undone(self._refusals.add(item, outcome, error))
@@ -328,7 +329,11 @@ class Dispatcher:
         if self._breaker.is_open:
             self._state.wake.set()
         asked = error.retry_after or 0.0
-        if not is_transient(error) or not item.repeatable(outcome.outcome) or asked > self._breaker.patience:
+        if (
+            not self._breaker.is_transient(error)
+            or not item.repeatable(outcome.outcome)
+            or asked > self._breaker.patience
+        ):
             return False
         if is_throttled(error):
             item.refusals += 1

@@ -127,7 +127,7 @@ class WorkItem:
     @property
     def _is_refused_alone(self) -> bool:
         """Whether it is refused again and again while others are accepted: that is no matter of the rate."""
-        return self.refusals > 1 and self.since is not None and self.pace.last_accepted > self.since
+        return self.refusals > 1 and self.since is not None and self.pace.holds.last_accepted > self.since
 
     def _look_at(self, call: Call, attempt: Attempt) -> None:
         """Note what an attempt may have done, or may still do after it was given up."""

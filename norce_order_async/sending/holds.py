@@ -1,0 +1,71 @@
+"""Shops that are asked to wait while others are accepted: what is sent of them waits, and says nothing of the rate."""
+
+import math
+
+import attrs
+
+_AFTER = 5
+_SHORTEST, _LONGEST = 1.0, 30.0
+
+
+@attrs.define
+class _Row:
+    """Refusals of a shop in a row.
+
+    Attributes:
+        since: When the first came.
+        count: How many there were.
+        until: When the next request may be sent, while the shop is held.
+    """
+
+    since: float
+    count: int = 0
+    until: float = -math.inf
+
+
+class ShopHolds:
+    """Tells whose requests wait. A shop is held when five in a row were refused while another shop was accepted.
+
+    One request of it is sent when the server's wait is over, or now and then, at longer and longer intervals. When it
+    is accepted, the shop is held no more.
+
+    Attributes:
+        last_accepted: When an answer came last that refuses nothing, of whatever shop.
+        rows: The merchants whose last answers were refusals.
+    """
+
+    def __init__(self) -> None:
+        self.last_accepted = -math.inf
+        self.rows: dict[str, _Row] = {}
+
+    def accepted(self, merchant: str, now: float) -> None:
+        """Note an answer that refuses nothing."""
+        self.last_accepted = now
+        if self.rows:
+            self.rows.pop(merchant, None)
+
+    def refused(self, merchant: str, now: float, retry_after: float | None) -> bool:
+        """Note a refusal; whether it is of a shop that is held, and so says nothing of the rate."""
+        row = self.rows.setdefault(merchant, _Row(now))
+        row.count += 1
+        if not self._is_held(row):
+            return False
+        row.until = max(row.until, now + max(retry_after or 0.0, _pause(row, now)))
+        return True
+
+    def wait(self, merchant: str | None, now: float) -> float:
+        """Seconds that a request of a shop has to wait; after 0 the next one waits until this has been answered."""
+        row = self.rows.get(merchant or "")
+        if row is None or not self._is_held(row):
+            return 0.0
+        if (left := row.until - now) > 0:
+            return left
+        row.until = now + _pause(row, now)
+        return 0.0
+
+    def _is_held(self, row: _Row) -> bool:
+        return row.count >= _AFTER and self.last_accepted > row.since
+
+
+def _pause(row: _Row, now: float) -> float:
+    return min(_LONGEST, max(_SHORTEST, (now - row.since) / 4))
