@@ -6,6 +6,8 @@ import attrs
 
 _AFTER = 5
 _SHORTEST, _LONGEST = 1.0, 30.0
+_LONGEST_ASKED = 60.0
+"""Seconds; where a shop is asked to wait for longer, what is refused waits by itself, or ends."""
 
 
 @attrs.define
@@ -26,8 +28,8 @@ class _Row:
 class ShopHolds:
     """Tells whose requests wait. A shop is held when five in a row were refused while another shop was accepted.
 
-    One request of it is sent when the server's wait is over, or now and then, at longer and longer intervals. When it
-    is accepted, the shop is held no more.
+    One request of it is sent when the server's wait is over, or now and then, at longer and longer intervals, and one a
+    second until that is answered. When one is accepted, the shop is held no more.
 
     Attributes:
         last_accepted: When an answer came last that refuses nothing, of whatever shop.
@@ -50,17 +52,19 @@ class ShopHolds:
         row.count += 1
         if not self._is_held(row):
             return False
-        row.until = max(row.until, now + max(retry_after or 0.0, _pause(row, now)))
+        asked = retry_after or 0.0
+        if asked <= _LONGEST_ASKED:
+            row.until = max(row.until, now + max(asked, _pause(row, now)))
         return True
 
     def wait(self, merchant: str | None, now: float) -> float:
-        """Seconds that a request of a shop has to wait; after 0 the next one waits until this has been answered."""
+        """Seconds that a request of a shop has to wait; after 0 the next one waits for a second."""
         row = self.rows.get(merchant or "")
-        if row is None or not self._is_held(row):
+        if row is None or not self._is_held(row) or row.until == -math.inf:
             return 0.0
         if (left := row.until - now) > 0:
             return left
-        row.until = now + _pause(row, now)
+        row.until = now + _SHORTEST
         return 0.0
 
     def _is_held(self, row: _Row) -> bool:

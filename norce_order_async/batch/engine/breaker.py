@@ -215,7 +215,7 @@ class CircuitBreaker:
 
     def _never_reached(self, error: CallError) -> bool:
         if is_foreign(error):
-            return not self.is_known and not self._may_be_of_merchant
+            return not self._may_be_of_merchant
         return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, TokenError)
 
     @property
