@@ -214,6 +214,7 @@ class CircuitBreaker:
         return self.worked and (is_answer or isinstance(error, ReadTimeout))
 
     def _never_reached(self, error: CallError) -> bool:
+        """Whether the failure is one that every change would end in."""
         if is_foreign(error):
             return not self._may_be_of_merchant
         return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, TokenError)

@@ -118,9 +118,8 @@ class Dispatcher:
         return [*left, *((item, item.left(NOT_TRIED, "not tried")) for item in held), *self._left]
 
     def _is_over(self) -> bool:
-        if self.lanes:
-            return False
-        return self._state.stopped is not None or (self._state.input_ended and not self._schedule.held)
+        has_ended = self._state.input_ended and not self._schedule.held
+        return not self.lanes and (has_ended or self._state.stopped is not None)
 
     def _may_send(self, lanes: int) -> bool:
         """Whether a change may be sent when fewer than so many lanes are open."""
