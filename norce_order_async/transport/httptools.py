@@ -110,11 +110,11 @@ class _Pool:
             TransportError: That failed.
             ClientStateError: The transport was closed meanwhile.
         """
+        if self._closed:
+            raise transport_closed()
         settings = self._settings
         connection = Connection(self._open, settings.max_body, self._buffer)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
-        if self._closed:
-            raise transport_closed()
         limit = TimeLimit(min(call.timeout.connect, timeout), self.limits)
         self._connecting[limit] = None
         failure: TransportError | ClientStateError

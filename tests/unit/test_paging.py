@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -198,6 +198,19 @@ async def test_a_service_that_ignores_the_offset_is_found_out(bad: list[Wire]) -
     assert len(service.queries) == 10
 
 
+async def read_past_errors(orders: AsyncIterator[Order]) -> tuple[list[str | None], int]:
+    """The ids of all orders, and how many errors came between them."""
+    came, errors = list[str | None](), 0
+    while errors < 9:
+        try:
+            came.append((await anext(orders)).id)
+        except StopAsyncIteration:
+            break
+        except PagingError:
+            errors += 1
+    return came, errors
+
+
 @pytest.mark.parametrize("burst", [9, 24, 40])
 async def test_new_orders_at_the_front_do_not_end_it(burst: int) -> None:
     """Up to as many as are remembered are known again; of more, some come twice."""
@@ -208,15 +221,7 @@ async def test_new_orders_at_the_front_do_not_end_it(burst: int) -> None:
             service.orders = [*numbered(burst, first=100), *service.orders]
 
     service.before = grow
-    orders = iter_orders(client, order_by_direction="desc")
-    came, errors = list[str | None](), 0
-    while errors < 9:
-        try:
-            came.append((await anext(orders)).id)
-        except StopAsyncIteration:
-            break
-        except PagingError:
-            errors += 1
+    came, errors = await read_past_errors(iter_orders(client, order_by_direction="desc"))
     assert errors == 0
     old = [f"o_{number}" for number in range(60)]
     assert [order_id for order_id in dict.fromkeys(came) if order_id in old] == old
@@ -225,15 +230,7 @@ async def test_new_orders_at_the_front_do_not_end_it(burst: int) -> None:
 async def test_pages_without_anything_new_can_be_passed() -> None:
     client, service = listing(numbered(60), most=3)
     service.body = lambda query: service.plain_body({"offset": "0"} if 3 <= int(query["offset"]) < 40 else query)
-    orders = iter_orders(client)
-    came, errors = list[str | None](), 0
-    while errors < 9:
-        try:
-            came.append((await anext(orders)).id)
-        except StopAsyncIteration:
-            break
-        except PagingError:
-            errors += 1
+    came, errors = await read_past_errors(iter_orders(client))
     assert errors == 1
     assert came == [f"o_{number}" for number in (0, 1, 2, *range(42, 60))]
 

@@ -32,26 +32,16 @@ FEW = 100
 """So many new changes, if they are the last ones, are all tried."""
 
 _REFUSED = (AuthenticationError, TLSError)
-_ABOUT_US = (AuthenticationError, PermissionDeniedError)
+ABOUT_US = (AuthenticationError, PermissionDeniedError)
+"""Refusals that may be about who we are, whatever the change."""
 _OF_ONE_ORDER = frozenset({500, 504, 524})
 """Statuses that a single order may cause: the API failed over it, or a gateway waited for it in vain."""
-
-
-def is_transient(error: CallError) -> bool:
-    """Whether the failure says nothing of the change: the API was not reached, or had no time for it."""
-    if not error.outcome.failed:
-        return False
-    if isinstance(error, TransportError):
-        return error.retryable
-    if isinstance(error, StatusError):
-        return error.status in RETRYABLE_STATUSES
-    return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
 
 def is_foreign(error: CallError) -> bool:
     """Whether something else than the API answered: a 2xx that is none of its, or a page that asks for nothing."""
     if isinstance(error, StatusError):
-        is_told = isinstance(error, _ABOUT_US) or error.status in RETRYABLE_STATUSES
+        is_told = isinstance(error, ABOUT_US) or error.status in RETRYABLE_STATUSES
         return not is_told and is_markup(error)
     return isinstance(error, NotTheApiError)
 
@@ -81,8 +71,8 @@ class CircuitBreaker:
         self._schedule, self._state = schedule, state
         self.worked = False
         """Whether anything has ever been answered."""
-        self.is_known = False
-        """Whether it was, also in an earlier run."""
+        self.has_worked = False
+        """Whether anything was in an earlier run."""
         self.is_open = False
         """Whether nothing but probes should be sent."""
         self.error: CallError | None = None
@@ -98,7 +88,7 @@ class CircuitBreaker:
 
     def succeeded(self, now: float) -> None:
         """A change ended at this monotonic time with an answer that is about the change."""
-        self.worked = self.is_known = True
+        self.worked = True
         self._last_success = now
         if self._row:
             self._recover()
@@ -112,8 +102,18 @@ class CircuitBreaker:
         self._not_before = 0.0
 
     def is_transient(self, error: CallError) -> bool:
-        """Whether a failure says nothing of the change, here: nor does a page, until the API has answered."""
-        return is_transient(error) or (not self.is_known and error.outcome.failed and is_foreign(error))
+        """Whether the failure says nothing of the change: the API was not reached, or had no time for it.
+
+        Nor does a page say anything, until the API has answered.
+        """
+        if not error.outcome.failed:
+            return False
+        if isinstance(error, TransportError):
+            return error.retryable
+        if isinstance(error, StatusError):
+            is_known = self.worked or self.has_worked
+            return error.status in RETRYABLE_STATUSES or (not is_known and is_foreign(error))
+        return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
     def rest(self) -> None:
         """There is nothing to send; time that passes so is none that the server is waited for."""

@@ -232,7 +232,7 @@ class Feeder:
         if is_wanted(self._only, entry, state):
             return True
         self._accountant.passed += 1
-        self._breaker.is_known |= state is not None and state.outcome in DONE
+        self._breaker.has_worked |= state is not None and state.outcome in DONE
         if state is not None and entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():

@@ -4,10 +4,10 @@ from collections import deque
 
 import attrs
 
-from norce_order_async.batch.engine.breaker import IN_A_ROW
+from norce_order_async.batch.engine.breaker import ABOUT_US, IN_A_ROW
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Order, Scope, WorkItem
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.errors import AuthenticationError, CallError, PermissionDeniedError
+from norce_order_async.core.errors import CallError, PermissionDeniedError
 
 ORDERS = 10
 """When so many different orders of a merchant and channel in a row are refused with 403, none is tried any more."""
@@ -81,7 +81,7 @@ class Refusals:
     @staticmethod
     def concern(error: CallError) -> bool:
         """Whether an error may be about who we are."""
-        return isinstance(error, AuthenticationError | PermissionDeniedError)
+        return isinstance(error, ABOUT_US)
 
     def add(self, item: WorkItem, outcome: Outcome, error: CallError) -> Kept:
         """Keep a change that was refused; what is left undone now, because no more is tried there."""

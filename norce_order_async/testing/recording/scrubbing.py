@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
@@ -82,11 +82,10 @@ class Scrubber:
         if (user := _USER.search(place)) is not None:
             self.learn(unquote(user[0].partition(":")[2]))
             place = _USER.sub(HIDDEN, place)
-        parts = [part.partition("=") for part in query.split("&")]
-        for name, _, value in parts:
+        for name, value in parse_qsl(query):
             if len(value) >= _LONG or _plain(name) in _SECRET_PARAMETERS:
-                self.learn(unquote_plus(value))
-        return place + mark + "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts if mark)
+                self.learn(value)
+        return place + mark + without_values(query)
 
     def text(self, text: str) -> str:
         """What is kept of a body that is not JSON."""
@@ -125,6 +124,12 @@ class Scrubber:
         if isinstance(value, list | tuple):
             return [self.hide(one) for one in cast("Sequence[Any]", value)]
         return value
+
+
+def without_values(query: str) -> str:
+    """A query with the names of its parameters, and nothing of their values."""
+    parts = [part.partition("=") for part in query.split("&") if part]
+    return "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts)
 
 
 def names_a_secret(name: str) -> bool:

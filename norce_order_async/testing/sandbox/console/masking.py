@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
-from norce_order_async.testing.recording.scrubbing import HIDDEN
+from norce_order_async.testing.recording.scrubbing import HIDDEN, without_values
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -34,6 +34,5 @@ def _without_secrets(url: str) -> str:
     except ValueError:
         return HIDDEN
     shown = split._replace(netloc=split.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    parts = [part.partition("=") for part in split.query.split("&") if part]
-    query = "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts)
+    query = without_values(split.query)
     return f"{shown}?{query}" if query else shown
