@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from norce_order_async.cli.output import tell
 from norce_order_async.client import OrderClient
+from norce_order_async.core.call import CallHook
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout
 from norce_order_async.environ import proxy_from
@@ -40,14 +41,14 @@ def client_from(
     return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
 
 
-def single_client(options: argparse.Namespace, retry: RetryPolicy) -> OrderClient:
+def single_client(options: argparse.Namespace, retry: RetryPolicy, *on_call: CallHook) -> OrderClient:
     """A client for one call, over aiohttp unless another transport is asked for: it starts quicker.
 
     Raises:
         ConfigurationError: As :func:`client_from`.
     """
     transport = None if options.transport is None else transport_from(options)
-    return client_from(options, retry=retry, timeout=Timeout(), transport=transport)
+    return client_from(options, retry=retry, timeout=Timeout(), transport=transport, on_call=on_call)
 
 
 def token_of_profile(options: argparse.Namespace) -> "TokenFile | str | None":
