@@ -26,7 +26,9 @@ def profile_file(variables: Mapping[str, str]) -> Path:
         return Path(data, "norce-order", "config.toml")
     # The specification of these folders has relative ones ignored.
     folder = Path(variables.get("XDG_CONFIG_HOME", ""))
-    return (folder if folder.is_absolute() else Path("~/.config").expanduser()) / "norce-order" / "config.toml"
+    if not folder.is_absolute():
+        folder = Path(os.path.expanduser("~/.config"))  # noqa: PTH111 (also without a home directory)
+    return folder / "norce-order" / "config.toml"
 
 
 def read_profile(name: str, variables: Mapping[str, str]) -> dict[str, Any]:

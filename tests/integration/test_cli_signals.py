@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such sig
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 AGAIN = "; it may be sent again unless somebody else has changed the same since."
 LOOK = (
-    r": look at the payment.s state \(payment get\) and its transactions \(transaction list\) before you send it again."
+    r": look at the payment's state \(payment get\) and its transactions \(transaction list\) before you send it again."
 )
 
 

@@ -137,6 +137,15 @@ def test_a_bad_profile_is_refused_in_a_sentence(shell: Shell, config: Path, text
     assert not shell.sandbox.requests
 
 
+def test_a_user_without_a_home_directory_has_no_profiles(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what Python makes of `~` then
+    assert shell("order", "get", "o_123", "--profile", "p") == (3, "")
+    assert shell.errors == (
+        "norce-order: the profiles in ~/.config/norce-order/config.toml cannot be read: No such file or directory\n"
+    )
+
+
 def test_where_the_profiles_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     assert profile_file({"NORCE_CONFIG": "/c.toml", "XDG_CONFIG_HOME": "/x"}) == Path("/c.toml")
@@ -194,6 +203,15 @@ def test_check_over_a_real_network(shell: Shell, monkeypatch: pytest.MonkeyPatch
     assert code == 3
     assert says in out
     assert SANDBOX_TOKEN not in out
+
+
+def test_check_says_that_the_proxy_has_no_such_name(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORCE_PROXY", "http://nohost.invalid:3128")
+    code, out = shell("check", "--base-url", "https://example.com/x")
+    assert code == 3
+    assert "cannot connect through the proxy nohost.invalid:3128: " in out
+    assert "check NORCE_PROXY" in out
+    assert "--base-url" not in out.partition("Checks")[2]
 
 
 def test_check_takes_no_address_for_right_that_speaks_no_tls(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
