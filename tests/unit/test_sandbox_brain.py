@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from norce_order_async import ConfigurationError
-from norce_order_async.testing import SANDBOX_TOKEN, Fault, FaultKind, Sandbox, SandboxResponse
+from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Fault, FaultKind, Sandbox, SandboxResponse
 from norce_order_async.testing.contract import load_contract
 
 ORDERS = "/api/v0/checkout/orders"
@@ -487,6 +487,29 @@ class TestFaults:
         with pytest.raises(ConfigurationError, match=part) as caught:
             Fault.parse(text)
         assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("adapter.example", "adapter.example"),
+        ("Adapter.example.", "Adapter.example."),
+        ("a_b", "a_b"),
+        ("bücher.example", "bücher.example"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+    ],
+)
+def test_a_host_that_may_be_called_is_given_by_its_name_or_its_address(host: str, known: str) -> None:
+    assert Callbacks(hosts=host).hosts == Callbacks(hosts=[host]).hosts == (known,)
+
+
+@pytest.mark.parametrize(
+    "host", ["adapter:8080", "http://a.example", "a.example/", "[::1]", "u@a.example", "", "*", None]
+)
+def test_what_is_no_host_may_not_be_called(host: Any) -> None:
+    with pytest.raises(ConfigurationError, match="a name or an address, without scheme or port"):
+        Callbacks(hosts=[host])
 
 
 def test_without_jsonschema_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

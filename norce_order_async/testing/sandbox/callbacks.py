@@ -1,6 +1,9 @@
 """How the sandbox calls adapters: whom, for how long, and what follows when one does not answer."""
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply]]"
 """What answers calls in process: a :class:`Receiver`, or an async function."""
 
+_NAME = re.compile(r"[\w.-]+").fullmatch
+
 
 def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if value not in ("refuse", "allow"):
@@ -23,7 +28,17 @@ def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> N
 
 
 def _names(hosts: Collection[str]) -> Collection[str]:
-    return (hosts,) if isinstance(hosts, str) else tuple(hosts)
+    return tuple(map(_host, (hosts,) if isinstance(hosts, str) else hosts))
+
+
+def _host(name: str) -> str:
+    """The name or address of a host, as it stands in a URL."""
+    if isinstance(name, str):
+        if _NAME(name):
+            return name
+        with suppress(ValueError):
+            return str(IPv6Address(name))
+    raise ConfigurationError(f"a host that may be called is a name or an address, without scheme or port: {name!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +48,8 @@ class Callbacks:
     Attributes:
         adapters: Who answers in process, by the beginning of the URL (``https://adapter.example/norce``). The longest
             beginning counts.
-        hosts: Names of hosts that a :class:`SandboxServer` may call besides loopback addresses.
+        hosts: Names or addresses of hosts that a :class:`SandboxServer` may call besides loopback addresses, without
+            scheme or port.
         deadline: Seconds for an adapter to answer one call.
         on_hook_failure: What follows when a hook is down, too slow, or answers what is no answer.
         on_validation_failure: The same for a validation; ``allow`` passes it over.
