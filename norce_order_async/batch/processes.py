@@ -28,6 +28,8 @@ from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.telemetry.telemetry import Telemetry
 
 _BLOCK = 512
+_MOST = 100
+"""Processes at most: each takes some 40 MiB, and a few have the one that deals out lines fully busy."""
 _LOST = 3
 """So often in a row a worker is started again."""
 _SHOW_EVERY = 0.1
@@ -54,7 +56,7 @@ class ProcessBatch(RunsOnce):
     Args:
         changes: Changes, entries, or an :class:`Input`, whose lines are then read by the processes; classes of your own
             must be importable.
-        processes: How many.
+        processes: How many, at most 100.
         settings: Arguments of :meth:`OrderClient.from_env` in each process. They are sent over a pipe. A
             ``transport`` is a class of transports. ``token_file`` is the path of a file with the token, for ``auth``.
         journal: Where every change is written down, and from where the outcomes can be read.
@@ -95,7 +97,8 @@ class ProcessBatch(RunsOnce):
         self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
         self._journal = journal
         self._scope = (settings.get("merchant"), settings.get("channel"))
-        check_count("processes", processes)
+        if check_count("processes", processes) > _MOST:
+            raise ConfigurationError(f"processes must be at most {_MOST}, got {processes}")
         check_can_start_python("processes")
         old_values.refuse(journal.undo)
         rate = self._settings.rate
@@ -140,7 +143,7 @@ class ProcessBatch(RunsOnce):
         self.stopped = self.stopped or reason
         self._room.set()
         for link in self._links:
-            link.tell(how, reason)
+            link.end(how, reason)
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or error
@@ -159,8 +162,11 @@ class ProcessBatch(RunsOnce):
     async def _run(self) -> None:
         if (only := self._settings.only) is not None:
             await patiently(lambda: self._journal.reopen(only, *self._scope))
-        for link in self._links:
+        for count, link in enumerate(self._links, 1):
             await link.start()
+            if self.stopped is not None:
+                del self._links[count:]
+                break
         self._began = self._clock.wall()
         self._settled_at = self._began + self._settle
         feeding, sampling = asyncio.create_task(self._feed()), asyncio.create_task(self._sample())
@@ -272,6 +278,8 @@ class ProcessBatch(RunsOnce):
 
     async def _talk(self, link: ProcessLink) -> None:
         self._deal(link)
+        if self.stopped is not None:  # while it started
+            link.end("stop", self.stopped)
         while not link.has_ended:
             kind, *rest = await link.hear()
             if kind == "journal":
