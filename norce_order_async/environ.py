@@ -105,7 +105,7 @@ def _context_from(path: str | None) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=path)
     except OSError as error:
-        raise ConfigurationError(f"NORCE_CA_FILE cannot be read: {error}") from None
+        raise ConfigurationError(f"NORCE_CA_FILE cannot be read: {path!r}: {error.strerror or error}") from None
     context.set_alpn_protocols(["http/1.1"])
     return context
 

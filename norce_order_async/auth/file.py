@@ -13,6 +13,7 @@ from norce_order_async.core.checks import check_token
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger
+from norce_order_async.core.shown import shown_file
 
 _LARGEST = 64 * 1024  # bytes
 _LOOK = 1.0
@@ -85,7 +86,9 @@ class TokenFile(Refreshing):
                 stamp = _stamp(os.fstat(file.fileno()))
                 content = file.read(_LARGEST + 1)
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"the token file cannot be read: {error}") from None
+            problem = getattr(error, "strerror", None) or error
+            shown = shown_file(str(self.path))
+            raise ConfigurationError(f"the token file cannot be read: {shown!r}: {problem}") from None
         self._token = _token_in(content, self.path)
         self._stamp = stamp
 

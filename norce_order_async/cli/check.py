@@ -12,6 +12,7 @@ from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import CallError, ConfigurationError, TLSError, TokenError, printable
 from norce_order_async.core.settings import Timeout
+from norce_order_async.core.shown import shown_file, shown_url
 from norce_order_async.endpoints.orders import list_orders
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.json_text import to_json
@@ -19,6 +20,7 @@ from norce_order_async.wire.json_text import to_json
 _SHOWN = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "token", "token_file",
           "token_variable", "timeout", "transport", "output")  # fmt: skip
 _DEFAULTS = {"timeout": Setting(Timeout().total, "default"), "transport": Setting("aiohttp", "default")}
+_SHOWN_AS = {"base_url": shown_url, "token_file": shown_file}
 _ASPECTS = ("address", "TLS", "token", "merchant and channel")
 
 
@@ -54,9 +56,8 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _shown(name: str, setting: Setting) -> Setting:
-    """The setting as it may be shown: an address with a password in it is refused later, and not shown here."""
-    holds_secret = name == "base_url" and "@" in setting.value
-    return Setting("(holds a user or password)" if holds_secret else str(setting.value), setting.source)
+    """The setting as it may be shown: one that holds a secret where none belongs is refused later."""
+    return Setting(_SHOWN_AS.get(name, str)(str(setting.value)), setting.source)
 
 
 def _print_json(

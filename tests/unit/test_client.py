@@ -330,7 +330,7 @@ async def test_a_wrong_proxy_or_file_is_named_and_no_password_is_shown(proxy: st
     assert "secret" not in "".join(traceback.format_exception(caught.value))
     file = tmp_path / "empty.pem"
     for path in (tmp_path / "absent", file):
-        with pytest.raises(ConfigurationError, match="NORCE_CA_FILE cannot be read"):
+        with pytest.raises(ConfigurationError, match=f"NORCE_CA_FILE cannot be read: '{path}': "):
             OrderClient.from_env(ENVIRON | {"NORCE_CA_FILE": str(path)})
         file.write_text("")
 

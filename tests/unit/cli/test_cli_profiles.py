@@ -244,10 +244,40 @@ def test_check_knows_nothing_of_the_address_without_a_token(shell: Shell, monkey
     assert not shell.sandbox.requests
 
 
-def test_check_shows_no_password_of_an_address(shell: Shell) -> None:
-    code, out = shell("check", "--base-url", "https://user:s3cret@host.example")
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://user:s3cret@host.example", "https://...@host.example"),
+        ("https://user:s3cret @host.example/x", "https://...@host.example/x"),
+        ("user:s3/cret@host.example", "...@host.example"),
+        ("http://localhost:1/x?token=s3cret", "http://localhost:1/x?..."),
+        ("http://localhost:1/x#s3cret", "http://localhost:1/x#..."),
+        ("localhost?s3cret@host", "localhost?..."),
+    ],
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_check_shows_no_secret_of_an_address(shell: Shell, address: str, shown: str, output: str) -> None:
+    code, out = shell("check", "--base-url", address, "--output", output)
     assert code == 3
     assert "s3cret" not in out + shell.errors
+    assert shown in out
+
+
+def test_a_token_in_the_place_of_its_file_is_not_shown(
+    shell: Shell, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.s3cret.sig"
+    config.write_text(f'[p]\ntoken_file = "{token}"\n')
+    unset(monkeypatch, "TOKEN")
+    for words in (("check",), ("check", "--output", "json"), ("order", "get", "o_123")):
+        assert shell(*words, "--profile", "p")[0] == 3
+        assert "looks like a token" in shell.errors
+        monkeypatch.setenv("NORCE_TOKEN_FILE", token)
+        code, out = shell(*words)
+        assert code == 3
+        assert "NORCE_TOKEN_FILE cannot be read: '(looks like a token)'" in shell.errors
+        assert "s3cret" not in out + shell.errors
+        monkeypatch.delenv("NORCE_TOKEN_FILE")
 
 
 @pytest.mark.parametrize("address", ["http://localhost/checkout/order", "https://host.example"])
