@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from norce_order_async.cli.diagnosis import diagnose
-from norce_order_async.cli.layers import Setting
+from norce_order_async.cli.layers import Setting, settle
+from norce_order_async.cli.output import print_utf8
 from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import CallError, ConfigurationError, TLSError, TokenError, printable
@@ -34,6 +36,12 @@ class Line(NamedTuple):
 
 def check(options: argparse.Namespace) -> int:
     """Read at most one order, and say what that shows."""
+    try:
+        settle(options, os.environ)
+    except ConfigurationError as error:
+        if options.output == "json":
+            _print_json({}, problem=str(error))
+        raise
     as_json = options.output == "json"
     known = _DEFAULTS | options.settings
     settings = {name: _shown(name, known[name]) for name in _SHOWN if name in known}
@@ -63,6 +71,7 @@ def _shown(name: str, setting: Setting) -> Setting:
 def _print_json(
     settings: Mapping[str, Setting], lines: Sequence[Line] = (), *, ok: bool = False, problem: str | None = None
 ) -> None:
+    print_utf8()
     told = {name: setting._asdict() for name, setting in settings.items()}
     checks = [line._asdict() for line in lines]
     print(to_json({"ok": ok, "settings": told, "checks": checks, "problem": problem}))

@@ -15,6 +15,7 @@ from norce_order_async.core.call import Call
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.endpoints.paging import iter_orders
 from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.wire.problems import ValidationFailedError
 from norce_order_async.wire.table import ROWS
 
 _PAGE = 100
@@ -60,7 +61,12 @@ async def _call(
 ) -> int:
     """Make the call, and put it into ``ended`` when it ends, however that is."""
     async with single_client(options, RetryPolicy.interactive(), lambda call, _: ended.append(call)) as client:
-        result = await function(client, **arguments)
+        try:
+            result = await function(client, **arguments)
+        except ValidationFailedError as error:
+            if options.output in ("json", "jsonl"):
+                show(command, list(error.problems), options.output)
+            raise
     show(command, result, options.output)
     return 0
 

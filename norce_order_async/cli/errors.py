@@ -1,8 +1,7 @@
 """What an error means to the person at the terminal, and what to do about it."""
 
-from typing import TYPE_CHECKING
-
 from norce_order_async.cli.diagnosis import CHECK_PROXY
+from norce_order_async.cli.output import counted
 from norce_order_async.cli.unknown import about_unknown, is_safe
 from norce_order_async.core.errors import (
     AuthenticationError,
@@ -25,10 +24,9 @@ from norce_order_async.core.errors import (
     printable,
 )
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.models import ValidationError
+from norce_order_async.wire.problems import ValidationFailedError
 from norce_order_async.wire.refusals import is_markup
-
-if TYPE_CHECKING:
-    from norce_order_async.wire.models import ValidationError
 
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
 """Errors that every further call would end in, too."""
@@ -66,8 +64,9 @@ def advice_for(kind: type[NorceOrderError], *, again: bool = True) -> str | None
 def explain(error: NorceOrderError) -> str:
     """The error's text, and under it what to do."""
     lines = [str(error)]
-    for problem in getattr(error, "problems", ()):  # of a validation
-        lines.append(_problem(problem))
+    if isinstance(error, ValidationFailedError):  # each problem in a line of its own, and none in the first
+        count = counted(len(error.problems), "problem")
+        lines = [str(error).replace(error.reason, f"the order is not valid: {count}"), *map(_problem, error.problems)]
     unknown = error.operation if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN else None
     again = unknown is None or is_safe(unknown)
     kind = NotTheApiError if _is_of_another(error) else type(error)
@@ -84,7 +83,7 @@ def _is_of_another(error: NorceOrderError) -> bool:
     return isinstance(error, StatusError) and is_markup(error)
 
 
-def _problem(problem: "ValidationError") -> str:
+def _problem(problem: ValidationError) -> str:
     told = problem.extra.get("message")
     adapter = f" (adapter {problem.adapter_id})" if problem.adapter_id else ""
     return printable(f"{problem.code or 'no code'}{adapter}{f': {told}' if isinstance(told, str) else ''}")

@@ -148,9 +148,17 @@ def test_problems_of_a_validation_stand_one_a_line(shell: Shell) -> None:
     code, out = shell("order", "validate", "o_123")
     assert (code, out) == (1, "")
     lines = shell.errors.splitlines()
-    assert lines[0].startswith("norce-order: Validate: the order is not valid: ")
-    assert len(lines) > 1
-    assert all(line.startswith("  ") for line in lines[1:])
+    assert lines[0].startswith("norce-order: Validate: the order is not valid: 1 problem [outcome ")
+    assert lines[1:] == ["  cart-empty (adapter order)"]
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl"])
+def test_problems_of_a_validation_are_there_as_json(shell: Shell, output: str) -> None:
+    code, out = shell("order", "validate", "o_123", "--output", output)
+    assert code == 1
+    problems = json.loads(out) if output == "json" else [json.loads(line) for line in out.splitlines()]
+    assert problems == [{"adapterId": "order", "code": "cart-empty"}]
+    assert "the order is not valid: 1 problem [" in shell.errors
 
 
 class TestOutputs:

@@ -290,6 +290,17 @@ def test_an_extra_that_is_missing_is_no_mistake_in_a_variable(
     assert shell.errors.startswith("norce-order: this transport needs httptools: pip install")
 
 
+@pytest.mark.parametrize("text", ["[other]", '[p]\nmerchnt = "m"', "[p", None])
+def test_check_says_in_json_what_is_wrong_with_a_profile(shell: Shell, config: Path, text: str | None) -> None:
+    if text is not None:
+        config.write_text(text)
+    code, out = shell("check", "--output", "json", "--profile", "p")
+    told = json.loads(out)
+    assert (code, told["ok"], told["settings"], told["checks"]) == (3, False, {}, [])
+    assert str(config) in told["problem"]
+    assert shell.errors == f"norce-order: {told['problem']}\n"
+
+
 @pytest.mark.parametrize("name", ["MERCHANT", "TOKEN"])
 def test_check_says_in_json_what_is_missing(shell: Shell, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     unset(monkeypatch, name)
