@@ -95,6 +95,18 @@ def test_the_sandbox_ends(number: signal.Signals) -> None:
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_sandbox_that_is_being_filled_ends(tmp_path: Path, number: signal.Signals) -> None:
+    pipe = tmp_path / "changes.jsonl"
+    os.mkfifo(pipe)
+    process = start("sandbox", "--port", "0", "--orders-from", str(pipe))
+    with pipe.open("wb", buffering=0) as stream:
+        stream.write(b"\n" * 300_000)  # more than a pipe holds: the command is reading
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (130, "", "norce-order: interrupted\n")
+
+
 def test_a_late_interrupt_ends_it_without_a_traceback() -> None:
     code = """
 import atexit, signal, sys
