@@ -36,7 +36,7 @@ def body_from(command: Command, options: argparse.Namespace) -> Any:
         case "checked":
             return options.checked
         case _:
-            return options.text
+            return _utf8(options.text)
 
 
 def _model(source: str, schema: str) -> Any:
@@ -102,12 +102,17 @@ def _pairs(texts: list[str], noun: str) -> dict[str, JSON]:
 
 
 def _pair(text: str) -> tuple[str, JSON]:
-    key, equals, value = text.partition("=")
+    key, equals, value = _utf8(text).partition("=")
     if not equals or key in ("", ":"):
         raise InvalidRequestError(f"{text!r} is neither KEY=TEXT nor KEY:=JSON")
     if key.endswith(":"):
         return key[:-1], _json(value.encode("utf-8", "surrogateescape"), key[:-1])
     return key, value
+
+
+def _utf8(text: str) -> str:
+    """A word of the command line whose bytes are UTF-8, also where the system's encoding cannot show all of it."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def _text(source: str) -> bytes:

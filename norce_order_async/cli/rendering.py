@@ -29,6 +29,8 @@ _COLUMNS = {
 Rows = list[tuple[str, ...]]
 
 _ANY_WIDTH = 100_000
+_FRAME = 4
+"""Characters of a table's column beside what stands in it, and one for that."""
 
 
 def show(command: Command, result: Any, output: str) -> None:
@@ -153,6 +155,9 @@ def _print_table(names: Sequence[str], rows: Rows, below: str) -> None:
 
     # A file has no width to fit into; on a terminal, what is too wide goes on below, and no id is cut.
     console = Console() if on_terminal() else Console(width=_ANY_WIDTH)
+    if console.width <= _FRAME * len(names):  # some would be empty
+        _print_columns(names, rows, below)
+        return
     columns = (Column(name, overflow="fold") for name in names)
     table = Table(*columns, box=ROUNDED if console.is_terminal else SIMPLE, caption=below or None)
     for row in rows:

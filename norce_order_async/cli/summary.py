@@ -181,7 +181,7 @@ def _lines(account: Account) -> list[Line]:
         if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
             lines.append(("", "  The same command goes on with what is left."))
         if summary.failed:
-            command = ["norce-order", "batch", "report", str(account.journal), "--only", "failed"]
+            command: list[str | Path] = ["norce-order", "batch", "report", account.journal, "--only", "failed"]
             lines.append(("", f"  What failed:    {command_line(command)}"))
         if summary.failed > summary.not_again and account.goes_on:
             once = "--once " if any(ALLOWED_BY_ONCE in problem.message for problem in summary.problems.values()) else ""

@@ -519,6 +519,12 @@ def test_without_jsonschema_the_error_says_what_to_install(monkeypatch: pytest.M
         Sandbox()
 
 
+def test_without_pytest_the_conformance_suite_says_what_to_install() -> None:
+    code = "import sys; sys.modules['pytest'] = None; from norce_order_async.testing import *"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.endswith("ConfigurationError: the conformance suite needs pytest: pip install pytest\n")
+
+
 def test_the_brain_loads_neither_an_event_loop_nor_an_http_library() -> None:
     code = (
         "import sys; from norce_order_async.testing import Fault, Sandbox; Sandbox();"

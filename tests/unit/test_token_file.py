@@ -84,7 +84,7 @@ def test_what_is_no_token_is_said_at_once(path: Path, content: bytes | None, pro
 @pytest.mark.parametrize("token", ["eyJhbGciOiJIUzI1NiJ9.canary.sig", "canary" * 8, "/etc/" + "canary" * 100])
 def test_a_token_in_the_place_of_its_file_is_not_shown(token: str) -> None:
     with pytest.raises(ConfigurationError, match=r"the token file cannot be read: .*looks like a token") as caught:
-        TokenFile(token)  # type: ignore[arg-type]  # pyright: ignore
+        TokenFile(token)
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 

@@ -1,6 +1,5 @@
 """A batch as one HTML page, made from its journal: charts without a script, and nothing from a network."""
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -171,10 +170,10 @@ def _example(row: JournalRow) -> str:
 
 def _next(history: BatchHistory) -> str:
     summary = history.summary
-    journal = os.fspath(history.journal)
-    run = ["norce-order", "batch", "run", *history.files, "--journal", journal]
-    report = ["norce-order", "batch", "report", journal]
-    steps = list[tuple[str, Sequence[str], str]]()
+    journal = history.journal
+    run: list[str | Path] = ["norce-order", "batch", "run", *map(Path, history.files), "--journal", journal]
+    report: list[str | Path] = ["norce-order", "batch", "report", journal]
+    steps = list[tuple[str, Sequence[str | Path], str]]()
     if _goes_on(history):
         steps.append(("See how it goes", ["norce-order", "batch", "status", journal], ""))
     elif history.left and history.can_be_read_again:

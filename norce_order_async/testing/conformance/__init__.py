@@ -3,7 +3,12 @@
 Subclass :class:`TransportConformance` and :class:`TlsTransportConformance`. They need pytest, and trustme for TLS.
 """
 
-import pytest
+from norce_order_async.core.errors import ConfigurationError
+
+try:
+    import pytest
+except ImportError:
+    raise ConfigurationError("the conformance suite needs pytest: pip install pytest") from None
 
 pytest.register_assert_rewrite(
     *(f"{__name__}.{module}" for module in ("base", "exchange", "responses", "reading", "cancelling", "tls", "life"))

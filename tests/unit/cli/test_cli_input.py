@@ -64,6 +64,14 @@ def test_the_example_of_the_help_is_understood(name: str) -> None:
         (("--profile", "x", "order", "get", "o_1"), "--profile stands before the command: options stand after it"),
         (("order", "--merchant=m", "get", "o_1"), "--merchant stands before the command: options stand after it"),
         (("batch", "--sandbox", "run", "changes.jsonl"), "--sandbox stands before the command"),
+        (
+            ("order", "get", "o_1", "--ouput=json"),
+            "norce-order order get: unrecognized arguments: --ouput=json (did you mean --output?)\n"
+            "  See: norce-order order get --help\n",
+        ),
+        (("order", "get", "o_1", "--", "x"), "norce-order order get: unrecognized arguments: x\n"),
+        (("sandbox", "--seed-order", "5"), "norce-order sandbox: unrecognized arguments: --seed-order 5 (did you mean"),
+        (("sandbox", "--fault", "status:503:operation=Nope"), "the API has no operation 'Nope'"),
     ],
 )
 def test_bad_input_is_told_and_nothing_sent(
@@ -74,6 +82,14 @@ def test_bad_input_is_told_and_nothing_sent(
     assert (code, out) == (2, "")
     assert says in shell.errors
     assert not shell.sandbox.requests
+
+
+def test_text_is_utf_8_where_the_system_has_no_such_letters(shell: Shell) -> None:
+    typed = "åä".encode().decode("ascii", "surrogateescape")  # as Python has it in the locale C
+    assert shell("attributes", "patch", "o_123", f"{typed}={typed}", f'json:="{typed}"')[0] == 0, shell.errors
+    assert shell("reference", "update", "o_123", typed)[0] == 0, shell.errors
+    assert shell.order["attributes"] == {"åä": "åä", "json": "åä"}
+    assert shell.order["reference"] == "åä"
 
 
 def test_a_body_from_a_file_and_from_standard_input(
@@ -215,6 +231,16 @@ def test_an_error_does_not_go_to_the_output_where_standard_error_is_closed(
 ) -> None:
     monkeypatch.setattr("sys.stderr", None)
     assert shell("order", "get", "absent", "--output", "json") == (1, "")
+
+
+@pytest.mark.parametrize("columns", ["1", "20", "28"])
+def test_a_terminal_that_is_too_narrow_for_a_table_gets_plain_columns(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert shell("order", "list", "--output", "table") == shell("order", "list")
 
 
 @pytest.mark.parametrize(("terminal", "columns"), [(False, "30"), (True, "40")])

@@ -139,7 +139,7 @@ def test_a_bad_profile_is_refused_in_a_sentence(shell: Shell, config: Path, text
 
 def test_a_user_without_a_home_directory_has_no_profiles(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what Python makes of `~` then
+    monkeypatch.setattr("os.path.expanduser", str)  # which leaves `~` then
     assert shell("order", "get", "o_123", "--profile", "p") == (3, "")
     assert shell.errors == (
         "norce-order: the profiles in ~/.config/norce-order/config.toml cannot be read: No such file or directory\n"
