@@ -207,11 +207,16 @@ def decimal_text(value: Decimal) -> str:
     return Decimal.__format__(value, "f") if abs(value.adjusted()) < _MAX_FIXED else Decimal.__str__(value)
 
 
-def _no_constant(constant: str) -> object:
+def no_constant(constant: str) -> object:
+    """What a reader of JSON does with NaN and infinity: refuse them.
+
+    Raises:
+        ValueError: Always.
+    """
     raise ValueError(f"{constant} is not a JSON number")
 
 
-_read = JSONDecoder(parse_float=Decimal, parse_constant=_no_constant).decode
+_read = JSONDecoder(parse_float=Decimal, parse_constant=no_constant).decode
 
 
 def decode_json(body: bytes) -> JSON:

@@ -9,7 +9,7 @@ import attrs
 from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.wire import models
-from norce_order_async.wire.codec import members_of
+from norce_order_async.wire.codec import wire_members
 from norce_order_async.wire.decoders import JsonAs, decode_receipt, json_body, json_decoder
 from norce_order_async.wire.problems import NoProblems
 from norce_order_async.wire.table import Row
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class CreatedId:
     """The id of what was created: an object's ``id``, a bare string, or else the end of the ``Location`` header."""
 
-    members: ClassVar[Set[str]] = members_of(models.CreateResponse)
+    members: ClassVar[Set[str]] = wire_members(models.CreateResponse)
 
     def __call__(self, response: Response) -> str:
         """Read an id.
