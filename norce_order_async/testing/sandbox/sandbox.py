@@ -1,14 +1,14 @@
 """The sandbox as tests use it: what to put in, what to look at, and a client that talks to it."""
 
 import copy
-import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from norce_order_async.testing.sandbox.seed import plausible_orders
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.testing.sandbox.store import WireOrder
-from norce_order_async.wire.json import JSON, decode_json, encode_json
+from norce_order_async.testing.sandbox.writing import write
+from norce_order_async.wire.json import JSON, decode_json
 
 if TYPE_CHECKING:
     from norce_order_async.client import OrderClient
@@ -118,4 +118,4 @@ class Sandbox(OrderService):
 
 def _as_read(members: JSON) -> JSON:
     """A copy of JSON as it would be after it was sent."""
-    return decode_json(encode_json(members, limit=sys.maxsize))
+    return decode_json(write(members))

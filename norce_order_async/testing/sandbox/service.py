@@ -4,7 +4,6 @@ It keeps to the published contract. Where that is silent it had to choose; docs/
 """
 
 import random
-import sys
 import threading
 import time
 from collections import deque
@@ -42,7 +41,7 @@ from norce_order_async.testing.sandbox.handlers import HANDLERS
 from norce_order_async.testing.sandbox.listing import FILTERS
 from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
-from norce_order_async.wire.json import JSON, encode_json
+from norce_order_async.testing.sandbox.writing import write
 
 Noted = TypeVar("Noted", ReceivedRequest, AdapterExchange)
 
@@ -202,7 +201,7 @@ class OrderService:
             headers, content = _rendered(exchange.arrival, end.value)
             self._conclude(exchange, operation.success, headers, content, applied=True)
         except Refused as refused:
-            self._conclude(exchange, refused.status, refused.headers, _write(refused.body), applied=False)
+            self._conclude(exchange, refused.status, refused.headers, write(refused.body), applied=False)
 
     def _conclude(
         self, exchange: Exchange, status: int, headers: Mapping[str, str], content: bytes, *, applied: bool
@@ -240,8 +239,8 @@ def _rendered(arrival: Arrival, result: Result) -> tuple[dict[str, str], bytes]:
     """The headers and the body of a success."""
     if isinstance(result, Created):
         path = arrival.target.partition("?")[0]
-        return {"location": f"{path}/{quote(result.id, safe='')}"}, _write({"id": result.id})
-    return {}, b"" if result is None else _write(result)
+        return {"location": f"{path}/{quote(result.id, safe='')}"}, write({"id": result.id})
+    return {}, b"" if result is None else write(result)
 
 
 def _instead(fault: Fault) -> tuple[int, dict[str, str], bytes]:
@@ -253,8 +252,4 @@ def _instead(fault: Fault) -> tuple[int, dict[str, str], bytes]:
         return fault.code, {**headers, "content-type": "text/plain"}, fault.body
     if fault.code < 400:
         return fault.code, headers, b""
-    return fault.code, headers, _write({"code": "sandbox-fault", "message": "A fault that was switched on."})
-
-
-def _write(content: JSON) -> bytes:
-    return encode_json(content, limit=sys.maxsize)
+    return fault.code, headers, write({"code": "sandbox-fault", "message": "A fault that was switched on."})
