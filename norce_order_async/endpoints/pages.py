@@ -61,11 +61,8 @@ class PageReader:
 
     offset: int
     checked: Mapping[str, Any]
-    _seen: deque[Set[Hashable]] = attrs.field(init=False)
+    _seen: deque[Set[Hashable]] = attrs.field(factory=lambda: deque[Set[Hashable]](maxlen=REMEMBERED_PAGES), init=False)
     _stale: int = attrs.field(default=0, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._seen = deque(maxlen=REMEMBERED_PAGES)
 
     def __call__(self, response: Response) -> Page:
         """Read a page.

@@ -62,10 +62,11 @@ class Asked(Generic[T]):
 
     model: JsonAs[T]
     id_name: str
-    members: Set[str] = attrs.field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "members", self.model.members)
+    @property
+    def members(self) -> Set[str]:
+        """The members of the object that it reads."""
+        return self.model.members
 
     def __call__(self, response: Response) -> T:
         """Read it.
@@ -87,10 +88,11 @@ class MaybeEmpty(Generic[T]):
     """Reads a result that only v1 is known to give: an empty body stands for None."""
 
     model: JsonAs[T]
-    members: Set[str] = attrs.field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "members", self.model.members)
+    @property
+    def members(self) -> Set[str]:
+        """The members of the object that it reads."""
+        return self.model.members
 
     def __call__(self, response: Response) -> T | None:
         """Read it.
