@@ -13,6 +13,7 @@ from norce_order_async.testing.recording.messages import Asked, answer_of, asked
 from norce_order_async.testing.recording.scrubbing import Scrub, Scrubber
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
+from norce_order_async.transport.errors import IS_CLOSED
 
 Mode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
 
@@ -79,7 +80,7 @@ class RecordingTransport(Transport):
         """
         request.call.mark_sent(False)
         if self._closed:
-            raise ClientStateError("the transport is closed")
+            raise ClientStateError(IS_CLOSED)
         if self._mode != "all":
             try:
                 asked = asked_by(request, self._scrubber)
