@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from json import JSONDecoder
 from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
-from typing import Never, Self, TypeAlias, cast
+from typing import Any, Never, Self, TypeAlias, cast
 
 from norce_order_async.core.kinds import kind_of, own
 from norce_order_async.wire import fastjson
@@ -51,6 +51,11 @@ class WireError(ValueError):
         if len(path) > _MAX_PATH:
             path = f"{path[: _MAX_PATH // 2]}...{path[-_MAX_PATH // 2 :]}"
         return f"{path}: {reason}" if path else reason
+
+
+def members_of(value: object) -> Mapping[str, Any]:
+    """The members of an object; none of anything else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def refuse(value: object) -> Never:
