@@ -10,8 +10,8 @@ from yarl import URL
 
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.checks import MAX_BODY
-from norce_order_async.testing.sandbox.doors import NotAllowedError
 from norce_order_async.testing.sandbox.exchange import AdapterCall
+from norce_order_async.testing.sandbox.serving import NotAllowedError
 from norce_order_async.transport.resolver import is_address
 
 _MOST_AT_ONCE = 50

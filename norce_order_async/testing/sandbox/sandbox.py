@@ -25,8 +25,8 @@ class Sandbox(OrderService):
         async with sandbox.client() as client:
             await patch_consent(client, "o_123", "ci_newsletter", checked=True)
 
-    Its doors are :meth:`client`, :class:`SandboxTransport` and :class:`SandboxServer`; one sandbox may have several,
-    also in several threads.
+    It is reached by :meth:`client`, :class:`SandboxTransport` and :class:`SandboxServer`; one sandbox may have several
+    of them, also in several threads.
 
     Args:
         tokens: The bearer tokens that it takes.
@@ -100,9 +100,9 @@ class Sandbox(OrderService):
 
     async def delivered(self) -> None:
         """Wait until every notification that left in this event loop is delivered or given up."""
-        from norce_order_async.testing.sandbox import doors
+        from norce_order_async.testing.sandbox import serving
 
-        await doors.delivered(self)
+        await serving.delivered(self)
 
     def client(self, *, merchant: str = "norce", channel: str = "1", **overrides: Any) -> "OrderClient":
         """A client that talks to this sandbox in process; ``overrides`` are arguments of :class:`OrderClient`."""

@@ -50,10 +50,10 @@ SANDBOX_TOKEN: Final = "sandbox-token"
 
 
 class OrderService:
-    """What :class:`Sandbox` is to a door: requests in, answers out.
+    """What :class:`Sandbox` is to its transport and its server: requests in, answers out.
 
-    A door calls :meth:`begin`, reads the body, calls :meth:`start`, and, while there is no answer, makes the calls of
-    the exchange and hands their replies to :meth:`resume`. Nothing is locked while a door makes calls.
+    Either calls :meth:`begin`, reads the body, calls :meth:`start`, and, while there is no answer, makes the calls of
+    the exchange and hands their replies to :meth:`resume`. Nothing is locked while calls are made.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class OrderService:
         return self.finish(self.begin(method, target, headers), body)
 
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arrival:
-        """Take a request without its body, for a door that reads the body only if the faults let it."""
+        """Take a request without its body, which is to be read only if the faults let it."""
         path, mark, query = target.partition("?")
         path = path[max(path.find("/api/"), 0) :]
         resource, ids = self._contract.find(path)
@@ -110,7 +110,7 @@ class OrderService:
         return Arrival(method, path + mark + query, lowered, resource, operation, ids, mishap)
 
     def finish(self, arrival: Arrival, body: bytes) -> SandboxResponse:
-        """Do the rest of :meth:`handle`, for a door that makes no calls."""
+        """Do the rest of :meth:`handle`, without calls to adapters."""
         exchange = self.start(arrival, body)
         while exchange.answer is None:
             self.resume(exchange, [AdapterReply(200)] * len(exchange.calls))
@@ -137,7 +137,7 @@ class OrderService:
             self._advance(exchange, replies)
 
     def drop(self, exchange: Exchange) -> None:
-        """End a request whose door waits no longer; one that is not stored yet never is."""
+        """End a request that nobody waits for any longer; one that is not stored yet never is."""
         with self._lock:
             exchange.steps.close()
 

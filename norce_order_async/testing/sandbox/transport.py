@@ -1,4 +1,4 @@
-"""The sandbox's door for code in the same process: a transport without a network."""
+"""The sandbox for code in the same process: a transport without a network."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from norce_order_async.core.checks import check_count
 from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.settings import LOOPBACK
-from norce_order_async.testing.sandbox import doors
+from norce_order_async.testing.sandbox import serving
 from norce_order_async.testing.sandbox.exchange import Arrival
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
@@ -65,7 +65,7 @@ class SandboxTransport(Transport):
         mishap, answer = arrival.mishap, None
         try:
             async with asyncio.timeout(timeout):
-                answer = await doors.answer(self._sandbox, arrival, request.body or b"")
+                answer = await serving.answer(self._sandbox, arrival, request.body or b"")
                 # Also without a delay other tasks get their turn, as they would with a network.
                 await asyncio.sleep(mishap.delay)
         except TimeoutError:
@@ -80,7 +80,7 @@ class SandboxTransport(Transport):
 
     async def _apply_late(self, arrival: Arrival, body: bytes, timeout: float | None) -> NoReturn:
         """Carry a request out later, whoever waits for its answer, and answer nothing."""
-        doors.answer_later(self._sandbox, arrival, body)
+        serving.answer_later(self._sandbox, arrival, body)
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.get_running_loop().create_future()
