@@ -143,7 +143,7 @@ class ProcessBatch(RunsOnce):
         self.stopped = self.stopped or reason
         self._room.set()
         for link in self._links:
-            link.end(how, reason)
+            link.tell_to_end(how, reason)
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or error
@@ -177,7 +177,7 @@ class ProcessBatch(RunsOnce):
             for task in (feeding, sampling, *serving):
                 task.cancel()
             await asyncio.wait([feeding, sampling, *serving])
-            await asyncio.gather(*(link.bid_farewell() for link in self._links))
+            await asyncio.gather(*(link.end() for link in self._links))
         for task in serving:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -279,7 +279,7 @@ class ProcessBatch(RunsOnce):
     async def _talk(self, link: ProcessLink) -> None:
         self._deal(link)
         if self.stopped is not None:  # while it started
-            link.end("stop", self.stopped)
+            link.tell_to_end("stop", self.stopped)
         while not link.has_ended:
             kind, *rest = await link.hear()
             if kind == "journal":

@@ -165,7 +165,7 @@ def test_problems_of_a_validation_stand_one_a_line(shell: Shell) -> None:
     assert (code, out) == (1, "")
     lines = shell.errors.splitlines()
     assert lines[0].startswith("norce-order: Validate: the order is not valid: 1 problem [outcome ")
-    assert lines[1:] == ["  cart-empty (adapter order)"]
+    assert lines[1:] == ["  cart-empty (order)"]
 
 
 @pytest.mark.parametrize("output", ["json", "jsonl"])
