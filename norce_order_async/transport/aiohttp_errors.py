@@ -3,8 +3,8 @@
 import ssl
 
 import aiohttp
-import yarl
 from aiohttp.http import HttpProcessingError
+from yarl import URL
 
 from norce_order_async.core.errors import (
     ConnectError,
@@ -43,7 +43,7 @@ def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> Tran
         case aiohttp.ClientHttpProxyError():
             return ProxyError(f"the proxy answered {cause.status}", sent=False)
         case aiohttp.ClientConnectorError():
-            return _not_connected(cause, yarl.URL(proxy or ""))
+            return _not_connected(cause, URL(proxy or ""))
         case aiohttp.ConnectionTimeoutError():
             return ConnectTimeout(NO_CONNECTION, sent=False)
         case TimeoutError() if sent:
@@ -63,7 +63,7 @@ def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> Tran
             return ConnectionLost(f"the connection failed: {type(cause).__name__}", sent=sent)
 
 
-def _not_connected(error: aiohttp.ClientConnectorError, proxy: yarl.URL) -> TransportError:
+def _not_connected(error: aiohttp.ClientConnectorError, proxy: URL) -> TransportError:
     inner = getattr(error, "certificate_error", None) or error.os_error
     place, reason = f"{error.host}:{error.port}", reason_of(inner)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
