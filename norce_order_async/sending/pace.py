@@ -24,6 +24,8 @@ from norce_order_async.sending.sendrate import SendRate
 _SLACK = 0.02
 _CLOSER = 0.001
 _SHOWN_FOR = 1.0
+_UNAVAILABLE = 503
+"""The status of a rate limit that says nothing else, nginx's own among them, and of a server that has no time."""
 _ASKED_FOR = "the rate that was asked for"
 _OVERLOAD_ERRORS = frozenset(
     kind.__name__ for kind in (ConnectError, ConnectTimeout, PoolTimeout, ReadTimeout, ConnectionLost)
@@ -181,10 +183,10 @@ class Pace:
             return  # something else than the API answered: that tells nothing of the API
         throttled = sign is not None and attempt.throttled
         if status is not None:
-            refusal = sign if throttled else None
+            refusal = sign if throttled or status == _UNAVAILABLE else None
             if refusal is None:
                 self.holds.accepted(call.shop.merchant, now)
-            elif self.holds.refused(call.shop.merchant, now, attempt.retry_after):
+            elif throttled and self.holds.refused(call.shop.merchant, now, attempt.retry_after):
                 return
             if self._server.answered(now, sent, refusal, attempt.retry_after, self.in_flight):
                 self._places.empty(now)
