@@ -5,9 +5,9 @@ import math
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.checks import check_bool
+from norce_order_async.core.checks import check_bool, check_seconds
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import CallError, ConfigurationError, InvalidRequestError
+from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.findings import Finding, Sight
@@ -89,7 +89,7 @@ async def resolve(
     """
     operation = _checked_operation(change, error_or_receipt)
     check_bool("wait", wait)
-    settle = _checked_settle(settle_of(check_client(client).timeout) if settle is None else settle)
+    settle = check_seconds("settle", settle_of(check_client(client).timeout) if settle is None else settle)
     if (known := _unread(error_or_receipt.outcome, operation, later)) is not None:
         return known
     client = _scoped(client, change)
@@ -196,9 +196,3 @@ def _checked_operation(change: ApiChange, ended: CallError | Receipt) -> str | N
     if operation is not None and ended.operation not in ("", operation):
         raise InvalidRequestError(f"the change is a {operation}, and the error or receipt is of {ended.operation}")
     return operation
-
-
-def _checked_settle(value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ConfigurationError(f"settle must be a number of seconds, or 0, got {value!r}")
-    return value
