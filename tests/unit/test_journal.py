@@ -21,7 +21,7 @@ from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import MAX_MESSAGE, JournalReader, State
+from norce_order_async.batch.journal import MAX_MESSAGE, JournalReader, State, discard
 from norce_order_async.batch.journal.written_files import WrittenFiles
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.batch.page.page import html_report
@@ -270,6 +270,19 @@ def test_a_journal_that_is_not_there(path: Path) -> None:
     assert not path.exists()
     with pytest.raises(ConfigurationError, match="No such file"):
         begin(path / "absent" / "batch.journal")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right of their own")
+def test_a_journal_behind_a_link_is_deleted_with_the_link(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    file = tmp_path / "elsewhere" / "there.journal"
+    path.symlink_to(file)
+    file.touch()
+    assert run("journal = begin(path); journal.write([mark(1)], []); os.kill(os.getpid(), 9)", path).returncode == -9
+    assert file.with_name(f"{file.name}-wal").exists()
+    discard(path)
+    assert [left.name for left in tmp_path.rglob("*journal*")] == [f"{file.name}.lock"]
+    begin(path).close()
 
 
 # After the worst

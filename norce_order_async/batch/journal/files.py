@@ -10,12 +10,13 @@ from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.identity import check_identity
 from norce_order_async.batch.journal.schema import check_sound
+from norce_order_async.batch.journal.uri import beside
 from norce_order_async.batch.journal.wal import check_whole, open_to_read
 from norce_order_async.core.errors import ConfigurationError
 
 
 def discard(path: Path) -> None:
-    """Delete a journal.
+    """Delete a journal, and the symbolic link to it, if ``path`` is one.
 
     Raises:
         ConfigurationError: It is in use by a run, isn't a journal, or cannot be deleted.
@@ -23,8 +24,8 @@ def discard(path: Path) -> None:
     look_at(path)
     with closing(lock.hold(path)):
         try:
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            for file in (*(beside(path, suffix) for suffix in ("", "-wal", "-shm")), path):
+                file.unlink(missing_ok=True)
         except OSError as error:
             raise ConfigurationError(f"the journal {path} cannot be deleted: {error.strerror or error}") from None
 
