@@ -84,22 +84,6 @@ class Summary:
     unfinished: int = 0
     not_again: int = 0
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one outcome."""
-        self.outcomes[outcome.outcome] += 1
-        self.requests += outcome.attempts
-        self.retried += outcome.attempts > 1
-        if outcome.change is not None:
-            self.operations[outcome.change.op] += 1
-            if outcome.outcome is OutcomeKind.UNKNOWN and outcome.change.not_twice is not None:
-                self.not_again += 1
-        if outcome.error is not None:
-            problem = self.problems.get(outcome.error)
-            if problem is None:
-                problem = ErrorSummary(outcome.line, outcome.message or "", outcome.file)
-                self.problems[outcome.error] = problem
-            problem.count += 1
-
     @property
     def total(self) -> int:
         """How many changes have an outcome."""

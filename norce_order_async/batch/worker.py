@@ -187,7 +187,8 @@ class BatchPlugin(WorkerPlugin):
         settings: Arguments of :meth:`OrderClient.from_env`.
         concurrency: How many changes at once.
         patience: Seconds to wait for a server that cannot be reached.
-        parent: The process that started the workers for this batch alone, and that decides what Ctrl-C means to them.
+        parent: The process that started the workers for this batch alone, and that decides what Ctrl-C means to them;
+            None for workers that others use too.
     """
 
     def __init__(
@@ -196,7 +197,7 @@ class BatchPlugin(WorkerPlugin):
         *,
         concurrency: int | Literal["auto"],
         patience: float,
-        parent: int | None = None,
+        parent: int | None,
     ) -> None:
         self._settings = dict(settings)
         self._parent = parent

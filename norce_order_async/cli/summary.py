@@ -82,7 +82,7 @@ def print_account(account: Account, *, as_json: bool) -> None:
         _print_lines(_lines(account))
 
 
-def print_check(source: Input, *, once: bool, undo: bool = False, as_json: bool) -> int:
+def print_check(source: Input, *, once: bool, undo: bool, as_json: bool) -> int:
     """Read the whole input, print what is in it and what is wrong with it; 1 when something is, else 0.
 
     Args:

@@ -114,7 +114,7 @@ class Journal(JournalAccount):
         """
         self.write_rows(rows_of(marks, outcomes), once)
 
-    def write_rows(self, rows: Rows, once: Collection[int] = ()) -> None:
+    def write_rows(self, rows: Rows, once: Collection[int]) -> None:
         """Write down what :meth:`write` does, of a process that has not the journal itself.
 
         Raises:
