@@ -7,10 +7,9 @@ from typing import Any, ClassVar, cast, get_args, get_origin
 
 import attrs
 
-from norce_order_async.batch.changes import Change, members_of
+from norce_order_async.batch.changes import Change, check_members, members_of
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, CallHook, Repeat
-from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.decoders import Receipt, receipt_of
@@ -130,11 +129,6 @@ def _check_model(name: str, value: object, model: type[Model], is_list: bool) ->
             raise TypeError(f"{name} must be of {model.__name__}, got {kind_of(each)}")
 
 
-def _check_whole(instance: object, attribute: "attrs.Attribute[Mapping[str, bool]]", value: object) -> None:
-    if not isinstance(value, Mapping) or not value:
-        raise InvalidRequestError(f"{attribute.name} must be an object with at least one member")
-
-
 @attrs.frozen
 class CreateOrder(TableChange):
     """Create an order; see :func:`create_order`."""
@@ -214,7 +208,7 @@ class PatchConsents(TableChange):
     """Set whether several consents are given; see :func:`patch_consents`."""
 
     operation = "PatchCheckoutOrderConsents"
-    checked: Mapping[str, bool] = attrs.field(validator=_check_whole)
+    checked: Mapping[str, bool] = attrs.field(validator=check_members)
 
 
 @attrs.frozen

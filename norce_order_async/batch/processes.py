@@ -14,7 +14,7 @@ from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.journal import Journal, State, is_wanted, old_values
+from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
@@ -24,6 +24,7 @@ from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
+from norce_order_async.core.wording import text_of
 from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -144,7 +145,7 @@ class ProcessBatch(RunsOnce):
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or error
-        self.stop(str(error) or type(error).__name__)
+        self.stop(text_of(error))
 
     async def __aiter__(self) -> AsyncGenerator[Progress]:
         running = self._begin(self._run)
@@ -219,8 +220,8 @@ class ProcessBatch(RunsOnce):
             made, state = True, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
                 self._passed += 1
-                if state is None or not self._settles(state, now):
-                    continue
+                if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
+                    continue  # nothing that comes after it has to wait
                 made = False
             order = order_of(entry, self._scope)
             link = links[number % count if order is None else worker_of(order, count)]
@@ -230,13 +231,6 @@ class ProcessBatch(RunsOnce):
             if now >= self._settled_at:
                 link.settle()
             self._deal(link)
-
-    def _settles(self, state: State, now: float) -> bool:
-        """Whether a request of an earlier run may still be carried out, so that what comes after it has to wait."""
-        if state.outcome is not None and state.ended is None:
-            return False
-        ended = self._began if state.ended is None else min(state.ended, self._began)
-        return ended + self._settle > now
 
     def _deal(self, link: ProcessLink) -> None:
         link.deal()

@@ -20,6 +20,7 @@ from norce_order_async.batch.files.cells import TEXTS, marked, marked_json, mark
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import reason_of
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 
@@ -98,6 +99,10 @@ class Summary:
     def failed(self) -> int:
         """How many changes are not on the server, or perhaps not."""
         return sum(count for kind, count in self.outcomes.items() if kind.failed)
+
+    def left_of(self, total: int | None) -> int:
+        """How many of so many changes were not begun; 0 where their number is not known."""
+        return 0 if total is None else max(0, total - self.total - self.in_flight)
 
     @property
     def accepted(self) -> int:
@@ -326,4 +331,4 @@ def replacing(path: Path, what: str) -> Generator[BinaryIO]:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"the {what} {path} cannot be written: {error.strerror or error}") from None
+        raise ConfigurationError(f"the {what} {path} cannot be written: {reason_of(error)}") from None

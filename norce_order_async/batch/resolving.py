@@ -11,7 +11,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, patiently
-from norce_order_async.batch.engine.work_item import Order
+from norce_order_async.batch.engine.work_item import Order, path_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
 from norce_order_async.batch.report import JournalRow
@@ -221,7 +221,7 @@ def _paths(change: Change) -> list[tuple[str, ...]]:
     """What a change is about in the order, step by step; what it adds is known by its mark, as it has no id yet."""
     operation = change.operation
     if operation is None:
-        return [_steps(change.resource)]
+        return [path_of(change.resource)]
     if operation == "PatchCheckoutOrderConsents":
         return [("consents", consent_id) for consent_id in change.record()["checked"]]
     if operation == "CreateCheckoutOrder":
@@ -231,7 +231,7 @@ def _paths(change: Change) -> list[tuple[str, ...]]:
         return [(collection.name, *(str(given.get(mark)) for mark in collection.marks_of(given)))]
     row = ROWS[operation]
     inside = row.path.partition("{order_id}/")[2].format(**{name: getattr(change, name) for name in row.ids[1:]})
-    return [_steps(inside)]
+    return [path_of(inside)]
 
 
 def _sent(change: Change) -> Mapping[str, Any]:
@@ -261,11 +261,7 @@ def _meet(change: Change, other: Change) -> bool:
 
 def _follows(change: Change, first: Change) -> bool:
     """Whether a batch makes one of them after the other."""
-    return _nest(_steps(change.resource), _steps(first.resource))
-
-
-def _steps(resource: str) -> tuple[str, ...]:
-    return tuple(resource.split("/")) if resource else ()
+    return _nest(path_of(change.resource), path_of(first.resource))
 
 
 def _leaves_the_same(change: Change, other: Change) -> bool:

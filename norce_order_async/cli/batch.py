@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from norce_order_async.batch.engine.breaker import is_foreign
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.inputs import Input, InputFile
+from norce_order_async.batch.inputs import Input, InputFile, total_of
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import check_report_name, report_format_of
@@ -23,10 +23,11 @@ from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events
-from norce_order_async.cli.output import counted, is_same_file, tell
+from norce_order_async.cli.output import is_same_file, tell
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
+from norce_order_async.core.wording import counted, reason_of
 from norce_order_async.wire.json import JSON
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
             if flag != "journal" and not is_special and not os.access(path.resolve().parent, os.W_OK):
                 raise ConfigurationError(f"--{flag} {name!r}: its folder cannot be written")
         except OSError as error:
-            raise ConfigurationError(f"--{flag} {name!r}: {error.strerror or error}") from None
+            raise ConfigurationError(f"--{flag} {name!r}: {reason_of(error)}") from None
         taken[name] = f"--{flag}"
 
 
@@ -128,8 +129,7 @@ def _sandbox(options: argparse.Namespace, source: Input, files: tuple[InputFile,
 async def _run(
     options: argparse.Namespace, source: Input, files: tuple[InputFile, ...], path: Path, sandbox: "Sandbox | None"
 ) -> int:
-    counts = [file.changes for file in files]
-    total = None if None in counts else sum(count or 0 for count in counts)
+    total = total_of(files)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await client_of(options, sandbox, stack))
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"

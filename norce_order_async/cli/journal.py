@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from norce_order_async.batch.inputs import total_of
 from norce_order_async.batch.journal import EmptyJournal, JournalReader
 from norce_order_async.batch.report import Summary, write_report
 from norce_order_async.batch.undo.files import save_undo
@@ -13,6 +14,7 @@ from norce_order_async.cli.batch_undo import refuse_to_replace, undo_lines
 from norce_order_async.cli.output import is_same_file
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.wording import reason_of
 
 
 def batch_status(options: argparse.Namespace) -> int:
@@ -27,8 +29,6 @@ def batch_status(options: argparse.Namespace) -> int:
         return 1
     with reader as journal:
         files = journal.inputs
-        counts = [file.changes for file in files]
-        total = None if not files or None in counts else sum(count or 0 for count in counts)
         run = journal.runs[-1]
         began = f"{datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M:%S} UTC"
         is_running = journal.is_running
@@ -48,7 +48,7 @@ def batch_status(options: argparse.Namespace) -> int:
             samples=tuple(journal.samples()),
             runs=journal.runs,
             now=time.time() if is_running else None,
-            total=total,
+            total=total_of(files),
             state=state,
             stopped=run.stopped,
             journal=path,
@@ -92,4 +92,4 @@ def _check_file(flag: str, path: Path, journal: Path) -> None:
         if is_same_file(path, journal):
             raise ConfigurationError(f"{path} is the journal: choose another {flag}")
     except OSError as error:
-        raise ConfigurationError(f"{flag} {str(path)!r}: {error.strerror or error}") from None
+        raise ConfigurationError(f"{flag} {str(path)!r}: {reason_of(error)}") from None

@@ -6,6 +6,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from norce_order_async.core.wording import reason_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -22,11 +24,6 @@ def tell(text: str) -> None:
         silence(sys.stderr)
 
 
-def counted(number: int, what: str) -> str:
-    """``1 change``, ``2 changes``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def silence(stream: TextIO | None) -> None:
     """Let what is still to be written to a broken stream go nowhere, also at the end of the program."""
     if stream is not None:
@@ -36,7 +33,7 @@ def silence(stream: TextIO | None) -> None:
 
 def described(error: OSError) -> str:
     """What the system says, and of which file; a write that fails and names none is one to standard output."""
-    text = error.strerror or str(error)
+    text = reason_of(error)
     if error.filename is not None:
         return f"{error.filename}: {text}"
     return f"the output cannot be written: {text}" if error.errno in _OF_WRITES else text

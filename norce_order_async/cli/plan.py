@@ -29,6 +29,7 @@ from norce_order_async.cli.settings import client_from, transport_from
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.settings import Timeout
+from norce_order_async.core.wording import reason_of
 from norce_order_async.endpoints.paging import iter_orders
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.json import JSON
@@ -147,4 +148,4 @@ def _check_out(name: str) -> None:
         if not is_special and not os.access(folder, os.W_OK):
             raise ConfigurationError(f"--out {name!r}: its folder cannot be written")
     except OSError as error:
-        raise ConfigurationError(f"--out {name!r}: {error.strerror or error}") from None
+        raise ConfigurationError(f"--out {name!r}: {reason_of(error)}") from None

@@ -14,10 +14,10 @@ from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import UndoCheck, undo_lines, undo_record
-from norce_order_async.cli.output import counted
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.codec import encode, encode_shown
 from norce_order_async.wire.json import JSON
 
@@ -66,7 +66,7 @@ class Account:
     @property
     def left(self) -> int:
         """Changes of the input that were not begun."""
-        return 0 if self.total is None else max(0, self.total - self.summary.total - self.summary.in_flight)
+        return self.summary.left_of(self.total)
 
     @property
     def slowed(self) -> Counter[str]:

@@ -12,7 +12,7 @@ from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.findings import Finding, Sight
 from norce_order_async.endpoints.looks import Look, can_look, look_for
-from norce_order_async.endpoints.requested import ApiChange, Requested, operation_of, requested
+from norce_order_async.endpoints.requested import ApiChange, Requested, operation_of, requested, scoped_to
 from norce_order_async.endpoints.resolution import Resolution, Verdict, shown_time
 from norce_order_async.wire.decoders import Receipt
 
@@ -92,7 +92,7 @@ async def resolve(
     settle = check_seconds("settle", settle_of(check_client(client).timeout) if settle is None else settle)
     if (known := _unread(error_or_receipt.outcome, operation, later)) is not None:
         return known
-    client = _scoped(client, change)
+    client = scoped_to(client, change)
     if (sent := requested(change)) is None:
         return _unclear("it is not a single call")
     window = _window(error_or_receipt, settle, client.clock)
@@ -108,14 +108,6 @@ def _unread(outcome: OutcomeKind, operation: str | None, later: bool) -> Resolut
     if not can_look(operation):
         return _unclear("what it leaves has no mark to know it by")
     return None
-
-
-def _scoped(client: OrderClient, change: ApiChange) -> OrderClient:
-    if change.merchant is not None:
-        client = client.scoped(merchant=change.merchant)
-    if change.channel is not None:
-        client = client.scoped(channel=change.channel)
-    return client
 
 
 async def _resolve(client: OrderClient, operation: str, sent: Requested, window: _Window, wait: bool) -> Resolution:

@@ -18,6 +18,7 @@ from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
+from norce_order_async.core.wording import text_of
 from norce_order_async.sending.pace import Pace
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -171,7 +172,7 @@ class Engine(RunsOnce):
                 await self._dispatcher.run()
             except BaseException as error:
                 # Before its changes end: they are interrupted, not ended.
-                self.stop(str(error) or type(error).__name__)
+                self.stop(text_of(error))
                 raise
             finally:
                 feeding.cancel()

@@ -10,6 +10,7 @@ from attrs.validators import optional
 from norce_order_async.batch.engine.work_item import Scope
 from norce_order_async.core.checks import a_rate, a_switch, check_count, positive_count, positive_seconds, some_seconds
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import text_of
 
 _NAMED = 3
 """So many merchants and channels are named where changes were left undone."""
@@ -103,7 +104,7 @@ class RunState:
     def fail(self, error: Exception) -> None:
         """Stop, and have the error raised at the end."""
         self.failure = self.failure or error
-        self.stop(str(error) or type(error).__name__)
+        self.stop(text_of(error))
 
     def raised(self, error: BaseException) -> None:
         """Stop for what a change has raised that is no failed call; nothing, where it was only cancelled."""

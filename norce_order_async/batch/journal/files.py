@@ -13,6 +13,7 @@ from norce_order_async.batch.journal.schema import check_sound
 from norce_order_async.batch.journal.uri import beside
 from norce_order_async.batch.journal.wal import check_whole, open_to_read
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import reason_of
 
 
 def discard(path: Path) -> None:
@@ -27,7 +28,7 @@ def discard(path: Path) -> None:
             for file in (*(beside(path, suffix) for suffix in ("", "-wal", "-shm")), path):
                 file.unlink(missing_ok=True)
         except OSError as error:
-            raise ConfigurationError(f"the journal {path} cannot be deleted: {error.strerror or error}") from None
+            raise ConfigurationError(f"the journal {path} cannot be deleted: {reason_of(error)}") from None
 
 
 def create_file(path: Path) -> None:
@@ -42,7 +43,7 @@ def create_file(path: Path) -> None:
         if not path.is_file():
             raise ConfigurationError(f"the journal {path} is not a file") from None
     except OSError as error:
-        raise ConfigurationError(f"the journal {path} cannot be written: {error.strerror or error}") from None
+        raise ConfigurationError(f"the journal {path} cannot be written: {reason_of(error)}") from None
 
 
 def look_at(path: Path, inputs: Sequence[InputFile] | None = None, target: str = "", *, has_wal: bool = False) -> int:

@@ -14,6 +14,7 @@ from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.schema import version_of
 from norce_order_async.batch.journal.uri import beside, uri_of
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import reason_of
 
 MARK = "UPDATE batch SET in_wal = 1"
 """Say that rows may stand only in the WAL."""
@@ -113,4 +114,4 @@ def is_in_wal_mode(path: Path) -> bool:
         with path.open("rb") as stream:
             return stream.read(20)[18:] == b"\x02\x02"
     except OSError as error:
-        raise ConfigurationError(f"the journal {path} cannot be opened: {error.strerror or error}") from None
+        raise ConfigurationError(f"the journal {path} cannot be opened: {reason_of(error)}") from None

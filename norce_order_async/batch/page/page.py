@@ -22,13 +22,13 @@ from norce_order_async.batch.page.history import (
     PER_DECADE,
     BatchHistory,
     Latencies,
-    count_of,
     read_history,
 )
 from norce_order_async.batch.page.parts import section, table
 from norce_order_async.batch.report import JournalRow, replacing
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import counted
 
 _FOLDER = "norce_order_async.batch.page"
 _LONGEST_NAME = 200
@@ -88,10 +88,10 @@ def _headline(history: BatchHistory) -> str:
     unknown = summary.outcomes[OutcomeKind.UNKNOWN]
     failed = summary.failed - unknown
     facts = [
-        ("good" if summary.done else "", "Done", f"{summary.done:,}", f"of {count_of(history.total, 'change')}"),
+        ("good" if summary.done else "", "Done", f"{summary.done:,}", f"of {counted(history.total, 'change')}"),
         ("bad" if failed else "", "Failed", f"{failed:,}", _share(failed, history.total)),
         ("", "Changes a second", number(timeline.placed / timeline.length), "over the running time"),
-        ("", "Requests", f"{summary.requests:,}", f"{count_of(summary.retried, 'change')} took several"),
+        ("", "Requests", f"{summary.requests:,}", f"{counted(summary.retried, 'change')} took several"),
     ]
     if summary.accepted:
         facts.insert(1, ("", "Accepted", f"{summary.accepted:,}", "not finished yet"))
@@ -210,7 +210,7 @@ def _latencies(latencies: Latencies) -> str:
     )
     drawn = log_histogram("How long changes took", latencies.columns(), PER_DECADE, [marks[0], marks[-1]])
     note = (
-        f"{count_of(latencies.counts.total(), 'change')} done, each from the start of its last call to its end. "
+        f"{counted(latencies.counts.total(), 'change')} done, each from the start of its last call to its end. "
         "Percentiles are less than 0.5 % off."
     )
     figure = f"<figure><figcaption>Changes by duration</figcaption>{drawn}</figure>"

@@ -13,6 +13,7 @@ from norce_order_async.batch.journal.old_values import OldValues, UndoRow
 from norce_order_async.batch.report import encode_record, replacing
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import reason_of
 from norce_order_async.wire.json import JSON, decode_json
 
 _UNKNOWN = "whether it was made is unknown, and what takes it back must not be made twice: look at the order"
@@ -74,7 +75,7 @@ def is_undo_of(values: OldValues, path: Path) -> bool:
                     if not all(_is_of(values, line) for line in lines):
                         return False
         except OSError as error:
-            raise ConfigurationError(f"{each} cannot be read: {error.strerror or error}") from None
+            raise ConfigurationError(f"{each} cannot be read: {reason_of(error)}") from None
     return True
 
 
