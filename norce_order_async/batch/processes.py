@@ -18,8 +18,9 @@ from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
+from norce_order_async.batch.starting import check_can_start_python
 from norce_order_async.batch.travel import frame, order_of, sendable, worker_of
-from norce_order_async.core.checks import check_can_start_python, check_count
+from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind

@@ -2,15 +2,10 @@
 
 import csv
 import io
-import os
-import stat
-import sys
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import mkstemp
 from typing import BinaryIO, Literal
 
 import attrs
@@ -18,9 +13,9 @@ import attrs
 from norce_order_async.batch.columns import COLUMNS, FREQUENT, JSON_CELLS
 from norce_order_async.batch.files.cells import TEXTS, marked, marked_json, marked_note
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.replacing import replacing
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.wording import reason_of
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 
@@ -301,34 +296,3 @@ def save_report(
     delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
     with replacing(path, "report") as stream:
         write_report(rows, stream, format or report_format_of(path), delimiter=delimiter, bom=bom)
-
-
-@contextmanager
-def replacing(path: Path, what: str) -> Generator[BinaryIO]:
-    """A file to write, which appears complete or not at all; one that exists is replaced and keeps its permissions.
-
-    A new one is its owner's alone, whatever the umask: it holds personal data.
-
-    Raises:
-        ConfigurationError: It cannot be written.
-    """
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a terminal cannot be replaced
-            with path.open("wb") as stream:
-                yield stream
-            return
-        path = path.resolve()
-        number, name = mkstemp(dir=path.parent, prefix=f"{path.name[:50]}.", suffix=".part")  # with mode 0600
-        part = Path(name)
-        try:
-            with os.fdopen(number, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            if sys.platform != "win32" and path.exists():  # there, all that is kept would be in the way
-                part.chmod(stat.S_IMODE(path.stat().st_mode))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"the {what} {path} cannot be written: {reason_of(error)}") from None

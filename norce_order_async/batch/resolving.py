@@ -5,12 +5,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import randbytes
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 import attrs
 
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, patiently
+from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.engine.work_item import Order, path_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
@@ -35,14 +36,6 @@ _OUTCOMES = {
     Verdict.CANNOT_TELL: OutcomeKind.UNKNOWN,
 }
 _NOT_APPLIED = frozenset({OutcomeKind.NOT_SENT, OutcomeKind.REJECTED})
-
-
-class PaceArguments(TypedDict, total=False):
-    """How fast a batch may be; see :class:`BatchSettings`."""
-
-    concurrency: int | Literal["auto"]
-    rate: float | None
-    patience: float
 
 
 @attrs.frozen

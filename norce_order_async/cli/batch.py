@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,11 +22,12 @@ from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events
-from norce_order_async.cli.output import is_same_file, tell
+from norce_order_async.cli.output import tell
+from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
-from norce_order_async.core.wording import counted, reason_of
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
 
 if TYPE_CHECKING:
@@ -73,21 +73,9 @@ def _check_outputs(options: argparse.Namespace) -> None:
     for flag, name in named:
         if name is None:
             continue
-        path = Path(name)
-        try:
-            for other, what in taken.items():
-                if is_same_file(path, Path(other)):
-                    raise ConfigurationError(f"{path} is {what}: choose another --{flag}")
-            if not path.name or path.is_dir() or not path.resolve().parent.is_dir():
-                raise ConfigurationError(f"--{flag} {name!r} is not the name of a file in a folder that exists")
-            if flag == "report":
-                check_report_name(path)
-            # A journal says so by itself, because it is written at once; what is written at the end would be too late.
-            is_special = path.exists() and not path.is_file()
-            if flag != "journal" and not is_special and not os.access(path.resolve().parent, os.W_OK):
-                raise ConfigurationError(f"--{flag} {name!r}: its folder cannot be written")
-        except OSError as error:
-            raise ConfigurationError(f"--{flag} {name!r}: {reason_of(error)}") from None
+        check_output_file(f"--{flag}", name, taken, at_the_end=flag != "journal")
+        if flag == "report":
+            check_report_name(Path(name))
         taken[name] = f"--{flag}"
 
 

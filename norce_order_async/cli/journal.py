@@ -11,10 +11,9 @@ from norce_order_async.batch.journal import EmptyJournal, JournalReader
 from norce_order_async.batch.report import Summary, write_report
 from norce_order_async.batch.undo.files import save_undo
 from norce_order_async.cli.batch_undo import refuse_to_replace, undo_lines
-from norce_order_async.cli.output import is_same_file
+from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.summary import Account, print_account
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.core.wording import reason_of
+from norce_order_async.core.errors import InvalidRequestError
 
 
 def batch_status(options: argparse.Namespace) -> int:
@@ -69,7 +68,7 @@ def batch_report(options: argparse.Namespace) -> int:
         if options.undo is not None:
             if options.only is not None or options.html is not None:
                 raise InvalidRequestError("--undo goes with neither --only nor --html")
-            _check_file("--undo", Path(options.undo), Path(options.journal))
+            check_output_file("--undo", options.undo, {options.journal: "the journal"})
             refuse_to_replace(options.undo, journal)
             print("\n".join(undo_lines(save_undo(journal, Path(options.undo)))))
         elif options.html is None:
@@ -81,15 +80,6 @@ def batch_report(options: argparse.Namespace) -> int:
         else:
             from norce_order_async.batch.page.page import write_html_report
 
-            _check_file("--html", Path(options.html), Path(options.journal))
+            check_output_file("--html", options.html, {options.journal: "the journal"})
             write_html_report(journal, Path(options.html))
     return 0
-
-
-def _check_file(flag: str, path: Path, journal: Path) -> None:
-    """See that a file does not overwrite the journal that it tells of."""
-    try:
-        if is_same_file(path, journal):
-            raise ConfigurationError(f"{path} is the journal: choose another {flag}")
-    except OSError as error:
-        raise ConfigurationError(f"{flag} {str(path)!r}: {reason_of(error)}") from None

@@ -4,12 +4,9 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from norce_order_async.core.wording import reason_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -48,12 +45,3 @@ def print_utf8() -> None:
 def is_reader_gone(error: OSError) -> bool:
     """Whether output could not be written because nobody reads it any more, which Windows calls an invalid argument."""
     return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
-
-
-def is_same_file(path: "Path", other: "Path") -> bool:
-    """Whether both names are of one file, there or not.
-
-    Raises:
-        OSError: One of them cannot be looked at.
-    """
-    return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))

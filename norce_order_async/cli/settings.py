@@ -40,14 +40,14 @@ def client_from(
     return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
 
 
-def single_client(options: argparse.Namespace, retry: RetryPolicy) -> OrderClient:
-    """A client for one call, over aiohttp unless another transport is asked for: it starts quicker.
+def single_client(options: argparse.Namespace, retry: RetryPolicy, timeout: Timeout | None = None) -> OrderClient:
+    """A client for one call at a time, over aiohttp unless another transport is asked for: it starts quicker.
 
     Raises:
         ConfigurationError: As :func:`client_from`.
     """
     transport = None if options.transport is None else transport_from(options)
-    return client_from(options, retry=retry, timeout=Timeout(), transport=transport)
+    return client_from(options, retry=retry, timeout=timeout or Timeout(), transport=transport)
 
 
 def token_of_profile(options: argparse.Namespace) -> "TokenFile | str | None":

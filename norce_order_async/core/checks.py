@@ -2,7 +2,6 @@
 
 import math
 import re
-import sys
 
 import attrs
 
@@ -219,16 +218,6 @@ def check_count(name: str, value: object) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
     return number
-
-
-def check_can_start_python(name: str) -> None:
-    """See that ``sys.executable`` is Python, and not a program that was frozen with its own.
-
-    Raises:
-        ConfigurationError: It isn't.
-    """
-    if getattr(sys, "frozen", False):
-        raise ConfigurationError(f"{name} starts Python, which a frozen program cannot: install the package instead")
 
 
 def positive_count(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:

@@ -19,10 +19,10 @@ from norce_order_async.batch.files import read_changes
 from norce_order_async.batch.journal import Journal, JournalReader, Mark
 from norce_order_async.batch.kinds import UpdateReference
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.replacing import replacing
 from norce_order_async.batch.report import (
     JournalRow,
     ReportFormat,
-    replacing,
     report_record,
     save_report,
     write_report,

@@ -16,13 +16,18 @@ _NAMED = 3
 """So many merchants and channels are named where changes were left undone."""
 
 
-class BatchArguments(TypedDict, total=False):
-    """The settings of a batch as keyword arguments; see :class:`BatchSettings`."""
+class PaceArguments(TypedDict, total=False):
+    """How fast a batch may be; see :class:`BatchSettings`."""
 
     concurrency: int | Literal["auto"]
     rate: float | None
-    max_failures: int | None
     patience: float
+
+
+class BatchArguments(PaceArguments, total=False):
+    """The settings of a batch as keyword arguments; see :class:`BatchSettings`."""
+
+    max_failures: int | None
     settle: float | None
     only: Collection[OutcomeKind] | None
     once: bool

@@ -25,7 +25,8 @@ from norce_order_async.batch.page.history import (
     read_history,
 )
 from norce_order_async.batch.page.parts import section, table
-from norce_order_async.batch.report import JournalRow, replacing
+from norce_order_async.batch.replacing import replacing
+from norce_order_async.batch.report import JournalRow
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import counted

@@ -10,7 +10,8 @@ import attrs
 from norce_order_async.batch.files import format_of
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.old_values import OldValues, UndoRow
-from norce_order_async.batch.report import encode_record, replacing
+from norce_order_async.batch.replacing import replacing
+from norce_order_async.batch.report import encode_record
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import reason_of
