@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from norce_order_async.batch.engine.breaker import is_foreign
-from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.inputs import Input, InputFile, total_of
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.outcomes import Outcome
@@ -31,7 +31,6 @@ from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
 
 if TYPE_CHECKING:
-    from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
 
 
@@ -164,7 +163,7 @@ async def _run(
     return _exit_code(batch, account) or int(bool(unwritten))
 
 
-def _exit_code(batch: "Engine | ProcessBatch", account: Account) -> int:
+def _exit_code(batch: RunsOnce, account: Account) -> int:
     error = batch.error
     could_not_start = not batch.worked and error is not None and (isinstance(error, CANNOT_START) or is_foreign(error))
     if batch.stopped is not None and could_not_start:
@@ -192,7 +191,7 @@ def _journal(path: Path, files: tuple[InputFile, ...], target: str, *, undo: boo
             journal.close()
 
 
-def _advice(batch: "Engine | ProcessBatch") -> str | None:
+def _advice(batch: RunsOnce) -> str | None:
     """What to do about the server that stopped it; an outage that is over is no reason."""
     error = batch.error
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
@@ -202,9 +201,7 @@ def _advice(batch: "Engine | ProcessBatch") -> str | None:
     return advice_for(NotTheApiError if is_foreign(error) else type(error))
 
 
-async def _follow(
-    batch: "Engine | ProcessBatch", display: Display, events: Events
-) -> tuple[bool, ConfigurationError | None]:
+async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bool, ConfigurationError | None]:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
 
     Returns:
@@ -235,6 +232,6 @@ async def _follow(
     except asyncio.CancelledError:
         interrupted = True
         await batch.aclose()
-        batch.stopped = "interrupted"
+        batch.state.stopped = "interrupted"
     ended = True
     return interrupted, failure

@@ -5,7 +5,7 @@ import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
@@ -22,7 +22,6 @@ from norce_order_async.client import OrderClient
 from norce_order_async.core.settings import Timeout
 
 if TYPE_CHECKING:
-    from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
 
 
@@ -56,9 +55,7 @@ async def client_of(options: argparse.Namespace, sandbox: "Sandbox | None", stac
     )
 
 
-def batch_of(
-    options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
-) -> "Engine | ProcessBatch":
+def batch_of(options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient) -> RunsOnce:
     """The batch, made by the client itself, by processes of its own, or by a cluster's workers.
 
     Raises:
@@ -82,7 +79,7 @@ def batch_of(
 
 def _in_processes(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient, arguments: BatchArguments
-) -> "ProcessBatch":
+) -> RunsOnce:
     from norce_order_async.batch.processes import ProcessBatch
 
     return ProcessBatch(
@@ -101,7 +98,7 @@ def _in_processes(
 
 def _on_cluster(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient, arguments: BatchArguments
-) -> Engine:
+) -> RunsOnce:
     from norce_order_async.batch.cluster import ClusterBatch
 
     cluster: Any = options.cluster or options.workers

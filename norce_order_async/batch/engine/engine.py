@@ -11,7 +11,7 @@ from norce_order_async.batch.engine.feeding import Changes, Feeder
 from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
-from norce_order_async.batch.engine.settings import BatchSettings, RunState
+from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import Scope, Sender
 from norce_order_async.batch.journal.face import RunJournal
 from norce_order_async.batch.outcomes import Outcome
@@ -62,7 +62,8 @@ class Engine(RunsOnce):
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
         self._pace, self._around = pace, around
-        self.state, self._schedule = state, schedule = RunState(), Schedule(random)
+        state = self.state
+        self._schedule = schedule = Schedule(random)
         self.breaker = breaker = CircuitBreaker(clock, settings.patience, schedule, state)
         count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
@@ -117,20 +118,6 @@ class Engine(RunsOnce):
         if self.breaker.is_open and self.error is not None:
             return f"waiting for the server: {self.error.reason}"
         return self._pace.reason
-
-    @property
-    def stopped(self) -> str | None:
-        """Why it ended before its input did."""
-        return self.state.stopped
-
-    @stopped.setter
-    def stopped(self, reason: str | None) -> None:
-        self.state.stopped = reason
-
-    @property
-    def failure(self) -> Exception | None:
-        """What must not happen and did."""
-        return self.state.failure
 
     @property
     def worked(self) -> bool:
