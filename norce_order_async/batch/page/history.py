@@ -10,7 +10,8 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.batch.inputs import total_of
-from norce_order_async.batch.journal import Journal, JournalReader, JournalRun, JournalSample
+from norce_order_async.batch.journal import JournalRun, JournalSample
+from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.page.charts import nice_step
 from norce_order_async.batch.report import JournalRow, Summary
 from norce_order_async.batch.samples import LAST, with_seconds
@@ -215,7 +216,7 @@ class BatchHistory:
         return "; ".join(parts)
 
 
-def read_history(journal: Journal | JournalReader) -> BatchHistory:
+def read_history(journal: JournalAccount) -> BatchHistory:
     """Read a journal once, from its first change to its last.
 
     Raises:
@@ -248,7 +249,7 @@ def read_history(journal: Journal | JournalReader) -> BatchHistory:
     return history
 
 
-def _stretches(journal: Journal | JournalReader, now: float | None) -> list[Stretch]:
+def _stretches(journal: JournalAccount, now: float | None) -> list[Stretch]:
     """The runs one after another; one that was killed ends with its last sample."""
     runs = journal.runs
     if not runs:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from norce_order_async.batch.journal import Journal, JournalReader
+from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.page.charts import (
     PATTERNS,
     bar,
@@ -36,7 +36,7 @@ _LONGEST_NAME = 200
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 
 
-def write_html_report(journal: Journal | JournalReader, path: Path) -> None:
+def write_html_report(journal: JournalAccount, path: Path) -> None:
     """Write the page to a file, which appears complete or not at all; one that exists is replaced.
 
     Raises:
@@ -47,7 +47,7 @@ def write_html_report(journal: Journal | JournalReader, path: Path) -> None:
         stream.write(page)
 
 
-def html_report(journal: Journal | JournalReader) -> str:
+def html_report(journal: JournalAccount) -> str:
     """The page; its size does not grow with the batch.
 
     Raises:
