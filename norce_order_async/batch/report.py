@@ -253,6 +253,10 @@ def _cell(name: str, value: JSON) -> str:
     raise InvalidRequestError(f"{name} cannot stand in a cell")
 
 
+NOT_WRITTEN = (".gz", ".xlsx", ".xlsm", ".xls", ".parquet")
+"""How names end that promise a format in which nothing is written."""
+
+
 def check_report_name(path: Path) -> None:
     """See that a report's name does not promise what it is not.
 
@@ -261,7 +265,7 @@ def check_report_name(path: Path) -> None:
     """
     if path.suffix.lower() == ".gz":
         raise ConfigurationError(f"the report {path} would not be compressed: leave out .gz")
-    if path.suffix.lower() in (".xlsx", ".xlsm", ".xls", ".parquet"):
+    if path.suffix.lower() in NOT_WRITTEN:
         raise ConfigurationError(f"the report {path} would be JSON Lines or CSV: name it *.jsonl or *.csv")
 
 

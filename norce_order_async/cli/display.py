@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from norce_order_async.batch.engine.accounting import Progress
 from norce_order_async.batch.engine.running import RunsOnce
-from norce_order_async.cli.output import silence, tell
+from norce_order_async.cli.output import has_rich, silence, tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.core.errors import printable
 
@@ -146,11 +146,11 @@ class Display:
 
 
 def _live() -> Any:
-    try:
-        from rich.console import Console
-        from rich.live import Live
-    except ImportError:
+    if not has_rich():
         return None
+    from rich.console import Console
+    from rich.live import Live
+
     console = Console(stderr=True)
     # Without a cursor that can go back, nothing would be shown before the end.
     return None if console.is_dumb_terminal else Live(console=console, auto_refresh=False)

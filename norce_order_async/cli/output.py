@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import TextIO
 
 from norce_order_async.core.wording import reason_of
@@ -19,6 +20,14 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
     except OSError:
         silence(sys.stderr)
+
+
+def has_rich() -> bool:
+    """Whether rich, which draws for terminals, can be imported."""
+    with suppress(ImportError):
+        import_module("rich")
+        return True
+    return False
 
 
 def silence(stream: TextIO | None) -> None:

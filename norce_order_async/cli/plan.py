@@ -20,6 +20,7 @@ from norce_order_async.batch.conditions import (
 from norce_order_async.batch.lines import NOT_TWICE, parse_change
 from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
 from norce_order_async.batch.replacing import replacing
+from norce_order_async.batch.report import NOT_WRITTEN, report_format_of
 from norce_order_async.cli.batch_layout import fill_of, once
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file
@@ -35,7 +36,6 @@ from norce_order_async.wire.json import JSON
 
 _PAGE: Final = 100
 _SAMPLE: Final = 5
-_OTHER_FORMATS: Final = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".parquet", ".gz")
 
 
 def batch_plan(options: argparse.Namespace) -> int:
@@ -135,6 +135,7 @@ def _check_out(name: str) -> None:
     Raises:
         ConfigurationError: It cannot.
     """
-    if Path(name).suffix.lower() in _OTHER_FORMATS:
+    path = Path(name)
+    if path.suffix.lower() in NOT_WRITTEN or report_format_of(path) != "jsonl":
         raise ConfigurationError(f"--out {name!r}: a plan is JSON Lines: name it *.jsonl")
     check_output_file("--out", name, {})

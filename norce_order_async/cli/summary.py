@@ -14,6 +14,7 @@ from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import UndoCheck, undo_lines, undo_record
+from norce_order_async.cli.output import has_rich
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind
@@ -214,12 +215,12 @@ def _slow_lines(account: Account, width: int) -> list[Line]:
 
 
 def _print_lines(lines: list[Line]) -> None:
-    try:
-        from rich.console import Console
-        from rich.text import Text
-    except ImportError:
+    if not has_rich():
         print("\n".join(text for _, text in lines))
         return
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(highlight=False, soft_wrap=True)
     for style, text in lines:
         console.print(Text(text, style=style))
