@@ -62,16 +62,15 @@ class Engine(RunsOnce):
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
         self._pace, self._around = pace, around
-        state = self.state
-        self._schedule = schedule = Schedule(random)
-        self.breaker = breaker = CircuitBreaker(clock, settings.patience, schedule, state)
+        state, self._schedule = self.state, Schedule(random)
+        self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state)
         count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
         settle = settle if settings.settle is None else settings.settle
         self._dispatcher = Dispatcher(
             sender,
             settle=settle,
-            schedule=schedule,
+            schedule=self._schedule,
             accountant=accountant,
             breaker=breaker,
             pace=pace,
@@ -85,7 +84,7 @@ class Engine(RunsOnce):
             only=settings.only,
             once=settings.once,
             settle=settle,
-            schedule=schedule,
+            schedule=self._schedule,
             accountant=accountant,
             breaker=breaker,
             pace=pace,
