@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from itertools import chain
@@ -47,6 +47,12 @@ class InputFile:
     name: str
     digest: str | None
     changes: int | None
+
+
+def total_of(files: Sequence[InputFile]) -> int | None:
+    """How many changes these files hold together; None where that is not known, as of no files."""
+    counts = [file.changes for file in files if file.changes is not None]
+    return sum(counts) if files and len(counts) == len(files) else None
 
 
 class Input:

@@ -5,13 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import randbytes
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 import attrs
 
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, patiently
-from norce_order_async.batch.engine.work_item import Order
+from norce_order_async.batch.engine.settings import PaceArguments
+from norce_order_async.batch.engine.work_item import Order, path_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
 from norce_order_async.batch.report import JournalRow
@@ -36,14 +37,6 @@ _OUTCOMES = {
     Verdict.CANNOT_TELL: OutcomeKind.UNKNOWN,
 }
 _NOT_APPLIED = frozenset({OutcomeKind.NOT_SENT, OutcomeKind.REJECTED})
-
-
-class PaceArguments(TypedDict, total=False):
-    """How fast a batch may be; see :class:`BatchSettings`."""
-
-    concurrency: int | Literal["auto"]
-    rate: float | None
-    patience: float
 
 
 @attrs.frozen
@@ -222,7 +215,7 @@ def _paths(change: Change) -> list[tuple[str, ...]]:
     """What a change is about in the order, step by step; what it adds is known by its mark, as it has no id yet."""
     operation = change.operation
     if operation is None:
-        return [_steps(change.resource)]
+        return [path_of(change.resource)]
     if operation == "PatchCheckoutOrderConsents":
         return [("consents", consent_id) for consent_id in change.record()["checked"]]
     if operation == "CreateCheckoutOrder":
@@ -232,7 +225,7 @@ def _paths(change: Change) -> list[tuple[str, ...]]:
         return [(collection.name, *(str(given.get(mark)) for mark in collection.marks_of(given)))]
     row = ROWS[operation]
     inside = row.path.partition("{order_id}/")[2].format(**{name: getattr(change, name) for name in row.ids[1:]})
-    return [_steps(inside)]
+    return [path_of(inside)]
 
 
 def _sent(change: Change) -> Mapping[str, Any]:
@@ -262,11 +255,7 @@ def _meet(change: Change, other: Change) -> bool:
 
 def _follows(change: Change, first: Change) -> bool:
     """Whether a batch makes one of them after the other."""
-    return _nest(_steps(change.resource), _steps(first.resource))
-
-
-def _steps(resource: str) -> tuple[str, ...]:
-    return tuple(resource.split("/")) if resource else ()
+    return _nest(path_of(change.resource), path_of(first.resource))
 
 
 def _leaves_the_same(change: Change, other: Change) -> bool:

@@ -3,13 +3,15 @@
 import argparse
 import asyncio
 
+from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
-from norce_order_async.batch.resolving import JournalResolver, PaceArguments
-from norce_order_async.cli.output import counted, tell
+from norce_order_async.batch.resolving import JournalResolver
+from norce_order_async.cli.output import tell
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import counted
 from norce_order_async.endpoints.resolution import Verdict
 
 

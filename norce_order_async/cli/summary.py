@@ -14,10 +14,11 @@ from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import UndoCheck, undo_lines, undo_record
-from norce_order_async.cli.output import counted
+from norce_order_async.cli.output import has_rich
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.codec import encode, encode_shown
 from norce_order_async.wire.json import JSON
 
@@ -66,7 +67,7 @@ class Account:
     @property
     def left(self) -> int:
         """Changes of the input that were not begun."""
-        return 0 if self.total is None else max(0, self.total - self.summary.total - self.summary.in_flight)
+        return self.summary.left_of(self.total)
 
     @property
     def slowed(self) -> Counter[str]:
@@ -82,7 +83,7 @@ def print_account(account: Account, *, as_json: bool) -> None:
         _print_lines(_lines(account))
 
 
-def print_check(source: Input, *, once: bool, undo: bool = False, as_json: bool) -> int:
+def print_check(source: Input, *, once: bool, undo: bool, as_json: bool) -> int:
     """Read the whole input, print what is in it and what is wrong with it; 1 when something is, else 0.
 
     Args:
@@ -214,12 +215,12 @@ def _slow_lines(account: Account, width: int) -> list[Line]:
 
 
 def _print_lines(lines: list[Line]) -> None:
-    try:
-        from rich.console import Console
-        from rich.text import Text
-    except ImportError:
+    if not has_rich():
         print("\n".join(text for _, text in lines))
         return
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(highlight=False, soft_wrap=True)
     for style, text in lines:
         console.print(Text(text, style=style))

@@ -5,10 +5,9 @@ import math
 from typing import Literal
 
 from norce_order_async.core.call import Call
-from norce_order_async.core.checks import check_count
+from norce_order_async.core.checks import check_count, check_rate
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
-    ConfigurationError,
     ConnectError,
     ConnectionLost,
     ConnectTimeout,
@@ -107,7 +106,7 @@ class Pace:
         """How many are."""
         self.last_sent = -math.inf
         """When the last one was sent, by the clock."""
-        self.ceiling = None if rate is None else _check_rate(rate)
+        self.ceiling = None if rate is None else check_rate("rate", rate)
         """Requests per second at most; None is no limit."""
         self.holds = ShopHolds()
         """The shops that are refused while others are accepted."""
@@ -199,9 +198,3 @@ class Pace:
     def _rate(self, now: float) -> float:
         rate = self._server.at(now)
         return rate if self.ceiling is None else min(rate, self.ceiling)
-
-
-def _check_rate(rate: object) -> float:
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
-        raise ConfigurationError(f"rate must be a number of requests a second above 0, got {rate!r}")
-    return float(rate)

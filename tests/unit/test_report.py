@@ -16,14 +16,13 @@ from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import read_changes
-from norce_order_async.batch.journal import Journal, Mark
+from norce_order_async.batch.journal import Journal, JournalReader, Mark
 from norce_order_async.batch.kinds import UpdateReference
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.replacing import replacing
 from norce_order_async.batch.report import (
     JournalRow,
     ReportFormat,
-    Summary,
-    replacing,
     report_record,
     save_report,
     write_report,
@@ -210,10 +209,10 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
     assert device.is_char_device()
 
 
-def test_the_summary_adds_up() -> None:
-    summary = Summary()
-    for outcome in (done(1), refused(2), refused(3), bad_line(4, None)):
-        summary.add(outcome)
+def test_the_summary_adds_up(tmp_path: Path) -> None:
+    from_journal(tmp_path, [done(1), refused(2), refused(3), bad_line(4, None)])
+    with JournalReader.open(tmp_path / "batch.journal") as journal:
+        summary = journal.summary()
     assert (summary.total, summary.done, summary.failed, summary.requests, summary.retried) == (4, 1, 3, 4, 1)
     assert summary.operations == {"delete_consent": 1, "patch_attributes": 2}
     problem = summary.problems["NotFoundError"]

@@ -159,7 +159,7 @@ class Schedule:
             heapq.heappush(self._timers, (item.settles_at, item.number, False, item))
 
     def _tails_of(self, order: Order) -> Tails:
-        tails = self._tails.get(order, None)
+        tails = self._tails.get(order)
         if tails is None or isinstance(tails, WorkItem):
             self._tails[order] = tails = {} if tails is None else {tails.path: tails}
         return tails

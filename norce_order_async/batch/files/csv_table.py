@@ -11,7 +11,7 @@ from typing import BinaryIO, TextIO
 
 from norce_order_async.batch.files.cells import row_meaning
 from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine, Meaning, Unread, order_of
-from norce_order_async.batch.files.layout import PLAIN, InputLayout
+from norce_order_async.batch.files.layout import InputLayout
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
 
@@ -21,7 +21,7 @@ _NOT_CLOSED = "a quote is not closed"
 _SEP = re.compile(r"sep=(.)\r?\n?$", re.IGNORECASE)
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file.
 
     Raises:
@@ -40,7 +40,7 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
         yield InputLine(number, *meaning, file, len(text), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def unread(stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file, those unread whose order is in the row.
 
     Raises:
@@ -58,12 +58,12 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
             yield Unread(line=number, file=file, size=len(text), order=order, content=content, meaning=meaning_of)
 
 
-def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
     """The number of the first line of each row that isn't blank."""
     return (number for number, _ in _Table(stream, layout))
 
 
-def delimiter_of(stream: BinaryIO, layout: InputLayout = PLAIN) -> str:
+def delimiter_of(stream: BinaryIO, layout: InputLayout) -> str:
     """What separates the columns of a file.
 
     Raises:

@@ -8,14 +8,14 @@ from typing import BinaryIO
 
 from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine
 from norce_order_async.batch.files.json_lines import object_meaning
-from norce_order_async.batch.files.layout import PLAIN, InputLayout
+from norce_order_async.batch.files.layout import InputLayout
 from norce_order_async.core.errors import ConfigurationError
 
 _CHUNK = 128 * 1024
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\],]', re.DOTALL)  # a lone quote is a string that goes on
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file; their lines are the places of the objects in the array.
 
     Raises:
@@ -28,12 +28,7 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
         yield InputLine(number, *meaning, file, len(element), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
-    """The entries of a file, all of them read."""
-    return entries(stream, file, False, layout)
-
-
-def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
     """The place of each object in the array, from 1."""
     return (number for number, _ in _elements(stream, False))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import reason_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -57,8 +58,7 @@ def shown_name(path: str) -> str:
 def unreadable(path: str, error: OSError | ValueError, line: int = 0) -> ConfigurationError:
     """The error of a file that cannot be read, beyond a line of it."""
     beyond = f" beyond line {line}" if line else ""
-    reason = (error.strerror if isinstance(error, OSError) else None) or error
-    return ConfigurationError(f"{shown_name(path)} cannot be read{beyond}: {reason}")
+    return ConfigurationError(f"{shown_name(path)} cannot be read{beyond}: {reason_of(error)}")
 
 
 @contextmanager

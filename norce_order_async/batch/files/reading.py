@@ -27,10 +27,6 @@ class _FileFormat(Protocol):
         """The entries; ``checksums`` for what can be read only once, which may have been cut inside a line."""
         ...
 
-    def unread(self, stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[InputLine]:
-        """The entries, those unread whose order can be told without reading all they mean."""
-        ...
-
     def numbers(self, stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
         """The number of each line that is an entry, without what it means."""
         ...
@@ -44,6 +40,11 @@ _FORMATS: Mapping[Format, _FileFormat] = {
     "xlsx": TypedTable(workbook.rows_of),
     "parquet": TypedTable(parquet.rows_of),
 }
+_UNREAD: Mapping[Format, Callable[[BinaryIO, str | None, InputLayout], Iterator[InputLine]]] = {
+    "jsonl": json_lines.unread,
+    "csv": csv_table.unread,
+}
+"""The formats whose lines tell their order without being read as a whole."""
 _SOUGHT_IN = frozenset({"xlsx", "parquet"})
 _ENDINGS: Mapping[str, Format] = {
     ".csv": "csv",
@@ -115,12 +116,14 @@ def read_file(
     """
     checksums = is_stream(path)
     kind = format or format_of(path, layout)
-    lines = _FORMATS[kind]
+    unread_of = _UNREAD.get(kind) if unread and not checksums else None
     line = 0
     try:
         with _open(path, kind, note) as stream:
-            as_is = unread and not checksums
-            found = lines.unread(stream, file, layout) if as_is else lines.entries(stream, file, checksums, layout)
+            if unread_of is None:
+                found = _FORMATS[kind].entries(stream, file, checksums, layout)
+            else:
+                found = unread_of(stream, file, layout)
             if note is not None and kind in _SOUGHT_IN:
                 found = _watched(found, note)
             if checksums and not layout.is_plain:

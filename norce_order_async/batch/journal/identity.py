@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.inputs import InputFile, total_of
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.core.errors import ConfigurationError
 
@@ -33,6 +33,5 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
 def _named(inputs: Sequence[InputFile]) -> str:
     names = ", ".join(file.name for file in inputs[:3]) or "no file"
     others = f" and {len(inputs) - 3} more" if len(inputs) > 3 else ""
-    counts = [file.changes for file in inputs if file.changes is not None]
-    changes = f" ({sum(counts):,} changes)" if inputs and len(counts) == len(inputs) else ""
+    changes = "" if (total := total_of(inputs)) is None else f" ({total:,} changes)"
     return f"{names}{others}{changes}"

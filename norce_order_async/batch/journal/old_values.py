@@ -10,7 +10,7 @@ import attrs
 
 from norce_order_async.batch.engine.work_item import Order
 from norce_order_async.batch.journal.errors import reading
-from norce_order_async.batch.journal.rows import plain
+from norce_order_async.batch.journal.rows import plain, text_or_none
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
@@ -172,7 +172,7 @@ class OldValues:
     def find(self, place: str) -> tuple[str | None] | None:
         """What a part of an order was before the batch, as in :class:`Kept`; None where that was not written yet."""
         rows = self._read("SELECT value FROM old_values WHERE place = ?", place)
-        return (None if rows[0][0] is None else str(rows[0][0]),) if rows else None
+        return (text_or_none(rows[0][0]),) if rows else None
 
     def write(self, kept: Sequence[Kept]) -> None:
         """Write down what takes changes back, and what was read for that; it is on the disk afterwards.
@@ -206,10 +206,10 @@ class OldValues:
                 row = UndoRow(
                     number=-int(number),
                     line=int(line),
-                    file=None if file is None else str(file),
+                    file=text_or_none(file),
                     outcome=OutcomeKind(outcome),
                     once=bool(once),
-                    remark=None if remark is None else str(remark),
+                    remark=text_or_none(remark),
                     record=_json(record),
                     source=_json(source),
                 )

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.batch.changes import Change
+from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import Order
 from norce_order_async.batch.lines import KINDS, parse_change
 from norce_order_async.batch.undo.parts import CannotUndo, find, is_as_it_was, members_of, names
@@ -102,7 +103,7 @@ def _part_replaced(name: str, noun: str, change: Any, old: JSON) -> Back:
     if (part := find(old, name, part_id)) is None:
         raise CannotUndo(f"the order had no {noun} {part_id}")
     remark = "its actions may get other ids" if part.get("actions") else None
-    record = {f"{noun}_id": part_id, _BODY[noun]: part}
+    record = {f"{noun}_id": part_id, BODIES[f"create_{noun}"]: part}
     return Back(record=record, remark=remark, piece=f"{name}/{part_id}", is_whole=True)
 
 
@@ -111,7 +112,7 @@ def _deleted(name: str, noun: str, change: Any, old: JSON) -> Back:
     piece = f"{name}/{part_id}"
     if (part := find(old, name, part_id)) is None:
         return Back(piece=piece, is_whole=True)  # it is as it was: not there
-    return Back(record={"op": f"create_{noun}", _BODY[noun]: part}, piece=piece, is_whole=True)
+    return Back(record={"op": f"create_{noun}", BODIES[f"create_{noun}"]: part}, piece=piece, is_whole=True)
 
 
 def _created(name: str, noun: str, change: Any, old: JSON) -> Back:
@@ -121,16 +122,6 @@ def _created(name: str, noun: str, change: Any, old: JSON) -> Back:
     record = {"op": f"delete_{noun}", f"{noun}_id": part_id}
     return Back(record=record, piece=f"{name}/{part_id}", is_whole=True)
 
-
-_BODY = {
-    "consent": "consent",
-    "validation": "callback",
-    "hook": "hook",
-    "notification": "notification",
-    "payment": "payment",
-    "shipping": "shipping",
-}
-"""The member of a change that holds such a part."""
 
 _CREATED_CONSENT = Way(part="consents", back=partial(_created, "consents", "consent"), given_id="consent")
 _NO_REMOVAL = "no operation takes it off again"
@@ -217,12 +208,12 @@ def _sendable(back: Back, change: Change, place: Order, remark: str | None) -> B
     record = where | dict(back.record or {})
     line = parse_change(record)
     sent = requested(line)
-    body = next((name for name in record if name in _BODIES), None)
+    body = next((name for name in record if name in _WRITTEN), None)
     if body is not None and (sent is None or not is_as_it_was(record[body], sent.body)):
         raise CannotUndo(f"what was there before cannot be sent as it was: see {body}")
     remarks = "; ".join(text for text in (remark, back.remark) if text is not None)
     return attrs.evolve(back, record=record, remark=remarks or None, once=line.not_twice is not None)
 
 
-_BODIES = frozenset({*_BODY.values(), "attributes", "cart", "address", "reference"})
+_WRITTEN = frozenset({*BODIES.values(), "reference"})
 """The members of a record that go back as they were."""
