@@ -3,6 +3,8 @@
 import math
 import re
 import sys
+from collections.abc import Mapping
+from typing import cast
 
 import attrs
 
@@ -106,6 +108,21 @@ def check_header(name: object, value: object) -> None:
     if (hint := _RESERVED_HEADERS.get(name.lower())) is not None:
         raise InvalidRequestError(f"the header {name!r} cannot be set by hand: {hint}")
     check_header_value(f"header {name}", value)
+
+
+def check_headers(headers: object) -> Mapping[str, str]:
+    """Return headers that the caller wants to send, checked.
+
+    Raises:
+        TypeError: It is no mapping, or a name or a value is not a str.
+        InvalidRequestError: One of them cannot be sent, or is one that the client sets itself.
+    """
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping, got {kind_of(headers)}")
+    named = cast("Mapping[str, str]", headers)
+    for name, value in named.items():
+        check_header(name, value)
+    return named
 
 
 def check_token(value: object) -> str:

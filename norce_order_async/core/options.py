@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
-from norce_order_async.core.checks import a_switch, check_header, check_header_value
+from norce_order_async.core.checks import a_switch, check_header_value, check_headers
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import RawResponse
 from norce_order_async.core.settings import UNSET, Timeout, Unset, as_timeout
@@ -38,8 +38,7 @@ def _copy(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _check_headers(instance: object, attribute: object, headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        check_header(name, value)
+    check_headers(headers)
 
 
 def _check_optional_value(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:

@@ -6,13 +6,20 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from norce_order_async.core.checks import check_count
-from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
+from norce_order_async.core.errors import (
+    ClientStateError,
+    ConnectError,
+    ConnectionLost,
+    InvalidRequestError,
+    ReadTimeout,
+)
 from norce_order_async.core.http import Request, Response
 from norce_order_async.testing.sandbox import doors
 from norce_order_async.testing.sandbox.exchange import Arrival
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.transport import Transport
+from norce_order_async.transport.messages import unsendable
 
 _JSON = "application/json"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -44,6 +51,7 @@ class SandboxTransport(Transport):
 
         Raises:
             ClientStateError: The transport is closed.
+            InvalidRequestError: A header or the address that no transport with a network would send.
             ConnectError: A host that doesn't exist here.
             ConnectionLost: A fault cut the connection.
             ReadTimeout: A fault kept the answer longer than ``timeout``.
@@ -52,6 +60,8 @@ class SandboxTransport(Transport):
         call.mark_sent(False)
         if self._closed:
             raise ClientStateError("the transport is closed")
+        if (problem := unsendable(request.url, request.headers)) is not None:
+            raise InvalidRequestError(problem)
         url = urlsplit(request.url)
         host = url.hostname or ""
         if host not in self._hosts and not host.endswith(".norce.tech"):
