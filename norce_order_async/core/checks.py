@@ -183,7 +183,8 @@ def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", valu
     """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
     number = own(value)
     if isinstance(number, bool) or not isinstance(number, int | float) or not (0 < number < 1e9 or number == math.inf):
-        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0, got {value!r}")
+        wanted = "a number of seconds above 0 and below 1e9, or math.inf"
+        raise ConfigurationError(f"{attribute.name} must be {wanted}, got {value!r}")
 
 
 def check_count(name: str, value: object) -> int:
