@@ -118,7 +118,7 @@ class OrderClient:
             sources=TokenSources(auth),
             lifecycle=Lifecycle(limit),
             on_call=on_call,
-            observers=observers if telemetry is None else (telemetry, *observers),
+            observers=observers,
             call_middlewares=call_middlewares,
             attempt_middlewares=attempt_middlewares,
             on_attempt=on_attempt,
@@ -336,7 +336,7 @@ class OrderClient:
         Who closes meanwhile joins the closing under way, and the shortest grace counts. Cancelling it ends the grace.
 
         Args:
-            grace: Seconds.
+            grace: Seconds. What is no number is a :class:`ConfigurationError`, and the client stays open.
         """
         if not self._is_view:
             await self._core.aclose(grace)

@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Mapping
+from typing import cast
 
 import attrs
 
@@ -107,6 +109,21 @@ def check_header(name: object, value: object) -> None:
     check_header_value(f"header {name}", value)
 
 
+def check_headers(headers: object) -> Mapping[str, str]:
+    """Return headers that the caller wants to send, checked.
+
+    Raises:
+        TypeError: It is no mapping, or a name or a value is not a str.
+        InvalidRequestError: One of them cannot be sent, or is one that the client sets itself.
+    """
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping, got {kind_of(headers)}")
+    named = cast("Mapping[str, str]", headers)
+    for name, value in named.items():
+        check_header(name, value)
+    return named
+
+
 def check_token(value: object) -> str:
     """Return ``value`` if it can stand as a bearer token. No message holds the token.
 
@@ -165,7 +182,8 @@ def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", valu
     """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
     number = _number(value)
     if not (0 < number < 1e9 or number == math.inf):
-        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0, got {value!r}")
+        wanted = "a number of seconds above 0 and below 1e9, or math.inf"
+        raise ConfigurationError(f"{attribute.name} must be {wanted}, got {value!r}")
 
 
 def check_seconds(name: str, value: object) -> float:
