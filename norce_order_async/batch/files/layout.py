@@ -66,8 +66,9 @@ class InputLayout:
         """What tells one input from another: the checksum of its content and, unless it is plain, of this layout."""
         if self.is_plain:
             return content
+        # A decimal is not the text with its digits, so repr.
         how = [content, format, sorted(self.columns.items()), self.ignore, sorted(self.fill.items()), self.delimiter]
-        return hashlib.sha256(json.dumps(how, default=str, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(how, default=repr, sort_keys=True).encode()).hexdigest()
 
     def knows(self, name: str) -> bool:
         """Whether a column of this name is read."""
