@@ -26,8 +26,8 @@ async def resolve_unknown(options: argparse.Namespace, source: Input, journal: J
     try:
         if count := len(journal.unknown()):
             tell(
-                f"Looking at {counted(count, 'unknown change')}: what is not seen is looked at again when no request of "
-                f"it can be under way any more, in {settle:g} s at most."
+                f"Looking at {counted(count, 'unknown change')}: what is not seen is looked at again when no request "
+                f"of it can be under way any more, in {settle:g} s at most."
             )
         running = asyncio.create_task(resolver.run())
         on_signals(ending_signals(), running.cancel)

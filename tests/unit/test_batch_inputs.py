@@ -79,7 +79,8 @@ def test_a_survey_tells_each_file_by_its_content(files: list[Path]) -> None:
     [
         ("absent.jsonl", None, "cannot be read: No such file"),
         (".", None, "it is a folder; name the files in it"),
-        ("head.csv", b"op;order\n", "names its columns"),
+        ("head.csv", b"op;order\n", "head.csv: the first line of a table names its columns"),
+        ("cut.json", b'[{"op":', "cut.json: the array ends inside object 1"),
         ("cut.gz", gzip.compress(JSONL, mtime=0)[:-4], "cut.gz cannot be read beyond line 3: its gzip data is cut off"),
     ],
 )
@@ -214,6 +215,19 @@ async def test_a_line_is_there_as_soon_as_it_is_written(piped: BinaryIO, packed:
     piped.close()
     with pytest.raises(StopAsyncIteration):
         await next_of(entries)
+
+
+@pytest.mark.asyncio
+async def test_an_object_of_an_array_is_there_as_soon_as_it_is_written(piped: BinaryIO) -> None:
+    entries = Input("-", format="json").entries()
+    assert isinstance(entries, AsyncIterator)
+    piped.write(b"[")
+    for number in range(1, 4):
+        piped.write(line(number).strip() + b",")
+        assert (await next_of(entries)).change == DeleteConsent(f"o_{number}", "c")
+    piped.write(line(4) + b"]")
+    piped.close()
+    assert [entry.line async for entry in entries] == [4]
 
 
 @pytest.mark.asyncio

@@ -311,7 +311,9 @@ async def test_what_an_ended_run_had_under_way_has_one_settling_time_together(tm
         journal.write([mark(number, change, started=clock.wall()) for number, change in enumerate(changes, 1)], [])
     async with sandbox.client(clock=clock) as client:
         with opened(tmp_path) as journal:
-            await JournalResolver(client, journal, lambda: list(map(InputLine, range(1, 6), changes)), settle=15.0).run()
+            await JournalResolver(
+                client, journal, lambda: list(map(InputLine, range(1, 6), changes)), settle=15.0
+            ).run()
             assert {row.outcome for row in journal.rows()} == {OutcomeKind.NOT_SENT}
     assert sum(clock.slept) == 15.0
 
