@@ -97,7 +97,8 @@ def test_a_survey_finds_what_cannot_be_read(files: list[Path], name: str, conten
 def test_a_file_is_named_once(files: list[Path]) -> None:
     link = files[0].with_name("link.jsonl")
     link.symlink_to(files[0])
-    for paths in ((files[0], files[0]), (files[0], str(link)), ("-", "-")):
+    (hard := files[0].with_name("hard.jsonl")).hardlink_to(files[0])
+    for paths in ((files[0], files[0]), (files[0], str(link)), (hard, files[0]), ("-", "-")):
         with pytest.raises(ConfigurationError, match="is named twice"):
             Input(*paths)
     with pytest.raises(ConfigurationError, match="no file"):
@@ -185,6 +186,15 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     writer.join()
     with pytest.raises(ConfigurationError, match="pipe can be read only once"):
         next(iter(source))
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="it has no other name here")
+def test_standard_input_is_named_once(piped: BinaryIO) -> None:
+    assert not piped.closed
+    stdin = f"/dev/fd/{sys.stdin.fileno()}"
+    for paths in (("-", stdin), (stdin, "-")):
+        with pytest.raises(ConfigurationError, match="is named twice"):
+            Input(*paths)
 
 
 # Following what keeps one waiting
