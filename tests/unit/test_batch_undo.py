@@ -98,6 +98,14 @@ async def test_several_changes_of_one_thing_are_taken_back_in_reverse(changes: l
 
 
 @pytest.mark.asyncio
+async def test_what_was_new_and_is_gone_again_leaves_nothing_to_take_back(tmp_path: Path) -> None:
+    new = CreateConsent("o_1", Consent(id="new")), PatchConsent("o_1", "new", checked=True), DeleteConsent("o_1", "new")
+    with journal_at(tmp_path / "j") as journal:
+        assert {outcome.outcome for outcome in await run(order_with(), new, journal)} == {APPLIED}
+        assert saved(journal, tmp_path) == ([], [])
+
+
+@pytest.mark.asyncio
 async def test_what_perhaps_changed_nothing_does_not_stand_for_what_was_deleted_before(tmp_path: Path) -> None:
     sandbox = order_with()
     before = told(sandbox.order("o_1"))

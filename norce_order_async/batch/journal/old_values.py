@@ -48,7 +48,7 @@ class Kept:
 
     Attributes:
         number: Its place in the input.
-        place: What of which order it is about, where that is one thing.
+        place: What of which order it is about; None for what can never be taken back.
         is_whole: Whether that is as it was before the batch once the record is made.
         once: Whether the record is of a change that must not be made twice.
         remark: What does not come back, or why nothing does.
