@@ -121,8 +121,9 @@ def save_undo(journal: JournalAccount, path: Path) -> UndoSummary:
 def _write(row: UndoRow, back: BinaryIO, left: BinaryIO, summary: UndoSummary) -> None:
     notes: dict[str, JSON] = {"_undoes": row.number, "_line": row.line, "_file": row.file, "_outcome": row.outcome}
     remark = row.remark
-    is_made = isinstance(row.record, Mapping) and not (row.once and row.outcome is OutcomeKind.UNKNOWN)
-    if not is_made and row.record is not None:
+    is_perhaps_made = row.once and row.outcome is OutcomeKind.UNKNOWN
+    is_made = isinstance(row.record, Mapping) and not (is_perhaps_made or row.is_doubtful)
+    if row.record is not None and is_perhaps_made:
         remark = _UNKNOWN
     notes |= {"_remark": remark}
     record: dict[str, JSON] = {}

@@ -115,10 +115,11 @@ def _deleted(name: str, noun: str, change: Any, old: JSON) -> Back:
 
 def _created(name: str, noun: str, change: Any, old: JSON) -> Back:
     part_id = getattr(change, noun).id
-    if find(old, name, part_id) is not None:
-        raise CannotUndo(f"the order had a {noun} {part_id} before: to delete it could take that off")
     record = {"op": f"delete_{noun}", f"{noun}_id": part_id}
-    return Back(record=record, is_whole=True)
+    if find(old, name, part_id) is None:
+        return Back(record=record, is_whole=True)
+    # Whether the batch had deleted that one is known when the record is used.
+    return Back(record=record, remark=f"the order had a {noun} {part_id} before: to delete it could take that off")
 
 
 _BODY = {
