@@ -32,8 +32,8 @@ _OVERTAKEN = """EXISTS (
     WHERE u1.whole AND u1.place = u0.place AND u1.number > u0.number
         AND NOT c1.open AND c1.outcome IN ('applied', 'applied_inferred')
         AND (u1.record IS NOT NULL OR u1.remark IS NULL))"""
-# The record deletes what was made anew, and a part with its id was there before the batch: 1 where the batch deleted that
-# one first, and can make it again; 0 where it may still have been there.
+# The record deletes what was made anew, and a part with its id was there before the batch: 1 where the batch deleted
+# that one first, and can make it again; 0 where it may still have been there.
 _REPLACES = """CASE WHEN c0.op GLOB 'create_*' AND NOT u0.whole AND u0.record IS NOT NULL THEN EXISTS (
     SELECT 1 FROM undo AS u2 JOIN changes AS c2 USING (number)
     WHERE u2.whole AND u2.place = u0.place AND u2.number < u0.number AND u2.record IS NOT NULL
