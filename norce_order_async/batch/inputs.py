@@ -19,6 +19,7 @@ from norce_order_async.batch.files import (
     count_entries,
     delimiter_of,
     format_of,
+    identity_of,
     is_stream,
     read_file,
     shown_name,
@@ -79,11 +80,11 @@ class Input:
         self._seen: dict[str, Fingerprint] = {}
         if not paths:
             raise ConfigurationError("no file to read changes from")
-        known: set[str] = set()
+        known: set[object] = set()
         for path in self._paths:
-            if (real := os.path.realpath(path)) in known:
+            if (identity := identity_of(path)) in known:
                 raise ConfigurationError(f"{shown_name(path)} is named twice: its changes would be made twice")
-            known.add(real)
+            known.add(identity)
 
     def survey(self) -> tuple[InputFile, ...]:
         """Read every file once, without what its lines mean.

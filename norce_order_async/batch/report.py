@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal
 import attrs
 
 from norce_order_async.batch.columns import COLUMNS, FREQUENT, JSON_CELLS
-from norce_order_async.batch.files.cells import TEXTS, marked, marked_json, marked_note
+from norce_order_async.batch.files.cells import TEXTS, marked_json, marked_note, text_cell
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.replacing import replacing
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
@@ -243,7 +243,7 @@ def _cells(record: dict[str, JSON]) -> dict[str, JSON]:
 
 def _cell(name: str, value: JSON) -> str:
     if name in TEXTS and isinstance(value, str) and value and value.isprintable():
-        return marked(value)
+        return text_cell(name, value)
     if name == "checked" and isinstance(value, bool):
         return "true" if value else "false"
     if name in JSON_CELLS and isinstance(value, Mapping | list):

@@ -100,8 +100,8 @@ class JournalResolver:
             rows = {row.number: row for row in self._journal.unknown() if left is None or row.number in left}
             if not rows:
                 return
-            orders = self._lines_of(rows)
-            found = await asyncio.gather(*(self._order(lines, rows) for lines in orders.values()))
+            orders, now = self._lines_of(rows), self._client.clock.wall()
+            found = await asyncio.gather(*(self._order(lines, rows, now) for lines in orders.values()))
             left = await self._make_again([line for lines in found for line in lines if self._can_be_taken_back(line)])
 
     def _lines_of(self, rows: dict[int, JournalRow]) -> dict[Order, list[_Line]]:
@@ -120,14 +120,14 @@ class JournalResolver:
         client = self._client
         return change.merchant or client.merchant, change.channel or client.channel, change.order_id
 
-    async def _order(self, lines: Sequence[_Line], rows: Mapping[int, JournalRow]) -> list[_Line]:
-        """Resolve what is unknown of one order; what is to be made again."""
+    async def _order(self, lines: Sequence[_Line], rows: Mapping[int, JournalRow], now: float) -> list[_Line]:
+        """Resolve what is unknown of one order, and was given up by ``now``; what is to be made again."""
         again: list[_Line] = []
         async with self._gate:
             for line in lines:
                 if line.number not in rows:
                     continue
-                resolution = await self._look(line, rows[line.number], lines)
+                resolution = await self._look(line, rows[line.number], lines, now)
                 self.verdicts[resolution.verdict] += 1
                 outcome = _OUTCOMES[resolution.verdict]
                 await patiently(partial(self._journal.write_resolution, line.number, outcome, str(resolution)))
@@ -142,14 +142,13 @@ class JournalResolver:
         ]
         return sorted(again + followers, key=lambda line: line.number)
 
-    async def _look(self, line: _Line, row: JournalRow, lines: Sequence[_Line]) -> Resolution:
+    async def _look(self, line: _Line, row: JournalRow, lines: Sequence[_Line], now: float) -> Resolution:
         if (reason := self._disturbed(line, lines)) is not None:
             return Resolution(Verdict.CANNOT_TELL, reason)
         attempt = Attempt(1, 0.0, at=row.started)
         if row.started is not None:
-            # Of one that was under way when a run ended nobody knows when it was given up.
-            since = self._client.clock.wall() - row.started
-            attempt.elapsed = since if row.elapsed is None or row.error == INTERRUPTED else row.elapsed
+            # Of one that was under way when a run ended nobody knows when it was given up: at the latest now.
+            attempt.elapsed = now - row.started if row.elapsed is None or row.error == INTERRUPTED else row.elapsed
         lost = CallError("its outcome is unknown")
         lost.attempts, lost.redelivered = (attempt,), line.entry.redelivered
         try:

@@ -155,8 +155,9 @@ def _lines(account: Account) -> list[Line]:
         rate = account.ended / max(account.elapsed, 1e-9)
         made = counted(account.ended, "change")
         lines.append(("bold", f"{account.title}: {made} in {account.elapsed:.1f} s ({shown_rate(rate)}/s)"))
-    for text in (account.state, account.stopped, account.advice):
-        if text is not None:
+    stopped = account.stopped and f"stopped: {account.stopped}"
+    for text in (account.state, stopped, account.advice):
+        if text:
             lines.append(("bold yellow", printable(text[0].upper() + text[1:])))
     lines.append(("", ""))
     counts = [*summary.outcomes.values(), summary.in_flight, account.left, summary.requests]
@@ -180,7 +181,7 @@ def _lines(account: Account) -> list[Line]:
     if account.journal is not None:
         lines += [("", ""), ("", f"Journal: {account.journal}")]
         if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
-            lines.append(("", "  The same command goes on with what is left."))
+            lines.append(("", "  The same command goes on with what is left, if its input is the same."))
         if summary.failed:
             command = ["norce-order", "batch", "report", str(account.journal), "--only", "failed"]
             lines.append(("", f"  What failed:    {command_line(command)}"))

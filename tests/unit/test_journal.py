@@ -141,8 +141,13 @@ def test_the_same_content_is_the_same_input_whatever_its_name(path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("inputs", "target"),
-    [([InputFile("changes.jsonl", "cd" * 32, 3)], TARGET), (INPUTS * 2, TARGET), (INPUTS, "elsewhere")],
-    ids=["content", "files", "target"],
+    [
+        ([InputFile("changes.jsonl", "cd" * 32, 3)], TARGET),
+        (INPUTS * 2, TARGET),
+        (INPUTS, "elsewhere"),
+        ([InputFile("changes.jsonl", INPUTS[0].digest, 2)], TARGET),
+    ],
+    ids=["content", "files", "target", "format"],
 )
 def test_another_batch_is_refused(path: Path, inputs: list[InputFile], target: str) -> None:
     begin(path).close()

@@ -239,6 +239,15 @@ def test_no_cell_is_a_formula_and_a_report_is_read_as_it_was(tmp_path: Path, tex
     assert (entry.change, entry.problem) == (change, None)
 
 
+@pytest.mark.parametrize("text", ["1.0", "null", "1E+11", "o_1 ", "'1.0", "'' ", "#REF!"])
+def test_an_id_that_a_spreadsheet_could_have_made_is_read_as_it_was(tmp_path: Path, text: str) -> None:
+    merchant = text.strip() if text.strip("'") == text.strip() else None
+    change = DeleteConsent(text, "c", merchant=merchant)
+    save_report([refused(1, change)], tmp_path / "report.csv")
+    (entry,) = read_changes(tmp_path / "report.csv")
+    assert (entry.change, entry.problem) == (change, None)
+
+
 def test_a_formula_in_attributes_is_none_with_another_delimiter(tmp_path: Path) -> None:
     change = PatchAttributes("o_1", {"a": "x;=1+1|=2;- 3"})
     path = tmp_path / "report.csv"

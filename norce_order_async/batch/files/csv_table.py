@@ -10,9 +10,8 @@ from itertools import chain
 from typing import BinaryIO, TextIO
 
 from norce_order_async.batch.files.cells import row_meaning
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine, Meaning, Unread, order_of
+from norce_order_async.batch.files.entry import MAX_LINE, ContentError, CutError, InputLine, Meaning, Unread, order_of
 from norce_order_async.batch.files.layout import InputLayout
-from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -25,7 +24,7 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
     """The entries of a file.
 
     Raises:
-        ConfigurationError: The first line doesn't name the columns.
+        ContentError: The first line doesn't name the columns.
         CutError: It can be read only once, and ended inside a row.
     """
     table = _Table(stream, layout)
@@ -44,7 +43,7 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[
     """The entries of a file, those unread whose order is in the row.
 
     Raises:
-        ConfigurationError: The first line doesn't name the columns.
+        ContentError: The first line doesn't name the columns.
     """
     table = _Table(stream, layout)
     meaning_of = partial(_meaning, layout)
@@ -67,7 +66,7 @@ def delimiter_of(stream: BinaryIO, layout: InputLayout) -> str:
     """What separates the columns of a file.
 
     Raises:
-        ConfigurationError: The first line doesn't name the columns.
+        ContentError: The first line doesn't name the columns.
     """
     return _Table(stream, layout).delimiter
 
@@ -133,7 +132,7 @@ class _Table:
     What is not CSV is its problem instead of a row.
 
     Raises:
-        ConfigurationError: The first line doesn't name the columns.
+        ContentError: The first line doesn't name the columns.
     """
 
     def __init__(self, stream: BinaryIO, layout: InputLayout) -> None:
@@ -150,7 +149,7 @@ class _Table:
             self._rows = csv.reader(rows, strict=True, delimiter=self.delimiter)
             self.header = next(self._rows, list[str]())
         except csv.Error as error:
-            raise ConfigurationError(f"the first line is not CSV: {error}") from None
+            raise ContentError(f"the first line is not CSV: {error}") from None
         self.columns = layout.members(self.header, _header_hint(self.header))
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | str]]:

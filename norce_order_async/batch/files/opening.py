@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import os
 import select
 import stat
 import sys
@@ -48,6 +49,15 @@ def is_stream(path: str) -> bool:
     if stat.S_ISDIR(mode):
         raise ConfigurationError(f"{path} cannot be read: it is a folder; name the files in it")
     return not stat.S_ISREG(mode)
+
+
+def identity_of(path: str) -> object:
+    """What two names of one file have in common: links, and those of standard input."""
+    try:
+        status = os.fstat(sys.stdin.fileno()) if path == _STANDARD_INPUT else Path(path).stat()
+    except (AttributeError, OSError, ValueError):  # told of when it is read
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
 
 
 def shown_name(path: str) -> str:

@@ -25,7 +25,8 @@ class TypedTable:
         """The entries of a file.
 
         Raises:
-            ConfigurationError: The first row doesn't name the columns, or what reads the format is not installed.
+            ContentError: The first row doesn't name the columns.
+            ConfigurationError: What reads the format is not installed.
             OSError: It is not of this format.
         """
         rows = self._rows_of(stream)

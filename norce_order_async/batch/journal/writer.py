@@ -83,6 +83,8 @@ class Journal(JournalAccount):
                         create(db, inputs, target)
                     upgrade(db, version)
                     old_values.begin(db, path, undo=undo)
+                    if undo:
+                        db.execute(statements.WITHDRAW_UNSENT)
                     db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
                     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
                     db.execute(MARK)

@@ -179,7 +179,7 @@ def _next(history: BatchHistory) -> str:
     if _goes_on(history):
         steps.append(("See how it goes", ["norce-order", "batch", "status", journal], ""))
     elif history.left and history.can_be_read_again:
-        steps.append(("Go on with what is left: the same command again", run, ""))
+        steps.append(("Go on with what is left: the same command again, with the same input", run, ""))
     if summary.failed:
         steps.append(
             ("List what failed, in a file that can be run again", [*report, "--only", "failed"], "failed.jsonl")

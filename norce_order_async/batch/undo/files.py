@@ -86,7 +86,7 @@ def _is_of(values: OldValues, line: bytes) -> bool:
         told = decode_json(line)
     except ValueError:
         return False
-    if not isinstance(told, Mapping) or not isinstance(number := told.get("_undoes"), int):
+    if not isinstance(told, Mapping) or not isinstance(number := told.get("_undoes"), int) or number >= 2**63:
         return False
     record = {name: value for name, value in told.items() if not name.startswith("_")}
     return values.record_of(number) == (record or told.get("_undo"),)
@@ -123,8 +123,9 @@ def save_undo(journal: JournalAccount, path: Path) -> UndoSummary:
 def _write(row: UndoRow, back: BinaryIO, left: BinaryIO, summary: UndoSummary) -> None:
     notes: dict[str, JSON] = {"_undoes": row.number, "_line": row.line, "_file": row.file, "_outcome": row.outcome}
     remark = row.remark
-    is_made = isinstance(row.record, Mapping) and not (row.once and row.outcome is OutcomeKind.UNKNOWN)
-    if not is_made and row.record is not None:
+    is_perhaps_made = row.once and row.outcome is OutcomeKind.UNKNOWN
+    is_made = isinstance(row.record, Mapping) and not (is_perhaps_made or row.is_doubtful)
+    if row.record is not None and is_perhaps_made:
         remark = _UNKNOWN
     notes |= {"_remark": remark}
     record: dict[str, JSON] = {}

@@ -28,7 +28,7 @@ class Back:
     Attributes:
         record: A line of a batch file; None where none can be, or none is needed.
         remark: What does not come back, or why nothing does; None where all does.
-        piece: What of the order the change is about, where that is one thing.
+        piece: What of the order the change is about; None for one that can never be taken back.
         is_whole: Whether the piece is as it was before the batch once this is made.
         once: Whether the record is of a change that must not be made twice.
     """
@@ -78,7 +78,7 @@ def _checked(consent_id: str, old: JSON) -> bool:
 
 def _consent(change: Any, old: JSON) -> Back:
     record = {"consent_id": change.consent_id, "checked": _checked(change.consent_id, old)}
-    return Back(record=record, piece=change.resource)
+    return Back(record=record)
 
 
 def _consents(change: Any, old: JSON) -> Back:
@@ -95,7 +95,7 @@ def _consents(change: Any, old: JSON) -> Back:
 def _replaced(member: str, change: Any, old: JSON) -> Back:
     if old is None:
         raise CannotUndo("there was none before, and no operation takes it off")
-    return Back(record={member: old}, piece=change.resource, is_whole=True)
+    return Back(record={member: old}, is_whole=True)
 
 
 def _part_replaced(name: str, noun: str, change: Any, old: JSON) -> Back:
@@ -104,23 +104,23 @@ def _part_replaced(name: str, noun: str, change: Any, old: JSON) -> Back:
         raise CannotUndo(f"the order had no {noun} {part_id}")
     remark = "its actions may get other ids" if part.get("actions") else None
     record = {f"{noun}_id": part_id, BODIES[f"create_{noun}"]: part}
-    return Back(record=record, remark=remark, piece=f"{name}/{part_id}", is_whole=True)
+    return Back(record=record, remark=remark, is_whole=True)
 
 
 def _deleted(name: str, noun: str, change: Any, old: JSON) -> Back:
     part_id = getattr(change, f"{noun}_id")
-    piece = f"{name}/{part_id}"
     if (part := find(old, name, part_id)) is None:
-        return Back(piece=piece, is_whole=True)  # it is as it was: not there
-    return Back(record={"op": f"create_{noun}", BODIES[f"create_{noun}"]: part}, piece=piece, is_whole=True)
+        return Back(is_whole=True)  # it is as it was: not there
+    return Back(record={"op": f"create_{noun}", BODIES[f"create_{noun}"]: part}, is_whole=True)
 
 
 def _created(name: str, noun: str, change: Any, old: JSON) -> Back:
     part_id = getattr(change, noun).id
-    if find(old, name, part_id) is not None:
-        raise CannotUndo(f"the order had a {noun} {part_id} before: to delete it could take that off")
     record = {"op": f"delete_{noun}", f"{noun}_id": part_id}
-    return Back(record=record, piece=f"{name}/{part_id}", is_whole=True)
+    if find(old, name, part_id) is None:
+        return Back(record=record, is_whole=True)
+    # Whether the batch had deleted that one is known when the record is used.
+    return Back(record=record, remark=f"the order had a {noun} {part_id} before: to delete it could take that off")
 
 
 _CREATED_CONSENT = Way(part="consents", back=partial(_created, "consents", "consent"), given_id="consent")
@@ -190,9 +190,18 @@ def undo_of(change: Change, place: Order, old: JSON) -> Back:
     assert way.back is not None
     try:
         back = way.back(change, old)
-        return back if back.record is None else _sendable(back, change, place, way.remark)
+        if back.record is not None:
+            back = _sendable(back, change, place, way.remark)
     except (CannotUndo, InvalidRequestError) as error:
-        return Back(remark=str(error))
+        back = Back(remark=str(error))
+    return attrs.evolve(back, piece=_piece_of(change, way))
+
+
+def _piece_of(change: Change, way: Way) -> str:
+    """What of the order a change is about, also where it is made new."""
+    if way.given_id is not None:
+        return f"{change.resource}/{getattr(change, way.given_id).id}"
+    return change.resource
 
 
 def _sendable(back: Back, change: Change, place: Order, remark: str | None) -> Back:
