@@ -1,7 +1,6 @@
 """What an error means to the person at the terminal, and what to do about it."""
 
 from norce_order_async.cli.diagnosis import CHECK_PROXY
-from norce_order_async.cli.output import counted
 from norce_order_async.cli.unknown import about_unknown, is_safe
 from norce_order_async.core.errors import (
     AuthenticationError,
@@ -23,6 +22,7 @@ from norce_order_async.core.errors import (
     printable,
 )
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.refusals import is_foreign
 
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)

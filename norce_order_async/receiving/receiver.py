@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Mapping
-from pathlib import Path
-from traceback import walk_tb
 from typing import Any, Literal, NamedTuple
 
 import attrs
@@ -11,7 +9,7 @@ import attrs
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.logger import logger
+from norce_order_async.core.logger import lines_of, logger
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
@@ -144,9 +142,7 @@ class Receiver:
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
-            # Neither its text nor its traceback: they may hold the body.
-            lines = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
-            what, where = type(error).__qualname__, ", ".join(lines[1:][-8:])
+            what, where = type(error).__qualname__, lines_of(error)
             _logger.error("the handler of %s failed: %s in %s (deadline %g s)", name, what, where, self.deadline)
         return kind.failed
 

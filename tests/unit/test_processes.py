@@ -261,3 +261,9 @@ async def test_a_batch_that_is_stopped_while_its_processes_start_starts_no_more(
         assert journal.summary().total == 0
     assert len(started) == 2
     assert batch.stopped == "interrupted"
+
+
+@pytest.mark.parametrize("rate", [0, True, "5"])
+def test_a_rate_of_all_processes_is_checked(tmp_path: Path, rate: Any) -> None:
+    with opened(tmp_path) as journal, pytest.raises(ConfigurationError, match="rate must be a number"):
+        ProcessBatch([], processes=2, settings=HERE, journal=journal, rate=rate)

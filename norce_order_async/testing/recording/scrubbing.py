@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
+from norce_order_async.wire.secrets import SECRET_NAMES, names_a_secret, plain_name
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
@@ -18,13 +19,7 @@ empty name.
 HIDDEN = "***"
 _SHORTEST = 6
 """Characters; a shorter secret would take pieces out of ordinary words."""
-_SECRET_NAMES = frozenset(
-    {
-        "accesstoken", "apikey", "assertion", "authorization", "clientassertion", "clientsecret", "idtoken", "password",
-        "refreshtoken", "secret", "token",
-    }
-)  # fmt: skip
-_SECRET_PARAMETERS = _SECRET_NAMES | {"clientid", "code"}
+_SECRET_PARAMETERS = SECRET_NAMES | {"clientid", "code"}
 """In forms and queries; in JSON some of these are ordinary names."""
 _IN_TEXT = re.compile(
     r"""((?:access|refresh|id)_?token|(?:client_?)?secret|password)(["']?\s*[:=]\s*["']?)([^"'&\s,;}<]+)""",
@@ -56,7 +51,7 @@ class Scrubber:
 
     def parameter(self, name: str, value: str) -> str:
         """What is kept of a parameter of a form or a query."""
-        if _plain(name) in _SECRET_PARAMETERS:
+        if plain_name(name) in _SECRET_PARAMETERS:
             self.learn(value)
             return HIDDEN
         return self._kept_text(name, value)
@@ -83,7 +78,7 @@ class Scrubber:
             self.learn(unquote(user[0].partition(":")[2]))
             place = _USER.sub(HIDDEN, place)
         for name, value in parse_qsl(query):
-            if len(value) >= _LONG or _plain(name) in _SECRET_PARAMETERS:
+            if len(value) >= _LONG or plain_name(name) in _SECRET_PARAMETERS:
                 self.learn(value)
         return place + mark + without_values(query)
 
@@ -130,12 +125,3 @@ def without_values(query: str) -> str:
     """A query with the names of its parameters, and nothing of their values."""
     parts = [part.partition("=") for part in query.split("&") if part]
     return "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts)
-
-
-def names_a_secret(name: str) -> bool:
-    """Whether a member of this name holds a secret."""
-    return _plain(name) in _SECRET_NAMES
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")

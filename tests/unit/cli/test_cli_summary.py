@@ -47,3 +47,12 @@ def test_a_journal_whose_name_begins_like_an_option_can_be_given_back(capsys: py
     summary.outcomes[OutcomeKind.REJECTED] = 1
     print_account(Account(title="t", summary=summary, journal=Path("-x y"), ended=1), as_json=False)
     assert "norce-order batch report './-x y' --only failed\n" in capsys.readouterr().out
+
+
+def test_the_name_of_a_file_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    print_account(
+        Account(title="t", summary=Summary(), total=1, journal=Path("j"), stopped="pe.jsonl was changed"), as_json=False
+    )
+    told = capsys.readouterr().out
+    assert "Stopped: pe.jsonl was changed" in told
+    assert "The same command goes on with what is left, if its input is the same" in told
