@@ -181,6 +181,16 @@ def check_count(name: str, value: object) -> int:
     return number
 
 
+def check_callable(name: str, value: object) -> None:
+    """See that a setting can be called.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    if not callable(value):
+        raise ConfigurationError(f"{name} must be a function, got {kind_of(value)}")
+
+
 def check_can_start_python(name: str) -> None:
     """See that ``sys.executable`` is Python, and not a program that was frozen with its own.
 

@@ -459,7 +459,8 @@ async def test_what_a_server_says_cannot_forge_lines_of_a_terminal() -> None:
 
 
 async def test_waits_at_the_same_time_pass_together_on_a_fake_clock() -> None:
-    client, transport, clock = scripted(*[(429, {"retry-after": "2"})] * 20, *[200] * 20, timeout=Timeout(total=5))
+    waits = [(429, {"retry-after": "2"}, b"")] * 20
+    client, transport, clock = scripted(*waits, *[200] * 20, timeout=Timeout(total=5))
     await asyncio.gather(*(delete_consent(client, f"o_{number}", "ci") for number in range(20)))
     assert (len(transport.requests), len(clock.slept)) == (40, 20)
     assert clock.monotonic() == max(clock.slept)

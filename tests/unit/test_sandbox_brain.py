@@ -4,14 +4,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from norce_order_async import ConfigurationError
-from norce_order_async.testing import SANDBOX_TOKEN, Fault, FaultKind, Sandbox, SandboxResponse
+from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Fault, FaultKind, Sandbox, SandboxResponse
 from norce_order_async.testing.contract import load_contract
 
 ORDERS = "/api/v0/checkout/orders"
@@ -487,6 +487,54 @@ class TestFaults:
         with pytest.raises(ConfigurationError, match=part) as caught:
             Fault.parse(text)
         assert repr(text) in str(caught.value)
+
+
+FAULT: Any = Fault
+SANDBOX: Any = Sandbox
+CALLBACKS: Any = Callbacks
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FAULT.status(503, body="text"), "body must be bytes, got str"),
+        (lambda: FAULT.status("503"), "code must be a number, got '503'"),
+        (lambda: FAULT.latency("1"), "seconds must be a number"),
+        (lambda: FAULT.drop_after(share="5%"), "share must be a number"),
+        (lambda: SANDBOX().faults.add(None), "a fault must be a Fault or a str, got NoneType"),
+        (lambda: SANDBOX(callbacks={}), "callbacks must be Callbacks, got dict"),
+        (lambda: CALLBACKS(adapters={"https://a.example": 3}), "the adapter of https://a.example must be a function"),
+        (lambda: CALLBACKS(adapters={"a.example": print}), "an adapter's URL begins with https://, unlike 'a.example'"),
+    ],
+)
+def test_what_a_sandbox_cannot_use_is_refused_when_it_is_given(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        make()
+
+
+@pytest.mark.parametrize("base", ["", "/checkout/order", "/api", "/x/api/y", "/api/api"])
+@pytest.mark.parametrize("order_id", ["o_1", "api"])
+def test_a_base_url_may_have_any_path(base: str, order_id: str) -> None:
+    sandbox = Sandbox()
+    sandbox.add_order(order_id, consents=["c"])
+    target = f"{ORDERS}/{order_id}/consents/c"
+    assert ask(sandbox, "PATCH", f"{base}{target}", {"checked": True}).status == 200
+    assert sandbox.requests[-1].target == target
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_new_order_takes_the_id_of_none_that_is_there(seed: int) -> None:
+    def made(sandbox: Sandbox) -> list[str]:
+        return [json.loads(ask(sandbox, "POST", ORDERS, {}).body)["id"] for _ in range(200)]
+
+    sandbox = Sandbox(seed=seed)
+    seeded = sandbox.seed_orders(50)
+    first = made(sandbox)
+    assert not set(first) & set(seeded)
+    again = Sandbox(seed=seed)
+    for order_id in first:
+        again.add_order(order_id)
+    assert not set(made(again)) & set(first)
 
 
 def test_without_jsonschema_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
-from norce_order_async.core.checks import positive_count, positive_seconds
+from norce_order_async.core.checks import check_callable, positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.sandbox.exchange import AdapterCall
 
@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from norce_order_async.receiving.receiver import Receiver
     from norce_order_async.receiving.replies import Reply
 
-Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply]]"
-"""What answers calls in process: a :class:`Receiver`, or an async function."""
+Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply] | Reply]"
+"""What answers calls in process: a :class:`Receiver`, or a function, async or not."""
 
 
 def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if value not in ("refuse", "allow"):
         raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
+
+
+def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: Mapping[str, object]) -> None:
+    for beginning, adapter in adapters.items():
+        if "://" not in beginning:
+            raise ConfigurationError(f"an adapter's URL begins with https://, unlike {beginning!r}")
+        check_callable(f"the adapter of {beginning}", adapter)
 
 
 def _names(hosts: Collection[str]) -> Collection[str]:
@@ -47,7 +54,7 @@ class Callbacks:
         ConfigurationError: One of them cannot be.
     """
 
-    adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], repr=False)
+    adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], validator=_answerable, repr=False)
     hosts: Collection[str] = attrs.field(default=(), converter=_names)
     deadline: float = attrs.field(default=5.0, validator=positive_seconds)
     on_hook_failure: Literal["refuse", "allow"] = attrs.field(default="refuse", validator=_known)
