@@ -22,13 +22,17 @@ from norce_order_async.wire.codec import structure
 from norce_order_async.wire.models import (
     NOT_SET,
     Address,
+    Callback,
     Cart,
     Consent,
     Customer,
+    Hook,
     Item,
     Model,
+    Notification,
     Order,
     OrderStatus,
+    PaymentAction,
     Price,
     Recurring,
     State,
@@ -173,3 +177,19 @@ def test_an_order_as_text_tells_what_could_not_be_read() -> None:
 def test_the_repr_hides_payment_tokens() -> None:
     assert repr(Recurring(token="secret", description="monthly")) == "Recurring(description='monthly', ...)"
     assert "secret" not in repr(structure({"token": ["secret"]}, Recurring))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/hooks?secret=hunter22&x",
+        "https://user:hunter22@a.example/",
+        "https://a.example/#hunter22",
+        "{config.address}/hooks?hunter22",
+    ],
+)
+def test_the_repr_hides_the_secrets_of_adapters_in_addresses(url: str) -> None:
+    for model in (Hook(invoke=url), Notification(invoke=url), Callback(url=url), PaymentAction(url=url)):
+        assert "hunter22" not in repr(model)
+    assert repr(Hook(invoke="https://a.example/?s=hunter22")) == "Hook(invoke='https://a.example/?s=***')"
+    assert repr(Callback(url="https://a.example/v/{order_id}")) == "Callback(url='https://a.example/v/{order_id}')"

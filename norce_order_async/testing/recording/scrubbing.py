@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
@@ -15,7 +16,6 @@ A value comes before the members in it. The name of a value in an array is that 
 empty name.
 """
 
-HIDDEN = "***"
 _SHORTEST = 6
 """Characters; a shorter secret would take pieces out of ordinary words."""
 _SECRET_NAMES = frozenset(
@@ -33,7 +33,6 @@ _IN_TEXT = re.compile(
 _WORDS = ("token", "secret", "password")
 _CALLED = frozenset({"invoke", "url"})
 """The members of hooks, notifications and validations that have the address which Norce calls."""
-_USER = re.compile(r"(?<=//)[^/?#]*(?=@)")
 _LONG = 16
 """Characters that a shared secret has at least."""
 
@@ -78,14 +77,11 @@ class Scrubber:
 
     def _address(self, url: str) -> str:
         """What is kept of an address that Norce calls, whose query or user may be a secret of the adapter."""
-        place, mark, query = url.partition("?")
-        if (user := _USER.search(place)) is not None:
-            self.learn(unquote(user[0].partition(":")[2]))
-            place = _USER.sub(HIDDEN, place)
-        for name, value in parse_qsl(query):
+        self.learn(unquote(user_of(url).partition(":")[2]))
+        for name, value in parse_qsl(url.partition("?")[2]):
             if len(value) >= _LONG or _plain(name) in _SECRET_PARAMETERS:
                 self.learn(value)
-        return place + mark + without_values(query)
+        return without_secrets(url)
 
     def text(self, text: str) -> str:
         """What is kept of a body that is not JSON."""
@@ -124,12 +120,6 @@ class Scrubber:
         if isinstance(value, list | tuple):
             return [self.hide(one) for one in cast("Sequence[Any]", value)]
         return value
-
-
-def without_values(query: str) -> str:
-    """A query with the names of its parameters, and nothing of their values."""
-    parts = [part.partition("=") for part in query.split("&") if part]
-    return "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts)
 
 
 def names_a_secret(name: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Final, Never, cast
 
 import attrs
 
+from norce_order_async.core.urls import without_secrets
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.unread import Unread, find
 
@@ -28,6 +29,8 @@ NOT_SET: Final[Sequence[Never]] = _NotSet()
 
 
 _OTHERS: Final = ("extra", "unread")
+_CALLED: Final = ("invoke", "url")
+"""The addresses that Norce calls: whoever is called has a secret in them."""
 _SHORT: Final = reprlib.Repr()
 _SHORT.maxstring = 60
 
@@ -36,8 +39,9 @@ _SHORT.maxstring = 60
 class Model:
     """The base of all models.
 
-    A repr is short: lists of models are counted, of attributes and ``extra`` it has the names, and ``...`` stands for
-    what may be personal data or a secret. ``to_json`` writes all of it.
+    A repr is short: lists of models are counted, of attributes and ``extra`` it has the names, of a ``url`` and of
+    ``invoke`` neither the user nor the values of the query, and ``...`` stands for what may be personal data or a
+    secret. ``to_json`` writes all of it.
 
     Attributes:
         extra: Members of the wire's object that the model doesn't know. They are written again, unless the model has
@@ -88,6 +92,8 @@ class Model:
             if field.name in _OTHERS or value is None or value is NOT_SET:
                 continue
             if field.repr:
+                if field.name in _CALLED and isinstance(value, str):
+                    value = without_secrets(value)
                 given.append(f"{field.name}={_shown(value)}")
             else:
                 hides = True
