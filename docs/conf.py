@@ -59,7 +59,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(.*\.)?(RetryRules|JsonAs|WorkItem|EmptyJournal|JournalBusy|Shop|Limiter|ApiChange|RunJournal|Rows)"),
     (r"py:.*", r"(.*\.)?(PaceArguments|TracerProvider|MeterProvider|WatchedClient|WatchedBatch)|_asyncio\.Task"),
     (r"py:.*", r"tuple\[CallHook"),
-    # The steps of Sandbox.handle(), for those who write another door; not exported.
+    # The steps of Sandbox.handle(), for those who serve it in another way; not exported.
     (r"py:.*", r"(.*\.)?(AdapterReply|Arrival|Exchange|OrderService)"),
 ]
 

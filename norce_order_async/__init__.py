@@ -13,10 +13,10 @@ The rest has modules of its own:
 Type checkers read ``__init__.pyi``.
 """
 
-from norce_order_async.core.faces import Face
+from norce_order_async.core.lazy_names import LazyNames
 from norce_order_async.core.version import __version__ as __version__
 
-_FACE = Face(
+_NAMES = LazyNames(
     __name__,
     {
         "auth.client_credentials": "ClientCredentials",
@@ -66,7 +66,7 @@ _FACE = Face(
         "wire.decoders": "Receipt",
         "wire.problems": "ValidationFailedError",
     },
-    faces="batch middleware models operations receiving testing transport",
+    modules="batch middleware models operations receiving testing transport",
 )
-__all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
-__getattr__, __dir__ = _FACE.load, _FACE.listed
+__all__ = _NAMES.names  # pyright: ignore[reportUnsupportedDunderAll]
+__getattr__, __dir__ = _NAMES.load, _NAMES.listed

@@ -7,11 +7,10 @@ from urllib.parse import urlsplit
 
 from norce_order_async.auth.file import TokenFile
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.settings import Environment
+from norce_order_async.core.settings import LOOPBACK, Environment
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.transport import Transport
-
-_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+from norce_order_async.transport.default import default_transport, tls_context
 
 
 def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,12 +64,8 @@ def _transport_from(
     context = _context_from(variables.get("NORCE_CA_FILE"))
     if proxy is None and context is None and kind is None:
         return None
-    if kind is None:
-        from norce_order_async.transport.aiohttp import AiohttpTransport  # heavy, so only when it is wanted
-
-        kind = AiohttpTransport
     try:
-        return kind(proxy=proxy, ssl_context=context)
+        return (kind or default_transport)(proxy=proxy, ssl_context=context)
     except ConfigurationError as error:
         if "proxy" not in str(error):  # httptools is missing, say
             raise
@@ -84,14 +79,15 @@ def _proxy_from(variables: Mapping[str, str], given: Mapping[str, Any], proxy_fr
         host = parts.hostname or ""
     except (KeyError, ValueError):
         return "", None  # the client says what is wrong with the address
-    if host in _THIS_MACHINE:
+    if host in LOOPBACK:
         return "", None
     if proxy := variables.get("NORCE_PROXY"):
         return "NORCE_PROXY", proxy
     proxy = variables.get("https_proxy") or variables.get("HTTPS_PROXY")
     if not proxy_from_env or not proxy or parts.scheme != "https":
         return "", None
-    # Heavy as well. typeshed only has `proxy_bypass`, which on some systems asks more than the environment.
+    # Heavy, so only when it is wanted. typeshed only has `proxy_bypass`, which on some systems asks more than the
+    # environment.
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
     if proxy_bypass_environment(host, {"no": variables.get("no_proxy") or variables.get("NO_PROXY") or ""}):
@@ -103,11 +99,9 @@ def _context_from(path: str | None) -> ssl.SSLContext | None:
     if not path:
         return None
     try:
-        context = ssl.create_default_context(cafile=path)
+        return tls_context(path)
     except OSError as error:
         raise ConfigurationError(f"NORCE_CA_FILE cannot be read: {error}") from None
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _token_from(variables: Mapping[str, str]) -> TokenSource | str:

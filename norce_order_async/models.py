@@ -5,7 +5,7 @@ Nothing here is loaded before it is used. :mod:`norce_order_async.wire.models` s
 
 from typing import TYPE_CHECKING
 
-from norce_order_async.core.faces import Face
+from norce_order_async.core.lazy_names import LazyNames
 
 if TYPE_CHECKING:
     from norce_order_async.wire.json import JSON as JSON
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         ValidationError as ValidationError,
     )
 
-_FACE = Face(
+_NAMES = LazyNames(
     __name__,
     {
         "wire.json": "JSON",
@@ -78,7 +78,7 @@ _FACE = Face(
         ),
     },
 )
-__all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = _NAMES.names  # pyright: ignore[reportUnsupportedDunderAll]
 
 if not TYPE_CHECKING:  # else every name would be taken for one of the module
-    __getattr__, __dir__ = _FACE.load, _FACE.listed
+    __getattr__, __dir__ = _NAMES.load, _NAMES.listed

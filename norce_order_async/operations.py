@@ -5,7 +5,7 @@ Nothing here is loaded before it is used.
 
 from typing import TYPE_CHECKING
 
-from norce_order_async.core.faces import Face
+from norce_order_async.core.lazy_names import LazyNames
 
 if TYPE_CHECKING:
     from norce_order_async.core.call import Repeat as Repeat
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from norce_order_async.wire.operation import Operation as Operation, QueryValue as QueryValue
     from norce_order_async.wire.table import OperationEvidence as OperationEvidence
 
-_FACE = Face(
+_NAMES = LazyNames(
     __name__,
     {
         "core.call": "Repeat",
@@ -24,7 +24,7 @@ _FACE = Face(
         "wire.table": "OperationEvidence",
     },
 )
-__all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = _NAMES.names  # pyright: ignore[reportUnsupportedDunderAll]
 
 if not TYPE_CHECKING:  # else every name would be taken for one of the module
-    __getattr__, __dir__ = _FACE.load, _FACE.listed
+    __getattr__, __dir__ = _NAMES.load, _NAMES.listed

@@ -5,7 +5,7 @@ Nothing here is loaded before it is used.
 
 from typing import TYPE_CHECKING
 
-from norce_order_async.core.faces import Face
+from norce_order_async.core.lazy_names import LazyNames
 
 if TYPE_CHECKING:
     from norce_order_async.batch.changes import (
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from norce_order_async.batch.run import Batch as Batch, run_batch as run_batch
     from norce_order_async.batch.undo.files import UndoSummary as UndoSummary, save_undo as save_undo
 
-_FACE = Face(
+_NAMES = LazyNames(
     __name__,
     {
         "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
@@ -89,7 +89,7 @@ _FACE = Face(
         "batch.undo.files": "UndoSummary save_undo",
     },
 )
-__all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = _NAMES.names  # pyright: ignore[reportUnsupportedDunderAll]
 
 if not TYPE_CHECKING:  # else every name would be taken for one of the module
-    __getattr__, __dir__ = _FACE.load, _FACE.listed
+    __getattr__, __dir__ = _NAMES.load, _NAMES.listed

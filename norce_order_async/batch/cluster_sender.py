@@ -24,7 +24,7 @@ CHUNK_SIZE = 1024 * 1024
 
 _LOOK = 1.0
 _LINGER = 0.005
-_FAREWELL = 15.0
+_GRACE = 15.0
 _LOST = "WorkerLost"
 _Pending = list[tuple[WorkItem, Waiting]]
 
@@ -108,7 +108,7 @@ class ClusterSender:
     async def _leave_cluster(self) -> None:
         """Close the workers' batches; those that do not answer are left to themselves."""
         with suppress(Exception):
-            async with asyncio.timeout(_FAREWELL):
+            async with asyncio.timeout(_GRACE):
                 await self._client.unregister_worker_plugin(self.name)
 
     async def _watch(self) -> None:

@@ -1,10 +1,8 @@
 """From a line of a batch file to the change that it means."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, cast
-
-import attrs
+from typing import Any
 
 from norce_order_async.batch import kinds
 from norce_order_async.batch.changes import FREQUENT, Change, members_of
@@ -13,7 +11,8 @@ from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.models import Model, wire_name
+from norce_order_async.wire.models import Model
+from norce_order_async.wire.models.base import unknown_in
 
 _OTHERS: Mapping[str, type[TableChange]] = {
     kind.op: kind
@@ -81,19 +80,6 @@ def _read_one(name: str, value: JSON, model: type[Model]) -> Model:
     read = from_dict(value, model)
     for path in read.unreadable:
         raise InvalidRequestError(f"{name}.{path} does not fit: see {model.__name__}")
-    for path in _unknown(read, name):
+    for path in unknown_in(read, name):
         raise InvalidRequestError(f"{path}: there is no such member")
     return read
-
-
-def _unknown(model: Model, path: str) -> Iterator[str]:
-    """The members that a model and those inside do not know."""
-    yield from (f"{path}.{name}" for name in model.extra)
-    for field in attrs.fields(type(model)):
-        value, place = getattr(model, field.name), f"{path}.{wire_name(field.name)}"
-        if isinstance(value, Model):
-            yield from _unknown(value, place)
-        elif isinstance(value, tuple):
-            for index, element in enumerate(cast("tuple[object, ...]", value)):
-                if isinstance(element, Model):
-                    yield from _unknown(element, f"{place}[{index}]")

@@ -18,7 +18,7 @@ from norce_order_async.batch.journal import State
 from norce_order_async.batch.process_worker import AHEAD
 from norce_order_async.batch.travel import HEAD, Dealt, frame, pack
 
-_FAREWELL = 10.0
+_GRACE = 10.0
 Speed = tuple[int, float | None, int, str | None]
 UNTOLD: Speed = (0, None, 0, None)
 
@@ -155,14 +155,14 @@ class ProcessLink:
         self.credit, self.speed = AHEAD, UNTOLD
         return given_up
 
-    async def bid_farewell(self) -> None:
+    async def end(self) -> None:
         """Let go of it; a process that does not end is killed."""
         if (process := self._process) is None:
             return
         if process.stdin is not None:
             process.stdin.close()
         try:
-            async with asyncio.timeout(_FAREWELL):
+            async with asyncio.timeout(_GRACE):
                 await process.wait()
         except TimeoutError:
             with suppress(ProcessLookupError):

@@ -171,7 +171,7 @@ class ProcessBatch(RunsOnce):
             for task in (feeding, sampling, *serving):
                 task.cancel()
             await asyncio.wait([feeding, sampling, *serving])
-            await asyncio.gather(*(link.bid_farewell() for link in self._links))
+            await asyncio.gather(*(link.end() for link in self._links))
         for task in serving:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error

@@ -19,10 +19,11 @@ from norce_order_async.batch.run import Batch
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
-from norce_order_async.endpoints.findings import COLLECTIONS, members_of
+from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.endpoints.resolution import Resolution, Verdict
 from norce_order_async.endpoints.resolve import resolve, settle_of
+from norce_order_async.wire.json import members_of
 from norce_order_async.wire.table import ROWS
 
 _AT_ONCE = 20

@@ -13,7 +13,7 @@ from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.engine.work_item import Sender, WorkItem
 from norce_order_async.batch.journal import Journal
-from norce_order_async.batch.journal.face import RunJournal
+from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.undo.keeping import KeepingSender
 from norce_order_async.client import OrderClient, check_client

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from norce_order_async.batch.engine.breaker import is_foreign
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.journal import Journal, discard
@@ -28,6 +27,7 @@ from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
 from norce_order_async.wire.json import JSON
+from norce_order_async.wire.refusals import is_foreign
 
 if TYPE_CHECKING:
     from norce_order_async.batch.processes import ProcessBatch

@@ -3,11 +3,9 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
-
-import attrs
 
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.output import tell
@@ -15,7 +13,8 @@ from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.wire import models
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import from_dict, to_json
-from norce_order_async.wire.models import Model, wire_name
+from norce_order_async.wire.models import Model
+from norce_order_async.wire.models.base import unknown_in
 from norce_order_async.wire.strict import decode_unique
 from norce_order_async.wire.table import ROWS
 
@@ -50,24 +49,13 @@ def _model(source: str, schema: str) -> Any:
         raise InvalidRequestError(f"--json: {error}") from None
     elements = cast("list[Model]", read) if name != schema else [cast("Model", read)]
     for index, model in enumerate(elements):
-        place = f"[{index}]." if name != schema else ""
+        place = f"[{index}]" if name != schema else ""
         if unreadable := model.unreadable:
             path, raw = next(iter(unreadable.items()))
-            raise InvalidRequestError(f"--json: {place}{path} cannot be {_shown(raw)}")
-        for member in _unknown(place, model):
+            raise InvalidRequestError(f"--json: {place}{'.' if place else ''}{path} cannot be {_shown(raw)}")
+        for member in unknown_in(model, place):
             tell(f"norce-order: {printable(member)} is not known here; it is sent as it is")
     return read
-
-
-def _unknown(path: str, value: object) -> Iterator[str]:
-    """The members in a model, and in the models inside, that no schema has."""
-    if isinstance(value, Model):
-        yield from (f"{path}{name}" for name in value.extra)
-        for field in attrs.fields(type(value)):
-            yield from _unknown(f"{path}{wire_name(field.name)}.", getattr(value, field.name))
-    elif isinstance(value, list | tuple):
-        for index, element in enumerate(cast("Sequence[object]", value)):
-            yield from _unknown(f"{path[:-1]}[{index}].", element)
 
 
 def _shown(raw: JSON) -> str:

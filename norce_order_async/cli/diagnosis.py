@@ -19,7 +19,7 @@ from norce_order_async.core.errors import (
     TLSError,
     TokenError,
 )
-from norce_order_async.wire.refusals import is_markup
+from norce_order_async.wire.refusals import is_foreign
 
 CHECK_PROXY = "check NORCE_PROXY, or HTTPS_PROXY with --proxy-from-env"
 _NO_NAME = {getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA")}
@@ -59,7 +59,7 @@ def diagnose(error: CallError, base_url: str) -> Finding:
             return Finding("TLS", f"{error.reason}: check the address, and for a private authority NORCE_CA_FILE")
         case TokenError():
             return Finding("token", f"no token could be had: {error.reason}")
-        case StatusError() if is_markup(error):
+        case StatusError() if is_foreign(error):
             return _of_another(error)
         case AuthenticationError():
             return Finding("token", "refused (401): check NORCE_TOKEN, and that it belongs to this environment")

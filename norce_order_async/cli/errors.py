@@ -1,7 +1,5 @@
 """What an error means to the person at the terminal, and what to do about it."""
 
-from typing import TYPE_CHECKING
-
 from norce_order_async.cli.diagnosis import CHECK_PROXY
 from norce_order_async.cli.unknown import about_unknown, is_safe
 from norce_order_async.core.errors import (
@@ -19,16 +17,12 @@ from norce_order_async.core.errors import (
     ProxyError,
     RateLimitedError,
     ServerError,
-    StatusError,
     TLSError,
     TransportError,
     printable,
 )
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.wire.refusals import is_markup
-
-if TYPE_CHECKING:
-    from norce_order_async.wire.models import ValidationError
+from norce_order_async.wire.refusals import is_foreign
 
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
 """Errors that every further call would end in, too."""
@@ -66,28 +60,17 @@ def advice_for(kind: type[NorceOrderError], *, again: bool = True) -> str | None
 def explain(error: NorceOrderError) -> str:
     """The error's text, and under it what to do."""
     lines = [str(error)]
-    for problem in getattr(error, "problems", ()):  # of a validation
-        lines.append(_problem(problem))
+    if problems := getattr(error, "problems", ()):  # of a validation
+        from norce_order_async.wire.problems import problem_text  # heavy, so only where there are some
+
+        lines += [printable(problem_text(problem)) for problem in problems]
     unknown = error.operation if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN else None
     again = unknown is None or is_safe(unknown)
-    kind = NotTheApiError if _is_of_another(error) else type(error)
+    kind = NotTheApiError if is_foreign(error) else type(error)
     lines.append(advice_for(kind, again=again) or "")
     if unknown is not None:
         lines.append(about_unknown(unknown))
     return "\n  ".join(filter(None, lines))
-
-
-def _is_of_another(error: NorceOrderError) -> bool:
-    """Whether it is none of the API's: a page, or a 404 with a body that says nothing in the form of an error."""
-    if isinstance(error, NotFoundError):
-        return bool(error.body) and not (error.code or error.message)
-    return isinstance(error, StatusError) and is_markup(error)
-
-
-def _problem(problem: "ValidationError") -> str:
-    told = problem.extra.get("message")
-    adapter = f" (adapter {problem.adapter_id})" if problem.adapter_id else ""
-    return printable(f"{problem.code or 'no code'}{adapter}{f': {told}' if isinstance(told, str) else ''}")
 
 
 def exit_code(error: NorceOrderError) -> int:

@@ -58,8 +58,8 @@ class Limiter(Protocol):
         """Take a slot if there is one for this shop; what to give back, or None."""
         ...
 
-    async def acquire(self, shop: Shop, now: float) -> Any:
-        """Wait for a slot, and take it."""
+    async def acquire(self, shop: Shop, now: float, deadline: float) -> Any:
+        """Wait for a slot, and take it; what to give back, or None when it comes too late."""
         ...
 
     def release(self, taken: Any, since: float, now: float) -> None:
@@ -92,11 +92,13 @@ class Call:
         elapsed: Seconds that it took; set when the call ends.
         outcome: What it amounts to; set when the call ends.
         paid: What the last retry took from the budget, which a success gives back; 1 without a retry.
-        gave_up: Why no further attempt was made although the last one failed in a passing way.
+        gave_up: Why no further attempt was made although the last one failed in a passing way, or there was none.
         on_attempt: Called after each of its attempts.
-        waiting: Whether it waits for a slot, a token or its next attempt, so that closing the client ends it at once.
+        waiting: What it waits for: a slot, a token, its turn in the pace or its next attempt, so that closing the
+            client ends it at once; None while it does not wait.
         sending: Whether an attempt is under way; there is one at a time.
         timed_out: Whether its deadline has passed.
+        ended: Whether it has ended, so that nothing more is sent for it.
         redelivered: Whether an earlier call of the same change may have been applied.
         end_hooks: Called at its end, as ``on_call`` is. A middleware may add its own: it does not see the end itself.
     """
@@ -120,9 +122,10 @@ class Call:
     gave_up: str | None = None
     on_attempt: "AttemptHook | None" = None
     redelivered: bool = False
-    waiting: bool = False
+    waiting: str | None = None
     sending: bool = False
     timed_out: bool = False
+    ended: bool = False
     at: float | None = None
     shop: Shop = NO_SHOP
     tokens: TokenSource | None = attrs.field(default=None, repr=False)

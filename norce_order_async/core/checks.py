@@ -1,4 +1,4 @@
-"""Checks of single values that end up on the wire; each raises before anything is sent."""
+"""Checks of single arguments and settings; each raises before anything is sent."""
 
 import math
 import re

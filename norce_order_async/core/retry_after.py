@@ -29,14 +29,15 @@ def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
     if _DELAY_SECONDS.fullmatch(value.strip()):
         seconds = float(value)
         return float(math.ceil(seconds)) if math.isfinite(seconds) else seconds
-    at = _http_date(value)
+    at = http_date(value)
     if at is None:
         return None
-    now = _http_date(headers.get("date", "")) or datetime.fromtimestamp(clock.wall(), UTC)
+    now = http_date(headers.get("date", "")) or datetime.fromtimestamp(clock.wall(), UTC)
     return max(0.0, (at - now).total_seconds())
 
 
-def _http_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
+    """The moment that a date in HTTP names; None for any other text."""
     if not _HTTP_DATE.fullmatch(value):
         return None
     try:

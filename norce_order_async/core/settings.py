@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _API = re.compile(r"/api/v\d+(/.*)?$")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""The hosts on this machine: a token may go to them over http, and no proxy is on the way."""
 
 
 class Unset(Enum):
@@ -81,7 +82,7 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
         raise ConfigurationError(f"base_url {url!r} has a query or a fragment")
     if found := _API.search(parts.path):
         raise ConfigurationError(f"base_url {url!r}: leave out {found[0]!r} at its end; every call adds its own path")
-    if parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
+    if parts.scheme == "http" and host not in LOOPBACK and not allow_http:
         raise ConfigurationError(f"base_url {url!r} would send the token unencrypted: use https")
     return url.rstrip("/")
 

@@ -1,1 +1,1 @@
-"""Typed endpoint functions, one module per resource; each is an Operation and a few lines."""
+"""Typed endpoint functions, one module per resource, and the lists, edits, waits and look-ups made of them."""

@@ -15,10 +15,11 @@ from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import Receipt, decode_receipt
 from norce_order_async.wire.equality import same
-from norce_order_async.wire.models import NOT_SET, Address, Cart, Model, Payment, Shipping, wire_name
+from norce_order_async.wire.models import NOT_SET, Address, Cart, Model, Payment, Shipping
+from norce_order_async.wire.models.base import models_in, unread_in
 from norce_order_async.wire.operation import Operation
 from norce_order_async.wire.table import ROWS
-from norce_order_async.wire.unread import Unread, find
+from norce_order_async.wire.unread import Unread
 
 T = TypeVar("T", bound=Model)
 
@@ -206,11 +207,7 @@ def _lost(before: Model, after: Model) -> Sequence[str]:
 
 def _unread(model: Model) -> Iterator[Unread]:
     """What could not be read in it, and is written with it."""
-    for field in attrs.fields(type(model)):
-        value: object = getattr(model, field.name)
-        unread = find(model.unread, wire_name(field.name))
-        if unread is not None and (None in unread.raws or (value is not None and value is not NOT_SET)):
-            yield unread
-        for inner in cast("Sequence[object]", value) if isinstance(value, list | tuple) else (value,):
-            if isinstance(inner, Model):
-                yield from _unread(inner)
+    for _, inner in models_in(model):
+        for _, unread, value in unread_in(inner):
+            if None in unread.raws or (value is not None and value is not NOT_SET):
+                yield unread

@@ -13,6 +13,7 @@ import attrs
 
 from norce_order_async.core.kinds import own
 from norce_order_async.endpoints.pairing import pairing
+from norce_order_async.wire.json import members_of
 
 _DATE_LENGTH = len("2026-01-02T03:04")
 _WRITTEN_BY_THE_API = frozenset(
@@ -56,11 +57,6 @@ def _is_object(value: object) -> bool:
 def is_list(value: object) -> bool:
     """Whether it is a list of JSON."""
     return isinstance(value, list)
-
-
-def members_of(value: object) -> Json:
-    """The members of an object; none of anything else."""
-    return cast("Json", value) if isinstance(value, Mapping) else {}
 
 
 def elements_of(value: object) -> Sequence[Any]:

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -11,10 +10,12 @@ import attrs
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
-from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, is_list, members_of, moment
+from norce_order_async.core.retry_after import http_date
+from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, is_list, moment
 from norce_order_async.endpoints.requested import Requested
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import json_body
+from norce_order_async.wire.json import members_of
 from norce_order_async.wire.operation import Operation
 
 _MOST_PAGES = 50
@@ -32,14 +33,8 @@ class _Answer:
 
 
 def _read(response: Response) -> _Answer:
-    return _Answer(json_body(response), 0.0 if (date := response.headers.get("date")) is None else _seconds(date))
-
-
-def _seconds(date: str) -> float:
-    try:
-        return parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
+    date = http_date(response.headers.get("date", ""))
+    return _Answer(json_body(response), date.timestamp() if date else 0.0)
 
 
 def _reading(name: str) -> Operation[_Answer]:

@@ -10,7 +10,7 @@ import attrs
 from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.endpoints.filter_checks import FILTER_CHECKS, unfit_filter
-from norce_order_async.wire.codec import members_of, one_level, structure
+from norce_order_async.wire.codec import one_level, structure, wire_members
 from norce_order_async.wire.decoders import json_decoder
 from norce_order_async.wire.json import JSON, WireError
 from norce_order_async.wire.models import NOT_SET, Model, Order, OrderPaginationSet
@@ -57,15 +57,12 @@ class PageReader:
         checked: The filters to hold each order against, as they are sent.
     """
 
-    members: ClassVar[Set[str]] = members_of(OrderPaginationSet)
+    members: ClassVar[Set[str]] = wire_members(OrderPaginationSet)
 
     offset: int
     checked: Mapping[str, Any]
-    _seen: deque[Set[Hashable]] = attrs.field(init=False)
+    _seen: deque[Set[Hashable]] = attrs.field(factory=lambda: deque[Set[Hashable]](maxlen=REMEMBERED_PAGES), init=False)
     _stale: int = attrs.field(default=0, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._seen = deque(maxlen=REMEMBERED_PAGES)
 
     def __call__(self, response: Response) -> Page:
         """Read a page.

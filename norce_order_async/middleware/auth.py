@@ -48,7 +48,7 @@ class Auth:
         return await call_next(fresh)
 
     async def _authorized(self, request: Request, refused: Request | None = None) -> Request:
-        request.call.waiting = True
+        request.call.waiting = "a token"
         try:
             if refused is None:
                 return _with_token(request, await _source_of(request).get())
@@ -61,7 +61,7 @@ class Auth:
         except Exception as error:
             problem = _told(error)
         finally:
-            request.call.waiting = False
+            request.call.waiting = None
         # Out here, so that the error above is not its context.
         if self.life.closed:
             raise ClientStateError("the client was closed")

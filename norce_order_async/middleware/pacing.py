@@ -1,6 +1,7 @@
 """A client's calls at the rate that the server accepts."""
 
 import asyncio
+from collections import OrderedDict
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -10,23 +11,66 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.shop import Shop
+from norce_order_async.loops.pause import pause
 from norce_order_async.loops.per_loop import PerLoop, running_loop
 from norce_order_async.middleware import Handler
+from norce_order_async.sending.answer_time import AnswerTime
+from norce_order_async.sending.calls import too_late
 from norce_order_async.sending.pace import Pace
 
+_PLACE = "its place at the rate that the server accepts"
 
-@attrs.frozen(eq=False)
+
+@attrs.define(eq=False)
 class _Turns:
-    """The pace of a shop in an event loop, and the turn of the attempt that takes the next place in it."""
+    """The pace of a shop in an event loop, and whose turn it is to take the next place in it.
+
+    Turns come in the order in which attempts came. While everything is refused, the last one that came is sent as a
+    probe: who has waited for long may be about to leave, and then nothing would be learned.
+
+    Attributes:
+        pace: The pace.
+        answers: How long attempts take.
+        waiting: Who waits for a turn, in the order they came.
+    """
 
     pace: Pace
-    turn: asyncio.Lock = attrs.Factory(asyncio.Lock)
+    answers: AnswerTime = attrs.Factory(AnswerTime)
+    waiting: OrderedDict[asyncio.Future[None], None] = attrs.Factory(OrderedDict[asyncio.Future[None], None])
+    _is_taken: bool = False
+
+    async def __aenter__(self) -> None:
+        if not self._is_taken:
+            self._is_taken = True
+            return
+        turn = running_loop().create_future()
+        self.waiting[turn] = None
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self._pass_on()  # it came together with the cancellation
+            else:
+                self.waiting.pop(turn, None)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self.waiting:
+            turn, _ = self.waiting.popitem(last=self.pace.is_closed)
+            if not turn.done():  # else it was cancelled, and does not know it yet
+                turn.set_result(None)
+                return
+        self._is_taken = False
 
 
 class Pacing:
-    """Lets attempts wait for a place in the schedule of their shop's :class:`Pace`, in the order they came.
+    """Lets attempts wait for a place in the schedule of their shop's :class:`Pace`.
 
-    An attempt that waits is cut by its call's deadline, and by the closing of its client.
+    An attempt that waits is cut by its call's deadline, and by the closing of its client. One whose place comes too
+    late for an answer ends at once.
 
     Args:
         clock: Where time comes from.
@@ -39,35 +83,48 @@ class Pacing:
         self._loops = PerLoop(WeakKeyDictionary[Shop, _Turns])
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
-        """Wait for a place, and go on."""
-        here = self._of(request.call)
-        pace = here.pace
-        if here.turn.locked():
-            delay = None
-        elif (delay := pace.reserve()) == 0:
-            pace.begin()
-        if delay != 0:
-            request.call.waiting = True
-            try:
-                await self._wait(here, delay)
-            finally:
-                request.call.waiting = False
+        """Wait for a place, and go on.
+
+        Raises:
+            DeadlineExceeded: It would come too late.
+        """
+        call = request.call
+        here = self._of(call)
+        came = self._clock.monotonic()
+        call.waiting = _PLACE
+        try:
+            async with here:
+                await self._wait(here, call, came)
+                here.pace.begin()
+        finally:
+            call.waiting = None
         try:
             return await call_next(request)
         finally:
-            pace.end()
+            here.pace.end()
 
-    async def _wait(self, here: _Turns, delay: float | None) -> None:
-        """Wait for one's turn and its place; only one at a time has a place that has not come."""
-        async with here.turn:
-            delay = here.pace.reserve() if delay is None else delay
-            if delay:
-                await self._clock.sleep(delay)
-            here.pace.begin()
+    async def _wait(self, here: _Turns, call: Call, came: float) -> None:
+        """Take a place and wait for it; it is given back where it is not used, and left where the schedule changes."""
+        pace = here.pace
+        while True:
+            pace.renewed.clear()
+            delay = pace.reserve()
+            try:
+                if here.answers.is_too_late(came, self._clock.monotonic() + delay, call.deadline):
+                    raise too_late(call, _PLACE)
+                if delay:
+                    await pause(self._clock, delay, pace.renewed)
+            except BaseException:
+                pace.give_back()
+                raise
+            if not pace.renewed.is_set():
+                return
 
     def observe(self, call: Call, attempt: Attempt) -> None:
         """Learn from an attempt that has ended. An ``on_attempt`` hook."""
-        self._of(call).pace.observe(call, attempt)
+        here = self._of(call)
+        here.answers.add(attempt.elapsed)
+        here.pace.observe(call, attempt)
 
     def _of(self, call: Call) -> _Turns:
         shops = self._loops.of(running_loop())

@@ -55,11 +55,11 @@ class Retry:
                         log_give_up(call)
                     return _end(last)
                 log_retry(call, delay)
-                call.waiting = True
+                call.waiting = "its next attempt"
                 try:
                     await self.clock.sleep(delay)
                 finally:
-                    call.waiting = False
+                    call.waiting = None
                 call.attempts[-1].delay = delay
                 state.prepare_for_next_attempt()
         finally:

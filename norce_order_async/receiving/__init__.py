@@ -6,7 +6,7 @@ does I/O. :class:`Receiver` is an ASGI application of them, and :func:`web_app` 
 
 from typing import TYPE_CHECKING
 
-from norce_order_async.core.faces import Face
+from norce_order_async.core.lazy_names import LazyNames
 from norce_order_async.receiving.calls import (
     Headers,
     HookCall,
@@ -52,4 +52,4 @@ __all__ = [
 
 if not TYPE_CHECKING:  # else every name would be taken for one of the module
     # aiohttp's server, which most do without
-    __getattr__ = Face(__name__, {"receiving.web": "web_app"}).load
+    __getattr__ = LazyNames(__name__, {"receiving.web": "web_app"}).load

@@ -15,12 +15,14 @@ from norce_order_async.core.logger import logger
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
-from norce_order_async.sending.calls import out_of_time
+from norce_order_async.sending.calls import out_of_time, too_late
 from norce_order_async.sending.failures import failure_of
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import not_the_api
+
+_SLOT = "a slot"
 
 
 @attrs.define(eq=False)
@@ -38,7 +40,7 @@ class AttemptSender:
         """Make one request on the wire.
 
         Raises:
-            DeadlineExceeded: The call's time was over before its turn came.
+            DeadlineExceeded: The call's time was over, or it had ended otherwise, before its turn came.
             ClientStateError: The client is closed, or an attempt of this call is under way.
             TransportError: No complete response came.
             NotTheApiError: A 2xx came that the API did not give.
@@ -55,7 +57,7 @@ class AttemptSender:
         try:
             timeout, started = call.timeout, start - call.started
             left = timeout.total - started
-            if left <= 0.0:
+            if left <= 0.0 or call.ended:  # it has ended, and a middleware goes on nevertheless
                 start = -math.inf
                 raise out_of_time(call)
             attempt = Attempt(len(call.attempts) + 1, started)
@@ -133,15 +135,18 @@ async def _wait_for_slot(call: Call, now: float) -> Any:
     """Take a slot when one is free.
 
     Raises:
+        DeadlineExceeded: It came too late for an answer.
         ClientStateError: An attempt of this call is under way.
     """
     waits, turns = not call.sending, None
     if waits:
-        call.waiting = True
+        call.waiting = _SLOT
         try:
-            turns = await call.limiter.acquire(call.shop, now)
+            turns = await call.limiter.acquire(call.shop, now, call.deadline)
         finally:
-            call.waiting = False
+            call.waiting = None
+        if turns is None:
+            raise too_late(call, _SLOT)
     if call.sending:
         if waits:
             call.limiter.release(turns, -math.inf, now)

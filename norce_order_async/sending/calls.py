@@ -112,6 +112,12 @@ def out_of_time(call: Call) -> DeadlineExceeded:
     return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
 
 
+def too_late(call: Call, waited_for: str) -> DeadlineExceeded:
+    """The error of a call whose turn comes with too little time left for an answer."""
+    call.gave_up = f"it waited too long for {waited_for}"
+    return DeadlineExceeded(f"no success possible within {call.timeout.total:g} s")
+
+
 class RunningCall(TimeLimit):
     """One call from its start to its end: observed, and ended when its time is over or its client is closed.
 
@@ -191,6 +197,8 @@ class RunningCall(TimeLimit):
         """End it because its time is over."""
         if not self._expired:
             self.call.timed_out = True
+            if self.call.waiting is not None:
+                self.call.gave_up = f"it waited for {self.call.waiting}"
             super().expire()
 
     def cut(self) -> None:
@@ -227,6 +235,7 @@ class CallEnds:
 
     def ended(self, call: Call, response: Response | None, error: BaseException | None, options: CallOptions) -> None:
         """Count a call that has ended, and tell the hooks."""
+        call.ended = True
         shop = call.shop
         shop.counts.add(call.attempts, call.outcome)
         if shop is not self.shops.own:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 import attrs
 
 from norce_order_async.core.shop import NO_SHOP, Shop
+from norce_order_async.sending.answer_time import AnswerTime
 
 _TOGETHER = 60.0
 """Seconds after a request of another shop during which a shop leaves some slots free."""
@@ -14,6 +15,8 @@ _QUICK = 1.0
 """Seconds within which a slot comes back from a shop that does not hang."""
 _PARTS = 4
 """A shop holds at most so many times what is free, and one that hangs one part in so many."""
+
+_Queue = OrderedDict[asyncio.Future[bool], tuple[float, float]]
 
 
 @attrs.define(eq=False)
@@ -24,13 +27,15 @@ class Turns:
         shop: The shop.
         held: How many it has now.
         quick_at: When one came back quickly, or the first one was taken.
-        waiting: Who waits for one, in the order they came.
+        waiting: Who waits for one, in the order they came; each since when, and until when at most.
+        answers: How long its attempts take; looked at where there are more than may pass.
     """
 
     shop: Shop
     held: int = 0
     quick_at: float = -math.inf
-    waiting: OrderedDict[asyncio.Future[None], None] = attrs.Factory(OrderedDict[asyncio.Future[None], None])
+    waiting: _Queue = attrs.Factory(_Queue)
+    answers: AnswerTime = attrs.Factory(AnswerTime)
 
 
 class ConcurrencyLimiter:
@@ -45,7 +50,7 @@ class ConcurrencyLimiter:
     is for shops that have none. A shop that was alone for a minute may take all of them.
 
     The wait comes before the attempt's timer starts, so it is never mistaken for a slow server. A call's deadline
-    covers it. A free slot costs no suspension.
+    covers it, and one that would get its slot too late for an answer gets none. A free slot costs no suspension.
 
     Args:
         limit: How many at once.
@@ -83,16 +88,16 @@ class ConcurrencyLimiter:
         turns.held += 1
         return turns
 
-    async def acquire(self, shop: Shop, now: float) -> Turns:
-        """Wait for a slot and take it, after :meth:`acquire_nowait` has found none."""
+    async def acquire(self, shop: Shop, now: float, deadline: float) -> Turns | None:
+        """Wait for a slot and take it, after :meth:`acquire_nowait` has found none; None when it comes too late."""
         turns = self._turns[shop]
         turn = asyncio.get_running_loop().create_future()
-        turns.waiting[turn] = None
+        turns.waiting[turn] = now, deadline
         self._waiting.setdefault(turns)
         try:
-            await turn
+            return turns if await turn else None
         except BaseException:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.result():
                 self.release(turns, -math.inf, now)  # it came together with the cancellation
             else:
                 turns.waiting.pop(turn, None)
@@ -100,7 +105,6 @@ class ConcurrencyLimiter:
                     self._waiting.pop(turns, None)
                 self._forget(turns)
             raise
-        return turns
 
     def release(self, taken: Turns, since: float, now: float) -> None:
         """Give a slot back that was taken at ``since``; who may have it and waits gets it."""
@@ -109,6 +113,8 @@ class ConcurrencyLimiter:
         if now - since < _QUICK:
             taken.quick_at = now
         if self._waiting:
+            if since > -math.inf:
+                taken.answers.add(now - since)
             self._serve(now)
         if taken is not self._last:
             self._forget(taken)
@@ -122,13 +128,16 @@ class ConcurrencyLimiter:
                 self._waiting[turns] = None
                 passed_over += 1
                 continue
-            turn, _ = turns.waiting.popitem(last=False)
+            turn, (came, deadline) = turns.waiting.popitem(last=False)
             if turns.waiting:
                 self._waiting[turns] = None
-            if not turn.done():  # else it was cancelled, and does not know it yet
+            if turn.done():  # it was cancelled, and does not know it yet
+                continue
+            in_time = not turns.answers.is_too_late(came, now, deadline)
+            turn.set_result(in_time)
+            if in_time:
                 self._free -= 1
                 turns.held += 1
-                turn.set_result(None)
                 passed_over = 0
 
     def _may(self, turns: Turns, now: float) -> bool:

@@ -51,6 +51,10 @@ class _Places:
         self._free -= 1
         return -self._free / rate
 
+    def give_back(self) -> None:
+        """Give back a place that was taken."""
+        self._free += 1
+
     def charge(self, now: float, rate: float) -> None:
         """Take a place for what was sent already; the debt is what goes out in a second at most."""
         self._fill(now, rate)
@@ -157,6 +161,13 @@ class Pace:
         if delay > 0:
             self._waited_until = now + delay
         return delay
+
+    def give_back(self) -> None:
+        """Give the last place back, which is not used."""
+        if self._server.closed:
+            self._server.give_probe_back()
+        else:
+            self._places.give_back()
 
     def observe(self, call: Call, attempt: Attempt) -> None:
         """Learn from an attempt that has ended. An ``on_attempt`` hook."""

@@ -107,6 +107,7 @@ class SendRate:
         self._marks = (now, 0), (now, 0)
         self._in_a_row = 0
         self._probe_at = self._back_off = self._closed_until = 0.0
+        self._last_probe = 0.0, 0.0  # when it is sent, and when the one after it may be
         self._look_again = -math.inf  # when the next mark is made or the window ends
 
     @property
@@ -138,7 +139,14 @@ class SendRate:
         """Seconds to wait for the next probe while everything is refused."""
         at = max(now, self._probe_at)
         self._probe_at = at + min(self._back_off, max(SLOWEST, self._closed_until - at))
+        self._last_probe = at, self._probe_at
         return at - now
+
+    def give_probe_back(self) -> None:
+        """Let the next probe be sent when the last one was to be, which is not sent."""
+        at, next_at = self._last_probe
+        if self._probe_at == next_at:  # else an answer has moved it
+            self._probe_at = at
 
     def answered(self, now: float, sent: float, refusal: str | None, retry_after: float | None, waiting: int) -> bool:
         """Count the answer to a request; whether the schedule begins anew.

@@ -27,7 +27,7 @@ _SUPPRESSION = _suppression()
 
 
 class CurrentSpan:
-    """A span that is current in this task until it is left, and says how it ended in nobody's words.
+    """A span that is current in this task until it is left, and says how it ended.
 
     The text of an error stays out: it may hold what the server says of an order.
 

@@ -6,7 +6,7 @@ needs pytest.
 
 from typing import TYPE_CHECKING
 
-from norce_order_async.core.faces import Face
+from norce_order_async.core.lazy_names import LazyNames
 
 if TYPE_CHECKING:
     from norce_order_async.testing.clock import FakeClock as FakeClock
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from norce_order_async.testing.sandbox.server import SandboxServer as SandboxServer
     from norce_order_async.testing.sandbox.transport import SandboxTransport as SandboxTransport
 
-_FACE = Face(
+_NAMES = LazyNames(
     __name__,
     {
         "testing.clock": "FakeClock",
@@ -50,7 +50,7 @@ _FACE = Face(
         "testing.sandbox.transport": "SandboxTransport",
     },
 )
-__all__ = _FACE.names  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = _NAMES.names  # pyright: ignore[reportUnsupportedDunderAll]
 
 if not TYPE_CHECKING:  # else every name would be taken for one of the module
-    __getattr__, __dir__ = _FACE.load, _FACE.listed
+    __getattr__, __dir__ = _NAMES.load, _NAMES.listed

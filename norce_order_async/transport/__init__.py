@@ -4,8 +4,8 @@ import abc
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from norce_order_async.core.faces import Face
 from norce_order_async.core.http import RawResponse, Request, Response
+from norce_order_async.core.lazy_names import LazyNames
 
 if TYPE_CHECKING:
     from norce_order_async.transport.resolver import HostResolver
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["HostResolver", "RawResponse", "Request", "Response", "Transport"]
 
 if not TYPE_CHECKING:  # else every name would be taken for one of the module
-    __getattr__ = Face(__name__, {"transport.resolver": "HostResolver"}).load
+    __getattr__ = LazyNames(__name__, {"transport.resolver": "HostResolver"}).load
 
 
 class Transport(abc.ABC):

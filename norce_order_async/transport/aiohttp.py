@@ -34,6 +34,7 @@ from norce_order_async.transport.errors import forget_frames, refused_certificat
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
+    PIECE,
     ResponseHeaders,
     is_too_long,
     make_response,
@@ -41,8 +42,6 @@ from norce_order_async.transport.messages import (
 )
 from norce_order_async.transport.pools import PooledTransport
 
-_PIECE = 64 * 1024
-"""Bytes of a body that are written at once."""
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
 """The methods that aiohttp does not send again by itself, because they are not idempotent."""
 _ONCE = (send_once,)
@@ -225,5 +224,5 @@ def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
 
 
 def _body(body: bytes | None) -> bytes | io.BytesIO | None:
-    # aiohttp writes bytes in a single piece: TLS takes it as a whole, and reports nothing of it as unsent.
-    return body if body is None or len(body) <= _PIECE else io.BytesIO(body)
+    # aiohttp writes bytes in a single piece.
+    return body if body is None or len(body) <= PIECE else io.BytesIO(body)

@@ -14,11 +14,11 @@ from yarl import URL
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, ProxyError, printable
 from norce_order_async.transport.errors import forget_frames
+from norce_order_async.transport.messages import MAX_HEAD
 from norce_order_async.transport.resolver import HostResolver
 
 _HAPPY_EYEBALLS = 0.25
 """Seconds after which the next one of a host's addresses is tried beside the first."""
-_MAX_HEAD = 64 * 1024
 _HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?\r?\n")
 
@@ -167,7 +167,7 @@ async def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy) -> Non
     while (end := _HEAD_ENDS.search(head)) is None:
         more = await loop.sock_recv(sock, 4096)
         head += more
-        if not more or len(head) > _MAX_HEAD:
+        if not more or len(head) > MAX_HEAD:
             raise ProxyError("the proxy closed the connection, or its answer has no end", sent=False)
     status = _STATUS.match(head)
     if status is None:
@@ -180,7 +180,5 @@ async def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy) -> Non
 
 
 def _connect_request(origin: Origin, proxy: Proxy) -> bytes:
-    lines = [f"CONNECT {origin.address} HTTP/1.1", f"Host: {origin.address}"]
-    if proxy.authorization is not None:
-        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+    lines = [f"CONNECT {origin.address} HTTP/1.1", f"Host: {origin.address}", *proxy.lines]
     return "\r\n".join([*lines, "", ""]).encode()

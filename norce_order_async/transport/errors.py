@@ -14,6 +14,9 @@ NO_CONNECTION = "no connection in time"
 NO_RESPONSE = "no complete answer in time"
 """The reason of the error for a response that did not end within its time limit."""
 
+IS_CLOSED = "the transport is closed"
+"""The reason of the error for a transport that is used after ``aclose``."""
+
 
 def transport_closed() -> ClientStateError:
     """The error for a transport that was closed while a request was under way."""

@@ -18,6 +18,7 @@ from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, TOO_LONG, r
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
+    PIECE,
     ResponseHeaders,
     is_measured,
     is_too_long,
@@ -35,8 +36,6 @@ BUFFER = 320 * 1024
 More than event loops hand on of a TLS connection in one go: 256 KiB, and the rest of a record, of 16 KiB at most. What
 does not fit, they hand on a turn later, and not at all where the server has closed the connection.
 """
-_PIECE = 64 * 1024
-"""Bytes that are written at once."""
 _NUL = "what came is not an HTTP answer: a header holds a NUL"
 
 
@@ -113,12 +112,11 @@ class Connection(asyncio.BufferedProtocol):
             return
         exchange.attempt.sent = True
         message = exchange.message
-        if len(message) <= _PIECE:
+        if len(message) <= PIECE:
             self._stream.write(message)
             return
-        # In pieces: TLS takes a single one as a whole, and reports nothing of it as unsent.
-        for start in range(0, len(message), _PIECE):
-            self._stream.write(message[start : start + _PIECE])
+        for start in range(0, len(message), PIECE):
+            self._stream.write(message[start : start + PIECE])
 
     def result(self, request: Request) -> Response:
         """The response, once it is complete.

@@ -23,6 +23,7 @@ from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
+from norce_order_async.transport.default import tls_context
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, reason_of, transport_closed
 from norce_order_async.transport.http11 import BUFFER, Connection, Exchange
@@ -30,6 +31,7 @@ from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
 
 _AFTER_SCHEME = len("https://")
+_default_context = lru_cache(tls_context)
 
 
 class _Pool:
@@ -243,13 +245,6 @@ class HttptoolsTransport(PooledTransport[_Pool]):
 
     def _make_pool(self) -> _Pool:
         return _Pool(self, self._route)
-
-
-@lru_cache
-def _default_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _failure(error: Exception, origin: Origin) -> TransportError:

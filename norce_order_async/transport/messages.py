@@ -16,6 +16,11 @@ MAX_HEAD = 64 * 1024
 """Bytes that the head of a response may have."""
 MAX_HEADERS = 1000
 """How many headers a response may have."""
+PIECE = 64 * 1024
+"""Bytes of a request that are written at once.
+
+TLS takes a single piece as a whole, and reports nothing of it as unsent.
+"""
 
 Head = Sequence[tuple[bytes, bytes]]
 """Names and values of headers, as they came."""

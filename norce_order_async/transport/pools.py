@@ -16,6 +16,7 @@ from norce_order_async.core.errors import ClientStateError
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.transport import Transport
 from norce_order_async.transport.connections import close_outside
+from norce_order_async.transport.errors import IS_CLOSED
 from norce_order_async.transport.messages import MAX_BODY
 from norce_order_async.transport.resolver import HostResolver, shared
 
@@ -133,7 +134,7 @@ class Pools(Generic[P]):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClientStateError("the transport is closed")
+            raise ClientStateError(IS_CLOSED)
 
     async def aclose(self) -> None:
         """Close the pools of all loops; closing twice is fine.

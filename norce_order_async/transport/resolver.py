@@ -76,7 +76,7 @@ class HostResolver:
         Raises:
             OSError: It has none, or they cannot be had.
         """
-        if ":" in host or host.replace(".", "").isdigit():
+        if is_address(host):
             return [_literal(host, port)]
         known = self._known.get((host, port))
         if known is None or known.until <= self.now():
@@ -130,6 +130,11 @@ class HostResolver:
             self._known[key] = found
         if not flight.done():
             flight.set_result(found)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is connected to without a look-up: what some library takes for an address, say ``2130706433``."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 shared = HostResolver()

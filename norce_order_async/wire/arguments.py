@@ -13,7 +13,8 @@ from norce_order_async.wire.times import time_text
 
 E = TypeVar("E", bound=StrEnum)
 _INT32 = 2**31 - 1
-_SURROGATE = re.compile("[\ud800-\udfff]")
+surrogate_in = re.compile("[\ud800-\udfff]").search
+"""Finds a lone surrogate, which UTF-8 cannot hold."""
 
 
 def text(name: str, value: object) -> str:
@@ -25,7 +26,7 @@ def text(name: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, got {kind_of(value)}")
-    if _SURROGATE.search(value):
+    if surrogate_in(value):
         raise InvalidRequestError(f"{name} holds a lone surrogate, which cannot be sent")
     return value
 

@@ -16,16 +16,15 @@ import attrs
 from cattrs import Converter
 
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decimal_text, decode_json, encode_json, refuse
+from norce_order_async.wire.json import JSON, WireError, decimal_text, encode_json, refuse
 from norce_order_async.wire.models import NOT_SET, Model, wire_name
+from norce_order_async.wire.models.base import NOT_MEMBERS
 from norce_order_async.wire.times import time_text
 from norce_order_async.wire.unread import PartlyReadError, Unread, unread_member
 
 T = TypeVar("T")
 _Reader = Callable[[Any, Any], Any]  # cattrs calls it with the value and the type to make of it
 _MAX_DIGITS = 20
-
-_NOT_MEMBERS = ("extra", "unread")
 
 _converter = Converter(detailed_validation=False)
 
@@ -38,48 +37,48 @@ def _generic(*origins: Any) -> Callable[[Any], bool]:
     return lambda cls: get_origin(cls) in origins
 
 
-def encode(value: object, *, root: str = "body", limit: int = MAX_BYTES) -> bytes:
+def one_level(value: object) -> object:
+    """What to write in place of an object that JSON doesn't know: of a model, its members, and in them models again.
+
+    Raises:
+        WireError: It is no model, or a date-time in it has no time zone.
+    """
+    return _converter.unstructure(value) if isinstance(value, Model) else refuse(value)
+
+
+def encode(value: object, *, root: str = "body") -> bytes:
     """Write a model, or JSON that may hold models, as compact UTF-8 JSON.
 
     Args:
         value: What to write.
         root: What the message of an error calls ``value``.
-        limit: How many bytes there may be.
 
     Raises:
         InvalidRequestError: Something in it cannot be written (see :func:`~norce_order_async.wire.json.encode_json`),
             or a date-time of a model has no time zone. The message begins with the path to it.
     """
     try:
-        return encode_json(value, limit=limit, default=one_level)
+        return encode_json(value, default=one_level)
     except WireError as error:
         error.inside(root)
         message = str(error)
     raise InvalidRequestError(message)
 
 
-def encode_shown(value: object) -> bytes:
+def encode_shown(value: object, *, default: Callable[[object], object] = one_level) -> bytes:
     """Write what was read, a model or JSON, for people and files.
 
     Unlike :func:`encode` it takes any size, and writes a lone surrogate, which others can send, as its JSON escape.
+    ``default`` gives what to write in place of an object that JSON doesn't know.
 
     Raises:
         InvalidRequestError: As :func:`encode` otherwise.
     """
     try:
-        return encode_json(value, limit=sys.maxsize, default=one_level, escape_surrogates=True)
+        return encode_json(value, limit=sys.maxsize, default=default, escape_surrogates=True)
     except WireError as error:
         message = str(error)
     raise InvalidRequestError(message)
-
-
-def unstructure(model: Model) -> JSON:
-    """The JSON that a model is written as: nothing in it is shared with the model.
-
-    Raises:
-        InvalidRequestError: As :func:`encode`.
-    """
-    return decode_json(encode(model, root=type(model).__name__))
 
 
 def structure(value: JSON, cls: type[T]) -> T:
@@ -97,29 +96,20 @@ def structure(value: JSON, cls: type[T]) -> T:
         raise WireError("nested too deeply") from None
 
 
-def members_of(cls: object) -> frozenset[str]:
+def wire_members(cls: object) -> frozenset[str]:
     """The members that a model's object may have on the wire; none of what is no model."""
     if not (isinstance(cls, type) and issubclass(cls, Model)):
         return frozenset()
-    return frozenset(wire_name(field.name) for field in attrs.fields(cls) if field.name not in _NOT_MEMBERS)
+    return frozenset(wire_name(field.name) for field in attrs.fields(cls) if field.name not in NOT_MEMBERS)
 
 
 # Writing
 
 
-def one_level(value: object) -> object:
-    """What to write in place of an object that JSON doesn't know: of a model, its members, and in them models again.
-
-    Raises:
-        WireError: It is no model, or a date-time in it has no time zone.
-    """
-    return _converter.unstructure(value) if isinstance(value, Model) else refuse(value)
-
-
 @_converter.register_unstructure_hook_factory(_subclass_of(Model))
 def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
     """One level deep: the JSON writer comes back for the models inside, so that it knows the path to them."""
-    names = [(field.name, wire_name(field.name)) for field in attrs.fields(cls) if field.name not in _NOT_MEMBERS]
+    names = [(field.name, wire_name(field.name)) for field in attrs.fields(cls) if field.name not in NOT_MEMBERS]
 
     def write(model: Model) -> dict[str, object]:
         members: dict[str, object] = {}
@@ -150,7 +140,7 @@ def _written_time(value: datetime, member: str) -> str:
 def _model_reader(cls: type[Model], converter: Converter) -> _Reader:
     members: dict[str, tuple[str, _Reader]] = {}
     for field in attrs.fields(attrs.resolve_types(cls)):
-        if field.name not in _NOT_MEMBERS:
+        if field.name not in NOT_MEMBERS:
             members[wire_name(field.name)] = field.name, converter.get_structure_hook(field.type)
 
     def read(value: object, _: object) -> Model:

@@ -84,9 +84,9 @@ class JsonAs(Generic[T]):
     members: Set[str] = attrs.field(init=False, factory=frozenset[str])
 
     def __attrs_post_init__(self) -> None:
-        from norce_order_async.wire.codec import members_of  # heavy, so only when there is something to read
+        from norce_order_async.wire.codec import wire_members  # heavy, so only when there is something to read
 
-        object.__setattr__(self, "members", members_of(self.cls))
+        object.__setattr__(self, "members", wire_members(self.cls))
 
     def __call__(self, response: Response) -> T:
         """Read a response's body.

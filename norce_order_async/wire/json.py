@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from json import JSONDecoder
 from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
-from typing import Never, Self, TypeAlias, cast
+from typing import Any, Never, Self, TypeAlias, cast
 
 from norce_order_async.core.kinds import kind_of, own
 from norce_order_async.wire import fastjson
@@ -51,6 +51,11 @@ class WireError(ValueError):
         if len(path) > _MAX_PATH:
             path = f"{path[: _MAX_PATH // 2]}...{path[-_MAX_PATH // 2 :]}"
         return f"{path}: {reason}" if path else reason
+
+
+def members_of(value: object) -> Mapping[str, Any]:
+    """The members of an object; none of anything else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def refuse(value: object) -> Never:
@@ -207,11 +212,16 @@ def decimal_text(value: Decimal) -> str:
     return Decimal.__format__(value, "f") if abs(value.adjusted()) < _MAX_FIXED else Decimal.__str__(value)
 
 
-def _no_constant(constant: str) -> object:
+def no_constant(constant: str) -> object:
+    """What a reader of JSON does with NaN and infinity: refuse them.
+
+    Raises:
+        ValueError: Always.
+    """
     raise ValueError(f"{constant} is not a JSON number")
 
 
-_read = JSONDecoder(parse_float=Decimal, parse_constant=_no_constant).decode
+_read = JSONDecoder(parse_float=Decimal, parse_constant=no_constant).decode
 
 
 def decode_json(body: bytes) -> JSON:

@@ -1,6 +1,5 @@
 """Giving on what was read: models, receipts and attributes as JSON, and back without loss."""
 
-import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast, overload
 
@@ -8,9 +7,9 @@ import attrs
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.wire.codec import one_level, structure
+from norce_order_async.wire.codec import encode_shown, one_level, structure
 from norce_order_async.wire.decoders import Receipt
-from norce_order_async.wire.json import JSON, WireError, decode_json, encode_json
+from norce_order_async.wire.json import JSON, WireError, decode_json
 
 T = TypeVar("T")
 
@@ -25,11 +24,7 @@ def to_json(value: object) -> str:
         InvalidRequestError: Something in it is no JSON (NaN, bytes), or a date-time has no time zone; the message
             begins with the path to it.
     """
-    try:
-        return encode_json(value, limit=sys.maxsize, default=_members, escape_surrogates=True).decode()
-    except WireError as error:
-        problem = str(error)
-    raise InvalidRequestError(problem)
+    return encode_shown(value, default=_members).decode()
 
 
 def to_dict(value: object) -> Any:

@@ -13,6 +13,7 @@ from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import own
 from norce_order_async.core.outcome import ACCEPTED, APPLIED, OutcomeKind, outcome_of
+from norce_order_async.wire.arguments import surrogate_in
 from norce_order_async.wire.decoders import decode_receipt
 from norce_order_async.wire.error_body import read_error
 from norce_order_async.wire.refusals import status_error
@@ -148,10 +149,10 @@ def _query_value(name: str, value: QueryValue) -> str | list[str]:
     if isinstance(plain, int):
         return str(plain)
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) and _sendable(text) for text in texts):
+    if not isinstance(texts, list | tuple) or not all(map(_is_sendable, texts)):
         raise InvalidRequestError(f"the query parameter {name} must be text, a number or texts, got {value!r}")
     return list(texts)
 
 
-def _sendable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _is_sendable(text: object) -> bool:
+    return isinstance(text, str) and not surrogate_in(text)

@@ -104,12 +104,13 @@ def _problem(value: JSON) -> ValidationError:
 
 
 def _summary(problems: Sequence[ValidationError]) -> str:
-    told = "; ".join(filter(None, map(_told, problems)))
+    told = "; ".join(filter(None, map(problem_text, problems)))
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return f"the order is not valid: {count}{': ' if told else ''}{printable(told[:_SHOWN])}"
 
 
-def _told(problem: ValidationError) -> str:
+def problem_text(problem: ValidationError) -> str:
+    """A problem in words: its code, its text, and whose it is; empty where it says nothing."""
     text = problem.extra.get("message")
     said = ": ".join(filter(None, (problem.code, text if isinstance(text, str) else None)))
     return f"{said} ({problem.adapter_id})" if problem.adapter_id else said

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from norce_order_async.wire.equality import same
+from norce_order_async.wire.json import members_of
 from norce_order_async.wire.schemas import READ_ONLY
 
 _Members: TypeAlias = Mapping[str, Any]
@@ -38,11 +39,11 @@ def read_only_change(before: _Members, after: _Members, schema: str = "Order") -
 def _with_what_was(before: object, after: object) -> Iterator[tuple[_Members, _Members]]:
     """Each object of after, with what it was before."""
     if not isinstance(after, list):
-        yield _members(before), _members(after)
+        yield members_of(before), members_of(after)
         return
-    olds = [_members(element) for element in cast("Sequence[object]", before if isinstance(before, list) else ())]
-    for new in map(_members, cast("Sequence[object]", after)):
-        yield next((old for old in olds if _is_of(new, old)), _members(None)), new
+    olds = [members_of(element) for element in cast("Sequence[object]", before if isinstance(before, list) else ())]
+    for new in map(members_of, cast("Sequence[object]", after)):
+        yield next((old for old in olds if _is_of(new, old)), members_of(None)), new
 
 
 def _is_of(new: _Members, old: _Members) -> bool:
@@ -50,7 +51,3 @@ def _is_of(new: _Members, old: _Members) -> bool:
     if new.get("id") is not None:
         return bool(new["id"] == old.get("id"))
     return same({**new, "id": None}, {**old, "id": None})
-
-
-def _members(value: object) -> _Members:
-    return cast("_Members", value) if isinstance(value, Mapping) else {}

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from norce_order_async.core.errors import NotTheApiError, StatusError, excerpt, printable
 from norce_order_async.core.http import Response
+from norce_order_async.core.statuses import RETRYABLE_STATUSES
 from norce_order_async.wire.error_body import ErrorBody, decoded, is_error_shaped, read_error
 
 _MARKUP = frozenset({"text/html", "text/xml", "application/xml"})
@@ -34,8 +35,18 @@ def not_the_api(response: Response) -> NotTheApiError | None:
     return NotTheApiError(text, status=response.status, headers=response.headers, body=body)
 
 
-def is_markup(error: StatusError) -> bool:
-    """Whether HTML or XML came, by type or by its first byte, which is no error of the API."""
+def is_foreign(error: Exception) -> bool:
+    """Whether something else than the API answered.
+
+    That is a 2xx which is none of its, HTML or XML, and a 404 with a body that says nothing in the form of an error. A
+    status that passes, such as 503, is the gateway's word for the API, also with a page of HTML.
+    """
+    if not isinstance(error, StatusError):
+        return isinstance(error, NotTheApiError)
+    if error.status in RETRYABLE_STATUSES:
+        return False
+    if error.status == 404 and error.body and not (error.code or error.message):
+        return True
     return _problem_of(error.headers.get("content-type", "")) is _IS_MARKUP or _starts_as_markup(error.body)
 
 

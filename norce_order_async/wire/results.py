@@ -9,7 +9,7 @@ import attrs
 from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.wire import models
-from norce_order_async.wire.codec import members_of
+from norce_order_async.wire.codec import wire_members
 from norce_order_async.wire.decoders import JsonAs, decode_receipt, json_body, json_decoder
 from norce_order_async.wire.problems import NoProblems
 from norce_order_async.wire.table import Row
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class CreatedId:
     """The id of what was created: an object's ``id``, a bare string, or else the end of the ``Location`` header."""
 
-    members: ClassVar[Set[str]] = members_of(models.CreateResponse)
+    members: ClassVar[Set[str]] = wire_members(models.CreateResponse)
 
     def __call__(self, response: Response) -> str:
         """Read an id.
@@ -62,10 +62,11 @@ class Asked(Generic[T]):
 
     model: JsonAs[T]
     id_name: str
-    members: Set[str] = attrs.field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "members", self.model.members)
+    @property
+    def members(self) -> Set[str]:
+        """The members of the object that it reads."""
+        return self.model.members
 
     def __call__(self, response: Response) -> T:
         """Read it.
@@ -87,10 +88,11 @@ class MaybeEmpty(Generic[T]):
     """Reads a result that only v1 is known to give: an empty body stands for None."""
 
     model: JsonAs[T]
-    members: Set[str] = attrs.field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "members", self.model.members)
+    @property
+    def members(self) -> Set[str]:
+        """The members of the object that it reads."""
+        return self.model.members
 
     def __call__(self, response: Response) -> T | None:
         """Read it.

@@ -7,7 +7,7 @@ from json import JSONDecoder
 from typing import cast
 
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.wire.json import JSON
+from norce_order_async.wire.json import JSON, no_constant
 
 _POSITION = re.compile(r"(?: at)?: line 1 column (\d+) \(char \d+\)$")
 
@@ -20,11 +20,7 @@ def _unique(members: list[tuple[str, JSON]]) -> dict[str, JSON]:
     return record
 
 
-def _no_constant(constant: str) -> object:
-    raise ValueError(f"{constant} is not a JSON number")
-
-
-_read = JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique).decode
+_read = JSONDecoder(parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=_unique).decode
 
 
 def decode_unique(text: bytes) -> JSON:

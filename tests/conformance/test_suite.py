@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
 from norce_order_async import AiohttpTransport, ConnectionLost
-from norce_order_async.testing import TransportConformance
+from norce_order_async.testing import TransportConformance, conformance
 from norce_order_async.transport import Request, Response, Transport
 
 pytest_plugins = ["pytester"]
@@ -129,3 +131,8 @@ def test_a_promise_that_cannot_be_kept_is_an_expected_failure_with_its_reason(py
     result.assert_outcomes(xfailed=1, errors=1)
     result.stdout.fnmatch_lines(["*it has no ears*"])
     result.stdout.fnmatch_lines(["*names tests that do not exist*test_of_something_else*"])
+
+
+def test_pytest_shows_both_sides_of_every_assert() -> None:
+    loaded = [import_module(module.name) for module in iter_modules(conformance.__path__, f"{conformance.__name__}.")]
+    assert [module.__name__ for module in loaded if "@pytest_ar" not in vars(module)] == []

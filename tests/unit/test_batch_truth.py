@@ -70,9 +70,12 @@ async def test_a_batch_that_only_ever_meets_web_pages_stops(page: Answer) -> Non
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.UNKNOWN, OutcomeKind.NOT_SENT}
 
 
-@pytest.mark.parametrize("status", [301, 400, 404, 405, 501])
-async def test_web_pages_of_any_status_stop_it_and_reject_nothing(status: int) -> None:
-    client, origin, clock = on_a_timeline(lambda sent: (status, *WEB_PAGE[1:]))
+NO_ROUTE = (404, {"content-type": "text/plain"}, b"404 page not found")
+
+
+@pytest.mark.parametrize("page", [*((status, *WEB_PAGE[1:]) for status in (301, 400, 404, 405, 501)), NO_ROUTE])
+async def test_pages_of_any_status_stop_it_and_reject_nothing(page: Answer) -> None:
+    client, origin, clock = on_a_timeline(lambda sent: page)
     batch = Batch(client, deletes(1_000))
     outcomes = await outcomes_of(batch)
     assert (batch.stopped or "").startswith("everything fails alike: ")

@@ -27,6 +27,7 @@ from norce_order_async import (
     Timeout,
     delete_consent,
     get_order,
+    patch_consent,
 )
 from norce_order_async.middleware import Call, Handler
 from norce_order_async.transport import Request, Response
@@ -116,6 +117,28 @@ async def test_two_attempts_at_once_are_refused() -> None:
     assert caught.value.outcome is OutcomeKind.APPLIED
     assert len(transport.requests) == 1
     assert client.stats().slots_used == 0
+
+
+async def test_a_call_that_has_ended_sends_nothing_more() -> None:
+    async def shielding(request: Request, call_next: Handler) -> Response:
+        task = asyncio.ensure_future(call_next(request))
+        shielded.append(task)
+        return await asyncio.shield(task)
+
+    shielded: list[asyncio.Future[Response]] = []
+    gate = Gate()
+    client, _, _ = scripted(transport=gate, limit=1, attempt_middlewares=[shielding])
+    first = asyncio.create_task(patch_consent(client, "o_1", "ci", checked=True))
+    await settle()
+    second = asyncio.create_task(delete_consent(client, "o_1", "ci"))
+    await settle()
+    second.cancel()
+    await settle()
+    gate.open.set()
+    await first
+    with pytest.raises(DeadlineExceeded):
+        await shielded[1]
+    assert [request.method for request in gate.requests] == ["PATCH"]
 
 
 async def settle() -> None:

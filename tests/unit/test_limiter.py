@@ -1,6 +1,7 @@
 """Who gets a slot, by the rules and by what the other shops notice of it."""
 
 import asyncio
+import math
 from functools import cache
 from random import Random
 from statistics import quantiles
@@ -82,7 +83,8 @@ def test_shops_that_wait_take_turns_and_leave_nothing_behind() -> None:
         order: list[str] = []
 
         async def work(shop: Shop) -> None:
-            turns = limiter.acquire_nowait(shop, 0.0) or await limiter.acquire(shop, 0.0)
+            turns = limiter.acquire_nowait(shop, 0.0) or await limiter.acquire(shop, 0.0, math.inf)
+            assert turns is not None
             order.append(shop.merchant)
             await asyncio.sleep(0)
             limiter.release(turns, 0.0, 0.1)
@@ -103,7 +105,7 @@ def test_who_is_cancelled_while_it_waits_takes_no_slot(at_once: bool) -> None:
         held = limiter.acquire_nowait(A, 0.0)
         assert held is not None
         assert limiter.acquire_nowait(B, 0.0) is None
-        first, second = (asyncio.create_task(limiter.acquire(B, 0.0)) for _ in range(2))
+        first, second = (asyncio.create_task(limiter.acquire(B, 0.0, math.inf)) for _ in range(2))
         await asyncio.sleep(0)
         if at_once:
             limiter.release(held, 0.0, 0.1)
@@ -111,7 +113,9 @@ def test_who_is_cancelled_while_it_waits_takes_no_slot(at_once: bool) -> None:
         else:
             first.cancel()
             limiter.release(held, 0.0, 0.1)
-        limiter.release(await second, 0.0, 0.1)
+        taken = await second
+        assert taken is not None
+        limiter.release(taken, 0.0, 0.1)
         assert first.cancelled()
         assert (limiter.used, limiter.of(B)) == (0, (0, 0))
 
@@ -200,3 +204,60 @@ def test_no_shop_harms_another(bad: dict[str, int]) -> None:
     assert len(times) == len(expected)
     assert quantiles(times, n=10)[8] < 1.1 * quantiles(expected, n=10)[8]
     assert max(times) < max(expected) + 0.1
+
+
+class Steady(Transport):
+    """Answers after a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self.requests = 0
+        self._seconds = seconds
+
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        request.call.mark_sent()
+        self.requests += 1
+        await asyncio.sleep(self._seconds)
+        return Response(request, 200)
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def _offer(rate: float, *, limit: int, deadline: float, answer: float, seconds: float) -> tuple[list[str], int]:
+    transport, loop = Steady(answer), asyncio.get_running_loop()
+
+    async def call(client: OrderClient) -> str:
+        try:
+            await delete_consent(client, "o_1", "ci")
+        except CallError as error:
+            return f"{type(error).__name__} {error.outcome}"
+        return "done"
+
+    async with OrderClient(
+        base_url="https://api.test", merchant="own", channel="1", auth=TOKEN, transport=transport, clock=VirtualClock(),
+        timeout=deadline, limit=limit,
+    ) as client:  # fmt: skip
+        start, calls = loop.time(), list[asyncio.Task[str]]()
+        for number in range(round(rate * seconds)):
+            await asyncio.sleep(start + number / rate - loop.time())
+            calls.append(asyncio.create_task(call(client)))
+        return await asyncio.gather(*calls), transport.requests
+
+
+@pytest.mark.parametrize(
+    ("more", "limit", "answer", "deadline"),
+    [(1.1, 10, 0.1, 1.0), (1.5, 10, 0.1, 0.4), (1.5, 100, 1.0, 10.0), (3.0, 10, 0.1, 1.0)],
+)
+def test_of_more_calls_than_there_are_slots_as_many_succeed_as_can_and_the_others_are_not_sent(
+    more: float, limit: int, answer: float, deadline: float
+) -> None:
+    seconds = 4 * deadline / min(0.5, more - 1)
+    rate = limit / answer
+    ends, requests = run(_offer(more * rate, limit=limit, deadline=deadline, answer=answer, seconds=seconds))
+    assert ends.count("done") >= 0.9 * rate * seconds
+    assert ends.count("DeadlineExceeded not_sent") == len(ends) - ends.count("done") == len(ends) - requests
+
+
+def test_many_calls_at_once_are_all_made_as_long_as_their_deadline_lets_them() -> None:
+    ends, _ = run(_offer(1e6, limit=10, deadline=10.0, answer=0.1, seconds=960e-6))
+    assert ends == ["done"] * 960

@@ -11,7 +11,7 @@ from soak_batch.pace_table import limited, random_refusals
 from soak_batch.servers import Closed, Latency, Server
 from support import TOKEN
 
-from norce_order_async import CallError, DeadlineExceeded, OrderClient, OutcomeKind, delete_consent
+from norce_order_async import CallError, DeadlineExceeded, OrderClient, OutcomeKind, Receipt, delete_consent
 from norce_order_async.transport import Request, Response, Transport
 
 
@@ -65,7 +65,7 @@ class Simulated(Transport):
         status, retry_after, latency = self._server.answer(now - 1000, 0)
         self.answers.append((now - 1000, status))
         await asyncio.sleep(latency)
-        headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+        headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
         return Response(request, status, headers)
 
     async def aclose(self) -> None:
@@ -149,3 +149,102 @@ def test_a_call_that_waits_for_its_place_ends_at_its_deadline_and_was_not_sent()
     waited = [error for error in errors if isinstance(error, DeadlineExceeded)]
     assert len(waited) > 40
     assert {error.outcome for error in waited} == {OutcomeKind.NOT_SENT}
+
+
+class Outage(Transport):
+    """A server that refuses everything for a while, from a time on."""
+
+    def __init__(self, start: float, end: float, retry_after: float) -> None:
+        self._start, self._end, self._retry_after = start, end, retry_after
+
+    async def send(self, request: Request, *, timeout: float | None) -> Response:
+        request.call.mark_sent()
+        await asyncio.sleep(0.05)
+        if self._start <= asyncio.get_running_loop().time() - 1000 < self._end:
+            return Response(request, 503, {"retry-after": f"{self._retry_after:g}"})
+        return Response(request, 200)
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def visits(transport: Transport, rate: float, seconds: float, *, deadline: float, stays: float) -> list[str]:
+    """Calls that come at a rate whatever becomes of them, and how each ended; who leaves cancels its call."""
+    loop = asyncio.get_running_loop()
+
+    async def visit(client: OrderClient) -> str:
+        try:
+            async with asyncio.timeout(stays):
+                await delete_consent(client, "o_1", "ci")
+        except CallError as error:
+            return f"{type(error).__name__} {error.outcome}"
+        except TimeoutError:
+            return "left"
+        return "done"
+
+    async with OrderClient(
+        base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport, clock=LoopClock(),
+        adaptive=True, timeout=deadline, random=Random(1),
+    ) as client:  # fmt: skip
+        tasks: list[asyncio.Task[str]] = []
+        start = loop.time()
+        for number in range(round(rate * seconds)):
+            await asyncio.sleep(start + number / rate - loop.time())
+            tasks.append(asyncio.create_task(visit(client)))
+        return await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "stays", "outage"),
+    [(2.0, 60.0, 10.0), (30.0, 60.0, 90.0), (30.0, 5.0, 20.0)],
+    ids=["short deadlines", "the usual deadline", "who leaves after 5 s"],
+)
+def test_when_an_outage_is_over_calls_that_come_are_made_at_once(deadline: float, stays: float, outage: float) -> None:
+    transport = Outage(10.0, 10.0 + outage, 1.0)
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        ends = runner.run(visits(transport, 20, 60 + outage, deadline=deadline, stays=stays))
+    before, after = ends[: 20 * 10], ends[20 * round(10 + outage + 3) :]
+    assert set(before) == set(after) == {"done"}
+
+
+@pytest.mark.parametrize("deadline", [1.0, 5.0])
+def test_of_more_calls_than_are_accepted_as_many_succeed_as_would_be(deadline: float) -> None:
+    transport = Simulated(limited(Random(1), burst=20))
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        ends = runner.run(visits(transport, 300, 40, deadline=deadline, stays=60.0))
+    assert transport.accepted(20, 40) >= 0.9 * 200
+    assert transport.refused(20, 40) <= 0.03
+    later = ends[300 * 20 :]
+    assert later.count("done") >= 0.9 * 200 * 20
+    assert later.count("DeadlineExceeded not_sent") >= 0.99 * (len(later) - later.count("done"))
+
+
+def test_a_call_whose_place_comes_after_its_deadline_ends_at_once_and_says_why() -> None:
+    async def run() -> tuple[float, list[BaseException | Receipt]]:
+        begin, ends = 0.0, list[BaseException | Receipt]()
+        client = OrderClient(
+            base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, adaptive=True, timeout=10.0,
+            transport=Outage(0.0, 1e6, 600.0), clock=LoopClock(),
+        )  # fmt: skip
+        async with client:
+
+            async def call_often() -> list[BaseException | Receipt]:
+                calls = [delete_consent(client, "o_1", "ci") for _ in range(20)]
+                return await asyncio.gather(*calls, return_exceptions=True)
+
+            await call_often()
+            for _ in range(6):  # until probes are half a minute apart
+                await asyncio.sleep(32)
+                begin = asyncio.get_running_loop().time()
+                ends = await call_often()
+            return asyncio.get_running_loop().time() - begin, ends
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        took, (probe, *others) = runner.run(run())
+    assert took < 0.2
+    assert isinstance(probe, CallError)
+    assert len(probe.attempts) == 1
+    for error in others:
+        assert isinstance(error, DeadlineExceeded)
+        assert (error.outcome, error.attempts) == (OutcomeKind.NOT_SENT, ())
+        assert error.gave_up == "it waited too long for its place at the rate that the server accepts"

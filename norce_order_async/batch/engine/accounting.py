@@ -11,7 +11,7 @@ import attrs
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
-from norce_order_async.batch.journal.face import RunJournal
+from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError

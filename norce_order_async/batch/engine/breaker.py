@@ -18,7 +18,7 @@ from norce_order_async.core.errors import (
 )
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
-from norce_order_async.wire.refusals import is_markup
+from norce_order_async.wire.refusals import is_foreign
 
 IN_A_ROW = 5
 """So many orders in a row whose changes fail are an outage."""
@@ -38,12 +38,9 @@ _OF_ONE_ORDER = frozenset({500, 504, 524})
 """Statuses that a single order may cause: the API failed over it, or a gateway waited for it in vain."""
 
 
-def is_foreign(error: CallError) -> bool:
-    """Whether something else than the API answered: a 2xx that is none of its, or a page that asks for nothing."""
-    if isinstance(error, StatusError):
-        is_told = isinstance(error, ABOUT_US) or error.status in RETRYABLE_STATUSES
-        return not is_told and is_markup(error)
-    return isinstance(error, NotTheApiError)
+def _says_nothing(error: CallError) -> bool:
+    """Whether something else than the API answered, and not about who we are."""
+    return is_foreign(error) and not isinstance(error, ABOUT_US)
 
 
 def is_throttled(error: CallError) -> bool:
@@ -112,7 +109,7 @@ class CircuitBreaker:
             return error.retryable
         if isinstance(error, StatusError):
             is_known = self.worked or self.has_worked
-            return error.status in RETRYABLE_STATUSES or (not is_known and is_foreign(error))
+            return error.status in RETRYABLE_STATUSES or (not is_known and _says_nothing(error))
         return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
     def rest(self) -> None:
@@ -215,7 +212,7 @@ class CircuitBreaker:
 
     def _never_reached(self, error: CallError) -> bool:
         """Whether the failure is one that every change would end in."""
-        if is_foreign(error):
+        if _says_nothing(error):
             return not self._may_be_of_merchant
         return error.outcome is OutcomeKind.NOT_SENT or isinstance(error, TokenError)
 

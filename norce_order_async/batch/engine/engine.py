@@ -13,7 +13,7 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings, RunState
 from norce_order_async.batch.engine.work_item import Scope, Sender
-from norce_order_async.batch.journal.face import RunJournal
+from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ConfigurationError

@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from norce_order_async.batch.engine.accounting import Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled
@@ -19,6 +18,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.random_source import RandomSource
+from norce_order_async.loops.pause import pause
 from norce_order_async.sending.pace import Pace
 
 REQUEUED = 2
@@ -95,7 +95,7 @@ class Dispatcher:
                 if self._may_send(self._pace.limit) and (item := self._take(self._take_next)) is not None:
                     self._open_lane(item)
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
-                await self._pause(due - self._clock.monotonic(), state.wake)
+                await pause(self._clock, due - self._clock.monotonic(), state.wake)
             elif self._refusals.withheld and not self.lanes and state.stopped is None:
                 if not self._breaker.worked:
                     self._leave_undone(self._refusals.close_held())
@@ -149,7 +149,7 @@ class Dispatcher:
         due = self._clock.monotonic() + delay
         while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
             self._state.wake.clear()
-            await self._pause(left, self._state.wake)
+            await pause(self._clock, left, self._state.wake)
         return new
 
     async def _until_place(self) -> None:
@@ -161,19 +161,10 @@ class Dispatcher:
                 renewed.clear()
                 self._place = now + self._pace.reserve()
             if (delay := self._place - now) > 0:
-                await self._pause(delay, self._state.stopping, renewed)
+                await pause(self._clock, delay, self._state.stopping, renewed)
             self._place = None
             if not renewed.is_set() or self._state.stopped is not None:
                 return
-
-    async def _pause(self, delay: float, *until: asyncio.Event) -> None:
-        coroutines = (self._clock.sleep(delay), *(event.wait() for event in until))
-        waits: list[asyncio.Future[Any]] = list(map(asyncio.ensure_future, coroutines))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     # In a lane
 

@@ -1,5 +1,6 @@
 """A list of ids: plain text, the id of an order on each line."""
 
+import codecs
 import re
 import zlib
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
     """Each line that isn't blank, with its number; a first line that only names the column is none."""
     for number, line in json_lines.lines(stream):
         if number == 1 and line is not None:
-            line = line.removeprefix(b"\xef\xbb\xbf")
+            line = line.removeprefix(codecs.BOM_UTF8)
             if line.isspace() or not line or re.sub(rb"[\s_]+", b"", line).lower() == b"orderid":
                 continue
         yield number, line

@@ -1,5 +1,6 @@
 """One JSON array of objects, read as a stream: each object is a change."""
 
+import codecs
 import re
 import zlib
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from norce_order_async.core.errors import ConfigurationError
 
 _CHUNK = 128 * 1024
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\],]', re.DOTALL)  # a lone quote is a string that goes on
-_BOM = b"\xef\xbb\xbf"
 
 
 def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
@@ -95,11 +95,11 @@ def _begin(stream: BinaryIO) -> bytes:
         ConfigurationError: There is none.
     """
     head = b""
-    while not head.removeprefix(_BOM).strip() and (chunk := stream.read(_CHUNK)):
+    while not head.removeprefix(codecs.BOM_UTF8).strip() and (chunk := stream.read(_CHUNK)):
         head += chunk
         if len(head) > MAX_LINE:
             break
-    text = head.removeprefix(_BOM).lstrip()
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text.startswith(b"["):
         hint = ": is it JSON Lines (--format jsonl)?" if text.startswith(b"{") else ""
         raise ConfigurationError(f"the file is not one JSON array{hint}")

@@ -1,5 +1,6 @@
 """Batch files, read as a stream: a bad line is an entry like any other. Each format has its own module."""
 
+import codecs
 import os
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -75,7 +76,7 @@ def _begins_an_array(path: str) -> bool:
         if is_stream(path):
             return False
         with open_file(path) as stream:
-            return stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+            return stream.read(64).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
     except (OSError, ConfigurationError):
         return False
 

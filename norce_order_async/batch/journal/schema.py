@@ -59,7 +59,7 @@ def version_of(path: Path, db: sqlite3.Connection) -> int:
         if code_of(error) == sqlite3.SQLITE_NOTADB:
             raise foreign(path) from None
         raise ConfigurationError(f"the journal {path} cannot be opened: {error}") from None
-    except UnicodeDecodeError:  # sqlite3 stumbles over its own message, which quotes what is damaged
+    except UnicodeDecodeError:  # of sqlite3, whose message quotes what is damaged
         raise ConfigurationError(f"the journal {path} cannot be opened: it is damaged") from None
     if (application, version, tables) == (0, 0, 0):
         return 0

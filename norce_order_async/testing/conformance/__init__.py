@@ -3,11 +3,11 @@
 Subclass :class:`TransportConformance` and :class:`TlsTransportConformance`. They need pytest, and trustme for TLS.
 """
 
+from pkgutil import iter_modules
+
 import pytest
 
-pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("base", "exchange", "responses", "reading", "cancelling", "tls", "life"))
-)
+pytest.register_assert_rewrite(*(module.name for module in iter_modules(__path__, f"{__name__}.")))
 
 from norce_order_async.testing.conformance.promises import (  # noqa: E402 (rewritten first)
     TlsTransportConformance,

@@ -26,7 +26,7 @@ class NotRecordedError(InvalidRequestError):
 
 
 @attrs.define(eq=False)
-class Exchange:
+class Recorded:
     """A request and its response.
 
     Attributes:
@@ -52,7 +52,7 @@ class Cassette:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[Recorded] = []
         self._lock = threading.Lock()
         if path.exists():
             self.exchanges = _read(path)
@@ -84,7 +84,7 @@ class Cassette:
         """Each process has its own: tests may run in several."""
         return self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
 
-    def write(self, exchanges: Sequence[Exchange]) -> None:
+    def write(self, exchanges: Sequence[Recorded]) -> None:
         """Replace the file.
 
         Raises:
@@ -113,12 +113,12 @@ class Cassette:
         return NotRecordedError("\n".join(lines))
 
 
-def _read(path: Path) -> list[Exchange]:
+def _read(path: Path) -> list[Recorded]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
             raise ConfigurationError(f"{path} is a cassette of another format than {_FORMAT}")
-        exchanges = [Exchange(Asked(**each["request"]), each["response"]) for each in content["exchanges"]]
+        exchanges = [Recorded(Asked(**each["request"]), each["response"]) for each in content["exchanges"]]
         for exchange in exchanges:
             check_answer(exchange.answer)
     except ConfigurationError:

@@ -8,11 +8,12 @@ import attrs
 
 from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.http import Request, Response
-from norce_order_async.testing.recording.cassette import Cassette, Exchange
+from norce_order_async.testing.recording.cassette import Cassette, Recorded
 from norce_order_async.testing.recording.messages import Asked, answer_of, asked_by, replayed
 from norce_order_async.testing.recording.scrubbing import Scrub, Scrubber
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
+from norce_order_async.transport.errors import IS_CLOSED
 
 Mode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
 
@@ -79,7 +80,7 @@ class RecordingTransport(Transport):
         """
         request.call.mark_sent(False)
         if self._closed:
-            raise ClientStateError("the transport is closed")
+            raise ClientStateError(IS_CLOSED)
         if self._mode != "all":
             try:
                 asked = asked_by(request, self._scrubber)
@@ -124,8 +125,8 @@ class RecordingTransport(Transport):
             raise error.with_traceback(None) from None  # the frames hold bodies
         self._cassette.write(new if self._mode == "all" else [*self._cassette.exchanges, *new])
 
-    def _new(self) -> list[Exchange]:
+    def _new(self) -> list[Recorded]:
         scrubber = self._scrubber
         pairs = [(asked_by(each.request, scrubber), answer_of(each, scrubber)) for each in self._recorded]
         # Last, because a secret may have been learned after it was first seen.
-        return [Exchange(Asked(**scrubber.hide(attrs.asdict(asked))), scrubber.hide(answer)) for asked, answer in pairs]
+        return [Recorded(Asked(**scrubber.hide(attrs.asdict(asked))), scrubber.hide(answer)) for asked, answer in pairs]

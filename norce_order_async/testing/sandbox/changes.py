@@ -1,7 +1,6 @@
 """A change of an order with hooks: it is drafted, the hooks are asked, and then it is stored or refused."""
 
 import copy
-import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply
 from norce_order_async.testing.sandbox.patching import PatchError
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
 from norce_order_async.testing.sandbox.totals import complete_cart, update_total
-from norce_order_async.wire.json import WireError, encode_json
+from norce_order_async.testing.sandbox.writing import check_can_be_stored
+from norce_order_async.wire.json import WireError
 
 Operations: TypeAlias = list[Mapping[str, Any]]
 _PARTS = ("state", "consents", "customer", "cart", "shippings", "payments")
@@ -168,8 +168,7 @@ def _patch(store: Store, order: WireOrder, operations: Operations) -> None:
         if not isinstance(order.setdefault(name, kind()), kind):
             raise PatchError(f"{name} is no {kind.__name__} any more")
     try:
-        # What is stored has to be written again, several levels down in a page of orders.
-        encode_json([[[[order]]]], limit=sys.maxsize)
+        check_can_be_stored(order)
     except WireError:
         raise PatchError("the order would be nested too deeply") from None
     if was_sound and load_contract().order.violation(order) is not None:

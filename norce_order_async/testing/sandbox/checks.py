@@ -1,14 +1,14 @@
 """The checks that every request passes before its operation sees it."""
 
 import re
-import sys
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from norce_order_async.testing.contract import ContractOperation, Shape
 from norce_order_async.testing.sandbox.exchange import Arrival, Ask, Refused
-from norce_order_async.wire.json import JSON, WireError, decode_json, encode_json
+from norce_order_async.testing.sandbox.writing import check_can_be_stored
+from norce_order_async.wire.json import JSON, WireError, decode_json
 
 MAX_BODY: Final = 2 * 1024 * 1024
 """How many bytes a request's body may have."""
@@ -86,8 +86,7 @@ def _body(operation: ContractOperation, media_type: str, body: bytes, strict: bo
         raise Refused(400, "bad-request", "The header content-type is not application/json.")
     try:
         content = decode_json(body)
-        # What is stored has to be written again, several levels down in a page of orders.
-        encode_json([[[[content]]]], limit=sys.maxsize)
+        check_can_be_stored(content)
     except WireError as error:
         raise Refused(400, "bad-request", f"$: {error.args[0]}") from None
     return _in_shape(operation.body, content, strict)

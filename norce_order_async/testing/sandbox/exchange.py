@@ -151,7 +151,7 @@ Steps: TypeAlias = Generator[Sequence[AdapterCall], Sequence[AdapterReply], Resu
 
 @attrs.frozen
 class SandboxResponse:
-    """What a door sends back, if the mishap lets it.
+    """What is sent back, if the mishap lets it.
 
     Attributes:
         status: The HTTP status; 0 when the connection is to be cut before one is made.
@@ -177,8 +177,8 @@ class Exchange:
         body: Its body.
         headers: What every answer to it has.
         steps: What is left to do for it.
-        calls: The calls that a door makes before it goes on.
-        notices: The calls that a door makes after it.
+        calls: The calls that are made before it goes on.
+        notices: The calls that are made after it.
         answer: Its answer, once it is made.
         begun: When it began, as ``time.perf_counter()`` tells.
     """

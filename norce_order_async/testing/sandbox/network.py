@@ -10,8 +10,9 @@ from yarl import URL
 
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.checks import MAX_BODY
-from norce_order_async.testing.sandbox.doors import NotAllowedError
 from norce_order_async.testing.sandbox.exchange import AdapterCall
+from norce_order_async.testing.sandbox.serving import NotAllowedError
+from norce_order_async.transport.resolver import is_address
 
 _MOST_AT_ONCE = 50
 
@@ -44,7 +45,7 @@ class Network:
         """
         url = _url(call.url)
         host = url.host or ""
-        if host.lower() not in self._hosts and _is_address(host):
+        if host.lower() not in self._hosts and is_address(host):
             _check(host, host)
         headers = {**call.headers, "content-type": "application/json"}
         async with self._session.post(url, data=call.body, headers=headers, allow_redirects=False) as response:
@@ -88,11 +89,6 @@ def _url(text: str) -> URL:
     except ValueError:
         pass
     raise NotAllowedError("its address is no URL of HTTP, or has placeholders that nobody fills")
-
-
-def _is_address(host: str) -> bool:
-    """Whether a host is connected to without a look-up: what aiohttp takes for an address, say ``2130706433``."""
-    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _check(address: str, host: str) -> None:

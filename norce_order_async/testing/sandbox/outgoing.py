@@ -1,7 +1,6 @@
 """What the sandbox sends to adapters."""
 
 import logging
-import sys
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +8,8 @@ from urllib.parse import quote
 from norce_order_async.testing.sandbox import patching
 from norce_order_async.testing.sandbox.exchange import AdapterCall, Ask
 from norce_order_async.testing.sandbox.store import Part, WireOrder
-from norce_order_async.wire.json import JSON, encode_json
+from norce_order_async.testing.sandbox.writing import write
+from norce_order_async.wire.json import JSON
 
 _logger = logging.getLogger(__name__)
 _logger.addHandler(logging.NullHandler())
@@ -22,7 +22,7 @@ def call(kind: str, part: Part, url: str, ask: Ask, order: WireOrder, *, envelop
     own: JSON = {"notification": part, "order": order} if envelope else order
     return AdapterCall(
         url=url.replace("{order_id}", order_id).replace("{order.id}", order_id),
-        body=encode_json(own, limit=sys.maxsize),
+        body=write(own),
         kind=kind,
         part_id=str(part.get("id")),
         adapter_id=part.get("adapterId"),
@@ -48,7 +48,7 @@ def differ(pointer: str | None, before: WireOrder, after: WireOrder) -> bool:
     one, other = patching.at(before, pointer), patching.at(after, pointer)
     if not (patching.is_there(one) and patching.is_there(other)):
         return patching.is_there(one) or patching.is_there(other)
-    return _text(one) != _text(other)
+    return write(one) != write(other)
 
 
 def problem_of(body: JSON, otherwise: str) -> tuple[str | None, str]:
@@ -79,7 +79,3 @@ def _fits(value: Any, schema: Any) -> bool:
     registry: Any = Registry[Any]()
     validator: Any = Draft202012Validator(schema, registry=registry)
     return next(validator.iter_errors(value), None) is None
-
-
-def _text(value: JSON) -> bytes:
-    return encode_json(value, limit=sys.maxsize)

@@ -1,14 +1,14 @@
 """The sandbox as tests use it: what to put in, what to look at, and a client that talks to it."""
 
 import copy
-import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from norce_order_async.testing.sandbox.seed import plausible_orders
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.testing.sandbox.store import WireOrder
-from norce_order_async.wire.json import JSON, decode_json, encode_json
+from norce_order_async.testing.sandbox.writing import write
+from norce_order_async.wire.json import JSON, decode_json
 
 if TYPE_CHECKING:
     from norce_order_async.client import OrderClient
@@ -25,8 +25,8 @@ class Sandbox(OrderService):
         async with sandbox.client() as client:
             await patch_consent(client, "o_123", "ci_newsletter", checked=True)
 
-    Its doors are :meth:`client`, :class:`SandboxTransport` and :class:`SandboxServer`; one sandbox may have several,
-    also in several threads.
+    It is reached by :meth:`client`, :class:`SandboxTransport` and :class:`SandboxServer`; one sandbox may have several
+    of them, also in several threads.
 
     Args:
         tokens: The bearer tokens that it takes.
@@ -100,9 +100,9 @@ class Sandbox(OrderService):
 
     async def delivered(self) -> None:
         """Wait until every notification that left in this event loop is delivered or given up."""
-        from norce_order_async.testing.sandbox import doors
+        from norce_order_async.testing.sandbox import serving
 
-        await doors.delivered(self)
+        await serving.delivered(self)
 
     def client(self, *, merchant: str = "norce", channel: str = "1", **overrides: Any) -> "OrderClient":
         """A client that talks to this sandbox in process; ``overrides`` are arguments of :class:`OrderClient`."""
@@ -118,4 +118,4 @@ class Sandbox(OrderService):
 
 def _as_read(members: JSON) -> JSON:
     """A copy of JSON as it would be after it was sent."""
-    return decode_json(encode_json(members, limit=sys.maxsize))
+    return decode_json(write(members))

@@ -1,4 +1,4 @@
-"""The sandbox's door for everybody else: an HTTP server."""
+"""The sandbox for everybody else: an HTTP server."""
 
 import asyncio
 import errno
@@ -12,7 +12,7 @@ from aiohttp import web
 
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.listening import stop_listening
-from norce_order_async.testing.sandbox import doors
+from norce_order_async.testing.sandbox import serving
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.console.console import Console
 from norce_order_async.testing.sandbox.exchange import SandboxResponse
@@ -133,7 +133,7 @@ class SandboxServer:
             await stop_listening(listener)
             await self._http.shutdown(_GRACE)
             if self._network is not None:
-                await doors.abandon(self._sandbox, self._network)
+                await serving.abandon(self._sandbox, self._network)
                 await self._network.aclose()
                 self._network = None
 
@@ -152,9 +152,9 @@ class SandboxServer:
         arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
         body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
         if arrival.mishap.of(FaultKind.APPLY_LATE):
-            doors.answer_later(self._sandbox, arrival, body, self._network)
+            serving.answer_later(self._sandbox, arrival, body, self._network)
             await asyncio.get_running_loop().create_future()  # until the client, or the server, cuts the connection
-        answer = await doors.answer(self._sandbox, arrival, body, self._network)
+        answer = await serving.answer(self._sandbox, arrival, body, self._network)
         await asyncio.sleep(answer.mishap.latency)
         if answer.mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             if request.transport is not None:

@@ -5,7 +5,6 @@ It keeps to the published contract. Where that is silent it had to choose; docs/
 
 import random
 import re
-import sys
 import threading
 import time
 from collections import deque
@@ -44,7 +43,7 @@ from norce_order_async.testing.sandbox.handlers import HANDLERS
 from norce_order_async.testing.sandbox.listing import FILTERS
 from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
-from norce_order_async.wire.json import JSON, encode_json
+from norce_order_async.testing.sandbox.writing import write
 
 _BEFORE_API: Final = re.compile(r".*(?=/api/v\d)|.*?(?=/api/)")
 """What a base URL puts in front of the API's own path; it may have ``/api/`` too."""
@@ -55,10 +54,10 @@ SANDBOX_TOKEN: Final = "sandbox-token"
 
 
 class OrderService:
-    """What :class:`Sandbox` is to a door: requests in, answers out.
+    """What :class:`Sandbox` is to its transport and its server: requests in, answers out.
 
-    A door calls :meth:`begin`, reads the body, calls :meth:`start`, and, while there is no answer, makes the calls of
-    the exchange and hands their replies to :meth:`resume`. Nothing is locked while a door makes calls.
+    Either calls :meth:`begin`, reads the body, calls :meth:`start`, and, while there is no answer, makes the calls of
+    the exchange and hands their replies to :meth:`resume`. Nothing is locked while calls are made.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class OrderService:
         return self.finish(self.begin(method, target, headers), body)
 
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arrival:
-        """Take a request without its body, for a door that reads the body only if the faults let it."""
+        """Take a request without its body, which is to be read only if the faults let it."""
         path, mark, query = target.partition("?")
         path = _BEFORE_API.sub("", path, count=1)
         resource, ids = self._contract.find(path)
@@ -118,7 +117,7 @@ class OrderService:
         return Arrival(method, path + mark + query, lowered, resource, operation, ids, mishap)
 
     def finish(self, arrival: Arrival, body: bytes) -> SandboxResponse:
-        """Do the rest of :meth:`handle`, for a door that makes no calls."""
+        """Do the rest of :meth:`handle`, without calls to adapters."""
         exchange = self.start(arrival, body)
         while exchange.answer is None:
             self.resume(exchange, [AdapterReply(200)] * len(exchange.calls))
@@ -145,7 +144,7 @@ class OrderService:
             self._advance(exchange, replies)
 
     def drop(self, exchange: Exchange) -> None:
-        """End a request whose door waits no longer; one that is not stored yet never is, and is noted as it is."""
+        """End a request that nobody waits for any longer; one that is not stored yet never is. Either is noted."""
         with self._lock:
             exchange.steps.close()
             if exchange.answer is None:
@@ -211,7 +210,7 @@ class OrderService:
             headers, content = _rendered(exchange.arrival, end.value)
             self._conclude(exchange, operation.success, headers, content, applied=True)
         except Refused as refused:
-            self._conclude(exchange, refused.status, refused.headers, _write(refused.body), applied=False)
+            self._conclude(exchange, refused.status, refused.headers, write(refused.body), applied=False)
 
     def _conclude(
         self, exchange: Exchange, status: int, headers: Mapping[str, str], content: bytes, *, applied: bool
@@ -249,8 +248,8 @@ def _rendered(arrival: Arrival, result: Result) -> tuple[dict[str, str], bytes]:
     """The headers and the body of a success."""
     if isinstance(result, Created):
         path = arrival.target.partition("?")[0]
-        return {"location": f"{path}/{quote(result.id, safe='')}"}, _write({"id": result.id})
-    return {}, b"" if result is None else _write(result)
+        return {"location": f"{path}/{quote(result.id, safe='')}"}, write({"id": result.id})
+    return {}, b"" if result is None else write(result)
 
 
 def _instead(fault: Fault) -> tuple[int, dict[str, str], bytes]:
@@ -262,8 +261,4 @@ def _instead(fault: Fault) -> tuple[int, dict[str, str], bytes]:
         return fault.code, {**headers, "content-type": "text/plain"}, fault.body
     if fault.code < 400:
         return fault.code, headers, b""
-    return fault.code, headers, _write({"code": "sandbox-fault", "message": "A fault that was switched on."})
-
-
-def _write(content: JSON) -> bytes:
-    return encode_json(content, limit=sys.maxsize)
+    return fault.code, headers, write({"code": "sandbox-fault", "message": "A fault that was switched on."})

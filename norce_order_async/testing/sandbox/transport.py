@@ -1,4 +1,4 @@
-"""The sandbox's door for code in the same process: a transport without a network."""
+"""The sandbox for code in the same process: a transport without a network."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
 from norce_order_async.core.http import Request, Response
-from norce_order_async.testing.sandbox import doors
+from norce_order_async.core.settings import LOOPBACK
+from norce_order_async.testing.sandbox import serving
 from norce_order_async.testing.sandbox.exchange import Arrival
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.transport import Transport
+from norce_order_async.transport.errors import IS_CLOSED, NO_RESPONSE
 
 _JSON = "application/json"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SandboxTransport(Transport):
@@ -36,7 +37,7 @@ class SandboxTransport(Transport):
     def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = (), max_body: int = 16 * 1024 * 1024) -> None:
         self._sandbox = sandbox
         self._max_body = check_count("max_body", max_body)
-        self._hosts = _LOOPBACK.union(host.lower() for host in hosts)
+        self._hosts = LOOPBACK.union(host.lower() for host in hosts)
         self._closed = False
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
@@ -51,7 +52,7 @@ class SandboxTransport(Transport):
         call = request.call
         call.mark_sent(False)
         if self._closed:
-            raise ClientStateError("the transport is closed")
+            raise ClientStateError(IS_CLOSED)
         url = urlsplit(request.url)
         host = url.hostname or ""
         if host not in self._hosts and not host.endswith(".norce.tech"):
@@ -64,12 +65,12 @@ class SandboxTransport(Transport):
         mishap, answer = arrival.mishap, None
         try:
             async with asyncio.timeout(timeout):
-                answer = await doors.answer(self._sandbox, arrival, request.body or b"")
+                answer = await serving.answer(self._sandbox, arrival, request.body or b"")
                 # Also without a delay other tasks get their turn, as they would with a network.
                 await asyncio.sleep(mishap.delay)
         except TimeoutError:
             status = answer.status if answer is not None and mishap.of(FaultKind.SLOW) else None
-            raise ReadTimeout("no complete answer in time", sent=True, status=status, content_type=_JSON) from None
+            raise ReadTimeout(NO_RESPONSE, sent=True, status=status, content_type=_JSON) from None
         if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             raise ConnectionLost("the connection was cut by a fault", sent=True)
         if mishap.of(FaultKind.TRUNCATE):
@@ -79,7 +80,7 @@ class SandboxTransport(Transport):
 
     async def _apply_late(self, arrival: Arrival, body: bytes, timeout: float | None) -> NoReturn:
         """Carry a request out later, whoever waits for its answer, and answer nothing."""
-        doors.answer_later(self._sandbox, arrival, body)
+        serving.answer_later(self._sandbox, arrival, body)
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.get_running_loop().create_future()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -28,7 +28,8 @@ NOT_SET: Final[Sequence[Never]] = _NotSet()
 """The empty sequence that a list member has while nobody gave it a value; it is not written."""
 
 
-_OTHERS: Final = ("extra", "unread")
+NOT_MEMBERS: Final = ("extra", "unread")
+"""The fields of a model that are no members of the wire's object."""
 _CALLED: Final = ("invoke", "url")
 """The addresses that Norce calls: whoever is called has a secret in them."""
 _SHORT: Final = reprlib.Repr()
@@ -62,26 +63,14 @@ class Model:
             {"cart.items[2].quantity": Decimal("1.5"), "shippings[0]": None}
         """
         found: dict[str, JSON] = {}
-        self._find_unreadable("", found)
-        return found
-
-    def _find_unreadable(self, path: str, found: dict[str, JSON]) -> None:
-        for field in attrs.fields(type(self)):
-            member, value = wire_name(field.name), getattr(self, field.name)
-            unread, place = find(self.unread, member), f"{path}{member}"
-            if unread is not None:
+        for path, model in models_in(self):
+            for place, unread, value in unread_in(model, path):
                 for index, raw in unread.raws.items():
                     if index is not None:
                         found[f"{place}[{index}]"] = raw
                     elif value is None or value is NOT_SET:
                         found[place] = raw
-            if isinstance(value, Model):
-                value._find_unreadable(f"{place}.", found)
-            elif isinstance(value, list | tuple):
-                elements = cast("Sequence[object]", value)
-                for index, element in zip(unread.positions() if unread else count(), elements, strict=False):
-                    if isinstance(element, Model):
-                        element._find_unreadable(f"{place}[{index}].", found)
+        return found
 
     def __repr__(self) -> str:
         # For a line of a log or a notebook: what was given, in short, and nothing that may be personal data.
@@ -89,7 +78,7 @@ class Model:
         hides = False
         for field in attrs.fields(type(self)):
             value = getattr(self, field.name)
-            if field.name in _OTHERS or value is None or value is NOT_SET:
+            if field.name in NOT_MEMBERS or value is None or value is NOT_SET:
                 continue
             if field.repr:
                 if field.name in _CALLED and isinstance(value, str):
@@ -127,3 +116,37 @@ def wire_name(name: str) -> str:
     """What a member of a model is called on the wire."""
     first, *others = name.removesuffix("_").split("_")
     return first + "".join(other.capitalize() for other in others)
+
+
+def models_in(model: Model, path: str = "") -> Iterator[tuple[str, Model]]:
+    """A model and all models inside it, each with its path on the wire, which begins with ``path``."""
+    yield path, model
+    for field in attrs.fields(type(model)):
+        member, value = wire_name(field.name), getattr(model, field.name)
+        place = _inside(path, member)
+        if isinstance(value, Model):
+            yield from models_in(value, place)
+        elif isinstance(value, list | tuple):
+            unread = find(model.unread, member)
+            elements = cast("Sequence[object]", value)
+            for index, element in zip(unread.positions() if unread else count(), elements, strict=False):
+                if isinstance(element, Model):
+                    yield from models_in(element, f"{place}[{index}]")
+
+
+def unread_in(model: Model, path: str = "") -> Iterator[tuple[str, Unread, object]]:
+    """What could not be read of a model's own members, with their paths on the wire and the values that they have."""
+    if model.unread:
+        for field in attrs.fields(type(model)):
+            if (unread := find(model.unread, member := wire_name(field.name))) is not None:
+                yield _inside(path, member), unread, getattr(model, field.name)
+
+
+def unknown_in(model: Model, path: str = "") -> Iterator[str]:
+    """The paths on the wire of the members that a model, and those inside it, do not know."""
+    for place, inner in models_in(model, path):
+        yield from (_inside(place, member) for member in inner.extra)
+
+
+def _inside(path: str, member: str) -> str:
+    return f"{path}.{member}" if path else member

@@ -16,8 +16,11 @@ from norce_order_async.core.errors import (
     ProxyError,
     RateLimitedError,
     ServerError,
+    StatusError,
 )
 from norce_order_async.testing import Fault
+from norce_order_async.wire.models import ValidationError
+from norce_order_async.wire.problems import ValidationFailedError
 from norce_order_async.wire.table import ROWS, Row
 
 MAYBE = "It may or may not have been applied"
@@ -71,6 +74,27 @@ def test_a_404_that_is_not_the_apis_is_told_as_such(
     monkeypatch.setattr("norce_order_async.client.default_transport", lambda: transport)
     assert shell("order", "get", "o_123") == (1, "")
     assert says in shell.errors
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (403, "Something else answered than the API"),
+        (501, "Something else answered than the API"),
+        (429, "Too many requests"),
+        (502, "The service failed"),
+        (503, "The service failed"),
+    ],
+)
+def test_a_page_of_a_status_that_passes_is_the_gateways_word_for_the_api(status: int, says: str) -> None:
+    error = StatusError.class_for(status)(status, headers={"content-type": "text/html"}, body=b"<h1>Sorry</h1>")
+    assert f"\n  {says}" in told_of(error, ROWS["GetCheckoutOrder"], OutcomeKind.REJECTED)
+
+
+def test_the_problems_of_an_order_are_told_as_in_the_summary() -> None:
+    problems = [ValidationError(code="no-stock", adapter_id="erp", extra={"message": "None left"}), ValidationError()]
+    told = told_of(ValidationFailedError(problems), ROWS["Validate"], OutcomeKind.REJECTED)
+    assert told.splitlines()[1:] == ["  no-stock: None left (erp)"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What every door of the sandbox does with a request: the part that may wait."""
+"""What the sandbox's transport and its server both do with a request: the part that may wait."""
 
 import asyncio
 import logging

@@ -1,11 +1,11 @@
-"""Faces: modules that others import names from, each of them loaded when it is first used."""
+"""Names that a module gives and another one has, each loaded when it is first used."""
 
 import sys
 
 _PACKAGE = "norce_order_async"
 
 
-class Face:
+class LazyNames:
     """The names that a module gives and does not load by itself.
 
     Attributes:
@@ -14,13 +14,13 @@ class Face:
     Args:
         module: The module's own name.
         exports: Names, separated by spaces, by the module that has them, without the package.
-        faces: Modules of the package, separated by spaces, that are given as attributes too.
+        modules: Modules of the package, separated by spaces, that are given as attributes too.
     """
 
-    def __init__(self, module: str, exports: dict[str, str], *, faces: str = "") -> None:
+    def __init__(self, module: str, exports: dict[str, str], *, modules: str = "") -> None:
         self._module = module
         self._homes = {name: home for home, names in exports.items() for name in names.split()}
-        self._faces = faces.split()
+        self._modules = modules.split()
         self.names = sorted(self._homes)
 
     def load(self, name: str) -> object:
@@ -31,7 +31,7 @@ class Face:
         """
         from importlib import import_module
 
-        if name in self._faces:
+        if name in self._modules:
             return import_module(f"{_PACKAGE}.{name}")
         if name not in self._homes:
             raise AttributeError(f"module {self._module!r} has no attribute {name!r}")
@@ -41,4 +41,4 @@ class Face:
 
     def listed(self) -> list[str]:
         """The module's ``__dir__``."""
-        return [*self.names, *self._faces]
+        return [*self.names, *self._modules]
