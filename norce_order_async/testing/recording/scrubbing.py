@@ -1,6 +1,7 @@
 """What must not stand in a cassette: secrets, known by name or by value, and what the user calls personal."""
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
@@ -8,12 +9,13 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
+from norce_order_async.wire.json import WireError, decode_json, encode_json
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
 
-A value comes before the members in it. The name of a value in an array is that of the array; a whole body has the
-empty name.
+A value comes before the members in it. The name of a value in an array is that of the array; a whole body, and
+JSON in a text, has the empty name.
 """
 
 _SHORTEST = 6
@@ -73,7 +75,36 @@ class Scrubber:
             return {each: self.value(each, member) for each, member in members.items()}
         if isinstance(value, list | tuple):
             return [self.value(name, one) for one in cast("Sequence[Any]", value)]
-        return value
+        return self._inside(value) if isinstance(value, str) else value
+
+    def json(self, content: Any) -> bytes | None:
+        """What is kept of a whole body of JSON; None where it nests too deeply to be written.
+
+        Raises:
+            InvalidRequestError: The user's rules fail, or give something else than JSON.
+        """
+        try:
+            _write(content)
+        except WireError:
+            return None
+        kept = self.value("", content)
+        try:
+            return _write(kept)
+        except WireError as error:
+            problem = f"scrub gave what is not JSON: {error}"
+        raise InvalidRequestError(problem)  # out here, because the error's frames hold the value
+
+    def _inside(self, text: str) -> str:
+        """What is kept of a text in JSON, which may be JSON itself."""
+        if text.lstrip().startswith(("{", "[")):
+            try:
+                content = decode_json(text.encode("utf-8", "surrogatepass"))
+            except WireError:
+                pass
+            else:
+                kept = self.json(content)
+                return HIDDEN if kept is None else text if kept == _write(content) else kept.decode()
+        return self._without_credentials(text)
 
     def _address(self, url: str) -> str:
         """What is kept of an address that Norce calls, whose query or user may be a secret of the adapter."""
@@ -85,12 +116,15 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """What is kept of a body that is not JSON."""
+        return self._kept_text("", self._without_credentials(text))
+
+    def _without_credentials(self, text: str) -> str:
         lowered = text.lower()
         if any(word in lowered for word in _WORDS):  # the expression below is slow
             for found in _IN_TEXT.finditer(text):
                 self.learn(found[3])
             text = _IN_TEXT.sub(rf"\1\2{HIDDEN}", text)
-        return self._kept_text("", text)
+        return text
 
     def _kept_text(self, name: str, text: str) -> str:
         kept = self._kept(name, text)
@@ -120,6 +154,10 @@ class Scrubber:
         if isinstance(value, list | tuple):
             return [self.hide(one) for one in cast("Sequence[Any]", value)]
         return value
+
+
+def _write(content: Any) -> bytes:
+    return encode_json(content, limit=sys.maxsize, escape_surrogates=True)
 
 
 def names_a_secret(name: str) -> bool:
