@@ -10,7 +10,7 @@ from norce_order_async.core.back_off import back_off, spread
 from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.settings import Unset
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.wire.models import Order
@@ -97,7 +97,7 @@ async def wait_until(
     if not callable(predicate) or iscoroutinefunction(predicate):
         raise TypeError(f"predicate must be a plain function, got {kind_of(predicate)}")
     pauses = _Pauses(timeout, pause, longest_pause)
-    return await _look_until(check_client(client), order_id, predicate, pauses, options or CallOptions())
+    return await _look_until(check_client(client), order_id, predicate, pauses, options_of(options))
 
 
 async def _look_until(
