@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from itertools import count
-from typing import Final, Never, cast
+from typing import Any, Final, Never, cast
 
 import attrs
 
@@ -90,6 +90,18 @@ class Model:
         given += [f"unread={[unread.member for unread in self.unread]}"] if self.unread else []
         given += ["..."] if hides else []
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+def lists_as_tuples(model: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """A transformer of attrs' fields: a list that is given is kept as a tuple, as one that was read is.
+
+    So what nobody can change stays as it is, and is equal to what it is written and read as.
+    """
+    return [field.evolve(converter=_as_tuple) if field.default is NOT_SET else field for field in fields]
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
 def _shown(value: object) -> str:
