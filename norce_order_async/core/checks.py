@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+from inspect import iscoroutinefunction
 
 import attrs
 
@@ -189,6 +190,17 @@ def check_callable(name: str, value: object) -> None:
     """
     if not callable(value):
         raise ConfigurationError(f"{name} must be a function, got {kind_of(value)}")
+
+
+def check_plain_function(name: str, value: object) -> None:
+    """See that an argument is a function that is no async one.
+
+    Raises:
+        TypeError: It isn't.
+    """
+    if not callable(value) or iscoroutinefunction(value):
+        got = "an async function" if callable(value) else kind_of(value)
+        raise TypeError(f"{name} must be a plain function, got {got}")
 
 
 def check_can_start_python(name: str) -> None:

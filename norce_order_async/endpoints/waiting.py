@@ -1,13 +1,13 @@
 """Waiting until an order is as wanted."""
 
 from collections.abc import Callable
-from inspect import isawaitable, iscoroutine, iscoroutinefunction
+from inspect import isawaitable, iscoroutine
 
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.back_off import back_off, spread
-from norce_order_async.core.checks import positive_seconds
+from norce_order_async.core.checks import check_plain_function, positive_seconds
 from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, options_of
@@ -94,8 +94,7 @@ async def wait_until(
             read was one.
         CallError: The order could not be read, and another try could not help.
     """
-    if not callable(predicate) or iscoroutinefunction(predicate):
-        raise TypeError(f"predicate must be a plain function, got {kind_of(predicate)}")
+    check_plain_function("predicate", predicate)
     pauses = _Pauses(timeout, pause, longest_pause)
     return await _look_until(check_client(client), order_id, predicate, pauses, options_of(options))
 

@@ -60,8 +60,7 @@ def encode(value: object, *, root: str = "body") -> bytes:
     try:
         return encode_json(value, default=one_level)
     except WireError as error:
-        error.inside(root)
-        message = str(error)
+        message = error.under(root)
     raise InvalidRequestError(message)
 
 
