@@ -40,13 +40,16 @@ def texts(name: str, value: object) -> Sequence[str]:
     """
     if isinstance(value, str):
         return [text(name, value)]
-    are_several = isinstance(value, Collection) and not isinstance(value, Mapping)
-    if not are_several:
+    if not _are_several(value):
         raise TypeError(f"{name} must be a list of texts, got {kind_of(value)}")
     given = [text(f"{name}[{index}]", each) for index, each in enumerate(cast("Collection[object]", value))]
     if not given:
         raise InvalidRequestError(f"{name} is empty")
     return given
+
+
+def _are_several(value: object) -> bool:
+    return isinstance(value, Collection) and not isinstance(value, Mapping)
 
 
 def count(name: str, value: object) -> int:
