@@ -58,8 +58,8 @@ class OrderClient:
         call_middlewares: Run once a call, around all its attempts, the first outermost.
         attempt_middlewares: Run once an attempt, the first outermost.
         limit: How many requests at once in each event loop, over all scoped views; more wait their turn.
-        adaptive: Whether requests go at the rate that the server accepts, once it answers 429, or 503 with
-            ``Retry-After``; in each event loop, and for each shop.
+        adaptive: Whether requests go at the rate that the server accepts, once it answers 429 or 503; in each event
+            loop, and for each shop.
         budget: Tokens for retries; each other shop of a scoped view has as many of its own. None is no budget.
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
@@ -116,7 +116,7 @@ class OrderClient:
             sources=TokenSources(auth),
             lifecycle=Lifecycle(limit),
             on_call=on_call,
-            observers=observers if telemetry is None else (telemetry, *observers),
+            observers=observers,
             call_middlewares=call_middlewares,
             attempt_middlewares=attempt_middlewares,
             on_attempt=on_attempt,
@@ -334,7 +334,7 @@ class OrderClient:
         Who closes meanwhile joins the closing under way, and the shortest grace counts. Cancelling it ends the grace.
 
         Args:
-            grace: Seconds.
+            grace: Seconds. What is no number is a :class:`ConfigurationError`, and the client stays open.
         """
         if not self._is_view:
             await self._core.aclose(grace)

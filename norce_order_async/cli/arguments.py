@@ -100,6 +100,13 @@ def file_name(text: str) -> str:
     return text
 
 
+def output_name(text: str) -> str:
+    """The name of a file to write."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("cannot be standard output: name a file")
+    return file_name(text)
+
+
 def seconds(text: str) -> float:
     """A number of seconds above 0."""
     try:

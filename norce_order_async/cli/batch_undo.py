@@ -11,9 +11,10 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, is_undo_of, left_path_of, save_undo
 from norce_order_async.batch.undo.ways import WAYS, never
-from norce_order_async.cli.output import counted, tell
+from norce_order_async.cli.output import tell
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
 
 _FIRST = 10

@@ -10,6 +10,7 @@ from typing import Any, cast
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.output import tell
 from norce_order_async.core.errors import InvalidRequestError, printable
+from norce_order_async.core.wording import reason_of
 from norce_order_async.wire import models
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import from_dict, to_json
@@ -109,8 +110,7 @@ def _text(source: str) -> bytes:
     try:
         return Path(source[1:]).read_bytes()
     except (OSError, ValueError) as error:
-        problem = getattr(error, "strerror", None) or error
-        raise InvalidRequestError(f"{source[1:]} cannot be read: {problem}") from None
+        raise InvalidRequestError(f"{source[1:]} cannot be read: {reason_of(error)}") from None
 
 
 def _json(text: bytes, name: str) -> JSON:

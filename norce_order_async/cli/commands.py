@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import inspect
-from importlib import import_module
 from typing import Any
 
 from norce_order_async.cli.bodies import body_from
@@ -11,6 +10,7 @@ from norce_order_async.cli.calls import BY_NAME, OUTPUTS_OF_ALL, Command
 from norce_order_async.cli.rendering import show, show_each
 from norce_order_async.cli.settings import single_client
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.endpoints.functions import function_of
 from norce_order_async.endpoints.paging import iter_orders
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.table import ROWS
@@ -25,8 +25,7 @@ def call(options: argparse.Namespace) -> int:
     row = ROWS[command.operation]
     if row.query and (options.all or (options.output == "jsonl" and options.limit is None)):
         return asyncio.run(_all_orders(options))
-    module, _, name = row.function.partition(".")
-    function = getattr(import_module(f"norce_order_async.endpoints.{module}"), name)
+    function = function_of(row.function)
     arguments = {name: getattr(options, name) for name in (*row.ids, *row.query)}
     if command.body is not None:
         arguments[_body_name(function, arguments)] = body_from(command, options)

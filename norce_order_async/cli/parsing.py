@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn
 
 from norce_order_async.cli.arguments import fault_text, seconds
+from norce_order_async.cli.choices import TRANSPORTS
 
 SETTINGS = """\
 environment:
@@ -128,7 +129,7 @@ def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> No
     group.add_argument("--timeout", metavar="SECONDS", type=seconds, help="for each call, retries included")
     group.add_argument(
         "--transport",
-        choices=("auto", "aiohttp", "httptools"),
+        choices=TRANSPORTS,
         help="what carries the requests; auto is httptools where it is installed (default: auto for batch run, aiohttp "
         "for all else); workers use aiohttp",
     )

@@ -11,19 +11,13 @@ from typing import Any, Literal, cast
 from norce_order_async.batch.files import InputLine, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
 from norce_order_async.cli.signals import ending_signals, on_signals
+from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Sandbox, SandboxServer
 from norce_order_async.wire.json import JSON
 
 _EXAMPLE_ORDER = "o_123"
 _EXAMPLE_CONSENTS = ("ci_newsletter", "ci_terms")
-_PARTS = {
-    "consent_id": "consents",
-    "validation_id": "validations",
-    "hook_id": "hooks",
-    "notification_id": "notifications",
-    "payment_id": "payments",
-    "shipping_id": "shippings",
-}
+_PARTS = {f"{collection.noun}_id": collection.name for collection in COLLECTIONS.values()}
 """Where the parts of an order are that a change names."""
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from norce_order_async.core.checks import check_header, check_header_value, positive_seconds
+from norce_order_async.core.checks import check_header_value, check_headers, positive_seconds
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 
@@ -206,11 +206,7 @@ def client_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     Raises:
         ConfigurationError: It is no mapping, or one of them cannot, or is one that the client sets itself.
     """
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"headers must be a mapping, got {kind_of(headers)}")
     try:
-        for name, value in headers.items():
-            check_header(name, value)
+        return check_headers(headers)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
-    return headers

@@ -6,10 +6,10 @@ from typing import Any, Generic, TypeVar, cast
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.checks import check_plain_function
 from norce_order_async.core.errors import CallError, DecodeError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.shapes import check_plain_function
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import Receipt, decode_receipt

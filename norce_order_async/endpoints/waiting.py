@@ -7,11 +7,12 @@ import attrs
 
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.back_off import back_off, spread
-from norce_order_async.core.checks import check_plain_function, positive_seconds
+from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.settings import Unset
+from norce_order_async.core.shapes import check_plain_function
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.wire.models import Order
 

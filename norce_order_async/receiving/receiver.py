@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Mapping
-from pathlib import Path
-from traceback import walk_tb
 from typing import Any, Literal, NamedTuple
 
 import attrs
 
-from norce_order_async.core.checks import check_callable, positive_count, positive_seconds
+from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.logger import logger
+from norce_order_async.core.logger import lines_of, logger
+from norce_order_async.core.shapes import HANDLER, check_shape
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
@@ -83,7 +82,7 @@ class Receiver:
                 raise ConfigurationError(f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
         for name in ("on_hook", "on_notification", "on_validation"):
             if getattr(self, name) is not None:
-                check_callable(name, getattr(self, name))
+                check_shape(name, getattr(self, name), HANDLER)
         if not isinstance(self.secret, SharedSecret | None):
             raise ConfigurationError(f"secret must be a SharedSecret, got {kind_of(self.secret)}")
         passes, post = self.on_failure == "allow", ("POST",)
@@ -152,9 +151,7 @@ class Receiver:
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
-            # Neither its text nor its traceback: they may hold the body.
-            lines = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
-            what, where = type(error).__qualname__, ", ".join(lines[1:][-8:])
+            what, where = type(error).__qualname__, lines_of(error)
             _logger.error("the handler of %s failed: %s in %s (deadline %g s)", name, what, where, self.deadline)
         return kind.failed
 

@@ -15,7 +15,8 @@ from norce_order_async.core.errors import (
     TransportError,
     bare,
 )
-from norce_order_async.transport.errors import CUT_OFF, NO_CONNECTION, NO_RESPONSE, TOO_LONG, reason_of
+from norce_order_async.core.wording import reason_of
+from norce_order_async.transport.errors import CUT_OFF, NO_CONNECTION, NO_RESPONSE, TOO_LONG
 
 
 class NotSentAgain(Exception):

@@ -465,7 +465,9 @@ async def test_a_transport_that_was_closed_after_it_sent_has_sent(error: NorceOr
 
 @pytest.mark.parametrize("raw", [AttributeError("x"), asyncio.CancelledError(), OSError(5, "x"), KeyError("Bearer x")])
 @pytest.mark.parametrize("sent", [True, False])
-async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(raw: BaseException, sent: bool) -> None:
+async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(
+    raw: BaseException, sent: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(request: Request) -> Response:
         request.call.mark_sent(sent)
         raise raw
@@ -475,6 +477,11 @@ async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(raw: BaseEx
         await delete_consent(client, "o_1", "ci")
     assert caught.value.outcome == ("unknown" if sent else "not_sent")
     assert (caught.value.__cause__, caught.value.__context__, len(caught.value.attempts)) == (None, None, 2)
+    faults = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(faults) == 2
+    assert f"the transport failed: {type(raw).__name__} in support.py:" in faults[0]
+    assert f"test_outcomes.py:{fail.__code__.co_firstlineno + 2}" in faults[0]
+    assert "Bearer x" not in caplog.text
 
 
 @pytest.mark.parametrize(

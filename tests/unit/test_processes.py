@@ -233,3 +233,9 @@ async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
 def test_a_number_of_processes_is_checked(tmp_path: Path) -> None:
     with opened(tmp_path) as journal, pytest.raises(ConfigurationError, match="processes"):
         ProcessBatch([], processes=0, settings=HERE, journal=journal)
+
+
+@pytest.mark.parametrize("rate", [0, True, "5"])
+def test_a_rate_of_all_processes_is_checked(tmp_path: Path, rate: Any) -> None:
+    with opened(tmp_path) as journal, pytest.raises(ConfigurationError, match="rate must be a number"):
+        ProcessBatch([], processes=2, settings=HERE, journal=journal, rate=rate)

@@ -63,6 +63,19 @@ class State:
     ended: float | None = None
     once: bool = False
 
+    def settles_after(self, began: float, settle: float) -> float:
+        """Seconds after ``began`` until which a request of an earlier run may still be carried out.
+
+        Args:
+            began: When this run began, in seconds since 1970-01-01 UTC.
+            settle: Seconds for which that may be after a request was given up.
+        """
+        if self.outcome is None:
+            return settle  # nobody knows when it was given up
+        if self.outcome is not OutcomeKind.UNKNOWN or self.ended is None:
+            return 0.0
+        return min(settle, self.ended + settle - began)
+
 
 def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None) -> bool:
     """Whether a change is made in this run; another run may have made it.

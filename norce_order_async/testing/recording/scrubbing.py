@@ -10,6 +10,7 @@ from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
 from norce_order_async.wire.json import WireError, decode_json, encode_json
+from norce_order_async.wire.secrets import SECRET_NAMES, names_a_secret, plain_name
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
@@ -20,13 +21,7 @@ JSON in a text, has the empty name.
 
 _SHORTEST = 6
 """Characters; a shorter secret would take pieces out of ordinary words."""
-_SECRET_NAMES = frozenset(
-    {
-        "accesstoken", "apikey", "assertion", "authorization", "clientassertion", "clientsecret", "idtoken", "password",
-        "refreshtoken", "secret", "token",
-    }
-)  # fmt: skip
-_SECRET_PARAMETERS = _SECRET_NAMES | {"clientid", "code"}
+_SECRET_PARAMETERS = SECRET_NAMES | {"clientid", "code"}
 """In forms and queries; in JSON some of these are ordinary names."""
 _IN_TEXT = re.compile(
     r"""((?:access|refresh|id)_?token|(?:client_?)?secret|password)(["']?\s*[:=]\s*["']?)([^"'&\s,;}<]+)""",
@@ -57,7 +52,7 @@ class Scrubber:
 
     def parameter(self, name: str, value: str) -> str:
         """What is kept of a parameter of a form or a query."""
-        if _plain(name) in _SECRET_PARAMETERS:
+        if plain_name(name) in _SECRET_PARAMETERS:
             self.learn(value)
             return HIDDEN
         return self._kept_text(name, value)
@@ -110,7 +105,7 @@ class Scrubber:
         """What is kept of an address that Norce calls, whose query or user may be a secret of the adapter."""
         self.learn(unquote(user_of(url).partition(":")[2]))
         for name, value in parse_qsl(url.partition("?")[2]):
-            if len(value) >= _LONG or _plain(name) in _SECRET_PARAMETERS:
+            if len(value) >= _LONG or plain_name(name) in _SECRET_PARAMETERS:
                 self.learn(value)
         return without_secrets(url)
 
@@ -158,12 +153,3 @@ class Scrubber:
 
 def _write(content: Any) -> bytes:
     return encode_json(content, limit=sys.maxsize, escape_surrogates=True)
-
-
-def names_a_secret(name: str) -> bool:
-    """Whether a member of this name holds a secret."""
-    return _plain(name) in _SECRET_NAMES
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
-from norce_order_async.core.checks import check_callable, positive_count, positive_seconds
+from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.shapes import HANDLER, check_shape
 from norce_order_async.testing.sandbox.exchange import AdapterCall
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: M
     for beginning, adapter in adapters.items():
         if "://" not in beginning:
             raise ConfigurationError(f"an adapter's URL begins with https://, unlike {beginning!r}")
-        check_callable(f"the adapter of {beginning}", adapter)
+        check_shape(f"the adapter of {beginning}", adapter, HANDLER)
 
 
 def _names(hosts: Collection[str]) -> Collection[str]:

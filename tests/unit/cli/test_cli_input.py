@@ -172,6 +172,17 @@ class TestOutputs:
         _, text = shell("shipping", "get", "o_123", shipping)
         assert "total.includingVat  50" in text
 
+    def test_a_secret_is_shown_in_json_only(self, shell: Shell) -> None:
+        words = ("--json", '{"recurring": {"token": "s3cret"}, "attributes": {"client_secret": "s3cret", "a": 1}}')
+        payment = shell.id_of("payment", "create", "o_123", *words)
+        for output in ("text", "table"):
+            _, text = shell("payment", "get", "o_123", payment, "--output", output)
+            assert "recurring.token" in text
+            assert "attributes.client_secret" in text
+            assert "(not shown; --output json has it)" in text
+            assert "s3cret" not in text
+        assert shell("payment", "get", "o_123", payment, "--output", "json")[1].count("s3cret") == 2
+
     def test_all_pages_come_a_line_an_order(self, shell: Shell) -> None:
         shell.sandbox.seed_orders(250)
         for words in (["--output", "jsonl"], ["--output", "jsonl", "--all", "--limit", "40"]):
@@ -182,7 +193,7 @@ class TestOutputs:
         assert len(shell("order", "list", "--output", "jsonl", "--limit", "40")[1].splitlines()) == 40
 
     def test_an_order_is_a_tree_on_a_terminal(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-        shell("attributes", "patch", "o_123", "[red]x=[b]y", "token=abc")
+        shell("attributes", "patch", "o_123", "[red]x=[b]y", "token=abc", "apiKey=abc", 'secret:={"a": "abc"}')
         monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: True)
         _, tree = shell("order", "get", "o_123")
         assert "Order o_123 · checkout · norce/1" in tree

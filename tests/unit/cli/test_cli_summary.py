@@ -38,3 +38,12 @@ def test_nothing_is_said_of_trying_again_where_that_would_send_nothing(
     told = capsys.readouterr().out
     assert "What failed:" in told
     assert ("To try again:" in told) == is_told
+
+
+def test_the_name_of_a_file_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    print_account(
+        Account(title="t", summary=Summary(), total=1, journal=Path("j"), stopped="pe.jsonl was changed"), as_json=False
+    )
+    told = capsys.readouterr().out
+    assert "Stopped: pe.jsonl was changed" in told
+    assert "The same command goes on with what is left, if its input is the same" in told
