@@ -13,7 +13,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, client_header
 from norce_order_async.core.stats import Stats
@@ -32,8 +32,6 @@ from norce_order_async.transport.default import default_transport
 from norce_order_async.wire.operation import Operation, QueryValue
 
 T = TypeVar("T")
-
-_DEFAULT_OPTIONS = CallOptions()
 
 
 class OrderClient:
@@ -277,13 +275,13 @@ class OrderClient:
             What the operation's ``decode`` makes of the response.
 
         Raises:
-            TypeError: An id is not a str.
+            TypeError: An id is not a str, or the options are no :class:`CallOptions`.
             InvalidRequestError: Something that cannot be sent as it stands; nothing was sent.
             ClientStateError: The client is closed; nothing was sent.
             CallError: The call did not succeed; its ``outcome`` says what that means.
         """
         core = self._core
-        options = options or _DEFAULT_OPTIONS
+        options = options_of(options)
         request = new_request(self._caller, operation, ids, query, body, options, core.defaults)
         handler = self._chain.once if request.call.retry is None else self._chain.retrying
         with RunningCall(request, options, core.lifecycle, core.ends) as running:

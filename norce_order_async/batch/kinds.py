@@ -10,7 +10,7 @@ from norce_order_async.batch.changes import Change, check_members, members_of
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, CallHook, Repeat
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.endpoints.functions import function_of
 from norce_order_async.wire.decoders import Receipt, receipt_of
 from norce_order_async.wire.json import JSON
@@ -71,7 +71,7 @@ class TableChange(Change):
         given = {name: getattr(self, name) for name in members_of(type(self)) if name not in _SCOPE}
         calls: list[Call] = []
         if self.row.result is not None:
-            options = options or CallOptions()
+            options = options_of(options)
             options = attrs.evolve(options, on_call=_noting(calls, options.on_call))
         result = await function_of(self.row.function)(client, **given, options=options)
         if isinstance(result, Receipt):

@@ -19,7 +19,7 @@ from norce_order_async.batch.undo.keeping import KeepingSender
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.call import AttemptHook, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout, Unset
 from norce_order_async.endpoints.requested import scoped_to
@@ -55,7 +55,7 @@ class ClientSender:
 
     def __init__(self, client: OrderClient, pace: Pace, options: CallOptions | None = None) -> None:
         self._client = client
-        options = options or CallOptions()
+        options = options_of(options)
         if options.request_id is not None or options.on_attempt is not None:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
         if options.redelivered:

@@ -9,6 +9,7 @@ from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.checks import a_switch, check_header_value, check_headers
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import RawResponse
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.settings import UNSET, Timeout, Unset, as_timeout
 from norce_order_async.core.shapes import an_optional_hook, described
 
@@ -98,3 +99,19 @@ class CallOptions:
         given = {"request_id": request_id, "on_attempt": on_attempt, "redelivered": redelivered}
         object.__setattr__(copy, "__dict__", {**self.__dict__, **given})
         return copy
+
+
+_DEFAULT = CallOptions()
+
+
+def options_of(options: CallOptions | None) -> CallOptions:
+    """The options of a call: those that are given, or else the client's own.
+
+    Raises:
+        TypeError: They are something else: a :class:`Timeout`, say.
+    """
+    if options is None:
+        return _DEFAULT
+    if isinstance(options, CallOptions):
+        return options
+    raise TypeError(f"options must be CallOptions, got {kind_of(options)}")

@@ -34,6 +34,7 @@ class Shape:
         return self.awaited or not any(map(inspect.iscoroutinefunction, functions))
 
 
+HANDLER = Shape("a function")
 HOOK = Shape("a function that is not async", awaited=False)
 MIDDLEWARE = Shape("an async function, or an object with such a __call__")
 OBSERVER = Shape(
@@ -84,6 +85,16 @@ def check_each(name: str, values: Iterable[T], shape: Shape) -> tuple[T, ...]:
     except TypeError:
         raise ConfigurationError(f"{name} must be a sequence, got {described(values)}") from None
     return tuple(check_shape(f"each of {name}", item, shape) for item in items)
+
+
+def check_plain_function(name: str, value: object) -> None:
+    """See that an argument is a function that is not async.
+
+    Raises:
+        TypeError: It isn't.
+    """
+    if not callable(value) or inspect.iscoroutinefunction(value):
+        raise TypeError(f"{name} must be a plain function, got {described(value)}")
 
 
 def an_optional_hook(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:

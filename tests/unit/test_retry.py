@@ -474,3 +474,11 @@ async def test_what_a_server_says_cannot_forge_lines_of_a_terminal() -> None:
     error, _, _ = await failing((400, {}, b'{"message": "a\\nb \\u001b[2J \\ud83d' + b"x" * 5000 + b'"}'))
     assert str(error).isprintable()
     assert len(str(error)) < 600
+
+
+async def test_waits_at_the_same_time_pass_together_on_a_fake_clock() -> None:
+    waits = [(429, {"retry-after": "2"}, b"")] * 20
+    client, transport, clock = scripted(*waits, *[200] * 20, timeout=Timeout(total=5))
+    await asyncio.gather(*(delete_consent(client, f"o_{number}", "ci") for number in range(20)))
+    assert (len(transport.requests), len(clock.slept)) == (40, 20)
+    assert clock.monotonic() == max(clock.slept)

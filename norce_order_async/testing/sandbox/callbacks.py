@@ -10,14 +10,15 @@ import attrs
 
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.shapes import HANDLER, check_shape
 from norce_order_async.testing.sandbox.exchange import AdapterCall
 
 if TYPE_CHECKING:
     from norce_order_async.receiving.receiver import Receiver
     from norce_order_async.receiving.replies import Reply
 
-Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply]]"
-"""What answers calls in process: a :class:`Receiver`, or an async function."""
+Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply] | Reply]"
+"""What answers calls in process: a :class:`Receiver`, or a function, async or not."""
 
 _NAME = re.compile(r"[\w.-]+").fullmatch
 
@@ -25,6 +26,13 @@ _NAME = re.compile(r"[\w.-]+").fullmatch
 def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if value not in ("refuse", "allow"):
         raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
+
+
+def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: Mapping[str, object]) -> None:
+    for beginning, adapter in adapters.items():
+        if "://" not in beginning:
+            raise ConfigurationError(f"an adapter's URL begins with https://, unlike {beginning!r}")
+        check_shape(f"the adapter of {beginning}", adapter, HANDLER)
 
 
 def _names(hosts: Collection[str]) -> Collection[str]:
@@ -63,7 +71,7 @@ class Callbacks:
         ConfigurationError: One of them cannot be.
     """
 
-    adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], repr=False)
+    adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], validator=_answerable, repr=False)
     hosts: Collection[str] = attrs.field(default=(), converter=_names)
     deadline: float = attrs.field(default=5.0, validator=positive_seconds)
     on_hook_failure: Literal["refuse", "allow"] = attrs.field(default="refuse", validator=_known)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
-from norce_order_async.testing.recording.scrubbing import HIDDEN
+from norce_order_async.core.urls import HIDDEN
 from norce_order_async.testing.sandbox.console.masking import Mask
 from norce_order_async.testing.sandbox.exchange import AdapterExchange, ReceivedRequest
 from norce_order_async.testing.sandbox.outline import body_outline, target_outline
