@@ -109,6 +109,17 @@ def check_header(name: object, value: object) -> None:
     check_header_value(f"header {name}", value)
 
 
+def check_named(headers: object) -> Mapping[str, str]:
+    """Return what may be headers.
+
+    Raises:
+        TypeError: It is no mapping.
+    """
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping, got {kind_of(headers)}")
+    return cast("Mapping[str, str]", headers)
+
+
 def check_headers(headers: object) -> Mapping[str, str]:
     """Return headers that the caller wants to send, checked.
 
@@ -116,9 +127,7 @@ def check_headers(headers: object) -> Mapping[str, str]:
         TypeError: It is no mapping, or a name or a value is not a str.
         InvalidRequestError: One of them cannot be sent, or is one that the client sets itself.
     """
-    if not isinstance(headers, Mapping):
-        raise TypeError(f"headers must be a mapping, got {kind_of(headers)}")
-    named = cast("Mapping[str, str]", headers)
+    named = check_named(headers)
     for name, value in named.items():
         check_header(name, value)
     return named
@@ -194,7 +203,7 @@ def check_seconds(name: str, value: object) -> float:
     """
     number = _number(value)
     if not 0 <= number < 1e9:
-        raise ConfigurationError(f"{name} must be a number of seconds, or 0, got {value!r}")
+        raise ConfigurationError(f"{name} must be a number of seconds below 1e9, or 0, got {value!r}")
     return number
 
 

@@ -32,16 +32,17 @@ class _Turns:
         pace: The pace.
         answers: How long attempts take.
         waiting: Who waits for a turn, in the order they came.
+        is_taken: Whether it is somebody's turn.
     """
 
     pace: Pace
     answers: AnswerTime = attrs.Factory(AnswerTime)
     waiting: OrderedDict[asyncio.Future[None], None] = attrs.Factory(OrderedDict[asyncio.Future[None], None])
-    _is_taken: bool = False
+    is_taken: bool = False
 
     async def __aenter__(self) -> None:
-        if not self._is_taken:
-            self._is_taken = True
+        if not self.is_taken:
+            self.is_taken = True
             return
         turn = running_loop().create_future()
         self.waiting[turn] = None
@@ -63,7 +64,7 @@ class _Turns:
             if not turn.done():  # else it was cancelled, and does not know it yet
                 turn.set_result(None)
                 return
-        self._is_taken = False
+        self.is_taken = False
 
 
 class Pacing:
@@ -90,14 +91,15 @@ class Pacing:
         """
         call = request.call
         here = self._of(call)
-        came = self._clock.monotonic()
-        call.waiting = _PLACE
-        try:
-            async with here:
-                await self._wait(here, call, came)
-                here.pace.begin()
-        finally:
-            call.waiting = None
+        if here.is_taken or here.pace.is_limited:
+            came = self._clock.monotonic()
+            call.waiting = _PLACE
+            try:
+                async with here:
+                    await self._wait(here, call, came)
+            finally:
+                call.waiting = None
+        here.pace.begin()
         try:
             return await call_next(request)
         finally:

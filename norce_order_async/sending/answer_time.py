@@ -1,30 +1,36 @@
 """How long answers take, and whether a call that has waited for its turn can still get one."""
 
-_OF_LAST = 8
+_STEP = 1.1
+_ENOUGH = 1.5
 
 
 class AnswerTime:
-    """A moving average of the seconds that the attempts of a shop take."""
+    """The median of the seconds that the attempts of a shop take, as far as it was followed."""
 
-    __slots__ = ("_seconds",)
+    __slots__ = ("_median",)
 
     def __init__(self) -> None:
-        self._seconds = 0.0
+        self._median = 0.0
 
     def add(self, seconds: float) -> None:
         """Note how long an attempt took."""
-        self._seconds += (seconds - self._seconds) / _OF_LAST
+        if not self._median:
+            self._median = seconds
+        elif seconds > self._median:
+            self._median *= _STEP
+        else:
+            self._median /= _STEP
 
     def is_too_late(self, came: float, turn: float, deadline: float) -> bool:
         """Whether a call that came at a time is better not begun when its turn comes.
 
-        Most of what it had is over then, and what is left is less than twice the time of an answer: such a call takes
-        the place of one that could succeed, and ends in its deadline with an unknown outcome. One that does not wait
-        is always begun.
+        Most of what it had is over then, and what is left is less than half as much again as an answer takes: such a
+        call takes the place of one that could succeed, and ends in its deadline with an unknown outcome. One that does
+        not wait is always begun.
 
         Args:
             came: When it began to wait.
             turn: When its turn comes.
             deadline: When it must have ended.
         """
-        return deadline - turn < min(2 * self._seconds, (deadline - came) / 2)
+        return deadline - turn < min(_ENOUGH * self._median, (deadline - came) / 2)

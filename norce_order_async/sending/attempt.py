@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.call import AttemptHook, Call
-from norce_order_async.core.checks import check_headers
+from norce_order_async.core.checks import check_header, check_named
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.http import Request, Response, merge_headers, replace_headers
@@ -131,17 +131,23 @@ class AttemptSender:
 
 
 def _observed(observer: CallObserver, request: Request, attempt: Attempt) -> Request:
-    """Tell an observer; the request with the headers that it adds.
+    """Tell an observer; the request with the headers that it adds, as far as they can be sent.
 
     Raises:
-        TypeError: What it returns is no mapping of texts.
-        InvalidRequestError: A header that cannot be sent, or that the client sets itself.
+        TypeError: What it returns is no mapping.
     """
     headers: object = observer.attempt_started(request, attempt)
     if not headers:
         return request
     check_not_async(headers)
-    return replace_headers(request, merge_headers(request.headers, check_headers(headers)))
+    named = check_named(headers)
+    fit = {name: value for name, value in named.items() if value != "" and run_hook(request.call, _is_fit, name, value)}
+    return replace_headers(request, merge_headers(request.headers, fit))
+
+
+def _is_fit(name: str, value: str) -> bool:
+    check_header(name, value)
+    return True
 
 
 async def _wait_for_slot(call: Call, now: float) -> Any:

@@ -112,9 +112,9 @@ def out_of_time(call: Call) -> DeadlineExceeded:
     return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
 
 
-def too_late(call: Call, waited_for: str) -> DeadlineExceeded:
+def too_late(call: Call, turn: str) -> DeadlineExceeded:
     """The error of a call whose turn comes with too little time left for an answer."""
-    call.gave_up = f"it waited too long for {waited_for}"
+    call.gave_up = f"{turn} comes too late"
     return DeadlineExceeded(f"no success possible within {call.timeout.total:g} s")
 
 

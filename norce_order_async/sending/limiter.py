@@ -129,6 +129,7 @@ class ConcurrencyLimiter:
                 passed_over += 1
                 continue
             turn, (came, deadline) = turns.waiting.popitem(last=False)
+            passed_over = 0
             if turns.waiting:
                 self._waiting[turns] = None
             if turn.done():  # it was cancelled, and does not know it yet
@@ -138,7 +139,8 @@ class ConcurrencyLimiter:
             if in_time:
                 self._free -= 1
                 turns.held += 1
-                passed_over = 0
+            else:
+                self._forget(turns)
 
     def _may(self, turns: Turns, now: float) -> bool:
         """Whether a shop among others may take a slot; there is a free one."""

@@ -79,7 +79,7 @@ def log_cut(call: Call, level: int, *, late: bool) -> None:
         level,
         "%s %s %s its request went out%s: outcome %s [request id %s]",
         call.operation,
-        f"met its deadline of {call.timeout.total:g} s" if late else "was cancelled",
+        _end_of(call) if late else "was cancelled",
         "after" if call.maybe_sent else "before",
         "" if late else _time_left(call),
         call.outcome,
@@ -98,6 +98,11 @@ def log_fault(call: Call, error: BaseException) -> None:
         call.request_id,
         extra=_fields(call),
     )
+
+
+def _end_of(call: Call) -> str:
+    is_over = call.timed_out or call.elapsed >= call.timeout.total
+    return f"{'met its deadline of' if is_over else 'could not end within'} {call.timeout.total:g} s"
 
 
 def run_hook(call: Call, hook: Callable[[*A], R], *args: *A) -> R | None:

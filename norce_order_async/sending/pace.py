@@ -134,6 +134,11 @@ class Pace:
         return self._server.closed
 
     @property
+    def is_limited(self) -> bool:
+        """Whether a request may have to wait for its place."""
+        return self.ceiling is not None or not self._server.is_unlimited()
+
+    @property
     def rate(self) -> float | None:
         """Requests per second that may be sent now; None is no limit, 0 that only probes are sent."""
         rate = 0.0 if self._server.closed else self._rate(self._clock.monotonic())
@@ -147,13 +152,20 @@ class Pace:
             return _ASKED_FOR if rate == self.ceiling else f"{self._server.refusal}: the server asks for less"
         return None if self._knee is None else self._knee.reason(now)
 
-    def reserve(self) -> float:
-        """Take the next place in the schedule; the seconds to wait until it, 0 for now."""
-        if self.ceiling is None and self._server.is_unlimited():
+    def reserve(self, *, others: bool = True) -> float:
+        """Take the next place in the schedule; the seconds to wait until it, 0 for now.
+
+        Args:
+            others: Whether something of a shop that was not refused can be sent. While everything is refused, what was
+                refused waits for as long as the server asked for: some limits begin anew when they are asked too early.
+        """
+        if self.ceiling is None and self._server.is_unlimited():  # is_limited, without a call more
             return 0.0
         now = self._clock.monotonic()
         if self._server.closed:
-            self._waited_until = now + (delay := self._server.next_probe(now))
+            delay = self._server.next_probe(now)
+            delay = delay if others else max(delay, self.holds.asked_until - now)
+            self._waited_until = now + delay
             return delay
         rate = self._rate(now)
         delay = max(0.0, self._places.take(now, rate))
@@ -170,8 +182,15 @@ class Pace:
         else:
             self._places.give_back()
 
-    def observe(self, call: Call, attempt: Attempt) -> None:
-        """Learn from an attempt that has ended. An ``on_attempt`` hook."""
+    def observe(self, call: Call, attempt: Attempt, *, again: bool = False) -> None:
+        """Learn from an attempt that has ended. An ``on_attempt`` hook.
+
+        Args:
+            call: The attempt's call.
+            attempt: The attempt.
+            again: Whether what it sends has failed before, in another call: a 503 without ``Retry-After`` says
+                something of that then, and nothing of the rate.
+        """
         now, sent = self._clock.monotonic(), call.started + attempt.started
         is_charged = attempt.number > 1 and self._charges_retries and attempt.sent is not False
         if is_charged and (rate := self._rate(now)) < math.inf:
@@ -182,7 +201,8 @@ class Pace:
             return  # something else than the API answered: that tells nothing of the API
         throttled = sign is not None and attempt.throttled
         if status is not None:
-            refusal = sign if throttled or status == _UNAVAILABLE else None
+            is_new = attempt.number == 1 and not again
+            refusal = sign if throttled or (status == _UNAVAILABLE and is_new) else None
             if refusal is None:
                 self.holds.accepted(call.shop.merchant, now)
             elif throttled and self.holds.refused(call.shop.merchant, now, attempt.retry_after):

@@ -210,6 +210,44 @@ async def test_a_limit_that_answers_with_503_alone_loses_no_change(rate: int, bu
     assert clock.now < 5 + 2 * 400 / rate
 
 
+@pytest.mark.parametrize("concurrency", [4, "auto"])
+@pytest.mark.parametrize("one_in", [5, 20])
+async def test_orders_that_always_answer_503_slow_down_no_others(one_in: int, concurrency: Any) -> None:
+    client, origin, clock = on_a_timeline(
+        lambda sent: 503 if number_of(sent) % one_in == 0 else 200, latency=0.05, retry=RetryPolicy.batch()
+    )
+    outcomes = await outcomes_of(
+        Batch(client, [DeleteConsent(f"o_{n}", "c") for n in range(1_000)], concurrency=concurrency)
+    )
+    assert sum(outcome.outcome is OutcomeKind.APPLIED for outcome in outcomes) == 1_000 - 1_000 // one_in
+    assert max(sent.at for sent in origin.sent if number_of(sent) % one_in) < 60
+    assert clock.now < 120
+
+
+@pytest.mark.parametrize("seconds", [3.0, 20.0])
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_server_that_is_back_is_used_at_once(status: int, seconds: float) -> None:
+    client, _, clock = on_a_timeline(
+        lambda sent: status if 1 <= sent.at < 1 + seconds else 200, latency=0.05, retry=RetryPolicy.batch()
+    )
+    outcomes = await outcomes_of(Batch(client, [DeleteConsent(f"o_{n}", "c") for n in range(500)], concurrency=4))
+    assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
+    assert clock.now < 10 + 2 * seconds
+
+
+@pytest.mark.parametrize("merchants", [1, 3])
+async def test_an_outage_after_all_was_refused_loses_no_change(merchants: int) -> None:
+    def answer(sent: Sent) -> Answer:
+        if 0.3 <= sent.at < 6:
+            return 429, {"retry-after": "3"}, b""
+        return 500 if 6.6 <= sent.at < 60 else 200
+
+    client, _, _ = on_a_timeline(answer)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=f"m_{n % merchants}") for n in range(2_000)]
+    outcomes = await outcomes_of(Batch(client, changes, concurrency=4))
+    assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
+
+
 @pytest.mark.parametrize("concurrency", [1, "auto"])
 @pytest.mark.parametrize("retry_after", [400, 3600])
 async def test_a_merchant_that_is_asked_to_wait_for_long_stops_no_other(retry_after: int, concurrency: Any) -> None:

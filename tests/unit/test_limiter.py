@@ -13,10 +13,11 @@ from virtual import VirtualClock, run
 from norce_order_async import CallError, OrderClient, Timeout, delete_consent
 from norce_order_async.core.errors import ReadTimeout
 from norce_order_async.core.shop import Shop
+from norce_order_async.sending.answer_time import AnswerTime
 from norce_order_async.sending.limiter import ConcurrencyLimiter, Turns
 from norce_order_async.transport import Request, Response, Transport
 
-A, B, C = Shop("", "a"), Shop("", "b"), Shop("", "c")
+A, B, C, D = (Shop("", name) for name in "abcd")
 
 
 def take_all(limiter: ConcurrencyLimiter, shop: Shop, now: float) -> list[Turns]:
@@ -120,6 +121,62 @@ def test_who_is_cancelled_while_it_waits_takes_no_slot(at_once: bool) -> None:
         assert (limiter.used, limiter.of(B)) == (0, (0, 0))
 
     run(main())
+
+
+def test_who_would_get_its_slot_too_late_leaves_it_to_the_next_one() -> None:
+    async def main() -> None:
+        limiter = ConcurrencyLimiter(4)
+        b, a, c, d = (limiter.acquire_nowait(shop, 0.0) for shop in (B, A, C, D))
+        assert a is not None
+        assert b is not None
+        assert c is not None
+        assert d is not None
+
+        async def wait(shop: Shop, now: float, deadline: float) -> asyncio.Task[Turns | None]:
+            assert limiter.acquire_nowait(shop, now) is None
+            waiting = asyncio.create_task(limiter.acquire(shop, now, deadline))
+            await asyncio.sleep(0)
+            return waiting
+
+        first = await wait(Shop("", "e"), 0.1, 99.0)
+        of_a = await wait(A, 1.0, 60.0)
+        late, in_time = await wait(B, 1.0, 12.0), await wait(B, 1.0, 60.0)
+        limiter.release(b, 0.0, 8.0)  # so that an answer takes 8 s there
+        await asyncio.sleep(0)
+        assert limiter.acquire_nowait(A, 10.2) is None
+        limiter.release(c, 0.0, 10.5)
+        await asyncio.sleep(0)
+        assert await late is None
+        assert (first.done(), in_time.done(), limiter.used) == (True, True, 4)
+        of_a.cancel()
+
+    run(main())
+
+
+def test_a_shop_whose_last_call_is_too_late_is_forgotten() -> None:
+    async def main() -> None:
+        limiter = ConcurrencyLimiter(1)
+        held = limiter.acquire_nowait(A, 0.0)
+        assert held is not None
+        waiting: list[asyncio.Task[Turns | None]] = []
+        for number in range(50):
+            shop = Shop("", f"s_{number}")
+            assert limiter.acquire_nowait(shop, 0.0) is None
+            waiting.append(asyncio.create_task(limiter.acquire(shop, 0.0, 1.0)))
+            await asyncio.sleep(0)
+        limiter.release(held, 0.0, 5.0)
+        assert await asyncio.gather(*waiting) == [None] * 50
+        assert len(limiter._turns) == 1  # pyright: ignore[reportPrivateUsage]
+
+    run(main())
+
+
+def test_few_answers_that_take_long_keep_no_quick_call_from_being_made() -> None:
+    answers = AnswerTime()
+    for number in range(100):
+        answers.add(3.0 if number % 10 == 0 else 0.01)
+    assert not answers.is_too_late(0.0, 3.5, 4.0)
+    assert answers.is_too_late(0.0, 3.99, 4.0)
 
 
 class Shops(Transport):

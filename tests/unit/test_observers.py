@@ -180,9 +180,22 @@ async def test_headers_of_an_observer_that_cannot_be_sent_are_logged_and_left_ou
     client, transport, _ = scripted(200, observers=[Recorder("a"), Adding()])
     receipt = await delete_consent(client, "o_1", "ci")
     assert receipt.attempts == 1
-    assert (transport.requests[0].headers["traceparent"], "x-ok" in transport.requests[0].headers) == ("a1", False)
+    sent = transport.requests[0].headers
+    assert (sent["traceparent"], sent.get("x-n"), sent.get("Content-Length")) == ("a1", None, None)
+    assert ("x-ok" in sent) == ("Content-Length" in says)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert says in caplog.text
+
+
+async def test_an_empty_header_of_an_observer_is_left_out_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    class Adding(Recorder):
+        def attempt_started(self, request: Request, attempt: Attempt, /) -> Any:
+            return {"traceparent": "b1", "tracestate": ""}
+
+    client, transport, _ = scripted(200, observers=[Adding()])
+    await delete_consent(client, "o_1", "ci")
+    sent = transport.requests[0].headers
+    assert (sent["traceparent"], "tracestate" in sent, caplog.records) == ("b1", False, [])
 
 
 async def test_a_hook_that_turns_out_to_be_async_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -240,4 +240,4 @@ class CircuitBreaker:
         """Whether something of another merchant can be tried, or may come."""
         schedule = self._schedule
         is_read_ahead = self._state.input_ended or schedule.held >= LOOKAHEAD or self._probes > _UNTIL_OTHERS
-        return not is_read_ahead or any(item.order[0] not in merchants for item in schedule.ready)
+        return not is_read_ahead or schedule.has_others(merchants)

@@ -82,6 +82,10 @@ class Schedule:
         self._requeued_next = not turn
         return self.requeued.popleft() if self.requeued and (turn or not self.ready) else self.ready.popleft()
 
+    def has_others(self, merchants: Collection[str | None]) -> bool:
+        """Whether something new of another merchant can be sent."""
+        return any(item.order[0] not in merchants for item in self.ready)
+
     def take_probe(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
 

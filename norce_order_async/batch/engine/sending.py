@@ -91,8 +91,8 @@ class Dispatcher:
                     self._probe = None if self._breaker.tries_all else item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
-                await self._until_place()
-                if self._may_send(self._pace.limit) and (item := self._take(self._take_next)) is not None:
+                usable = await self._has_place() and self._may_send(self._pace.limit)
+                if usable and (item := self._take(self._take_next)) is not None:
                     self._open_lane(item)
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
                 await pause(self._clock, due - self._clock.monotonic(), state.wake)
@@ -152,19 +152,24 @@ class Dispatcher:
             await pause(self._clock, left, self._state.wake)
         return new
 
-    async def _until_place(self) -> None:
-        """Wait until the place in the pace's schedule that is reserved; one is reserved if there is none."""
-        renewed = self._pace.renewed
-        while True:
-            now = self._clock.monotonic()
-            if self._place is None:
-                renewed.clear()
-                self._place = now + self._pace.reserve()
-            if (delay := self._place - now) > 0:
-                await pause(self._clock, delay, self._state.stopping, renewed)
-            self._place = None
-            if not renewed.is_set() or self._state.stopped is not None:
-                return
+    async def _has_place(self) -> bool:
+        """Wait for the place in the pace's schedule that is reserved; one is reserved if there is none.
+
+        False where it is not used: the schedule begins anew, the batch stops, or something comes that has not to wait.
+        """
+        pace, wake, others = self._pace, self._state.wake, True
+        if (place := self._place) is None:
+            pace.renewed.clear()
+            others = not pace.is_closed or self._schedule.has_others(pace.holds.rows)
+            # It is kept meanwhile, so that no lane takes another.
+            self._place = place = self._clock.monotonic() + pace.reserve(others=others)
+        if (delay := place - self._clock.monotonic()) > 0:
+            await pause(self._clock, delay, self._state.stopping, pace.renewed, *(() if others else (wake,)))
+        self._place = None
+        if not others and wake.is_set() and self._clock.monotonic() < place:
+            pace.give_back()
+            return False
+        return not pace.renewed.is_set()
 
     # In a lane
 
@@ -198,8 +203,11 @@ class Dispatcher:
             if self._place is not None or not self._may_send(pace.limit + 1):
                 break
             if (delay := pace.reserve()) > 0.0:
-                self._place = monotonic() + delay  # the dispatcher waits for it
-                pace.renewed.clear()
+                if pace.is_closed:
+                    pace.give_back()  # the dispatcher takes it, and looks at what can be sent
+                else:
+                    self._place = monotonic() + delay  # the dispatcher waits for it
+                    pace.renewed.clear()
                 break
             if (taken := self._take(schedule.take)) is None:
                 break
@@ -275,14 +283,11 @@ class Dispatcher:
             item = take()
             if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
                 self._leave_undone([(item, item.left(NOT_TRIED, why))])
-            elif holds.rows and (delay := self._held_for(item, now := self._clock.monotonic())) > 0:
+            elif holds.rows and (delay := holds.wait(item.order[0], now := self._clock.monotonic())) > 0:
                 schedule.requeue_at(item, now + delay)
             elif not self._refusals.withheld or self._refusals.admits(item):
                 return item
         return None
-
-    def _held_for(self, item: WorkItem, now: float) -> float:
-        return self._pace.holds.wait(item.order[0], now, all_refused=self._pace.is_closed)
 
     def _leave_undone(self, left: Kept) -> None:
         """Take changes out of the schedule that were taken and are not made."""

@@ -122,7 +122,7 @@ class WorkItem:
             self._look_at(call, attempt)
             if attempt.throttled and self._is_refused_alone:
                 return
-        self.pace.observe(call, attempt)
+        self.pace.observe(call, attempt, again=self.failing or self.rounds > 0)
 
     @property
     def _is_refused_alone(self) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from norce_order_async.batch.inputs import InputFile, total_of
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import counted
 
 
 def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: str) -> None:
@@ -38,5 +39,5 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
 def _named(inputs: Sequence[InputFile]) -> str:
     names = ", ".join(file.name for file in inputs[:3]) or "no file"
     others = f" and {len(inputs) - 3} more" if len(inputs) > 3 else ""
-    changes = "" if (total := total_of(inputs)) is None else f" ({total:,} changes)"
+    changes = "" if (total := total_of(inputs)) is None else f" ({counted(total, 'change')})"
     return f"{names}{others}{changes}"

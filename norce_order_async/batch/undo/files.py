@@ -86,7 +86,7 @@ def _is_of(values: OldValues, line: bytes) -> bool:
         told = decode_json(line)
     except ValueError:
         return False
-    if not isinstance(told, Mapping) or not isinstance(number := told.get("_undoes"), int) or number >= 2**63:
+    if not isinstance(told, Mapping) or not isinstance(number := told.get("_undoes"), int) or not 0 <= number < 2**63:
         return False
     record = {name: value for name, value in told.items() if not name.startswith("_")}
     return values.record_of(number) == (record or told.get("_undo"),)
