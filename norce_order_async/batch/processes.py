@@ -233,10 +233,8 @@ class ProcessBatch(RunsOnce):
 
     def _settles(self, state: State, now: float) -> bool:
         """Whether a request of an earlier run may still be carried out, so that what comes after it has to wait."""
-        if state.outcome is not None and state.ended is None:
-            return False
-        ended = self._began if state.ended is None else min(state.ended, self._began)
-        return ended + self._settle > now
+        given_up = state.given_up(self._began)
+        return given_up is not None and given_up + self._settle > now
 
     def _deal(self, link: ProcessLink) -> None:
         link.deal()

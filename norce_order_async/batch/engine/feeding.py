@@ -243,11 +243,8 @@ class Feeder:
 
     def _settles_at(self, state: State) -> float:
         """The monotonic time until which a request of an earlier run may still be carried out."""
-        if state.outcome is None:
-            return self._began + self._settle  # nobody knows when it was given up
-        if state.outcome is not OutcomeKind.UNKNOWN or state.ended is None:
-            return 0.0
-        return self._began + min(self._settle, state.ended + self._settle - self._began_wall)
+        given_up = state.given_up(self._began_wall)
+        return 0.0 if given_up is None else self._began + self._settle + given_up - self._began_wall
 
 
 async def blocks(changes: Changes, size: Callable[[], int], rest: Block) -> AsyncGenerator[Block]:

@@ -53,7 +53,8 @@ class State:
         outcome: Its outcome; None when it was marked and its outcome never written.
         digest: The checksum of its entry.
         reopened: Whether it was done, and is to be made once more.
-        ended: When its last call ended if its outcome is ``unknown``, in seconds since 1970-01-01 UTC.
+        ended: When its last call ended, if a request before that may have had no answer, in seconds since 1970-01-01
+            UTC.
         once: Whether it was sent at most once: as ``unknown`` it must not be sent again.
     """
 
@@ -62,6 +63,15 @@ class State:
     reopened: bool = False
     ended: float | None = None
     once: bool = False
+
+    def given_up(self, began: float) -> float | None:
+        """When, at the latest, its last request was given up, as a run sees it that began at this time.
+
+        None where each had an answer.
+        """
+        if self.ended is not None:
+            return min(self.ended, began)
+        return began if self.outcome is None or self.outcome is OutcomeKind.UNKNOWN else None
 
 
 def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None) -> bool:
