@@ -498,6 +498,13 @@ async def test_what_may_have_been_applied_is_never_called_unsent() -> None:
     assert [outcome.outcome for outcome in outcomes] == [OutcomeKind.UNKNOWN]
 
 
+async def test_what_the_server_has_refused_is_never_called_unsent() -> None:
+    answers: Iterator[Answer] = iter([429, *(refused() for _ in range(3))])
+    client, _, _ = on_a_timeline(lambda sent: next(answers))
+    (outcome,) = await outcomes_of(Batch(client, deletes(1)))
+    assert (outcome.outcome, outcome.error, outcome.attempts) == (OutcomeKind.REJECTED, "ConnectError", 4)
+
+
 # Redelivered
 
 

@@ -164,6 +164,8 @@ class WorkItem:
             outcome=outcome,
             attempts=max(self.attempts, len(attempts)),
             started=self.started,
+        elif outcome is OutcomeKind.NOT_SENT and self.last is not None:
+            outcome = self.last.outcome  # it was refused in an earlier round
             elapsed=elapsed,
             status=attempts[-1].status if attempts else None,
             request_id=self.request_id if self.attempts else None,
