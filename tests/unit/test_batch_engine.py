@@ -804,6 +804,8 @@ async def test_abort_ends_at_once_and_tells_of_all() -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "abort", "aclose"])
+    progress = batch.progress
+    assert (progress.ended, progress.done, progress.failed) == (6, 0, 6)
 async def test_an_input_that_never_comes_does_not_keep_a_batch_from_ending(how: str) -> None:
     client, transport, _ = scripted()
     closed = False

@@ -252,7 +252,11 @@ class Accountant:
 
     def leave_out(self, outcome: Outcome) -> None:
         """Tell of a change that is not made; the journal stays as it is."""
-        self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
+        if outcome.outcome is OutcomeKind.UNKNOWN:  # so it is in the sums of the journal, too
+            self._unknown += 1
+            self.ended += 1
+            self.failed += 1
+            self.retried += outcome.attempts > 1
         self._tell([outcome])
 
     # To the reader
