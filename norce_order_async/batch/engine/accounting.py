@@ -227,7 +227,7 @@ class Accountant:
         The journal keeps that open, or forgets it when nothing of it was applied.
         """
         if (journal := self.journal) is not None:
-            withdrawn = [item for item, _ in left if not item.maybe_applied]
+            withdrawn = [item for item, _ in left if item.is_withdrawn]
             still_open = [outcome for item, outcome in left if item.maybe_applied and outcome.attempts]
             try:
                 await self.write(())
