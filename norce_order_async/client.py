@@ -13,7 +13,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, client_header
 from norce_order_async.core.stats import Stats
@@ -32,8 +32,6 @@ from norce_order_async.transport.default import default_transport
 from norce_order_async.wire.operation import Operation, QueryValue
 
 T = TypeVar("T")
-
-_DEFAULT_OPTIONS = CallOptions()
 
 
 class OrderClient:
@@ -60,8 +58,8 @@ class OrderClient:
         call_middlewares: Run once a call, around all its attempts, the first outermost.
         attempt_middlewares: Run once an attempt, the first outermost.
         limit: How many requests at once in each event loop, over all scoped views; more wait their turn.
-        adaptive: Whether requests go at the rate that the server accepts, once it answers 429, or 503 with
-            ``Retry-After``; in each event loop, and for each shop.
+        adaptive: Whether requests go at the rate that the server accepts, once it answers 429 or 503; in each event
+            loop, and for each shop.
         budget: Tokens for retries; each other shop of a scoped view has as many of its own. None is no budget.
         on_attempt: Called after each attempt, with the :class:`Call` and the :class:`Attempt`.
         on_call: Called at each call's end, with the :class:`Call` and its error, also when it was cancelled.
@@ -118,7 +116,7 @@ class OrderClient:
             sources=TokenSources(auth),
             lifecycle=Lifecycle(limit),
             on_call=on_call,
-            observers=observers if telemetry is None else (telemetry, *observers),
+            observers=observers,
             call_middlewares=call_middlewares,
             attempt_middlewares=attempt_middlewares,
             on_attempt=on_attempt,
@@ -277,13 +275,13 @@ class OrderClient:
             What the operation's ``decode`` makes of the response.
 
         Raises:
-            TypeError: An id is not a str.
+            TypeError: An id is not a str, or the options are no :class:`CallOptions`.
             InvalidRequestError: Something that cannot be sent as it stands; nothing was sent.
             ClientStateError: The client is closed; nothing was sent.
             CallError: The call did not succeed; its ``outcome`` says what that means.
         """
         core = self._core
-        options = options or _DEFAULT_OPTIONS
+        options = options_of(options)
         request = new_request(self._caller, operation, ids, query, body, options, core.defaults)
         handler = self._chain.once if request.call.retry is None else self._chain.retrying
         with RunningCall(request, options, core.lifecycle, core.ends) as running:
@@ -336,7 +334,7 @@ class OrderClient:
         Who closes meanwhile joins the closing under way, and the shortest grace counts. Cancelling it ends the grace.
 
         Args:
-            grace: Seconds.
+            grace: Seconds. What is no number is a :class:`ConfigurationError`, and the client stays open.
         """
         if not self._is_view:
             await self._core.aclose(grace)

@@ -9,6 +9,7 @@ from norce_order_async.auth.file import TokenFile
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import LOOPBACK, Environment
 from norce_order_async.core.token_source import TokenSource
+from norce_order_async.core.wording import reason_of
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport, tls_context
 
@@ -101,7 +102,7 @@ def _context_from(path: str | None) -> ssl.SSLContext | None:
     try:
         return tls_context(path)
     except OSError as error:
-        raise ConfigurationError(f"NORCE_CA_FILE cannot be read: {error}") from None
+        raise ConfigurationError(f"NORCE_CA_FILE cannot be read: {path!r}: {reason_of(error)}") from None
 
 
 def _token_from(variables: Mapping[str, str]) -> TokenSource | str:

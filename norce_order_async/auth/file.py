@@ -13,6 +13,8 @@ from norce_order_async.core.checks import check_token
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger
+from norce_order_async.core.shown import shown_file
+from norce_order_async.core.wording import reason_of
 
 _LARGEST = 64 * 1024  # bytes
 _LOOK = 1.0
@@ -85,7 +87,8 @@ class TokenFile(Refreshing):
                 stamp = _stamp(os.fstat(file.fileno()))
                 content = file.read(_LARGEST + 1)
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"the token file cannot be read: {error}") from None
+            shown = shown_file(str(self.path))
+            raise ConfigurationError(f"the token file cannot be read: {shown!r}: {reason_of(error)}") from None
         self._token = _token_in(content, self.path)
         self._stamp = stamp
 

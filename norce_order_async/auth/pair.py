@@ -22,8 +22,9 @@ class TokenPair(Refreshing):
 
     All calls send the same one, at first the primary. A 401 on it moves all of them to the other, and the refused
     call is sent again with that. Where the other was refused within the last 60 seconds the 401 stands instead, so
-    two bad tokens cost one try of the other a minute, not one a call. Nothing moves back by itself; a later 401 on
-    the secondary tries the primary again. A new token needs a new pair, and so a new client.
+    two bad tokens cost one try of the other a minute, not one a call. A call that is refused with both moves nobody:
+    the calls go on with the token from before. Nothing else moves back by itself; a later 401 on the secondary tries
+    the primary again. A new token needs a new pair, and so a new client.
 
     Attributes:
         primary: A token, without the word Bearer.
@@ -52,8 +53,23 @@ class TokenPair(Refreshing):
             return current
         now = self.clock.monotonic()
         self._refused_at[current] = now
-        other = self.secondary if current == self.primary else self.primary
-        if now - self._refused_at.get(other, -math.inf) >= _PAUSE:
-            self._current = other
-            self._tell_refresh()
+        if now - self._refused_at.get(self._other, -math.inf) >= _PAUSE:
+            self._move()
         return self._current
+
+    def refused_too(self, token: str) -> None:
+        """Go back from this token: what a call meets with both says nothing of either.
+
+        :meta private:
+        """
+        self._refused_at[token] = self.clock.monotonic()
+        if token == self._current:
+            self._move()
+
+    @property
+    def _other(self) -> str:
+        return self.secondary if self._current == self.primary else self.primary
+
+    def _move(self) -> None:
+        self._current = self._other
+        self._tell_refresh()

@@ -20,6 +20,12 @@ class Refreshing(Secretive):
         factory=list[Callable[[], None]], init=False, repr=False, kw_only=True
     )
 
+    def refused_too(self, token: str) -> None:
+        """Hear that a token, which took the place of a refused one, was refused in the same call as well.
+
+        :meta private:
+        """
+
     def _tell_refresh(self) -> None:
         for hook in tuple(self.on_refresh):
             hook()

@@ -125,7 +125,7 @@ def _members(response: Response) -> Mapping[str, Any] | None:
     body = response.body
     charset = charset_of(response.headers.get("content-type", ""))
     if charset is not None:
-        with suppress(LookupError, ValueError):  # the name is wrong; it may be UTF-8 all the same
+        with suppress(ValueError):  # the name is wrong; it may be UTF-8 all the same
             body = body.decode(charset).encode()
     try:
         answer = decode_json(body)

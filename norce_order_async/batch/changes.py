@@ -52,7 +52,8 @@ def _own_bool(value: object) -> bool:
     return value
 
 
-def _check_mapping(instance: object, attribute: "attrs.Attribute[Mapping[str, JSON]]", value: object) -> None:
+def check_members(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """An attrs validator: an object that is not empty."""
     if not isinstance(value, Mapping) or not value:
         raise InvalidRequestError(f"{attribute.name} must be an object with at least one member")
 
@@ -157,7 +158,7 @@ class PatchAttributes(Change):
 
     op = "patch_attributes"
     operation = "PatchCheckoutOrderAttributes"
-    attributes: Mapping[str, JSON] = attrs.field(validator=_check_mapping)
+    attributes: Mapping[str, JSON] = attrs.field(validator=check_members)
 
     @property
     def resource(self) -> str:

@@ -12,8 +12,9 @@ from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.journal import Journal, old_values
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.starting import check_can_start_python
 from norce_order_async.batch.worker import BatchPlugin
-from norce_order_async.core.checks import check_can_start_python, check_count
+from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout, as_timeout

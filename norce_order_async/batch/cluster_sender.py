@@ -17,6 +17,7 @@ from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Wa
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import text_of
 from norce_order_async.sending.pace import Pace
 
 CHUNK_SIZE = 1024 * 1024
@@ -27,10 +28,6 @@ _LINGER = 0.005
 _GRACE = 15.0
 _LOST = "WorkerLost"
 _Pending = list[tuple[WorkItem, Waiting]]
-
-
-def _text(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 class ClusterSender:
@@ -94,7 +91,7 @@ class ClusterSender:
                 self._client = await stack.enter_async_context(connection)
                 await self._client.register_plugin(self._plugin, name=self.name)
             except Exception as error:
-                raise ConfigurationError(f"the cluster cannot be used: {_text(error)}") from error
+                raise ConfigurationError(f"the cluster cannot be used: {text_of(error)}") from error
             stack.push_async_callback(self._leave_cluster)
             watching = asyncio.create_task(self._watch())
             try:
@@ -135,7 +132,7 @@ class ClusterSender:
                     await self._client.run(stop_worker, self.name, state.stopped, on_error="ignore")
                     await clock.sleep(_LOOK)
         except Exception as error:
-            engine.abort(f"the cluster is out of reach: {_text(error)}")
+            engine.abort(f"the cluster is out of reach: {text_of(error)}")
 
     def _add(self, item: WorkItem, reply: Waiting) -> None:
         """Put a change into the next chunk, which leaves when it is full or has waited a moment for more."""
@@ -176,7 +173,7 @@ class ClusterSender:
         except DroppedChunk:
             self._engine.abort("the cluster has dropped the batch, or is gone")
         except Exception as error:
-            self._engine.state.fail(ConfigurationError(f"the cluster cannot make these changes: {_text(error)}"))
+            self._engine.state.fail(ConfigurationError(f"the cluster cannot make these changes: {text_of(error)}"))
             for _, reply in pending:
                 reply.cancel()
         else:

@@ -13,12 +13,14 @@ from norce_order_async.core.errors import ConfigurationError
 try:
     import distributed
     from distributed.deploy.cluster import Cluster
+    from distributed.diagnostics.plugin import WorkerPlugin as WorkerPlugin
 except ImportError:
     raise ConfigurationError('a cluster needs Dask: pip install "norce-order-async[dask]"') from None
 
 AnyCluster = str | int | distributed.Client | Cluster
 """A scheduler's address, how many processes to start, or a cluster of which there is an object."""
 
+get_worker = distributed.get_worker
 KilledWorker, DroppedChunk = distributed.KilledWorker, distributed.CancelledError
 
 SLOTS = 8

@@ -77,7 +77,8 @@ class Rereading:
     def _changed(self) -> ConfigurationError:
         return ConfigurationError(
             f"{self._path} was changed while the batch read it: nothing more is sent. What was sent is in the journal; "
-            "the lines may be those of the one content or of the other"
+            "the lines may be those of the one content or of the other. To go on, put back the content that it had at "
+            "first; for the new content, choose another journal"
         )
 
 

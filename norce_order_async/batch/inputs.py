@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from itertools import chain
@@ -19,6 +19,7 @@ from norce_order_async.batch.files import (
     count_entries,
     delimiter_of,
     format_of,
+    identity_of,
     is_stream,
     read_file,
     shown_name,
@@ -49,6 +50,12 @@ class InputFile:
     changes: int | None
 
 
+def total_of(files: Sequence[InputFile]) -> int | None:
+    """How many changes these files hold together; None where that is not known, as of no files."""
+    counts = [file.changes for file in files if file.changes is not None]
+    return sum(counts) if files and len(counts) == len(files) else None
+
+
 class Input:
     """The entries of batch files, one file after another.
 
@@ -73,11 +80,11 @@ class Input:
         self._seen: dict[str, Fingerprint] = {}
         if not paths:
             raise ConfigurationError("no file to read changes from")
-        known: set[str] = set()
+        known: set[object] = set()
         for path in self._paths:
-            if (real := os.path.realpath(path)) in known:
+            if (identity := identity_of(path)) in known:
                 raise ConfigurationError(f"{shown_name(path)} is named twice: its changes would be made twice")
-            known.add(real)
+            known.add(identity)
 
     def survey(self) -> tuple[InputFile, ...]:
         """Read every file once, without what its lines mean.

@@ -1,18 +1,17 @@
 """Every other change of the API as a value: one class an operation, its members those of the endpoint function."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import import_module
-from typing import Any, ClassVar, cast, get_args, get_origin
+from typing import ClassVar, cast, get_args, get_origin
 
 import attrs
 
-from norce_order_async.batch.changes import Change, members_of
+from norce_order_async.batch.changes import Change, check_members, members_of
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, CallHook, Repeat
-from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, options_of
+from norce_order_async.endpoints.functions import function_of
 from norce_order_async.wire.decoders import Receipt, receipt_of
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.models import (
@@ -72,9 +71,9 @@ class TableChange(Change):
         given = {name: getattr(self, name) for name in members_of(type(self)) if name not in _SCOPE}
         calls: list[Call] = []
         if self.row.result is not None:
-            options = options or CallOptions()
+            options = options_of(options)
             options = attrs.evolve(options, on_call=_noting(calls, options.on_call))
-        result = await _function(self.row.function)(client, **given, options=options)
+        result = await function_of(self.row.function)(client, **given, options=options)
         if isinstance(result, Receipt):
             return result
         return receipt_of(calls[-1], calls[-1].attempts[-1].status or 0)
@@ -96,13 +95,6 @@ def _noting(calls: list[Call], hook: CallHook | None) -> CallHook:
             hook(call, error)
 
     return note
-
-
-@cache
-def _function(place: str) -> Callable[..., Any]:
-    module, _, name = place.partition(".")
-    function: Callable[..., Any] = getattr(import_module(f"norce_order_async.endpoints.{module}"), name)
-    return function
 
 
 @cache
@@ -128,11 +120,6 @@ def _check_model(name: str, value: object, model: type[Model], is_list: bool) ->
     for each in elements:
         if not isinstance(each, model):
             raise TypeError(f"{name} must be of {model.__name__}, got {kind_of(each)}")
-
-
-def _check_whole(instance: object, attribute: "attrs.Attribute[Mapping[str, bool]]", value: object) -> None:
-    if not isinstance(value, Mapping) or not value:
-        raise InvalidRequestError(f"{attribute.name} must be an object with at least one member")
 
 
 @attrs.frozen
@@ -214,7 +201,7 @@ class PatchConsents(TableChange):
     """Set whether several consents are given; see :func:`patch_consents`."""
 
     operation = "PatchCheckoutOrderConsents"
-    checked: Mapping[str, bool] = attrs.field(validator=_check_whole)
+    checked: Mapping[str, bool] = attrs.field(validator=check_members)
 
 
 @attrs.frozen

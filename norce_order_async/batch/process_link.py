@@ -37,6 +37,7 @@ class ProcessLink:
         speed: How many changes it may have under way, its rate, how many are under way, and why it is no faster.
         losses: How many processes were lost since something ended.
         has_ended: Whether it has said that it is done.
+        has_said: Whether the process has said anything.
     """
 
     setup: bytes
@@ -48,6 +49,7 @@ class ProcessLink:
     speed: Speed = UNTOLD
     losses: int = 0
     has_ended: bool = False
+    has_said: bool = False
     _process: asyncio.subprocess.Process | None = attrs.field(default=None, init=False)
 
     async def start(self) -> None:
@@ -66,6 +68,7 @@ class ProcessLink:
             )
         assert self._process.stdin is not None
         self._process.stdin.write(self.setup)
+        self.has_said = False
 
     async def hear(self) -> tuple[Any, ...]:
         """The next message.
@@ -78,6 +81,7 @@ class ProcessLink:
         assert self._process.stdout is not None
         (size,) = HEAD.unpack(await self._process.stdout.readexactly(HEAD.size))
         message: tuple[Any, ...] = pickle.loads(await self._process.stdout.readexactly(size))
+        self.has_said = True
         return message
 
     def tell(self, *message: Any) -> None:
@@ -85,6 +89,15 @@ class ProcessLink:
         pipe = None if self._process is None else self._process.stdin
         if pipe is not None and not pipe.is_closing():
             pipe.write(frame(*message))
+
+    def tell_to_end(self, how: str, reason: str) -> None:
+        """Have it ``stop`` or ``abort``. A process that has said nothing has sent nothing yet, and is killed."""
+        if self._process is None or self.has_said:
+            self.tell(how, reason)
+            return
+        self.drop()
+        with suppress(ProcessLookupError):
+            self._process.kill()
 
     def add(self, number: int, entry: InputLine, state: State | None, *, made: bool) -> None:
         """Take in a line for it: one that it makes, or whose resource it only lets settle."""

@@ -22,12 +22,10 @@ from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import State
 from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.run import Batch
+from norce_order_async.batch.run import Batch, client_defaults
 from norce_order_async.batch.travel import HEAD, Dealt, frame, sendable, unpack
 from norce_order_async.client import OrderClient
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.settings import Timeout
-from norce_order_async.middleware.policy import RetryPolicy
 
 AHEAD = 256
 """So many lines are sent to a worker before it has taken them, at most."""
@@ -205,10 +203,7 @@ async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArgument
     """Make the changes whose lines come over a pipe, until there are no more."""
     lines = Lines(pipe)
     pipe.serve(lines)
-    at_once = arguments.get("concurrency", "auto")
-    defaults: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
-    defaults["limit"] = 100 if at_once == "auto" else max(100, at_once)
-    settings = defaults | dict(settings)
+    settings = client_defaults(arguments.get("concurrency", "auto")) | dict(settings)
     if (path := settings.pop("token_file", None)) is not None:
         settings["auth"] = TokenFile(path)
     async with OrderClient.from_env(**settings) as client:

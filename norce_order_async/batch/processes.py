@@ -14,20 +14,24 @@ from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import Input
-from norce_order_async.batch.journal import Journal, State, is_wanted, old_values
+from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import UNTOLD, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
+from norce_order_async.batch.starting import check_can_start_python
 from norce_order_async.batch.travel import frame, order_of, sendable, worker_of
-from norce_order_async.core.checks import check_can_start_python, check_count
+from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
+from norce_order_async.core.wording import text_of
 from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.telemetry.telemetry import Telemetry
 
 _BLOCK = 512
+_MOST = 100
+"""Processes at most: each takes some 40 MiB, and a few have the one that deals out lines fully busy."""
 _LOST = 3
 """So often in a row a worker is started again."""
 _SHOW_EVERY = 0.1
@@ -54,19 +58,13 @@ class ProcessBatch(RunsOnce):
     Args:
         changes: Changes, entries, or an :class:`Input`, whose lines are then read by the processes; classes of your own
             must be importable.
-        processes: How many.
+        processes: How many, at most 100.
         settings: Arguments of :meth:`OrderClient.from_env` in each process. They are sent over a pipe. A
             ``transport`` is a class of transports. ``token_file`` is the path of a file with the token, for ``auth``.
         journal: Where every change is written down, and from where the outcomes can be read.
         telemetry: Makes metrics of its progress; the calls are the processes' own.
         **arguments: See :class:`BatchSettings`: ``concurrency``, in each process, ``rate``, of all together,
             ``max_failures``, ``patience``, ``settle`` and ``only``.
-
-    Attributes:
-        stopped: Why it ended before its input did.
-        failure: What must not happen and did.
-        error: The last error of a server that could not be reached, or refused everything.
-        worked: Whether the server has answered anything.
 
     Raises:
         TypeError: ``changes`` is no iterable of changes or entries.
@@ -84,10 +82,8 @@ class ProcessBatch(RunsOnce):
         **arguments: Unpack[BatchArguments],
     ) -> None:
         super().__init__(telemetry)
-        self.stopped: str | None = None
-        self.failure: Exception | None = None
-        self.error: CallError | None = None
-        self.worked = False
+        self._error: CallError | None = None
+        self._worked = False
         self._settings = BatchSettings(**arguments)
         self._has_streams = isinstance(changes, Input) and changes.has_streams
         self._changes = changes.unread() if isinstance(changes, Input) else check_changes(changes)
@@ -95,7 +91,8 @@ class ProcessBatch(RunsOnce):
         self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
         self._journal = journal
         self._scope = (settings.get("merchant"), settings.get("channel"))
-        check_count("processes", processes)
+        if check_count("processes", processes) > _MOST:
+            raise ConfigurationError(f"processes must be at most {_MOST}, got {processes}")
         check_can_start_python("processes")
         old_values.refuse(journal.undo)
         rate = self._settings.rate
@@ -106,8 +103,6 @@ class ProcessBatch(RunsOnce):
         self._began = self._settled_at = self._clock.wall()
         self._passed = self._ended = self._done = self._failed = self._retried = 0
         self._stops: list[str] = []  # why workers ended before their input did; the others go on
-        self._input_ended = False
-        self._room = asyncio.Event()
 
     @property
     def progress(self) -> Progress:
@@ -128,6 +123,16 @@ class ProcessBatch(RunsOnce):
             reason=next((speed[3] for speed in speeds if speed[3] is not None), None),
         )
 
+    @property
+    def worked(self) -> bool:
+        """Whether the server has answered anything of this batch."""
+        return self._worked
+
+    @property
+    def error(self) -> CallError | None:
+        """The last error of a server that could not be reached, or refused everything."""
+        return self._error
+
     def stop(self, reason: str) -> None:
         """Take no more, finish what is under way; the first reason counts."""
         self._end("stop", reason)
@@ -137,14 +142,13 @@ class ProcessBatch(RunsOnce):
         self._end("abort", reason)
 
     def _end(self, how: str, reason: str) -> None:
-        self.stopped = self.stopped or reason
-        self._room.set()
+        self.state.stop(reason)
         for link in self._links:
-            link.tell(how, reason)
+            link.tell_to_end(how, reason)
 
     def _fail(self, error: Exception) -> None:
-        self.failure = self.failure or error
-        self.stop(str(error) or type(error).__name__)
+        self.state.fail(error)
+        self.stop(text_of(error))
 
     async def __aiter__(self) -> AsyncGenerator[Progress]:
         running = self._begin(self._run)
@@ -159,8 +163,11 @@ class ProcessBatch(RunsOnce):
     async def _run(self) -> None:
         if (only := self._settings.only) is not None:
             await patiently(lambda: self._journal.reopen(only, *self._scope))
-        for link in self._links:
+        for count, link in enumerate(self._links, 1):
             await link.start()
+            if self.stopped is not None:
+                del self._links[count:]
+                break
         self._began = self._clock.wall()
         self._settled_at = self._began + self._settle
         feeding, sampling = asyncio.create_task(self._feed()), asyncio.create_task(self._sample())
@@ -175,9 +182,9 @@ class ProcessBatch(RunsOnce):
         for task in serving:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
-        if self._stops and self.stopped is None:
+        if self._stops:
             are_all = len(self._stops) == len(self._links)
-            self.stopped = self._stops[0] if are_all else f"a worker process stopped: {self._stops[0]}"
+            self.state.stop(self._stops[0] if are_all else f"a worker process stopped: {self._stops[0]}")
         if self.failure is not None:
             raise self.failure
 
@@ -196,7 +203,7 @@ class ProcessBatch(RunsOnce):
         except Exception as error:
             self._fail(error)
         finally:
-            self._input_ended = True
+            self.state.input_ended = True
             for link in self._links:
                 self._deal(link)
 
@@ -208,8 +215,8 @@ class ProcessBatch(RunsOnce):
             or any(len(link.queue) >= LOOKAHEAD for link in links)
             or sum(link.size for link in links) >= LOOKAHEAD_SIZE
         ):
-            self._room.clear()
-            await self._room.wait()
+            self.state.room.clear()
+            await self.state.room.wait()
 
     async def _take(self, first: int, entries: list[InputLine]) -> None:
         known = await patiently(lambda: self._journal.states(first, first + len(entries) - 1))
@@ -219,8 +226,8 @@ class ProcessBatch(RunsOnce):
             made, state = True, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
                 self._passed += 1
-                if state is None or not self._settles(state, now):
-                    continue
+                if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
+                    continue  # nothing that comes after it has to wait
                 made = False
             order = order_of(entry, self._scope)
             link = links[number % count if order is None else worker_of(order, count)]
@@ -231,17 +238,12 @@ class ProcessBatch(RunsOnce):
                 link.settle()
             self._deal(link)
 
-    def _settles(self, state: State, now: float) -> bool:
-        """Whether a request of an earlier run may still be carried out, so that what comes after it has to wait."""
-        given_up = state.given_up(self._began)
-        return given_up is not None and given_up + self._settle > now
-
     def _deal(self, link: ProcessLink) -> None:
         link.deal()
-        if self._input_ended and not link.queue:
+        if self.state.input_ended and not link.queue:
             link.tell("over")
         elif len(link.queue) < AHEAD:
-            self._room.set()
+            self.state.room.set()
 
     # The workers
 
@@ -263,13 +265,14 @@ class ProcessBatch(RunsOnce):
     async def _take_back(self, link: ProcessLink) -> None:
         """Have what a lost process had made by the next one, but for what must not be made twice."""
         states = await patiently(lambda: self._journal.states(*link.span))
-        given_up = link.take_back(states, only=self._settings.only is not None)
-        if given_up:
+        if given_up := link.take_back(states, only=self._settings.only is not None):
             await patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
             self._count(ended=len(given_up), failed=len(given_up))
 
     async def _talk(self, link: ProcessLink) -> None:
         self._deal(link)
+        if self.stopped is not None:  # while it started
+            link.tell_to_end("stop", self.stopped)
         while not link.has_ended:
             kind, *rest = await link.hear()
             if kind == "journal":
@@ -281,7 +284,7 @@ class ProcessBatch(RunsOnce):
                 link.speed = tuple(rest)
             elif kind == "left":
                 link.close(rest[0])
-                self._room.set()
+                self.state.room.set()
             else:
                 self._worker_ended(link, *rest)
 
@@ -304,7 +307,7 @@ class ProcessBatch(RunsOnce):
         for number in rows.ended:
             link.close(number)
             link.losses = 0
-        self._room.set()
+        self.state.room.set()
         done = len(rows.done)
         others = [OutcomeKind(row[0]) for row in rows.failed] + [OutcomeKind(row[4]) for row in rows.in_full]
         self._retried += sum(row[1] > 1 for row in (*rows.done, *rows.failed))
@@ -316,8 +319,7 @@ class ProcessBatch(RunsOnce):
     def _count(self, *, ended: int, failed: int) -> None:
         self._ended += ended
         self._failed += failed
-        most = self._settings.max_failures
-        if most is not None and self._failed >= most:
+        if (most := self._settings.max_failures) is not None and self._failed >= most:
             self.stop(f"{most} changes failed")
 
     def _worker_ended(
@@ -326,10 +328,10 @@ class ProcessBatch(RunsOnce):
         link.has_ended = True
         link.speed = UNTOLD
         link.drop()
-        self._room.set()
-        self.worked = self.worked or worked
-        if isinstance(error, CallError) and (self.error is None or stopped is not None):
-            self.error = error
+        self.state.room.set()
+        self._worked = self._worked or worked
+        if isinstance(error, CallError) and (self._error is None or stopped is not None):
+            self._error = error
         if failure is not None:
             self._fail(failure)
         elif stopped is not None:

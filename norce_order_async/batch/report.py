@@ -2,22 +2,18 @@
 
 import csv
 import io
-import os
-import stat
-import sys
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import mkstemp
 from typing import BinaryIO, Literal
 
 import attrs
 
 from norce_order_async.batch.columns import COLUMNS, FREQUENT, JSON_CELLS
-from norce_order_async.batch.files.cells import TEXTS, marked, marked_json, marked_note
+from norce_order_async.batch.files.cells import TEXTS, marked_json, marked_note, text_cell
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.replacing import replacing
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
@@ -84,22 +80,6 @@ class Summary:
     unfinished: int = 0
     not_again: int = 0
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one outcome."""
-        self.outcomes[outcome.outcome] += 1
-        self.requests += outcome.attempts
-        self.retried += outcome.attempts > 1
-        if outcome.change is not None:
-            self.operations[outcome.change.op] += 1
-            if outcome.outcome is OutcomeKind.UNKNOWN and outcome.change.not_twice is not None:
-                self.not_again += 1
-        if outcome.error is not None:
-            problem = self.problems.get(outcome.error)
-            if problem is None:
-                problem = ErrorSummary(outcome.line, outcome.message or "", outcome.file)
-                self.problems[outcome.error] = problem
-            problem.count += 1
-
     @property
     def total(self) -> int:
         """How many changes have an outcome."""
@@ -114,6 +94,10 @@ class Summary:
     def failed(self) -> int:
         """How many changes are not on the server, or perhaps not."""
         return sum(count for kind, count in self.outcomes.items() if kind.failed)
+
+    def left_of(self, total: int | None) -> int:
+        """How many of so many changes were not begun; 0 where their number is not known."""
+        return 0 if total is None else max(0, total - self.total - self.in_flight)
 
     @property
     def accepted(self) -> int:
@@ -259,7 +243,7 @@ def _cells(record: dict[str, JSON]) -> dict[str, JSON]:
 
 def _cell(name: str, value: JSON) -> str:
     if name in TEXTS and isinstance(value, str) and value and value.isprintable():
-        return marked(value)
+        return text_cell(name, value)
     if name == "checked" and isinstance(value, bool):
         return "true" if value else "false"
     if name in JSON_CELLS and isinstance(value, Mapping | list):
@@ -267,6 +251,10 @@ def _cell(name: str, value: JSON) -> str:
     if name == "_raw":
         return value if isinstance(value, str) else encode_record(value)
     raise InvalidRequestError(f"{name} cannot stand in a cell")
+
+
+NOT_WRITTEN = (".gz", ".xlsx", ".xlsm", ".xls", ".parquet")
+"""How names end that promise a format in which nothing is written."""
 
 
 def check_report_name(path: Path) -> None:
@@ -277,7 +265,7 @@ def check_report_name(path: Path) -> None:
     """
     if path.suffix.lower() == ".gz":
         raise ConfigurationError(f"the report {path} would not be compressed: leave out .gz")
-    if path.suffix.lower() in (".xlsx", ".xlsm", ".xls", ".parquet"):
+    if path.suffix.lower() in NOT_WRITTEN:
         raise ConfigurationError(f"the report {path} would be JSON Lines or CSV: name it *.jsonl or *.csv")
 
 
@@ -312,34 +300,3 @@ def save_report(
     delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
     with replacing(path, "report") as stream:
         write_report(rows, stream, format or report_format_of(path), delimiter=delimiter, bom=bom)
-
-
-@contextmanager
-def replacing(path: Path, what: str) -> Generator[BinaryIO]:
-    """A file to write, which appears complete or not at all; one that exists is replaced and keeps its permissions.
-
-    A new one is its owner's alone, whatever the umask: it holds personal data.
-
-    Raises:
-        ConfigurationError: It cannot be written.
-    """
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a terminal cannot be replaced
-            with path.open("wb") as stream:
-                yield stream
-            return
-        path = path.resolve()
-        number, name = mkstemp(dir=path.parent, prefix=f"{path.name[:50]}.", suffix=".part")  # with mode 0600
-        part = Path(name)
-        try:
-            with os.fdopen(number, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            if sys.platform != "win32" and path.exists():  # there, all that is kept would be in the way
-                part.chmod(stat.S_IMODE(path.stat().st_mode))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"the {what} {path} cannot be written: {error.strerror or error}") from None

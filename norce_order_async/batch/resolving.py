@@ -5,13 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import randbytes
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 import attrs
 
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, patiently
-from norce_order_async.batch.engine.work_item import Order
+from norce_order_async.batch.engine.settings import PaceArguments
+from norce_order_async.batch.engine.work_item import Order, path_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
 from norce_order_async.batch.report import JournalRow
@@ -36,14 +37,6 @@ _OUTCOMES = {
     Verdict.CANNOT_TELL: OutcomeKind.UNKNOWN,
 }
 _NOT_APPLIED = frozenset({OutcomeKind.NOT_SENT, OutcomeKind.REJECTED})
-
-
-class PaceArguments(TypedDict, total=False):
-    """How fast a batch may be; see :class:`BatchSettings`."""
-
-    concurrency: int | Literal["auto"]
-    rate: float | None
-    patience: float
 
 
 @attrs.frozen
@@ -107,8 +100,8 @@ class JournalResolver:
             rows = {row.number: row for row in self._journal.unknown() if left is None or row.number in left}
             if not rows:
                 return
-            orders = self._lines_of(rows)
-            found = await asyncio.gather(*(self._order(lines, rows) for lines in orders.values()))
+            orders, now = self._lines_of(rows), self._client.clock.wall()
+            found = await asyncio.gather(*(self._order(lines, rows, now) for lines in orders.values()))
             left = await self._make_again([line for lines in found for line in lines if self._can_be_taken_back(line)])
 
     def _lines_of(self, rows: dict[int, JournalRow]) -> dict[Order, list[_Line]]:
@@ -127,14 +120,14 @@ class JournalResolver:
         client = self._client
         return change.merchant or client.merchant, change.channel or client.channel, change.order_id
 
-    async def _order(self, lines: Sequence[_Line], rows: Mapping[int, JournalRow]) -> list[_Line]:
-        """Resolve what is unknown of one order; what is to be made again."""
+    async def _order(self, lines: Sequence[_Line], rows: Mapping[int, JournalRow], now: float) -> list[_Line]:
+        """Resolve what is unknown of one order, and was given up by ``now``; what is to be made again."""
         again: list[_Line] = []
         async with self._gate:
             for line in lines:
                 if line.number not in rows:
                     continue
-                resolution = await self._look(line, rows[line.number], lines)
+                resolution = await self._look(line, rows[line.number], lines, now)
                 self.verdicts[resolution.verdict] += 1
                 outcome = _OUTCOMES[resolution.verdict]
                 await patiently(partial(self._journal.write_resolution, line.number, outcome, str(resolution)))
@@ -149,14 +142,13 @@ class JournalResolver:
         ]
         return sorted(again + followers, key=lambda line: line.number)
 
-    async def _look(self, line: _Line, row: JournalRow, lines: Sequence[_Line]) -> Resolution:
+    async def _look(self, line: _Line, row: JournalRow, lines: Sequence[_Line], now: float) -> Resolution:
         if (reason := self._disturbed(line, lines)) is not None:
             return Resolution(Verdict.CANNOT_TELL, reason)
         attempt = Attempt(1, 0.0, at=row.started)
         if row.started is not None:
-            # Of one that was under way when a run ended nobody knows when it was given up.
-            since = self._client.clock.wall() - row.started
-            attempt.elapsed = since if row.elapsed is None or row.error == INTERRUPTED else row.elapsed
+            # Of one that was under way when a run ended nobody knows when it was given up: at the latest now.
+            attempt.elapsed = now - row.started if row.elapsed is None or row.error == INTERRUPTED else row.elapsed
         lost = CallError("its outcome is unknown")
         lost.attempts, lost.redelivered = (attempt,), line.entry.redelivered
         try:
@@ -222,7 +214,7 @@ def _paths(change: Change) -> list[tuple[str, ...]]:
     """What a change is about in the order, step by step; what it adds is known by its mark, as it has no id yet."""
     operation = change.operation
     if operation is None:
-        return [_steps(change.resource)]
+        return [path_of(change.resource)]
     if operation == "PatchCheckoutOrderConsents":
         return [("consents", consent_id) for consent_id in change.record()["checked"]]
     if operation == "CreateCheckoutOrder":
@@ -232,7 +224,7 @@ def _paths(change: Change) -> list[tuple[str, ...]]:
         return [(collection.name, *(str(given.get(mark)) for mark in collection.marks_of(given)))]
     row = ROWS[operation]
     inside = row.path.partition("{order_id}/")[2].format(**{name: getattr(change, name) for name in row.ids[1:]})
-    return [_steps(inside)]
+    return [path_of(inside)]
 
 
 def _sent(change: Change) -> Mapping[str, Any]:
@@ -262,11 +254,7 @@ def _meet(change: Change, other: Change) -> bool:
 
 def _follows(change: Change, first: Change) -> bool:
     """Whether a batch makes one of them after the other."""
-    return _nest(_steps(change.resource), _steps(first.resource))
-
-
-def _steps(resource: str) -> tuple[str, ...]:
-    return tuple(resource.split("/")) if resource else ()
+    return _nest(path_of(change.resource), path_of(first.resource))
 
 
 def _leaves_the_same(change: Change, other: Change) -> bool:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import attrs
 from tenacity import retry_all
 
-from norce_order_async.batch.changes import CALLS, Calls, Change
+from norce_order_async.batch.changes import CALLS, Calls
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -19,9 +19,10 @@ from norce_order_async.batch.undo.keeping import KeepingSender
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.call import AttemptHook, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
-from norce_order_async.core.settings import Unset
+from norce_order_async.core.settings import Timeout, Unset
+from norce_order_async.endpoints.requested import scoped_to
 from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
@@ -30,6 +31,14 @@ from norce_order_async.wire.operation import Operation
 
 LONGEST_PROBE = 5.0
 """Seconds that a server which was gone has for a probe, so that one which is silent does not hold it up for long."""
+_LIMIT = 100
+"""Requests that a client of a job has under way, unless more changes are to be made at once."""
+
+
+def client_defaults(concurrency: int | Literal["auto"]) -> dict[str, Any]:
+    """Arguments of a client for a job that makes so many changes at once."""
+    limit = _LIMIT if concurrency == "auto" else max(_LIMIT, concurrency)
+    return {"retry": RetryPolicy.batch(), "timeout": Timeout.batch(), "limit": limit}
 
 
 class ClientSender:
@@ -46,7 +55,7 @@ class ClientSender:
 
     def __init__(self, client: OrderClient, pace: Pace, options: CallOptions | None = None) -> None:
         self._client = client
-        options = options or CallOptions()
+        options = options_of(options)
         if options.request_id is not None or options.on_attempt is not None:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
         if options.redelivered:
@@ -76,7 +85,7 @@ class ClientSender:
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
             if change.merchant is not None or change.channel is not None:
-                client = self._scoped(change)
+                client = scoped_to(client, change)
             if (call_of := self._calls.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
@@ -112,16 +121,8 @@ class ClientSender:
         """Read the order of a change; see :class:`OrderSender`."""
         options = self._probe_options if probe else self._options
         options = options.for_call(item.request_id, on_attempt, redelivered=False)
-        client = self._scoped(item.change)
+        client = scoped_to(self._client, item.change)
         return await client.execute(operation, options=options, order_id=item.change.order_id)
-
-    def _scoped(self, change: Change) -> OrderClient:
-        client = self._client
-        if change.merchant is not None:
-            client = client.scoped(merchant=change.merchant)
-        if change.channel is not None:
-            client = client.scoped(channel=change.channel)
-        return client
 
 
 def _unless_asked_to_wait(policy: RetryRules | None) -> RetryPolicy | None:

@@ -36,7 +36,7 @@ def with_seconds(
 
 
 def _until(sample: JournalSample, ended: float | None, following: float, next_run: float) -> float:
-    if following >= min(next_run, math.inf):
+    if following >= next_run:
         following = sample.at + LAST if ended is None else ended
     return max(0.0, min(following, next_run) - sample.at)
 

@@ -9,24 +9,16 @@ from typing import Any, Literal
 
 import attrs
 
+from norce_order_async.batch.dask import WorkerPlugin, get_worker
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.run import ClientSender
+from norce_order_async.batch.run import ClientSender, client_defaults
 from norce_order_async.batch.travel import sendable
 from norce_order_async.client import OrderClient
-from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.settings import Timeout
-from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.sending.pace import Pace
-
-try:
-    import distributed
-    from distributed.diagnostics.plugin import WorkerPlugin
-except ImportError:
-    raise ConfigurationError('a cluster needs Dask: pip install "norce-order-async[dask]"') from None
 
 
 @attrs.frozen(kw_only=True)
@@ -187,7 +179,8 @@ class BatchPlugin(WorkerPlugin):
         settings: Arguments of :meth:`OrderClient.from_env`.
         concurrency: How many changes at once.
         patience: Seconds to wait for a server that cannot be reached.
-        parent: The process that started the workers for this batch alone, and that decides what Ctrl-C means to them.
+        parent: The process that started the workers for this batch alone, and that decides what Ctrl-C means to them;
+            None for workers that others use too.
     """
 
     def __init__(
@@ -196,7 +189,7 @@ class BatchPlugin(WorkerPlugin):
         *,
         concurrency: int | Literal["auto"],
         patience: float,
-        parent: int | None = None,
+        parent: int | None,
     ) -> None:
         self._settings = dict(settings)
         self._parent = parent
@@ -238,16 +231,14 @@ class BatchPlugin(WorkerPlugin):
             await self._client.aclose()
 
     def _open(self) -> WorkerBatch:
-        limit = 100 if self._concurrency == "auto" else max(100, self._concurrency)
-        defaults = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch(), "limit": limit}
-        self._client = OrderClient.from_env(**defaults | self._settings)
+        self._client = OrderClient.from_env(**client_defaults(self._concurrency) | self._settings)
         self._batch = WorkerBatch(self._client, concurrency=self._concurrency, patience=self._patience)
         return self._batch
 
 
 async def make_chunk(chunk: Chunk) -> Reply:
     """The task that makes a chunk."""
-    worker: Any = distributed.get_worker()
+    worker: Any = get_worker()
     plugin = worker.plugins.get(chunk.batch)
     # The scheduler knows whether a worker that is lost by now has begun this chunk before.
     redelivered = await worker.scheduler.event_is_set(name=chunk.name)

@@ -33,8 +33,8 @@ def _main(arguments: Sequence[str]) -> int:
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
-    except KeyboardInterrupt:
-        tell("norce-order: interrupted")
+    except KeyboardInterrupt as error:
+        tell(f"norce-order: {str(error) or 'interrupted'}")
         return 130
     except OSError as error:
         silence(sys.stdout)

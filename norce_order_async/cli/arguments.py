@@ -100,6 +100,13 @@ def file_name(text: str) -> str:
     return text
 
 
+def output_name(text: str) -> str:
+    """The name of a file to write."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("cannot be standard output: name a file")
+    return file_name(text)
+
+
 def seconds(text: str) -> float:
     """A number of seconds above 0."""
     try:
@@ -120,9 +127,12 @@ def fault_text(text: str) -> str:
     """A fault of the sandbox, in its written form."""
     from norce_order_async.core.errors import ConfigurationError
     from norce_order_async.testing import Fault
+    from norce_order_async.wire.table import ROWS
 
     try:
-        Fault.parse(text)
+        fault = Fault.parse(text)
     except ConfigurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if fault.operation is not None and fault.operation not in ROWS:
+        raise argparse.ArgumentTypeError(f"the API has no operation {fault.operation!r}")
     return text

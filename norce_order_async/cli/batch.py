@@ -2,15 +2,14 @@
 
 import argparse
 import asyncio
-import os
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.inputs import Input, InputFile
+from norce_order_async.batch.engine.running import RunsOnce
+from norce_order_async.batch.inputs import Input, InputFile, total_of
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import check_report_name, report_format_of
@@ -22,15 +21,16 @@ from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events
-from norce_order_async.cli.output import counted, is_same_file, tell
+from norce_order_async.cli.output import tell
+from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.refusals import is_foreign
 
 if TYPE_CHECKING:
-    from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
 
 
@@ -72,21 +72,9 @@ def _check_outputs(options: argparse.Namespace) -> None:
     for flag, name in named:
         if name is None:
             continue
-        path = Path(name)
-        try:
-            for other, what in taken.items():
-                if is_same_file(path, Path(other)):
-                    raise ConfigurationError(f"{path} is {what}: choose another --{flag}")
-            if not path.name or path.is_dir() or not path.resolve().parent.is_dir():
-                raise ConfigurationError(f"--{flag} {name!r} is not the name of a file in a folder that exists")
-            if flag == "report":
-                check_report_name(path)
-            # A journal says so by itself, because it is written at once; what is written at the end would be too late.
-            is_special = path.exists() and not path.is_file()
-            if flag != "journal" and not is_special and not os.access(path.resolve().parent, os.W_OK):
-                raise ConfigurationError(f"--{flag} {name!r}: its folder cannot be written")
-        except OSError as error:
-            raise ConfigurationError(f"--{flag} {name!r}: {error.strerror or error}") from None
+        check_output_file(f"--{flag}", name, taken, at_the_end=flag != "journal")
+        if flag == "report":
+            check_report_name(Path(name))
         taken[name] = f"--{flag}"
 
 
@@ -128,8 +116,7 @@ def _sandbox(options: argparse.Namespace, source: Input, files: tuple[InputFile,
 async def _run(
     options: argparse.Namespace, source: Input, files: tuple[InputFile, ...], path: Path, sandbox: "Sandbox | None"
 ) -> int:
-    counts = [file.changes for file in files]
-    total = None if None in counts else sum(count or 0 for count in counts)
+    total = total_of(files)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await client_of(options, sandbox, stack))
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
@@ -176,7 +163,7 @@ async def _run(
     return _exit_code(batch, account) or int(bool(unwritten))
 
 
-def _exit_code(batch: "Engine | ProcessBatch", account: Account) -> int:
+def _exit_code(batch: RunsOnce, account: Account) -> int:
     error = batch.error
     could_not_start = not batch.worked and error is not None and (isinstance(error, CANNOT_START) or is_foreign(error))
     if batch.stopped is not None and could_not_start:
@@ -204,7 +191,7 @@ def _journal(path: Path, files: tuple[InputFile, ...], target: str, *, undo: boo
             journal.close()
 
 
-def _advice(batch: "Engine | ProcessBatch") -> str | None:
+def _advice(batch: RunsOnce) -> str | None:
     """What to do about the server that stopped it; an outage that is over is no reason."""
     error = batch.error
     if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
@@ -214,9 +201,7 @@ def _advice(batch: "Engine | ProcessBatch") -> str | None:
     return advice_for(NotTheApiError if is_foreign(error) else type(error))
 
 
-async def _follow(
-    batch: "Engine | ProcessBatch", display: Display, events: Events
-) -> tuple[bool, ConfigurationError | None]:
+async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bool, ConfigurationError | None]:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
 
     Returns:
@@ -247,6 +232,6 @@ async def _follow(
     except asyncio.CancelledError:
         interrupted = True
         await batch.aclose()
-        batch.stopped = "interrupted"
+        batch.state.stopped = "interrupted"
     ended = True
     return interrupted, failure

@@ -5,11 +5,11 @@ import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
-from norce_order_async.batch.run import Batch
+from norce_order_async.batch.run import Batch, client_defaults
 from norce_order_async.cli.settings import (
     client_from,
     telemetry_from,
@@ -20,14 +20,9 @@ from norce_order_async.cli.settings import (
 )
 from norce_order_async.client import OrderClient
 from norce_order_async.core.settings import Timeout
-from norce_order_async.middleware.policy import RetryPolicy
 
 if TYPE_CHECKING:
-    from norce_order_async.batch.processes import ProcessBatch
     from norce_order_async.testing import Sandbox
-
-_MOST = 100
-"""Changes at once, unless more are asked for."""
 
 
 async def client_of(options: argparse.Namespace, sandbox: "Sandbox | None", stack: AsyncExitStack) -> OrderClient:
@@ -36,35 +31,31 @@ async def client_of(options: argparse.Namespace, sandbox: "Sandbox | None", stac
     Raises:
         ConfigurationError: A setting is missing or wrong.
     """
-    retry, timeout = RetryPolicy.batch(), Timeout.batch()
-    limit = _MOST if options.concurrency == "auto" else max(_MOST, options.concurrency)
+    made = client_defaults(options.concurrency)
     # Workers have clients of their own.
     is_alone = options.cluster is None and options.workers is None and options.processes is None
     transport = transport_from(options) if is_alone else None
     if sandbox is None:
         # On a cluster, the workers have the token; this client only tells them whom to call.
         auth = None if options.cluster is None else "not-used-here"
-        return client_from(options, retry=retry, timeout=timeout, limit=limit, auth=auth, transport=transport)
+        return client_from(options, **made, auth=auth, transport=transport)
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
     server = await stack.enter_async_context(SandboxServer(sandbox))
+    made["timeout"] = timeout_from(options, made["timeout"])
     return OrderClient(
         base_url=server.url,
         merchant=options.merchant,
         channel=options.channel,
         adapter_id=options.adapter_id,
         auth=SANDBOX_TOKEN,
-        retry=retry,
         transport=None if transport is None else transport(),
-        timeout=timeout_from(options, timeout),
-        limit=limit,
         telemetry=telemetry_from(os.environ),
+        **made,
     )
 
 
-def batch_of(
-    options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient
-) -> "Engine | ProcessBatch":
+def batch_of(options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient) -> RunsOnce:
     """The batch, made by the client itself, by processes of its own, or by a cluster's workers.
 
     Raises:
@@ -88,7 +79,7 @@ def batch_of(
 
 def _in_processes(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient, arguments: BatchArguments
-) -> "ProcessBatch":
+) -> RunsOnce:
     from norce_order_async.batch.processes import ProcessBatch
 
     return ProcessBatch(
@@ -107,7 +98,7 @@ def _in_processes(
 
 def _on_cluster(
     options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient, arguments: BatchArguments
-) -> Engine:
+) -> RunsOnce:
     from norce_order_async.batch.cluster import ClusterBatch
 
     cluster: Any = options.cluster or options.workers

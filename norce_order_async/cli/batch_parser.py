@@ -10,6 +10,7 @@ from norce_order_async.cli.arguments import (
     file_name,
     number,
     outcomes,
+    output_name,
     pair,
     seconds,
     seconds_or_0,
@@ -72,11 +73,11 @@ def add_batch(group: Any) -> None:
     report.add_argument("--delimiter", metavar="CHARACTER", type=delimiter, help="what separates the columns of CSV")
     report.add_argument("--excel", action="store_true", help="begin CSV with a byte order mark, for Excel")
     report.add_argument(
-        "--html", type=file_name, metavar="FILE", help="write one page with charts instead, for a browser"
+        "--html", type=output_name, metavar="FILE", help="write one page with charts instead, for a browser"
     )
     report.add_argument(
         "--undo",
-        type=file_name,
+        type=output_name,
         metavar="FILE",
         help="write the changes that bring the old values back instead, of a batch that ran with --undo",
     )
@@ -108,7 +109,7 @@ def _input(parser: argparse.ArgumentParser) -> None:
     )
     _columns(parser)
     parser.add_argument(
-        "--journal", type=file_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
+        "--journal", type=output_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
     )
     _only(parser, "make only those changes again that ended so")
     parser.add_argument(
@@ -123,17 +124,19 @@ def _input(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--undo",
-        type=file_name,
+        type=output_name,
         metavar="FILE",
         help="first read what is there, and write the changes that bring it back, as a batch (*.jsonl); what cannot be "
         "taken back stands in FILE's name with .left, and --dry-run tells it before",
     )
     parser.add_argument("--dry-run", action="store_true", help="check all lines and count them, and send nothing")
-    parser.add_argument("--report", type=file_name, metavar="FILE", help="write a line for each change (jsonl or csv)")
+    parser.add_argument(
+        "--report", type=output_name, metavar="FILE", help="write a line for each change (jsonl or csv)"
+    )
     parser.add_argument(
         "--excel", action="store_true", help="begin a report in CSV with a byte order mark, by which Excel knows UTF-8"
     )
-    parser.add_argument("--html", type=file_name, metavar="FILE", help="write one page with charts, for a browser")
+    parser.add_argument("--html", type=output_name, metavar="FILE", help="write one page with charts, for a browser")
 
 
 def _columns(parser: argparse.ArgumentParser) -> None:

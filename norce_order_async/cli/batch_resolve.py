@@ -3,14 +3,17 @@
 import argparse
 import asyncio
 
+from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
-from norce_order_async.batch.resolving import JournalResolver, PaceArguments
-from norce_order_async.cli.output import counted, tell
+from norce_order_async.batch.resolving import JournalResolver
+from norce_order_async.cli.output import tell
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import counted
 from norce_order_async.endpoints.resolution import Verdict
+from norce_order_async.endpoints.resolve import settle_of
 
 
 async def resolve_unknown(options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient) -> bool:
@@ -20,10 +23,16 @@ async def resolve_unknown(options: argparse.Namespace, source: Input, journal: J
         "rate": options.rate,
         "patience": options.patience,
     }
-    resolver = JournalResolver(client, journal, lambda: source, settle=options.settle, pace=pace)
-    running = asyncio.create_task(resolver.run())
-    on_signals(ending_signals(), running.cancel)
+    settle = settle_of(client.timeout) if options.settle is None else options.settle
+    resolver = JournalResolver(client, journal, lambda: source, settle=settle, pace=pace)
     try:
+        if count := len(journal.unknown()):
+            tell(
+                f"Looking at {counted(count, 'unknown change')}: what is not seen is looked at again when no request "
+                f"of it can be under way any more, in {settle:g} s at most."
+            )
+        running = asyncio.create_task(resolver.run())
+        on_signals(ending_signals(), running.cancel)
         await running
     except asyncio.CancelledError:
         return True

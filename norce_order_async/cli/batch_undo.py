@@ -11,9 +11,10 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, is_undo_of, left_path_of, save_undo
 from norce_order_async.batch.undo.ways import WAYS, never
-from norce_order_async.cli.output import counted, tell
+from norce_order_async.cli.output import tell
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
 
 _FIRST = 10
@@ -85,7 +86,7 @@ def write_undo(
 def undo_lines(undo: UndoSummary) -> Iterator[str]:
     """What is told of the files."""
     yield f"Undo: {undo.path}, {counted(undo.changes, 'change')}"
-    command = ["norce-order", "batch", "run", str(undo.path), *(["--once"] if undo.once else [])]
+    command: list[str | Path] = ["norce-order", "batch", "run", undo.path, *(["--once"] if undo.once else [])]
     yield f"  To take it all back:  {command_line(command)}"
     if undo.left:
         yield f"  {counted(undo.left, 'change')} cannot be taken back: {undo.left_path}"

@@ -10,6 +10,7 @@ from typing import Any, cast
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.output import tell
 from norce_order_async.core.errors import InvalidRequestError, printable
+from norce_order_async.core.wording import reason_of
 from norce_order_async.wire import models
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import from_dict, to_json
@@ -35,7 +36,7 @@ def body_from(command: Command, options: argparse.Namespace) -> Any:
         case "checked":
             return options.checked
         case _:
-            return options.text
+            return _utf8(options.text)
 
 
 def _model(source: str, schema: str) -> Any:
@@ -90,12 +91,17 @@ def _pairs(texts: list[str], noun: str) -> dict[str, JSON]:
 
 
 def _pair(text: str) -> tuple[str, JSON]:
-    key, equals, value = text.partition("=")
+    key, equals, value = _utf8(text).partition("=")
     if not equals or key in ("", ":"):
         raise InvalidRequestError(f"{text!r} is neither KEY=TEXT nor KEY:=JSON")
     if key.endswith(":"):
         return key[:-1], _json(value.encode("utf-8", "surrogateescape"), key[:-1])
     return key, value
+
+
+def _utf8(text: str) -> str:
+    """A word of the command line whose bytes are UTF-8, also where the system's encoding cannot show all of it."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def _text(source: str) -> bytes:
@@ -109,8 +115,7 @@ def _text(source: str) -> bytes:
     try:
         return Path(source[1:]).read_bytes()
     except (OSError, ValueError) as error:
-        problem = getattr(error, "strerror", None) or error
-        raise InvalidRequestError(f"{source[1:]} cannot be read: {problem}") from None
+        raise InvalidRequestError(f"{source[1:]} cannot be read: {reason_of(error)}") from None
 
 
 def _json(text: bytes, name: str) -> JSON:

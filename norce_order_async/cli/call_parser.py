@@ -6,10 +6,10 @@ from typing import Any
 
 from norce_order_async.cli.arguments import date_time, whole
 from norce_order_async.cli.calls import COMMANDS, DIRECTIONS, ORDER_BY, STATUSES, Command
+from norce_order_async.cli.choices import OUTPUTS
 from norce_order_async.cli.parsing import add_command
 from norce_order_async.wire.table import ROWS, Row
 
-_OUTPUTS = ("text", "table", "json", "jsonl")
 _REPEATS = {
     "safe": "It is tried again where that can help",
     "if_unsent": "It is tried again only while nothing was sent, or after a 429",
@@ -53,7 +53,7 @@ def _add_call(group: Any, verb: str, command: Command) -> None:
         verb,
         command.summary,
         settings=True,
-        outputs=_OUTPUTS,
+        outputs=OUTPUTS,
         examples=f"  norce-order {command.name} {command.example}\n",
         details=_about(row),
     )

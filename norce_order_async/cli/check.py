@@ -2,16 +2,19 @@
 
 import argparse
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from norce_order_async.cli.diagnosis import diagnose
-from norce_order_async.cli.layers import Setting
+from norce_order_async.cli.layers import Setting, settle
+from norce_order_async.cli.output import print_utf8
 from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import CallError, ConfigurationError, TLSError, TokenError, printable
 from norce_order_async.core.settings import Timeout
+from norce_order_async.core.shown import shown_file, shown_url
 from norce_order_async.endpoints.orders import list_orders
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.json_text import to_json
@@ -19,6 +22,7 @@ from norce_order_async.wire.json_text import to_json
 _SHOWN = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "token", "token_file",
           "token_variable", "timeout", "transport", "output")  # fmt: skip
 _DEFAULTS = {"timeout": Setting(Timeout().total, "default"), "transport": Setting("aiohttp", "default")}
+_SHOWN_AS = {"base_url": shown_url, "token_file": shown_file}
 _ASPECTS = ("address", "TLS", "token", "merchant and channel")
 
 
@@ -32,6 +36,12 @@ class Line(NamedTuple):
 
 def check(options: argparse.Namespace) -> int:
     """Read at most one order, and say what that shows."""
+    try:
+        settle(options, os.environ)
+    except ConfigurationError as error:
+        if options.output == "json":
+            _print_json({}, problem=str(error))
+        raise
     as_json = options.output == "json"
     known = _DEFAULTS | options.settings
     settings = {name: _shown(name, known[name]) for name in _SHOWN if name in known}
@@ -54,14 +64,14 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _shown(name: str, setting: Setting) -> Setting:
-    """The setting as it may be shown: an address with a password in it is refused later, and not shown here."""
-    holds_secret = name == "base_url" and "@" in setting.value
-    return Setting("(holds a user or password)" if holds_secret else str(setting.value), setting.source)
+    """The setting as it may be shown: one that holds a secret where none belongs is refused later."""
+    return Setting(_SHOWN_AS.get(name, str)(str(setting.value)), setting.source)
 
 
 def _print_json(
     settings: Mapping[str, Setting], lines: Sequence[Line] = (), *, ok: bool = False, problem: str | None = None
 ) -> None:
+    print_utf8()
     told = {name: setting._asdict() for name, setting in settings.items()}
     checks = [line._asdict() for line in lines]
     print(to_json({"ok": ok, "settings": told, "checks": checks, "problem": problem}))

@@ -8,7 +8,7 @@ from norce_order_async.cli.output import print_utf8
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that was typed and return its exit code."""
-    if hasattr(options, "settings"):
+    if hasattr(options, "settings") and options.command != "check":  # which says what is wrong with a profile
         from norce_order_async.cli.layers import settle
 
         settle(options, os.environ)

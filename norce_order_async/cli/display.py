@@ -10,9 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from norce_order_async.batch.engine.accounting import Progress
-from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.processes import ProcessBatch
-from norce_order_async.cli.output import silence, tell
+from norce_order_async.batch.engine.running import RunsOnce
+from norce_order_async.cli.output import has_rich, silence, tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.core.errors import printable
 
@@ -29,7 +28,7 @@ class Display:
         total: How many changes its input has; None when that is not known.
     """
 
-    def __init__(self, batch: Engine | ProcessBatch, total: int | None) -> None:
+    def __init__(self, batch: RunsOnce, total: int | None) -> None:
         self._batch = batch
         self._total = total
         self._started = time.monotonic()
@@ -147,11 +146,11 @@ class Display:
 
 
 def _live() -> Any:
-    try:
-        from rich.console import Console
-        from rich.live import Live
-    except ImportError:
+    if not has_rich():
         return None
+    from rich.console import Console
+    from rich.live import Live
+
     console = Console(stderr=True)
     # Without a cursor that can go back, nothing would be shown before the end.
     return None if console.is_dumb_terminal else Live(console=console, auto_refresh=False)

@@ -22,6 +22,7 @@ from norce_order_async.core.errors import (
     printable,
 )
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.refusals import is_foreign
 
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
@@ -60,9 +61,11 @@ def advice_for(kind: type[NorceOrderError], *, again: bool = True) -> str | None
 def explain(error: NorceOrderError) -> str:
     """The error's text, and under it what to do."""
     lines = [str(error)]
-    if problems := getattr(error, "problems", ()):  # of a validation
+    if isinstance(error, CallError) and (problems := getattr(error, "problems", ())):  # of a validation
         from norce_order_async.wire.problems import problem_text  # heavy, so only where there are some
 
+        # Each in a line of its own, and none in the first.
+        lines = [str(error).replace(error.reason, f"the order is not valid: {counted(len(problems), 'problem')}")]
         lines += [printable(problem_text(problem)) for problem in problems]
     unknown = error.operation if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN else None
     again = unknown is None or is_safe(unknown)

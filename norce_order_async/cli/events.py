@@ -8,9 +8,8 @@ from typing import Self
 
 import attrs
 
-from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.report import encode_record, report_record
 from norce_order_async.cli.output import described, is_reader_gone, silence
 from norce_order_async.core.errors import ConfigurationError
@@ -33,7 +32,7 @@ class Events:
         unwritten: Why not all of it could be written, if somebody still reads it.
     """
 
-    def __init__(self, batch: Engine | ProcessBatch, *, is_on: bool) -> None:
+    def __init__(self, batch: RunsOnce, *, is_on: bool) -> None:
         self._batch = batch
         self._is_on = is_on
         self.unwritten: list[ConfigurationError] = []

@@ -6,13 +6,14 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from norce_order_async.batch.inputs import total_of
 from norce_order_async.batch.journal import EmptyJournal, JournalReader
 from norce_order_async.batch.report import Summary, write_report
 from norce_order_async.batch.undo.files import save_undo
 from norce_order_async.cli.batch_undo import refuse_to_replace, undo_lines
-from norce_order_async.cli.output import is_same_file
+from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.summary import Account, print_account
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.errors import InvalidRequestError
 
 
 def batch_status(options: argparse.Namespace) -> int:
@@ -27,8 +28,6 @@ def batch_status(options: argparse.Namespace) -> int:
         return 1
     with reader as journal:
         files = journal.inputs
-        counts = [file.changes for file in files]
-        total = None if not files or None in counts else sum(count or 0 for count in counts)
         run = journal.runs[-1]
         began = f"{datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M:%S} UTC"
         is_running = journal.is_running
@@ -48,7 +47,7 @@ def batch_status(options: argparse.Namespace) -> int:
             samples=tuple(journal.samples()),
             runs=journal.runs,
             now=time.time() if is_running else None,
-            total=total,
+            total=total_of(files),
             state=state,
             stopped=run.stopped,
             journal=path,
@@ -69,7 +68,7 @@ def batch_report(options: argparse.Namespace) -> int:
         if options.undo is not None:
             if options.only is not None or options.html is not None:
                 raise InvalidRequestError("--undo goes with neither --only nor --html")
-            _check_file("--undo", Path(options.undo), Path(options.journal))
+            check_output_file("--undo", options.undo, {options.journal: "the journal"})
             refuse_to_replace(options.undo, journal)
             print("\n".join(undo_lines(save_undo(journal, Path(options.undo)))))
         elif options.html is None:
@@ -81,15 +80,6 @@ def batch_report(options: argparse.Namespace) -> int:
         else:
             from norce_order_async.batch.page.page import write_html_report
 
-            _check_file("--html", Path(options.html), Path(options.journal))
+            check_output_file("--html", options.html, {options.journal: "the journal"})
             write_html_report(journal, Path(options.html))
     return 0
-
-
-def _check_file(flag: str, path: Path, journal: Path) -> None:
-    """See that a file does not overwrite the journal that it tells of."""
-    try:
-        if is_same_file(path, journal):
-            raise ConfigurationError(f"{path} is the journal: choose another {flag}")
-    except OSError as error:
-        raise ConfigurationError(f"{flag} {str(path)!r}: {error.strerror or error}") from None

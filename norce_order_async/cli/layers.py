@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from norce_order_async.cli.calls import OUTPUTS_OF_ALL
+from norce_order_async.cli.choices import CLIENT_SETTINGS
 
-_NAMES = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id")
-_FLAGS = (*_NAMES, "timeout", "transport", "output")
+_FLAGS = (*CLIENT_SETTINGS, "timeout", "transport", "output")
 _TOKEN = ("token", "token_file", "token_variable")
 _RIVALS = {
     "base_url": ("environment", "slug"),
@@ -55,7 +55,7 @@ def _typed(options: argparse.Namespace) -> dict[str, Setting]:
 
 def _environment(variables: Mapping[str, str]) -> dict[str, Setting]:
     found: dict[str, Setting] = {}
-    for name in (*_NAMES, "token", "token_file"):
+    for name in (*CLIENT_SETTINGS, "token", "token_file"):
         variable = f"NORCE_{name.upper()}"
         if value := variables.get(variable):
             found[name] = Setting("set" if name == "token" else value, variable)

@@ -4,10 +4,10 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from importlib import import_module
+from typing import TextIO
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from norce_order_async.core.wording import reason_of
 
 _OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -22,9 +22,12 @@ def tell(text: str) -> None:
         silence(sys.stderr)
 
 
-def counted(number: int, what: str) -> str:
-    """``1 change``, ``2 changes``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+def has_rich() -> bool:
+    """Whether rich, which draws for terminals, can be imported."""
+    with suppress(ImportError):
+        import_module("rich")
+        return True
+    return False
 
 
 def silence(stream: TextIO | None) -> None:
@@ -36,7 +39,7 @@ def silence(stream: TextIO | None) -> None:
 
 def described(error: OSError) -> str:
     """What the system says, and of which file; a write that fails and names none is one to standard output."""
-    text = error.strerror or str(error)
+    text = reason_of(error)
     if error.filename is not None:
         return f"{error.filename}: {text}"
     return f"the output cannot be written: {text}" if error.errno in _OF_WRITES else text
@@ -51,12 +54,3 @@ def print_utf8() -> None:
 def is_reader_gone(error: OSError) -> bool:
     """Whether output could not be written because nobody reads it any more, which Windows calls an invalid argument."""
     return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
-
-
-def is_same_file(path: "Path", other: "Path") -> bool:
-    """Whether both names are of one file, there or not.
-
-    Raises:
-        OSError: One of them cannot be looked at.
-    """
-    return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))

@@ -55,7 +55,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = build_parser(words)
     if (option := _before_command(words)) is not None:
         parser.error(f"{option} stands before the command: options stand after it")
-    return parser.parse_args(words)
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        options.parser.refuse(unknown)
+    return options
 
 
 def prints_plan(words: Sequence[str]) -> bool:

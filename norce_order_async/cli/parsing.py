@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn
 
 from norce_order_async.cli.arguments import fault_text, seconds
+from norce_order_async.cli.choices import TRANSPORTS
 
 SETTINGS = """\
 environment:
@@ -48,6 +49,15 @@ class Parser(argparse.ArgumentParser):
         if description is not None or self.is_whole:
             super().__init__(description=description, **kwargs, formatter_class=_Formatter, allow_abbrev=False)
 
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """Say which words are not known, and which option was meant, perhaps."""
+        from difflib import get_close_matches
+
+        options = [word.partition("=")[0] for word in words if word.startswith("-")]
+        near = [match for option in options for match in get_close_matches(option, self._option_string_actions, 1)]
+        hint = f" (did you mean {', '.join(near)}?)" if near else ""
+        self.error(f"unrecognized arguments: {' '.join(words)}{hint}")
+
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong."""
         self.exit(2, f"{self.prog}: {message}\n  See: {self.prog} --help\n")
@@ -88,7 +98,7 @@ def add_command(
     parser: argparse.ArgumentParser = group.add_parser(
         name, help=summary, description=_sentence(summary), epilog="\n".join(part for part in parts if part)
     )
-    parser.set_defaults(command=parser.prog.partition(" ")[2])
+    parser.set_defaults(command=parser.prog.partition(" ")[2], parser=parser)
     if settings:
         _add_settings(parser, outputs)
     return parser
@@ -128,7 +138,7 @@ def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> No
     group.add_argument("--timeout", metavar="SECONDS", type=seconds, help="for each call, retries included")
     group.add_argument(
         "--transport",
-        choices=("auto", "aiohttp", "httptools"),
+        choices=TRANSPORTS,
         help="what carries the requests; auto is httptools where it is installed (default: auto for batch run, aiohttp "
         "for all else); workers use aiohttp",
     )

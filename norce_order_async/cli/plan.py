@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -20,12 +19,14 @@ from norce_order_async.batch.conditions import (
 )
 from norce_order_async.batch.lines import NOT_TWICE, parse_change
 from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
-from norce_order_async.batch.report import replacing
+from norce_order_async.batch.replacing import replacing
+from norce_order_async.batch.report import NOT_WRITTEN, report_format_of
 from norce_order_async.cli.batch_layout import fill_of, once
 from norce_order_async.cli.output import tell
+from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.plan_account import PlanAccount, plan_text
 from norce_order_async.cli.plan_lines import PlanLines
-from norce_order_async.cli.settings import client_from, transport_from
+from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.settings import Timeout
@@ -35,7 +36,6 @@ from norce_order_async.wire.json import JSON
 
 _PAGE: Final = 100
 _SAMPLE: Final = 5
-_OTHER_FORMATS: Final = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls", ".parquet", ".gz")
 
 
 def batch_plan(options: argparse.Namespace) -> int:
@@ -53,8 +53,7 @@ def _plan(options: argparse.Namespace, output: BinaryIO | None) -> int:
         _check_out(options.out)
     stopped: str | None = None
     with closing(Plan()) as plan:
-        transport = None if options.transport is None else transport_from(options)
-        client = client_from(options, retry=RetryPolicy.batch(), timeout=Timeout.batch(), transport=transport)
+        client = single_client(options, RetryPolicy.batch(), Timeout.batch())
         lines = PlanLines(fill, client.merchant, client.channel)
         conditions.insert(0, of_shop(client.merchant, client.channel))
         try:
@@ -137,14 +136,6 @@ def _check_out(name: str) -> None:
         ConfigurationError: It cannot.
     """
     path = Path(name)
-    if path.suffix.lower() in _OTHER_FORMATS:
+    if path.suffix.lower() in NOT_WRITTEN or report_format_of(path) != "jsonl":
         raise ConfigurationError(f"--out {name!r}: a plan is JSON Lines: name it *.jsonl")
-    try:
-        folder = path.resolve().parent
-        if path.is_dir() or not folder.is_dir():
-            raise ConfigurationError(f"--out {name!r} is not the name of a file in a folder that exists")
-        is_special = path.exists() and not path.is_file()
-        if not is_special and not os.access(folder, os.W_OK):
-            raise ConfigurationError(f"--out {name!r}: its folder cannot be written")
-    except OSError as error:
-        raise ConfigurationError(f"--out {name!r}: {error.strerror or error}") from None
+    check_output_file("--out", name, {})

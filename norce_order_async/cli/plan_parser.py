@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from norce_order_async.cli.arguments import consent_condition, date_time, file_name, pair
+from norce_order_async.cli.arguments import consent_condition, date_time, output_name, pair
 from norce_order_async.cli.calls import STATUSES
 from norce_order_async.cli.parsing import add_command
 
@@ -57,7 +57,9 @@ def add_plan(group: Any) -> None:
     )
     add_set(parser.add_argument_group("the change"), "what the change is, as in a batch file: --set op=delete_consent")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--out", metavar="FILE", type=file_name, help="write the plan there (default: standard output)")
+    where.add_argument(
+        "--out", metavar="FILE", type=output_name, help="write the plan there (default: standard output)"
+    )
     where.add_argument(
         "--dry-run",
         "--count",

@@ -8,11 +8,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
+from norce_order_async.cli.choices import CLIENT_SETTINGS, OUTPUTS, TRANSPORTS
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import reason_of
 
-_TEXTS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "token_file", "token_variable")
-_CHOICES = {"output": ("text", "table", "json", "jsonl"), "transport": ("auto", "aiohttp", "httptools")}
-_KEYS = (*_TEXTS, *_CHOICES, "timeout")
+_CHOICES = {"output": OUTPUTS, "transport": TRANSPORTS}
+_KEYS = (*CLIENT_SETTINGS, "token_file", "token_variable", *_CHOICES, "timeout")
 _POSITION = re.compile(r"\(at [^)]*\)")
 _VARIABLE = re.compile("[A-Z_][A-Z0-9_]*").fullmatch
 _SECRETS = ("token", "secret", "password", "authorization")
@@ -26,7 +27,9 @@ def profile_file(variables: Mapping[str, str]) -> Path:
         return Path(data, "norce-order", "config.toml")
     # The specification of these folders has relative ones ignored.
     folder = Path(variables.get("XDG_CONFIG_HOME", ""))
-    return (folder if folder.is_absolute() else Path("~/.config").expanduser()) / "norce-order" / "config.toml"
+    if not folder.is_absolute():
+        folder = Path(os.path.expanduser("~/.config"))  # noqa: PTH111 (also without a home directory)
+    return folder / "norce-order" / "config.toml"
 
 
 def read_profile(name: str, variables: Mapping[str, str]) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def read_profile(name: str, variables: Mapping[str, str]) -> dict[str, Any]:
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        problem = error.strerror or str(error)
+        problem = reason_of(error)
     except ValueError as error:
         # The position only: what stands there may be a token.
         found = _POSITION.search(str(error))

@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any, cast
 
 import attrs
 
 from norce_order_async.cli.calls import Command
 from norce_order_async.cli.order_text import order_text
-from norce_order_async.cli.output import tell
+from norce_order_async.cli.output import has_rich, tell
 from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict, to_json
 from norce_order_async.wire.models import CreateResponse, Order, OrderPaginationSet
+from norce_order_async.wire.secrets import names_a_secret
 
 _COLUMNS = {
     "GetCheckoutOrders": (
@@ -29,6 +29,8 @@ _COLUMNS = {
 Rows = list[tuple[str, ...]]
 
 _ANY_WIDTH = 100_000
+_FRAME = 4
+"""Characters of a table's column beside what stands in it, and one for that."""
 
 
 def show(command: Command, result: Any, output: str) -> None:
@@ -95,11 +97,6 @@ def on_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def has_rich() -> bool:
-    """Whether rich is installed."""
-    return find_spec("rich") is not None
-
-
 def _table(command: Command, result: Any) -> tuple[Sequence[str], Rows, str]:
     """The names of the columns, the rows, and what stands below them."""
     if command.operation not in _COLUMNS:
@@ -123,12 +120,11 @@ def _members(path: str, value: JSON) -> Iterator[tuple[str, str]]:
     """Every value inside, by its path."""
     if isinstance(value, Mapping) and value:
         for name, member in value.items():
-            yield from _members(f"{path}.{printable(name)}" if path else printable(name), member)
+            shown = "(not shown; --output json has it)" if names_a_secret(name) else member
+            yield from _members(f"{path}.{printable(name)}" if path else printable(name), shown)
     elif isinstance(value, list | tuple) and value:
         for index, element in enumerate(value):
             yield from _members(f"{path}[{index}]", element)
-    elif path.endswith("recurring.token"):
-        yield path, "(not shown; --output json has it)"
     else:
         yield path, printable(value) if isinstance(value, str) else to_json(value)
 
@@ -153,6 +149,9 @@ def _print_table(names: Sequence[str], rows: Rows, below: str) -> None:
 
     # A file has no width to fit into; on a terminal, what is too wide goes on below, and no id is cut.
     console = Console() if on_terminal() else Console(width=_ANY_WIDTH)
+    if console.width <= _FRAME * len(names):  # some would be empty
+        _print_columns(names, rows, below)
+        return
     columns = (Column(name, overflow="fold") for name in names)
     table = Table(*columns, box=ROUNDED if console.is_terminal else SIMPLE, caption=below or None)
     for row in rows:

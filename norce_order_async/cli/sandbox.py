@@ -11,30 +11,26 @@ from typing import Any, Literal, cast
 from norce_order_async.batch.files import InputLine, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
 from norce_order_async.cli.signals import ending_signals, on_signals
+from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Sandbox, SandboxServer
 from norce_order_async.wire.json import JSON
 
+_MERCHANT, _CHANNEL = "norce", "1"
 _EXAMPLE_ORDER = "o_123"
 _EXAMPLE_CONSENTS = ("ci_newsletter", "ci_terms")
-_PARTS = {
-    "consent_id": "consents",
-    "validation_id": "validations",
-    "hook_id": "hooks",
-    "notification_id": "notifications",
-    "payment_id": "payments",
-    "shipping_id": "shippings",
-}
+_PARTS = {f"{collection.noun}_id": collection.name for collection in COLLECTIONS.values()}
 """Where the parts of an order are that a change names."""
 
 
 def sandbox(options: argparse.Namespace) -> int:
     """``norce-order sandbox``."""
-    return asyncio.run(serve(options))
+    # Before the event loop starts, so that Ctrl-C ends it at once.
+    made = _filled(options)
+    return asyncio.run(_serve(options, made))
 
 
-async def serve(options: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM."""
-    merchant, channel = "norce", "1"
+def _filled(options: argparse.Namespace) -> Sandbox:
+    """A sandbox with all the orders that are asked for."""
     callbacks = Callbacks(
         hosts=options.allow_callbacks,
         deadline=options.callback_deadline,
@@ -42,15 +38,20 @@ async def serve(options: argparse.Namespace) -> int:
     )
     sandbox = Sandbox(strict=options.strict, callbacks=callbacks, ignored_filters=options.ignore_filter)
     sandbox.faults.add(*options.fault)
-    sandbox.seed_orders(options.seed_orders, merchant=merchant, channel=channel)
-    sandbox.add_order(_EXAMPLE_ORDER, merchant=merchant, channel=channel, consents=_EXAMPLE_CONSENTS)
+    sandbox.seed_orders(options.seed_orders, merchant=_MERCHANT, channel=_CHANNEL)
+    sandbox.add_order(_EXAMPLE_ORDER, merchant=_MERCHANT, channel=_CHANNEL, consents=_EXAMPLE_CONSENTS)
     if options.orders_from is not None:
-        add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=merchant, channel=channel)
+        add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=_MERCHANT, channel=_CHANNEL)
+    return sandbox
+
+
+async def _serve(options: argparse.Namespace, sandbox: Sandbox) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     on_signals(ending_signals(), stop.set)
     console: Literal["read", "write"] = "write" if options.console_writes else "read"
     async with SandboxServer(sandbox, host=options.host, port=options.port, console=console) as server:
-        settings = {"BASE_URL": server.url, "MERCHANT": merchant, "CHANNEL": channel, "TOKEN": SANDBOX_TOKEN}
+        settings = {"BASE_URL": server.url, "MERCHANT": _MERCHANT, "CHANNEL": _CHANNEL, "TOKEN": SANDBOX_TOKEN}
         print(
             f"""\
 The sandbox serves {server.url} until Ctrl-C.

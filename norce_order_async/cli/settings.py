@@ -2,14 +2,16 @@
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from norce_order_async.cli.choices import CLIENT_SETTINGS
 from norce_order_async.cli.output import tell
 from norce_order_async.client import OrderClient
+from norce_order_async.core.call import CallHook
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout
 from norce_order_async.environ import proxy_from
@@ -20,7 +22,7 @@ from norce_order_async.transport import Transport
 if TYPE_CHECKING:
     from norce_order_async.auth.file import TokenFile
 
-SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "proxy_from_env")
+_SETTINGS = (*CLIENT_SETTINGS, "proxy_from_env")
 
 
 def client_from(
@@ -33,21 +35,23 @@ def client_from(
     Raises:
         ConfigurationError: A setting is missing or wrong.
     """
-    given = {name: getattr(options, name) for name in SETTINGS}
+    given = {name: getattr(options, name) for name in _SETTINGS}
     more["telemetry"] = telemetry_from(os.environ)
     if more.get("auth") is None:
         more["auth"] = token_of_profile(options)
     return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
 
 
-def single_client(options: argparse.Namespace, retry: RetryPolicy) -> OrderClient:
-    """A client for one call, over aiohttp unless another transport is asked for: it starts quicker.
+def single_client(
+    options: argparse.Namespace, retry: RetryPolicy, timeout: Timeout | None = None, *, on_call: Sequence[CallHook] = ()
+) -> OrderClient:
+    """A client for one call at a time, over aiohttp unless another transport is asked for: it starts quicker.
 
     Raises:
         ConfigurationError: As :func:`client_from`.
     """
     transport = None if options.transport is None else transport_from(options)
-    return client_from(options, retry=retry, timeout=Timeout(), transport=transport)
+    return client_from(options, retry=retry, timeout=timeout or Timeout(), transport=transport, on_call=on_call)
 
 
 def token_of_profile(options: argparse.Namespace) -> "TokenFile | str | None":
@@ -75,7 +79,7 @@ def transport_from(options: argparse.Namespace) -> type[Transport]:
     """The transport that is asked for; by default the faster one, where it is installed and reaches the proxy."""
     name = options.transport or "auto"
     if name == "auto":
-        proxy = proxy_from(os.environ, {name: getattr(options, name) for name in SETTINGS}) or ""
+        proxy = proxy_from(os.environ, {name: getattr(options, name) for name in _SETTINGS}) or ""
         is_fit = find_spec("httptools") and find_spec("aiohappyeyeballs") and urlsplit(proxy).scheme != "https"
         name = "httptools" if is_fit else "aiohttp"
     transport: type[Transport]

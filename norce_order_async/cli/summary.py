@@ -14,10 +14,11 @@ from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import UndoCheck, undo_lines, undo_record
-from norce_order_async.cli.output import counted
+from norce_order_async.cli.output import has_rich
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.codec import encode, encode_shown
 from norce_order_async.wire.json import JSON
 
@@ -66,7 +67,7 @@ class Account:
     @property
     def left(self) -> int:
         """Changes of the input that were not begun."""
-        return 0 if self.total is None else max(0, self.total - self.summary.total - self.summary.in_flight)
+        return self.summary.left_of(self.total)
 
     @property
     def slowed(self) -> Counter[str]:
@@ -82,7 +83,7 @@ def print_account(account: Account, *, as_json: bool) -> None:
         _print_lines(_lines(account))
 
 
-def print_check(source: Input, *, once: bool, undo: bool = False, as_json: bool) -> int:
+def print_check(source: Input, *, once: bool, undo: bool, as_json: bool) -> int:
     """Read the whole input, print what is in it and what is wrong with it; 1 when something is, else 0.
 
     Args:
@@ -154,8 +155,9 @@ def _lines(account: Account) -> list[Line]:
         rate = account.ended / max(account.elapsed, 1e-9)
         made = counted(account.ended, "change")
         lines.append(("bold", f"{account.title}: {made} in {account.elapsed:.1f} s ({shown_rate(rate)}/s)"))
-    for text in (account.state, account.stopped, account.advice):
-        if text is not None:
+    stopped = account.stopped and f"stopped: {account.stopped}"
+    for text in (account.state, stopped, account.advice):
+        if text:
             lines.append(("bold yellow", printable(text[0].upper() + text[1:])))
     lines.append(("", ""))
     counts = [*summary.outcomes.values(), summary.in_flight, account.left, summary.requests]
@@ -179,9 +181,9 @@ def _lines(account: Account) -> list[Line]:
     if account.journal is not None:
         lines += [("", ""), ("", f"Journal: {account.journal}")]
         if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
-            lines.append(("", "  The same command goes on with what is left."))
+            lines.append(("", "  The same command goes on with what is left, if its input is the same."))
         if summary.failed:
-            command = ["norce-order", "batch", "report", str(account.journal), "--only", "failed"]
+            command: list[str | Path] = ["norce-order", "batch", "report", account.journal, "--only", "failed"]
             lines.append(("", f"  What failed:    {command_line(command)}"))
         if summary.failed > summary.not_again and account.goes_on:
             once = "--once " if any(ALLOWED_BY_ONCE in problem.message for problem in summary.problems.values()) else ""
@@ -214,12 +216,12 @@ def _slow_lines(account: Account, width: int) -> list[Line]:
 
 
 def _print_lines(lines: list[Line]) -> None:
-    try:
-        from rich.console import Console
-        from rich.text import Text
-    except ImportError:
+    if not has_rich():
         print("\n".join(text for _, text in lines))
         return
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(highlight=False, soft_wrap=True)
     for style, text in lines:
         console.print(Text(text, style=style))

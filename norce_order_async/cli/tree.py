@@ -11,6 +11,7 @@ from norce_order_async.core.errors import printable
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict, to_json
 from norce_order_async.wire.models import Order
+from norce_order_async.wire.secrets import names_a_secret
 
 _NAMES = ("id", "name", "code", "status", "event")
 """Members that name an element of a list, the best first."""
@@ -29,7 +30,7 @@ def _grow(tree: Tree, value: JSON) -> None:
     """Add the members of an object, or the elements of a list, as branches."""
     if isinstance(value, Mapping):
         for name, member in value.items():
-            _branch(tree, printable(name), member)
+            _branch(tree, printable(name), "(not shown)" if names_a_secret(name) else member)
     elif isinstance(value, list | tuple):
         for index, element in enumerate(value):
             _branch(tree, _label(element, index), element)
@@ -39,7 +40,7 @@ def _branch(tree: Tree, label: str, value: JSON) -> None:
     if isinstance(value, Mapping | list | tuple) and value:
         _grow(tree.add(Text(label, "cyan")), value)
         return
-    shown = "(not shown)" if label == "token" else printable(value) if isinstance(value, str) else to_json(value)
+    shown = printable(value) if isinstance(value, str) else to_json(value)
     tree.add(Text.assemble((label, "cyan"), "  ", shown))
 
 

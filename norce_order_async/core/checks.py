@@ -2,7 +2,8 @@
 
 import math
 import re
-import sys
+from collections.abc import Mapping
+from typing import cast
 
 import attrs
 
@@ -108,6 +109,21 @@ def check_header(name: object, value: object) -> None:
     check_header_value(f"header {name}", value)
 
 
+def check_headers(headers: object) -> Mapping[str, str]:
+    """Return headers that the caller wants to send, checked.
+
+    Raises:
+        TypeError: It is no mapping, or a name or a value is not a str.
+        InvalidRequestError: One of them cannot be sent, or is one that the client sets itself.
+    """
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping, got {kind_of(headers)}")
+    named = cast("Mapping[str, str]", headers)
+    for name, value in named.items():
+        check_header(name, value)
+    return named
+
+
 def check_token(value: object) -> str:
     """Return ``value`` if it can stand as a bearer token. No message holds the token.
 
@@ -164,9 +180,50 @@ def a_switch(instance: object, attribute: "attrs.Attribute[bool]", value: object
 
 def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
     """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
+    number = _number(value)
+    if not (0 < number < 1e9 or number == math.inf):
+        wanted = "a number of seconds above 0 and below 1e9, or math.inf"
+        raise ConfigurationError(f"{attribute.name} must be {wanted}, got {value!r}")
+
+
+def check_seconds(name: str, value: object) -> float:
+    """Return ``value`` if it is a number of seconds, 0 among them, and less than a thousand million.
+
+    Raises:
+        ConfigurationError: It isn't.
+    """
+    number = _number(value)
+    if not 0 <= number < 1e9:
+        raise ConfigurationError(f"{name} must be a number of seconds, or 0, got {value!r}")
+    return number
+
+
+def some_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
+    """An attrs validator: a number of seconds, as :func:`check_seconds`."""
+    check_seconds(attribute.name, value)
+
+
+def check_rate(name: str, value: object) -> float:
+    """Return ``value`` if it is a number of requests a second above zero.
+
+    Raises:
+        ConfigurationError: It isn't.
+    """
+    number = _number(value)
+    if not 0 < number < math.inf:
+        raise ConfigurationError(f"{name} must be a number of requests a second above 0, got {value!r}")
+    return float(number)
+
+
+def a_rate(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
+    """An attrs validator: a number of requests a second above zero."""
+    check_rate(attribute.name, value)
+
+
+def _number(value: object) -> float:
+    """A number; nan for what is none, which no comparison holds of."""
     number = own(value)
-    if isinstance(number, bool) or not isinstance(number, int | float) or not (0 < number < 1e9 or number == math.inf):
-        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0, got {value!r}")
+    return math.nan if isinstance(number, bool) or not isinstance(number, int | float) else number
 
 
 def check_count(name: str, value: object) -> int:
@@ -179,16 +236,6 @@ def check_count(name: str, value: object) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
     return number
-
-
-def check_can_start_python(name: str) -> None:
-    """See that ``sys.executable`` is Python, and not a program that was frozen with its own.
-
-    Raises:
-        ConfigurationError: It isn't.
-    """
-    if getattr(sys, "frozen", False):
-        raise ConfigurationError(f"{name} starts Python, which a frozen program cannot: install the package instead")
 
 
 def positive_count(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:

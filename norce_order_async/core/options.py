@@ -6,10 +6,12 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
-from norce_order_async.core.checks import a_switch, check_header, check_header_value
+from norce_order_async.core.checks import a_switch, check_header_value, check_headers
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import RawResponse
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.settings import UNSET, Timeout, Unset, as_timeout
+from norce_order_async.core.shapes import an_optional_hook, described
 
 
 def check_retry(value: object) -> RetryRules | None:
@@ -18,9 +20,9 @@ def check_retry(value: object) -> RetryRules | None:
     Raises:
         ConfigurationError: It is neither.
     """
-    if value is None or isinstance(value, RetryRules):
+    if value is None or (isinstance(value, RetryRules) and not isinstance(value, type)):
         return value
-    raise ConfigurationError(f"retry must be a RetryPolicy or None, got {value!r}")
+    raise ConfigurationError(f"retry must be a RetryPolicy or None, got {described(value)}")
 
 
 def _optional_timeout(value: Timeout | float | Unset) -> Timeout | Unset:
@@ -37,8 +39,7 @@ def _copy(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _check_headers(instance: object, attribute: object, headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        check_header(name, value)
+    check_headers(headers)
 
 
 def _check_optional_value(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
@@ -68,7 +69,8 @@ class CallOptions:
     Raises:
         InvalidRequestError: A header, adapter id or request id that cannot be sent.
         TypeError: One of them is not a str.
-        ConfigurationError: The timeout or the policy is not one, or a switch is no bool.
+        ConfigurationError: The timeout or the policy is not one, a switch is no bool, or a hook is no function, or
+            is async.
     """
 
     timeout: Timeout | Unset = attrs.field(default=UNSET, converter=_optional_timeout)
@@ -76,9 +78,9 @@ class CallOptions:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_copy, validator=_check_headers)
     adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
     request_id: str | None = attrs.field(default=None, validator=_check_optional_value)
-    on_attempt: AttemptHook | None = None
-    on_call: CallHook | None = None
-    on_response: Callable[[RawResponse], None] | None = None
+    on_attempt: AttemptHook | None = attrs.field(default=None, validator=an_optional_hook)
+    on_call: CallHook | None = attrs.field(default=None, validator=an_optional_hook)
+    on_response: Callable[[RawResponse], None] | None = attrs.field(default=None, validator=an_optional_hook)
     redelivered: bool = attrs.field(default=False, validator=a_switch)
     log_cut: bool = attrs.field(default=True, validator=a_switch)
 
@@ -97,3 +99,19 @@ class CallOptions:
         given = {"request_id": request_id, "on_attempt": on_attempt, "redelivered": redelivered}
         object.__setattr__(copy, "__dict__", {**self.__dict__, **given})
         return copy
+
+
+_DEFAULT = CallOptions()
+
+
+def options_of(options: CallOptions | None) -> CallOptions:
+    """The options of a call: those that are given, or else the client's own.
+
+    Raises:
+        TypeError: They are something else: a :class:`Timeout`, say.
+    """
+    if options is None:
+        return _DEFAULT
+    if isinstance(options, CallOptions):
+        return options
+    raise TypeError(f"options must be CallOptions, got {kind_of(options)}")

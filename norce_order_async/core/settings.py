@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from norce_order_async.core.checks import check_header, check_header_value, positive_seconds
+from norce_order_async.core.checks import check_header_value, check_headers, positive_seconds
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.shown import shown_url
 
 T = TypeVar("T")
 
@@ -65,25 +66,26 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be a str, got {kind_of(url)}")
+    shown = shown_url(url)
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"base_url {url!r}: {error}") from None
+        raise ConfigurationError(f"base_url {shown!r}: {error}") from None
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigurationError(f"base_url {url!r} holds a character that a URL cannot hold")
+        raise ConfigurationError(f"base_url {shown!r} holds a character that a URL cannot hold")
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError(f"base_url {url!r} is not an https address with a host")
+        raise ConfigurationError(f"base_url {shown!r} is not an https address with a host")
     if ":" not in host and not all(map(_DNS_LABEL.fullmatch, host.removesuffix(".").split("."))):
-        raise ConfigurationError(f"base_url {url!r}: {host!r} is not a host name")
+        raise ConfigurationError(f"base_url {shown!r}: {host!r} is not a host name")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url holds a user or password; the token goes into auth=")
     if "?" in url or "#" in url:
-        raise ConfigurationError(f"base_url {url!r} has a query or a fragment")
+        raise ConfigurationError(f"base_url {shown!r} has a query or a fragment")
     if found := _API.search(parts.path):
-        raise ConfigurationError(f"base_url {url!r}: leave out {found[0]!r} at its end; every call adds its own path")
+        raise ConfigurationError(f"base_url {shown!r}: leave out {found[0]!r} at its end; every call adds its own path")
     if parts.scheme == "http" and host not in LOOPBACK and not allow_http:
-        raise ConfigurationError(f"base_url {url!r} would send the token unencrypted: use https")
+        raise ConfigurationError(f"base_url {shown!r} would send the token unencrypted: use https")
     return url.rstrip("/")
 
 
@@ -206,11 +208,7 @@ def client_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     Raises:
         ConfigurationError: It is no mapping, or one of them cannot, or is one that the client sets itself.
     """
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"headers must be a mapping, got {kind_of(headers)}")
     try:
-        for name, value in headers.items():
-            check_header(name, value)
+        return check_headers(headers)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
-    return headers

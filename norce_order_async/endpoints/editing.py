@@ -1,16 +1,15 @@
 """Read, change, write: for what the API only replaces as a whole."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from inspect import iscoroutinefunction
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, DecodeError, InvalidRequestError
-from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.shapes import check_plain_function
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import Receipt, decode_receipt
@@ -166,8 +165,7 @@ async def edit_shipping(
 async def _edit(
     client: OrderClient, resource: _Resource[T], change: Callable[[T], T], options: CallOptions | None, **ids: Any
 ) -> Edited[T]:
-    if not callable(change) or iscoroutinefunction(change):
-        raise TypeError(f"change must be a plain function, got {kind_of(change)}")
+    check_plain_function("change", change)
     before = await _read(client, resource, options, ids, OutcomeKind.NOT_SENT)
     wanted = change(before)
     body = body_of("the result of change", wanted, resource.model)

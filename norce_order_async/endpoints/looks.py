@@ -118,8 +118,7 @@ async def look_for(
             return Look(Finding(Sight.STANDS, f"the order {order_id} is not there"), looked_at, is_gone=True)
         return Look(Finding(Sight.UNCLEAR, f"the order {order_id} was not found"), looked_at)
     order = dict(members_of(answer.body))
-    if str(order.get("id")).casefold() != order_id.casefold():
-        raise DecodeError("the answer is not this order")
+    check_answer(order, order_id)
     if listed is not None:
         order["payments" if operation == "CreateOrderPayment" else "shippings"] = listed
     if operation == "DeleteCheckoutOrder":
@@ -134,6 +133,16 @@ async def look_for(
 def _ahead(answer: _Answer, client: OrderClient) -> float:
     difference = answer.ahead - client.clock.wall() if answer.ahead else 0.0
     return difference if abs(difference) > _SAME_CLOCK else 0.0
+
+
+def check_answer(order: Mapping[str, Any], order_id: str) -> None:
+    """See that an answer is the order that was asked for.
+
+    Raises:
+        DecodeError: It is none, or another one.
+    """
+    if str(order.get("id")).casefold() != order_id.casefold():
+        raise DecodeError("the answer is not this order")
 
 
 async def _look_for_order(client: OrderClient, sent: Requested, begun: float | None, redelivered: bool) -> Look:

@@ -39,6 +39,15 @@ def operation_of(change: ApiChange) -> str | None:
     return operation
 
 
+def scoped_to(client: OrderClient, change: ApiChange) -> OrderClient:
+    """The client of the merchant and the channel that a change names."""
+    if change.merchant is not None:
+        client = client.scoped(merchant=change.merchant)
+    if change.channel is not None:
+        client = client.scoped(channel=change.channel)
+    return client
+
+
 @attrs.frozen
 class Requested:
     """What a change sends.

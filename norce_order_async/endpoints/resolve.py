@@ -5,14 +5,14 @@ import math
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.checks import check_bool
+from norce_order_async.core.checks import check_bool, check_seconds
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import CallError, ConfigurationError, InvalidRequestError
+from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.findings import Finding, Sight
 from norce_order_async.endpoints.looks import Look, can_look, look_for
-from norce_order_async.endpoints.requested import ApiChange, Requested, operation_of, requested
+from norce_order_async.endpoints.requested import ApiChange, Requested, operation_of, requested, scoped_to
 from norce_order_async.endpoints.resolution import Resolution, Verdict, shown_time
 from norce_order_async.wire.decoders import Receipt
 
@@ -89,10 +89,10 @@ async def resolve(
     """
     operation = _checked_operation(change, error_or_receipt)
     check_bool("wait", wait)
-    settle = _checked_settle(settle_of(check_client(client).timeout) if settle is None else settle)
+    settle = check_seconds("settle", settle_of(check_client(client).timeout) if settle is None else settle)
     if (known := _unread(error_or_receipt.outcome, operation, later)) is not None:
         return known
-    client = _scoped(client, change)
+    client = scoped_to(client, change)
     if (sent := requested(change)) is None:
         return _unclear("it is not a single call")
     window = _window(error_or_receipt, settle, client.clock)
@@ -108,14 +108,6 @@ def _unread(outcome: OutcomeKind, operation: str | None, later: bool) -> Resolut
     if not can_look(operation):
         return _unclear("what it leaves has no mark to know it by")
     return None
-
-
-def _scoped(client: OrderClient, change: ApiChange) -> OrderClient:
-    if change.merchant is not None:
-        client = client.scoped(merchant=change.merchant)
-    if change.channel is not None:
-        client = client.scoped(channel=change.channel)
-    return client
 
 
 async def _resolve(client: OrderClient, operation: str, sent: Requested, window: _Window, wait: bool) -> Resolution:
@@ -196,9 +188,3 @@ def _checked_operation(change: ApiChange, ended: CallError | Receipt) -> str | N
     if operation is not None and ended.operation not in ("", operation):
         raise InvalidRequestError(f"the change is a {operation}, and the error or receipt is of {ended.operation}")
     return operation
-
-
-def _checked_settle(value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ConfigurationError(f"settle must be a number of seconds, or 0, got {value!r}")
-    return value

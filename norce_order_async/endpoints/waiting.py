@@ -1,7 +1,7 @@
 """Waiting until an order is as wanted."""
 
 from collections.abc import Callable
-from inspect import isawaitable, iscoroutine, iscoroutinefunction
+from inspect import isawaitable, iscoroutine
 
 import attrs
 
@@ -10,8 +10,9 @@ from norce_order_async.core.back_off import back_off, spread
 from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.settings import Unset
+from norce_order_async.core.shapes import check_plain_function
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.wire.models import Order
 
@@ -94,10 +95,9 @@ async def wait_until(
             read was one.
         CallError: The order could not be read, and another try could not help.
     """
-    if not callable(predicate) or iscoroutinefunction(predicate):
-        raise TypeError(f"predicate must be a plain function, got {kind_of(predicate)}")
+    check_plain_function("predicate", predicate)
     pauses = _Pauses(timeout, pause, longest_pause)
-    return await _look_until(check_client(client), order_id, predicate, pauses, options or CallOptions())
+    return await _look_until(check_client(client), order_id, predicate, pauses, options_of(options))
 
 
 async def _look_until(

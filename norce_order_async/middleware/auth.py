@@ -4,6 +4,7 @@ import asyncio
 
 import attrs
 
+from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.core.call import Repeat
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, NorceOrderError, TokenError
@@ -43,9 +44,15 @@ class Auth:
         if response.status != 401:
             return response
         fresh = await self._authorized(request, refused)
-        if fresh.headers == refused.headers or request.call.repeat is Repeat.NEVER:
+        if fresh.headers == refused.headers:
             return response
-        return await call_next(fresh)
+        if request.call.repeat is Repeat.NEVER:
+            request.call.gave_up = "this operation is never sent again, even with another token"
+            return response
+        response = await call_next(fresh)
+        if response.status == 401 and isinstance(source := _source_of(request), Refreshing):
+            source.refused_too(_token_of(fresh))
+        return response
 
     async def _authorized(self, request: Request, refused: Request | None = None) -> Request:
         request.call.waiting = "a token"

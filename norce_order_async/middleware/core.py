@@ -7,10 +7,22 @@ import attrs
 from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import check_retry
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import Timeout, Unset, as_timeout
+from norce_order_async.core.shapes import (
+    CLOCK,
+    HOOK,
+    MIDDLEWARE,
+    OBSERVER,
+    RANDOM,
+    TRANSPORT,
+    check_each,
+    check_shape,
+    described,
+)
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.middleware import Handler, Middleware, compile_chain
@@ -47,10 +59,11 @@ def call_defaults(
     """What a call has that its options leave out, from a client's settings.
 
     Raises:
-        ConfigurationError: A timeout or a policy that is none.
+        ConfigurationError: A timeout, a policy, a clock or a source of random numbers that is none.
     """
     policy = RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry)
-    return CallDefaults(as_timeout(timeout), policy, clock or SystemClock(), random or SYSTEM_RANDOM)
+    clock = check_shape("clock", clock or SystemClock(), CLOCK)
+    return CallDefaults(as_timeout(timeout), policy, clock, check_shape("random", random or SYSTEM_RANDOM, RANDOM))
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -76,9 +89,18 @@ class ClientCore:
 
     def __attrs_post_init__(self) -> None:
         clock = self.defaults.clock
-        self.ends = CallEnds(clock, self.shops, tuple(self.on_call), tuple(self.observers))
+        check_shape("transport", self.transport, TRANSPORT)
+        self.call_middlewares = check_each("call_middlewares", self.call_middlewares, MIDDLEWARE)
+        self.attempt_middlewares = check_each("attempt_middlewares", self.attempt_middlewares, MIDDLEWARE)
+        on_attempt, on_call = check_each("on_attempt", self.on_attempt, HOOK), check_each("on_call", self.on_call, HOOK)
+        observers = check_each("observers", self.observers, OBSERVER)
+        if self.telemetry is not None:
+            if not isinstance(self.telemetry, Telemetry):
+                raise ConfigurationError(f"telemetry must be a Telemetry or None, got {described(self.telemetry)}")
+            observers = (self.telemetry, *observers)
+        self.ends = CallEnds(clock, self.shops, on_call, observers)
         pacing = [Pacing(clock, self.lifecycle.limit)] if self.adaptive else []
-        hooks = (*(pace.observe for pace in pacing), *self.on_attempt)
+        hooks = (*(pace.observe for pace in pacing), *on_attempt)
         sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
         self._fixed = self._compile([*pacing, *self.attempt_middlewares], sender)
         self._renewed = self._compile([*pacing, Auth(self.lifecycle), *self.attempt_middlewares], sender)

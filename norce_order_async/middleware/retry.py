@@ -28,6 +28,7 @@ class Retry:
 
     async def __call__(self, request: Request) -> Response:
         """Send until an attempt needs no other, or none may follow."""
+        request.call.gave_up = None  # a middleware may hand the same call in again
         call, attempt = request.call, self.attempt
         policy = call.retry
         state: RetryCallState | None = None
@@ -81,7 +82,8 @@ class Retry:
             call.gave_up = f"the server asks to wait {attempt.retry_after:g} s"
             return None
         if stop_after_attempt(policy.max_attempts)(state):
-            call.gave_up = f"the limit is {policy.max_attempts} attempts"
+            most = policy.max_attempts
+            call.gave_up = "the limit is 1 attempt" if most == 1 else f"the limit is {most} attempts"
             return None
         delay = max(0.0, float(policy.wait(state)))  # 0 also of NaN
         if self.clock.monotonic() + delay >= call.deadline:

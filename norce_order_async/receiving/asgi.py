@@ -25,7 +25,9 @@ async def serve(answer: Callable[..., Awaitable[Reply]], scope: Scope, receive: 
     if scope["type"] != "http":
         await send({"type": "websocket.close"})
         return
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    path, root = scope["path"], scope.get("root_path", "").rstrip("/")
+    if path == root or path.startswith(f"{root}/"):
+        path = path[len(root) :]
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     query = scope.get("query_string", b"").decode("latin-1")
     try:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
 
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.receiving.enumerations import EnumNames, named
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.wire.codec import structure
@@ -225,6 +226,8 @@ def too_large(limit: int) -> CallbackError:
 
 
 def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, JSON]:
+    if not isinstance(body, bytes | bytearray):
+        raise TypeError(f"the body must be bytes, got {kind_of(body)}")
     check_head(headers, limit)
     if len(body) > limit:
         raise too_large(limit)

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Mapping
-from pathlib import Path
-from traceback import walk_tb
 from typing import Any, Literal, NamedTuple
 
 import attrs
@@ -11,13 +9,15 @@ import attrs
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.logger import logger
+from norce_order_async.core.logger import lines_of, logger
+from norce_order_async.core.shapes import HANDLER, check_shape
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
 from norce_order_async.receiving.calls import Headers, HookCall, NotificationCall, ValidationCall, notification_key
 from norce_order_async.receiving.enumerations import EnumNames
 from norce_order_async.receiving.errors import CallbackError
+from norce_order_async.receiving.handlers import run
 from norce_order_async.receiving.repeats import Repeats
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.receiving.secret import SharedSecret
@@ -31,7 +31,7 @@ _logger = logger.getChild("receiving")
 class _Kind(NamedTuple):
     methods: tuple[str, ...]
     parse: Callable[..., Any]
-    handle: Callable[[Any], Awaitable[object]]
+    handle: Callable[[Any], object]
     failed: Reply
 
 
@@ -44,9 +44,10 @@ class Receiver:
     with another 4xx. The log has a line for each of these and for each failure of a handler, without bodies.
 
     Attributes:
-        on_hook: An async function that answers a hook with :func:`allow`, :func:`refuse` or :func:`change`.
-        on_notification: An async function for notifications. If it fails, the answer is 500, and a repeat is handled.
-        on_validation: An async function that answers a validation with :func:`valid` or :func:`invalid`.
+        on_hook: A function that answers a hook with :func:`allow`, :func:`refuse` or :func:`change`. Like the others it
+            is an async one, or a plain one, which holds up the event loop and is not ended by ``deadline``.
+        on_notification: A function for notifications. If it fails, the answer is 500, and a repeat is handled.
+        on_validation: A function that answers a validation with :func:`valid` or :func:`invalid`.
         secret: What a request has to know; None takes requests from everybody who reaches the address.
         on_failure: What a hook or validation gets whose handler raises, is too slow or returns no :class:`Reply`:
             ``refuse`` (with the code ``adapter-error``) or ``allow``.
@@ -58,12 +59,13 @@ class Receiver:
             latest 10,000 keys are remembered, in this process.
 
     Raises:
-        ConfigurationError: ``on_failure``, ``deadline``, ``limit`` or ``version`` cannot be.
+        ConfigurationError: A handler is no function, ``secret`` is no :class:`SharedSecret`, or ``on_failure``,
+            ``deadline``, ``limit`` or ``version`` cannot be.
     """
 
-    on_hook: Callable[[HookCall], Awaitable[Reply]] | None = None
-    on_notification: Callable[[NotificationCall], Awaitable[object]] | None = None
-    on_validation: Callable[[ValidationCall], Awaitable[Reply]] | None = None
+    on_hook: Callable[[HookCall], Awaitable[Reply] | Reply] | None = None
+    on_notification: Callable[[NotificationCall], Awaitable[object] | object] | None = None
+    on_validation: Callable[[ValidationCall], Awaitable[Reply] | Reply] | None = None
     secret: SharedSecret | None = None
     on_failure: Literal["refuse", "allow"] = "refuse"
     deadline: float = attrs.field(default=5.0, validator=positive_seconds)
@@ -78,6 +80,11 @@ class Receiver:
         for name, known in (("on_failure", ("refuse", "allow")), ("version", tuple(map(str, OrderVersion)))):
             if getattr(self, name) not in known:
                 raise ConfigurationError(f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
+        for name in ("on_hook", "on_notification", "on_validation"):
+            if getattr(self, name) is not None:
+                check_shape(name, getattr(self, name), HANDLER)
+        if not isinstance(self.secret, SharedSecret | None):
+            raise ConfigurationError(f"secret must be a SharedSecret, got {kind_of(self.secret)}")
         passes, post = self.on_failure == "allow", ("POST",)
         if self.on_hook:
             failed = replies.allow() if passes else replies.refuse(*_FAILED)
@@ -137,16 +144,14 @@ class Receiver:
     async def _handle(self, name: str, kind: _Kind, call: Any) -> Reply:
         try:
             with TimeLimit(self.deadline):
-                reply = await kind.handle(call)
+                reply = await run(kind.handle, call)
             if isinstance(reply, Reply):
                 return reply
             _logger.error("the handler of %s returned no Reply: %s", name, kind_of(reply))
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
-            # Neither its text nor its traceback: they may hold the body.
-            lines = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
-            what, where = type(error).__qualname__, ", ".join(lines[1:][-8:])
+            what, where = type(error).__qualname__, lines_of(error)
             _logger.error("the handler of %s failed: %s in %s (deadline %g s)", name, what, where, self.deadline)
         return kind.failed
 
@@ -155,7 +160,7 @@ class Receiver:
         assert handler is not None
         key = self.repeat_key(call)
         if key is None:
-            await handler(call)
+            await run(handler, call)
         else:
-            await self._repeats.once(key, lambda: handler(call))
+            await self._repeats.once(key, lambda: run(handler, call))
         return Reply(200)

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.call import AttemptHook, Call
+from norce_order_async.core.checks import check_headers
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.http import Request, Response, merge_headers, replace_headers
@@ -18,7 +19,7 @@ from norce_order_async.core.retry_after import retry_after
 from norce_order_async.sending.calls import out_of_time, too_late
 from norce_order_async.sending.failures import failure_of
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.log import log_attempt, log_body, run_hook
+from norce_order_async.sending.log import check_not_async, log_attempt, log_body, run_hook
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import not_the_api
 
@@ -92,9 +93,7 @@ class AttemptSender:
     def _started(self, request: Request, attempt: Attempt) -> Request:
         """Tell the observers; the request with the headers that they add."""
         for observer in self.observers:
-            headers = run_hook(request.call, observer.attempt_started, request, attempt)
-            if headers:
-                request = replace_headers(request, merge_headers(request.headers, headers))
+            request = run_hook(request.call, _observed, observer, request, attempt) or request
         return request
 
     def _end(self, call: Call, attempt: Attempt, start: float) -> float:
@@ -129,6 +128,20 @@ class AttemptSender:
         if not (response.request.call.reads_body or self._told_of_a_body):
             self._told_of_a_body = True
             log_body(response)
+
+
+def _observed(observer: CallObserver, request: Request, attempt: Attempt) -> Request:
+    """Tell an observer; the request with the headers that it adds.
+
+    Raises:
+        TypeError: What it returns is no mapping of texts.
+        InvalidRequestError: A header that cannot be sent, or that the client sets itself.
+    """
+    headers: object = observer.attempt_started(request, attempt)
+    if not headers:
+        return request
+    check_not_async(headers)
+    return replace_headers(request, merge_headers(request.headers, check_headers(headers)))
 
 
 async def _wait_for_slot(call: Call, now: float) -> Any:

@@ -10,6 +10,7 @@ from norce_order_async.core.checks import check_header_value, check_token
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import merge_headers
 from norce_order_async.core.settings import Address, Unset, client_header, client_headers
+from norce_order_async.core.shapes import described, has_method
 from norce_order_async.core.shop import Shop
 from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.core.version import __version__
@@ -138,8 +139,10 @@ def _source(credential: Credential) -> TokenSource | None:
     if isinstance(credential.value, str):
         check_token(credential.value)
         return None
-    if not callable(getattr(credential.value, "get", None)):
-        raise ConfigurationError("auth must be a token or have an async get() that returns one")
+    if not has_method(credential.value, "get"):
+        raise ConfigurationError(
+            f"auth must be a token or have an async get() that returns one, got {described(credential.value)}"
+        )
     return credential.value
 
 

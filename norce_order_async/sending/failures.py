@@ -15,6 +15,7 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.sending.calls import out_of_time
+from norce_order_async.sending.log import log_fault
 from norce_order_async.wire.refusals import is_json
 
 _SAME_MOMENT = 0.002
@@ -48,6 +49,7 @@ def failure_of(error: BaseException, attempt: Attempt, call: Call, clock: Clock)
             if not isinstance(error, NorceOrderError) and (
                 isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not is_cancelled())
             ):
+                log_fault(call, error)
                 # Its text and its frames may hold anything.
                 return TransportError(f"the transport failed with {attempt.error}", sent=attempt.sent)
     return error

@@ -1,4 +1,4 @@
-"""Shops that are asked to wait while others are accepted: what is sent of them waits, and says nothing of the rate."""
+"""Shops that are asked to wait: what is sent of them waits, and says nothing of the rate while others are accepted."""
 
 import math
 
@@ -29,7 +29,8 @@ class ShopHolds:
     """Tells whose requests wait. A shop is held when five in a row were refused while another shop was accepted.
 
     One request of it is sent when the server's wait is over, or now and then, at longer and longer intervals, and one a
-    second until that is answered. When one is accepted, the shop is held no more.
+    second until that is answered. When one is accepted, the shop is held no more. While everything is refused, those
+    that were refused wait until the waits that the server asked for are over: it may be one limit for all of them.
 
     Attributes:
         last_accepted: When an answer came last that refuses nothing, of whatever shop.
@@ -37,7 +38,7 @@ class ShopHolds:
     """
 
     def __init__(self) -> None:
-        self.last_accepted = -math.inf
+        self.last_accepted = self._asked_until = -math.inf
         self.rows: dict[str, _Row] = {}
 
     def accepted(self, merchant: str, now: float) -> None:
@@ -50,17 +51,29 @@ class ShopHolds:
         """Note a refusal; whether it is of a shop that is held, and so says nothing of the rate."""
         row = self.rows.setdefault(merchant, _Row(now))
         row.count += 1
+        asked = retry_after or 0.0
+        if asked <= _LONGEST_ASKED:
+            self._asked_until = max(self._asked_until, now + asked)
         if not self._is_held(row):
             return False
-        asked = retry_after or 0.0
         if asked <= _LONGEST_ASKED:
             row.until = max(row.until, now + max(asked, _pause(row, now)))
         return True
 
-    def wait(self, merchant: str | None, now: float) -> float:
-        """Seconds that a request of a shop has to wait; after 0 the next one waits for a second."""
+    def wait(self, merchant: str | None, now: float, *, all_refused: bool) -> float:
+        """Seconds that a request of a shop has to wait; after 0 the next one of a shop that is held waits for a second.
+
+        Args:
+            merchant: The shop.
+            now: The time.
+            all_refused: Whether those of all shops are refused.
+        """
         row = self.rows.get(merchant or "")
-        if row is None or not self._is_held(row) or row.until == -math.inf:
+        if row is None:
+            return 0.0
+        if all_refused and self._asked_until > now:
+            return self._asked_until - now
+        if not self._is_held(row) or row.until == -math.inf:
             return 0.0
         if (left := row.until - now) > 0:
             return left

@@ -6,12 +6,14 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from numbers import Real
 from typing import Any, Protocol
 
 import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.shop import Shop
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
@@ -49,6 +51,11 @@ class LoopState:
     process: int = attrs.Factory(os.getpid)
     news: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
+
+
+def _check_grace(value: object) -> None:
+    if not isinstance(value, Real) or math.isnan(value):
+        raise ConfigurationError(f"grace must be a number of seconds, got {value!r}")
 
 
 class Lifecycle:
@@ -90,7 +97,11 @@ class Lifecycle:
         Args:
             grace: Seconds.
             *closers: Run after the calls, each with the rest of the grace but for at least a second.
+
+        Raises:
+            ConfigurationError: ``grace`` is no number.
         """
+        _check_grace(grace)
         loop = running_loop()
         self.closed = True
         self._shorten(loop.time() + grace)

@@ -1,6 +1,7 @@
 """What the client writes to the log: the logger is ``norce_order_async``, and bodies and the token are never in it."""
 
 import asyncio
+import inspect
 import logging
 import math
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import TypeVar, TypeVarTuple
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.http import RawResponse, Response
-from norce_order_async.core.logger import logger
+from norce_order_async.core.logger import lines_of, logger
 from norce_order_async.core.outcome import Attempt
 
 A = TypeVarTuple("A")
@@ -87,13 +88,39 @@ def log_cut(call: Call, level: int, *, late: bool) -> None:
     )
 
 
+def log_fault(call: Call, error: BaseException) -> None:
+    """One line at ERROR where a transport failed with an error that is none of ours."""
+    logger.error(
+        "%s: the transport failed: %s in %s [request id %s]",
+        call.operation,
+        type(error).__qualname__,
+        lines_of(error),
+        call.request_id,
+        extra=_fields(call),
+    )
+
+
 def run_hook(call: Call, hook: Callable[[*A], R], *args: *A) -> R | None:
     """Call a hook of a call; one that fails is logged at ERROR and does not change what becomes of the call."""
     try:
-        return hook(*args)
+        result = hook(*args)
+        if result is not None:
+            check_not_async(result)
+        return result
     except (Exception, asyncio.CancelledError):  # a plain function is not cancelled: it has raised that by itself
         logger.exception("a hook failed [request id %s]", call.request_id, extra=_fields(call))
         return None
+
+
+def check_not_async(result: object) -> None:
+    """See that a hook has run.
+
+    Raises:
+        TypeError: It is async: it has only begun, and nobody awaits it.
+    """
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError("a hook must not be async: it is called and not awaited")
 
 
 def show_response(hook: Callable[[RawResponse], None], call: Call, response: Response) -> None:

@@ -5,10 +5,9 @@ import math
 from typing import Literal
 
 from norce_order_async.core.call import Call
-from norce_order_async.core.checks import check_count
+from norce_order_async.core.checks import check_count, check_rate
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
-    ConfigurationError,
     ConnectError,
     ConnectionLost,
     ConnectTimeout,
@@ -24,6 +23,8 @@ from norce_order_async.sending.sendrate import SendRate
 _SLACK = 0.02
 _CLOSER = 0.001
 _SHOWN_FOR = 1.0
+_UNAVAILABLE = 503
+"""The status of a rate limit that says nothing else, nginx's own among them, and of a server that has no time."""
 _ASKED_FOR = "the rate that was asked for"
 _OVERLOAD_ERRORS = frozenset(
     kind.__name__ for kind in (ConnectError, ConnectTimeout, PoolTimeout, ReadTimeout, ConnectionLost)
@@ -105,7 +106,7 @@ class Pace:
         """How many are."""
         self.last_sent = -math.inf
         """When the last one was sent, by the clock."""
-        self.ceiling = None if rate is None else _check_rate(rate)
+        self.ceiling = None if rate is None else check_rate("rate", rate)
         """Requests per second at most; None is no limit."""
         self.holds = ShopHolds()
         """The shops that are refused while others are accepted."""
@@ -181,10 +182,10 @@ class Pace:
             return  # something else than the API answered: that tells nothing of the API
         throttled = sign is not None and attempt.throttled
         if status is not None:
-            refusal = sign if throttled else None
+            refusal = sign if throttled or status == _UNAVAILABLE else None
             if refusal is None:
                 self.holds.accepted(call.shop.merchant, now)
-            elif self.holds.refused(call.shop.merchant, now, attempt.retry_after):
+            elif throttled and self.holds.refused(call.shop.merchant, now, attempt.retry_after):
                 return
             if self._server.answered(now, sent, refusal, attempt.retry_after, self.in_flight):
                 self._places.empty(now)
@@ -197,9 +198,3 @@ class Pace:
     def _rate(self, now: float) -> float:
         rate = self._server.at(now)
         return rate if self.ceiling is None else min(rate, self.ceiling)
-
-
-def _check_rate(rate: object) -> float:
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
-        raise ConfigurationError(f"rate must be a number of requests a second above 0, got {rate!r}")
-    return float(rate)

@@ -106,7 +106,7 @@ class SendRate:
         self._accepted = self._accepted_before = 0
         self._marks = (now, 0), (now, 0)
         self._in_a_row = 0
-        self._probe_at = self._back_off = self._closed_until = 0.0
+        self._probe_at = self._back_off = 0.0
         self._last_probe = 0.0, 0.0  # when it is sent, and when the one after it may be
         self._look_again = -math.inf  # when the next mark is made or the window ends
 
@@ -138,7 +138,7 @@ class SendRate:
     def next_probe(self, now: float) -> float:
         """Seconds to wait for the next probe while everything is refused."""
         at = max(now, self._probe_at)
-        self._probe_at = at + min(self._back_off, max(SLOWEST, self._closed_until - at))
+        self._probe_at = at + self._back_off
         self._last_probe = at, self._probe_at
         return at - now
 
@@ -174,7 +174,8 @@ class SendRate:
             return False
         if phase is _Phase.CLOSED:
             return self._probed(now, refused, retry_after)
-        if refused and phase is not _Phase.OPEN and self._in_a_row >= max(_IN_A_ROW, waiting):
+        if refused and self._in_a_row >= max(_IN_A_ROW, waiting):
+            self.refusal = refusal or ""
             return self._close(now, retry_after)
         if phase is _Phase.TEST:
             return self._test(now, refused, waiting)
@@ -203,7 +204,7 @@ class SendRate:
                 return False
             # One fewer: it is counted at a refusal.
             share = (window.refused - 1) / (window.answers + waiting)
-            self._begin_test(now, share, max(FIRST, self._measured(now) / 2), math.inf, math.inf)
+            self._begin_test(now, share, self._first(now), math.inf, math.inf)
         elif self._suspicious(waiting):
             self._begin_trial(now, self.at(sent))
             return False
@@ -314,27 +315,27 @@ class SendRate:
     # All is refused
 
     def _close(self, now: float, retry_after: float | None) -> bool:
-        self._begin(now, _Phase.CLOSED, self._start)
+        self._begin(now, _Phase.CLOSED, self._start if self._start < math.inf else self._first(now))
+        self._in_a_row = 0
         self._back_off = SLOWEST
         self._put_off(now, retry_after)
         return True
 
     def _put_off(self, now: float, retry_after: float | None) -> None:
-        self._closed_until = math.inf if retry_after is None else now + retry_after
-        self._probe_at = now + min(self._back_off, max(SLOWEST, self._closed_until - now))
+        asked = math.inf if retry_after is None else max(SLOWEST, retry_after)
+        self._probe_at = now + min(self._back_off, asked)
 
     def _probed(self, now: float, refused: bool, retry_after: float | None) -> bool:
         if refused:
             self._back_off = min(_LONGEST_BACK_OFF, 2 * self._back_off)
             self._put_off(now, retry_after)
-            return False
+            return True
         self._begin(now, _Phase.RISING, self._start)
         return True
 
     def _begin(self, now: float, phase: _Phase, start: float) -> None:
         self._phase, self._start, self._since, self._hold = phase, start, now, 0.0
         self._accepted_before = self._accepted
-        self._in_a_row = 0
         self._window.scale(0)
         self._window_start = now
         self._look_again = -math.inf
@@ -343,7 +344,7 @@ class SendRate:
         self._held.scale(0)
         self._grown.scale(0)
 
-    def _measured(self, now: float) -> float:
-        """Requests per second that were accepted in the last half second to second."""
+    def _first(self, now: float) -> float:
+        """The first rate: half of what was accepted per second in the last half second to second."""
         since, count = self._marks[0]
-        return (self._accepted - count) / max(0.05, now - since)
+        return max(FIRST, (self._accepted - count) / max(0.05, now - since) / 2)

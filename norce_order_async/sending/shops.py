@@ -6,7 +6,9 @@ from weakref import WeakValueDictionary
 import attrs
 
 from norce_order_async.core.budget import RetryBudget
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Unset
+from norce_order_async.core.shapes import described
 from norce_order_async.core.shop import Counts, Shop
 from norce_order_async.core.stats import ShopStats, Stats
 from norce_order_async.sending.lifecycle import Lifecycle
@@ -28,12 +30,17 @@ class Shops:
         merchant: Its merchant.
         budget: Its retry budget, or that of :class:`RetryBudget`; the other shops have one like it each.
 
+    Raises:
+        ConfigurationError: ``budget`` is something else.
+
     Attributes:
         own: The client's own shop.
         scoped: The sums over all others, forgotten ones included.
     """
 
     def __init__(self, base_url: str, merchant: str, budget: RetryBudget | Unset | None) -> None:
+        if not isinstance(budget, RetryBudget | Unset | None):
+            raise ConfigurationError(f"budget must be a RetryBudget or None, got {described(budget)}")
         self.own = Shop(base_url, merchant, RetryBudget() if isinstance(budget, Unset) else budget)
         self.scoped = Counts()
         self._all: WeakValueDictionary[_Key, Shop] = WeakValueDictionary({(base_url, merchant): self.own})

@@ -6,6 +6,8 @@ import asyncio
 class FakeClock:
     """A :class:`Clock` that stands still except while somebody sleeps, and then jumps.
 
+    Sleeps that run at the same time pass together: after two sleeps of 2 s at once it is 2 s later.
+
     Attributes:
         now: Seconds, monotonic.
         epoch: The wall time at the start, in seconds since 1970-01-01 UTC.
@@ -18,15 +20,16 @@ class FakeClock:
         self.slept: list[float] = []
 
     def monotonic(self) -> float:
-        """Seconds slept so far."""
+        """Seconds that have passed."""
         return self.now
 
     def wall(self) -> float:
-        """The start plus the seconds slept so far."""
+        """The start plus the seconds that have passed."""
         return self.epoch + self.now
 
     async def sleep(self, delay: float, /) -> None:
         """Let ``delay`` seconds pass at once; other tasks get their turn."""
         self.slept.append(delay)
-        self.now += delay
+        wake = self.now + delay
         await asyncio.sleep(0)
+        self.now = max(self.now, wake)

@@ -148,7 +148,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             failure = transport_closed()
         except Exception as error:
             is_closed = attempt.sent is False and connector.is_closing
-            failure = transport_closed() if is_closed else _failure(error, exchange)
+            failure = transport_closed() if is_closed else _failure(error, exchange, self.proxy)
             forget_frames(error)
         finally:
             del connector.exchanges[task]
@@ -191,11 +191,11 @@ async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
     return bytes(body)
 
 
-def _failure(error: Exception, exchange: Exchange) -> TransportError:
+def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> TransportError:
     """The error that stands for one of an exchange; with what is known of its response, if its head came."""
     response = exchange.response
     refused = refused_certificate(error) if response is None else None
-    failure = refused or translate(error, sent=exchange.attempt.sent)
+    failure = refused or translate(error, sent=exchange.attempt.sent, proxy=proxy)
     if response is not None and not isinstance(error, HeadTooLong):
         failure.status = response.status
         failure.content_type = ResponseHeaders(response.raw_headers).get("content-type")

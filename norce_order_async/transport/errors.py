@@ -23,11 +23,6 @@ def transport_closed() -> ClientStateError:
     return ClientStateError("the transport was closed")
 
 
-def reason_of(error: OSError) -> str:
-    """The text that a message shows of an operating system's error."""
-    return error.strerror or str(error) or type(error).__name__
-
-
 def refused_certificate(error: BaseException | None) -> TLSError | None:
     """The error for a server that ended a connection because it does not accept the client's certificate.
 

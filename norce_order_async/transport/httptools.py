@@ -20,12 +20,13 @@ from norce_order_async.core.errors import (
     bare,
 )
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.wording import reason_of
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.default import tls_context
 from norce_order_async.transport.dial import Origin, Proxy, dial
-from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, reason_of, transport_closed
+from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, transport_closed
 from norce_order_async.transport.http11 import BUFFER, Connection, Exchange
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 from norce_order_async.core.http import Request, Response, show_headers
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.transport.content_coding import unpack
 
 MAX_BODY = 16 * 1024 * 1024
@@ -27,7 +28,6 @@ Head = Sequence[tuple[bytes, bytes]]
 
 _name = itemgetter(0)
 _FOLD = re.compile(r"[ \t]*\r?\n[ \t]*")
-_NOT_TEXT = "a header is not text"
 _LINE_BREAK = "a header or the address holds a line break, which would begin another header"
 
 
@@ -41,8 +41,26 @@ def unsendable(url: str, headers: Mapping[str, str]) -> str | None:
         if not text.isascii():
             text.encode()
     except (TypeError, UnicodeEncodeError):
-        return _NOT_TEXT
+        return _not_text(headers)
     return _LINE_BREAK if "\n" in text or "\r" in text or "\0" in text else None
+
+
+def _not_text(headers: Mapping[Any, Any]) -> str:
+    """What it is that is not text, without a header's value."""
+    for name, value in headers.items():
+        if not _is_text(name):
+            return f"a header's name is not text: {name!r}"
+        if not _is_text(value):
+            return f"the header {name!r} is not text, but {kind_of(value)}"
+    return "the address is not text"
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        str.encode(value)
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def written(request: Request, host: str, target: str, *more: str) -> memoryview | str:
@@ -66,7 +84,7 @@ def written(request: Request, host: str, target: str, *more: str) -> memoryview 
             lines.append("Content-Length: 0")
         message = "\r\n".join(lines).encode()
     except (TypeError, UnicodeEncodeError):
-        return _NOT_TEXT
+        return _not_text(request.headers)
     text = "".join(lines)
     if "\n" in text or "\r" in text or "\0" in text:
         return _LINE_BREAK

@@ -1,7 +1,7 @@
 """Checks of the arguments that endpoint functions take; each raises before anything is sent, and names the argument."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar, cast
@@ -40,12 +40,16 @@ def texts(name: str, value: object) -> Sequence[str]:
     """
     if isinstance(value, str):
         return [text(name, value)]
-    if not isinstance(value, list | tuple | set | frozenset):
+    if not _are_several(value):
         raise TypeError(f"{name} must be a list of texts, got {kind_of(value)}")
-    given = [text(f"{name}[{index}]", each) for index, each in enumerate(cast("Sequence[object]", value))]
+    given = [text(f"{name}[{index}]", each) for index, each in enumerate(cast("Collection[object]", value))]
     if not given:
         raise InvalidRequestError(f"{name} is empty")
     return given
+
+
+def _are_several(value: object) -> bool:
+    return isinstance(value, Collection) and not isinstance(value, Mapping)
 
 
 def count(name: str, value: object) -> int:

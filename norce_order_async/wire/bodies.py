@@ -51,8 +51,7 @@ def _written(name: str, value: object) -> bytes:
     try:
         return encode_json(value, default=_sent_members)
     except WireError as error:
-        error.inside(name)
-        message = str(error)
+        message = error.under(name)
     raise InvalidRequestError(message)
 
 

@@ -60,8 +60,7 @@ def encode(value: object, *, root: str = "body") -> bytes:
     try:
         return encode_json(value, default=one_level)
     except WireError as error:
-        error.inside(root)
-        message = str(error)
+        message = error.under(root)
     raise InvalidRequestError(message)
 
 
@@ -94,6 +93,11 @@ def structure(value: JSON, cls: type[T]) -> T:
         return _converter.structure(value, cls)
     except RecursionError:
         raise WireError("nested too deeply") from None
+
+
+def register(cls: type[T], read: Callable[[Any, type[T]], T]) -> None:
+    """Have :func:`structure` make what is no model, too, by a function of the value and the type."""
+    _converter.register_structure_hook(cls, read)
 
 
 def wire_members(cls: object) -> frozenset[str]:
@@ -168,10 +172,14 @@ def _model_reader(cls: type[Model], converter: Converter) -> _Reader:
     return read
 
 
-@_converter.register_structure_hook_factory(_generic(Sequence, list))
+def _is_sequence(cls: Any) -> bool:
+    return get_origin(cls) in (Sequence, list) or (get_origin(cls) is tuple and get_args(cls)[1:] == (Ellipsis,))
+
+
+@_converter.register_structure_hook_factory(_is_sequence)
 def _sequence_reader(cls: Any, converter: Converter) -> _Reader:
     as_list = get_origin(cls) is list
-    (kind,) = get_args(cls)
+    kind = get_args(cls)[0]
 
     def read(value: object, _: object) -> Sequence[Any]:
         if not isinstance(value, (list, tuple)):
@@ -189,6 +197,23 @@ def _sequence_reader(cls: Any, converter: Converter) -> _Reader:
         if first is not None:
             raise PartlyReadError(first, raws, tuple(elements))
         return elements if as_list else tuple(elements)
+
+    return read
+
+
+@_converter.register_structure_hook_factory(_generic(dict))
+def _dict_reader(cls: Any, converter: Converter) -> _Reader:
+    read_element = converter.get_structure_hook(get_args(cls)[1])
+
+    def read(value: object, _: object) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, element in _read_mapping(value, None).items():
+            try:
+                found[name] = read_element(element, None)
+            except WireError as error:
+                error.inside(name)
+                raise
+        return found
 
     return read
 

@@ -8,6 +8,11 @@ import attrs
 from norce_order_async.wire.json import JSON, WireError, decode_json
 
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.ASCII | re.IGNORECASE)
+_KNOWN = re.compile(
+    r"(us-)?ascii|utf-?(8|16|32)|utf-(16|32)-?[lb]e|latin-?1|iso-?8859-([1-9]|1[013-6])|(windows-|cp)125[0-8]",
+    re.IGNORECASE,
+)
+"""Those of text. Python decodes others too, such as punycode: slowly, or into what cannot be written again."""
 _MOST = 20
 _PROBLEM = frozenset({"type", "detail"})
 
@@ -29,7 +34,7 @@ def read_error(body: bytes, content_type: str = "") -> ErrorBody | None:
     """Read an error body; None when it is no JSON object or array of objects that says anything."""
     try:
         value = decode_json(decoded(body, content_type).encode() if charset_of(content_type) else body)
-    except (WireError, UnicodeError):
+    except WireError:
         return None
     if isinstance(value, Mapping):
         return _object(value)
@@ -61,17 +66,14 @@ def is_error_shaped(body: bytes, members: Set[str]) -> bool:
 
 
 def charset_of(content_type: str) -> str | None:
-    """The charset that a ``Content-Type`` names, if it does."""
+    """The charset that a ``Content-Type`` names, if that is one of those in which text is sent."""
     named = _CHARSET.search(content_type)
-    return named[1] if named else None
+    return named[1] if named and _KNOWN.fullmatch(named[1].replace("_", "-")) else None
 
 
 def decoded(body: bytes, content_type: str) -> str:
     """The text of a body, in the charset that its type names, or UTF-8; what is none of it is replaced."""
-    try:
-        return body.decode(charset_of(content_type) or "utf-8", "replace")
-    except (LookupError, UnicodeError):  # Python has some that replace nothing
-        return body.decode("utf-8", "replace")
+    return body.decode(charset_of(content_type) or "utf-8", "replace")
 
 
 def _object(value: Mapping[str, JSON]) -> ErrorBody | None:

@@ -46,8 +46,15 @@ class WireError(ValueError):
         self._path = text + self._path
         return self
 
+    def under(self, root: str) -> str:
+        """Its text, where ``root`` is what was written or read as a whole."""
+        return self._told(root + self._path)
+
     def __str__(self) -> str:
-        path, reason = self._path.removeprefix("."), super().__str__()
+        return self._told(self._path.removeprefix("."))
+
+    def _told(self, path: str) -> str:
+        reason = super().__str__()
         if len(path) > _MAX_PATH:
             path = f"{path[: _MAX_PATH // 2]}...{path[-_MAX_PATH // 2 :]}"
         return f"{path}: {reason}" if path else reason

@@ -7,7 +7,7 @@ import attrs
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.wire.codec import encode_shown, one_level, structure
+from norce_order_async.wire.codec import encode_shown, one_level, register, structure
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON, WireError, decode_json
 
@@ -47,10 +47,11 @@ def from_json(text: str | bytes, cls: type[T] | None = None) -> T | JSON:
 
     Args:
         text: JSON, as text or as UTF-8.
-        cls: What it is: a model, ``list[Model]``, :class:`Receipt`; None for JSON values.
+        cls: What it is: a model, :class:`Receipt`, ``list[Model]``, ``dict[str, Model]`` ...; None for JSON values.
 
     Raises:
         InvalidRequestError: It isn't JSON, or doesn't fit; the message begins with the path to what doesn't.
+        TypeError: ``cls`` is something else.
     """
     try:
         value = decode_json(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
@@ -62,15 +63,18 @@ def from_json(text: str | bytes, cls: type[T] | None = None) -> T | JSON:
 
 
 def from_dict(value: JSON, cls: type[T]) -> T:
-    """Make a model, ``list[Model]`` or :class:`Receipt` of what :func:`to_dict` gave.
+    """Make a model, :class:`Receipt`, ``list[Model]``, ``dict[str, Model]`` ... of what :func:`to_dict` gave.
 
     Raises:
         InvalidRequestError: It doesn't fit; the message begins with the path to what doesn't.
+        TypeError: ``cls`` is something else.
     """
     try:
-        return cast("T", _receipt(value)) if cls is Receipt else structure(value, cls)
+        return structure(value, cls)
     except WireError as error:
         problem = str(error)
+    except Exception:  # whatever cattrs meets when it tries
+        raise TypeError(f"nothing can be read as {cls!r}") from None
     raise InvalidRequestError(problem)
 
 
@@ -78,19 +82,23 @@ def _members(value: object) -> object:
     return attrs.asdict(value) if isinstance(value, Receipt) else one_level(value)
 
 
-def _receipt(value: JSON) -> Receipt:
+def _receipt(value: Any, _: object) -> Receipt:
     fields = {field.name for field in attrs.fields(Receipt)}
-    if not isinstance(value, Mapping) or set(value) | {"at"} != fields:
+    if not isinstance(value, Mapping) or {*value, "at"} != fields:
         raise WireError(f"a receipt has the members {', '.join(sorted(fields))}")
     kinds: dict[str, Any] = {"status": int, "attempts": int, "operation": str, "request_id": str}
-    members: dict[str, Any] = {name: structure(value[name], kind) for name, kind in kinds.items()}
-    elapsed, outcome, at = value["elapsed"], value["outcome"], value.get("at")
+    read = cast("Mapping[str, Any]", value)
+    members: dict[str, Any] = {name: structure(read[name], kind) for name, kind in kinds.items()}
+    at = read.get("at")
     try:
         return Receipt(
             **members,
-            elapsed=float(cast("Any", elapsed)),
-            outcome=OutcomeKind(cast("Any", outcome)),
-            at=None if at is None else float(cast("Any", at)),
+            elapsed=float(read["elapsed"]),
+            outcome=OutcomeKind(read["outcome"]),
+            at=None if at is None else float(at),
         )
     except (TypeError, ValueError):
         raise WireError("it has an outcome or a time that no receipt has") from None
+
+
+register(Receipt, _receipt)

@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping, Sequence, Set
 from typing import ClassVar
 
-from norce_order_async.core.errors import CallError, DecodeError, printable
+import attrs
+
+from norce_order_async.core.errors import CallError, DecodeError, InvalidRequestError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.wire.codec import encode_shown, structure
 from norce_order_async.wire.decoders import Receipt, decode_receipt
@@ -49,7 +51,7 @@ class ValidationFailedError(CallError):
             super().__init__(_summary(problems), known)
 
     def _members(self) -> Mapping[str, object]:
-        return {**self.__dict__, "problems": [json.loads(encode_shown(problem)) for problem in self.problems]}
+        return {**self.__dict__, "problems": list(map(_plain, self.problems))}
 
 
 class NoProblems:
@@ -94,6 +96,16 @@ def _read(response: Response) -> Sequence[ValidationError] | None:
     if isinstance(value, Mapping):
         value = value.get("errors")
     return [_problem(each) for each in value] if isinstance(value, list) else None
+
+
+def _plain(problem: ValidationError) -> JSON:
+    """A problem as JSON; one that nests too deeply to be written, without what only the wire knows of it."""
+    try:
+        text = encode_shown(problem)
+    except InvalidRequestError:
+        text = encode_shown(attrs.evolve(problem, extra={}, unread=()))
+    plain: JSON = json.loads(text)
+    return plain
 
 
 def _problem(value: JSON) -> ValidationError:

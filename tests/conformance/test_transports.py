@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import attrs
 import pytest
 import pytest_asyncio
 from support import TOKEN
@@ -16,6 +17,7 @@ from norce_order_async import (
     ConnectError,
     ConnectionLost,
     HttptoolsTransport,
+    InvalidRequestError,
     NotFoundError,
     OrderClient,
     OutcomeKind,
@@ -29,9 +31,10 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent
 from norce_order_async.testing import Fault, Sandbox, SandboxServer, SandboxTransport
-from norce_order_async.transport import Transport
+from norce_order_async.transport import Request, Response, Transport
 
 pytestmark = pytest.mark.asyncio
 
@@ -155,6 +158,31 @@ async def test_a_host_that_is_not_there_was_not_sent(client: OrderClient) -> Non
             await delete_consent(lost, "o_123", "ci")
     assert caught.value.sent is False
     assert caught.value.outcome is OutcomeKind.NOT_SENT
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({"x-n": 3, "a": "b"}, "the header 'x-n' is not text, but int"),
+        ({"x-n": "\ud800"}, "the header 'x-n' is not text"),
+        ({3: "x"}, "a header's name is not text: 3"),
+        ({"x-n": "a\r\nb: c"}, "line break"),
+    ],
+)
+async def test_a_header_of_a_middleware_that_cannot_be_sent_is_named(
+    client: OrderClient, sandbox: Sandbox, headers: dict[Any, Any], says: str
+) -> None:
+    async def add(request: Request, call_next: Handler) -> Response:
+        return await call_next(attrs.evolve(request, headers={**request.headers, **headers}))
+
+    async with OrderClient(
+        base_url=client.base_url, merchant="norce", channel="1", auth=TOKEN, attempt_middlewares=[add],
+        transport=client._core.transport,  # pyright: ignore[reportPrivateUsage]
+    ) as adding:  # fmt: skip
+        with pytest.raises(InvalidRequestError, match=says) as caught:
+            await delete_consent(adding, "o_123", "ci")
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+    assert list(sandbox.requests) == []
 
 
 async def test_many_calls_at_once_do_not_mix_their_answers(client: OrderClient, sandbox: Sandbox) -> None:

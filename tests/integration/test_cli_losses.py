@@ -59,6 +59,7 @@ def test_an_input_that_is_edited_while_it_is_read_is_noticed(tmp_path: Path, how
     code, told, _ = ended(process)
     assert code == 1
     assert "changes.jsonl was changed while the batch read it" in told["stopped"]
+    assert "To go on, put back the content that it had at first" in told["stopped"]
     assert told["done"] >= 20
     assert told["done"] + told["failed"] + told["left"] == 300
     assert len((tmp_path / "report.jsonl").read_text().splitlines()) == told["done"] + told["failed"]

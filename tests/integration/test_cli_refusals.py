@@ -50,7 +50,7 @@ def test_a_merchant_that_is_refused_is_left_and_the_others_go_on(tmp_path: Path,
         assert len((tmp_path / "report.jsonl").read_text().splitlines()) == COUNT
         status = call("batch", "status", "changes.jsonl.journal", cwd=tmp_path)
         assert status.returncode == 1
-        assert "What is left of mine/1 was not made" in status.stdout
+        assert "Stopped: what is left of mine/1 was not made" in status.stdout
         assert re.search(rf"{COUNT} +left +not begun", status.stdout)
         mended = True
         told = batch(tmp_path, env)

@@ -441,7 +441,7 @@ async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path, how: 
     os.killpg(process.pid, signal.SIGINT)
     output, errors = await process.communicate()
     assert process.returncode == 130, errors
-    assert b"Interrupted" in output
+    assert b"Stopped: interrupted" in output
     assert b"Traceback" not in errors, errors.decode()
     with JournalReader.open(journal) as account:
         summary = account.summary()

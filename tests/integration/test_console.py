@@ -222,7 +222,7 @@ async def test_no_secret_is_shown() -> None:
         async with browser.get("/_console/events") as answer:
             shown += [str(one) async for one in until(events(answer), "noted")]
     assert "o_1" in shown[0]
-    assert "http://127.0.0.1:1/hooks?key=***&***" in shown[2]
+    assert "http://***@127.0.0.1:1/hooks?key=***&***" in shown[2]
     assert "/nowhere/***?secret" in shown[-1]
     assert [text for text in shown if TOKEN in text or "hunter22" in text] == []
 

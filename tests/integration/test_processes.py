@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,27 @@ async def test_an_abort_leaves_open_what_was_under_way(path: Path) -> None:
             async with ProcessBatch(changes, processes=1, settings=settings, journal=journal, settle=0.0) as batch:
                 assert (await ended(batch)).done == 100 - done
         assert all(not sandbox.order(f"o_{n}")["consents"] for n in range(100))  # type: ignore[index]
+
+
+@pytest.mark.parametrize("how", [ProcessBatch.stop, ProcessBatch.abort])
+async def test_a_process_that_has_not_begun_does_not_hold_up_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, how: Callable[[ProcessBatch, str], None]
+) -> None:
+    hanging = path.with_name("python")
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o700)
+    monkeypatch.setattr("norce_order_async.batch.process_link.sys.executable", str(hanging))
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(100)]
+    with opened(path) as journal:
+        async with (
+            asyncio.timeout(20),
+            ProcessBatch(changes, processes=2, settings={"merchant": "m", "channel": "1"}, journal=journal) as batch,
+        ):
+            async for progress in batch:
+                if progress.waiting and batch.stopped is None:
+                    how(batch, "interrupted")
+        assert journal.summary().total == 0
+    assert (batch.stopped, batch.progress.waiting, batch.progress.ended) == ("interrupted", 0, 0)
 
 
 async def test_what_stops_a_process_stops_the_batch(path: Path) -> None:

@@ -495,6 +495,11 @@ class TestServer:
         with pytest.raises(ConfigurationError, match=f"cannot listen on {host}:{port}: .*in use"):
             await SandboxServer(sandbox, port=port).start()
 
+    async def test_it_starts_once(self, sandbox: Sandbox) -> None:
+        async with SandboxServer(sandbox) as server:
+            with pytest.raises(RuntimeError, match="running already"):
+                await server.start()
+
     async def test_its_port_is_free_again(self, sandbox: Sandbox) -> None:
         async with SandboxServer(sandbox) as server:
             port = int(server.url.split(":")[2].split("/")[0])

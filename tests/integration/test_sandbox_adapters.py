@@ -243,6 +243,11 @@ async def test_a_caller_that_gives_up_is_told_that_it_cannot_know(stage: Stage) 
         await patch_consent(stage.client, "o_1", "ci_news", checked=True, options=CallOptions(timeout=0.2))
     assert caught.value.outcome is OutcomeKind.UNKNOWN
     assert not stage.consent
+    while len(stage.sandbox.requests) < 2:  # noqa: ASYNC110 (the server learns of it later)
+        await asyncio.sleep(0.01)
+    received = stage.sandbox.requests[-1]
+    assert (received.operation, received.status, received.applied) == ("PatchCheckoutOrderConsent", 0, False)
+    assert stage.sandbox.called[-1].reply.problem == "nobody waits for its answer any more"
 
 
 async def test_hooks_are_called_by_what_they_watch_then_by_target(stage: Stage) -> None:

@@ -124,8 +124,8 @@ async def test_all_validations_are_asked_and_all_that_is_wrong_comes_back(stage:
     ("policy", "codes"), [("allow", ["cart-empty"]), ("refuse", ["cart-empty", "validation-unanswered"])]
 )
 async def test_a_validation_that_does_not_answer_is_taken_as_configured(policy: str, codes: list[str]) -> None:
-    async def broken(call: AdapterCall) -> Reply:
-        raise RuntimeError
+    def broken(call: AdapterCall) -> Reply:
+        raise TimeoutError
 
     sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: broken}, on_validation_failure=policy))  # type: ignore[arg-type]  # pyright: ignore
     sandbox.add_order("o_1", validations=[{"id": "oc_1", "adapterId": "one", "url": IN_PROCESS}])
@@ -133,3 +133,12 @@ async def test_a_validation_that_does_not_answer_is_taken_as_configured(policy: 
         with pytest.raises(ValidationFailedError) as caught:
             await validate(client, "o_1")
     assert [problem.code for problem in caught.value.problems] == codes
+    assert sandbox.called[0].reply.problem == "no answer (TimeoutError)"
+
+
+async def test_a_plain_function_may_answer_in_process() -> None:
+    sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: lambda call: invalid("sold-out", "Sold out.")}))
+    sandbox.add_order("o_1", validations=[{"id": "oc_1", "adapterId": "one", "url": IN_PROCESS}])
+    async with sandbox.client() as client:
+        with pytest.raises(ValidationFailedError, match="sold-out"):
+            await validate(client, "o_1")

@@ -194,10 +194,10 @@ MUTANTS = (
         "journal-late",
         "a change is written down when it may have been sent already",
         "batch/engine/sending.py",
-        "            if has_marks and not taken.is_marked:\n"
+        "            if not taken.is_marked and self._marker.is_needed:\n"
         "                self._marker.taken.append(taken)\n"
         "                break\n",
-        "            if has_marks and not taken.is_marked:\n"
+        "            if not taken.is_marked and self._marker.is_needed:\n"
         "                taken.is_marked = True\n"
         "                asyncio.get_running_loop().call_later(0.01, self._accountant.journal.write, [taken], ())\n",
         "batch",

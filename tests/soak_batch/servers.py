@@ -78,6 +78,22 @@ class Limiter:
         return self._behind.answer(now, number)
 
 
+class Penal:
+    """Refuses what is over its rate, and for some seconds everything; a request meanwhile begins these seconds anew."""
+
+    def __init__(self, rate: float, burst: int, seconds: float) -> None:
+        self._limiter = Limiter(rate, Latency(0.02, random.Random()), burst=burst)
+        self._seconds = seconds
+        self._until = -math.inf
+
+    def answer(self, now: float, number: int) -> Answer:
+        answer = self._limiter.answer(now, number)
+        if now < self._until or answer[0] != 200:
+            self._until = now + self._seconds
+            return 429, self._seconds, 0.002
+        return answer
+
+
 class Quota:
     """Takes so many in each period, and refuses the rest until the next one."""
 

@@ -3,6 +3,7 @@
 Everything is drawn from a seed, so that a run gives the same figures everywhere.
 """
 
+import asyncio
 import heapq
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ class Paced(Protocol):
 
     limit: int
     in_flight: int
+    renewed: asyncio.Event
 
     @property
     def rate(self) -> float | None: ...
@@ -106,6 +108,7 @@ class Batch:
         self._put_back: list[tuple[float, int, Change]] = []
         self._next = 0
         self._blocked = False
+        self._places = 0  # so many were reserved; the last one is what counts
         world.after(0.0, self._dispatch)
         world.after(0.0, self._sample)
 
@@ -122,13 +125,17 @@ class Batch:
         if len(put_back) >= LOOKAHEAD and put_back[0][0] > now:
             self._world.after(put_back[0][0] - now, self._dispatch)
             return
+        self.pace.renewed.clear()
+        self._places += 1
         delay = self.pace.reserve()
         if delay > 0:
-            self._world.after(delay + self._world.random.uniform(0, self._late), self._launch)
+            self._world.after(delay + self._world.random.uniform(0, self._late), self._launch, self._places)
         else:
-            self._launch()
+            self._launch(self._places)
 
-    def _launch(self) -> None:
+    def _launch(self, place: int) -> None:
+        if place != self._places:
+            return  # the schedule began anew
         now = self._world.clock.now
         if self._put_back and self._put_back[0][0] <= now:
             change = heapq.heappop(self._put_back)[2]
@@ -167,7 +174,7 @@ class Batch:
             heapq.heappush(self._put_back, (due, change.number, change))
         elif (status == 0 or status >= 500) and attempt.number < ATTEMPTS:
             self._world.after(self._world.random.uniform(0, 0.1 * 2 ** (attempt.number - 1)), self._send, change)
-        if self._blocked:
+        if self._blocked or self.pace.renewed.is_set():
             self._dispatch()
 
     def accepted(self, start: float, end: float) -> float:

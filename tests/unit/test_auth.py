@@ -204,6 +204,7 @@ async def test_what_may_never_be_sent_again_is_not_after_a_401_either() -> None:
             return f"token-{sum(one is not None for one in given)}"
 
     client, transport, _ = scripted(401, auth=Counting())
-    with pytest.raises(AuthenticationError):
+    with pytest.raises(AuthenticationError) as caught:
         await execute_payment_action(client, "o_1", "p_1", "a_1")
+    assert caught.value.gave_up == "this operation is never sent again, even with another token"
     assert (len(transport.requests), given) == (1, [None, "token-0"])

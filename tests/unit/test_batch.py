@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -21,12 +22,22 @@ from norce_order_async import (
     Receipt,
     RetryPolicy,
 )
-from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
+from norce_order_async.batch import (
+    Change,
+    CreateHook,
+    DeleteConsent,
+    InputLine,
+    Outcome,
+    PatchAttributes,
+    PatchConsent,
+    run_batch,
+)
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.call import Call
 from norce_order_async.core.errors import ConnectionLost
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.transport import Request, Response
+from norce_order_async.wire.models import Hook
 
 pytestmark = pytest.mark.asyncio
 
@@ -203,6 +214,22 @@ async def test_concurrency_is_checked(concurrency: Any) -> None:
     client, _, _ = scripted()
     with pytest.raises(ConfigurationError, match="concurrency"):
         await outcomes_of(client, [], concurrency=concurrency)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        *(("rate", bad) for bad in (0, -1, math.nan, math.inf, True, "5")),
+        *(("max_failures", bad) for bad in (0, 1.5, True, "5")),
+        *(("patience", bad) for bad in (0, -1, math.nan, True, "x", None)),
+        *(("once", bad) for bad in ("false", 0, None)),
+    ],
+)
+async def test_the_settings_are_checked_before_anything_is_sent(name: str, bad: Any) -> None:
+    client, transport, _ = scripted()
+    with pytest.raises(ConfigurationError, match=f"{name} must be a"):
+        await outcomes_of(client, [CreateHook("o_1", hook=Hook(invoke="https://a.test/h"))], **{name: bad})
+    assert transport.requests == []
 
 
 async def test_no_task_is_left_behind() -> None:

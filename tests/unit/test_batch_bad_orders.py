@@ -70,6 +70,24 @@ async def test_bad_orders_at_the_very_end_use_up_their_attempts_and_end_with_the
         assert summary.requests == len(ran.origin.sent)
 
 
+@pytest.mark.parametrize("concurrency", [1, "auto"])
+@pytest.mark.parametrize("layout", ["at the start", "in the middle"])
+async def test_bad_orders_of_many_merchants_hold_up_no_others(layout: str, concurrency: int | str) -> None:
+    bad = bad_ones(layout, COUNT)
+    changes = [PatchAttributes(f"o_{n}", {"n": 1}, merchant=f"m_{n % 20}") for n in range(COUNT)]
+    ran = await run(changes, bad, "500", concurrency=concurrency)
+    assert ran.batch.stopped is None
+    assert ran.kinds(of_bad=False) == {"applied": COUNT - len(bad)}
+    assert ran.clock.now < 60
+
+
+@pytest.mark.parametrize(("patience", "back"), [(20.0, 15.0), (60.0, 50.0), (300.0, 280.0)])
+async def test_a_server_that_is_back_within_the_patience_is_noticed(patience: float, back: float) -> None:
+    client, _, _ = on_a_timeline(lambda sent: 502 if 0.5 <= sent.at < back else 200)
+    batch = Batch(client, deletes(200), concurrency=4, patience=patience)
+    assert Counter(one.outcome for one in await outcomes_of(batch)) == {OutcomeKind.APPLIED: 200}
+
+
 @pytest.mark.parametrize("answer", [503, refused()], ids=["503", "refused"])
 async def test_a_server_that_goes_away_before_the_last_changes_is_waited_for(answer: Answer) -> None:
     """No order causes such failures by itself."""

@@ -79,7 +79,8 @@ def test_a_survey_tells_each_file_by_its_content(files: list[Path]) -> None:
     [
         ("absent.jsonl", None, "cannot be read: No such file"),
         (".", None, "it is a folder; name the files in it"),
-        ("head.csv", b"op;order\n", "names its columns"),
+        ("head.csv", b"op;order\n", "head.csv: the first line of a table names its columns"),
+        ("cut.json", b'[{"op":', "cut.json: the array ends inside object 1"),
         ("cut.gz", gzip.compress(JSONL, mtime=0)[:-4], "cut.gz cannot be read beyond line 3: its gzip data is cut off"),
     ],
 )
@@ -96,7 +97,8 @@ def test_a_survey_finds_what_cannot_be_read(files: list[Path], name: str, conten
 def test_a_file_is_named_once(files: list[Path]) -> None:
     link = files[0].with_name("link.jsonl")
     link.symlink_to(files[0])
-    for paths in ((files[0], files[0]), (files[0], str(link)), ("-", "-")):
+    (hard := files[0].with_name("hard.jsonl")).hardlink_to(files[0])
+    for paths in ((files[0], files[0]), (files[0], str(link)), (hard, files[0]), ("-", "-")):
         with pytest.raises(ConfigurationError, match="is named twice"):
             Input(*paths)
     with pytest.raises(ConfigurationError, match="no file"):
@@ -186,6 +188,15 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
         next(iter(source))
 
 
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="it has no other name here")
+def test_standard_input_is_named_once(piped: BinaryIO) -> None:
+    assert not piped.closed
+    stdin = f"/dev/fd/{sys.stdin.fileno()}"
+    for paths in (("-", stdin), (stdin, "-")):
+        with pytest.raises(ConfigurationError, match="is named twice"):
+            Input(*paths)
+
+
 # Following what keeps one waiting
 
 
@@ -214,6 +225,19 @@ async def test_a_line_is_there_as_soon_as_it_is_written(piped: BinaryIO, packed:
     piped.close()
     with pytest.raises(StopAsyncIteration):
         await next_of(entries)
+
+
+@pytest.mark.asyncio
+async def test_an_object_of_an_array_is_there_as_soon_as_it_is_written(piped: BinaryIO) -> None:
+    entries = Input("-", format="json").entries()
+    assert isinstance(entries, AsyncIterator)
+    piped.write(b"[")
+    for number in range(1, 4):
+        piped.write(line(number).strip() + b",")
+        assert (await next_of(entries)).change == DeleteConsent(f"o_{number}", "c")
+    piped.write(line(4) + b"]")
+    piped.close()
+    assert [entry.line async for entry in entries] == [4]
 
 
 @pytest.mark.asyncio

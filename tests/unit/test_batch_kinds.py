@@ -302,6 +302,22 @@ async def test_orders_that_are_created_are_told_apart(tmp_path: Path) -> None:
     assert outcomes == [OutcomeKind.NOT_SENT, OutcomeKind.APPLIED, OutcomeKind.NOT_SENT]
 
 
+@pytest.mark.asyncio
+async def test_what_an_ended_run_had_under_way_has_one_settling_time_together(tmp_path: Path) -> None:
+    clock, sandbox = FakeClock(), Sandbox()
+    sandbox.add_order("o_1", **ORDER)
+    changes = [CHANGES["create_payment"]("o_1", f"lost {number}") for number in range(5)]
+    with opened(tmp_path) as journal:
+        journal.write([mark(number, change, started=clock.wall()) for number, change in enumerate(changes, 1)], [])
+    async with sandbox.client(clock=clock) as client:
+        with opened(tmp_path) as journal:
+            await JournalResolver(
+                client, journal, lambda: list(map(InputLine, range(1, 6), changes)), settle=15.0
+            ).run()
+            assert {row.outcome for row in journal.rows()} == {OutcomeKind.NOT_SENT}
+    assert sum(clock.slept) == 15.0
+
+
 def test_an_attempt_of_an_earlier_version_has_no_wall_time() -> None:
     assert Attempt(1, 0.0).at is None
     assert CreateOrder(Order()).order_id == ""

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import cast
 from unittest.mock import Mock
@@ -96,9 +97,10 @@ def test_a_batch_goes_on_with_the_same_command_and_is_another_with_other_options
         InputLayout(ignore=True),
         InputLayout(columns={"order_id": "order_id"}, ignore=True, fill=SAME.fill),
         InputLayout(columns={"order_id": "order_id"}, ignore=True, fill={**SAME.fill, "checked": False}),
+        *(InputLayout(ignore=True, fill={"attributes": {"w": value}}) for value in (Decimal("1.50"), "1.50")),
     ]
     digests = {Input(path, layout=layout).survey()[0].digest for layout in layouts}
-    assert len({digest, *digests}) == 4
+    assert len({digest, *digests}) == 6
     assert digests == {Input(path, layout=layout).survey()[0].digest for layout in layouts}
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
+from soak_batch.servers import Latency, Limiter, Penal, Server
 from timeline import Answer, Origin, Sent, on_a_timeline, outcomes_of, turns
 
-from norce_order_async import OutcomeKind
+from norce_order_async import OutcomeKind, RetryPolicy
 from norce_order_async.batch import CreateOrder, DeleteConsent, Journal
 from norce_order_async.batch.run import Batch
 from norce_order_async.models import Cart, Order
@@ -175,6 +178,67 @@ async def test_who_is_asked_to_wait_holds_up_no_other(bad: int, merchant: str | 
     assert max(sent.at for sent in origin.sent if number_of(sent) >= bad) < 100
     if merchant is not None:
         assert len(origin.sent) < 2 * bad + 2_000 + 100  # it is not asked again and again
+
+
+def served_by(server: Server) -> Callable[[Sent], Answer]:
+    def answer(sent: Sent) -> Answer:
+        status, retry_after, _ = server.answer(sent.at, number_of(sent))
+        return status, {} if retry_after is None else {"retry-after": f"{retry_after:g}"}, b""
+
+    return answer
+
+
+@pytest.mark.parametrize("merchants", [1, 3])
+@pytest.mark.parametrize("concurrency", [1, 4, "auto"])
+@pytest.mark.parametrize("seconds", [3.0, 10.0, 30.0])
+async def test_a_limit_that_begins_anew_when_it_is_asked_too_early_is_waited_for(
+    seconds: float, concurrency: Any, merchants: int
+) -> None:
+    client, _, clock = on_a_timeline(served_by(Penal(10, 5, seconds)), latency=0.02)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=f"m_{n % merchants}") for n in range(200)]
+    outcomes = await outcomes_of(Batch(client, changes, concurrency=concurrency))
+    assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
+    assert clock.now < 40 * seconds
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(10, 5), (20, 1), (100, 20)])
+async def test_a_limit_that_answers_with_503_alone_loses_no_change(rate: int, burst: int) -> None:
+    server = Limiter(rate, Latency(0.02, Random(1)), burst=burst, status=503, retry_after=None)
+    client, _, clock = on_a_timeline(served_by(server), latency=0.02, retry=RetryPolicy.batch())
+    outcomes = await outcomes_of(Batch(client, [DeleteConsent(f"o_{n}", "c") for n in range(400)]))
+    assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
+    assert clock.now < 5 + 2 * 400 / rate
+
+
+@pytest.mark.parametrize("concurrency", [1, "auto"])
+@pytest.mark.parametrize("retry_after", [400, 3600])
+async def test_a_merchant_that_is_asked_to_wait_for_long_stops_no_other(retry_after: int, concurrency: Any) -> None:
+    def answer(sent: Sent) -> Answer:
+        return (429, {"retry-after": str(retry_after)}, b"") if number_of(sent) < 100 else 200
+
+    client, origin, clock = on_a_timeline(answer)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=f"m_{n // 100}") for n in range(600)]
+    batch = Batch(client, changes, concurrency=concurrency)
+    ends = [(outcome.line, outcome.outcome) for outcome in await outcomes_of(batch)]
+    assert {line for line, outcome in ends if outcome is OutcomeKind.APPLIED} == {*range(101, 601)}
+    assert clock.now < 60
+    assert len(origin.sent) < 750
+
+
+@pytest.mark.parametrize(("bad", "retry_after"), [(6, None), (6, "1"), (6, "30"), (20, None), (20, "1")])
+@pytest.mark.parametrize("concurrency", [1, "auto"])
+async def test_orders_that_are_always_refused_hold_up_no_other_of_their_merchant(
+    concurrency: Any, bad: int, retry_after: str | None
+) -> None:
+    def answer(sent: Sent) -> Answer:
+        headers = {} if retry_after is None else {"retry-after": retry_after}
+        return (429, headers, b"") if number_of(sent) < 10 * bad and number_of(sent) % 10 == 0 else 200
+
+    client, _, _ = on_a_timeline(answer)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=f"m_{n % 10}") for n in range(800)]
+    outcomes = await outcomes_of(Batch(client, changes, concurrency=concurrency))
+    applied = sum(outcome.outcome is OutcomeKind.APPLIED for outcome in outcomes)
+    assert applied == 800 - bad
 
 
 async def test_no_more_than_else_is_marked_of_what_is_made_once_while_all_is_refused(tmp_path: Path) -> None:

@@ -241,19 +241,19 @@ async def test_a_new_run_lets_what_is_made_once_and_was_under_way_at_a_kill_sett
 
 
 @pytest.mark.parametrize(
-    ("state", "given_up"),
+    ("state", "seconds"),
     [
-        (State(None, None), 100.0),
-        (State(OutcomeKind.UNKNOWN, None), 100.0),
-        (State(OutcomeKind.UNKNOWN, None, ended=90.0), 90.0),
-        (State(OutcomeKind.APPLIED, None, ended=90.0), 90.0),
-        (State(OutcomeKind.APPLIED, None, ended=200.0), 100.0),  # the clock was set back
-        (State(OutcomeKind.APPLIED, None), None),
-        (State(OutcomeKind.REJECTED, None), None),
+        (State(None, None), 15.0),
+        (State(OutcomeKind.UNKNOWN, None), 15.0),
+        (State(OutcomeKind.UNKNOWN, None, ended=90.0), 5.0),
+        (State(OutcomeKind.APPLIED, None, ended=90.0), 5.0),
+        (State(OutcomeKind.APPLIED, None, ended=200.0), 15.0),  # the clock was set back
+        (State(OutcomeKind.APPLIED, None), 0.0),
+        (State(OutcomeKind.REJECTED, None), 0.0),
     ],
 )
-async def test_from_when_on_a_new_run_lets_settle(state: State, given_up: float | None) -> None:
-    assert state.given_up(100.0) == given_up
+async def test_how_long_a_new_run_lets_settle(state: State, seconds: float) -> None:
+    assert state.settles_after(100.0, 15.0) == seconds
 
 
 async def test_a_new_run_does_not_wait_when_that_is_off_or_long_ago(path: Path) -> None:

@@ -84,17 +84,39 @@ async def test_what_cannot_be_taken_back_is_said_and_nothing_is_read_for_it(op: 
         [DeleteConsent("o_1", "ci"), DeleteConsent("o_1", "ci"), PatchConsent("o_1", "cj", checked=True)],
         [CreateConsent("o_1", Consent(id="new")), PatchConsents("o_1", {"new": True, "ci": True})],
         [CreateConsent("o_1", Consent(id="new")), DeleteConsent("o_1", "new"), CreateConsent("o_1", Consent(id="new"))],
+        [DeleteConsent("o_1", "ci"), CreateConsent("o_1", Consent(id="ci", text="new"))],
         [UpdateValidation("o_1", "v", Callback(url="https://a.example")), DeleteValidation("o_1", "v")],
         [PatchAttributes("o_1", {"a": 1}), PatchAttributes("o_1", {"a": 2, "new": 3})],
         [UpdateReference("o_1", "one"), UpdateReference("o_1", "two")],
     ],
-    ids=["patched-deleted", "deleted-twice", "created-patched", "created-again", "replaced-deleted", "attributes",
-         "twice"],
+    ids=["patched-deleted", "deleted-twice", "created-patched", "created-again", "deleted-created",
+         "replaced-deleted", "attributes", "twice"],
 )  # fmt: skip
 async def test_several_changes_of_one_thing_are_taken_back_in_reverse(changes: list[Change], tmp_path: Path) -> None:
     before, after, outcomes = await there_and_back(order_with(), tmp_path, changes)
     assert set(outcomes) == {APPLIED}
     assert after == before
+
+
+@pytest.mark.asyncio
+async def test_what_was_new_and_is_gone_again_leaves_nothing_to_take_back(tmp_path: Path) -> None:
+    new = CreateConsent("o_1", Consent(id="new")), PatchConsent("o_1", "new", checked=True), DeleteConsent("o_1", "new")
+    with journal_at(tmp_path / "j") as journal:
+        assert {outcome.outcome for outcome in await run(order_with(), new, journal)} == {APPLIED}
+        assert saved(journal, tmp_path) == ([], [])
+
+
+@pytest.mark.asyncio
+async def test_what_is_made_again_after_others_deleted_it_is_not_taken_off(tmp_path: Path) -> None:
+    sandbox, change = order_with(), PatchConsent("o_1", "ci", checked=True)
+    with journal_at(tmp_path / "j") as journal:
+        await run(sandbox, [change], journal)
+        await run(sandbox, [DeleteConsent("o_1", "ci")])
+        await run(sandbox, [change, CreateConsent("o_1", Consent(id="ci"))], journal)
+        back, (left,) = saved(journal, tmp_path)
+    assert [line["op"] for line in back] == ["patch_consent"]
+    assert (left["_undoes"], left["_undo"]["op"]) == (2, "delete_consent")
+    assert left["_remark"] == "the order had a consent ci before: to delete it could take that off"
 
 
 @pytest.mark.asyncio

@@ -286,7 +286,7 @@ async def test_nothing_is_sent_when_the_old_value_cannot_be_written(tmp_path: Pa
     assert {request.method for request in sandbox.requests} <= {"GET"}
 
 
-@pytest.mark.parametrize("name", ["undo.csv", "undo.jsonl.gz", "undo.xlsx"])
+@pytest.mark.parametrize("name", ["undo.csv", "undo.jsonl.gz", "undo.xlsx", "undo.xls"])
 def test_the_file_is_json_lines(name: str, tmp_path: Path) -> None:
     with journal_at(tmp_path / "j") as journal, pytest.raises(ConfigurationError, match=r"\*\.jsonl"):
         save_undo(journal, tmp_path / name)

@@ -21,13 +21,15 @@ from norce_order_async import (
     create_consent,
     create_order,
     delete_consent,
+    ensure_hook,
     get_order,
     patch_attributes,
     patch_consent,
+    wait_until,
 )
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Handler
-from norce_order_async.models import Consent, Order, Payment
+from norce_order_async.models import Consent, Hook, Order, Payment
 from norce_order_async.operations import Operation, QueryValue, Repeat, decode_receipt, json_decoder
 from norce_order_async.transport import Request, Response
 
@@ -153,6 +155,19 @@ async def test_what_a_header_cannot_hold_is_a_bad_argument_of_a_view_and_a_bad_s
         client.scoped(**{name: 7})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigurationError, match=f"{name} is empty"):
         scripted(**empty)
+
+
+@pytest.mark.parametrize(("given", "kind"), [(Timeout(total=3), "Timeout"), ({}, "dict"), (CallOptions, "type")])
+async def test_options_that_are_none_are_refused_before_anything_is_sent(given: Any, kind: str) -> None:
+    client, transport, _ = scripted(200)
+    for call in (
+        get_order(client, "o_1", options=given),
+        wait_until(client, "o_1", lambda order: True, timeout=1, options=given),
+        ensure_hook(client, "o_1", Hook(adapter_id="a", subscribe_to="/state", invoke="https://a"), options=given),
+    ):
+        with pytest.raises(TypeError, match=f"options must be CallOptions, got {kind}"):
+            await call
+    assert transport.requests == []
 
 
 async def test_options_hold_for_one_call() -> None:
@@ -330,7 +345,7 @@ async def test_a_wrong_proxy_or_file_is_named_and_no_password_is_shown(proxy: st
     assert "secret" not in "".join(traceback.format_exception(caught.value))
     file = tmp_path / "empty.pem"
     for path in (tmp_path / "absent", file):
-        with pytest.raises(ConfigurationError, match="NORCE_CA_FILE cannot be read"):
+        with pytest.raises(ConfigurationError, match=f"NORCE_CA_FILE cannot be read: '{path}': "):
             OrderClient.from_env(ENVIRON | {"NORCE_CA_FILE": str(path)})
         file.write_text("")
 

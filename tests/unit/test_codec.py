@@ -175,10 +175,10 @@ def test_unstructured_models_share_nothing() -> None:
 NOW: Any = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def cyclic_item() -> Item:
-    items: list[Item] = []
-    items.append(Item(items=items))
-    return items[0]
+def cyclic_cart() -> Cart:
+    attributes: dict[str, Any] = {}
+    attributes["carts"] = [Cart(attributes=attributes)]
+    return Cart(attributes=attributes)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def cyclic_item() -> Item:
         (Consent(extra={"when": NOW}), "body.when: datetime is not a JSON value"),
         (Consent(text="\ud800"), "body.text: a lone surrogate cannot be written as UTF-8"),
         (Consent, "body: type is not a JSON value"),
-        (cyclic_item(), "body.items[0].items: it contains itself"),
+        (cyclic_cart(), "body.attributes.carts[0].attributes: it contains itself"),
     ],
 )
 def test_what_cannot_be_written_is_named_by_its_path(value: object, message: str) -> None:

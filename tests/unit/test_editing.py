@@ -1,6 +1,7 @@
 """Read, change, write, for what is only replaced as a whole."""
 
 import json
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -166,9 +167,16 @@ async def test_a_coroutine_function_is_no_change() -> None:
 
     client, transport, _ = scripted(order())
     wrong: Any = change
-    with pytest.raises(TypeError, match="change must be a plain function"):
+    with pytest.raises(TypeError, match="change must be a plain function, got an async function"):
         await edit_cart(client, "o_1", wrong)
     assert transport.requests == []
+
+
+async def test_what_cannot_be_written_of_a_change_is_named_by_its_place() -> None:
+    client, _, _ = scripted(order())
+    wrong: Any = {"weight": math.nan}
+    with pytest.raises(InvalidRequestError, match=r"^the result of change\.attributes\.weight: NaN"):
+        await edit_cart(client, "o_1", lambda cart: attrs.evolve(cart, attributes=wrong))
 
 
 @every_edit

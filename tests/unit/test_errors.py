@@ -126,6 +126,16 @@ def test_the_order_that_came_in_place_of_another_goes_with_its_error(way: str) -
     assert (str(rebuilt), {**rebuilt.__dict__, "result": error.result}) == (str(error), error.__dict__)
 
 
+def test_an_error_with_a_problem_that_is_deep_has_args() -> None:
+    deep: Any = "bottom"
+    for _ in range(100):
+        deep = [deep]
+    error = ValidationFailedError([ValidationError(code="a", extra={"deep": deep}), *PROBLEMS])
+    again = type(error)(*error.args)
+    assert (again.problems, str(again)) == ((ValidationError(code="a"), *PROBLEMS), str(error))
+    assert pickle.loads(pickle.dumps(error)).problems == error.problems
+
+
 def test_these_are_all_errors() -> None:
     found = {NorceOrderError}
     for _ in range(6):

@@ -6,7 +6,8 @@ import pytest
 from journals import PERSONAL, begin, end, mark
 
 from norce_order_async import OutcomeKind
-from norce_order_async.batch import JournalReader
+from norce_order_async.batch import Journal, JournalReader
+from norce_order_async.batch.journal.old_values import Kept
 from norce_order_async.batch.report import report_record
 
 
@@ -65,6 +66,18 @@ def test_what_is_sent_at_most_once_stays_unknown_and_is_not_continued(path: Path
             assert (states[1].outcome, states[1].once) == (None, False)
             assert (states[2].outcome, states[2].once) == (OutcomeKind.UNKNOWN, True)
             assert journal.summary().problems["Interrupted"].count == 1  # the other is under way
+
+
+def test_what_is_sent_at_most_once_is_continued_where_it_never_went_out(path: Path) -> None:
+    """What takes a change back is written before it goes out."""
+    for numbers in ((1, 2), ()):
+        with Journal.open(path, inputs=[], target="t", undo=True) as journal:
+            journal.write(list(map(mark, numbers)), [], once=numbers)
+            if numbers:
+                assert journal.undo is not None
+                journal.undo.write([Kept(number=1)])
+    with JournalReader.open(path) as reader:
+        assert [(row.number, row.outcome) for row in reader.rows()] == [(1, OutcomeKind.UNKNOWN)]
 
 
 def test_what_was_sent_at_most_once_is_not_made_again_after_an_earlier_change(path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from norce_order_async import InvalidRequestError, OutcomeKind, Receipt
+from norce_order_async import CallOptions, Edited, InvalidRequestError, OutcomeKind, Receipt
 from norce_order_async.models import (
     Cart,
     Consent,
@@ -61,6 +62,16 @@ def test_lists_and_mappings_of_them() -> None:
     payments = [Payment(id="p_1"), Payment(amount=Decimal("1.0"))]
     assert from_json(to_json(payments), list[Payment]) == payments
     assert to_dict({"receipts": [RECEIPT], "order": ORDER})["order"]["id"] == "o_1"
+    assert from_json(to_json([RECEIPT]), list[Receipt]) == [RECEIPT]
+    assert from_json(to_json((RECEIPT,)), tuple[Receipt, ...]) == (RECEIPT,)
+    assert from_json(to_json({"a": RECEIPT}), dict[str, Receipt]) == {"a": RECEIPT}
+    assert from_json(to_json({"a": payments}), dict[str, list[Payment]]) == {"a": payments}
+
+
+@pytest.mark.parametrize("kind", [Edited, 5, object, dict[str, object], bytes, "Order", CallOptions])
+def test_what_nothing_can_be_read_as_is_named(kind: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"nothing can be read as {kind!r}")):
+        from_json('{"a": 1}', kind)
 
 
 def test_a_dict_shares_nothing_with_the_model() -> None:
@@ -101,6 +112,10 @@ def test_what_is_no_json_is_named(value: Any, says: str) -> None:
         ("[]", Order, "expected an object"),
         ("{}", list[Consent], "expected an array"),
         ("{}", Receipt, "a receipt has the members"),
+        ("[{}]", list[Receipt], r"\[0\]: a receipt has the members"),
+        ('{"a": {"id": 1}, "b": 2}', dict[str, Order], "b: expected an object, got 2"),
+        ("[]", dict[str, Order], "expected an object"),
+        ("5", tuple[Order, ...], "expected an array"),
         (to_json(RECEIPT).replace("applied", "maybe"), Receipt, "no receipt has"),
         (to_json(RECEIPT).replace("0.12345", '"x"'), Receipt, "no receipt has"),
         (to_json(RECEIPT).replace("204", '"x"'), Receipt, "expected an integer"),

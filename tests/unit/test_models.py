@@ -19,16 +19,21 @@ import norce_order_async
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import structure
+from norce_order_async.wire.json_text import from_json, to_json
 from norce_order_async.wire.models import (
     NOT_SET,
     Address,
+    Callback,
     Cart,
     Consent,
     Customer,
+    Hook,
     Item,
     Model,
+    Notification,
     Order,
     OrderStatus,
+    PaymentAction,
     Price,
     Recurring,
     State,
@@ -101,6 +106,31 @@ def test_a_docstring_names_the_schema(name: str) -> None:
     assert (inspect.getdoc(getattr(models, name)) or "").startswith(f"Schema ``{name}``: ")
 
 
+LISTS = [
+    (model, field)
+    for model in own_classes(Model).values()
+    for field in attrs.fields(model)
+    if str(field.type).startswith("Sequence") and field.name != "unread"
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "field"), LISTS, ids=lambda given: given.__name__ if isinstance(given, type) else given.name
+)
+def test_a_list_is_kept_as_it_was_given_and_as_it_is_read(model: Any, field: Any) -> None:
+    given: list[Any] = [Model()]
+    made = model(**{field.name: given})
+    assert made == model(**{field.name: tuple(given)})
+    given.append(Model())
+    assert getattr(made, field.name) == (Model(),)
+    assert getattr(model(), field.name) is NOT_SET
+
+
+def test_what_is_written_and_read_again_is_equal() -> None:
+    cart = Cart(items=[Item(sku="a", items=[])], discounts=[])
+    assert from_json(to_json(cart), Cart) == cart
+
+
 def test_not_set_is_an_empty_sequence_that_survives_copies() -> None:
     assert list(NOT_SET) == []
     assert NOT_SET == ()
@@ -128,7 +158,7 @@ def test_models_compare_copy_and_evolve() -> None:
 def test_the_repr_shows_what_was_given() -> None:
     assert repr(Order()) == "Order()"
     given = Order(id="o_1", cart=Cart(items=[]), total=Price(), extra={"new": 1})
-    assert repr(given) == "Order(id='o_1', cart=Cart(items=[]), total=Price(), extra=['new'])"
+    assert repr(given) == "Order(id='o_1', cart=Cart(items=()), total=Price(), extra=['new'])"
 
 
 def test_the_repr_is_short() -> None:
@@ -173,3 +203,19 @@ def test_an_order_as_text_tells_what_could_not_be_read() -> None:
 def test_the_repr_hides_payment_tokens() -> None:
     assert repr(Recurring(token="secret", description="monthly")) == "Recurring(description='monthly', ...)"
     assert "secret" not in repr(structure({"token": ["secret"]}, Recurring))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/hooks?secret=hunter22&x",
+        "https://user:hunter22@a.example/",
+        "https://a.example/#hunter22",
+        "{config.address}/hooks?hunter22",
+    ],
+)
+def test_the_repr_hides_the_secrets_of_adapters_in_addresses(url: str) -> None:
+    for model in (Hook(invoke=url), Notification(invoke=url), Callback(url=url), PaymentAction(url=url)):
+        assert "hunter22" not in repr(model)
+    assert repr(Hook(invoke="https://a.example/?s=hunter22")) == "Hook(invoke='https://a.example/?s=***')"
+    assert repr(Callback(url="https://a.example/v/{order_id}")) == "Callback(url='https://a.example/v/{order_id}')"

@@ -1,7 +1,7 @@
 """What an observer of calls sees: the start and the end of each call and attempt, whatever ends it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -152,3 +152,43 @@ async def test_an_observer_that_fails_is_logged_and_changes_nothing(caplog: pyte
     client, _, _ = scripted(200, observers=[Broken()])
     await delete_consent(client, "o_1", "ci")
     assert caplog.messages == [f"a hook failed [request id {caplog.records[0].__dict__['request_id']}]"] * 4
+
+
+async def later() -> None:
+    """What nobody awaits."""
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        (lambda: later(), "a hook must not be async"),
+        (lambda: ["x-n"], "headers must be a mapping, got list"),
+        (lambda: True, "headers must be a mapping, got bool"),
+        (lambda: {"x-n": 3}, "header x-n must be a str, got int"),
+        (lambda: {3: "x"}, "a header's name must be a str, got int"),
+        (lambda: {"x-n": "a\nb: c"}, "header x-n holds a character"),
+        (lambda: {"x-ok": "1", "Content-Length": "0"}, "the header 'Content-Length' cannot be set by hand"),
+    ],
+)
+async def test_headers_of_an_observer_that_cannot_be_sent_are_logged_and_left_out(
+    returned: Callable[[], Any], says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Adding(Recorder):
+        def attempt_started(self, request: Request, attempt: Attempt, /) -> Any:
+            return returned()
+
+    client, transport, _ = scripted(200, observers=[Recorder("a"), Adding()])
+    receipt = await delete_consent(client, "o_1", "ci")
+    assert receipt.attempts == 1
+    assert (transport.requests[0].headers["traceparent"], "x-ok" in transport.requests[0].headers) == ("a1", False)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert says in caplog.text
+
+
+async def test_a_hook_that_turns_out_to_be_async_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def hook(*args: Any) -> Any:
+        return later()
+
+    client, _, _ = scripted(200, on_call=[hook], on_attempt=[hook])
+    await delete_consent(client, "o_1", "ci")
+    assert caplog.text.count("TypeError: a hook must not be async") == 2

@@ -30,11 +30,13 @@ from norce_order_async import (
     StatusError,
     Timeout,
     UnexpectedStatusError,
+    ValidationFailedError,
     create_consent,
     create_order,
     delete_consent,
     get_order,
     patch_consent,
+    validate,
 )
 from norce_order_async.core.errors import NorceOrderError, TransportError
 from norce_order_async.middleware import Call, Handler
@@ -463,7 +465,9 @@ async def test_a_transport_that_was_closed_after_it_sent_has_sent(error: NorceOr
 
 @pytest.mark.parametrize("raw", [AttributeError("x"), asyncio.CancelledError(), OSError(5, "x"), KeyError("Bearer x")])
 @pytest.mark.parametrize("sent", [True, False])
-async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(raw: BaseException, sent: bool) -> None:
+async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(
+    raw: BaseException, sent: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(request: Request) -> Response:
         request.call.mark_sent(sent)
         raise raw
@@ -473,6 +477,11 @@ async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(raw: BaseEx
         await delete_consent(client, "o_1", "ci")
     assert caught.value.outcome == ("unknown" if sent else "not_sent")
     assert (caught.value.__cause__, caught.value.__context__, len(caught.value.attempts)) == (None, None, 2)
+    faults = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(faults) == 2
+    assert f"the transport failed: {type(raw).__name__} in support.py:" in faults[0]
+    assert f"test_outcomes.py:{fail.__code__.co_firstlineno + 2}" in faults[0]
+    assert "Bearer x" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -495,11 +504,36 @@ async def test_what_an_error_body_says(content_type: str, body: bytes, code: str
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "rot13", "unicode_escape", "x"])
+@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "rot13", "unicode_escape", "iso-8859-12", "x"])
 @pytest.mark.parametrize("status", [200, 400])
 async def test_a_charset_that_decodes_nothing_breaks_nothing(status: int, charset: str) -> None:
     client, _, _ = scripted((status, {"content-type": f"text/plain; charset={charset}"}, b"\\N \xff"))
     with pytest.raises(DecodeError if status == 200 else StatusError, match=r"HTTP 400 |cannot be read"):
+        await get_order(client, "o_1")
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "raw_unicode_escape"])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_problems_in_a_charset_of_no_text_are_read_as_utf_8(status: int, charset: str) -> None:
+    body = b'[{"code": "+2AA- \\ud800"}]'
+    client, _, _ = scripted((status, {"content-type": f"application/json; charset={charset}"}, body))
+    with pytest.raises(ValidationFailedError) as caught:
+        await validate(client, "o_1")
+    assert [problem.code for problem in caught.value.problems] == ["+2AA- \ud800"]
+
+
+async def test_a_charset_that_is_slow_to_decode_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("encodings.punycode.punycode_decode", None)  # it takes seconds for a body like this
+    client, _, _ = scripted((404, {"content-type": "text/plain; charset=punycode"}, b"-" + b"a" * 1000))
+    with pytest.raises(NotFoundError, match="-aaa"):
+        await get_order(client, "o_1")
+
+
+@pytest.mark.parametrize("charset", ["UTF-16", "utf_16le", "utf-32", "ISO-8859-15", "windows-1252", "cp1252", "latin1"])
+async def test_the_charsets_of_text_are_known(charset: str) -> None:
+    body = '{"message": "Här"}'.encode(charset)
+    client, _, _ = scripted((404, {"content-type": f"application/json; charset={charset}"}, body))
+    with pytest.raises(NotFoundError, match="Här"):
         await get_order(client, "o_1")
 
 

@@ -182,12 +182,11 @@ def test_the_limit_falls_once_a_second_and_never_to_nothing() -> None:
     assert pace.reason is None
 
 
-def test_a_bare_503_does_not_cut_the_rate_and_those_that_ask_to_wait_do() -> None:
+@pytest.mark.parametrize(("status", "paces"), [(429, True), (503, True), (500, False), (502, False), (504, False)])
+def test_what_a_rate_limit_answers_with_sets_the_rate(status: int, paces: bool) -> None:
     pace = Pace(clock=FakeClock())
-    observe(pace, *[ended(503)] * 50)
-    assert pace.rate is None
-    observe(pace, *[ended(503, retry_after=2.0)] * 5)
-    assert pace.rate is not None
+    observe(pace, *[ended()] * 100, *[ended(status)] * 5)
+    assert (pace.rate is not None) == paces
 
 
 def test_few_refusals_are_no_reason_to_pace() -> None:
@@ -199,7 +198,7 @@ def test_few_refusals_are_no_reason_to_pace() -> None:
 def test_when_all_is_refused_probes_wait_and_any_success_ends_it() -> None:
     clock = FakeClock()
     pace = Pace(clock=clock)
-    observe(pace, *[ended(429, retry_after=30.0)] * 13)
+    observe(pace, *[ended(429, retry_after=30.0)] * 8)
     assert pace.rate == 0.0
     assert [pace.reserve(), pace.reserve()] == [1.0, 2.0]
     assert pace.reason == "429: the server asks for less"

@@ -22,6 +22,7 @@ from norce_order_async.batch.conditions import (
 )
 from norce_order_async.batch.files.entry import CutError
 from norce_order_async.batch.files.json_lines import entries
+from norce_order_async.batch.files.layout import InputLayout
 from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
 from norce_order_async.cli.plan_lines import NOT_WHOLE, blocks
 from norce_order_async.models import Order
@@ -186,7 +187,7 @@ def test_what_stands_in_place_of_a_plan_that_failed_is_refused(tmp_path: Path) -
     (entry,) = read_changes(path)
     assert entry.change is None
     with pytest.raises(CutError):
-        list(entries(BytesIO(NOT_WHOLE), None, checksums=True))
+        list(entries(BytesIO(NOT_WHOLE), None, True, InputLayout()))
 
 
 def test_wherever_a_pipe_is_cut_its_reader_finds_a_line_that_is_cut_off() -> None:

@@ -230,6 +230,40 @@ async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
     assert str(batch.stopped).startswith("what is left of acme/1 was not made")
 
 
-def test_a_number_of_processes_is_checked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [0, 101, 99_999])
+def test_a_number_of_processes_is_checked(tmp_path: Path, number: int) -> None:
     with opened(tmp_path) as journal, pytest.raises(ConfigurationError, match="processes"):
-        ProcessBatch([], processes=0, settings=HERE, journal=journal)
+        ProcessBatch([], processes=number, settings=HERE, journal=journal)
+
+
+@pytest.mark.asyncio
+async def test_a_batch_that_is_stopped_while_its_processes_start_starts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[ProcessLink] = []
+
+    async def start(link: ProcessLink) -> None:
+        started.append(link)
+        if len(started) == 2:
+            batch.stop("interrupted")
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        assert not link.dealt
+        return "end", "interrupted", None, None, False
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch([DeleteConsent("o_1", "c")], processes=100, settings=HERE, journal=journal)
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+        assert journal.summary().total == 0
+    assert len(started) == 2
+    assert batch.stopped == "interrupted"
+
+
+@pytest.mark.parametrize("rate", [0, True, "5"])
+def test_a_rate_of_all_processes_is_checked(tmp_path: Path, rate: Any) -> None:
+    with opened(tmp_path) as journal, pytest.raises(ConfigurationError, match="rate must be a number"):
+        ProcessBatch([], processes=2, settings=HERE, journal=journal, rate=rate)

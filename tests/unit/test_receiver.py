@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Hashable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -176,6 +178,27 @@ async def test_the_log_says_where_a_handler_failed(caplog: pytest.LogCaptureFixt
     assert "test_receiver.py:" in caplog.text
 
 
+async def test_the_log_has_a_place_where_a_handler_takes_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    await request(receiver(on_hook=lambda: allow()), "POST", "/hooks", ORDER)
+    assert re.search(r"hooks failed: TypeError in \w+\.py:\d+ ", caplog.text)
+
+
+async def test_a_handler_may_be_a_plain_function_or_anything_that_is_called() -> None:
+    noted: list[str | None] = []
+
+    def on_notification(call: NotificationCall) -> None:
+        noted.append(call.order.id)
+
+    app = Receiver(on_hook=partial(hook), on_validation=lambda call: valid(), on_notification=on_notification)
+    assert (await request(app, "POST", "/hooks", ORDER))[0] == 400
+    assert (await request(app, "POST", "/validations", ORDER))[0] == 200
+    for _ in range(2):
+        assert (await request(app, "POST", "/notifications", ORDER))[0] == 200
+    assert noted == ["o_1"]
+    app = Receiver(on_hook=lambda call: refuse("no", "No."), on_failure="allow")
+    assert (await request(app, "POST", "/hooks", ORDER))[0] == 400
+
+
 @pytest.mark.parametrize("on_failure", ["refuse", "allow"])
 async def test_a_notification_whose_handler_fails_is_never_taken_for_delivered(on_failure: str) -> None:
     status, _, body = await request(receiver(on_failure=on_failure), "POST", "/notifications/raise", ORDER)
@@ -288,10 +311,24 @@ async def test_who_does_not_know_the_secret_is_refused_before_the_body_is_read()
     assert (await request(app, "POST", "/hooks/pass", ORDER, headers=[("X-Key", "0123456789abcdef")]))[0] == 200
 
 
-@pytest.mark.parametrize("settings", [{"on_failure": "maybe"}, {"deadline": 0}, {"limit": 0}, {"version": "v2"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"on_failure": "maybe"}, {"deadline": 0}, {"limit": 0}, {"version": "v2"}, {"secret": CANARY}, {"on_hook": 3},
+        {"on_notification": "note"}, {"on_validation": ()},
+    ],
+)  # fmt: skip
 async def test_a_setting_that_cannot_be_is_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+    with pytest.raises(ConfigurationError, match=next(iter(settings))) as caught:
         Receiver(**settings)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("root", "path"), [("/a", "/a/hooks"), ("/a/", "/a/hooks"), ("/hoo", "/hooks"), ("/a", "/hooks")]
+)
+async def test_a_root_path_ends_where_a_part_of_the_path_does(root: str, path: str) -> None:
+    assert (await request(receiver(), "POST", path, ORDER, root_path=root))[0] == 400
 
 
 async def test_it_lives_and_ends_with_its_server_and_takes_no_websocket() -> None:

@@ -162,6 +162,12 @@ def test_what_is_no_call_is_a_clear_error_without_the_body(parse: Callable[..., 
     assert error.__context__ is None
 
 
+@pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])
+def test_a_body_that_is_no_bytes_is_named(parse: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match="the body must be bytes, got str"):
+        parse(HEADERS, "{}")
+
+
 @pytest.mark.parametrize("headers", [{"content-encoding": "gzip"}, {"Content-Encoding": "identity, br"}])
 def test_a_compressed_body_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(CallbackError, match="compressed") as caught:

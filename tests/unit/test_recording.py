@@ -235,6 +235,35 @@ async def test_no_secret_of_an_adapter_is_kept(cassette: Path, sandbox: Sandbox)
     assert text.count("https://***@adapter.example/hooks/{order_id}?secret=***&version=***&adapter-key=***") == 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"access_token": "canary-1", "n": 1.50}',
+        ' [{"password": "canary-2"}]',
+        '{"inner": "{\\"client_secret\\": \\"canary-3\\"}"}',
+        "password=canary-4",
+        '{"access_token": "canary-5", "deep": ' + "[" * 80 + "]" * 80 + "}",
+    ],
+)
+async def test_no_secret_inside_a_text_is_kept(cassette: Path, sandbox: Sandbox, text: str) -> None:
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            await patch_attributes(caller, "o_1", {"note": text, "harmless": ' {"a": 1.50}'})
+            order = await get_order(caller, "o_1")
+    assert "canary" not in cassette.read_text(encoding="utf-8")
+    assert (order.attributes or {})["harmless"] == ' {"a": 1.50}'
+
+
+@pytest.mark.parametrize("body", [b"[" * 80 + b"]" * 80, b"\x1f\x8b\xff"])
+async def test_a_body_that_is_left_out_is_told_and_the_others_are_kept(cassette: Path, body: bytes) -> None:
+    for inner in (ScriptedTransport((404, {}, body), (200, {}, b'{"id": "o_1"}')), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            with pytest.raises(NotFoundError) as missing:
+                await get_order(caller, "o_1")
+            assert (await get_order(caller, "o_1")).id == "o_1"
+    assert "left out of the cassette" in str(missing.value)
+
+
 def scrub(name: str, value: Any) -> Any:
     return "somebody" if name in ("email", "name", "billing_emails") else value
 

@@ -16,14 +16,13 @@ from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import read_changes
-from norce_order_async.batch.journal import Journal, Mark
+from norce_order_async.batch.journal import Journal, JournalReader, Mark
 from norce_order_async.batch.kinds import UpdateReference
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.replacing import replacing
 from norce_order_async.batch.report import (
     JournalRow,
     ReportFormat,
-    Summary,
-    replacing,
     report_record,
     save_report,
     write_report,
@@ -210,10 +209,10 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
     assert device.is_char_device()
 
 
-def test_the_summary_adds_up() -> None:
-    summary = Summary()
-    for outcome in (done(1), refused(2), refused(3), bad_line(4, None)):
-        summary.add(outcome)
+def test_the_summary_adds_up(tmp_path: Path) -> None:
+    from_journal(tmp_path, [done(1), refused(2), refused(3), bad_line(4, None)])
+    with JournalReader.open(tmp_path / "batch.journal") as journal:
+        summary = journal.summary()
     assert (summary.total, summary.done, summary.failed, summary.requests, summary.retried) == (4, 1, 3, 4, 1)
     assert summary.operations == {"delete_consent": 1, "patch_attributes": 2}
     problem = summary.problems["NotFoundError"]
@@ -237,6 +236,15 @@ def test_no_cell_is_a_formula_and_a_report_is_read_as_it_was(tmp_path: Path, tex
         for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter=separator):
             assert not [cell for cell in row if cell[:1] in tuple("=+-@\uff1d") and cell]
     (entry,) = read_changes(path)
+    assert (entry.change, entry.problem) == (change, None)
+
+
+@pytest.mark.parametrize("text", ["1.0", "null", "1E+11", "o_1 ", "'1.0", "'' ", "#REF!"])
+def test_an_id_that_a_spreadsheet_could_have_made_is_read_as_it_was(tmp_path: Path, text: str) -> None:
+    merchant = text.strip() if text.strip("'") == text.strip() else None
+    change = DeleteConsent(text, "c", merchant=merchant)
+    save_report([refused(1, change)], tmp_path / "report.csv")
+    (entry,) = read_changes(tmp_path / "report.csv")
     assert (entry.change, entry.problem) == (change, None)
 
 

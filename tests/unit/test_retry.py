@@ -162,6 +162,24 @@ async def test_a_patch_that_finds_nothing_after_a_lost_answer_stays_unknown() ->
     assert caught.value.outcome is OutcomeKind.UNKNOWN
 
 
+async def test_what_a_call_that_is_handed_in_again_says_is_of_its_last_round() -> None:
+    async def twice(request: Request, call_next: Handler) -> Response:
+        await call_next(request)
+        return await call_next(request)
+
+    client, transport, _ = scripted(503, 503, 409, call_middlewares=[twice], retry=RetryPolicy(max_attempts=2))
+    with pytest.raises(ConflictError) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert (len(transport.requests), caught.value.gave_up) == (3, None)
+
+
+async def test_a_limit_of_one_attempt_is_one_attempt() -> None:
+    client, _, _ = scripted(503, retry=RetryPolicy(max_attempts=1))
+    with pytest.raises(CallError) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert caught.value.gave_up == "the limit is 1 attempt"
+
+
 async def test_a_creation_is_only_repeated_while_nothing_was_sent() -> None:
     client, transport, _ = scripted(ConnectError("refused", sent=False), (201, {}, b'"o_1"'))
     assert await create_order(client, Order()) == "o_1"
@@ -456,3 +474,11 @@ async def test_what_a_server_says_cannot_forge_lines_of_a_terminal() -> None:
     error, _, _ = await failing((400, {}, b'{"message": "a\\nb \\u001b[2J \\ud83d' + b"x" * 5000 + b'"}'))
     assert str(error).isprintable()
     assert len(str(error)) < 600
+
+
+async def test_waits_at_the_same_time_pass_together_on_a_fake_clock() -> None:
+    waits = [(429, {"retry-after": "2"}, b"")] * 20
+    client, transport, clock = scripted(*waits, *[200] * 20, timeout=Timeout(total=5))
+    await asyncio.gather(*(delete_consent(client, f"o_{number}", "ci") for number in range(20)))
+    assert (len(transport.requests), len(clock.slept)) == (40, 20)
+    assert clock.monotonic() == max(clock.slept)

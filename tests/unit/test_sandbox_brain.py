@@ -4,14 +4,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from norce_order_async import ConfigurationError
-from norce_order_async.testing import SANDBOX_TOKEN, Fault, FaultKind, Sandbox, SandboxResponse
+from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Fault, FaultKind, Sandbox, SandboxResponse
 from norce_order_async.testing.contract import load_contract
 
 ORDERS = "/api/v0/checkout/orders"
@@ -489,11 +489,88 @@ class TestFaults:
         assert repr(text) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("adapter.example", "adapter.example"),
+        ("Adapter.example.", "Adapter.example."),
+        ("a_b", "a_b"),
+        ("bücher.example", "bücher.example"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+    ],
+)
+def test_a_host_that_may_be_called_is_given_by_its_name_or_its_address(host: str, known: str) -> None:
+    assert Callbacks(hosts=host).hosts == Callbacks(hosts=[host]).hosts == (known,)
+
+
+@pytest.mark.parametrize(
+    "host", ["adapter:8080", "http://a.example", "a.example/", "[::1]", "u@a.example", "", "*", None]
+)
+def test_what_is_no_host_may_not_be_called(host: Any) -> None:
+    with pytest.raises(ConfigurationError, match="a name or an address, without scheme or port"):
+        Callbacks(hosts=[host])
+
+
+FAULT: Any = Fault
+SANDBOX: Any = Sandbox
+CALLBACKS: Any = Callbacks
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FAULT.status(503, body="text"), "body must be bytes, got str"),
+        (lambda: FAULT.status("503"), "code must be a number, got '503'"),
+        (lambda: FAULT.latency("1"), "seconds must be a number"),
+        (lambda: FAULT.drop_after(share="5%"), "share must be a number"),
+        (lambda: SANDBOX().faults.add(None), "a fault must be a Fault or a str, got NoneType"),
+        (lambda: SANDBOX(callbacks={}), "callbacks must be Callbacks, got dict"),
+        (lambda: CALLBACKS(adapters={"https://a.example": 3}), "the adapter of https://a.example must be a function"),
+        (lambda: CALLBACKS(adapters={"a.example": print}), "an adapter's URL begins with https://, unlike 'a.example'"),
+    ],
+)
+def test_what_a_sandbox_cannot_use_is_refused_when_it_is_given(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        make()
+
+
+@pytest.mark.parametrize("base", ["", "/checkout/order", "/api", "/x/api/y", "/api/api"])
+@pytest.mark.parametrize("order_id", ["o_1", "api"])
+def test_a_base_url_may_have_any_path(base: str, order_id: str) -> None:
+    sandbox = Sandbox()
+    sandbox.add_order(order_id, consents=["c"])
+    target = f"{ORDERS}/{order_id}/consents/c"
+    assert ask(sandbox, "PATCH", f"{base}{target}", {"checked": True}).status == 200
+    assert sandbox.requests[-1].target == target
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_new_order_takes_the_id_of_none_that_is_there(seed: int) -> None:
+    def made(sandbox: Sandbox) -> list[str]:
+        return [json.loads(ask(sandbox, "POST", ORDERS, {}).body)["id"] for _ in range(200)]
+
+    sandbox = Sandbox(seed=seed)
+    seeded = sandbox.seed_orders(50)
+    first = made(sandbox)
+    assert not set(first) & set(seeded)
+    again = Sandbox(seed=seed)
+    for order_id in first:
+        again.add_order(order_id)
+    assert not set(made(again)) & set(first)
+
+
 def test_without_jsonschema_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jsonschema", None)
     load_contract.cache_clear()
     with pytest.raises(ConfigurationError, match=r'pip install "norce-order-async\[sandbox\]"'):
         Sandbox()
+
+
+def test_without_pytest_the_conformance_suite_says_what_to_install() -> None:
+    code = "import sys; sys.modules['pytest'] = None; from norce_order_async.testing import *"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.endswith("ConfigurationError: the conformance suite needs pytest: pip install pytest\n")
 
 
 def test_the_brain_loads_neither_an_event_loop_nor_an_http_library() -> None:

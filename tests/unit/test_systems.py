@@ -21,7 +21,7 @@ from norce_order_async.batch.cluster import ClusterBatch
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.uri import uri_of
 from norce_order_async.batch.processes import ProcessBatch
-from norce_order_async.batch.report import replacing
+from norce_order_async.batch.replacing import replacing
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import undo_lines
 from norce_order_async.cli.output import is_reader_gone, print_utf8

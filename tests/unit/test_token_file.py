@@ -5,6 +5,7 @@
 import logging
 import os
 import pickle
+import traceback
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,13 @@ def test_what_is_no_token_is_said_at_once(path: Path, content: bytes | None, pro
     assert caught.value.__cause__ is None
     with pytest.raises(ConfigurationError, match="NORCE_TOKEN_FILE cannot be read"):
         OrderClient.from_env({"NORCE_TOKEN_FILE": str(path), "NORCE_MERCHANT": "m", "NORCE_CHANNEL": "1"})
+
+
+@pytest.mark.parametrize("token", ["eyJhbGciOiJIUzI1NiJ9.canary.sig", "canary" * 8, "/etc/" + "canary" * 100])
+def test_a_token_in_the_place_of_its_file_is_not_shown(token: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"the token file cannot be read: .*looks like a token") as caught:
+        TokenFile(token)
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_folder_is_no_token(tmp_path: Path) -> None:

@@ -109,6 +109,38 @@ async def test_each_token_can_be_changed_while_the_other_works() -> None:
     assert sent(transport)[-2:] == ["two", "one"]
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("good", ["one", "two"])
+async def test_a_merchant_that_no_token_is_for_moves_nobody_to_another_token(good: str) -> None:
+    def api(request: Request) -> Response:
+        ours = request.headers["x-merchant"] == "norce"
+        return Response(request, 200 if ours and request.headers["Authorization"] == f"Bearer {good}" else 401)
+
+    clock = FakeClock()
+    client, transport, _ = scripted(api, auth=TokenPair("one", "two", clock=clock))
+    other = client.scoped(merchant="other")
+    await delete_consent(client, "o_1", "ci")
+    for start, tries in ((1, 1 if good == "two" else 2), (30, 1), (100, 2), (101, 1)):
+        clock.now = start
+        made = len(transport.requests)
+        with pytest.raises(AuthenticationError):
+            await delete_consent(other, "o_1", "ci")
+        assert len(transport.requests) - made == tries
+        receipts = await asyncio.gather(*(delete_consent(client, f"o_{n}", "ci") for n in range(10)))
+        assert {receipt.attempts for receipt in receipts} == {1}
+
+
+@pytest.mark.asyncio
+async def test_many_calls_that_are_refused_with_both_tokens_leave_the_others_with_theirs() -> None:
+    client, transport, _ = scripted(accepting("one"), auth=TokenPair("one", "two"))
+    transport.script = [401]
+    calls = (delete_consent(client, f"o_{n}", "ci") for n in range(20))
+    assert {type(ended) for ended in await asyncio.gather(*calls, return_exceptions=True)} == {AuthenticationError}
+    assert sent(transport) == ["one"] * 20 + ["two"] * 20
+    transport.script = [accepting("one")]
+    assert (await delete_consent(client, "o_1", "ci")).attempts == 1
+
+
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from([None, "one", "two", "old"])), max_size=30))
 def test_a_pair_never_moves_to_a_token_refused_within_a_minute(events: list[tuple[float, str | None]]) -> None:
     async def run() -> None:

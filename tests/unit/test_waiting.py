@@ -65,6 +65,16 @@ async def test_a_pause_that_is_longer_than_the_wait_is_cut_to_it(pause: float) -
     assert 0.4 <= clock.now <= 1
 
 
+async def test_a_coroutine_function_is_no_predicate() -> None:
+    async def ready(read: Order) -> bool:
+        raise AssertionError(read)
+
+    client, transport, _ = scripted(order("checkout"))
+    with pytest.raises(TypeError, match="predicate must be a plain function, got an async function"):
+        await wait_until(client, "o_1", ready, timeout=60)
+    assert transport.requests == []
+
+
 async def test_a_predicate_that_returns_what_is_to_be_awaited_is_named() -> None:
     future = asyncio.get_running_loop().create_future()
     client, _, _ = scripted(order("checkout"))

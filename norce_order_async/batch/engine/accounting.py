@@ -138,7 +138,7 @@ class Accountant:
         state: RunState,
         clock: Clock,
         speed: Callable[[], Speed],
-        count: Callable[[Mapping[OutcomeKind, int]], None] | None = None,
+        count: Callable[[Mapping[OutcomeKind, int]], None] | None,
     ) -> None:
         self.journal = journal
         self.passed = self.ended = self.done = self.failed = self.retried = 0

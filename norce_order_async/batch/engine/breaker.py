@@ -1,5 +1,8 @@
 """The circuit breaker of a batch: noticing that the server is out of reach, and when to look again."""
 
+import math
+from collections.abc import Collection
+
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import Order, WorkItem
@@ -81,7 +84,8 @@ class CircuitBreaker:
         self._few_left = False
         self._failing_since: float | None = None
         self._probes = 0
-        self._last_probe = self._not_before = 0.0
+        self._last_probe = 0.0
+        self._asked: dict[str | None, float] = {}  # until when, by merchant, it is asked to wait
 
     def succeeded(self, now: float) -> None:
         """A change ended at this monotonic time with an answer that is about the change."""
@@ -96,7 +100,7 @@ class CircuitBreaker:
         self._row = self._refused = 0
         self._failing_since = None
         self._probes = 0
-        self._not_before = 0.0
+        self._asked.clear()
 
     def is_transient(self, error: CallError) -> bool:
         """Whether the failure says nothing of the change: the API was not reached, or had no time for it.
@@ -146,12 +150,17 @@ class CircuitBreaker:
                 if self.is_open and not was_open:
                     self._failing_since = now
         if error.retry_after is not None:
-            self._not_before = max(self._not_before, now + error.retry_after)
+            merchant = item.order[0]
+            self._asked[merchant] = max(self._asked.get(merchant, 0.0), now + error.retry_after)
         return others_succeed or not self.is_open or self.tries_all
 
     @property
-    def failing_merchants(self) -> set[str | None]:
-        """Those whose orders count for the outage."""
+    def avoided(self) -> set[str | None]:
+        """The merchants whose orders count for the outage, or that are asked to wait."""
+        return self._failing_merchants | self._asked.keys()
+
+    @property
+    def _failing_merchants(self) -> set[str | None]:
         return {merchant for merchant, _, _ in self._unreached}
 
     @property
@@ -176,8 +185,8 @@ class CircuitBreaker:
             what = f"{IN_A_ROW} changes in a row fail" if self.worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
-        if self._row >= IN_A_ROW and self._not_before - now > self.patience:
-            return f"the server asks to wait {self._not_before - now:.0f} s: {error.reason}"
+        if self._row >= IN_A_ROW and (asked := self._not_before - now) > self.patience:
+            return f"the server asks to wait {math.ceil(asked)} s: {error.reason}"
         is_outage = len(self._unreached) >= IN_A_ROW and not (self._few_left and self._may_be_of_orders)
         if (is_outage or is_throttled(error)) and now - since >= self.patience:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
@@ -192,7 +201,7 @@ class CircuitBreaker:
         """
         now, last = self._clock.monotonic(), self._last
         patience_left = self.patience - (now - (self._failing_since or now))
-        delay = min(LAST_PROBE, FIRST_PROBE * 2 ** min(self._probes, 10), patience_left)
+        delay = min(LAST_PROBE, FIRST_PROBE * 2 ** min(self._probes, 10), max(FIRST_PROBE, patience_left / 2))
         new = self._probes % 2 == 0
         if self.tries_all:
             new, delay = True, self._last_probe + FIRST_PROBE - now
@@ -219,9 +228,16 @@ class CircuitBreaker:
     @property
     def _may_be_of_merchant(self) -> bool:
         """Whether only one merchant has failed, and others can be tried, or may be."""
-        merchants = self.failing_merchants
-        if len(merchants) > 1:
-            return False
+        merchants = self._failing_merchants
+        return len(merchants) < 2 and self._has_others(merchants)
+
+    @property
+    def _not_before(self) -> float:
+        """The monotonic time at which the first wait ends, where all that could be sent is asked to wait."""
+        return min(self._asked.values()) if self._asked and not self._has_others(self._asked) else 0.0
+
+    def _has_others(self, merchants: Collection[str | None]) -> bool:
+        """Whether something of another merchant can be tried, or may come."""
         schedule = self._schedule
         is_read_ahead = self._state.input_ended or schedule.held >= LOOKAHEAD or self._probes > _UNTIL_OTHERS
         return not is_read_ahead or any(item.order[0] not in merchants for item in schedule.ready)

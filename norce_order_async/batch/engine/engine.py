@@ -12,13 +12,14 @@ from norce_order_async.batch.engine.marking import Marker
 from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
-from norce_order_async.batch.engine.settings import BatchSettings, RunState
+from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import Scope, Sender
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
+from norce_order_async.core.wording import text_of
 from norce_order_async.sending.pace import Pace
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -62,19 +63,19 @@ class Engine(RunsOnce):
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
         self._pace, self._around = pace, around
-        self.state, self._schedule = state, schedule = RunState(), Schedule(random)
-        self.breaker = breaker = CircuitBreaker(clock, settings.patience, schedule, state)
+        state, self._schedule = self.state, Schedule(random)
+        self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state)
         count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
         settle = settle if settings.settle is None else settings.settle
         marker = Marker(
-            once=settings.once, schedule=schedule, accountant=accountant, pace=pace, state=state, clock=clock
+            once=settings.once, schedule=self._schedule, accountant=accountant, pace=pace, state=state, clock=clock
         )
         self._dispatcher = Dispatcher(
             sender,
             marker,
             settle=settle,
-            schedule=schedule,
+            schedule=self._schedule,
             accountant=accountant,
             breaker=breaker,
             pace=pace,
@@ -88,7 +89,7 @@ class Engine(RunsOnce):
             only=settings.only,
             once=settings.once,
             settle=settle,
-            schedule=schedule,
+            schedule=self._schedule,
             accountant=accountant,
             marker=marker,
             breaker=breaker,
@@ -122,20 +123,6 @@ class Engine(RunsOnce):
         if self.breaker.is_open and self.error is not None:
             return f"waiting for the server: {self.error.reason}"
         return self._pace.reason
-
-    @property
-    def stopped(self) -> str | None:
-        """Why it ended before its input did."""
-        return self.state.stopped
-
-    @stopped.setter
-    def stopped(self, reason: str | None) -> None:
-        self.state.stopped = reason
-
-    @property
-    def failure(self) -> Exception | None:
-        """What must not happen and did."""
-        return self.state.failure
 
     @property
     def worked(self) -> bool:
@@ -177,7 +164,7 @@ class Engine(RunsOnce):
                 await self._dispatcher.run()
             except BaseException as error:
                 # Before its changes end: they are interrupted, not ended.
-                self.stop(str(error) or type(error).__name__)
+                self.stop(text_of(error))
                 raise
             finally:
                 feeding.cancel()

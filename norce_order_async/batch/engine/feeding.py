@@ -228,8 +228,8 @@ class Feeder:
 
     def _settles_at(self, state: State) -> float:
         """The monotonic time until which a request of an earlier run may still be carried out."""
-        given_up = state.given_up(self._began_wall)
-        return 0.0 if given_up is None else self._began + self._settle + given_up - self._began_wall
+        left = state.settles_after(self._began_wall, self._settle)
+        return self._began + left if left > 0 else 0.0
 
 
 async def blocks(changes: Changes, size: Callable[[], int], rest: Block) -> AsyncGenerator[Block]:

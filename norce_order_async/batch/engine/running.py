@@ -2,11 +2,13 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Self
 
 from norce_order_async.batch.engine.accounting import Progress
-from norce_order_async.core.errors import ClientStateError
+from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.core.errors import CallError, ClientStateError
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -19,6 +21,7 @@ class RunsOnce(ABC):
     """
 
     def __init__(self, telemetry: Telemetry | None) -> None:
+        self.state = RunState()
         self._telemetry = telemetry
         self._running: asyncio.Task[None] | None = None
 
@@ -26,6 +29,33 @@ class RunsOnce(ABC):
     @abstractmethod
     def progress(self) -> Progress:
         """How it stands."""
+
+    @property
+    @abstractmethod
+    def worked(self) -> bool:
+        """Whether the server has answered anything of this batch."""
+
+    @property
+    @abstractmethod
+    def error(self) -> CallError | None:
+        """The last error of a server that could not be reached, or refused everything."""
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended before its input did."""
+        return self.state.stopped
+
+    @property
+    def failure(self) -> Exception | None:
+        """What must not happen and did."""
+        return self.state.failure
+
+    @abstractmethod
+    def __aiter__(self) -> AsyncGenerator[Outcome | Progress]: ...
+
+    @abstractmethod
+    def stop(self, reason: str) -> None:
+        """Take no more, finish what is under way; the first reason counts."""
 
     @abstractmethod
     def abort(self, reason: str) -> None:

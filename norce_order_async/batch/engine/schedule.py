@@ -85,14 +85,13 @@ class Schedule:
     def take_probe(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
 
-        A new one is of a merchant that is not to be avoided, or comes from anywhere: the neighbours of those that fail
-        may fail of the same.
+        A new one comes from anywhere, of a merchant that is not to be avoided if there is one: the neighbours of those
+        that fail may fail of the same.
         """
         if self.requeued and not (new and self.ready):
             return self.requeued.popleft()
-        place = next((place for place, item in enumerate(self.ready) if item.order[0] not in avoid), None)
-        if place is None:
-            place = self._random.randrange(len(self.ready))
+        places = [place for place, item in enumerate(self.ready) if item.order[0] not in avoid]
+        place = places[self._random.randrange(len(places))] if places else self._random.randrange(len(self.ready))
         item = self.ready[place]
         del self.ready[place]  # the others keep their order: those before it are not made the last ones
         return item
@@ -106,15 +105,17 @@ class Schedule:
         heapq.heappush(self._timers, (due, item.number, True, item))
 
     def ring(self, now: float) -> None:
-        """Let go of what has waited long enough."""
+        """Let go of what has waited long enough, of changes to be sent again those that were refused least first."""
+        due: list[WorkItem] = []
         while self._timers and self._timers[0][0] <= now:
             _, number, again, item = heapq.heappop(self._timers)
             if again:
-                self.requeue(item)
+                due.append(item)
             elif item.settles_at > now:  # meanwhile another line of the same resource has to settle
                 heapq.heappush(self._timers, (item.settles_at, number, False, item))
             else:
                 self._settled(item)
+        self.requeued += sorted(due, key=lambda item: item.refusals)
 
     def done(self, item: WorkItem, now: float = 0.0) -> None:
         """Let go of a change that was taken; those behind it follow, if need be when its resource has settled."""
@@ -158,7 +159,7 @@ class Schedule:
             heapq.heappush(self._timers, (item.settles_at, item.number, False, item))
 
     def _tails_of(self, order: Order) -> Tails:
-        tails = self._tails.get(order, None)
+        tails = self._tails.get(order)
         if tails is None or isinstance(tails, WorkItem):
             self._tails[order] = tails = {} if tails is None else {tails.path: tails}
         return tails

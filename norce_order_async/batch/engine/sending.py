@@ -86,7 +86,7 @@ class Dispatcher:
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
                 new = await self._until_probe()
-                probe = partial(self._schedule.take_probe, new=new, avoid=self._breaker.failing_merchants)
+                probe = partial(self._schedule.take_probe, new=new, avoid=self._breaker.avoided)
                 if self._may_probe() and (item := self._take(probe)) is not None:
                     self._probe = None if self._breaker.tries_all else item
                     self._open_lane(item)
@@ -196,7 +196,6 @@ class Dispatcher:
         """Make one change after another, as long as the next one may be sent at once."""
         lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
         schedule, pace, state, monotonic = self._schedule, self._pace, self._state, self._clock.monotonic
-        has_marks = self._marker.is_needed
         assert lane is not None
         lanes[lane] = item
         while True:
@@ -218,7 +217,7 @@ class Dispatcher:
                 break
             if (taken := self._take(schedule.take)) is None:
                 break
-            if has_marks and not taken.is_marked:
+            if not taken.is_marked and self._marker.is_needed:
                 self._marker.taken.append(taken)
                 break
             lanes[lane] = item = taken
@@ -293,11 +292,14 @@ class Dispatcher:
             item = take()
             if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
                 self._leave_undone([(item, item.left(NOT_TRIED, why))])
-            elif holds.rows and (delay := holds.wait(item.order[0], now := self._clock.monotonic())) > 0:
+            elif holds.rows and (delay := self._held_for(item, now := self._clock.monotonic())) > 0:
                 schedule.requeue_at(item, now + delay)
             elif not self._refusals.withheld or self._refusals.admits(item):
                 return item
         return None
+
+    def _held_for(self, item: WorkItem, now: float) -> float:
+        return self._pace.holds.wait(item.order[0], now, all_refused=self._pace.is_closed)
 
     def _leave_undone(self, left: Kept) -> None:
         """Take changes out of the schedule that were taken and are not made."""

@@ -5,41 +5,37 @@ from collections.abc import Collection
 from typing import Literal, TypedDict
 
 import attrs
+from attrs.validators import optional
 
 from norce_order_async.batch.engine.work_item import Scope
-from norce_order_async.core.checks import check_count
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.checks import a_rate, a_switch, check_count, positive_count, positive_seconds, some_seconds
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import text_of
 
 _NAMED = 3
 """So many merchants and channels are named where changes were left undone."""
 
 
-class BatchArguments(TypedDict, total=False):
-    """The settings of a batch as keyword arguments; see :class:`BatchSettings`."""
+class PaceArguments(TypedDict, total=False):
+    """How fast a batch may be; see :class:`BatchSettings`."""
 
     concurrency: int | Literal["auto"]
     rate: float | None
-    max_failures: int | None
     patience: float
+
+
+class BatchArguments(PaceArguments, total=False):
+    """The settings of a batch as keyword arguments; see :class:`BatchSettings`."""
+
+    max_failures: int | None
     settle: float | None
     only: Collection[OutcomeKind] | None
     once: bool
 
 
-def _check_optional_count(instance: object, attribute: "attrs.Attribute[int | None]", value: object) -> None:
-    if value is not None:
-        check_count(attribute.name, value)
-
-
 def _check_concurrency(instance: object, attribute: "attrs.Attribute[int | Literal['auto']]", value: object) -> None:
     if value != "auto":
         check_count(attribute.name, value)
-
-
-def _check_settle(instance: object, attribute: "attrs.Attribute[float | None]", value: object) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9):
-        raise ConfigurationError(f"settle must be a number of seconds, or 0, got {value!r}")
 
 
 def _frozen(kinds: Collection[OutcomeKind] | None) -> frozenset[OutcomeKind] | None:
@@ -65,16 +61,16 @@ class BatchSettings:
             what may have been sent is ``unknown`` and is never sent again. Without it they are refused.
 
     Raises:
-        ConfigurationError: A number out of its range.
+        ConfigurationError: A number out of its range, or a value of another kind.
     """
 
     concurrency: int | Literal["auto"] = attrs.field(default="auto", validator=_check_concurrency)
-    rate: float | None = None
-    max_failures: int | None = attrs.field(default=None, validator=_check_optional_count)
-    patience: float = 300.0
-    settle: float | None = attrs.field(default=None, validator=_check_settle)
+    rate: float | None = attrs.field(default=None, validator=optional(a_rate))
+    max_failures: int | None = attrs.field(default=None, validator=optional(positive_count))
+    patience: float = attrs.field(default=300.0, validator=positive_seconds)
+    settle: float | None = attrs.field(default=None, validator=optional(some_seconds))
     only: frozenset[OutcomeKind] | None = attrs.field(default=None, converter=_frozen)
-    once: bool = False
+    once: bool = attrs.field(default=False, validator=a_switch)
 
 
 class RunState:
@@ -113,7 +109,7 @@ class RunState:
     def fail(self, error: Exception) -> None:
         """Stop, and have the error raised at the end."""
         self.failure = self.failure or error
-        self.stop(str(error) or type(error).__name__)
+        self.stop(text_of(error))
 
     def raised(self, error: BaseException) -> None:
         """Stop for what a change has raised that is no failed call; nothing, where it was only cancelled."""

@@ -101,7 +101,7 @@ class WorkItem:
     @property
     def path(self) -> Path:
         """What in the order it changes, step by step."""
-        return _path_of(self.resource)
+        return path_of(self.resource)
 
     @property
     def subject(self) -> Order:
@@ -201,7 +201,8 @@ class WorkItem:
 
 
 @lru_cache(4096)
-def _path_of(resource: str) -> Path:
+def path_of(resource: str) -> Path:
+    """The steps of a resource; none of the whole order."""
     return tuple(resource.split("/")) if resource else ()
 
 

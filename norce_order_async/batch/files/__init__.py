@@ -2,7 +2,7 @@
 
 from norce_order_async.batch.files.entry import Format, InputLine, Meaning, Unread
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
-from norce_order_async.batch.files.opening import is_stream, shown_name, unreadable
+from norce_order_async.batch.files.opening import identity_of, is_stream, shown_name, unreadable
 from norce_order_async.batch.files.reading import count_entries, delimiter_of, format_of, read_changes, read_file
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "count_entries",
     "delimiter_of",
     "format_of",
+    "identity_of",
     "is_stream",
     "read_changes",
     "read_file",

@@ -29,13 +29,26 @@ _SPOILT = (
 _SPOILT_BEGINNINGS = frozenset("-0123456789=nN\\#")
 
 
-def _spoilt(text: str) -> str | None:
-    """Why a text cannot be meant as an id, a merchant or a channel; None for most."""
+def _spoilt(name: str, text: str) -> str | None:
+    """Why a text cannot be meant as this id, merchant or channel; None for most."""
+    if name in _IDS and text != text.strip(" "):
+        return "has spaces around it"  # a padded column
     if text[0] in _SPOILT_BEGINNINGS:
         for pattern, reason in _SPOILT:
             if pattern.fullmatch(text):
-                return reason
+                return f"is {reason}: write it as text"
     return None
+
+
+def text_cell(name: str, text: str) -> str:
+    """A text as the cell of a member that :func:`value_of` reads as just that."""
+    return f"'{text}" if _needs_mark(text) or _is_taken_for_spoilt(name, text) else text
+
+
+def _is_taken_for_spoilt(name: str, text: str) -> bool:
+    """Whether a text that may be meant would be refused without an apostrophe before it."""
+    bare = text.lstrip("'")
+    return name in _NAMES and bare != "" and _spoilt(name, bare) is not None
 
 
 def marked(text: str) -> str:
@@ -107,14 +120,10 @@ def value_of(name: str, cell: object) -> JSON:
             return decode_unique(cell.encode("utf-8", "surrogateescape"))
         except InvalidRequestError as error:
             raise InvalidRequestError(f"{name}: {error}") from None
-    if cell.startswith("'") and _needs_mark(cell):
+    if cell.startswith("'") and (_needs_mark(cell) or _is_taken_for_spoilt(name, cell)):
         return cell[1:]
-    if name not in _NAMES:
-        return cell
-    if name in _IDS and cell != cell.strip(" "):
-        raise InvalidRequestError(f"{name} {cell!r} has spaces around it")  # a padded column
-    if (reason := _spoilt(cell)) is not None:
-        raise InvalidRequestError(f"{name} {cell[:64]!r} is {reason}: write it as text")
+    if name in _NAMES and (reason := _spoilt(name, cell)) is not None:
+        raise InvalidRequestError(f"{name} {cell[:64]!r} {reason}")
     return cell
 
 

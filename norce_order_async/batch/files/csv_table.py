@@ -10,9 +10,8 @@ from itertools import chain
 from typing import BinaryIO, TextIO
 
 from norce_order_async.batch.files.cells import row_meaning
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine, Meaning, Unread, order_of
-from norce_order_async.batch.files.layout import PLAIN, InputLayout
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.batch.files.entry import MAX_LINE, ContentError, CutError, InputLine, Meaning, Unread, order_of
+from norce_order_async.batch.files.layout import InputLayout
 from norce_order_async.wire.json import JSON
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -21,11 +20,11 @@ _NOT_CLOSED = "a quote is not closed"
 _SEP = re.compile(r"sep=(.)\r?\n?$", re.IGNORECASE)
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file.
 
     Raises:
-        ConfigurationError: The first line doesn't name the columns.
+        ContentError: The first line doesn't name the columns.
         CutError: It can be read only once, and ended inside a row.
     """
     table = _Table(stream, layout)
@@ -40,11 +39,11 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
         yield InputLine(number, *meaning, file, len(text), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def unread(stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file, those unread whose order is in the row.
 
     Raises:
-        ConfigurationError: The first line doesn't name the columns.
+        ContentError: The first line doesn't name the columns.
     """
     table = _Table(stream, layout)
     meaning_of = partial(_meaning, layout)
@@ -58,16 +57,16 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
             yield Unread(line=number, file=file, size=len(text), order=order, content=content, meaning=meaning_of)
 
 
-def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
     """The number of the first line of each row that isn't blank."""
     return (number for number, _ in _Table(stream, layout))
 
 
-def delimiter_of(stream: BinaryIO, layout: InputLayout = PLAIN) -> str:
+def delimiter_of(stream: BinaryIO, layout: InputLayout) -> str:
     """What separates the columns of a file.
 
     Raises:
-        ConfigurationError: The first line doesn't name the columns.
+        ContentError: The first line doesn't name the columns.
     """
     return _Table(stream, layout).delimiter
 
@@ -133,7 +132,7 @@ class _Table:
     What is not CSV is its problem instead of a row.
 
     Raises:
-        ConfigurationError: The first line doesn't name the columns.
+        ContentError: The first line doesn't name the columns.
     """
 
     def __init__(self, stream: BinaryIO, layout: InputLayout) -> None:
@@ -150,7 +149,7 @@ class _Table:
             self._rows = csv.reader(rows, strict=True, delimiter=self.delimiter)
             self.header = next(self._rows, list[str]())
         except csv.Error as error:
-            raise ConfigurationError(f"the first line is not CSV: {error}") from None
+            raise ContentError(f"the first line is not CSV: {error}") from None
         self.columns = layout.members(self.header, _header_hint(self.header))
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | str]]:

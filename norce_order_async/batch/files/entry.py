@@ -62,6 +62,10 @@ class Unread(InputLine):
     meaning: Callable[[int, Any], Meaning]
 
 
+class ContentError(Exception):
+    """What a file holds is not of its format; whoever opened the file says its name."""
+
+
 class CutError(Exception):
     """What can be read only once ended inside this line."""
 

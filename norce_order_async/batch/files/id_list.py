@@ -9,13 +9,13 @@ from typing import BinaryIO
 from norce_order_async.batch.files import json_lines
 from norce_order_async.batch.files.cells import row_meaning
 from norce_order_async.batch.files.entry import CutError, InputLine, Meaning
-from norce_order_async.batch.files.layout import PLAIN, InputLayout
+from norce_order_async.batch.files.layout import InputLayout
 from norce_order_async.core.errors import ConfigurationError
 
 _NO_ID = re.compile(r'[,;\t|"{}\[\]]')
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a list.
 
     Raises:
@@ -34,12 +34,7 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
         yield InputLine(number, *meaning, file, len(line), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
-    """The entries of a list, all of them read: an id says little more than whose line it is."""
-    return entries(stream, file, False, layout)
-
-
-def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
     """The number of each line that isn't blank."""
     _check(layout)
     return (number for number, _ in _lines(stream))

@@ -1,25 +1,25 @@
 """One JSON array of objects, read as a stream: each object is a change."""
 
 import codecs
+import io
 import re
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine
+from norce_order_async.batch.files.entry import MAX_LINE, ContentError, CutError, InputLine
 from norce_order_async.batch.files.json_lines import object_meaning
-from norce_order_async.batch.files.layout import PLAIN, InputLayout
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.batch.files.layout import InputLayout
 
 _CHUNK = 128 * 1024
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\],]', re.DOTALL)  # a lone quote is a string that goes on
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file; their lines are the places of the objects in the array.
 
     Raises:
-        ConfigurationError: It is not one array, or an object is too long.
+        ContentError: It is not one array, or an object is too long.
         CutError: It can be read only once, and ended inside the array.
     """
     for number, element in _elements(stream, checksums):
@@ -28,12 +28,7 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
         yield InputLine(number, *meaning, file, len(element), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
-    """The entries of a file, all of them read."""
-    return entries(stream, file, False, layout)
-
-
-def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
     """The place of each object in the array, from 1."""
     return (number for number, _ in _elements(stream, False))
 
@@ -42,7 +37,7 @@ def _elements(stream: BinaryIO, once: bool) -> Iterator[tuple[int, bytes]]:
     """The elements of the array, each with its place; what is between the commas, whatever it is.
 
     Raises:
-        ConfigurationError: It is not one array, or an element is too long.
+        ContentError: It is not one array, or an element is too long.
         CutError: It is read ``once``, and ended inside the array.
     """
     rest = _begin(stream)
@@ -72,42 +67,45 @@ def _more(stream: BinaryIO, number: int, held: int, once: bool) -> bytes:
     """The next bytes of the array.
 
     Raises:
-        ConfigurationError: There are none, or the element is too long.
+        ContentError: There are none, or the element is too long.
         CutError: There are none, and it is read ``once``.
     """
     if held > MAX_LINE:
-        raise ConfigurationError(
+        raise ContentError(
             f"object {number} of the array is longer than {MAX_LINE} bytes; is a quote or a bracket not closed?"
         )
-    if chunk := stream.read(_CHUNK):
+    if chunk := _read(stream):
         return chunk
     if once:
         raise CutError(number)
-    raise ConfigurationError(
-        f"the array ends inside object {number}: a quote or bracket is not closed, or it is cut off"
-    )
+    raise ContentError(f"the array ends inside object {number}: a quote or bracket is not closed, or it is cut off")
+
+
+def _read(stream: BinaryIO) -> bytes:
+    """The next bytes, as soon as there are some."""
+    return cast("io.BufferedReader", stream).read1(_CHUNK)
 
 
 def _begin(stream: BinaryIO) -> bytes:
     """What follows the opening bracket.
 
     Raises:
-        ConfigurationError: There is none.
+        ContentError: There is none.
     """
     head = b""
-    while not head.removeprefix(codecs.BOM_UTF8).strip() and (chunk := stream.read(_CHUNK)):
+    while not head.removeprefix(codecs.BOM_UTF8).strip() and (chunk := _read(stream)):
         head += chunk
         if len(head) > MAX_LINE:
             break
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text.startswith(b"["):
         hint = ": is it JSON Lines (--format jsonl)?" if text.startswith(b"{") else ""
-        raise ConfigurationError(f"the file is not one JSON array{hint}")
+        raise ContentError(f"the file is not one JSON array{hint}")
     return text[1:]
 
 
 def _end(stream: BinaryIO, rest: bytes) -> None:
     while not rest.strip():
-        if not (rest := stream.read(_CHUNK)):
+        if not (rest := _read(stream)):
             return
-    raise ConfigurationError("there is more after the end of the JSON array")
+    raise ContentError("there is more after the end of the JSON array")

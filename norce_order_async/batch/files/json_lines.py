@@ -19,7 +19,7 @@ _ONE_OBJECT = (
 _INNER = frozenset({dict, list})
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file.
 
     Raises:
@@ -37,7 +37,7 @@ def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLa
         yield InputLine(number, change, problem, source, file, len(line), digest)
 
 
-def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
+def unread(stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file, those unread whose order can be told without reading the whole line."""
     if not layout.is_as_named:
         yield from entries(stream, file, False, layout)
@@ -54,7 +54,7 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> I
             yield Unread(line=number, file=file, size=len(line), order=order, content=line, meaning=_line_meaning)
 
 
-def numbers(stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
+def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
     """The number of each line that isn't blank."""
     return (number for number, _ in lines(stream))
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from norce_order_async.batch.columns import COLUMNS
-from norce_order_async.batch.files.entry import Format
+from norce_order_async.batch.files.entry import ContentError, Format
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.wire.json import JSON
 
@@ -66,8 +66,9 @@ class InputLayout:
         """What tells one input from another: the checksum of its content and, unless it is plain, of this layout."""
         if self.is_plain:
             return content
+        # A decimal is not the text with its digits, so repr.
         how = [content, format, sorted(self.columns.items()), self.ignore, sorted(self.fill.items()), self.delimiter]
-        return hashlib.sha256(json.dumps(how, default=str, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(how, default=repr, sort_keys=True).encode()).hexdigest()
 
     def knows(self, name: str) -> bool:
         """Whether a column of this name is read."""
@@ -77,7 +78,7 @@ class InputLayout:
         """The member of each column of a table: ``""`` for one that is passed over, None for one without a name.
 
         Raises:
-            ConfigurationError: The header doesn't fit; ``hint`` is told then.
+            ContentError: The header doesn't fit; ``hint`` is told then.
         """
         names = [name.strip() for name in header]
         member_of = self._by_column(names)
@@ -85,15 +86,15 @@ class InputLayout:
         read = [name for name in members if name and not name.startswith("_")]
         unread = [name for name, member in zip(names, members, strict=True) if member == ""]
         if both := sorted({*read} & self.fill.keys()):
-            raise ConfigurationError(f"{', '.join(both)} is to be the same for every line, and there is a column of it")
+            raise ContentError(f"{', '.join(both)} is to be the same for every line, and there is a column of it")
         if unread and not self.ignore and self.columns:
-            raise ConfigurationError(
+            raise ContentError(
                 f"the columns {printable(', '.join(unread)[:200])} are not read, as the columns to read are named: "
                 "name them too (--column), or pass them over (--ignore-columns)"
             )
         has_all = {"op", "order_id"} <= {*read, *self.fill}
         if not has_all or (unread and not self.ignore) or len({*read}) < len(read):
-            raise ConfigurationError(
+            raise ContentError(
                 f"the first line of a table names its columns, each once, some of {', '.join(COLUMNS)}; "
                 f"got {printable(', '.join(header)[:200]) or 'none'}{hint}"
             )
@@ -103,7 +104,7 @@ class InputLayout:
         """The member of each column that is read, by its name in the header.
 
         Raises:
-            ConfigurationError: A column is not there.
+            ContentError: A column is not there.
         """
         if not self.columns:
             noted = {name for name in names if name.startswith("_")}
@@ -114,7 +115,7 @@ class InputLayout:
             same = [name for name in names if name == column.strip()]
             found |= dict.fromkeys(same or (name for name in names if _key(name) == _key(column)), member)
             if member not in found.values() and member in self.columns:
-                raise ConfigurationError(
+                raise ContentError(
                     f"there is no column {printable(column)!r}: the first line has {printable(', '.join(names)[:200])}"
                 )
         return found

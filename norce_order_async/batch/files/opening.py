@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import os
 import select
 import stat
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import reason_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -49,6 +51,15 @@ def is_stream(path: str) -> bool:
     return not stat.S_ISREG(mode)
 
 
+def identity_of(path: str) -> object:
+    """What two names of one file have in common: links, and those of standard input."""
+    try:
+        status = os.fstat(sys.stdin.fileno()) if path == _STANDARD_INPUT else Path(path).stat()
+    except (AttributeError, OSError, ValueError):  # told of when it is read
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
+
+
 def shown_name(path: str) -> str:
     """What people call a file."""
     return "standard input" if path == _STANDARD_INPUT else path
@@ -57,8 +68,7 @@ def shown_name(path: str) -> str:
 def unreadable(path: str, error: OSError | ValueError, line: int = 0) -> ConfigurationError:
     """The error of a file that cannot be read, beyond a line of it."""
     beyond = f" beyond line {line}" if line else ""
-    reason = (error.strerror if isinstance(error, OSError) else None) or error
-    return ConfigurationError(f"{shown_name(path)} cannot be read{beyond}: {reason}")
+    return ConfigurationError(f"{shown_name(path)} cannot be read{beyond}: {reason_of(error)}")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 import attrs
 
 from norce_order_async.batch.files import csv_table, id_list, json_array, json_lines, parquet, workbook
-from norce_order_async.batch.files.entry import CutError, Format, InputLine
+from norce_order_async.batch.files.entry import ContentError, CutError, Format, InputLine
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.batch.files.opening import is_stream, open_file, open_seekable, shown_name, unreadable
 from norce_order_async.batch.files.typed_table import TypedTable
@@ -27,10 +27,6 @@ class _FileFormat(Protocol):
         """The entries; ``checksums`` for what can be read only once, which may have been cut inside a line."""
         ...
 
-    def unread(self, stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[InputLine]:
-        """The entries, those unread whose order can be told without reading all they mean."""
-        ...
-
     def numbers(self, stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
         """The number of each line that is an entry, without what it means."""
         ...
@@ -44,6 +40,11 @@ _FORMATS: Mapping[Format, _FileFormat] = {
     "xlsx": TypedTable(workbook.rows_of),
     "parquet": TypedTable(parquet.rows_of),
 }
+_UNREAD: Mapping[Format, Callable[[BinaryIO, str | None, InputLayout], Iterator[InputLine]]] = {
+    "jsonl": json_lines.unread,
+    "csv": csv_table.unread,
+}
+"""The formats whose lines tell their order without being read as a whole."""
 _SOUGHT_IN = frozenset({"xlsx", "parquet"})
 _ENDINGS: Mapping[str, Format] = {
     ".csv": "csv",
@@ -87,6 +88,25 @@ def _open(path: str, format: Format, note: Note | None) -> Generator[BinaryIO]:
         yield stream
 
 
+@contextmanager
+def _naming(path: str, last: Callable[[], int] = int) -> Generator[None]:
+    """Name the file in the error of one that cannot be read, and the ``last`` line that could be.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    try:
+        yield
+    except CutError as error:
+        raise ConfigurationError(
+            f"{shown_name(path)} ended inside line {error}: nothing of that line is made. Give the whole input again"
+        ) from None
+    except ContentError as error:
+        raise ConfigurationError(f"{shown_name(path)}: {error}") from None
+    except OSError as error:
+        raise unreadable(path, error, last()) from None
+
+
 def read_changes(path: Path | str, format: Format | None = None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
     """The entries of a file, one after another; blank lines are passed over. UTF-8, or UTF-16 with a BOM.
 
@@ -115,25 +135,20 @@ def read_file(
     """
     checksums = is_stream(path)
     kind = format or format_of(path, layout)
-    lines = _FORMATS[kind]
+    unread_of = _UNREAD.get(kind) if unread and not checksums else None
     line = 0
-    try:
-        with _open(path, kind, note) as stream:
-            as_is = unread and not checksums
-            found = lines.unread(stream, file, layout) if as_is else lines.entries(stream, file, checksums, layout)
-            if note is not None and kind in _SOUGHT_IN:
-                found = _watched(found, note)
-            if checksums and not layout.is_plain:
-                found = _with_layout(found, layout.digest("", kind).encode())
-            for entry in found:
-                yield entry
-                line = entry.line
-    except CutError as error:
-        raise ConfigurationError(
-            f"{shown_name(path)} ended inside line {error}: nothing of that line is made. Give the whole input again"
-        ) from None
-    except OSError as error:
-        raise unreadable(path, error, line) from None
+    with _naming(path, lambda: line), _open(path, kind, note) as stream:
+        if unread_of is None:
+            found = _FORMATS[kind].entries(stream, file, checksums, layout)
+        else:
+            found = unread_of(stream, file, layout)
+        if note is not None and kind in _SOUGHT_IN:
+            found = _watched(found, note)
+        if checksums and not layout.is_plain:
+            found = _with_layout(found, layout.digest("", kind).encode())
+        for entry in found:
+            yield entry
+            line = entry.line
 
 
 def _watched(entries: Iterator[InputLine], note: Note) -> Iterator[InputLine]:
@@ -157,13 +172,10 @@ def count_entries(path: str, format: Format | None, note: Note, layout: InputLay
         ConfigurationError: As :func:`read_changes`.
     """
     line = count = 0
-    try:
-        kind = format or format_of(path, layout)
-        with _open(path, kind, note) as stream:
-            for number in _FORMATS[kind].numbers(stream, layout):
-                line, count = number, count + 1
-    except OSError as error:
-        raise unreadable(path, error, line) from None
+    kind = format or format_of(path, layout)
+    with _naming(path, lambda: line), _open(path, kind, note) as stream:
+        for number in _FORMATS[kind].numbers(stream, layout):
+            line, count = number, count + 1
     return count
 
 
@@ -175,8 +187,5 @@ def delimiter_of(path: str, format: Format | None = None, layout: InputLayout = 
     """
     if is_stream(path) or (format or format_of(path, layout)) != "csv":
         return None
-    try:
-        with open_file(path) as stream:
-            return csv_table.delimiter_of(stream, layout)
-    except OSError as error:
-        raise unreadable(path, error) from None
+    with _naming(path), open_file(path) as stream:
+        return csv_table.delimiter_of(stream, layout)

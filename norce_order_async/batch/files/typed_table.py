@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from norce_order_async.batch.files.cells import row_meaning
 from norce_order_async.batch.files.entry import InputLine
-from norce_order_async.batch.files.layout import PLAIN, InputLayout
+from norce_order_async.batch.files.layout import InputLayout
 
 Rows = Iterator[tuple[int, Sequence[object]]]
 """Rows with their numbers; the first is the header."""
@@ -21,13 +21,12 @@ class TypedTable:
     def __init__(self, rows_of: Callable[[BinaryIO], Rows]) -> None:
         self._rows_of = rows_of
 
-    def entries(
-        self, stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout = PLAIN
-    ) -> Iterator[InputLine]:
+    def entries(self, stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
         """The entries of a file.
 
         Raises:
-            ConfigurationError: The first row doesn't name the columns, or what reads the format is not installed.
+            ContentError: The first row doesn't name the columns.
+            ConfigurationError: What reads the format is not installed.
             OSError: It is not of this format.
         """
         rows = self._rows_of(stream)
@@ -42,11 +41,7 @@ class TypedTable:
             else:
                 yield InputLine(number, *row_meaning(columns, fitted, {"_raw": [*texts]}, layout.fill), file, size)
 
-    def unread(self, stream: BinaryIO, file: str | None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
-        """The entries of a file, all of them read."""
-        return self.entries(stream, file, False, layout)
-
-    def numbers(self, stream: BinaryIO, layout: InputLayout = PLAIN) -> Iterator[int]:
+    def numbers(self, stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
         """The number of each row that isn't blank."""
         rows = self._rows_of(stream)
         _columns(rows, layout)

@@ -5,7 +5,6 @@ from norce_order_async.batch.journal.files import discard
 from norce_order_async.batch.journal.reader import EmptyJournal, JournalReader
 from norce_order_async.batch.journal.records import (
     INTERRUPTED,
-    MAX_MESSAGE,
     JournalRun,
     JournalSample,
     Mark,
@@ -16,7 +15,6 @@ from norce_order_async.batch.journal.writer import Journal
 
 __all__ = [
     "INTERRUPTED",
-    "MAX_MESSAGE",
     "EmptyJournal",
     "Journal",
     "JournalBusy",

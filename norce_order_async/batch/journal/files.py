@@ -10,12 +10,14 @@ from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.identity import check_identity
 from norce_order_async.batch.journal.schema import check_sound
+from norce_order_async.batch.journal.uri import beside
 from norce_order_async.batch.journal.wal import check_whole, open_to_read
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import reason_of
 
 
 def discard(path: Path) -> None:
-    """Delete a journal.
+    """Delete a journal, and the symbolic link to it, if ``path`` is one.
 
     Raises:
         ConfigurationError: It is in use by a run, isn't a journal, or cannot be deleted.
@@ -23,10 +25,10 @@ def discard(path: Path) -> None:
     look_at(path)
     with closing(lock.hold(path)):
         try:
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            for file in (*(beside(path, suffix) for suffix in ("", "-wal", "-shm")), path):
+                file.unlink(missing_ok=True)
         except OSError as error:
-            raise ConfigurationError(f"the journal {path} cannot be deleted: {error.strerror or error}") from None
+            raise ConfigurationError(f"the journal {path} cannot be deleted: {reason_of(error)}") from None
 
 
 def create_file(path: Path) -> None:
@@ -41,7 +43,7 @@ def create_file(path: Path) -> None:
         if not path.is_file():
             raise ConfigurationError(f"the journal {path} is not a file") from None
     except OSError as error:
-        raise ConfigurationError(f"the journal {path} cannot be written: {error.strerror or error}") from None
+        raise ConfigurationError(f"the journal {path} cannot be written: {reason_of(error)}") from None
 
 
 def look_at(path: Path, inputs: Sequence[InputFile] | None = None, target: str = "", *, has_wal: bool = False) -> int:

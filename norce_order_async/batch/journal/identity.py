@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.inputs import InputFile, total_of
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.core.errors import ConfigurationError
 
@@ -14,16 +14,21 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
     Raises:
         ConfigurationError: It belongs to another one.
     """
-    if known.target == target and [file.digest for file in known.inputs] == [file.digest for file in inputs]:
+    is_same_content = [file.digest for file in known.inputs] == [file.digest for file in inputs]
+    # The digest of a file that is read without options leaves its format out.
+    is_read_otherwise = [file.changes for file in known.inputs] != [file.changes for file in inputs]
+    if known.target == target and is_same_content and not is_read_otherwise:
         return
     begun = datetime.fromtimestamp(known.runs[0].started, UTC) if known.runs else None
     when = f", begun {begun:%Y-%m-%d %H:%M} UTC" if begun else ""
     before, now = f"{_named(known.inputs)} for {known.target}", f"{_named(inputs)} for {target}"
     this = (
-        "that input has changed since, or was read in another way (--set, --column)"
+        "that input has changed since, or was read in another way (--format, --set, --column)"
         if before == now
         else f"this one is {now}"
     )
+    if is_same_content and is_read_otherwise:
+        this += ", the same content read in another way (--format)"
     raise ConfigurationError(
         f"the journal {known.path} belongs to another batch: {before}{when}; {this}. "
         "Choose another journal, or delete that one to begin anew"
@@ -33,6 +38,5 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
 def _named(inputs: Sequence[InputFile]) -> str:
     names = ", ".join(file.name for file in inputs[:3]) or "no file"
     others = f" and {len(inputs) - 3} more" if len(inputs) > 3 else ""
-    counts = [file.changes for file in inputs if file.changes is not None]
-    changes = f" ({sum(counts):,} changes)" if inputs and len(counts) == len(inputs) else ""
+    changes = "" if (total := total_of(inputs)) is None else f" ({total:,} changes)"
     return f"{names}{others}{changes}"

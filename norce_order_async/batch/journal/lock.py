@@ -7,15 +7,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from norce_order_async.batch.journal.errors import is_busy
-from norce_order_async.batch.journal.uri import uri_of
+from norce_order_async.batch.journal.uri import beside, uri_of
 from norce_order_async.core.errors import ConfigurationError
 
 _WAIT = 0.1  # seconds; a reader that looks whether a run is under way holds the lock for a moment
-
-
-def _lock_path(path: Path) -> Path:
-    path = path.resolve()
-    return path.with_name(f"{path.name}.lock")
 
 
 def touch(path: Path, mode: int) -> None:
@@ -33,7 +28,7 @@ def hold(path: Path) -> sqlite3.Connection:
     Raises:
         ConfigurationError: Another run holds it, or it cannot be made.
     """
-    file = _lock_path(path)
+    file = beside(path, ".lock")
     with suppress(OSError):  # SQLite tells of any
         touch(file, stat.S_IMODE(path.stat().st_mode))
     try:
@@ -52,7 +47,7 @@ def hold(path: Path) -> sqlite3.Connection:
 
 def is_held(path: Path) -> bool:
     """Whether a run holds it; one that was killed does not."""
-    lock = _lock_path(path)
+    lock = beside(path, ".lock")
     if not lock.exists():
         return False
     try:

@@ -10,7 +10,7 @@ import attrs
 
 from norce_order_async.batch.engine.work_item import Order
 from norce_order_async.batch.journal.errors import reading
-from norce_order_async.batch.journal.rows import plain
+from norce_order_async.batch.journal.rows import plain, text_or_none
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
@@ -32,9 +32,15 @@ _OVERTAKEN = """EXISTS (
     WHERE u1.whole AND u1.place = u0.place AND u1.number > u0.number
         AND NOT c1.open AND c1.outcome IN ('applied', 'applied_inferred')
         AND (u1.record IS NOT NULL OR u1.remark IS NULL))"""
+# The record deletes what was made anew, and a part with its id was there before the batch: 1 where the batch deleted
+# that one first, and can make it again; 0 where it may still have been there.
+_REPLACES = """CASE WHEN c0.op GLOB 'create_*' AND NOT u0.whole AND u0.record IS NOT NULL THEN EXISTS (
+    SELECT 1 FROM undo AS u2 JOIN changes AS c2 USING (number)
+    WHERE u2.whole AND u2.place = u0.place AND u2.number < u0.number AND u2.record IS NOT NULL
+        AND NOT c2.open AND c2.outcome IN ('applied', 'applied_inferred') AND c2.op GLOB 'delete_*') END"""
 _ROWS = f"""
     SELECT -u0.number, c0.line, c0.file, CASE WHEN c0.open THEN 'unknown' ELSE c0.outcome END, u0.once, u0.remark,
-        u0.record, c0.record
+        u0.record, c0.record, {_REPLACES}
     FROM undo AS u0 JOIN changes AS c0 USING (number)
     WHERE u0.number < -? AND {_STANDS} AND (u0.record IS NOT NULL OR u0.remark IS NOT NULL)
         AND NOT {_OVERTAKEN}
@@ -48,7 +54,7 @@ class Kept:
 
     Attributes:
         number: Its place in the input.
-        place: What of which order it is about, where that is one thing.
+        place: What of which order it is about; None for what can never be taken back.
         is_whole: Whether that is as it was before the batch once the record is made.
         once: Whether the record is of a change that must not be made twice.
         remark: What does not come back, or why nothing does.
@@ -80,6 +86,7 @@ class UndoRow:
         once: Whether the record is of a change that must not be made twice.
         remark: What does not come back, or why nothing does; None where all does.
         record: The line of a batch file that takes it back; None where none can.
+        is_doubtful: Whether the record could take off what was there before the batch.
         source: The change itself, without what may be long in it.
     """
 
@@ -90,6 +97,7 @@ class UndoRow:
     once: bool
     remark: str | None
     record: JSON
+    is_doubtful: bool
     source: JSON
 
 
@@ -172,7 +180,7 @@ class OldValues:
     def find(self, place: str) -> tuple[str | None] | None:
         """What a part of an order was before the batch, as in :class:`Kept`; None where that was not written yet."""
         rows = self._read("SELECT value FROM old_values WHERE place = ?", place)
-        return (None if rows[0][0] is None else str(rows[0][0]),) if rows else None
+        return (text_or_none(rows[0][0]),) if rows else None
 
     def write(self, kept: Sequence[Kept]) -> None:
         """Write down what takes changes back, and what was read for that; it is on the disk afterwards.
@@ -202,15 +210,16 @@ class OldValues:
         """
         for values in self._pages(_ROWS, ()):
             with reading(self._path):
-                number, line, file, outcome, once, remark, record, source = values
+                number, line, file, outcome, once, remark, record, source, replaces = values
                 row = UndoRow(
                     number=-int(number),
                     line=int(line),
-                    file=None if file is None else str(file),
+                    file=text_or_none(file),
                     outcome=OutcomeKind(outcome),
                     once=bool(once),
-                    remark=None if remark is None else str(remark),
+                    remark=None if replaces else text_or_none(remark),
                     record=_json(record),
+                    is_doubtful=replaces == 0,
                     source=_json(source),
                 )
             yield row

@@ -6,7 +6,9 @@ from pathlib import Path
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import telling
-from norce_order_async.batch.journal.wal import beside, check_whole, open_to_read, tidy, wal_path
+from norce_order_async.batch.journal.files import look_at
+from norce_order_async.batch.journal.uri import beside
+from norce_order_async.batch.journal.wal import check_whole, open_to_read, tidy, wal_path
 from norce_order_async.core.errors import ConfigurationError
 
 
@@ -32,8 +34,7 @@ class JournalReader(JournalAccount):
         is_running = lock.is_held(path)
         if not is_running:
             if not beside(path, "-journal").exists():
-                with ExitStack() as stack:
-                    open_to_read(path, stack)  # what is no journal is left as it is
+                look_at(path)  # what is no journal is left as it is
             tidy(path)
         with ExitStack() as stack:
             db, version = open_to_read(path, stack)

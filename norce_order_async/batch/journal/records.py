@@ -64,14 +64,17 @@ class State:
     ended: float | None = None
     once: bool = False
 
-    def given_up(self, began: float) -> float | None:
-        """When, at the latest, its last request was given up, as a run sees it that began at this time.
+    def settles_after(self, began: float, settle: float) -> float:
+        """Seconds after ``began`` until which a request of an earlier run may still be carried out.
 
-        None where each had an answer.
+        Args:
+            began: When this run began, in seconds since 1970-01-01 UTC.
+            settle: Seconds for which that may be after a request was given up.
         """
         if self.ended is not None:
-            return min(self.ended, began)
-        return began if self.outcome is None or self.outcome is OutcomeKind.UNKNOWN else None
+            return min(settle, self.ended + settle - began)
+        # Where it may be, nobody knows when it was given up.
+        return settle if self.outcome is None or self.outcome is OutcomeKind.UNKNOWN else 0.0
 
 
 def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
+from norce_order_async.batch.changes import FREQUENT, Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD, Mark
@@ -19,7 +19,7 @@ from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON, decode_json
 
-_OURS: frozenset[type[Change]] = frozenset({DeleteConsent, PatchAttributes, PatchConsent})
+_OURS: frozenset[type[Change]] = frozenset(FREQUENT.values())
 _VALUES = {
     kind: kind.value for kind in OutcomeKind
 }  # an attribute of an enumeration's member takes three times as long
@@ -194,11 +194,7 @@ def failed(outcome: Outcome) -> tuple[object, ...] | None:
         return None
     return (
         _VALUES[outcome.outcome],
-        outcome.attempts,
-        outcome.started,
-        outcome.elapsed,
-        outcome.status,
-        outcome.request_id,
+        *_course(outcome),
         outcome.error,
         _message(outcome),
         attributes,

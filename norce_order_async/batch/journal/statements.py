@@ -46,6 +46,11 @@ CLOSE_ONCE = """
     UPDATE changes SET open = 0, outcome = 'unknown', error = coalesce(error, ?), message = coalesce(message, ?)
     WHERE open AND once AND outcome IS NULL
 """
+# What takes a change back is on the disk before the change goes out, so these never went out.
+WITHDRAW_UNSENT = """
+    DELETE FROM changes WHERE open AND once AND outcome IS NULL AND attempts = 0
+        AND number NOT IN (SELECT number FROM undo)
+"""
 RESOLVE = f"""
     UPDATE changes SET open = 0, outcome = :outcome, evidence = :evidence,
         error = CASE WHEN :done THEN NULL ELSE coalesce(error, '{INTERRUPTED}') END,

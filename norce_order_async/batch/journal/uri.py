@@ -1,8 +1,14 @@
-"""The address by which SQLite opens a file in a mode."""
+"""Where the files of a journal are, and the address by which SQLite opens one in a mode."""
 
 import os
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from urllib.parse import quote_from_bytes
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """A file that stands beside the main file, which is where a symbolic link leads to."""
+    path = path.resolve()
+    return path.with_name(path.name + suffix)
 
 
 def uri_of(path: PurePath, how: str) -> str:

@@ -12,21 +12,17 @@ from pathlib import Path
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.schema import version_of
-from norce_order_async.batch.journal.uri import uri_of
+from norce_order_async.batch.journal.uri import beside, uri_of
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import reason_of
 
 MARK = "UPDATE batch SET in_wal = 1"
 """Say that rows may stand only in the WAL."""
 TAKE_BACK = "UPDATE batch SET in_wal = 0 WHERE in_wal"
 """Say that the main file and its WAL, if there is one, are the whole journal."""
 
-_WAIT = 10.0  # seconds, for what another program does in one step
-
-
-def beside(path: Path, suffix: str) -> Path:
-    """A file that SQLite keeps beside the main file."""
-    path = path.resolve()
-    return path.with_name(path.name + suffix)
+WAIT = 10.0
+"""Seconds for what another program does in one step."""
 
 
 def wal_path(path: Path) -> Path:
@@ -108,7 +104,7 @@ def open_to_read(path: Path, stack: ExitStack) -> tuple[sqlite3.Connection, int]
     """
     is_alone = is_in_wal_mode(path) and not wal_path(path).exists()
     with telling(path, "opened"):
-        db = stack.enter_context(closing(connect(path, "immutable" if is_alone else "ro", _WAIT)))
+        db = stack.enter_context(closing(connect(path, "immutable" if is_alone else "ro", WAIT)))
     return db, version_of(path, db)
 
 
@@ -118,4 +114,4 @@ def is_in_wal_mode(path: Path) -> bool:
         with path.open("rb") as stream:
             return stream.read(20)[18:] == b"\x02\x02"
     except OSError as error:
-        raise ConfigurationError(f"the journal {path} cannot be opened: {error.strerror or error}") from None
+        raise ConfigurationError(f"the journal {path} cannot be opened: {reason_of(error)}") from None

@@ -17,13 +17,12 @@ from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Mark, S
 from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
-from norce_order_async.batch.journal.wal import MARK, beside, connect, roll_back, wal_path
+from norce_order_async.batch.journal.uri import beside
+from norce_order_async.batch.journal.wal import MARK, WAIT, connect, roll_back, wal_path
 from norce_order_async.batch.journal.written_files import WrittenFiles
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import DONE, OutcomeKind
-
-_WAIT = 10.0  # seconds, at the beginning and the end; in between, whoever writes waits
 
 
 class Journal(JournalAccount):
@@ -73,7 +72,7 @@ class Journal(JournalAccount):
                 roll_back(path)
             version = look_at(path, inputs, target, has_wal=has_wal)
             with telling(path, "written"):
-                db = stack.enter_context(closing(connect(path, "rw", _WAIT)))
+                db = stack.enter_context(closing(connect(path, "rw", WAIT)))
                 db.execute("PRAGMA journal_mode = WAL")
                 # What is there before a change has to outlast a power cut that comes after the change.
                 db.execute(f"PRAGMA synchronous = {'FULL' if undo else 'NORMAL'}")
@@ -84,6 +83,8 @@ class Journal(JournalAccount):
                         create(db, inputs, target)
                     upgrade(db, version)
                     old_values.begin(db, path, undo=undo)
+                    if undo:
+                        db.execute(statements.WITHDRAW_UNSENT)
                     db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
                     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
                     db.execute(MARK)
@@ -115,7 +116,7 @@ class Journal(JournalAccount):
         """
         self.write_rows(rows_of(marks, outcomes), once)
 
-    def write_rows(self, rows: Rows, once: Collection[int] = ()) -> None:
+    def write_rows(self, rows: Rows, once: Collection[int]) -> None:
         """Write down what :meth:`write` does, of a process that has not the journal itself.
 
         Raises:
@@ -293,7 +294,7 @@ class Journal(JournalAccount):
         """
         if not self._has_ended:
             self._has_ended = True
-            self._db.execute(f"PRAGMA busy_timeout = {round(_WAIT * 1000)}")
+            self._db.execute(f"PRAGMA busy_timeout = {round(WAIT * 1000)}")
             with self._files.writing() as db:
                 db.execute("UPDATE runs SET ended = ? WHERE number = ?", (time.time(), self._run))
 

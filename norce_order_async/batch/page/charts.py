@@ -113,8 +113,8 @@ def time_chart(
     titles: Sequence[str],
     *,
     length: float,
-    borders: Sequence[float] = (),
-    slow: Sequence[Slow] = (),
+    borders: Sequence[float],
+    slow: Sequence[Slow],
 ) -> str:
     """Values over time.
 

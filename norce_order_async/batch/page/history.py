@@ -9,12 +9,15 @@ from pathlib import Path
 
 import attrs
 
-from norce_order_async.batch.journal import Journal, JournalReader, JournalRun, JournalSample
+from norce_order_async.batch.inputs import total_of
+from norce_order_async.batch.journal import JournalRun, JournalSample
+from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.page.charts import nice_step
 from norce_order_async.batch.report import JournalRow, Summary
 from norce_order_async.batch.samples import LAST, with_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import counted
 
 BUCKETS = 240
 """Buckets of time, at most."""
@@ -191,7 +194,7 @@ class BatchHistory:
     @property
     def left(self) -> int:
         """Changes of the input that were not begun."""
-        return max(0, self.total - self.summary.total - self.summary.in_flight)
+        return self.summary.left_of(self.total)
 
     @property
     def verdict(self) -> str:
@@ -201,7 +204,7 @@ class BatchHistory:
             return "No change has been begun"
         if summary.done == self.total:
             return "The one change is done" if self.total == 1 else f"All {self.total:,} changes are done"
-        parts = [f"{summary.done:,} of {count_of(self.total, 'change')} {'is' if summary.done == 1 else 'are'} done"]
+        parts = [f"{summary.done:,} of {counted(self.total, 'change')} {'is' if summary.done == 1 else 'are'} done"]
         for count, what in (
             (summary.accepted, "accepted"),
             (summary.failed - summary.outcomes[OutcomeKind.UNKNOWN], "failed"),
@@ -213,7 +216,7 @@ class BatchHistory:
         return "; ".join(parts)
 
 
-def read_history(journal: Journal | JournalReader) -> BatchHistory:
+def read_history(journal: JournalAccount) -> BatchHistory:
     """Read a journal once, from its first change to its last.
 
     Raises:
@@ -225,15 +228,13 @@ def read_history(journal: Journal | JournalReader) -> BatchHistory:
     for sample, seconds in with_seconds(journal.samples(), journal.runs, now):
         timeline.sample(sample, seconds)
     files, summary = journal.inputs, journal.summary()
-    known = [file.changes for file in files if file.changes is not None]
-    begun = summary.total + summary.in_flight
     history = BatchHistory(
         journal=journal.path,
         made=made,
         files=tuple(file.name for file in files),
         can_be_read_again=bool(files) and all(file.digest is not None for file in files),
         target=journal.target,
-        total=max(begun, sum(known)) if files and len(known) == len(files) else begun,
+        total=max(summary.total + summary.in_flight, total_of(files) or 0),
         summary=summary,
         timeline=timeline,
         is_running=is_running,
@@ -248,7 +249,7 @@ def read_history(journal: Journal | JournalReader) -> BatchHistory:
     return history
 
 
-def _stretches(journal: Journal | JournalReader, now: float | None) -> list[Stretch]:
+def _stretches(journal: JournalAccount, now: float | None) -> list[Stretch]:
     """The runs one after another; one that was killed ends with its last sample."""
     runs = journal.runs
     if not runs:
@@ -266,8 +267,3 @@ def _stretches(journal: Journal | JournalReader, now: float | None) -> list[Stre
         stretches.append(Stretch(run, ended, offset))
         offset += stretches[-1].length
     return stretches
-
-
-def count_of(count: int, what: str) -> str:
-    """A count and what is counted."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

@@ -1,13 +1,12 @@
 """A batch as one HTML page, made from its journal: charts without a script, and nothing from a network."""
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from norce_order_async.batch.journal import Journal, JournalReader
+from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.page.charts import (
     PATTERNS,
     bar,
@@ -22,20 +21,21 @@ from norce_order_async.batch.page.history import (
     PER_DECADE,
     BatchHistory,
     Latencies,
-    count_of,
     read_history,
 )
 from norce_order_async.batch.page.parts import section, table
-from norce_order_async.batch.report import JournalRow, replacing
+from norce_order_async.batch.replacing import replacing
+from norce_order_async.batch.report import JournalRow
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import counted
 
 _FOLDER = "norce_order_async.batch.page"
 _LONGEST_NAME = 200
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 
 
-def write_html_report(journal: Journal | JournalReader, path: Path) -> None:
+def write_html_report(journal: JournalAccount, path: Path) -> None:
     """Write the page to a file, which appears complete or not at all; one that exists is replaced.
 
     Raises:
@@ -46,7 +46,7 @@ def write_html_report(journal: Journal | JournalReader, path: Path) -> None:
         stream.write(page)
 
 
-def html_report(journal: Journal | JournalReader) -> str:
+def html_report(journal: JournalAccount) -> str:
     """The page; its size does not grow with the batch.
 
     Raises:
@@ -88,10 +88,10 @@ def _headline(history: BatchHistory) -> str:
     unknown = summary.outcomes[OutcomeKind.UNKNOWN]
     failed = summary.failed - unknown
     facts = [
-        ("good" if summary.done else "", "Done", f"{summary.done:,}", f"of {count_of(history.total, 'change')}"),
+        ("good" if summary.done else "", "Done", f"{summary.done:,}", f"of {counted(history.total, 'change')}"),
         ("bad" if failed else "", "Failed", f"{failed:,}", _share(failed, history.total)),
         ("", "Changes a second", number(timeline.placed / timeline.length), "over the running time"),
-        ("", "Requests", f"{summary.requests:,}", f"{count_of(summary.retried, 'change')} took several"),
+        ("", "Requests", f"{summary.requests:,}", f"{counted(summary.retried, 'change')} took several"),
     ]
     if summary.accepted:
         facts.insert(1, ("", "Accepted", f"{summary.accepted:,}", "not finished yet"))
@@ -171,14 +171,14 @@ def _example(row: JournalRow) -> str:
 
 def _next(history: BatchHistory) -> str:
     summary = history.summary
-    journal = os.fspath(history.journal)
-    run = ["norce-order", "batch", "run", *history.files, "--journal", journal]
-    report = ["norce-order", "batch", "report", journal]
-    steps = list[tuple[str, Sequence[str], str]]()
+    journal = history.journal
+    run: list[str | Path] = ["norce-order", "batch", "run", *map(Path, history.files), "--journal", journal]
+    report: list[str | Path] = ["norce-order", "batch", "report", journal]
+    steps = list[tuple[str, Sequence[str | Path], str]]()
     if _goes_on(history):
         steps.append(("See how it goes", ["norce-order", "batch", "status", journal], ""))
     elif history.left and history.can_be_read_again:
-        steps.append(("Go on with what is left: the same command again", run, ""))
+        steps.append(("Go on with what is left: the same command again, with the same input", run, ""))
     if summary.failed:
         steps.append(
             ("List what failed, in a file that can be run again", [*report, "--only", "failed"], "failed.jsonl")
@@ -210,7 +210,7 @@ def _latencies(latencies: Latencies) -> str:
     )
     drawn = log_histogram("How long changes took", latencies.columns(), PER_DECADE, [marks[0], marks[-1]])
     note = (
-        f"{count_of(latencies.counts.total(), 'change')} done, each from the start of its last call to its end. "
+        f"{counted(latencies.counts.total(), 'change')} done, each from the start of its last call to its end. "
         "Percentiles are less than 0.5 % off."
     )
     figure = f"<figure><figcaption>Changes by duration</figcaption>{drawn}</figure>"

@@ -10,9 +10,11 @@ import attrs
 from norce_order_async.batch.files import format_of
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.old_values import OldValues, UndoRow
-from norce_order_async.batch.report import encode_record, replacing
+from norce_order_async.batch.replacing import replacing
+from norce_order_async.batch.report import NOT_WRITTEN, encode_record
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import reason_of
 from norce_order_async.wire.json import JSON, decode_json
 
 _UNKNOWN = "whether it was made is unknown, and what takes it back must not be made twice: look at the order"
@@ -55,7 +57,7 @@ def check_undo_name(path: Path) -> None:
     """
     if path.exists() and not path.is_file():
         raise ConfigurationError(f"{path} is no file, and cannot be replaced")
-    if path.suffix.lower() == ".gz" or format_of(str(path)) != "jsonl":
+    if path.suffix.lower() in NOT_WRITTEN or format_of(str(path)) != "jsonl":
         raise ConfigurationError(f"the changes that take a batch back are JSON Lines: name {path} *.jsonl")
 
 
@@ -74,7 +76,7 @@ def is_undo_of(values: OldValues, path: Path) -> bool:
                     if not all(_is_of(values, line) for line in lines):
                         return False
         except OSError as error:
-            raise ConfigurationError(f"{each} cannot be read: {error.strerror or error}") from None
+            raise ConfigurationError(f"{each} cannot be read: {reason_of(error)}") from None
     return True
 
 
@@ -84,7 +86,7 @@ def _is_of(values: OldValues, line: bytes) -> bool:
         told = decode_json(line)
     except ValueError:
         return False
-    if not isinstance(told, Mapping) or not isinstance(number := told.get("_undoes"), int):
+    if not isinstance(told, Mapping) or not isinstance(number := told.get("_undoes"), int) or number >= 2**63:
         return False
     record = {name: value for name, value in told.items() if not name.startswith("_")}
     return values.record_of(number) == (record or told.get("_undo"),)
@@ -121,8 +123,9 @@ def save_undo(journal: JournalAccount, path: Path) -> UndoSummary:
 def _write(row: UndoRow, back: BinaryIO, left: BinaryIO, summary: UndoSummary) -> None:
     notes: dict[str, JSON] = {"_undoes": row.number, "_line": row.line, "_file": row.file, "_outcome": row.outcome}
     remark = row.remark
-    is_made = isinstance(row.record, Mapping) and not (row.once and row.outcome is OutcomeKind.UNKNOWN)
-    if not is_made and row.record is not None:
+    is_perhaps_made = row.once and row.outcome is OutcomeKind.UNKNOWN
+    is_made = isinstance(row.record, Mapping) and not (is_perhaps_made or row.is_doubtful)
+    if row.record is not None and is_perhaps_made:
         remark = _UNKNOWN
     notes |= {"_remark": remark}
     record: dict[str, JSON] = {}

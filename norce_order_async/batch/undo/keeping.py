@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import attrs
 
 from norce_order_async.batch.engine.accounting import GROUP, patiently
-from norce_order_async.batch.engine.work_item import GivenBack, Order, Sender, WorkItem
+from norce_order_async.batch.engine.work_item import GivenBack, Sender, WorkItem
 from norce_order_async.batch.journal.old_values import Kept, OldValues, place_of
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.undo.parts import part_at
@@ -19,6 +19,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError, DecodeError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.endpoints.looks import check_answer
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.sending.pace import Pace
 from norce_order_async.wire.catalog import OPERATIONS
@@ -135,7 +136,7 @@ class KeepingSender:
         is_read = False
         try:
             order: Mapping[str, JSON] = await self._sender.read(item, GET_ORDER, count, probe=probe)
-            _check_id(order, item.order)
+            check_answer(order, item.change.order_id)
             value = part_at(order, part)
             text = encode_shown(value).decode()
             is_read = True
@@ -191,11 +192,6 @@ class KeepingSender:
                     written.set_result(None)
                 else:
                     written.set_exception(error)
-
-
-def _check_id(order: Mapping[str, JSON], place: Order) -> None:
-    if str(order.get("id")).casefold() != place[2].casefold():
-        raise DecodeError("the answer is not this order")
 
 
 def _not_read(item: WorkItem, error: BaseException, requests: int, elapsed: float) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.batch.changes import Change
+from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import Order
 from norce_order_async.batch.lines import KINDS, parse_change
 from norce_order_async.batch.undo.parts import CannotUndo, find, is_as_it_was, members_of, names
@@ -27,7 +28,7 @@ class Back:
     Attributes:
         record: A line of a batch file; None where none can be, or none is needed.
         remark: What does not come back, or why nothing does; None where all does.
-        piece: What of the order the change is about, where that is one thing.
+        piece: What of the order the change is about; None for one that can never be taken back.
         is_whole: Whether the piece is as it was before the batch once this is made.
         once: Whether the record is of a change that must not be made twice.
     """
@@ -77,7 +78,7 @@ def _checked(consent_id: str, old: JSON) -> bool:
 
 def _consent(change: Any, old: JSON) -> Back:
     record = {"consent_id": change.consent_id, "checked": _checked(change.consent_id, old)}
-    return Back(record=record, piece=change.resource)
+    return Back(record=record)
 
 
 def _consents(change: Any, old: JSON) -> Back:
@@ -94,7 +95,7 @@ def _consents(change: Any, old: JSON) -> Back:
 def _replaced(member: str, change: Any, old: JSON) -> Back:
     if old is None:
         raise CannotUndo("there was none before, and no operation takes it off")
-    return Back(record={member: old}, piece=change.resource, is_whole=True)
+    return Back(record={member: old}, is_whole=True)
 
 
 def _part_replaced(name: str, noun: str, change: Any, old: JSON) -> Back:
@@ -102,35 +103,25 @@ def _part_replaced(name: str, noun: str, change: Any, old: JSON) -> Back:
     if (part := find(old, name, part_id)) is None:
         raise CannotUndo(f"the order had no {noun} {part_id}")
     remark = "its actions may get other ids" if part.get("actions") else None
-    record = {f"{noun}_id": part_id, _BODY[noun]: part}
-    return Back(record=record, remark=remark, piece=f"{name}/{part_id}", is_whole=True)
+    record = {f"{noun}_id": part_id, BODIES[f"create_{noun}"]: part}
+    return Back(record=record, remark=remark, is_whole=True)
 
 
 def _deleted(name: str, noun: str, change: Any, old: JSON) -> Back:
     part_id = getattr(change, f"{noun}_id")
-    piece = f"{name}/{part_id}"
     if (part := find(old, name, part_id)) is None:
-        return Back(piece=piece, is_whole=True)  # it is as it was: not there
-    return Back(record={"op": f"create_{noun}", _BODY[noun]: part}, piece=piece, is_whole=True)
+        return Back(is_whole=True)  # it is as it was: not there
+    return Back(record={"op": f"create_{noun}", BODIES[f"create_{noun}"]: part}, is_whole=True)
 
 
 def _created(name: str, noun: str, change: Any, old: JSON) -> Back:
     part_id = getattr(change, noun).id
-    if find(old, name, part_id) is not None:
-        raise CannotUndo(f"the order had a {noun} {part_id} before: to delete it could take that off")
     record = {"op": f"delete_{noun}", f"{noun}_id": part_id}
-    return Back(record=record, piece=f"{name}/{part_id}", is_whole=True)
+    if find(old, name, part_id) is None:
+        return Back(record=record, is_whole=True)
+    # Whether the batch had deleted that one is known when the record is used.
+    return Back(record=record, remark=f"the order had a {noun} {part_id} before: to delete it could take that off")
 
-
-_BODY = {
-    "consent": "consent",
-    "validation": "callback",
-    "hook": "hook",
-    "notification": "notification",
-    "payment": "payment",
-    "shipping": "shipping",
-}
-"""The member of a change that holds such a part."""
 
 _CREATED_CONSENT = Way(part="consents", back=partial(_created, "consents", "consent"), given_id="consent")
 _NO_REMOVAL = "no operation takes it off again"
@@ -199,9 +190,18 @@ def undo_of(change: Change, place: Order, old: JSON) -> Back:
     assert way.back is not None
     try:
         back = way.back(change, old)
-        return back if back.record is None else _sendable(back, change, place, way.remark)
+        if back.record is not None:
+            back = _sendable(back, change, place, way.remark)
     except (CannotUndo, InvalidRequestError) as error:
-        return Back(remark=str(error))
+        back = Back(remark=str(error))
+    return attrs.evolve(back, piece=_piece_of(change, way))
+
+
+def _piece_of(change: Change, way: Way) -> str:
+    """What of the order a change is about, also where it is made new."""
+    if way.given_id is not None:
+        return f"{change.resource}/{getattr(change, way.given_id).id}"
+    return change.resource
 
 
 def _sendable(back: Back, change: Change, place: Order, remark: str | None) -> Back:
@@ -217,12 +217,12 @@ def _sendable(back: Back, change: Change, place: Order, remark: str | None) -> B
     record = where | dict(back.record or {})
     line = parse_change(record)
     sent = requested(line)
-    body = next((name for name in record if name in _BODIES), None)
+    body = next((name for name in record if name in _WRITTEN), None)
     if body is not None and (sent is None or not is_as_it_was(record[body], sent.body)):
         raise CannotUndo(f"what was there before cannot be sent as it was: see {body}")
     remarks = "; ".join(text for text in (remark, back.remark) if text is not None)
     return attrs.evolve(back, record=record, remark=remarks or None, once=line.not_twice is not None)
 
 
-_BODIES = frozenset({*_BODY.values(), "attributes", "cart", "address", "reference"})
+_WRITTEN = frozenset({*BODIES.values(), "reference"})
 """The members of a record that go back as they were."""

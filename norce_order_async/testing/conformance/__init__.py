@@ -5,7 +5,12 @@ Subclass :class:`TransportConformance` and :class:`TlsTransportConformance`. The
 
 from pkgutil import iter_modules
 
-import pytest
+from norce_order_async.core.errors import ConfigurationError
+
+try:
+    import pytest
+except ImportError:
+    raise ConfigurationError("the conformance suite needs pytest: pip install pytest") from None
 
 pytest.register_assert_rewrite(*(module.name for module in iter_modules(__path__, f"{__name__}.")))
 

@@ -1,5 +1,9 @@
 """TLS, and proxies that refuse."""
 
+import socket
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from norce_order_async.core.errors import ConnectionLost, ConnectTimeout, ProxyError, TLSError
@@ -21,6 +25,7 @@ from norce_order_async.testing.conformance.lines import (
     of,
 )
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
+from norce_order_async.transport.resolver import Address, HostResolver
 
 
 class Tls(Promises):
@@ -131,6 +136,19 @@ class Tls(Promises):
         for url in ("https://norce.invalid/a", "http://127.0.0.1:1/a"):
             ending = await send(self.open(proxy=with_password(proxy)), make_request("DELETE", url))
             assert (type(ending.failure), ending.sent) == (ProxyError, False)
+
+    @in_a_loop
+    async def test_a_proxy_whose_name_is_not_known_was_not_sent(self) -> None:
+        """It is the proxy that is told of, not the server."""
+
+        def unknown(host: str, port: int) -> Sequence[Address]:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        settings: dict[str, Any] = {"proxy": "http://proxy.invalid:3128", "resolver": HostResolver(unknown)}
+        for url in ("https://norce.invalid/a", "http://127.0.0.1:1/a"):
+            ending = await send(self.open(**settings), make_request("DELETE", url))
+            assert (type(ending.failure), ending.sent) == (ProxyError, False)
+            assert "proxy proxy.invalid:3128" in str(ending.failure)
 
     @pytest.mark.parametrize("way", ["closed", "reset", "closed in the head"])
     @in_a_loop

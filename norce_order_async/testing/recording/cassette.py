@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import attrs
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.wording import reason_of
 from norce_order_async.testing.recording.messages import Asked, check_answer
 
 _FORMAT = 1
@@ -77,7 +78,7 @@ class Cassette:
             self._draft.touch()
             self._draft.unlink()
         except OSError as error:
-            raise ConfigurationError(f"{self.path} cannot be written: {error.strerror or error}") from None
+            raise ConfigurationError(f"{self.path} cannot be written: {reason_of(error)}") from None
 
     @property
     def _draft(self) -> Path:

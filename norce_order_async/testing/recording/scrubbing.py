@@ -1,30 +1,27 @@
 """What must not stand in a cassette: secrets, known by name or by value, and what the user calls personal."""
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
+from norce_order_async.wire.json import WireError, decode_json, encode_json
+from norce_order_async.wire.secrets import SECRET_NAMES, names_a_secret, plain_name
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
 
-A value comes before the members in it. The name of a value in an array is that of the array; a whole body has the
-empty name.
+A value comes before the members in it. The name of a value in an array is that of the array; a whole body, and
+JSON in a text, has the empty name.
 """
 
-HIDDEN = "***"
 _SHORTEST = 6
 """Characters; a shorter secret would take pieces out of ordinary words."""
-_SECRET_NAMES = frozenset(
-    {
-        "accesstoken", "apikey", "assertion", "authorization", "clientassertion", "clientsecret", "idtoken", "password",
-        "refreshtoken", "secret", "token",
-    }
-)  # fmt: skip
-_SECRET_PARAMETERS = _SECRET_NAMES | {"clientid", "code"}
+_SECRET_PARAMETERS = SECRET_NAMES | {"clientid", "code"}
 """In forms and queries; in JSON some of these are ordinary names."""
 _IN_TEXT = re.compile(
     r"""((?:access|refresh|id)_?token|(?:client_?)?secret|password)(["']?\s*[:=]\s*["']?)([^"'&\s,;}<]+)""",
@@ -33,7 +30,6 @@ _IN_TEXT = re.compile(
 _WORDS = ("token", "secret", "password")
 _CALLED = frozenset({"invoke", "url"})
 """The members of hooks, notifications and validations that have the address which Norce calls."""
-_USER = re.compile(r"(?<=//)[^/?#]*(?=@)")
 _LONG = 16
 """Characters that a shared secret has at least."""
 
@@ -56,7 +52,7 @@ class Scrubber:
 
     def parameter(self, name: str, value: str) -> str:
         """What is kept of a parameter of a form or a query."""
-        if _plain(name) in _SECRET_PARAMETERS:
+        if plain_name(name) in _SECRET_PARAMETERS:
             self.learn(value)
             return HIDDEN
         return self._kept_text(name, value)
@@ -74,27 +70,56 @@ class Scrubber:
             return {each: self.value(each, member) for each, member in members.items()}
         if isinstance(value, list | tuple):
             return [self.value(name, one) for one in cast("Sequence[Any]", value)]
-        return value
+        return self._inside(value) if isinstance(value, str) else value
+
+    def json(self, content: Any) -> bytes | None:
+        """What is kept of a whole body of JSON; None where it nests too deeply to be written.
+
+        Raises:
+            InvalidRequestError: The user's rules fail, or give something else than JSON.
+        """
+        try:
+            _write(content)
+        except WireError:
+            return None
+        kept = self.value("", content)
+        try:
+            return _write(kept)
+        except WireError as error:
+            problem = f"scrub gave what is not JSON: {error}"
+        raise InvalidRequestError(problem)  # out here, because the error's frames hold the value
+
+    def _inside(self, text: str) -> str:
+        """What is kept of a text in JSON, which may be JSON itself."""
+        if text.lstrip().startswith(("{", "[")):
+            try:
+                content = decode_json(text.encode("utf-8", "surrogatepass"))
+            except WireError:
+                pass
+            else:
+                kept = self.json(content)
+                return HIDDEN if kept is None else text if kept == _write(content) else kept.decode()
+        return self._without_credentials(text)
 
     def _address(self, url: str) -> str:
         """What is kept of an address that Norce calls, whose query or user may be a secret of the adapter."""
-        place, mark, query = url.partition("?")
-        if (user := _USER.search(place)) is not None:
-            self.learn(unquote(user[0].partition(":")[2]))
-            place = _USER.sub(HIDDEN, place)
-        for name, value in parse_qsl(query):
-            if len(value) >= _LONG or _plain(name) in _SECRET_PARAMETERS:
+        self.learn(unquote(user_of(url).partition(":")[2]))
+        for name, value in parse_qsl(url.partition("?")[2]):
+            if len(value) >= _LONG or plain_name(name) in _SECRET_PARAMETERS:
                 self.learn(value)
-        return place + mark + without_values(query)
+        return without_secrets(url)
 
     def text(self, text: str) -> str:
         """What is kept of a body that is not JSON."""
+        return self._kept_text("", self._without_credentials(text))
+
+    def _without_credentials(self, text: str) -> str:
         lowered = text.lower()
         if any(word in lowered for word in _WORDS):  # the expression below is slow
             for found in _IN_TEXT.finditer(text):
                 self.learn(found[3])
             text = _IN_TEXT.sub(rf"\1\2{HIDDEN}", text)
-        return self._kept_text("", text)
+        return text
 
     def _kept_text(self, name: str, text: str) -> str:
         kept = self._kept(name, text)
@@ -126,16 +151,5 @@ class Scrubber:
         return value
 
 
-def without_values(query: str) -> str:
-    """A query with the names of its parameters, and nothing of their values."""
-    parts = [part.partition("=") for part in query.split("&") if part]
-    return "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts)
-
-
-def names_a_secret(name: str) -> bool:
-    """Whether a member of this name holds a secret."""
-    return _plain(name) in _SECRET_NAMES
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+def _write(content: Any) -> bytes:
+    return encode_json(content, limit=sys.maxsize, escape_surrogates=True)

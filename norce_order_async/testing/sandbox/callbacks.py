@@ -1,20 +1,26 @@
 """How the sandbox calls adapters: whom, for how long, and what follows when one does not answer."""
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.shapes import HANDLER, check_shape
 from norce_order_async.testing.sandbox.exchange import AdapterCall
 
 if TYPE_CHECKING:
     from norce_order_async.receiving.receiver import Receiver
     from norce_order_async.receiving.replies import Reply
 
-Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply]]"
-"""What answers calls in process: a :class:`Receiver`, or an async function."""
+Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply] | Reply]"
+"""What answers calls in process: a :class:`Receiver`, or a function, async or not."""
+
+_NAME = re.compile(r"[\w.-]+").fullmatch
 
 
 def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
@@ -22,8 +28,25 @@ def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> N
         raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
 
 
+def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: Mapping[str, object]) -> None:
+    for beginning, adapter in adapters.items():
+        if "://" not in beginning:
+            raise ConfigurationError(f"an adapter's URL begins with https://, unlike {beginning!r}")
+        check_shape(f"the adapter of {beginning}", adapter, HANDLER)
+
+
 def _names(hosts: Collection[str]) -> Collection[str]:
-    return (hosts,) if isinstance(hosts, str) else tuple(hosts)
+    return tuple(map(_host, (hosts,) if isinstance(hosts, str) else hosts))
+
+
+def _host(name: str) -> str:
+    """The name or address of a host, as it stands in a URL."""
+    if isinstance(name, str):
+        if _NAME(name):
+            return name
+        with suppress(ValueError):
+            return str(IPv6Address(name))
+    raise ConfigurationError(f"a host that may be called is a name or an address, without scheme or port: {name!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +56,8 @@ class Callbacks:
     Attributes:
         adapters: Who answers in process, by the beginning of the URL (``https://adapter.example/norce``). The longest
             beginning counts.
-        hosts: Names of hosts that a :class:`SandboxServer` may call besides loopback addresses.
+        hosts: Names or addresses of hosts that a :class:`SandboxServer` may call besides loopback addresses, without
+            scheme or port.
         deadline: Seconds for an adapter to answer one call.
         on_hook_failure: What follows when a hook is down, too slow, or answers what is no answer.
         on_validation_failure: The same for a validation; ``allow`` passes it over.
@@ -47,7 +71,7 @@ class Callbacks:
         ConfigurationError: One of them cannot be.
     """
 
-    adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], repr=False)
+    adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], validator=_answerable, repr=False)
     hosts: Collection[str] = attrs.field(default=(), converter=_names)
     deadline: float = attrs.field(default=5.0, validator=positive_seconds)
     on_hook_failure: Literal["refuse", "allow"] = attrs.field(default="refuse", validator=_known)

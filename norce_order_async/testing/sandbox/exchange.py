@@ -203,7 +203,7 @@ class ReceivedRequest:
         headers: The headers, their names in lower case; the token is among them.
         body: The body's bytes; empty if a server cut the connection before it read them.
         operation: The operationId that it was taken for; None without one.
-        status: The HTTP status made for it; 0 if the connection was cut before.
+        status: The HTTP status made for it; 0 if the connection was cut, or the caller gone, before.
         applied: Whether it was carried out, whether or not the caller got to know.
         mishap: What went wrong with it.
         elapsed: How long its answer took to make, in seconds; what a fault adds is not in it.

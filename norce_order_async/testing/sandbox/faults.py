@@ -10,6 +10,7 @@ import attrs
 
 from norce_order_async.core.checks import check_header_value, positive_count
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 
 
 class FaultKind(StrEnum):
@@ -76,6 +77,11 @@ class Fault:
     operation: str | None = None
 
     def __attrs_post_init__(self) -> None:
+        for name in ("seconds", "code", "share"):
+            if not isinstance(getattr(self, name), int | float):
+                raise ConfigurationError(f"{name} must be a number, got {getattr(self, name)!r}")
+        if not isinstance(self.body, bytes | None):
+            raise ConfigurationError(f"body must be bytes, got {kind_of(self.body)}")
         timed = self.kind in _TIMED
         is_status = self.kind is FaultKind.STATUS
         if timed and not self.seconds > 0:
@@ -256,10 +262,12 @@ class Faults:
         """Switch faults on, as values or in the form that :meth:`Fault.parse` reads.
 
         Raises:
-            ConfigurationError: A text that cannot be read, or an operation that the API lacks.
+            ConfigurationError: A text that cannot be read, something else, or an operation that the API lacks.
         """
         for fault in faults:
             fault = Fault.parse(fault) if isinstance(fault, str) else fault
+            if not isinstance(fault, Fault):
+                raise ConfigurationError(f"a fault must be a Fault or a str, got {kind_of(fault)}")
             if fault.operation is not None and fault.operation not in self._operations:
                 raise ConfigurationError(f"the API has no operation {fault.operation!r}")
             self._running.append(_Running(fault, fault.times))

@@ -102,7 +102,10 @@ class SandboxServer:
 
         Raises:
             ConfigurationError: Host and port cannot be listened on, say because the port is in use.
+            RuntimeError: The server is running.
         """
+        if self._listener is not None:
+            raise RuntimeError("the sandbox server is running already")
         self._http = web.Server(
             self._serve,
             handler_cancellation=True,

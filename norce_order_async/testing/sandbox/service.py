@@ -4,6 +4,7 @@ It keeps to the published contract. Where that is silent it had to choose; docs/
 """
 
 import random
+import re
 import threading
 import time
 from collections import deque
@@ -18,6 +19,7 @@ import attrs
 
 from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.testing.contract import load_contract
 from norce_order_async.testing.sandbox.callbacks import Callbacks
 from norce_order_async.testing.sandbox.changes import Changes
@@ -43,6 +45,8 @@ from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
 from norce_order_async.testing.sandbox.writing import write
 
+_BEFORE_API: Final = re.compile(r".*(?=/api/v\d)|.*?(?=/api/)")
+"""What a base URL puts in front of the API's own path; it may have ``/api/`` too."""
 Noted = TypeVar("Noted", ReceivedRequest, AdapterExchange)
 
 SANDBOX_TOKEN: Final = "sandbox-token"
@@ -73,13 +77,16 @@ class OrderService:
             raise ConfigurationError("a sandbox without tokens takes no requests")
         if unknown := set(ignored_filters) - set(FILTERS):
             raise ConfigurationError(f"there is no filter {min(unknown)!r} to ignore: one of {', '.join(FILTERS)}")
+        if not isinstance(callbacks, Callbacks | None):
+            raise ConfigurationError(f"callbacks must be Callbacks, got {kind_of(callbacks)}")
         self._ignored = frozenset(ignored_filters)
         self._strict = strict
         self._wall = wall
-        self._store = Store(random.Random(seed), wall)
+        # A stream for each, as two that draw the same make the same ids.
+        self._store = Store(random.Random(f"{seed} ids"), wall)
         self._lock = threading.Lock()
         self._seeds = random.Random(seed)
-        self.faults = Faults(self._contract.names, random.Random(seed))
+        self.faults = Faults(self._contract.names, random.Random(f"{seed} faults"))
         self.requests: deque[ReceivedRequest] = deque(maxlen=remember)
         self.count = 0
         self.callbacks = callbacks or Callbacks()
@@ -101,7 +108,7 @@ class OrderService:
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arrival:
         """Take a request without its body, which is to be read only if the faults let it."""
         path, mark, query = target.partition("?")
-        path = path[max(path.find("/api/"), 0) :]
+        path = _BEFORE_API.sub("", path, count=1)
         resource, ids = self._contract.find(path)
         operation = resource.operations.get(method) if resource else None
         with self._lock:
@@ -137,9 +144,11 @@ class OrderService:
             self._advance(exchange, replies)
 
     def drop(self, exchange: Exchange) -> None:
-        """End a request that nobody waits for any longer; one that is not stored yet never is."""
+        """End a request that nobody waits for any longer; one that is not stored yet never is. Either is noted."""
         with self._lock:
             exchange.steps.close()
+            if exchange.answer is None:
+                self._conclude(exchange, 0, {}, b"", applied=False)
 
     def note_call(self, call: AdapterCall, reply: AdapterReply, elapsed: float) -> None:
         """Note a call to an adapter."""

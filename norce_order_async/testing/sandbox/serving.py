@@ -8,6 +8,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
+from norce_order_async.receiving import handlers
 from norce_order_async.receiving.receiver import Receiver
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.callbacks import Adapter
@@ -93,22 +94,26 @@ async def _deliver(service: OrderService, notice: AdapterCall, network: Network 
 async def _call(service: OrderService, call: AdapterCall, network: Network | None) -> AdapterReply:
     """Call an adapter, in process if there is one, and note it."""
     begun = time.perf_counter()
-    reply = await _reply(service, call, network)
-    service.note_call(call, reply, time.perf_counter() - begun)
+    reply = AdapterReply(0, problem="nobody waits for its answer any more")
+    try:
+        reply = await _reply(service, call, network)
+    finally:
+        service.note_call(call, reply, time.perf_counter() - begun)
     return reply
 
 
 async def _reply(service: OrderService, call: AdapterCall, network: Network | None) -> AdapterReply:
     """What an adapter says, or why it says nothing."""
     deadline = service.callbacks.deadline
+    limit = asyncio.timeout(deadline)
     try:
-        async with asyncio.timeout(deadline):
+        async with limit:
             reply = await _send(service.callbacks.adapters, call, network)
     except NotAllowedError as error:
         return AdapterReply(0, skipped=True, problem=str(error))
-    except TimeoutError:
-        return AdapterReply(0, problem=f"no answer within {deadline:g} s")
     except Exception as error:
+        if limit.expired():
+            return AdapterReply(0, problem=f"no answer within {deadline:g} s")
         # Not its text, which may hold the body or the URL.
         _logger.warning("%s failed: %s", call, type(error).__name__)
         return AdapterReply(0, problem=f"no answer ({type(error).__name__})")
@@ -137,7 +142,7 @@ def _ends(url: str, beginning: str) -> bool:
 
 async def _in_process(adapter: Adapter, call: AdapterCall, rest: str) -> Reply:
     if not isinstance(adapter, Receiver):
-        reply: object = await adapter(call)
+        reply = await handlers.run(adapter, call)
         if not isinstance(reply, Reply):
             raise TypeError("an adapter returned no Reply")
         return reply

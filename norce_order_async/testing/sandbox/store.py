@@ -181,8 +181,11 @@ class Store:
         order["lastModified"] = self.now()
 
     def new_id(self, prefix: str) -> str:
-        """An id that nothing has yet."""
-        return new_id(self.random, prefix)
+        """An id that no order has yet."""
+        drawn = new_id(self.random, prefix)
+        while any(drawn in orders for orders in self._orders.values()):
+            drawn = new_id(self.random, prefix)
+        return drawn
 
     def now(self) -> str:
         """The present time, as on the wire."""

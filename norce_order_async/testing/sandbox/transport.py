@@ -6,7 +6,13 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from norce_order_async.core.checks import check_count
-from norce_order_async.core.errors import ClientStateError, ConnectError, ConnectionLost, ReadTimeout
+from norce_order_async.core.errors import (
+    ClientStateError,
+    ConnectError,
+    ConnectionLost,
+    InvalidRequestError,
+    ReadTimeout,
+)
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.settings import LOOPBACK
 from norce_order_async.testing.sandbox import serving
@@ -15,6 +21,7 @@ from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.transport import Transport
 from norce_order_async.transport.errors import IS_CLOSED, NO_RESPONSE
+from norce_order_async.transport.messages import unsendable
 
 _JSON = "application/json"
 
@@ -45,6 +52,7 @@ class SandboxTransport(Transport):
 
         Raises:
             ClientStateError: The transport is closed.
+            InvalidRequestError: A header or the address that no transport with a network would send.
             ConnectError: A host that doesn't exist here.
             ConnectionLost: A fault cut the connection.
             ReadTimeout: A fault kept the answer longer than ``timeout``.
@@ -53,6 +61,8 @@ class SandboxTransport(Transport):
         call.mark_sent(False)
         if self._closed:
             raise ClientStateError(IS_CLOSED)
+        if (problem := unsendable(request.url, request.headers)) is not None:
+            raise InvalidRequestError(problem)
         url = urlsplit(request.url)
         host = url.hostname or ""
         if host not in self._hosts and not host.endswith(".norce.tech"):

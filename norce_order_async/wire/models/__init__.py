@@ -7,7 +7,8 @@ or null, and is not written. A list that nobody gave is :data:`NOT_SET`; one tha
 Values of an enumeration that this version doesn't know stay plain text, members that it doesn't know are kept in
 ``extra``, and what doesn't fit (``quantity: 1.5``) is kept as it came and listed by :attr:`Model.unreadable`: reading a
 value, changing a copy (``attrs.evolve``) and writing that loses nothing but nulls and what a date-time has beyond
-microseconds. Amounts are Decimals with exactly the digits of the wire. Lists that were read are tuples.
+microseconds. Amounts are Decimals with exactly the digits of the wire. Lists are tuples,
+also where one was given.
 
 Source: https://docs.norce.io/api-reference/nco/openapi/order/schemas
 """

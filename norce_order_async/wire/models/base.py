@@ -8,10 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from itertools import count
-from typing import Final, Never, cast
+from typing import Any, Final, Never, cast
 
 import attrs
 
+from norce_order_async.core.urls import without_secrets
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.unread import Unread, find
 
@@ -29,6 +30,8 @@ NOT_SET: Final[Sequence[Never]] = _NotSet()
 
 NOT_MEMBERS: Final = ("extra", "unread")
 """The fields of a model that are no members of the wire's object."""
+_CALLED: Final = ("invoke", "url")
+"""The addresses that Norce calls: whoever is called has a secret in them."""
 _SHORT: Final = reprlib.Repr()
 _SHORT.maxstring = 60
 
@@ -37,8 +40,9 @@ _SHORT.maxstring = 60
 class Model:
     """The base of all models.
 
-    A repr is short: lists of models are counted, of attributes and ``extra`` it has the names, and ``...`` stands for
-    what may be personal data or a secret. ``to_json`` writes all of it.
+    A repr is short: lists of models are counted, of attributes and ``extra`` it has the names, of a ``url`` and of
+    ``invoke`` neither the user nor the values of the query, and ``...`` stands for what may be personal data or a
+    secret. ``to_json`` writes all of it.
 
     Attributes:
         extra: Members of the wire's object that the model doesn't know. They are written again, unless the model has
@@ -77,6 +81,8 @@ class Model:
             if field.name in NOT_MEMBERS or value is None or value is NOT_SET:
                 continue
             if field.repr:
+                if field.name in _CALLED and isinstance(value, str):
+                    value = without_secrets(value)
                 given.append(f"{field.name}={_shown(value)}")
             else:
                 hides = True
@@ -84,6 +90,18 @@ class Model:
         given += [f"unread={[unread.member for unread in self.unread]}"] if self.unread else []
         given += ["..."] if hides else []
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+def lists_as_tuples(model: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """A transformer of attrs' fields: a list that is given is kept as a tuple, as one that was read is.
+
+    So what nobody can change stays as it is, and is equal to what it is written and read as.
+    """
+    return [field.evolve(converter=_as_tuple) if field.default is NOT_SET else field for field in fields]
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
 def _shown(value: object) -> str:

@@ -10,10 +10,10 @@ from enum import StrEnum
 import attrs
 
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.models.base import NOT_SET, Model
+from norce_order_async.wire.models.base import NOT_SET, Model, lists_as_tuples
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class Cart(Model):
     """Schema ``Cart``: the cart; its ``total`` is without shipping, its ``reference`` the cart's id elsewhere."""
 
@@ -24,7 +24,7 @@ class Cart(Model):
     attributes: Mapping[str, JSON] | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class Item(Model):
     """Schema ``Item``: a row of the cart.
 
@@ -71,7 +71,7 @@ class ProductType(StrEnum):
     BUNDLE = "bundle"
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class Logistics(Model):
     """Schema ``Logistics``: what shipping needs to know about a row.
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 import attrs
 
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.models.base import NOT_SET, Model
+from norce_order_async.wire.models.base import NOT_SET, Model, lists_as_tuples
 from norce_order_async.wire.models.callbacks import Callback, Hook, Notification
 from norce_order_async.wire.models.cart import Cart, Price
 from norce_order_async.wire.models.customer import Consent, Customer
@@ -18,7 +18,7 @@ from norce_order_async.wire.models.payment import Payment
 from norce_order_async.wire.models.shipping import Shipping
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class Order(Model):
     """Schema ``Order``: a checkout order.
 
@@ -68,7 +68,7 @@ class OrderStatus(StrEnum):
     REMOVED = "removed"
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class State(Model):
     """Schema ``State``: an order's state and how it got there (``transitions``, given by the service)."""
 
@@ -107,7 +107,7 @@ class BaseError(Model):
     message: str | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class OrderPaginationSet(Model):
     """Schema ``OrderPaginationSet``: a page of orders."""
 

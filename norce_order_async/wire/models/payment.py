@@ -10,10 +10,10 @@ from enum import StrEnum
 import attrs
 
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.models.base import NOT_SET, Model
+from norce_order_async.wire.models.base import NOT_SET, Model, lists_as_tuples
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class Payment(Model):
     """Schema ``Payment``: a payment.
 
@@ -126,7 +126,7 @@ class Recurring(Model):
     attributes: Mapping[str, JSON] | None = None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class Upsell(Model):
     """Schema ``Upsell``: whether, and until when (``expiration``), something can be added to a paid order."""
 

@@ -9,11 +9,11 @@ from enum import StrEnum
 import attrs
 
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.models.base import NOT_SET, Model
+from norce_order_async.wire.models.base import NOT_SET, Model, lists_as_tuples
 from norce_order_async.wire.models.cart import Price
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=lists_as_tuples)
 class Shipping(Model):
     """Schema ``Shipping``: a shipping.
 

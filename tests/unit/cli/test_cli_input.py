@@ -64,6 +64,14 @@ def test_the_example_of_the_help_is_understood(name: str) -> None:
         (("--profile", "x", "order", "get", "o_1"), "--profile stands before the command: options stand after it"),
         (("order", "--merchant=m", "get", "o_1"), "--merchant stands before the command: options stand after it"),
         (("batch", "--sandbox", "run", "changes.jsonl"), "--sandbox stands before the command"),
+        (
+            ("order", "get", "o_1", "--ouput=json"),
+            "norce-order order get: unrecognized arguments: --ouput=json (did you mean --output?)\n"
+            "  See: norce-order order get --help\n",
+        ),
+        (("order", "get", "o_1", "--", "x"), "norce-order order get: unrecognized arguments: x\n"),
+        (("sandbox", "--seed-order", "5"), "norce-order sandbox: unrecognized arguments: --seed-order 5 (did you mean"),
+        (("sandbox", "--fault", "status:503:operation=Nope"), "the API has no operation 'Nope'"),
     ],
 )
 def test_bad_input_is_told_and_nothing_sent(
@@ -74,6 +82,14 @@ def test_bad_input_is_told_and_nothing_sent(
     assert (code, out) == (2, "")
     assert says in shell.errors
     assert not shell.sandbox.requests
+
+
+def test_text_is_utf_8_where_the_system_has_no_such_letters(shell: Shell) -> None:
+    typed = "åä".encode().decode("ascii", "surrogateescape")  # as Python has it in the locale C
+    assert shell("attributes", "patch", "o_123", f"{typed}={typed}", f'json:="{typed}"')[0] == 0, shell.errors
+    assert shell("reference", "update", "o_123", typed)[0] == 0, shell.errors
+    assert shell.order["attributes"] == {"åä": "åä", "json": "åä"}
+    assert shell.order["reference"] == "åä"
 
 
 def test_a_body_from_a_file_and_from_standard_input(
@@ -148,9 +164,17 @@ def test_problems_of_a_validation_stand_one_a_line(shell: Shell) -> None:
     code, out = shell("order", "validate", "o_123")
     assert (code, out) == (1, "")
     lines = shell.errors.splitlines()
-    assert lines[0].startswith("norce-order: Validate: the order is not valid: ")
-    assert len(lines) > 1
-    assert all(line.startswith("  ") for line in lines[1:])
+    assert lines[0].startswith("norce-order: Validate: the order is not valid: 1 problem [outcome ")
+    assert lines[1:] == ["  cart-empty (order)"]
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl"])
+def test_problems_of_a_validation_are_there_as_json(shell: Shell, output: str) -> None:
+    code, out = shell("order", "validate", "o_123", "--output", output)
+    assert code == 1
+    problems = json.loads(out) if output == "json" else [json.loads(line) for line in out.splitlines()]
+    assert problems == [{"adapterId": "order", "code": "cart-empty"}]
+    assert "the order is not valid: 1 problem [" in shell.errors
 
 
 class TestOutputs:
@@ -172,6 +196,17 @@ class TestOutputs:
         _, text = shell("shipping", "get", "o_123", shipping)
         assert "total.includingVat  50" in text
 
+    def test_a_secret_is_shown_in_json_only(self, shell: Shell) -> None:
+        words = ("--json", '{"recurring": {"token": "s3cret"}, "attributes": {"client_secret": "s3cret", "a": 1}}')
+        payment = shell.id_of("payment", "create", "o_123", *words)
+        for output in ("text", "table"):
+            _, text = shell("payment", "get", "o_123", payment, "--output", output)
+            assert "recurring.token" in text
+            assert "attributes.client_secret" in text
+            assert "(not shown; --output json has it)" in text
+            assert "s3cret" not in text
+        assert shell("payment", "get", "o_123", payment, "--output", "json")[1].count("s3cret") == 2
+
     def test_all_pages_come_a_line_an_order(self, shell: Shell) -> None:
         shell.sandbox.seed_orders(250)
         for words in (["--output", "jsonl"], ["--output", "jsonl", "--all", "--limit", "40"]):
@@ -182,7 +217,7 @@ class TestOutputs:
         assert len(shell("order", "list", "--output", "jsonl", "--limit", "40")[1].splitlines()) == 40
 
     def test_an_order_is_a_tree_on_a_terminal(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-        shell("attributes", "patch", "o_123", "[red]x=[b]y", "token=abc")
+        shell("attributes", "patch", "o_123", "[red]x=[b]y", "token=abc", "apiKey=abc", 'secret:={"a": "abc"}')
         monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: True)
         _, tree = shell("order", "get", "o_123")
         assert "Order o_123 · checkout · norce/1" in tree
@@ -207,6 +242,16 @@ def test_an_error_does_not_go_to_the_output_where_standard_error_is_closed(
 ) -> None:
     monkeypatch.setattr("sys.stderr", None)
     assert shell("order", "get", "absent", "--output", "json") == (1, "")
+
+
+@pytest.mark.parametrize("columns", ["1", "20", "28"])
+def test_a_terminal_that_is_too_narrow_for_a_table_gets_plain_columns(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert shell("order", "list", "--output", "table") == shell("order", "list")
 
 
 @pytest.mark.parametrize(("terminal", "columns"), [(False, "30"), (True, "40")])

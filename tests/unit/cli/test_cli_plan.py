@@ -50,6 +50,7 @@ def fill(sandbox: Sandbox, count: int = 30) -> None:
         (("--where-consent", "ci=yes", *WITHDRAW), "must be CONSENT=true, CONSENT=false or CONSENT=absent"),
         (("--where-consent", "ci=true", "--where-consent", "ci=false", *WITHDRAW), "names something twice"),
         (("--status", "checkout", *WITHDRAW, "--out", "x", "--count"), "not allowed with"),
+        (("--status", "checkout", *WITHDRAW, "--out", "-"), "argument --out: cannot be standard output"),
         (("--state", "checkout", *WITHDRAW), "unrecognized arguments: --state checkout"),
     ],
 )

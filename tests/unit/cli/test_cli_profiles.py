@@ -137,6 +137,15 @@ def test_a_bad_profile_is_refused_in_a_sentence(shell: Shell, config: Path, text
     assert not shell.sandbox.requests
 
 
+def test_a_user_without_a_home_directory_has_no_profiles(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", str)  # which leaves `~` then
+    assert shell("order", "get", "o_123", "--profile", "p") == (3, "")
+    assert shell.errors == (
+        "norce-order: the profiles in ~/.config/norce-order/config.toml cannot be read: No such file or directory\n"
+    )
+
+
 def test_where_the_profiles_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     assert profile_file({"NORCE_CONFIG": "/c.toml", "XDG_CONFIG_HOME": "/x"}) == Path("/c.toml")
@@ -200,6 +209,15 @@ def test_check_over_a_real_network(shell: Shell, monkeypatch: pytest.MonkeyPatch
     assert SANDBOX_TOKEN not in out
 
 
+def test_check_says_that_the_proxy_has_no_such_name(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORCE_PROXY", "http://nohost.invalid:3128")
+    code, out = shell("check", "--base-url", "https://example.com/x")
+    assert code == 3
+    assert "cannot connect through the proxy nohost.invalid:3128: " in out
+    assert "check NORCE_PROXY" in out
+    assert "--base-url" not in out.partition("Checks")[2]
+
+
 def test_check_takes_no_address_for_right_that_speaks_no_tls(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("norce_order_async.client.default_transport", AiohttpTransport)
     with answering(lambda asked: 200) as (env, _):
@@ -230,10 +248,40 @@ def test_check_knows_nothing_of_the_address_without_a_token(shell: Shell, monkey
     assert not shell.sandbox.requests
 
 
-def test_check_shows_no_password_of_an_address(shell: Shell) -> None:
-    code, out = shell("check", "--base-url", "https://user:s3cret@host.example")
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://user:s3cret@host.example", "https://...@host.example"),
+        ("https://user:s3cret @host.example/x", "https://...@host.example/x"),
+        ("user:s3/cret@host.example", "...@host.example"),
+        ("http://localhost:1/x?token=s3cret", "http://localhost:1/x?..."),
+        ("http://localhost:1/x#s3cret", "http://localhost:1/x#..."),
+        ("localhost?s3cret@host", "localhost?..."),
+    ],
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_check_shows_no_secret_of_an_address(shell: Shell, address: str, shown: str, output: str) -> None:
+    code, out = shell("check", "--base-url", address, "--output", output)
     assert code == 3
     assert "s3cret" not in out + shell.errors
+    assert shown in out
+
+
+def test_a_token_in_the_place_of_its_file_is_not_shown(
+    shell: Shell, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.s3cret.sig"
+    config.write_text(f'[p]\ntoken_file = "{token}"\n')
+    unset(monkeypatch, "TOKEN")
+    for words in (("check",), ("check", "--output", "json"), ("order", "get", "o_123")):
+        assert shell(*words, "--profile", "p")[0] == 3
+        assert "looks like a token" in shell.errors
+        monkeypatch.setenv("NORCE_TOKEN_FILE", token)
+        code, out = shell(*words)
+        assert code == 3
+        assert "NORCE_TOKEN_FILE cannot be read: '(looks like a token)'" in shell.errors
+        assert "s3cret" not in out + shell.errors
+        monkeypatch.delenv("NORCE_TOKEN_FILE")
 
 
 @pytest.mark.parametrize("address", ["http://localhost/checkout/order", "https://host.example"])
@@ -244,6 +292,17 @@ def test_an_extra_that_is_missing_is_no_mistake_in_a_variable(
     monkeypatch.setenv("NORCE_PROXY", "http://proxy.example:3128")
     assert shell("order", "get", "o_123", "--base-url", address, "--transport", "httptools") == (3, "")
     assert shell.errors.startswith("norce-order: this transport needs httptools: pip install")
+
+
+@pytest.mark.parametrize("text", ["[other]", '[p]\nmerchnt = "m"', "[p", None])
+def test_check_says_in_json_what_is_wrong_with_a_profile(shell: Shell, config: Path, text: str | None) -> None:
+    if text is not None:
+        config.write_text(text)
+    code, out = shell("check", "--output", "json", "--profile", "p")
+    told = json.loads(out)
+    assert (code, told["ok"], told["settings"], told["checks"]) == (3, False, {}, [])
+    assert str(config) in told["problem"]
+    assert shell.errors == f"norce-order: {told['problem']}\n"
 
 
 @pytest.mark.parametrize("name", ["MERCHANT", "TOKEN"])

@@ -1,5 +1,6 @@
 """The account of a batch as the command prints it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,20 @@ def test_nothing_is_said_of_trying_again_where_that_would_send_nothing(
     told = capsys.readouterr().out
     assert "What failed:" in told
     assert ("To try again:" in told) == is_told
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its shells quote otherwise")
+def test_a_journal_whose_name_begins_like_an_option_can_be_given_back(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = Summary()
+    summary.outcomes[OutcomeKind.REJECTED] = 1
+    print_account(Account(title="t", summary=summary, journal=Path("-x y"), ended=1), as_json=False)
+    assert "norce-order batch report './-x y' --only failed\n" in capsys.readouterr().out
+
+
+def test_the_name_of_a_file_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    print_account(
+        Account(title="t", summary=Summary(), total=1, journal=Path("j"), stopped="pe.jsonl was changed"), as_json=False
+    )
+    told = capsys.readouterr().out
+    assert "Stopped: pe.jsonl was changed" in told
+    assert "The same command goes on with what is left, if its input is the same" in told

@@ -109,12 +109,15 @@ def test_programs_are_told_of_the_files(shell: Shell) -> None:
         (["changes.jsonl", "--undo", "u.jsonl", "--report", "u.left.jsonl"], 3, "u.left.jsonl is --report"),
         (["changes.jsonl", "--undo", "none/u.jsonl"], 3, "not the name of a file in a folder that exists"),
         (["changes.jsonl", "--undo", "there.jsonl"], 3, "may be the way back of another batch"),
+        (["changes.jsonl", "--undo", "huge.jsonl"], 3, "may be the way back of another batch"),
+        *((["changes.jsonl", flag, "-"], 2, "cannot be standard output") for flag in ("--undo", "--report", "--html")),
     ],
 )
 def test_what_does_not_go_is_refused_before_anything_is_sent(
     shell: Shell, arguments: list[str], code: int, says: str
 ) -> None:
     Path("there.jsonl").write_text("{}", encoding="utf-8")
+    Path("huge.jsonl").write_text(f'{{"_undoes": {10**26}}}', encoding="utf-8")
     result, _ = shell("batch", "run", *arguments)
     assert (result, shell.sandbox.count) == (code, 0)
     assert says in shell.errors

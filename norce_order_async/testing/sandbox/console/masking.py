@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from norce_order_async.testing.recording.scrubbing import HIDDEN, without_values
+from norce_order_async.core.urls import HIDDEN, without_secrets
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -22,17 +22,7 @@ class Mask:
     def __call__(self, text: str) -> str:
         """What is shown of a text."""
         if _URL.match(text):
-            text = _without_secrets(text)
+            text = without_secrets(text)
         for token in self._tokens:
             text = text.replace(token, HIDDEN)
         return text
-
-
-def _without_secrets(url: str) -> str:
-    try:
-        split = urlsplit(url)
-    except ValueError:
-        return HIDDEN
-    shown = split._replace(netloc=split.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    query = without_values(split.query)
-    return f"{shown}?{query}" if query else shown

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
-from norce_order_async.testing.recording.scrubbing import HIDDEN, names_a_secret
+from norce_order_async.core.urls import HIDDEN
 from norce_order_async.testing.sandbox.console.masking import Mask
 from norce_order_async.testing.sandbox.exchange import AdapterExchange, ReceivedRequest
 from norce_order_async.testing.sandbox.outline import body_outline, target_outline
 from norce_order_async.testing.sandbox.store import WireOrder
 from norce_order_async.wire.json_text import to_json
+from norce_order_async.wire.secrets import names_a_secret
 
 View: TypeAlias = dict[str, Any]
 

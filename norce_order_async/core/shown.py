@@ -1,0 +1,20 @@
+"""Settings as errors and reports may show them: without what may be a secret."""
+
+import os
+import re
+
+_LONG = 32
+_USER = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
+_REST = re.compile(r"([?#]).*", re.DOTALL)
+
+
+def shown_url(url: str) -> str:
+    """An address, without its user, query and fragment; dots stand where they were. It need not be a URL."""
+    return _USER.sub(r"\1...@", _REST.sub(r"\1...", url))
+
+
+def shown_file(path: str) -> str:
+    """The name of a file that should hold a token, unless there is no such file and the name looks like a token."""
+    name = os.path.basename(path)  # noqa: PTH119 (also of what is no path)
+    looks_like_token = name.startswith("eyJ") or len(name) >= _LONG
+    return "(looks like a token)" if looks_like_token and not os.path.exists(path) else path  # noqa: PTH110

@@ -1,0 +1,109 @@
+"""A setting that would fail at its first use is refused when the client or the options are made."""
+
+import math
+import random
+import time
+from functools import partial
+from typing import Any
+
+import pytest
+from support import scripted
+
+from norce_order_async import (
+    CallOptions,
+    ConfigurationError,
+    HttptoolsTransport,
+    RetryBudget,
+    RetryPolicy,
+    Telemetry,
+    TokenFile,
+    delete_consent,
+)
+from norce_order_async.middleware import SystemClock
+
+
+async def later(*args: Any) -> None:
+    """A hook that nobody would await."""
+
+
+class Later:
+    async def __call__(self, *args: Any) -> None:
+        """The same as an object."""
+
+
+class Watching:
+    """An observer."""
+
+    def call_started(self, *args: Any) -> None: ...
+
+    attempt_started = attempt_ended = call_ended = call_started
+
+
+class WatchingLater(Watching):
+    async def attempt_started(self, *args: Any) -> None: ...  # type: ignore[override]
+
+
+class Once:
+    async def __call__(self, request: Any, call_next: Any) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("budget", 500, "must be a RetryBudget or None, got int"),
+        ("budget", RetryBudget, "got the class RetryBudget"),
+        ("retry", RetryPolicy, "got the class RetryPolicy"),
+        ("transport", HttptoolsTransport, "got the class HttptoolsTransport"),
+        ("transport", "aiohttp", r"send\(\) and aclose\(\), got str"),
+        ("auth", TokenFile, "got the class TokenFile"),
+        ("clock", time, "got module"),
+        ("random", random.Random, "got the class Random"),
+        ("telemetry", Telemetry, "got the class Telemetry"),
+        ("on_call", later, "must be a sequence, got an async function"),
+        ("on_call", [later], "not async, got an async function"),
+        ("on_call", [partial(later, 1)], "not async"),
+        ("on_attempt", [print, Later()], "not async, got Later"),
+        ("on_attempt", [3], "got int"),
+        ("on_attempt", print, "must be a sequence"),
+        ("call_middlewares", later, "must be a sequence"),
+        ("call_middlewares", [Once], "got the class Once"),
+        ("attempt_middlewares", [Once(), Once], "got the class Once"),
+        ("observers", Watching(), "must be a sequence, got Watching"),
+        ("observers", [Watching], "got the class Watching"),
+        ("observers", [WatchingLater()], "none of them async, got WatchingLater"),
+        ("observers", [Once()], r"call_started\(\), .*, got Once"),
+    ],
+)
+def test_a_setting_that_would_fail_at_its_first_use_is_named(name: str, value: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} .*{says}"):
+        scripted(**{name: value})
+
+
+def test_what_can_be_called_is_a_setting() -> None:
+    scripted(
+        transport=HttptoolsTransport(), clock=SystemClock, random=random, observers=[Watching()],
+        on_call=[print, partial(print, 1)], on_attempt=(), call_middlewares=[Once(), later],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["on_attempt", "on_call", "on_response"])
+@pytest.mark.parametrize("hook", [later, Later(), [print], 3, Later])
+def test_a_hook_of_one_call_is_a_function_that_is_not_async(name: str, hook: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be a function that is not async"):
+        CallOptions(**{name: hook})
+
+
+def test_a_view_takes_no_class_for_a_source_of_tokens() -> None:
+    with pytest.raises(ConfigurationError, match=r"auth .* got the class TokenFile"):
+        scripted()[0].scoped(auth=TokenFile)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("grace", [None, "5", math.nan])
+async def test_a_grace_that_is_no_number_leaves_the_client_open(grace: Any) -> None:
+    client, transport, _ = scripted()
+    with pytest.raises(ConfigurationError, match="grace must be a number of seconds"):
+        await client.aclose(grace=grace)
+    await delete_consent(client, "o_1", "ci")
+    await client.aclose(grace=0)
+    assert transport.closed == 1
