@@ -265,8 +265,7 @@ class ProcessBatch(RunsOnce):
     async def _take_back(self, link: ProcessLink) -> None:
         """Have what a lost process had made by the next one, but for what must not be made twice."""
         states = await patiently(lambda: self._journal.states(*link.span))
-        given_up = link.take_back(states, only=self._settings.only is not None)
-        if given_up:
+        if given_up := link.take_back(states, only=self._settings.only is not None):
             await patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
             self._count(ended=len(given_up), failed=len(given_up))
 
@@ -299,6 +298,9 @@ class ProcessBatch(RunsOnce):
         link.tell("answer", True, None)
         if method == "write_rows":
             self._account(link, values[0])
+        elif method == "leave_rows_open":  # they are unknown
+            self._retried += sum(row[0] > 1 for row in values[0])
+            self._count(ended=len(values[0]), failed=len(values[0]))
 
     def _account(self, link: ProcessLink, rows: Rows) -> None:
         """Count what has ended."""
@@ -317,8 +319,7 @@ class ProcessBatch(RunsOnce):
     def _count(self, *, ended: int, failed: int) -> None:
         self._ended += ended
         self._failed += failed
-        most = self._settings.max_failures
-        if most is not None and self._failed >= most:
+        if (most := self._settings.max_failures) is not None and self._failed >= most:
             self.stop(f"{most} changes failed")
 
     def _worker_ended(

@@ -16,7 +16,7 @@ from defective import Defective
 from staging import sandbox_of as sandbox_without_token
 
 from norce_order_async import ConfigurationError, OutcomeKind
-from norce_order_async.batch import Change, DeleteConsent, Input, Journal
+from norce_order_async.batch import Change, DeleteConsent, Input, Journal, JournalReader
 from norce_order_async.batch.engine.accounting import Progress
 from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.processes import ProcessBatch
@@ -128,6 +128,8 @@ async def test_an_abort_leaves_open_what_was_under_way(path: Path) -> None:
                     if progress.ended:
                         batch.abort("interrupted")
             done = batch.progress.done
+        with JournalReader.open(path) as reader:
+            assert batch.progress.failed == reader.summary().failed > 0
         with opened(path) as journal:
             assert journal.summary().in_flight
             async with ProcessBatch(changes, processes=1, settings=settings, journal=journal, settle=0.0) as batch:

@@ -193,16 +193,13 @@ MUTANTS = (
     Mutant(
         "journal-late",
         "a change is written down when it may have been sent already",
-        "batch/engine/feeding.py",
-        "        try:\n"
-        "            await self._accountant.write(items)\n"
-        "        except asyncio.CancelledError:\n"
-        "            self._add(items)  # so that they are told of\n"
-        "            raise\n"
-        "        self._add(items)\n",
-        "        self._add(items)\n"
-        "        await self._clock.sleep(0.01)\n"
-        "        await self._accountant.write(items)\n",
+        "batch/engine/sending.py",
+        "            if not taken.is_marked and self._marker.is_needed:\n"
+        "                self._marker.taken.append(taken)\n"
+        "                break\n",
+        "            if not taken.is_marked and self._marker.is_needed:\n"
+        "                taken.is_marked = True\n"
+        "                asyncio.get_running_loop().call_later(0.01, self._accountant.journal.write, [taken], ())\n",
         "batch",
     ),
     Mutant(

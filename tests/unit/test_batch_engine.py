@@ -498,6 +498,13 @@ async def test_what_may_have_been_applied_is_never_called_unsent() -> None:
     assert [outcome.outcome for outcome in outcomes] == [OutcomeKind.UNKNOWN]
 
 
+async def test_what_the_server_has_refused_is_never_called_unsent() -> None:
+    answers: Iterator[Answer] = iter([429, *(refused() for _ in range(3))])
+    client, _, _ = on_a_timeline(lambda sent: next(answers))
+    (outcome,) = await outcomes_of(Batch(client, deletes(1)))
+    assert (outcome.outcome, outcome.error, outcome.attempts) == (OutcomeKind.REJECTED, "ConnectError", 4)
+
+
 # Redelivered
 
 
@@ -738,7 +745,10 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
         outcomes, error = await until_it_fails(Batch(client, deletes(150), concurrency=8, journal=journal))
     assert str(error) == "the journal cannot be written: the disk is full"
     assert len(origin.sent) <= 8 * (2**good - 1)  # a block is twice as long as the one before
-    assert sorted(outcome.number for outcome in outcomes) == list(range(1, len(outcomes) + 1))
+    told = [outcome.number for outcome in outcomes]
+    assert len(told) == len(set(told))
+    known = {*told, *(int(sent.order[2:]) + 1 for sent in origin.sent)}
+    assert known == set(range(1, len(known) + 1))  # all that was read
     with journal_at(path) as journal:
         await outcomes_of(Batch(on_a_timeline()[0], deletes(150), concurrency=8, journal=journal))
     assert Counter(account(path).values()) == {(0, "applied"): 150}
@@ -794,6 +804,8 @@ async def test_abort_ends_at_once_and_tells_of_all() -> None:
     assert len(by_number) == len(outcomes)
     assert {by_number[n].outcome for n in range(1, 7)} == {OutcomeKind.UNKNOWN}
     assert {outcome.outcome for n, outcome in by_number.items() if n > 6} == {OutcomeKind.NOT_SENT}
+    progress = batch.progress
+    assert (progress.ended, progress.done, progress.failed) == (6, 0, 6)
 
 
 @pytest.mark.parametrize("how", ["stop", "abort", "aclose"])

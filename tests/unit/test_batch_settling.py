@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
+from journals import mark
 from timeline import Answer, Origin, Sent, Timeline, always, journal_at, lost, on_a_timeline, outcomes_of, turns, until
 
 from norce_order_async import (
@@ -18,9 +19,11 @@ from norce_order_async import (
     Timeout,
     patch_attributes,
 )
-from norce_order_async.batch import Change, JournalReader, Outcome, PatchAttributes, PatchConsent
+from norce_order_async.batch import Change, CreateConsent, JournalReader, Outcome, PatchAttributes, PatchConsent
+from norce_order_async.batch.journal import State
 from norce_order_async.batch.report import report_record
 from norce_order_async.batch.run import Batch
+from norce_order_async.models import Consent
 from norce_order_async.testing import Sandbox
 
 pytestmark = pytest.mark.asyncio
@@ -204,6 +207,53 @@ async def test_a_new_run_lets_what_is_unknown_settle_from_its_end(path: Path) ->
     times = await continued(path, clock, changes)
     assert set(times) == {("o_0", b'{"n":1}'), ("o_1", b'{"n":1}')}
     assert all(10 < at < 11.5 for at in times.values())
+
+
+async def test_a_new_run_lets_what_is_done_settle_if_an_attempt_of_it_was_lost(path: Path) -> None:
+    def first_lost(sent: Sent) -> Answer:
+        return lost() if len(origin.sent) == 1 else 200
+
+    clock, changes = Timeline(), lines(1)
+    client, origin = answering(clock, 5.0, 200)
+    origin.answer = first_lost
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(client, changes[:1], journal=journal))
+        assert [(row.outcome, row.attempts) for row in journal.rows()] == [(OutcomeKind.APPLIED, 2)]
+    times = await continued(path, clock, changes)
+    assert times == {("o_0", b'{"n":1}'): pytest.approx(11, abs=0.1)}
+
+
+async def test_a_new_run_lets_what_is_made_once_and_was_under_way_at_a_kill_settle(path: Path) -> None:
+    clock = Timeline()
+    changes: list[Change] = [
+        CreateConsent("o_0", Consent(id="c", checked=True)),
+        PatchConsent("o_0", "c", checked=True),
+    ]
+    with journal_at(path) as journal:
+        marks = [mark(1, changes[0], started=clock.wall() - 60)]
+        journal.write(marks, [], once=[1])
+    client, origin = answering(clock, 0.01, 200)
+    with journal_at(path) as journal:
+        outcomes = await outcomes_of(Batch(client, changes, journal=journal, once=True))
+    assert [(outcome.number, outcome.outcome) for outcome in outcomes] == [(2, OutcomeKind.APPLIED)]
+    assert origin.times("o_0") == [pytest.approx(15, abs=0.1)]
+    assert outcomes[0].waited == pytest.approx(15, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds"),
+    [
+        (State(None, None), 15.0),
+        (State(OutcomeKind.UNKNOWN, None), 15.0),
+        (State(OutcomeKind.UNKNOWN, None, ended=90.0), 5.0),
+        (State(OutcomeKind.APPLIED, None, ended=90.0), 5.0),
+        (State(OutcomeKind.APPLIED, None, ended=200.0), 15.0),  # the clock was set back
+        (State(OutcomeKind.APPLIED, None), 0.0),
+        (State(OutcomeKind.REJECTED, None), 0.0),
+    ],
+)
+async def test_how_long_a_new_run_lets_settle(state: State, seconds: float) -> None:
+    assert state.settles_after(100.0, 15.0) == seconds
 
 
 async def test_a_new_run_does_not_wait_when_that_is_off_or_long_ago(path: Path) -> None:

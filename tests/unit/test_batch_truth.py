@@ -153,14 +153,16 @@ def conflict(sent: Sent) -> Answer:
     return 409
 
 
-async def test_what_was_accepted_and_is_made_again_may_have_been_applied(path: Path) -> None:
+@pytest.mark.parametrize("first", [OutcomeKind.ACCEPTED, OutcomeKind.APPLIED])
+async def test_what_is_made_again_may_have_been_applied_before(path: Path, first: OutcomeKind) -> None:
     client, origin, _ = on_a_timeline()
-    changes = [Doing("o_1", what=_take_in)]
+    changes = [Doing("o_1", what=_take_in)] if first is OutcomeKind.ACCEPTED else deletes(1)
     with journal_at(path) as journal:
-        await outcomes_of(Batch(client, changes, journal=journal))
+        outcomes = await outcomes_of(Batch(client, changes, journal=journal))
+    assert [outcome.outcome for outcome in outcomes] == [first]
     origin.answer = conflict
     with journal_at(path) as journal:
-        outcomes = await outcomes_of(Batch(client, changes, journal=journal, only=[OutcomeKind.ACCEPTED]))
+        outcomes = await outcomes_of(Batch(client, changes, journal=journal, only=[first]))
     assert [outcome.outcome for outcome in outcomes] == [OutcomeKind.UNKNOWN]
 
 

@@ -227,7 +227,7 @@ class Accountant:
         The journal keeps that open, or forgets it when nothing of it was applied.
         """
         if (journal := self.journal) is not None:
-            withdrawn = [item for item, _ in left if not item.maybe_applied]
+            withdrawn = [item for item, _ in left if item.is_withdrawn]
             still_open = [outcome for item, outcome in left if item.maybe_applied and outcome.attempts]
             try:
                 await self.write(())
@@ -252,7 +252,11 @@ class Accountant:
 
     def leave_out(self, outcome: Outcome) -> None:
         """Tell of a change that is not made; the journal stays as it is."""
-        self._unknown += outcome.outcome is OutcomeKind.UNKNOWN
+        if outcome.outcome is OutcomeKind.UNKNOWN:  # so it is in the sums of the journal, too
+            self._unknown += 1
+            self.ended += 1
+            self.failed += 1
+            self.retried += outcome.attempts > 1
         self._tell([outcome])
 
     # To the reader

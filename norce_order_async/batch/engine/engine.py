@@ -8,6 +8,7 @@ from typing import Any
 from norce_order_async.batch.engine.accounting import Accountant, Progress, Speed
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.feeding import Changes, Feeder
+from norce_order_async.batch.engine.marking import Marker
 from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
@@ -67,8 +68,12 @@ class Engine(RunsOnce):
         count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
         settle = settle if settings.settle is None else settings.settle
+        marker = Marker(
+            once=settings.once, schedule=self._schedule, accountant=accountant, pace=pace, state=state, clock=clock
+        )
         self._dispatcher = Dispatcher(
             sender,
+            marker,
             settle=settle,
             schedule=self._schedule,
             accountant=accountant,
@@ -86,6 +91,7 @@ class Engine(RunsOnce):
             settle=settle,
             schedule=self._schedule,
             accountant=accountant,
+            marker=marker,
             breaker=breaker,
             pace=pace,
             state=state,

@@ -11,6 +11,7 @@ import attrs
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, patiently
 from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.marking import Marker
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE, Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line, must_be_once
@@ -29,13 +30,8 @@ Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
 _TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
 BLOCK_SIZE = 1024 * 1024
 """Bytes of input after which a block ends."""
-_BLOCK_TIME = 0.05
-"""Seconds of sending that a block is for where a journal is written: each is a transaction, and after a kill all of it
-counts as perhaps sent."""
-_SMALLEST = 8
-"""So many changes such a block has at least, where the input has them."""
 
-_PERHAPS_APPLIED = (OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
+_PERHAPS_APPLIED = (*DONE, OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
 
 
 def check_changes(changes: object) -> Changes:
@@ -66,7 +62,7 @@ class Block:
 
 
 class Feeder:
-    """Takes changes from the input as there is room, marks them in the journal, and adds them to the schedule.
+    """Takes changes from the input as there is room, and adds them to the schedule.
 
     Args:
         changes: The input.
@@ -86,6 +82,7 @@ class Feeder:
         settle: float,
         schedule: Schedule,
         accountant: Accountant,
+        marker: Marker,
         breaker: CircuitBreaker,
         pace: Pace,
         state: RunState,
@@ -101,12 +98,12 @@ class Feeder:
         self._accountant = accountant
         self._breaker = breaker
         self._pace = pace
+        self._marker = marker
         self._state = state
         self._clock = clock
         self._random = random
-        self._began = self._took_at = clock.monotonic()
-        self._began_wall = clock.wall()
-        self._ahead = _SMALLEST  # how many are sent in the time of a block, as far as is known
+        self._began, self._began_wall = clock.monotonic(), clock.wall()
+        self._passes = False  # whether something in the last block was passed over
 
     async def run(self) -> None:
         """Take the whole input, or until the batch is stopped."""
@@ -117,7 +114,8 @@ class Feeder:
                 await patiently(lambda: journal.reopen(only, *self._scope))
             async with aclosing(blocks(self._changes, self._block_size, rest)) as source:
                 while await self._until_room() and (block := await anext(source, None)) is not None:
-                    await self._take(block)
+                    if self._take(block):
+                        await self._accountant.write(())
                     await asyncio.sleep(0)  # others must get their turn also where all of it is passed over
         except Exception as error:
             self._state.fail(error)
@@ -127,7 +125,7 @@ class Feeder:
             # Nobody cancelled this task: the input was cancelled, and that is not its end.
             self._state.fail(RuntimeError("the input was cancelled"))
         finally:
-            await self._take_rest(rest)
+            self._take_rest(rest)
             self._state.input_ended = True
             self._state.wake.set()
 
@@ -136,28 +134,24 @@ class Feeder:
         if self._state.feeder_waits and self._has_room():
             self._state.room.set()
 
-    async def _take_rest(self, rest: Block) -> None:
+    def _take_rest(self, rest: Block) -> None:
         """Take what came from the input and is not made any more, so that it is told of."""
         try:
             if rest.entries:
-                await self._take(rest)
+                self._take(rest)
         except Exception as error:
             self._state.fail(error)
 
     def _block_size(self) -> int:
-        limit = self._pace.limit
-        if self._accountant.journal is None:
-            return limit
-        # What must not be made twice is given up after a kill where it was marked, so little of it is.
-        return min(GROUP, max(_SMALLEST if self._once else self._ahead, limit))
+        if not self._marker.is_needed:
+            return self._pace.limit
+        return GROUP if self._passes else self._marker.most()
 
     def _has_room(self) -> bool:
         schedule = self._schedule
         limit = self._pace.limit
-        # So that probes are not all sent to neighbours. What must not be made twice is given up after a kill where it
-        # was marked.
-        if (self._breaker.is_open or self._pace.is_closed) and not self._once:
-            limit = LOOKAHEAD
+        if self._breaker.is_open or self._pace.is_closed:
+            limit = LOOKAHEAD  # so that probes are not all sent to neighbours
         return (
             len(schedule.ready) < limit
             and schedule.held < LOOKAHEAD
@@ -176,40 +170,37 @@ class Feeder:
             self._state.feeder_waits = False
         return False
 
-    async def _take(self, block: Block) -> None:
-        now = self._clock.monotonic()
-        is_quick, self._took_at = now - self._took_at < _BLOCK_TIME, now
-        self._ahead = min(GROUP, 2 * self._ahead) if is_quick else max(_SMALLEST, self._ahead // 2)
+    def _take(self, block: Block) -> bool:
+        """Take in a block; whether any of it ended at once."""
+        accountant, schedule, now = self._accountant, self._schedule, self._clock.monotonic()
+        passed, ended = accountant.passed, accountant.ended
         known: dict[int, State] = {}
-        if (journal := self._accountant.journal) is not None:
+        if (journal := accountant.journal) is not None:
             known = journal.states(block.first, block.first + len(block.entries) - 1)
-        items: list[WorkItem] = []
         started, closed = self._clock.wall(), self._state.closed
         for number, entry in enumerate(block.entries, block.first):
             state = known.get(number)
             if (state is not None or self._only is not None) and not self._is_wanted(number, entry, state):
                 continue
             if (change := entry.change) is None:
-                self._accountant.end(bad_line(number, entry))
+                accountant.end(bad_line(number, entry))
                 continue
             if change.not_twice is not None and (outcome := self._not_made(number, entry, change)) is not None:
-                self._accountant.end(outcome)
+                accountant.end(outcome)
                 continue
             item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
             if state is not None:
+                item.known = state.outcome
                 item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
                 item.settles_at = self._settles_at(state)
             if closed and (why := closed.get(item.order[:2])) is not None:
-                self._accountant.leave_out(item.left(NOT_TRIED, why))
+                accountant.leave_out(item.left(NOT_TRIED, why))
             else:
-                items.append(item)
-        try:
-            await self._accountant.write(items)
-        except asyncio.CancelledError:
-            self._add(items)  # so that they are told of
-            raise
-        self._add(items)
+                schedule.add(item, now)
+        self._state.wake.set()
+        self._passes = accountant.passed > passed
+        return accountant.ended > ended
 
     def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:
         """How a change that must not be made twice ends without being made; None where it is made."""
@@ -220,12 +211,6 @@ class Feeder:
         return WorkItem(number, entry, change, self._scope, self._random).left(
             INTERRUPTED, "the worker that made it was lost"
         )
-
-    def _add(self, items: list[WorkItem]) -> None:
-        now = self._clock.monotonic()
-        for item in items:
-            self._schedule.add(item, now)
-        self._state.wake.set()
 
     def _is_wanted(self, number: int, entry: InputLine, state: State | None) -> bool:
         """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import partial
 
 from norce_order_async.batch.engine.accounting import Accountant
-from norce_order_async.batch.engine.breaker import CircuitBreaker, is_throttled
+from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.marking import Marker
 from norce_order_async.batch.engine.refusals import Kept, Refusals
+from norce_order_async.batch.engine.rounds import until_next
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.back_off import spread
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
@@ -21,27 +22,23 @@ from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.pause import pause
 from norce_order_async.sending.pace import Pace
 
-REQUEUED = 2
-"""So often a change that failed in a way that passes is made again later, when there is no outage. One that was only
-refused because of too many requests comes back as often as it takes."""
-
-_LONGEST_WAIT = 20.0
-
 
 class Dispatcher:
     """Hands the changes that are ready to the sender, as pace and circuit breaker allow.
 
     Each lane is a task that makes one change after another. The dispatcher opens lanes, waits for what no lane should
-    wait for, and sends the probes.
+    wait for, marks what is about to be sent, and sends the probes.
 
     Args:
         sender: What makes the changes.
+        marker: What marks them before.
         settle: Seconds that a resource needs to settle after an attempt whose answer never came.
     """
 
     def __init__(
         self,
         sender: Sender,
+        marker: Marker,
         *,
         settle: float,
         schedule: Schedule,
@@ -53,6 +50,7 @@ class Dispatcher:
         random: RandomSource,
     ) -> None:
         self._sender = sender
+        self._marker = marker
         self._settle = settle
         self._schedule = schedule
         self._accountant = accountant
@@ -81,6 +79,8 @@ class Dispatcher:
             if self._left and state.stopped is None:
                 left, self._left = self._left, []
                 await self._accountant.let_go(left)
+            elif self._marker.taken and state.stopped is None:
+                await self._mark()
             elif state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
                 state.stop(hopeless)
             elif self._may_probe():
@@ -112,6 +112,7 @@ class Dispatcher:
 
     def leave(self) -> Kept:
         """What was taken and not ended, once no lane is left, with how it stands."""
+        self._schedule.ready += self._marker.taken
         left = [(item, item.last or item.left(NOT_TRIED, "not tried")) for item in self._schedule.drain()]
         refused, held = self._refusals.give_up()
         left += [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in refused]
@@ -171,9 +172,22 @@ class Dispatcher:
             return False
         return not pace.renewed.is_set()
 
+    async def _mark(self) -> None:
+        """Mark what was taken, and send it; what a stop or an outage has overtaken goes back."""
+        ahead = not (self._refusals.withheld or self._breaker.is_open)
+        for item in await self._marker.mark(ahead=ahead):
+            is_late = self._breaker.is_open and item is not self._probe and not self._breaker.tries_all
+            if is_late or self._state.stopped is not None:
+                self._schedule.ready.appendleft(item)
+            else:
+                self._open_lane(item)
+
     # In a lane
 
     def _open_lane(self, item: WorkItem) -> None:
+        if self._marker.is_needed and not item.is_marked:
+            self._marker.taken.append(item)
+            return
         now = self._pace.begin()
         if item.since is None:
             item.since = now
@@ -210,6 +224,9 @@ class Dispatcher:
                     pace.renewed.clear()
                 break
             if (taken := self._take(schedule.take)) is None:
+                break
+            if not taken.is_marked and self._marker.is_needed:
+                self._marker.taken.append(taken)
                 break
             lanes[lane] = item = taken
             pace.last_sent = now
@@ -326,24 +343,13 @@ class Dispatcher:
             self._state.stop(hopeless)
         if self._breaker.is_open:
             self._state.wake.set()
-        asked = error.retry_after or 0.0
         if (
             not self._breaker.is_transient(error)
             or not item.repeatable(outcome.outcome)
-            or asked > self._breaker.patience
+            or (error.retry_after or 0.0) > self._breaker.patience
+            or (wait := until_next(item, error, self._random, counts=counts)) is None
         ):
             return False
-        if is_throttled(error):
-            item.refusals += 1
-            wait = self._random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
-        else:
-            item.rounds += counts
-            if item.rounds > REQUEUED:
-                for follower in item.followers or ():
-                    follower.rounds = REQUEUED  # it fails of the same, as far as can be told: it gets one try
-                return False
-            wait = 2.0**item.rounds
         item.last = outcome
-        due = self._clock.monotonic() + max(wait, asked + spread(asked, self._random) if asked else 0.0)
-        self._schedule.requeue_at(item, due)
+        self._schedule.requeue_at(item, self._clock.monotonic() + wait)
         return True

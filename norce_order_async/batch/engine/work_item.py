@@ -9,7 +9,7 @@ from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.errors import CallError, InvalidRequestError
-from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.outcome import DONE, Attempt, OutcomeKind
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.sending.pace import Pace
 
@@ -45,6 +45,8 @@ class WorkItem:
         resource: What in the order it changes.
         request_id: What is sent as ``x-request-id``.
         started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
+        is_marked: Whether the journal has its mark of this run.
+        known: Its outcome in the journal, as an earlier run left it; None where there is none.
         redelivered: Whether it may have been carried out before, without the journal, as its entry says.
         maybe_applied: Whether a request of it may have been carried out, in this run or an earlier one.
         attempts: How many requests it took, over all rounds.
@@ -65,14 +67,15 @@ class WorkItem:
     """
 
     __slots__ = (
-        "attempts", "blockers", "call", "change", "digest", "error", "failing", "file", "followers", "last", "line",
-        "lost_at", "maybe_applied", "number", "once", "order", "pace", "redelivered", "refusals", "request_id",
-        "resource", "rounds", "settles_at", "since", "size", "started", "waited",
+        "attempts", "blockers", "call", "change", "digest", "error", "failing", "file", "followers", "is_marked",
+        "known", "last", "line", "lost_at", "maybe_applied", "number", "once", "order", "pace", "redelivered",
+        "refusals", "request_id", "resource", "rounds", "settles_at", "since", "size", "started", "waited",
     )  # fmt: skip
     call: Call | None
     pace: Pace
     error: Exception | None
     last: Outcome | None
+    known: OutcomeKind | None
     since: float | None
     lost_at: float | None
     followers: "list[WorkItem] | None"
@@ -90,10 +93,10 @@ class WorkItem:
         self.resource = change.resource
         self.request_id = entry.request_id or random.randbytes(16).hex()
         self.redelivered = self.maybe_applied = entry.redelivered
-        self.once = self.failing = False
+        self.once = self.failing = self.is_marked = False
         self.attempts = self.rounds = self.refusals = self.blockers = 0
         self.started = self.settles_at = self.waited = 0.0
-        self.call = self.error = self.last = self.since = self.lost_at = self.followers = None
+        self.call = self.error = self.last = self.since = self.lost_at = self.followers = self.known = None
 
     @property
     def path(self) -> Path:
@@ -104,6 +107,11 @@ class WorkItem:
     def subject(self) -> Order:
         """The order that counts where several fail: what makes a new one has one of its own."""
         return self.order if self.order[2] else (*self.order[:2], f"of line {self.number}")
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether its mark is taken back when it is left: nothing was applied, or it had ended and was not begun."""
+        return self.is_marked and (not self.maybe_applied or (self.known is not None and self.since is None))
 
     @property
     def confirmed(self) -> OutcomeKind | None:
@@ -156,6 +164,8 @@ class WorkItem:
         attempts = error.attempts if isinstance(error, CallError) else ()
         if self.maybe_applied and outcome.failed:
             outcome = OutcomeKind.UNKNOWN  # an earlier request counts, too
+        elif outcome is OutcomeKind.NOT_SENT and self.last is not None:
+            outcome = self.last.outcome  # it was refused in an earlier round
         return Outcome(
             number=self.number,
             line=self.line,
@@ -173,13 +183,14 @@ class WorkItem:
         )
 
     def left(self, error: str, message: str) -> Outcome:
-        """The outcome of a change that the batch ended before."""
+        """The outcome of a change that the batch ended before; what was done before and not begun again is unsent."""
+        is_done = self.since is None and self.known in DONE
         return Outcome(
             number=self.number,
             line=self.line,
             file=self.file,
             change=self.change,
-            outcome=OutcomeKind.UNKNOWN if self.maybe_applied else OutcomeKind.NOT_SENT,
+            outcome=OutcomeKind.UNKNOWN if self.maybe_applied and not is_done else OutcomeKind.NOT_SENT,
             attempts=self.attempts,
             started=None if self.since is None else self.started,
             request_id=self.request_id if self.attempts else None,

@@ -53,7 +53,8 @@ class State:
         outcome: Its outcome; None when it was marked and its outcome never written.
         digest: The checksum of its entry.
         reopened: Whether it was done, and is to be made once more.
-        ended: When its last call ended if its outcome is ``unknown``, in seconds since 1970-01-01 UTC.
+        ended: When its last call ended, if a request before that may have had no answer, in seconds since 1970-01-01
+            UTC.
         once: Whether it was sent at most once: as ``unknown`` it must not be sent again.
     """
 
@@ -70,11 +71,10 @@ class State:
             began: When this run began, in seconds since 1970-01-01 UTC.
             settle: Seconds for which that may be after a request was given up.
         """
-        if self.outcome is None:
-            return settle  # nobody knows when it was given up
-        if self.outcome is not OutcomeKind.UNKNOWN or self.ended is None:
-            return 0.0
-        return min(settle, self.ended + settle - began)
+        if self.ended is not None:
+            return min(settle, self.ended + settle - began)
+        # Where it may be, nobody knows when it was given up.
+        return settle if self.outcome is None or self.outcome is OutcomeKind.UNKNOWN else 0.0
 
 
 def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None) -> bool:

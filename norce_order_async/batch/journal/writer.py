@@ -227,7 +227,7 @@ class Journal(JournalAccount):
             return {}
         rows = self._read(
             "SELECT number, open, outcome, digest, once, "
-            "CASE WHEN outcome = 'unknown' AND NOT open THEN started + elapsed END FROM changes "
+            "CASE WHEN (outcome = 'unknown' OR attempts > 1) AND NOT open THEN started + elapsed END FROM changes "
             "WHERE number BETWEEN ? AND ?",
             first,
             last,

@@ -1,0 +1,132 @@
+"""What has a mark in the journal counts as perhaps sent after a kill: what is sent, and a few that come next."""
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from timeline import Answer, Origin, Sent, account, deletes, journal_at, on_a_timeline, outcomes_of, until
+
+from norce_order_async import OutcomeKind
+from norce_order_async.batch import Change, CreateConsent, DeleteConsent, Outcome, PatchAttributes, PatchConsent
+from norce_order_async.batch.run import Batch
+from norce_order_async.models import Consent
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "batch.journal"
+
+
+async def killed(path: Path, changes: list[Change], answer: int, *, after: int, once: bool) -> tuple[Origin, Path]:
+    """A run that is killed when so many requests were sent: what it has sent, and the journal that is left."""
+    left = path.parent / "left"
+    left.mkdir()
+
+    def copied(sent: Sent) -> Answer:
+        if len(origin.sent) == after:
+            for file in path.parent.glob(f"{path.name}*"):
+                shutil.copy(file, left)
+            batch.abort("killed")
+        return answer
+
+    client, origin, _ = on_a_timeline(copied)
+    with journal_at(path) as journal:
+        batch = Batch(client, changes, journal=journal, once=once)
+        await outcomes_of(batch)
+    del origin.sent[after:]
+    return origin, left / path.name
+
+
+def often(kind: type[Change], orders: int = 3, number: int = 300) -> list[Change]:
+    """Many changes of the same part of few orders."""
+    if kind is CreateConsent:
+        return [CreateConsent(f"o_{n % orders}", Consent(id=f"c_{n}", checked=True)) for n in range(number)]
+    return [DeleteConsent(f"o_{n % orders}", "c") for n in range(number)]
+
+
+async def test_what_must_not_be_made_twice_and_was_never_sent_is_made_after_a_kill(path: Path) -> None:
+    changes = often(CreateConsent)
+    first, left = await killed(path, changes, 201, after=90, once=True)
+    client, second, _ = on_a_timeline(lambda sent: 201)
+    with journal_at(left) as journal:
+        await outcomes_of(Batch(client, changes, journal=journal, once=True))
+        kinds = journal.summary().outcomes
+    assert kinds[OutcomeKind.APPLIED] + kinds[OutcomeKind.UNKNOWN] == 300
+    assert kinds[OutcomeKind.UNKNOWN] <= 3  # as many as were under way
+    sent = Counter(sent.request.body for sent in [*first.sent, *second.sent])
+    assert (len(sent), set(sent.values())) == (300, {1})
+
+
+async def test_what_was_never_sent_is_not_inferred_after_a_kill(path: Path) -> None:
+    changes = often(DeleteConsent)
+    _, left = await killed(path, changes, 404, after=90, once=False)
+    client, _, _ = on_a_timeline(lambda sent: 404)
+    with journal_at(left) as journal:
+        outcomes = await outcomes_of(Batch(client, changes, journal=journal))
+        assert journal.summary().total == 300
+    kinds = Counter(outcome.outcome for outcome in outcomes)
+    assert kinds[OutcomeKind.APPLIED_INFERRED] <= 3
+    assert kinds[OutcomeKind.REJECTED] >= 300 - 90
+
+
+def asked_to_wait(sent: Sent) -> Answer:
+    is_refused = sent.request.headers["x-merchant"] == "acme"
+    return (429, {"retry-after": "50"}, b"") if is_refused else 200
+
+
+def gone(sent: Sent) -> Answer:
+    return 503
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("answer", [asked_to_wait, gone])
+async def test_what_waits_for_the_server_has_no_mark(path: Path, answer: Callable[[Sent], Answer], once: bool) -> None:
+    client, origin, _ = on_a_timeline(answer)
+    others = [PatchConsent(f"p_{n}", "c", checked=True) for n in range(40)]
+    changes = [*others, *(DeleteConsent(f"o_{n}", "c", merchant="acme") for n in range(3_000)), *others[:1]]
+    with journal_at(path) as journal:
+        async with Batch(client, changes, concurrency=4, journal=journal, once=once) as batch:
+            reading = aiter(batch)
+            if answer is asked_to_wait:
+                for _ in others:
+                    await anext(reading)
+            taking = asyncio.ensure_future(anext(reading))
+            await until(lambda: batch.progress.waiting > 1_500 and len(origin.sent) > 10)
+            marks = len(account(path))
+            taking.cancel()
+    assert marks <= 40 + 4 * 16
+
+
+async def test_each_of_a_hot_order_is_marked_before_it_is_sent(path: Path) -> None:
+    seen: list[int] = []
+
+    def answer(sent: Sent) -> Answer:
+        seen.append(len(seen) + 1)
+        assert account(path)[seen[-1]] == (1, None)
+        return 200
+
+    client, _, _ = on_a_timeline(answer)
+    changes: list[Change] = [PatchAttributes("o", {"n": n}) for n in range(60)]
+    with journal_at(path) as journal:
+        outcomes = await outcomes_of(Batch(client, changes, journal=journal))
+    assert [outcome.number for outcome in outcomes] == seen == list(range(1, 61))
+
+
+async def test_what_was_done_and_is_not_begun_again_stays_done(path: Path) -> None:
+    client, _, _ = on_a_timeline()
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(client, deletes(30), concurrency=2, journal=journal))
+    before = account(path)
+    with journal_at(path) as journal:
+        async with Batch(client, deletes(30), concurrency=2, journal=journal, only=[OutcomeKind.APPLIED]) as batch:
+            outcomes: list[Outcome] = []
+            async for outcome in batch:
+                outcomes.append(outcome)
+                batch.stop("enough")
+    assert account(path) == before
+    assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED, OutcomeKind.NOT_SENT}
