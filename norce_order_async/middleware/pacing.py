@@ -106,13 +106,17 @@ class Pacing:
             here.pace.end()
 
     async def _wait(self, here: _Turns, call: Call, came: float) -> None:
-        """Take a place and wait for it; it is given back where it is not used, and left where the schedule changes."""
+        """Take a place and wait for it; it is given back where it is not used, and left where the schedule changes.
+
+        While a probe is under way its answer may change the schedule, so that no place is known to come too late.
+        """
         pace = here.pace
         while True:
             pace.renewed.clear()
             delay = pace.reserve()
             try:
-                if here.answers.is_too_late(came, self._clock.monotonic() + delay, call.deadline):
+                is_known = not (pace.is_closed and pace.in_flight)
+                if is_known and here.answers.is_too_late(came, self._clock.monotonic() + delay, call.deadline):
                     raise too_late(call, _PLACE)
                 if delay:
                     await pause(self._clock, delay, pace.renewed)

@@ -248,3 +248,25 @@ def test_a_call_whose_place_comes_after_its_deadline_ends_at_once_and_says_why()
         assert isinstance(error, DeadlineExceeded)
         assert (error.outcome, error.attempts) == (OutcomeKind.NOT_SENT, ())
         assert error.gave_up == "its place at the rate that the server accepts comes too late"
+
+
+def test_while_a_probe_is_under_way_no_call_is_given_up() -> None:
+    """Its answer may be a yes, and then the places of the others come at once."""
+
+    async def run() -> list[BaseException | Receipt]:
+        transport = Outage(0.0, 20.0, 1.0)
+        client = OrderClient(
+            base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, adaptive=True, timeout=8.0,
+            transport=transport, clock=LoopClock(), retry=None, random=Random(1),
+        )  # fmt: skip
+        async with client:
+            while asyncio.get_running_loop().time() < 1019.5:  # until the next place is half a minute after a probe
+                await asyncio.gather(delete_consent(client, "o_1", "ci"), return_exceptions=True)
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
+            calls = [delete_consent(client, "o_1", "ci") for _ in range(50)]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        ends = runner.run(run())
+    assert all(isinstance(end, Receipt) for end in ends)
