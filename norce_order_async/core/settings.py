@@ -71,7 +71,8 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"base_url {shown!r}: {error}") from None
+        # The error's own text may have what is not shown.
+        raise ConfigurationError(f"base_url {shown!r}: {error if shown == url else 'it is no URL'}") from None
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigurationError(f"base_url {shown!r} holds a character that a URL cannot hold")
     if parts.scheme not in ("http", "https") or not host:

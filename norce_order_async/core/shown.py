@@ -4,6 +4,7 @@ import os
 import re
 
 _LONG = 32
+_PATHS = ("/", ".", "~")
 _USER = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
 _REST = re.compile(r"([?#]).*", re.DOTALL)
 
@@ -15,6 +16,6 @@ def shown_url(url: str) -> str:
 
 def shown_file(path: str) -> str:
     """The name of a file that should hold a token, unless there is no such file and the name looks like a token."""
-    name = os.path.basename(path)  # noqa: PTH119 (also of what is no path)
-    looks_like_token = name.startswith("eyJ") or len(name) >= _LONG
+    is_path = path.startswith(_PATHS)
+    looks_like_token = any(part.startswith("eyJ") for part in path.split("/")) or (len(path) >= _LONG and not is_path)
     return "(looks like a token)" if looks_like_token and not os.path.exists(path) else path  # noqa: PTH110

@@ -1,25 +1,24 @@
 """How long answers take, and whether a call that has waited for its turn can still get one."""
 
+_FIRST = 0.001
 _STEP = 1.1
 _ENOUGH = 1.5
 
 
 class AnswerTime:
-    """The median of the seconds that the attempts of a shop take, as far as it was followed."""
+    """The median of the seconds that the attempts of a shop take.
+
+    It is followed in small steps, from a millisecond on: few answers that take long change little.
+    """
 
     __slots__ = ("_median",)
 
     def __init__(self) -> None:
-        self._median = 0.0
+        self._median = _FIRST
 
     def add(self, seconds: float) -> None:
         """Note how long an attempt took."""
-        if not self._median:
-            self._median = seconds
-        elif seconds > self._median:
-            self._median *= _STEP
-        else:
-            self._median /= _STEP
+        self._median *= _STEP if seconds > self._median else 1 / _STEP
 
     def is_too_late(self, came: float, turn: float, deadline: float) -> bool:
         """Whether a call that came at a time is better not begun when its turn comes.

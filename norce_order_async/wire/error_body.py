@@ -9,7 +9,8 @@ from norce_order_async.wire.json import JSON, WireError, decode_json
 
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]+)", re.ASCII | re.IGNORECASE)
 _KNOWN = re.compile(
-    r"(us-)?ascii|utf-?(8|16|32)|utf-(16|32)-?[lb]e|latin-?1|iso-?8859-([1-9]|1[013-6])|(windows-|cp)125[0-8]",
+    r"(us-)?ascii|utf-?(8|16|32)|utf-(16|32)-?[lb]e|latin-?1|iso-?8859-([1-9]|1[013-6])|(windows-|cp)125[0-8]"
+    r"|shift-jis|euc-(jp|kr)|gbk|gb2312|gb18030|big5|koi8-[ru]",
     re.IGNORECASE,
 )
 """Those of text. Python decodes others too, such as punycode: slowly, or into what cannot be written again."""

@@ -141,7 +141,9 @@ def test_who_would_get_its_slot_too_late_leaves_it_to_the_next_one() -> None:
         first = await wait(Shop("", "e"), 0.1, 99.0)
         of_a = await wait(A, 1.0, 60.0)
         late, in_time = await wait(B, 1.0, 12.0), await wait(B, 1.0, 60.0)
-        limiter.release(b, 0.0, 8.0)  # so that an answer takes 8 s there
+        for _ in range(200):
+            b.answers.add(8.0)
+        limiter.release(b, 0.0, 8.0)
         await asyncio.sleep(0)
         assert limiter.acquire_nowait(A, 10.2) is None
         limiter.release(c, 0.0, 10.5)
@@ -167,6 +169,26 @@ def test_a_shop_whose_last_call_is_too_late_is_forgotten() -> None:
         limiter.release(held, 0.0, 5.0)
         assert await asyncio.gather(*waiting) == [None] * 50
         assert len(limiter._turns) == 1  # pyright: ignore[reportPrivateUsage]
+
+    run(main())
+
+
+@pytest.mark.parametrize(("limit", "before", "calls"), [(10, 1000, 100), (10, 0, 100), (1, 0, 21)])
+def test_calls_that_wait_while_others_hang_are_made_when_these_end(limit: int, before: int, calls: int) -> None:
+    class Hanging(Steady):
+        async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+            if before <= self.requests < before + limit:
+                await asyncio.sleep(6.0)
+            return await super().send(request, timeout=timeout)
+
+    async def main() -> None:
+        async with OrderClient(
+            base_url="https://api.test", merchant="own", channel="1", auth=TOKEN, transport=Hanging(0.1),
+            clock=VirtualClock(), timeout=10.0, limit=limit,
+        ) as client:  # fmt: skip
+            for _ in range(before):
+                await delete_consent(client, "o_1", "ci")
+            await asyncio.gather(*(delete_consent(client, "o_1", "ci") for _ in range(calls)))
 
     run(main())
 

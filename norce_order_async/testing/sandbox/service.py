@@ -108,7 +108,8 @@ class OrderService:
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arrival:
         """Take a request without its body, which is to be read only if the faults let it."""
         path, mark, query = target.partition("?")
-        path = _BEFORE_API.sub("", path, count=1)
+        before = _BEFORE_API.match(path)
+        path = path[before.end() :] if before else path
         resource, ids = self._contract.find(path)
         operation = resource.operations.get(method) if resource else None
         with self._lock:
