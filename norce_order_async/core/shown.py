@@ -16,6 +16,7 @@ def shown_url(url: str) -> str:
 
 def shown_file(path: str) -> str:
     """The name of a file that should hold a token, unless there is no such file and the name looks like a token."""
-    is_path = path.startswith(_PATHS)
-    looks_like_token = any(part.startswith("eyJ") for part in path.split("/")) or (len(path) >= _LONG and not is_path)
+    parts = path.split("/")
+    longest = max(map(len, parts)) if path.startswith(_PATHS) else len(path) + _LONG
+    looks_like_token = longest >= 2 * _LONG or any(part.startswith("eyJ") for part in parts)
     return "(looks like a token)" if looks_like_token and not os.path.exists(path) else path  # noqa: PTH110

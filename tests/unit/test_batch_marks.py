@@ -2,15 +2,26 @@
 
 import asyncio
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from timeline import Answer, Origin, Sent, account, deletes, journal_at, on_a_timeline, outcomes_of, until
 
 from norce_order_async import OutcomeKind
-from norce_order_async.batch import Change, CreateConsent, DeleteConsent, Outcome, PatchAttributes, PatchConsent
+from norce_order_async.batch import (
+    Change,
+    CreateConsent,
+    DeleteConsent,
+    Journal,
+    Outcome,
+    PatchAttributes,
+    PatchConsent,
+)
 from norce_order_async.batch.run import Batch
 from norce_order_async.models import Consent
 
@@ -130,3 +141,45 @@ async def test_what_was_done_and_is_not_begun_again_stays_done(path: Path) -> No
                 batch.stop("enough")
     assert account(path) == before
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED, OutcomeKind.NOT_SENT}
+
+
+@pytest.mark.parametrize("changes", ["one 403", "bad lines"])
+async def test_few_transactions_are_made_whatever_else_is_in_the_input(
+    path: Path, changes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_it_is = Journal.write
+    written = 0
+
+    def write(journal: Journal, *arguments: Any, **named: Any) -> None:
+        nonlocal written
+        written += 1
+        as_it_is(journal, *arguments, **named)
+
+    monkeypatch.setattr(Journal, "write", write)
+    lines: list[Change] = [DeleteConsent("o_0", "c", merchant="other"), *deletes(1_500, first=1)]
+    if changes == "bad lines":
+        lines = often(CreateConsent, orders=1_500, number=1_500)
+    client, _, _ = on_a_timeline(lambda sent: 403 if sent.order == "o_0" else 200, latency=0.02)
+    with journal_at(path) as journal:
+        outcomes = await outcomes_of(Batch(client, lines, journal=journal, concurrency=50))
+    assert len(outcomes) == len(lines)
+    assert written < 100
+
+
+@pytest.mark.parametrize("end", ["stop", "abort"])
+async def test_who_stops_a_batch_waits_once_for_a_journal_that_is_locked(path: Path, end: str) -> None:
+    client, _, _ = on_a_timeline(latency=0.01)
+    with journal_at(path) as journal:
+        batch = Batch(client, deletes(5_000), journal=journal, concurrency=20)
+        outcomes = asyncio.create_task(outcomes_of(batch))
+        await until(lambda: batch.progress.done > 100)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(0.3)
+            getattr(batch, end)("enough")
+            await asyncio.sleep(0.3)
+            other.execute("ROLLBACK")
+        await outcomes
+        assert batch.failure is None
+        assert batch.stopped == "enough"
+        assert journal.summary().outcomes.keys() <= {OutcomeKind.APPLIED, OutcomeKind.UNKNOWN}

@@ -77,11 +77,11 @@ class Speed:
     reason: str | None
 
 
-async def patiently(step: Callable[[], T]) -> T:
+async def patiently(step: Callable[[], T], *, until: Callable[[], bool] = lambda: False) -> T:
     """Use the journal; while another program locks it, wait, and let the event loop go on.
 
     Raises:
-        JournalBusy: It was locked too long.
+        JournalBusy: It was locked too long, or ``until`` something is so.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -89,7 +89,7 @@ async def patiently(step: Callable[[], T]) -> T:
         try:
             return step()
         except JournalBusy:
-            if loop.time() - began > LONGEST_LOCK:
+            if until() or loop.time() - began > LONGEST_LOCK:
                 raise
         await asyncio.sleep(_LOOK_AGAIN)
 
@@ -197,8 +197,12 @@ class Accountant:
             self._state.fail(error)
 
     async def write(self, items: Sequence[WorkItem]) -> None:
-        """Write down what is about to be sent and what has ended, and only then let that be read."""
-        await patiently(lambda: self._write(items))
+        """Write down what is about to be sent and what has ended, and only then let that be read.
+
+        Raises:
+            JournalBusy: It was locked too long, or until the batch was stopped, and so nothing is sent any more.
+        """
+        await patiently(lambda: self._write(items), until=lambda: bool(items) and self._state.stopped is not None)
 
     def _write(self, items: Sequence[WorkItem]) -> None:
         if self._saving is not None:
@@ -252,7 +256,7 @@ class Accountant:
 
     def leave_out(self, outcome: Outcome) -> None:
         """Tell of a change that is not made; the journal stays as it is."""
-        if outcome.outcome is OutcomeKind.UNKNOWN:  # so it is in the sums of the journal, too
+        if outcome.outcome is OutcomeKind.UNKNOWN and outcome.attempts:  # so it is in the journal as one of this run
             self._unknown += 1
             self.ended += 1
             self.failed += 1

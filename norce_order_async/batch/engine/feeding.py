@@ -103,7 +103,7 @@ class Feeder:
         self._clock = clock
         self._random = random
         self._began, self._began_wall = clock.monotonic(), clock.wall()
-        self._passes = False  # whether something in the last block was passed over
+        self._passes = False  # whether something in the last block was not to be sent
 
     async def run(self) -> None:
         """Take the whole input, or until the batch is stopped."""
@@ -199,7 +199,7 @@ class Feeder:
             else:
                 schedule.add(item, now)
         self._state.wake.set()
-        self._passes = accountant.passed > passed
+        self._passes = accountant.passed > passed or accountant.ended > ended
         return accountant.ended > ended
 
     def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:

@@ -1,11 +1,13 @@
 """Which changes are marked in the journal, and when: before they are sent, a few at once."""
 
+from collections.abc import Collection
 from itertools import islice
 
 from norce_order_async.batch.engine.accounting import GROUP, Accountant
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.work_item import Scope, WorkItem
+from norce_order_async.batch.journal import JournalBusy
 from norce_order_async.core.clock import Clock
 from norce_order_async.sending.pace import Pace
 
@@ -48,16 +50,24 @@ class Marker:
             self._ahead, self._count, self._since = round(self._count * _MOMENT / passed), 0, now
         return min(GROUP, max(_FEWEST, self._pace.limit, 0 if self._once else max(self._ahead, self._count)))
 
-    async def mark(self, *, ahead: bool) -> list[WorkItem]:
+    async def mark(self, *, ahead: bool, but_of: Collection[Scope]) -> list[WorkItem]:
         """Mark what was taken, and with ``ahead`` what comes next; what has ended is written along with it.
+
+        Args:
+            ahead: Whether what comes next is marked, too.
+            but_of: The merchants and channels of which nothing is marked ahead.
 
         Returns:
             What was taken and may be sent now; nothing where the journal cannot be written, which stops the batch.
         """
         taken = self.taken.copy()
-        items = [*taken, *self._next(self.most() - len(taken))] if ahead else taken
+        items = [*taken, *self._next(self.most() - len(taken), but_of)] if ahead else taken
         try:
             await self._accountant.write(items)
+        except JournalBusy as error:
+            if self._state.stopped is None:  # else it is waited for at the end
+                self._state.fail(error)
+            return []
         except Exception as error:
             self._state.fail(error)
             return []
@@ -67,11 +77,14 @@ class Marker:
         self._count += len(items)
         return taken
 
-    def _next(self, most: int) -> list[WorkItem]:
+    def _next(self, most: int, but_of: Collection[Scope]) -> list[WorkItem]:
         """Those of the next ones that have no mark, and are not of whom is asked to wait, or left undone."""
         held, closed = self._pace.holds.rows, self._state.closed
         return [
             item
             for item in islice(self._schedule.ready, max(0, most))
-            if not item.is_marked and item.order[0] not in held and item.order[:2] not in closed
+            if not item.is_marked
+            and item.order[0] not in held
+            and item.order[:2] not in closed
+            and item.order[:2] not in but_of
         ]

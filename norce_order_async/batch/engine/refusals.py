@@ -1,6 +1,7 @@
 """Refusals that are about who we are: the changes that met one, until it is known what it says of them."""
 
 from collections import deque
+from collections.abc import Collection
 
 import attrs
 
@@ -77,6 +78,16 @@ class Refusals:
         self._unauthorized: Kept = []
         """What was refused with 401: of whatever merchant, by the same token."""
         self._scopes: dict[Scope, _Scope] = {}
+
+    @property
+    def scopes(self) -> Collection[Scope]:
+        """The merchants and channels where something was refused with 403."""
+        return self._scopes.keys()
+
+    @property
+    def are_of_token(self) -> bool:
+        """Whether something was refused with 401."""
+        return bool(self._unauthorized)
 
     @staticmethod
     def concern(error: CallError) -> bool:

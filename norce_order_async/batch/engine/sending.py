@@ -8,6 +8,7 @@ from functools import partial
 from norce_order_async.batch.engine.accounting import Accountant
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.marking import Marker
+from norce_order_async.batch.engine.place import Place
 from norce_order_async.batch.engine.refusals import Kept, Refusals
 from norce_order_async.batch.engine.rounds import until_next
 from norce_order_async.batch.engine.schedule import Schedule
@@ -64,7 +65,7 @@ class Dispatcher:
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
         self._probe: WorkItem | None = None
-        self._place: float | None = None  # when the place in the pace's schedule comes that is reserved and not used
+        self._place = Place(pace=pace, schedule=schedule, state=state, clock=clock)
         self._left: Kept = []
         self._refusals = Refusals(state.closed)
 
@@ -91,7 +92,7 @@ class Dispatcher:
                     self._probe = None if self._breaker.tries_all else item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
-                usable = await self._has_place() and self._may_send(self._pace.limit)
+                usable = await self._place.wait() and self._may_send(self._pace.limit)
                 if usable and (item := self._take(self._take_next)) is not None:
                     self._open_lane(item)
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
@@ -153,31 +154,13 @@ class Dispatcher:
             await pause(self._clock, left, self._state.wake)
         return new
 
-    async def _has_place(self) -> bool:
-        """Wait for the place in the pace's schedule that is reserved; one is reserved if there is none.
-
-        False where it is not used: the schedule begins anew, the batch stops, or something comes that has not to wait.
-        """
-        pace, wake, others = self._pace, self._state.wake, True
-        if (place := self._place) is None:
-            pace.renewed.clear()
-            others = not pace.is_closed or self._schedule.has_others(pace.holds.rows)
-            # It is kept meanwhile, so that no lane takes another.
-            self._place = place = self._clock.monotonic() + pace.reserve(others=others)
-        if (delay := place - self._clock.monotonic()) > 0:
-            await pause(self._clock, delay, self._state.stopping, pace.renewed, *(() if others else (wake,)))
-        self._place = None
-        if not others and wake.is_set() and self._clock.monotonic() < place:
-            pace.give_back()
-            return False
-        return not pace.renewed.is_set()
-
     async def _mark(self) -> None:
         """Mark what was taken, and send it; what a stop or an outage has overtaken goes back."""
-        ahead = not (self._refusals.withheld or self._breaker.is_open)
-        for item in await self._marker.mark(ahead=ahead):
-            is_late = self._breaker.is_open and item is not self._probe and not self._breaker.tries_all
-            if is_late or self._state.stopped is not None:
+        breaker, refusals = self._breaker, self._refusals
+        ahead = not (breaker.is_open or refusals.are_of_token)
+        for item in await self._marker.mark(ahead=ahead, but_of=refusals.scopes):
+            is_late = breaker.is_open and item is not self._probe and not breaker.tries_all
+            if is_late or item.order[:2] in self._state.closed or self._state.stopped is not None:
                 self._schedule.ready.appendleft(item)
             else:
                 self._open_lane(item)
@@ -214,14 +197,10 @@ class Dispatcher:
             else:
                 self._ended(item, outcome, now)
             # As if this lane were closed already: its place is free.
-            if self._place is not None or not self._may_send(pace.limit + 1):
+            if self._place.at is not None or not self._may_send(pace.limit + 1):
                 break
             if (delay := pace.reserve()) > 0.0:
-                if pace.is_closed:
-                    pace.give_back()  # the dispatcher takes it, and looks at what can be sent
-                else:
-                    self._place = monotonic() + delay  # the dispatcher waits for it
-                    pace.renewed.clear()
+                self._place.keep(delay)  # the dispatcher waits for it
                 break
             if (taken := self._take(schedule.take)) is None:
                 break

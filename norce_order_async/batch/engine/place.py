@@ -1,0 +1,48 @@
+"""The place in the pace's schedule that is reserved for the next change, until it comes."""
+
+from norce_order_async.batch.engine.schedule import Schedule
+from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.core.clock import Clock
+from norce_order_async.loops.pause import pause
+from norce_order_async.sending.pace import Pace
+
+
+class Place:
+    """Reserves places one at a time, and waits for them.
+
+    Attributes:
+        at: When the place comes that is reserved and not used; nobody takes another meanwhile.
+    """
+
+    def __init__(self, *, pace: Pace, schedule: Schedule, state: RunState, clock: Clock) -> None:
+        self.at: float | None = None
+        self._pace = pace
+        self._schedule = schedule
+        self._state = state
+        self._clock = clock
+
+    def keep(self, delay: float) -> None:
+        """Keep a place that was reserved and comes so many seconds later, for :meth:`wait`."""
+        if self._pace.is_closed:
+            self._pace.give_back()  # it is reserved again, with a look at what can be sent
+        else:
+            self.at = self._clock.monotonic() + delay
+            self._pace.renewed.clear()
+
+    async def wait(self) -> bool:
+        """Wait for the place; one is reserved if there is none.
+
+        False where it is not used: the schedule begins anew, the batch stops, or something comes that has not to wait.
+        """
+        pace, wake, others = self._pace, self._state.wake, True
+        if (at := self.at) is None:
+            pace.renewed.clear()
+            others = not pace.is_closed or self._schedule.has_others(pace.holds.rows)
+            self.at = at = self._clock.monotonic() + pace.reserve(others=others)
+        if (delay := at - self._clock.monotonic()) > 0:
+            await pause(self._clock, delay, self._state.stopping, pace.renewed, *(() if others else (wake,)))
+        self.at = None
+        if not others and wake.is_set() and self._clock.monotonic() < at:
+            pace.give_back()
+            return False
+        return not pace.renewed.is_set()
