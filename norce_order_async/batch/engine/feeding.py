@@ -199,8 +199,9 @@ class Feeder:
             else:
                 schedule.add(item, now)
         self._state.wake.set()
-        self._passes = accountant.passed > passed or accountant.ended > ended
-        return accountant.ended > ended
+        has_ended = accountant.ended > ended
+        self._passes = has_ended or accountant.passed > passed
+        return has_ended
 
     def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:
         """How a change that must not be made twice ends without being made; None where it is made."""

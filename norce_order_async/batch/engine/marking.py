@@ -64,12 +64,10 @@ class Marker:
         items = [*taken, *self._next(self.most() - len(taken), but_of)] if ahead else taken
         try:
             await self._accountant.write(items)
-        except JournalBusy as error:
-            if self._state.stopped is None:  # else it is waited for at the end
-                self._state.fail(error)
-            return []
         except Exception as error:
-            self._state.fail(error)
+            # A journal that is locked when the batch is stopped is waited for at the end.
+            if self._state.stopped is None or not isinstance(error, JournalBusy):
+                self._state.fail(error)
             return []
         del self.taken[: len(taken)]  # others may have come meanwhile
         for item in items:
