@@ -55,6 +55,35 @@ def test_a_change_that_a_killed_run_has_sent_can_be_resolved(path: Path) -> None
         assert journal.states(1, 1)[1].outcome is OutcomeKind.APPLIED
 
 
+@pytest.mark.parametrize("outcome", [kind for kind in OutcomeKind if kind is not OutcomeKind.UNKNOWN])
+def test_a_change_that_was_being_made_again_when_a_run_was_killed_can_be_resolved(
+    path: Path, outcome: OutcomeKind
+) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1)], [end(1, outcome)])
+        journal.write([mark(1)], [])
+    with begin(path) as journal:
+        assert [row.number for row in journal.unknown()] == [1]
+        journal.write_resolution(1, OutcomeKind.UNKNOWN, "seen")
+        (row,) = journal.rows()
+        assert (row.outcome, row.error) == (OutcomeKind.UNKNOWN, "Interrupted")
+
+
+def test_what_is_sent_at_most_once_and_was_being_made_again_is_unknown(path: Path) -> None:
+    with begin(path) as journal:
+        journal.write([mark(1)], [end(1, OutcomeKind.NOT_SENT)], once=[1])
+        journal.write([mark(1)], [], once=[1])
+    with JournalReader.open(path) as reader:
+        summary = reader.summary()
+        assert (summary.outcomes, summary.unfinished) == ({OutcomeKind.UNKNOWN: 1}, 0)
+    with begin(path) as journal:
+        (row,) = journal.rows()
+        assert (row.outcome, row.error) == (OutcomeKind.UNKNOWN, "Interrupted")
+        state = journal.states(1, 1)[1]
+        # Nobody knows when its last request was given up.
+        assert (state.outcome, state.once, state.ended) == (OutcomeKind.UNKNOWN, True, None)
+
+
 def test_what_is_sent_at_most_once_stays_unknown_and_is_not_continued(path: Path) -> None:
     begin_and_leave(path, once=[2])
     with JournalReader.open(path) as reader:

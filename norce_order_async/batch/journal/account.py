@@ -14,13 +14,14 @@ from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.old_values import OldValues, is_kept
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalRun, JournalSample
 from norce_order_async.batch.journal.rows import count, moment, row_of, seconds, text_or_none
+from norce_order_async.batch.journal.statements import OF_NOW
 from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import ErrorSummary, JournalRow, Summary
 from norce_order_async.core.outcome import OutcomeKind
 
 _PAGE = 500
 _PAGE_SIZE = 1024 * 1024  # characters of records
-_ERROR = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE error END"
+_ERROR = OF_NOW.format("error")
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
         attributes, {waited}, {evidence}
@@ -83,7 +84,7 @@ class JournalAccount:
         """
         is_running = self.is_running
         summary = Summary()
-        once = "sum(once AND outcome IS NULL)" if self._version >= 2 else "0"  # those are not continued
+        once = "sum(once)" if self._version >= 2 else "0"  # those are not continued
         with self._mutex, reading(self.path), self._db:
             self._db.execute("BEGIN")
             sums = self._db.execute(

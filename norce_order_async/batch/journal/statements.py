@@ -2,6 +2,8 @@
 
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
 
+OF_NOW = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE {} END"
+"""A column of a change without what is left of its last end while it is made again."""
 NO_FILE, NO_DIGEST = "\0", -(2**63)
 """For NULL, as no file has that name and no checksum is below zero. (sqlite3 looks for an adapter of every None, which
 takes as long as the rest of a row.)"""
@@ -41,10 +43,11 @@ CLOSE = """
         message = excluded.message, record = excluded.record, attributes = excluded.attributes
 """
 ONCE = "UPDATE changes SET once = 1 WHERE number = ?"
-# What was under way when a run was killed, and may have been applied, stays as it is.
-CLOSE_ONCE = """
-    UPDATE changes SET open = 0, outcome = 'unknown', error = coalesce(error, ?), message = coalesce(message, ?)
-    WHERE open AND once AND outcome IS NULL
+# What was under way when a run was killed may have been applied, however it had ended before.
+CLOSE_ONCE = f"""
+    UPDATE changes SET open = 0, outcome = 'unknown', elapsed = {OF_NOW.format("elapsed")},
+        error = coalesce({OF_NOW.format("error")}, ?), message = coalesce({OF_NOW.format("message")}, ?)
+    WHERE open AND once
 """
 # What takes a change back is on the disk before the change goes out, so these never went out.
 WITHDRAW_UNSENT = """
@@ -53,9 +56,9 @@ WITHDRAW_UNSENT = """
 """
 RESOLVE = f"""
     UPDATE changes SET open = 0, outcome = :outcome, evidence = :evidence,
-        error = CASE WHEN :done THEN NULL ELSE coalesce(error, '{INTERRUPTED}') END,
-        message = CASE WHEN :done THEN NULL ELSE coalesce(message, '{UNTOLD}') END,
+        error = CASE WHEN :done THEN NULL ELSE coalesce({OF_NOW.format("error")}, '{INTERRUPTED}') END,
+        message = CASE WHEN :done THEN NULL ELSE coalesce({OF_NOW.format("message")}, '{UNTOLD}') END,
         attributes = CASE WHEN :done THEN NULL ELSE attributes END
-    WHERE number = :number AND (outcome = 'unknown' OR (open AND outcome IS NULL))
+    WHERE number = :number AND (open OR outcome = 'unknown')
 """
 WAIT = "INSERT OR REPLACE INTO waits VALUES (?, ?)"
