@@ -15,7 +15,7 @@ import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError, TransportError
+from norce_order_async.core.errors import ClientStateError, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.cancelled import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
@@ -41,6 +41,7 @@ from norce_order_async.transport.messages import (
     unsendable,
 )
 from norce_order_async.transport.pools import PooledTransport
+from norce_order_async.transport.proxy import proxy_url
 
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
 """The methods that aiohttp does not send again by itself, because they are not idempotent."""
@@ -72,17 +73,8 @@ class _Pool:
 
 
 def _check_proxy(instance: object, attribute: object, value: str | None) -> None:
-    if value is None:
-        return
-    try:
-        url = URL(value) if isinstance(value, str) else URL()
-    except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigurationError("proxy must be the http address of a proxy, with a host")
-    user, password = url.user or "", url.password or ""
-    if ":" in user or max(user + password, default="") > "\xff":  # which aiohttp would tell of at each call
-        raise ConfigurationError("the user of a proxy has no colon, and both user and password are Latin-1")
+    if value is not None:
+        proxy_url(value, ("http", "https"))
 
 
 @attrs.define(kw_only=True, eq=False)

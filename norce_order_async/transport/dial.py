@@ -12,9 +12,10 @@ import attrs
 from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 from yarl import URL
 
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, ProxyError, printable
+from norce_order_async.core.errors import InvalidRequestError, ProxyError, printable
 from norce_order_async.transport.errors import forget_frames
 from norce_order_async.transport.messages import MAX_HEAD
+from norce_order_async.transport.proxy import proxy_url
 from norce_order_async.transport.resolver import HostResolver
 
 _HAPPY_EYEBALLS = 0.25
@@ -86,18 +87,14 @@ class Proxy:
         """The proxy at a URL, which may hold a user and a password.
 
         Raises:
-            ConfigurationError: It is not the http address of a host. The message does not show it.
+            ConfigurationError: It is none; see :func:`proxy_url`.
         """
-        try:
-            parts = URL(url) if isinstance(url, str) else URL()
-        except ValueError:
-            parts = URL()
-        if parts.scheme != "http" or not parts.raw_host or not parts.port:
-            raise ConfigurationError("proxy must be the http address of a proxy, with a host")
+        parts = proxy_url(url, ("http",))
         authorization = None
-        if parts.user is not None:
-            authorization = "Basic " + b64encode(f"{parts.user}:{parts.password or ''}".encode()).decode()
-        return cls(parts.raw_host, parts.port, authorization)
+        if parts.user is not None or parts.password is not None:
+            credentials = f"{parts.user or ''}:{parts.password or ''}".encode("latin-1")
+            authorization = f"Basic {b64encode(credentials).decode()}"
+        return cls(parts.raw_host or "", parts.port or 0, authorization)
 
 
 async def dial(

@@ -4,10 +4,14 @@ import asyncio
 import gzip
 import inspect
 import math
+import re
 import traceback
+from base64 import b64decode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import unquote
 
 import aiohttp
 import pytest
@@ -20,6 +24,7 @@ from norce_order_async import (
     ConnectError,
     ConnectionLost,
     DecodeError,
+    HttptoolsTransport,
     OrderClient,
     OutcomeKind,
     ProxyError,
@@ -32,6 +37,7 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.transport import Transport
 
 pytestmark = pytest.mark.asyncio
 
@@ -206,10 +212,34 @@ async def test_a_compressed_body_is_not_unpacked() -> None:
             await get_order(client, "o_123")
 
 
-@pytest.mark.parametrize("proxy", ["nonsense", "http://", "ftp://proxy.example", 5, "http://a:b:c"])
-async def test_a_proxy_that_is_none_is_refused(proxy: Any) -> None:
-    with pytest.raises(ConfigurationError, match="proxy"):
-        AiohttpTransport(proxy=proxy)
+PROXIED = pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
+
+
+@PROXIED
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "nonsense", "http://", "http://h:0", "ftp://proxy.example", 5, "http://a:b:c",
+        "http://a%3Ab:s3cret@h:1", "http://\u0416:s3cret@h:1", "http://u:s3cret%C5%BE@h:1",
+    ],
+)  # fmt: skip
+async def test_a_proxy_that_is_none_is_refused(kind: Callable[..., Transport], proxy: Any) -> None:
+    with pytest.raises(ConfigurationError, match="proxy") as caught:
+        kind(proxy=proxy)
+    assert "s3cret" not in str(caught.value)
+
+
+@PROXIED
+@pytest.mark.parametrize("credentials", ["user:s3cret", "us%C3%A9r:s%40", "user", ":s3cret"])
+async def test_a_proxy_gets_user_and_password(kind: Callable[..., Transport], credentials: str) -> None:
+    async with RawServer(answer(407)) as proxy:
+        transport = kind(proxy=f"http://{credentials}@127.0.0.1:{proxy.port}")
+        async with proxy.client(base_url="https://api.example.com", transport=transport, retry=None) as client:
+            with pytest.raises(ProxyError, match="407"):
+                await delete_consent(client, "o_123", "ci")
+    (value,) = re.findall(rb"\r\nProxy-Authorization: Basic (\S+)\r\n", proxy.requests[0])
+    user, _, password = credentials.partition(":")
+    assert b64decode(value) == f"{unquote(user)}:{unquote(password)}".encode("latin-1")
 
 
 async def test_the_password_of_a_proxy_is_not_shown() -> None:
