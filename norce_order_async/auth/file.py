@@ -13,7 +13,7 @@ from norce_order_async.core.checks import check_token
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger
-from norce_order_async.core.shown import shown_file
+from norce_order_async.core.urls import shown_file
 from norce_order_async.core.wording import reason_of
 
 _LARGEST = 64 * 1024  # bytes

@@ -14,7 +14,7 @@ from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import CallError, ConfigurationError, TLSError, TokenError, printable
 from norce_order_async.core.settings import Timeout
-from norce_order_async.core.shown import shown_file, shown_url
+from norce_order_async.core.urls import shown_file, without_secrets
 from norce_order_async.endpoints.orders import list_orders
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.json_text import to_json
@@ -22,7 +22,7 @@ from norce_order_async.wire.json_text import to_json
 _SHOWN = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id", "token", "token_file",
           "token_variable", "timeout", "transport", "output")  # fmt: skip
 _DEFAULTS = {"timeout": Setting(Timeout().total, "default"), "transport": Setting("aiohttp", "default")}
-_SHOWN_AS = {"base_url": shown_url, "token_file": shown_file}
+_SHOWN_AS = {"base_url": without_secrets, "token_file": shown_file}
 _ASPECTS = ("address", "TLS", "token", "merchant and channel")
 
 

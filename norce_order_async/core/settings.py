@@ -12,7 +12,7 @@ import attrs
 from norce_order_async.core.checks import check_header_value, check_headers, positive_seconds
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.shown import shown_url
+from norce_order_async.core.urls import without_secrets
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be a str, got {kind_of(url)}")
-    shown = shown_url(url)
+    shown = without_secrets(url)
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port

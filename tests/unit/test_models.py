@@ -210,6 +210,8 @@ def test_the_repr_hides_payment_tokens() -> None:
     [
         "https://a.example/hooks?secret=hunter22&x",
         "https://user:hunter22@a.example/",
+        "https://user:hun/hunter22@a.example/x?k=v",
+        "user:hunter22@a.example/x",
         "https://a.example/#hunter22",
         "{config.address}/hooks?hunter22",
     ],

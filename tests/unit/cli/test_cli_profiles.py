@@ -251,12 +251,12 @@ def test_check_knows_nothing_of_the_address_without_a_token(shell: Shell, monkey
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
-        ("https://user:s3cret@host.example", "https://...@host.example"),
-        ("https://user:s3cret @host.example/x", "https://...@host.example/x"),
-        ("user:s3/cret@host.example", "...@host.example"),
-        ("http://localhost:1/x?token=s3cret", "http://localhost:1/x?..."),
-        ("http://localhost:1/x#s3cret", "http://localhost:1/x#..."),
-        ("localhost?s3cret@host", "localhost?..."),
+        ("https://user:s3cret@host.example", "https://***@host.example"),
+        ("https://user:s3cret @host.example/x", "https://***@host.example/x"),
+        ("user:s3/cret@host.example", "***@host.example"),
+        ("http://localhost:1/x?token=s3cret", "http://localhost:1/x?token=***"),
+        ("http://localhost:1/x#s3cret", "http://localhost:1/x"),
+        ("localhost?s3cret@host", "localhost?***"),
     ],
 )
 @pytest.mark.parametrize("output", ["text", "json"])
