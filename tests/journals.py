@@ -11,7 +11,7 @@ from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import Journal, Mark
+from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 
 PERSONAL = PatchAttributes("o_2", {"email": "a@b.example"})
@@ -23,10 +23,12 @@ def begin(path: Path, inputs: list[InputFile] = INPUTS, target: str = TARGET) ->
     return Journal.open(path, inputs=inputs, target=target)
 
 
-def mark(number: int, change: Change | None = None, **members: Any) -> Mark:
+def mark(number: int, change: Change | None = None, *, started: float = 1e9, **members: Any) -> WorkItem:
     change = change or DeleteConsent(f"o_{number}", "c")
-    given: dict[str, Any] = {"line": number, "file": None, "digest": None, "request_id": f"r{number}", "started": 1e9}
-    return Mark(number=number, change=change, **given | members)
+    given: dict[str, Any] = {"line": number, "request_id": f"r{number}"}
+    made = WorkItem(number, InputLine(**given | members), change, (None, None))
+    made.started = started
+    return made
 
 
 def end(

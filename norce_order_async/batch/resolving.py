@@ -12,9 +12,9 @@ import attrs
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.accounting import GROUP, patiently
 from norce_order_async.batch.engine.settings import PaceArguments
-from norce_order_async.batch.engine.work_item import Order, path_of
+from norce_order_async.batch.engine.work_item import Order, WorkItem, path_of
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.journal import INTERRUPTED, Journal, Mark
+from norce_order_async.batch.journal import INTERRUPTED, Journal
 from norce_order_async.batch.report import JournalRow
 from norce_order_async.batch.run import Batch
 from norce_order_async.client import OrderClient, check_client
@@ -188,16 +188,10 @@ class JournalResolver:
             self.made_again += len(group)
         return unknown
 
-    def _mark(self, line: _Line, entry: InputLine) -> Mark:
-        return Mark(
-            number=line.number,
-            line=entry.line,
-            file=entry.file,
-            digest=entry.digest,
-            change=line.change,
-            request_id=entry.request_id or "",
-            started=self._client.clock.wall(),
-        )
+    def _mark(self, line: _Line, entry: InputLine) -> WorkItem:
+        item = WorkItem(line.number, entry, line.change, (self._client.merchant, self._client.channel))
+        item.started = self._client.clock.wall()
+        return item
 
     def _can_be_taken_back(self, line: _Line) -> bool:
         """Whether what was there before it is in the journal, if the journal keeps that."""

@@ -20,7 +20,9 @@ from typing import Any
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import Change, PatchAttributes, PatchConsent
-from norce_order_async.batch.journal import Journal, JournalReader, Mark, statements
+from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.files import InputLine
+from norce_order_async.batch.journal import Journal, JournalReader, statements
 from norce_order_async.batch.journal.rows import done, failed, marked
 from norce_order_async.batch.outcomes import Outcome
 
@@ -35,19 +37,18 @@ def change_of(number: int) -> Change:
     return PatchAttributes(f"o_{number:08d}", {"erpId": f"A-{number}", "exported": True})
 
 
-def groups(count: int, failing: bool) -> list[tuple[list[Mark], list[Outcome]]]:
+def groups(count: int, failing: bool) -> list[tuple[list[WorkItem], list[Outcome]]]:
     """What is written, group by group."""
-    written: list[tuple[list[Mark], list[Outcome]]] = []
+    written: list[tuple[list[WorkItem], list[Outcome]]] = []
     before: list[Outcome] = []
     for first in range(1, count + 1, GROUP):
-        marks: list[Mark] = []
+        marks: list[WorkItem] = []
         outcomes: list[Outcome] = []
         for number in range(first, min(first + GROUP, count + 1)):
             change, request_id = change_of(number), f"{number:032x}"
-            marks.append(
-                Mark(number=number, line=number, file=None, digest=None, change=change, request_id=request_id,
-                     started=1.8e9)
-            )  # fmt: skip
+            item = WorkItem(number, InputLine(number, request_id=request_id), change, (None, None))
+            item.started = 1.8e9
+            marks.append(item)
             outcomes.append(
                 Outcome(
                     number=number, line=number, change=change, attempts=1, started=1.8e9, elapsed=0.1,
@@ -70,7 +71,7 @@ def show(what: str, seconds: float, count: int) -> None:
 Rows = list[Any]
 
 
-def rows_of(written: list[tuple[list[Mark], list[Outcome]]], failing: bool) -> list[tuple[Rows, Rows]]:
+def rows_of(written: list[tuple[list[WorkItem], list[Outcome]]], failing: bool) -> list[tuple[Rows, Rows]]:
     """The same groups as rows of the tables."""
     close: Callable[[Outcome], Any] = failed if failing else done
     return [(list(map(marked, marks)), list(map(close, outcomes))) for marks, outcomes in written]
@@ -91,7 +92,7 @@ def bare(path: Path, written: list[tuple[Rows, Rows]], failing: bool) -> float:
         return time.process_time() - started
 
 
-def ours(path: Path, written: list[tuple[list[Mark], list[Outcome]]]) -> float:
+def ours(path: Path, written: list[tuple[list[WorkItem], list[Outcome]]]) -> float:
     """CPU seconds of a journal."""
     with Journal.open(path, inputs=[], target="http://localhost") as journal:
         started = time.process_time()

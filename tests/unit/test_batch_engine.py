@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
+from journals import mark
 from support import BASE_URL, TOKEN, scripted
 from tenacity import wait_fixed
 from timeline import (
@@ -47,7 +48,7 @@ from norce_order_async import (
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.engine.accounting import GROUP
-from norce_order_async.batch.journal import Journal, Mark
+from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
 from norce_order_async.models import Consent
@@ -175,11 +176,12 @@ async def test_an_input_without_end_needs_no_memory_and_leaves_turns_to_others(p
 async def test_what_was_done_before_is_passed_over_without_holding_up_others(path: Path) -> None:
     client, transport, _ = scripted()
     with journal_at(path) as journal:
-        scope: dict[str, Any] = {"file": None, "digest": None, "request_id": None, "started": 1.0}
         done = list(enumerate(deletes(20_000), 1))
-        marks = [Mark(number=number, line=number, change=change, **scope) for number, change in done]
         applied = OutcomeKind.APPLIED
-        journal.write(marks, [Outcome(number=n, line=n, change=change, outcome=applied) for n, change in done])
+        journal.write(
+            [mark(n, change) for n, change in done],
+            [Outcome(number=n, line=n, change=change, outcome=applied) for n, change in done],
+        )
     passed = [0]
 
     async def other() -> None:

@@ -15,12 +15,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from journals import mark
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
-from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import Journal, JournalReader, Mark
+from norce_order_async.batch.journal import Journal, JournalReader
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.page.charts import duration, number, seconds
 from norce_order_async.batch.page.history import BUCKETS, EXAMPLES, Latencies, read_history
@@ -41,14 +41,8 @@ def begin(path: Path, changes: int | None = 3, name: str = "changes.jsonl", dige
 
 def fill(journal: Journal, outcomes: Iterable[Outcome]) -> None:
     for outcome in outcomes:
-        marks = [] if outcome.change is None else [mark(outcome.number, outcome.change, outcome.started or 0.0)]
+        marks = [] if outcome.change is None else [mark(outcome.number, outcome.change, started=outcome.started or 0.0)]
         journal.write(marks, [outcome])
-
-
-def mark(number: int, change: Change, started: float) -> Mark:
-    return Mark(
-        number=number, line=number, file=None, digest=None, change=change, request_id=f"r{number}", started=started
-    )
 
 
 def end(journal: Journal, number: int, outcome: OutcomeKind = OutcomeKind.APPLIED, **members: Any) -> Outcome:
@@ -139,7 +133,7 @@ def test_its_verdict(path: Path, done: int, failed: int, changes: int | None, ve
     with begin(path, changes) as journal:
         outcomes = [end(journal, place) for place in range(1, done + 1)]
         outcomes += [end(journal, done + place, OutcomeKind.REJECTED) for place in range(1, failed + 1)]
-        marks = [mark(outcome.number, DeleteConsent("o", "c"), outcome.started or 0.0) for outcome in outcomes]
+        marks = [mark(outcome.number, DeleteConsent("o", "c"), started=outcome.started or 0.0) for outcome in outcomes]
         journal.write(marks, outcomes)
     with JournalReader.open(path) as reader:
         assert text(parse(html_report(reader)).find(".//h1")) == verdict
@@ -200,7 +194,7 @@ def test_nothing_is_left_to_do(path: Path) -> None:
 def test_a_run_under_way(path: Path) -> None:
     with begin(path, 3) as journal:
         fill(journal, [end(journal, 1)])
-        journal.write([mark(2, DeleteConsent("o", "c"), journal.runs[0].started)], [])
+        journal.write([mark(2, DeleteConsent("o", "c"), started=journal.runs[0].started)], [])
         with JournalReader.open(path) as reader:
             page = html_report(reader)
     assert text(parse(page).find(".//h1")) == "1 of 3 changes is done; 1 under way; 1 not begun."
@@ -210,12 +204,13 @@ def test_a_run_under_way(path: Path) -> None:
 
 def test_a_run_that_was_killed(path: Path) -> None:
     code = (
-        "import os, sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[2])\nfrom test_batch_html import *\n"
+        "import os, sys\nfrom pathlib import Path\nsys.path[:0] = sys.argv[2:]\nfrom test_batch_html import *\n"
         "journal = begin(Path(sys.argv[1]), 3)\n"
-        "journal.write([mark(1, DeleteConsent('o', 'c'), journal.runs[0].started)], [])\n"
+        "journal.write([mark(1, DeleteConsent('o', 'c'), started=journal.runs[0].started)], [])\n"
         f"os.kill(os.getpid(), {signal.SIGTERM.value})"
     )
-    process = subprocess.run([sys.executable, "-c", code, str(path), str(Path(__file__).parent)], check=False)
+    folders = map(str, Path(__file__).parents[:2])
+    process = subprocess.run([sys.executable, "-c", code, str(path), *folders], check=False)
     assert process.returncode == -signal.SIGTERM
     with JournalReader.open(path) as reader:
         page = html_report(reader)
@@ -324,7 +319,7 @@ def test_memory_does_not_grow_with_the_batch(path: Path) -> None:
         for first in (1, 2_001):
             numbers = range(first, 2_001 if first == 1 else 12_001)
             journal.write(
-                [mark(place, DeleteConsent(f"o_{place}", "c"), started) for place in numbers],
+                [mark(place, DeleteConsent(f"o_{place}", "c"), started=started) for place in numbers],
                 [end(journal, place, OutcomeKind.UNKNOWN if place % 2 else OutcomeKind.APPLIED) for place in numbers],
             )
             tracemalloc.start()

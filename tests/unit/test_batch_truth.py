@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
+from journals import mark
 from timeline import (
     Answer,
     Doing,
@@ -34,7 +35,6 @@ from norce_order_async import (
     delete_consent,
 )
 from norce_order_async.batch import Change, DeleteConsent, JournalRow, Outcome
-from norce_order_async.batch.journal import Mark
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import NotTheApiError
 from norce_order_async.middleware import Handler
@@ -265,7 +265,7 @@ async def test_a_missing_order_tells_nothing_of_a_consent_that_may_have_been_del
         sandbox.add_order(f"o_{n}", consents=[])
     with journal_at(path) as journal:  # and killed before any outcome is known
         changes = deletes(20)
-        journal.write([Mark(n, n, None, None, change, f"r{n}", 1e9) for n, change in enumerate(changes, 1)], [])
+        journal.write([mark(n, change) for n, change in enumerate(changes, 1)], [])
     async with sandbox.client(retry=RetryPolicy.batch()) as client:
         with journal_at(path) as journal:
             outcomes = await outcomes_of(Batch(client, changes, journal=journal))

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import mark
 from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
-from norce_order_async.batch.journal import Mark, State
+from norce_order_async.batch.journal import State
 from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.process_worker import Lines, Pipe
@@ -30,8 +31,9 @@ def opened(path: Path) -> Journal:
     return Journal.open(path / "journal", inputs=[], target="here")
 
 
-def mark(journal: Journal, changes: Iterable[Change], *, once: Iterable[int] = ()) -> None:
-    marks = [Mark(n, n, None, None, change, f"id_{n}", SystemClock().wall()) for n, change in enumerate(changes, 1)]
+def mark_all(journal: Journal, changes: Iterable[Change], *, once: Iterable[int] = ()) -> None:
+    now = SystemClock().wall()
+    marks = [mark(n, change, request_id=f"id_{n}", started=now) for n, change in enumerate(changes, 1)]
     journal.write(marks, [], once=list(once))
 
 
@@ -56,7 +58,7 @@ def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once
         link.add(4, InputLine(4, DeleteConsent("o_1", "c")), passed, made=False)
         link.deal()
         assert (link.size, len(link.queue)) == (30, 0)  # what is dealt counts, too
-        mark(journal, changes[:2], once=[2])
+        mark_all(journal, changes[:2], once=[2])
         given_up = link.take_back(journal.states(*link.span), only=only)
         journal.give_up(given_up, "the process that made it was lost")
         hook = next(row for row in journal.rows() if row.number == 2)
@@ -115,7 +117,7 @@ async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carrie
     monkeypatch.setattr(ProcessLink, "start", start)
     monkeypatch.setattr(ProcessLink, "hear", hear)
     with opened(tmp_path) as journal:
-        mark(journal, changes)
+        mark_all(journal, changes)
         end(journal, 1, changes[0], OutcomeKind.APPLIED, 0.0)
         end(journal, 2, changes[1], OutcomeKind.UNKNOWN, 50.0)
         end(journal, 3, changes[2], OutcomeKind.UNKNOWN, 1.0)

@@ -11,12 +11,13 @@ from typing import Any
 
 import attrs
 import pytest
+from journals import mark
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import read_changes
-from norce_order_async.batch.journal import Journal, JournalReader, Mark
+from norce_order_async.batch.journal import Journal, JournalReader
 from norce_order_async.batch.kinds import UpdateReference
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.replacing import replacing
@@ -61,8 +62,13 @@ def bad_line(number: int, source: Any) -> Outcome:
 def from_journal(folder: Path, outcomes: list[Outcome]) -> list[JournalRow]:
     with Journal.open(folder / "batch.journal", inputs=[], target="t") as journal:
         for outcome in outcomes:
-            told = {name: getattr(outcome, name) for name in ("number", "line", "file", "change", "request_id")}
-            journal.write([Mark(**told, digest=None, started=outcome.started or 0)], [outcome])
+            told = {name: getattr(outcome, name) for name in ("line", "file", "request_id")}
+            marks = (
+                [mark(outcome.number, change, started=outcome.started or 0, **told)]
+                if (change := outcome.change)
+                else []
+            )
+            journal.write(marks, [outcome])
         return list(journal.rows())
 
 

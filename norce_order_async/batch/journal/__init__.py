@@ -7,7 +7,6 @@ from norce_order_async.batch.journal.records import (
     INTERRUPTED,
     JournalRun,
     JournalSample,
-    Mark,
     State,
     is_wanted,
 )
@@ -21,7 +20,6 @@ __all__ = [
     "JournalReader",
     "JournalRun",
     "JournalSample",
-    "Mark",
     "State",
     "discard",
     "is_wanted",

@@ -4,7 +4,6 @@ from collections.abc import Collection
 
 import attrs
 
-from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import InputLine
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
@@ -15,34 +14,6 @@ UNTOLD = "the run ended before its outcome was known"
 """What is told of a change that was interrupted."""
 MAX_MESSAGE = 1_000
 """Characters of an error's text that are kept."""
-
-
-@attrs.frozen
-class Mark:
-    """The note that a change is about to be sent.
-
-    Attributes:
-        number: Its place in the input, from 1, over all files.
-        line: The line of its file, or its place in the iterator, from 1.
-        file: The name of its file, when there are several.
-        digest: A checksum of its entry, where the input has none.
-        change: The change.
-        request_id: What will be sent as ``x-request-id``.
-        started: When, in seconds since 1970-01-01 UTC.
-    """
-
-    number: int
-    line: int
-    file: str | None
-    digest: int | None
-    change: Change | None
-    request_id: str | None
-    started: float
-
-    @property
-    def resource(self) -> str | None:
-        """What in the order is changed."""
-        return None if self.change is None else self.change.resource
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ import attrs
 from norce_order_async.batch.changes import FREQUENT, Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD, Mark
+from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD
 from norce_order_async.batch.journal.statements import NO_DIGEST, NO_FILE
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import JournalRow, encode_record, source_record
@@ -128,7 +128,7 @@ class Rows:
         )
 
 
-def rows_of(marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome]) -> Rows:
+def rows_of(marks: Sequence[WorkItem], outcomes: Sequence[Outcome]) -> Rows:
     """What is written of changes that are about to be sent, and of those that have ended."""
     waits = [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]
     rows = Rows([marked(mark) for mark in marks], [], [], [], waits)
@@ -147,16 +147,14 @@ def plain(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def marked(mark: Mark | WorkItem) -> tuple[object, ...]:
+def marked(item: WorkItem) -> tuple[object, ...]:
     """What is written before a change is sent."""
-    change, op, resource, record = mark.change, None, mark.resource, None
-    if change is not None:
-        op, record = change.op, _head(change)
-    if resource is not None and not resource.isascii():
+    change, resource = item.change, item.resource
+    if not resource.isascii():
         resource = plain(resource)
-    file = NO_FILE if mark.file is None else plain(mark.file)
-    digest = NO_DIGEST if mark.digest is None else mark.digest
-    return mark.number, mark.line, file, digest, op, mark.request_id, mark.started, resource, record
+    file = NO_FILE if item.file is None else plain(item.file)
+    digest = NO_DIGEST if item.digest is None else item.digest
+    return item.number, item.line, file, digest, change.op, item.request_id, item.started, resource, _head(change)
 
 
 def done(outcome: Outcome) -> tuple[object, ...]:

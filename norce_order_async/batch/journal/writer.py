@@ -13,7 +13,7 @@ from norce_order_async.batch.journal import lock, old_values, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.files import create_file, look_at
-from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, Mark, State
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, State
 from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
@@ -95,9 +95,7 @@ class Journal(JournalAccount):
             stack.pop_all()
         return journal
 
-    def write(
-        self, marks: Sequence[Mark] | Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()
-    ) -> None:
+    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
         """Write down what is about to be sent and what has ended, all of it or nothing.
 
         A change that is marked again is open again, keeps the account of its last end until the next one, and its
