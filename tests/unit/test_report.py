@@ -63,11 +63,8 @@ def from_journal(folder: Path, outcomes: list[Outcome]) -> list[JournalRow]:
     with Journal.open(folder / "batch.journal", inputs=[], target="t") as journal:
         for outcome in outcomes:
             told = {name: getattr(outcome, name) for name in ("line", "file", "request_id")}
-            marks = (
-                [mark(outcome.number, change, started=outcome.started or 0, **told)]
-                if (change := outcome.change)
-                else []
-            )
+            change = outcome.change
+            marks = [] if change is None else [mark(outcome.number, change, started=outcome.started or 0, **told)]
             journal.write(marks, [outcome])
         return list(journal.rows())
 
