@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         PatchAttributes as PatchAttributes,
         PatchConsent as PatchConsent,
     )
-    from norce_order_async.batch.engine.accounting import Progress as Progress
+    from norce_order_async.batch.engine.running import Progress as Progress
     from norce_order_async.batch.engine.settings import BatchArguments as BatchArguments, BatchSettings as BatchSettings
     from norce_order_async.batch.files import (
         InputLayout as InputLayout,
@@ -70,7 +70,7 @@ _NAMES = LazyNames(
     __name__,
     {
         "batch.changes": "Change DeleteConsent PatchAttributes PatchConsent",
-        "batch.engine.accounting": "Progress",
+        "batch.engine.running": "Progress",
         "batch.engine.settings": "BatchArguments BatchSettings",
         "batch.files": "InputLayout InputLine read_changes",
         "batch.inputs": "Input InputFile",

@@ -9,8 +9,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from norce_order_async.batch.engine.accounting import Progress
-from norce_order_async.batch.engine.running import RunsOnce
+from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.cli.output import has_rich, silence, tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.core.errors import printable

@@ -16,10 +16,10 @@ from norce_order_async.core.logger import logger
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
-from norce_order_async.sending.calls import out_of_time, too_late
+from norce_order_async.sending.calls import check_not_async, out_of_time, run_hook, too_late
 from norce_order_async.sending.failures import failure_of
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.log import check_not_async, log_attempt, log_body, run_hook
+from norce_order_async.sending.log import log_attempt, log_body
 from norce_order_async.transport import Transport
 from norce_order_async.wire.refusals import not_the_api
 

@@ -1,10 +1,11 @@
 """A call from its start to its end: its request, when it is cut short, what its end means, and who is told."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 import attrs
 
@@ -17,7 +18,7 @@ from norce_order_async.core.errors import (
     DeadlineExceeded,
     NorceOrderError,
 )
-from norce_order_async.core.http import Request, Response, merge_headers
+from norce_order_async.core.http import RawResponse, Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import outcome_of
@@ -27,11 +28,13 @@ from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.caller import Caller, set_adapter_id
 from norce_order_async.sending.lifecycle import Lifecycle
-from norce_order_async.sending.log import log_cut, run_hook, show_response
+from norce_order_async.sending.log import log_cut, log_hook
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
 from norce_order_async.wire.operation import Operation, QueryValue
 
+A = TypeVarTuple("A")
+R = TypeVar("R")
 _NO_MEMBERS = frozenset[str]()
 
 
@@ -116,6 +119,34 @@ def too_late(call: Call, turn: str) -> DeadlineExceeded:
     """The error of a call whose turn comes with too little time left for an answer."""
     call.gave_up = f"{turn} comes too late"
     return DeadlineExceeded(f"no success possible within {call.timeout.total:g} s")
+
+
+def run_hook(call: Call, hook: Callable[[*A], R], *args: *A) -> R | None:
+    """Call a hook of a call; one that fails is logged at ERROR and does not change what becomes of the call."""
+    try:
+        result = hook(*args)
+        if result is not None:
+            check_not_async(result)
+        return result
+    except (Exception, asyncio.CancelledError):  # a plain function is not cancelled: it has raised that by itself
+        log_hook(call)
+        return None
+
+
+def check_not_async(result: object) -> None:
+    """See that a hook has run.
+
+    Raises:
+        TypeError: It is async: it has only begun, and nobody awaits it.
+    """
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError("a hook must not be async: it is called and not awaited")
+
+
+def show_response(hook: Callable[[RawResponse], None], call: Call, response: Response) -> None:
+    """Call a hook with the response that a call ends with."""
+    run_hook(call, hook, RawResponse(response.status, dict(response.headers), response.body, response.truncated))
 
 
 class RunningCall(TimeLimit):

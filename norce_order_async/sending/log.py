@@ -1,19 +1,12 @@
 """What the client writes to the log: the logger is ``norce_order_async``, and bodies and the token are never in it."""
 
-import asyncio
-import inspect
 import logging
 import math
-from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
 
 from norce_order_async.core.call import Call
-from norce_order_async.core.http import RawResponse, Response
+from norce_order_async.core.http import Response
 from norce_order_async.core.logger import lines_of, logger
 from norce_order_async.core.outcome import Attempt
-
-A = TypeVarTuple("A")
-R = TypeVar("R")
 
 
 def log_attempt(call: Call, attempt: Attempt) -> None:
@@ -105,32 +98,9 @@ def _end_of(call: Call) -> str:
     return f"{'met its deadline of' if is_over else 'could not end within'} {call.timeout.total:g} s"
 
 
-def run_hook(call: Call, hook: Callable[[*A], R], *args: *A) -> R | None:
-    """Call a hook of a call; one that fails is logged at ERROR and does not change what becomes of the call."""
-    try:
-        result = hook(*args)
-        if result is not None:
-            check_not_async(result)
-        return result
-    except (Exception, asyncio.CancelledError):  # a plain function is not cancelled: it has raised that by itself
-        logger.exception("a hook failed [request id %s]", call.request_id, extra=_fields(call))
-        return None
-
-
-def check_not_async(result: object) -> None:
-    """See that a hook has run.
-
-    Raises:
-        TypeError: It is async: it has only begun, and nobody awaits it.
-    """
-    if inspect.iscoroutine(result):
-        result.close()
-        raise TypeError("a hook must not be async: it is called and not awaited")
-
-
-def show_response(hook: Callable[[RawResponse], None], call: Call, response: Response) -> None:
-    """Call a hook with the response that a call ends with."""
-    run_hook(call, hook, RawResponse(response.status, dict(response.headers), response.body, response.truncated))
+def log_hook(call: Call) -> None:
+    """One line at ERROR with a traceback where a hook failed."""
+    logger.exception("a hook failed [request id %s]", call.request_id, extra=_fields(call))
 
 
 def _result(attempt: Attempt) -> str:

@@ -17,7 +17,7 @@ from staging import sandbox_of as sandbox_without_token
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, Input, Journal, JournalReader
-from norce_order_async.batch.engine.accounting import Progress
+from norce_order_async.batch.engine.running import Progress
 from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.core.errors import AuthenticationError

@@ -1,15 +1,18 @@
-"""From the end of a change to whoever reads the outcomes: what is counted, written down, and only then told."""
+"""What of a change is written down before it is sent, and after its end: counted, written down, and only then told."""
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TypeVar
 
 import attrs
 
+from norce_order_async.batch.engine.running import Progress, Speed
+from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.work_item import Scope, WorkItem
 from norce_order_async.batch.journal import JournalBusy
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
@@ -17,6 +20,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import APPLIED, OutcomeKind
+from norce_order_async.sending.pace import Pace
 
 T = TypeVar("T")
 
@@ -26,55 +30,15 @@ GROUP = 128
 LONGEST_LOCK = 10.0
 """Seconds that another program may lock the journal."""
 
+_MOMENT = 0.05
+"""Seconds of sending for which changes are marked at once."""
+_FEWEST = 8
+"""So many are marked at once at least, where so many may be sent."""
 _MOST_CLOSED = 2 * GROUP
 """So many changes that have ended wait for the next group that is written, at most."""
 _SAVE_AFTER = 0.05
 _LOOK_AGAIN = 0.02
 _SAMPLE_EVERY = 1.0
-
-
-@attrs.frozen
-class Progress:
-    """How a batch stands.
-
-    Attributes:
-        passed: Changes passed over because the journal has their outcome.
-        ended: Changes that have an outcome of this run.
-        done: Those of them that are on the server.
-        failed: Those of them that are not on the server, or perhaps not.
-        retried: Those of them that took several requests.
-        in_flight: Changes under way.
-        waiting: Changes taken from the input that wait for their turn.
-        concurrency: How many may be under way.
-        rate: How many may be sent in a second; None is no limit.
-        reason: Why it is slower than it could be.
-    """
-
-    passed: int
-    ended: int
-    done: int
-    failed: int
-    retried: int
-    in_flight: int
-    waiting: int
-    concurrency: int
-    rate: float | None
-    reason: str | None
-
-    @property
-    def accepted(self) -> int:
-        """Changes of this run that the server has taken in and not finished."""
-        return self.ended - self.done - self.failed
-
-
-@attrs.frozen
-class Speed:
-    """How fast a batch goes at this moment; see :class:`JournalSample`."""
-
-    concurrency: int
-    rate: float | None
-    in_flight: int
-    reason: str | None
 
 
 async def patiently(step: Callable[[], T], *, until: Callable[[], bool] = lambda: False) -> T:
@@ -294,3 +258,77 @@ class Accountant:
             self._count(Counter(outcome.outcome for outcome in outcomes))
         self.unread += outcomes
         self._arrived.set()
+
+
+@attrs.define(kw_only=True, eq=False)
+class Marker:
+    """Marks changes in the journal: those that were taken to be sent, and those that come next.
+
+    Each time is a transaction. After a kill all that was marked counts as perhaps sent, so no more is marked ahead than
+    is sent in a moment, and nothing that waits for something else than its turn.
+
+    Args:
+        once: Whether there may be changes that must not be made twice: of these fewer are marked ahead.
+    """
+
+    _once: bool
+    _schedule: Schedule
+    _accountant: Accountant
+    _pace: Pace
+    _state: RunState
+    _clock: Clock
+    is_needed: bool = attrs.field(init=False)
+    """Whether changes are marked at all."""
+    taken: list[WorkItem] = attrs.field(factory=list[WorkItem], init=False)
+    """What was taken, and has to be marked before it is sent."""
+    _ahead: int = attrs.field(default=0, init=False)  # how many are sent in a moment
+    _count: int = attrs.field(default=0, init=False)  # how many were marked since then
+    _since: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.is_needed = self._accountant.journal is not None
+        self._since = self._clock.monotonic()
+
+    def most(self) -> int:
+        """How many may be marked at once."""
+        now = self._clock.monotonic()
+        if (passed := now - self._since) >= _MOMENT:
+            self._ahead, self._count, self._since = round(self._count * _MOMENT / passed), 0, now
+        return min(GROUP, max(_FEWEST, self._pace.limit, 0 if self._once else max(self._ahead, self._count)))
+
+    async def mark(self, *, ahead: bool, but_of: Collection[Scope]) -> list[WorkItem]:
+        """Mark what was taken, and with ``ahead`` what comes next; what has ended is written along with it.
+
+        Args:
+            ahead: Whether what comes next is marked, too.
+            but_of: The merchants and channels of which nothing is marked ahead.
+
+        Returns:
+            What was taken and may be sent now; nothing where the journal cannot be written, which stops the batch.
+        """
+        taken = self.taken.copy()
+        items = [*taken, *self._next(self.most() - len(taken), but_of)] if ahead else taken
+        try:
+            await self._accountant.write(items)
+        except Exception as error:
+            # A journal that is locked when the batch is stopped is waited for at the end.
+            if self._state.stopped is None or not isinstance(error, JournalBusy):
+                self._state.fail(error)
+            return []
+        del self.taken[: len(taken)]  # others may have come meanwhile
+        for item in items:
+            item.is_marked = True
+        self._count += len(items)
+        return taken
+
+    def _next(self, most: int, but_of: Collection[Scope]) -> list[WorkItem]:
+        """Those of the next ones that have no mark, and are not of whom is asked to wait, or left undone."""
+        held, closed = self._pace.holds.rows, self._state.closed
+        return [
+            item
+            for item in islice(self._schedule.ready, max(0, most))
+            if not item.is_marked
+            and item.order[0] not in held
+            and item.order[:2] not in closed
+            and item.order[:2] not in but_of
+        ]

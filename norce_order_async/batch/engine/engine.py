@@ -5,11 +5,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
-from norce_order_async.batch.engine.accounting import Accountant, Progress, Speed
+from norce_order_async.batch.engine.accounting import Accountant, Marker
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.feeding import Changes, Feeder
-from norce_order_async.batch.engine.marking import Marker
-from norce_order_async.batch.engine.running import RunsOnce
+from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings

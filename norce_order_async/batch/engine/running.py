@@ -1,16 +1,61 @@
-"""The task of a batch: it is begun once, and closing the batch ends it."""
+"""The task of a batch: it is begun once, and closing the batch ends it. And how it stands."""
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Self
 
-from norce_order_async.batch.engine.accounting import Progress
+import attrs
+
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import CallError, ClientStateError
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.telemetry.telemetry import Telemetry
+
+
+@attrs.frozen
+class Progress:
+    """How a batch stands.
+
+    Attributes:
+        passed: Changes passed over because the journal has their outcome.
+        ended: Changes that have an outcome of this run.
+        done: Those of them that are on the server.
+        failed: Those of them that are not on the server, or perhaps not.
+        retried: Those of them that took several requests.
+        in_flight: Changes under way.
+        waiting: Changes taken from the input that wait for their turn.
+        concurrency: How many may be under way.
+        rate: How many may be sent in a second; None is no limit.
+        reason: Why it is slower than it could be.
+    """
+
+    passed: int
+    ended: int
+    done: int
+    failed: int
+    retried: int
+    in_flight: int
+    waiting: int
+    concurrency: int
+    rate: float | None
+    reason: str | None
+
+    @property
+    def accepted(self) -> int:
+        """Changes of this run that the server has taken in and not finished."""
+        return self.ended - self.done - self.failed
+
+
+@attrs.frozen
+class Speed:
+    """How fast a batch goes at this moment; see :class:`JournalSample`."""
+
+    concurrency: int
+    rate: float | None
+    in_flight: int
+    reason: str | None
 
 
 class RunsOnce(ABC):

@@ -5,9 +5,8 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from norce_order_async.batch.engine.accounting import Accountant
+from norce_order_async.batch.engine.accounting import Accountant, Marker
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.marking import Marker
 from norce_order_async.batch.engine.place import Place
 from norce_order_async.batch.engine.refusals import Kept, Refusals
 from norce_order_async.batch.engine.rounds import until_next
