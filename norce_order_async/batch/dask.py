@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from multiprocessing import resource_tracker
 from typing import Any
 
-from norce_order_async.batch.interrupts import interrupts_held
+from norce_order_async.batch.starting import interrupts_held
 from norce_order_async.core.errors import ConfigurationError
 
 try:

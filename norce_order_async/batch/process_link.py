@@ -13,9 +13,9 @@ from typing import Any
 import attrs
 
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.interrupts import interrupts_held
 from norce_order_async.batch.journal import State
 from norce_order_async.batch.process_worker import AHEAD
+from norce_order_async.batch.starting import interrupts_held
 from norce_order_async.batch.travel import HEAD, Dealt, frame, pack
 
 _GRACE = 10.0

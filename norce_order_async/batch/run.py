@@ -24,7 +24,7 @@ from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout, Unset
 from norce_order_async.endpoints.requested import scoped_to
 from norce_order_async.endpoints.resolve import settle_of
-from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
 from norce_order_async.sending.pace import Pace
 from norce_order_async.wire.operation import Operation

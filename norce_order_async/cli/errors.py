@@ -1,7 +1,7 @@
 """What an error means to the person at the terminal, and what to do about it."""
 
 from norce_order_async.cli.diagnosis import CHECK_PROXY
-from norce_order_async.cli.unknown import about_unknown, is_safe
+from norce_order_async.core.call import Repeat
 from norce_order_async.core.errors import (
     AuthenticationError,
     BadRequestError,
@@ -24,6 +24,7 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import counted
 from norce_order_async.wire.refusals import is_foreign
+from norce_order_async.wire.table import ROWS
 
 CANNOT_START = (AuthenticationError, PermissionDeniedError, ConnectError, ConnectTimeout, TLSError, ProxyError)
 """Errors that every further call would end in, too."""
@@ -48,6 +49,16 @@ _ADVICE: tuple[tuple[type[NorceOrderError], str, str], ...] = (
     (TransportError, "The connection failed on the way", "try again"),
 )
 """What to do about each class: what holds always, and how to repeat the call where that does no harm."""
+_MAYBE = "It may or may not have been applied"
+_LOOKS = {
+    "CreateCheckoutOrder": "look for its cart's reference (order list --cart-reference)",
+    "CreateOrderPayment": "look for its reference (payment list)",
+    "CreateOrderShipping": "look for its reference (shipping list)",
+    "AddPaymentAction": "look at the payment's actions (payment get)",
+    "AddTransactionForOrderPayment": "look at the payment's transactions (transaction list)",
+    "ExecutePaymentAction": "look at the payment's state (payment get) and its transactions (transaction list)",
+}
+"""Where it shows whether a change was made, by its operation; that of any other shows in the order."""
 
 
 def advice_for(kind: type[NorceOrderError], *, again: bool = True) -> str | None:
@@ -68,11 +79,11 @@ def explain(error: NorceOrderError) -> str:
         lines = [str(error).replace(error.reason, f"the order is not valid: {counted(len(problems), 'problem')}")]
         lines += [printable(problem_text(problem)) for problem in problems]
     unknown = error.operation if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN else None
-    again = unknown is None or is_safe(unknown)
+    again = unknown is None or _is_safe(unknown)
     kind = NotTheApiError if is_foreign(error) else type(error)
     lines.append(advice_for(kind, again=again) or "")
     if unknown is not None:
-        lines.append(about_unknown(unknown))
+        lines.append(_about_unknown(unknown))
     return "\n  ".join(filter(None, lines))
 
 
@@ -81,3 +92,19 @@ def exit_code(error: NorceOrderError) -> int:
     if isinstance(error, (ConfigurationError, *CANNOT_START)):
         return 3
     return 1 if isinstance(error, CallError) else 2
+
+
+def _is_safe(operation: str) -> bool:
+    """Whether making the call of this operation twice does no harm."""
+    row = ROWS.get(operation)
+    return row is None or row.repeat == Repeat.SAFE
+
+
+def _about_unknown(operation: str) -> str:
+    """What to know before the call is made again; nothing where it changes nothing."""
+    row = ROWS.get(operation)
+    if row is None or not row.changes:
+        return ""
+    if _is_safe(operation):
+        return f"{_MAYBE}; it may be sent again unless somebody else has changed the same since."
+    return f"{_MAYBE}: {_LOOKS.get(operation, 'read the order (order get)')} before you send it again."

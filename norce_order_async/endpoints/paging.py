@@ -16,7 +16,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.endpoints.filters import OrderFilters, query_of
 from norce_order_async.endpoints.orders import LIST_ORDERS
 from norce_order_async.endpoints.pages import Entry, Page, PageReader
-from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.wire.models import Order, OrderListOrderBy, OrderListOrderByDirection
 from norce_order_async.wire.operation import Operation, QueryValue
 

@@ -10,7 +10,7 @@ from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, NorceOrderError, TokenError
 from norce_order_async.core.http import Request, Response, replace_headers
 from norce_order_async.core.token_source import TokenSource
-from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.middleware import Handler
 from norce_order_async.sending.lifecycle import Lifecycle
 

@@ -11,8 +11,8 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.shop import Shop
-from norce_order_async.loops.pause import pause
 from norce_order_async.loops.per_loop import PerLoop, running_loop
+from norce_order_async.loops.tasks import pause
 from norce_order_async.middleware import Handler
 from norce_order_async.sending.answer_time import AnswerTime
 from norce_order_async.sending.calls import too_late

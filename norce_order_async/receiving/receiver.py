@@ -11,7 +11,7 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.logger import lines_of, logger
 from norce_order_async.core.shapes import HANDLER, check_shape
-from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
 from norce_order_async.receiving.calls import Headers, HookCall, NotificationCall, ValidationCall, notification_key

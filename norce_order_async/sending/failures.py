@@ -13,7 +13,7 @@ from norce_order_async.core.errors import (
     TransportError,
 )
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.sending.calls import out_of_time
 from norce_order_async.sending.log import log_fault
 from norce_order_async.wire.refusals import is_json

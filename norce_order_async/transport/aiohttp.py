@@ -7,17 +7,19 @@ timer that can swallow a cancellation.
 import asyncio
 import io
 import math
+import socket
 from collections.abc import Iterable
 from functools import lru_cache
 
 import aiohttp
 import attrs
+from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 from yarl import URL
 
 from norce_order_async.core.errors import ClientStateError, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
-from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport.aiohttp_errors import HeadTooLong, translate
 from norce_order_async.transport.aiohttp_internals import (
@@ -28,7 +30,6 @@ from norce_order_async.transport.aiohttp_internals import (
     take_headers_as_given,
     whole_body,
 )
-from norce_order_async.transport.aiohttp_resolver import AiohttpResolver
 from norce_order_async.transport.connections import await_closed
 from norce_order_async.transport.errors import forget_frames, refused_certificate, transport_closed
 from norce_order_async.transport.messages import (
@@ -42,10 +43,30 @@ from norce_order_async.transport.messages import (
 )
 from norce_order_async.transport.pools import PooledTransport
 from norce_order_async.transport.proxy import proxy_url
+from norce_order_async.transport.resolver import HostResolver
 
 _NEVER_RESENT = frozenset({"PATCH", "POST"})
 """The methods that aiohttp does not send again by itself, because they are not idempotent."""
 _ONCE = (send_once,)
+
+
+class _Resolver(AbstractResolver):
+    """Gives aiohttp the addresses that a :class:`HostResolver` knows."""
+
+    def __init__(self, resolver: HostResolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a host."""
+        return [
+            ResolveResult(hostname=host, host=address[0], port=address[1], family=kind, proto=0, flags=0)
+            for kind, _, _, _, address in await self._resolver.resolve(host, port)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept here."""
 
 
 @attrs.frozen(eq=False)
@@ -156,7 +177,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             limit=0,
             keepalive_timeout=self.keepalive,
             ssl=True if self.ssl_context is None else self.ssl_context,
-            resolver=AiohttpResolver(self.resolver),
+            resolver=_Resolver(self.resolver),
             use_dns_cache=False,
         )
         session = aiohttp.ClientSession(

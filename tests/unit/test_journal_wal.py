@@ -15,7 +15,7 @@ from journals import INPUTS, TARGET, begin, end, item, mark, run
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, PatchAttributes
-from norce_order_async.batch.journal import EmptyJournal, JournalBusy, writer, written_files
+from norce_order_async.batch.journal import EmptyJournal, JournalBusy, wal, writer
 from norce_order_async.batch.page.page import html_report
 
 REFUSED = "stand only in the WAL, and batch.journal-wal is not beside it"
@@ -27,7 +27,7 @@ def fill(journal, first, count):
         numbers = range(number, number + 100)
         journal.write([mark(n) for n in numbers], [])
         journal.write([], [end(n) for n in numbers])
-from norce_order_async.batch.journal import writer, written_files
+from norce_order_async.batch.journal import wal, writer
 """
 
 needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -114,11 +114,11 @@ def test_a_run_that_is_killed_around_a_checkpoint_goes_on(path: Path, when: str,
     killed(
         path,
         f"""
-journal, real, written_files.MAX_WAL = begin(path), written_files.WrittenFiles._checkpoint, 200_000
+journal, real, wal.MAX_WAL = begin(path), wal.WrittenFiles._checkpoint, 200_000
 def checkpoint(self):
     print(journal._last, flush=True)
     {checkpoint}
-written_files.WrittenFiles._checkpoint = checkpoint
+wal.WrittenFiles._checkpoint = checkpoint
 fill(journal, 1, 100_000)
 """,
     )
@@ -176,7 +176,7 @@ kill()
 
 
 def test_the_wal_stays_small_while_a_slow_reader_reads(path: Path) -> None:
-    wal = path.with_name("batch.journal-wal")
+    file = path.with_name("batch.journal-wal")
     with begin(path) as journal:
         journal.write([mark(n) for n in range(1, 2_001)], [])
         with JournalReader.open(path) as reader:
@@ -187,10 +187,10 @@ def test_the_wal_stays_small_while_a_slow_reader_reads(path: Path) -> None:
                 numbers = range(first, first + 100)
                 journal.write([mark(n) for n in numbers], [])
                 journal.write([], [end(n) for n in numbers])
-                largest = max(largest, wal.stat().st_size)
+                largest = max(largest, file.stat().st_size)
             assert sum(1 for _ in rows) == 22_000 - 1
-    assert largest < written_files.MAX_WAL + 1024 * 1024
-    assert not wal.exists()
+    assert largest < wal.MAX_WAL + 1024 * 1024
+    assert not file.exists()
 
 
 def test_a_journal_that_is_read_when_its_run_ends_is_whole_with_its_wal(

@@ -21,7 +21,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.core.random_source import RandomSource
-from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.sending.pace import Pace
 
 Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]

@@ -3,7 +3,7 @@
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.core.clock import Clock
-from norce_order_async.loops.pause import pause
+from norce_order_async.loops.tasks import pause
 from norce_order_async.sending.pace import Pace
 
 

@@ -19,7 +19,7 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.random_source import RandomSource
-from norce_order_async.loops.pause import pause
+from norce_order_async.loops.tasks import pause
 from norce_order_async.sending.pace import Pace
 
 

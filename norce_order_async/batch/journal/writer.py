@@ -18,8 +18,7 @@ from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
 from norce_order_async.batch.journal.uri import beside
-from norce_order_async.batch.journal.wal import MARK, WAIT, connect, roll_back, wal_path
-from norce_order_async.batch.journal.written_files import WrittenFiles
+from norce_order_async.batch.journal.wal import MARK, WAIT, WrittenFiles, connect, roll_back, wal_path
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import DONE, OutcomeKind

@@ -20,7 +20,7 @@ from norce_order_async.core.errors import ConfigurationError, DecodeError, Inval
 from norce_order_async.core.http import Response
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.endpoints.looks import check_answer
-from norce_order_async.loops.cancelled import is_cancelled
+from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.sending.pace import Pace
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.codec import encode_shown

@@ -1,9 +1,15 @@
-"""Waiting for a time to pass, or for something that comes before."""
+"""A task that waits: until something comes before its time, and whether somebody cancelled it."""
 
 import asyncio
 from typing import Any
 
 from norce_order_async.core.clock import Clock
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancelled the running task, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def pause(clock: Clock, delay: float, *until: asyncio.Event) -> None:
