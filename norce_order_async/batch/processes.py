@@ -19,7 +19,7 @@ from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import NO_SPEED, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
 from norce_order_async.batch.starting import check_can_start_python
-from norce_order_async.batch.travel import frame, order_of, sendable, worker_of
+from norce_order_async.batch.travel import frame, order_of_entry, sendable, worker_of
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
@@ -229,7 +229,7 @@ class ProcessBatch(RunsOnce):
                 if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
                     continue  # nothing that comes after it has to wait
                 made = False
-            order = order_of(entry, self._scope)
+            order = order_of_entry(entry, self._scope)
             link = links[number % count if order is None else worker_of(order, count)]
             if not link.has_ended:
                 link.add(number, entry, state, made=made)
