@@ -261,7 +261,6 @@ class Accountant:
         self._arrived.set()
 
 
-@attrs.define(kw_only=True, eq=False)
 class Marker:
     """Marks changes in the journal: those that were taken to be sent, and those that come next.
 
@@ -272,23 +271,21 @@ class Marker:
         once: Whether there may be changes that must not be made twice: of these fewer are marked ahead.
     """
 
-    _once: bool
-    _schedule: Schedule
-    _accountant: Accountant
-    _pace: Pace
-    _state: RunState
-    _clock: Clock
-    is_needed: bool = attrs.field(init=False)
-    """Whether changes are marked at all."""
-    taken: list[WorkItem] = attrs.field(factory=list[WorkItem], init=False)
-    """What was taken, and has to be marked before it is sent."""
-    _ahead: int = attrs.field(default=0, init=False)  # how many are sent in a moment
-    _count: int = attrs.field(default=0, init=False)  # how many were marked since then
-    _since: float = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.is_needed = self._accountant.journal is not None
-        self._since = self._clock.monotonic()
+    def __init__(
+        self, *, once: bool, schedule: Schedule, accountant: Accountant, pace: Pace, state: RunState, clock: Clock
+    ) -> None:
+        self.is_needed = accountant.journal is not None
+        """Whether changes are marked at all."""
+        self.taken: list[WorkItem] = []
+        """What was taken, and has to be marked before it is sent."""
+        self._once = once
+        self._schedule = schedule
+        self._accountant = accountant
+        self._pace = pace
+        self._state = state
+        self._clock = clock
+        self._ahead = self._count = 0  # how many are sent in a moment; how many were marked since then
+        self._since = clock.monotonic()
 
     def most(self) -> int:
         """How many may be marked at once."""

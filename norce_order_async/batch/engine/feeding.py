@@ -101,7 +101,6 @@ class Feeder:
         self._state = state
         self._clock = clock
         self._random = random
-        self._began, self._began_wall = clock.monotonic(), clock.wall()
         self._passes = False  # whether something in the last block was not to be sent
 
     async def run(self) -> None:
