@@ -83,8 +83,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(door: str, **settings: Any) -> AsyncGenerator[Stage]:
-    """A stage with the order ``o_1``; ``door`` is ``transport`` or ``server``."""
+async def staged(kind: str, **settings: Any) -> AsyncGenerator[Stage]:
+    """A stage with the order ``o_1``; in process (``kind`` is ``transport``) or over a socket (``server``)."""
     settings = {"deadline": 2.0, "pause": 0.01, **settings}
 
     async def on_hook(call: HookCall) -> Reply:
@@ -98,7 +98,7 @@ async def staged(door: str, **settings: Any) -> AsyncGenerator[Stage]:
 
     receiver = Receiver(on_hook=on_hook, on_validation=on_validation, on_notification=on_notification)
     async with AsyncExitStack() as stack:
-        if door == "transport":
+        if kind == "transport":
             sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: receiver}, **settings))
             stage = Stage(sandbox, await stack.enter_async_context(sandbox.client(retry=None)), IN_PROCESS)
         else:

@@ -13,7 +13,7 @@ import attrs
 
 _LOOK = 0.05
 """Seconds after which a caller looks again whether another event loop, which carries the task, still runs."""
-_LAST_TURNS = 1.0
+_TIME_TO_END = 1.0
 """Seconds that a cancelled task has to end."""
 
 Work = Callable[[], Coroutine[Any, Any, str | None]]
@@ -112,7 +112,7 @@ class SharedTask:
             return
         run.give_up()
         if run.task is not None and run.loop is asyncio.get_running_loop():
-            await asyncio.wait({run.task}, timeout=_LAST_TURNS)
+            await asyncio.wait({run.task}, timeout=_TIME_TO_END)
 
 
 def _finish(current: _Current, run: Run, task: asyncio.Task[str | None]) -> None:

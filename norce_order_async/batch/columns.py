@@ -21,7 +21,7 @@ BODIES = {op: body for op, kind in KINDS.items() if (body := body_of(kind)) is n
 JSON_CELLS = frozenset({*BODIES.values(), "checked"})
 """Members that stand in a cell as JSON; ``checked`` only where it is about several consents."""
 
-FREQUENT = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel")
+FREQUENT_COLUMNS = ("op", "order_id", "consent_id", "checked", "attributes", "merchant", "channel")
 """The columns of the frequent changes."""
-COLUMNS = (*FREQUENT, *(name for name in _ALL if name not in FREQUENT))
+COLUMNS = (*FREQUENT_COLUMNS, *(name for name in _ALL if name not in FREQUENT_COLUMNS))
 """The names that the first line of a file may have."""

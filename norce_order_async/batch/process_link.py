@@ -15,7 +15,7 @@ import attrs
 from norce_order_async.batch.engine.running import Speed
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import State
-from norce_order_async.batch.process_worker import AHEAD
+from norce_order_async.batch.process_worker import CREDIT
 from norce_order_async.batch.starting import interrupts_held
 from norce_order_async.batch.travel import HEAD, Dealt, frame, pack
 
@@ -42,7 +42,7 @@ class ProcessLink:
     """
 
     setup: bytes
-    credit: int = AHEAD
+    credit: int = CREDIT
     queue: deque[tuple[Dealt, int]] = attrs.Factory(deque[tuple[Dealt, int]])
     size: int = 0
     dealt: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
@@ -166,7 +166,7 @@ class ProcessLink:
             self.queue.appendleft(((number, packed, state, made), size))
         self.dealt.clear()
         self.passed.clear()
-        self.credit, self.speed = AHEAD, NO_SPEED
+        self.credit, self.speed = CREDIT, NO_SPEED
         return given_up
 
     async def end(self) -> None:

@@ -27,7 +27,7 @@ from norce_order_async.batch.travel import HEAD, Dealt, frame, sendable, unpack
 from norce_order_async.client import OrderClient
 from norce_order_async.core.outcome import OutcomeKind
 
-AHEAD = 256
+CREDIT = 256
 """So many lines are sent to a worker before it has taken them, at most."""
 
 _ASK_AFTER = 64

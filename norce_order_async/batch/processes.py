@@ -17,7 +17,7 @@ from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import NO_SPEED, ProcessLink
-from norce_order_async.batch.process_worker import AHEAD
+from norce_order_async.batch.process_worker import CREDIT
 from norce_order_async.batch.starting import check_can_start_python
 from norce_order_async.batch.travel import frame, order_of_entry, sendable, worker_of
 from norce_order_async.core.checks import check_count
@@ -211,7 +211,7 @@ class ProcessBatch(RunsOnce):
         """Wait until a worker has too little, unless another one has too much."""
         links = self._links
         while self.stopped is None and (
-            all(len(link.queue) >= AHEAD or link.has_ended for link in links)
+            all(len(link.queue) >= CREDIT or link.has_ended for link in links)
             or any(len(link.queue) >= LOOKAHEAD for link in links)
             or sum(link.size for link in links) >= LOOKAHEAD_SIZE
         ):
@@ -242,7 +242,7 @@ class ProcessBatch(RunsOnce):
         link.deal()
         if self.state.input_ended and not link.queue:
             link.tell("over")
-        elif len(link.queue) < AHEAD:
+        elif len(link.queue) < CREDIT:
             self.state.room.set()
 
     # The workers

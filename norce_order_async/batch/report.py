@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 
 import attrs
 
-from norce_order_async.batch.columns import COLUMNS, FREQUENT, JSON_CELLS
+from norce_order_async.batch.columns import COLUMNS, FREQUENT_COLUMNS, JSON_CELLS
 from norce_order_async.batch.files.cells import TEXTS, marked_json, marked_note, text_cell
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.replacing import replacing
@@ -36,7 +36,7 @@ _NOTES = (
     "_evidence",
     "_raw",
 )
-_COLUMNS: tuple[str, ...] = (*FREQUENT, *_NOTES, *(name for name in COLUMNS if name not in FREQUENT))
+_COLUMNS: tuple[str, ...] = (*FREQUENT_COLUMNS, *_NOTES, *(name for name in COLUMNS if name not in FREQUENT_COLUMNS))
 
 
 @attrs.define

@@ -1,1 +1,1 @@
-"""Plain values that everything else is written with: nothing here does I/O or knows asyncio's loops."""
+"""Plain values that everything else is written with, and their checks, the clock and back-off."""

@@ -1,1 +1,1 @@
-"""What an attempt needs on its way: its deadline, a slot, its account, and the log."""
+"""A call and its attempts: slots, pace, what a failure means, who is told of them, and the log."""

@@ -205,8 +205,8 @@ class RunningCall(TimeLimit):
                 del failure  # it would refer to itself through this frame
         finally:
             here = self._here
-            if here.news is not None and not here.calls.running:
-                here.news.set()
+            if here.changed is not None and not here.calls.running:
+                here.changed.set()
 
     def check_success(self, response: Response, operation: Operation[Any]) -> Response:
         """Return what the chain returned, if it is a success, and note what it means.

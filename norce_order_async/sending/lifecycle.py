@@ -20,7 +20,7 @@ from norce_order_async.loops.per_loop import PerLoop, running_loop
 from norce_order_async.loops.time_limit import Limited, TimeLimits
 from norce_order_async.sending.limiter import ConcurrencyLimiter
 
-_LAST_TURNS = 1.0
+_TIME_TO_END = 1.0
 """Seconds that calls which were cut, and a token source, have to end."""
 
 
@@ -42,14 +42,14 @@ class LoopState:
         limiter: How many requests at once.
         calls: The calls that are under way, each a limit of time.
         process: The process that the loop belongs to; a forked child inherits what it cannot close.
-        news: Set when a closing has to look again: no call is left, or its grace was made shorter.
+        changed: Set when a closing has to look again: no call is left, or its grace was made shorter.
         closing: The closing under way.
     """
 
     limiter: ConcurrencyLimiter
     calls: TimeLimits[Running] = attrs.Factory(TimeLimits[Running])
     process: int = attrs.Factory(os.getpid)
-    news: asyncio.Event | None = None
+    changed: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
 
 
@@ -118,13 +118,13 @@ class Lifecycle:
         self._ends = min(self._ends, ends)
         this = asyncio.get_running_loop()
         for loop, there in self.loops.items():
-            if there.news is None:
+            if there.changed is None:
                 continue
             if loop is this:
-                there.news.set()
+                there.changed.set()
             elif loop.is_running() and there.process == os.getpid():
                 with suppress(RuntimeError):  # it was closed meanwhile
-                    loop.call_soon_threadsafe(there.news.set)
+                    loop.call_soon_threadsafe(there.changed.set)
 
     async def _close(self, closers: tuple[Callable[[], Awaitable[object]], ...]) -> None:
         this = asyncio.get_running_loop()
@@ -135,13 +135,13 @@ class Lifecycle:
             elif loop.is_running() and there.process == os.getpid():
                 drain = partial(self._drain_calls, there)
                 waits.append(asyncio.create_task(run_elsewhere(loop, drain)))
-        await asyncio.wait(waits, timeout=self._left() + 2 * _LAST_TURNS)
+        await asyncio.wait(waits, timeout=self._left() + 2 * _TIME_TO_END)
         for task in waits:
             task.cancel()  # those that are late
         failures: list[BaseException] = []
         for close in closers:
             closing = asyncio.ensure_future(close())
-            await asyncio.wait([closing], timeout=max(self._left(), _LAST_TURNS))
+            await asyncio.wait([closing], timeout=max(self._left(), _TIME_TO_END))
             if not closing.done():
                 closing.cancel()
             elif not closing.cancelled() and (failure := closing.exception()) is not None:
@@ -156,21 +156,21 @@ class Lifecycle:
         return self._drain(here) if here.calls.running else None
 
     async def _drain(self, here: LoopState) -> None:
-        here.news = asyncio.Event()
+        here.changed = asyncio.Event()
         for running in list(here.calls.running):
             if running.call.waiting:
                 running.cut()
         await self._empty(here, self._left)
         for running in list(here.calls.running):
             running.cut()
-        last = asyncio.get_running_loop().time() + _LAST_TURNS
+        last = asyncio.get_running_loop().time() + _TIME_TO_END
         await self._empty(here, lambda: last - asyncio.get_running_loop().time())
 
     async def _empty(self, here: LoopState, left: Callable[[], float]) -> None:
         """Wait until no call is under way, or no time is left."""
-        assert here.news is not None
+        assert here.changed is not None
         while here.calls.running and (seconds := left()) > 0:
-            here.news.clear()
-            waiting = asyncio.ensure_future(here.news.wait())
+            here.changed.clear()
+            waiting = asyncio.ensure_future(here.changed.wait())
             await asyncio.wait([waiting], timeout=seconds)
             waiting.cancel()

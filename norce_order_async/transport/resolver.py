@@ -43,7 +43,7 @@ class _Known:
     turn: int = -1
 
 
-_Flights = dict[tuple[str, int], "asyncio.Future[_Known | OSError]"]
+_LookUps = dict[tuple[str, int], "asyncio.Future[_Known | OSError]"]
 
 
 @attrs.define(eq=False)
@@ -68,7 +68,7 @@ class HostResolver:
     now: Callable[[], float] = attrs.field(default=time.monotonic, kw_only=True)
     start: Callable[[Callable[[], None]], None] = attrs.field(default=in_a_thread, kw_only=True)
     _known: dict[tuple[str, int], _Known] = attrs.field(factory=dict[tuple[str, int], _Known], init=False, repr=False)
-    _flights: PerLoop[_Flights] = attrs.field(factory=lambda: PerLoop(_Flights), init=False, repr=False)
+    _look_ups: PerLoop[_LookUps] = attrs.field(factory=lambda: PerLoop(_LookUps), init=False, repr=False)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         """The addresses of a host, each time another one first.
@@ -90,19 +90,19 @@ class HostResolver:
 
     async def _look_up_once(self, host: str, port: int) -> _Known | OSError:
         loop = asyncio.get_running_loop()
-        flights = self._flights.of(loop)
-        flight = flights.get((host, port))
-        if flight is None:
-            flight = loop.create_future()
+        look_ups = self._look_ups.of(loop)
+        answer = look_ups.get((host, port))
+        if answer is None:
+            answer = loop.create_future()
             try:
-                self.start(partial(self._work, host, port, loop, flight))
+                self.start(partial(self._work, host, port, loop, answer))
             except RuntimeError as error:
                 return OSError(f"no thread for the look-up: {error}")
-            flights[host, port] = flight
-        return await asyncio.shield(flight)  # a cancelled call does not cancel the look-up of others
+            look_ups[host, port] = answer
+        return await asyncio.shield(answer)  # a cancelled call does not cancel the look-up of others
 
     def _work(
-        self, host: str, port: int, loop: asyncio.AbstractEventLoop, flight: "asyncio.Future[_Known | OSError]"
+        self, host: str, port: int, loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[_Known | OSError]"
     ) -> None:
         found: _Known | OSError
         try:
@@ -113,23 +113,23 @@ class HostResolver:
         except Exception as error:  # a name that no look-up can take, say
             found = OSError(f"{type(error).__name__}: {error}")
         with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(self._land, (host, port), loop, flight, found)
+            loop.call_soon_threadsafe(self._finish, (host, port), loop, answer, found)
 
-    def _land(
+    def _finish(
         self,
         key: tuple[str, int],
         loop: asyncio.AbstractEventLoop,
-        flight: "asyncio.Future[_Known | OSError]",
+        answer: "asyncio.Future[_Known | OSError]",
         found: _Known | OSError,
     ) -> None:
-        self._flights.of(loop).pop(key, None)
+        self._look_ups.of(loop).pop(key, None)
         if isinstance(found, _Known):
             now = self.now()
             for other in [each for each, known in list(self._known.items()) if known.until <= now]:
                 self._known.pop(other, None)
             self._known[key] = found
-        if not flight.done():
-            flight.set_result(found)
+        if not answer.done():
+            answer.set_result(found)
 
 
 def is_address(host: str) -> bool:

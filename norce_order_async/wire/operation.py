@@ -1,4 +1,4 @@
-"""The API as data: one :class:`Operation` a row."""
+"""One operation of the API as data, from its path to how its answer is read."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence, Set

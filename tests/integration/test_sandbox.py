@@ -1,4 +1,4 @@
-"""The sandbox through its doors: in process, and over real sockets."""
+"""The sandbox in process, and over real sockets."""
 
 import asyncio
 import gc

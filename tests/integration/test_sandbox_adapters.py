@@ -1,4 +1,4 @@
-"""Hooks that a sandbox calls before it stores a change, through both doors."""
+"""Hooks that a sandbox calls before it stores a change, in process and over a socket."""
 
 import asyncio
 from collections.abc import AsyncIterator

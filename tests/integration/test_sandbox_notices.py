@@ -1,4 +1,4 @@
-"""Notifications and validations of a sandbox, through both doors."""
+"""Notifications and validations of a sandbox, in process and over a socket."""
 
 import json
 from collections.abc import AsyncIterator

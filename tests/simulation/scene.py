@@ -72,7 +72,7 @@ class Scene:
     Attributes:
         world: The world.
         watch: The checks.
-        sandbox: The API's brain, which outlives its server.
+        sandbox: What the API does and knows; it outlives its server.
         server: The process that serves it, if one does.
     """
 

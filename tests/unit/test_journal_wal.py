@@ -196,7 +196,7 @@ def test_the_wal_stays_small_while_a_slow_reader_reads(path: Path) -> None:
 def test_a_journal_that_is_read_when_its_run_ends_is_whole_with_its_wal(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "WAIT", 0.1)
+    monkeypatch.setattr(writer, "LOCK_TIMEOUT", 0.1)
     journal = begin(path)
     journal.write([mark(1)], [end(1)])
     with JournalReader.open(path) as reader, closing(sqlite3.connect(path)) as foreign:

@@ -629,7 +629,7 @@ async def test_a_closing_that_is_cancelled_has_no_patience_left() -> None:
 
 
 async def test_a_token_source_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.sending.lifecycle._LAST_TURNS", 0.01)
+    monkeypatch.setattr("norce_order_async.sending.lifecycle._TIME_TO_END", 0.01)
 
     class Source:
         async def get(self, *, rejected: str | None = None) -> str:

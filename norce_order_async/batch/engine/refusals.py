@@ -14,7 +14,7 @@ from norce_order_async.core.errors import CallError, PermissionDeniedError
 ORDERS = 10
 """When so many different orders of a merchant and channel in a row are refused with 403, none is tried any more."""
 
-Kept = list[tuple[WorkItem, Outcome]]
+ItemOutcomes = list[tuple[WorkItem, Outcome]]
 """Changes, each with how it stands."""
 
 
@@ -31,7 +31,7 @@ class _Scope:
         trial: What is tried meanwhile.
     """
 
-    refused: Kept = attrs.Factory(list[tuple[WorkItem, Outcome]])
+    refused: ItemOutcomes = attrs.Factory(list[tuple[WorkItem, Outcome]])
     row: int = 0
     reason: str = ""
     orders: set[Order] = attrs.Factory(set[Order])
@@ -76,7 +76,7 @@ class Refusals:
         self.withheld = 0
         """How much was refused, and neither ended nor left."""
         self._closed = closed
-        self._unauthorized: Kept = []
+        self._unauthorized: ItemOutcomes = []
         """What was refused with 401: of whatever merchant, by the same token."""
         self._scopes: dict[Scope, _Scope] = {}
 
@@ -95,7 +95,7 @@ class Refusals:
         """Whether an error may be about who we are."""
         return isinstance(error, ABOUT_US)
 
-    def add(self, item: WorkItem, outcome: Outcome, error: CallError) -> Kept:
+    def add(self, item: WorkItem, outcome: Outcome, error: CallError) -> ItemOutcomes:
         """Keep a change that was refused; what is left undone now, because no more is tried there."""
         self.withheld += 1
         if not isinstance(error, PermissionDeniedError):
@@ -139,26 +139,26 @@ class Refusals:
         if scope is not None and item is scope.trial:
             scope.trial = None
 
-    def answered(self, item: WorkItem) -> tuple[Kept, list[WorkItem]]:
+    def answered(self, item: WorkItem) -> tuple[ItemOutcomes, list[WorkItem]]:
         """A change got an answer that is about the change: what ends as refused now, and what may go on.
 
         Nothing of the token is told by an answer to what was under way when it was refused.
         """
         scope = self._scopes.pop(item.order[:2], _Scope())
         began = item.since or 0.0
-        ended, later = scope.refused, Kept()
+        ended, later = scope.refused, ItemOutcomes()
         for one in self._unauthorized:
             (ended if (one[0].since or 0.0) <= began else later).append(one)
         self._unauthorized = later
         self.withheld -= len(ended)
         return ended, scope.all_parked()
 
-    def close_held(self) -> Kept:
+    def close_held(self) -> ItemOutcomes:
         """Nothing was ever answered, and nothing else is left to try: what is left undone where changes are held."""
         held = [name for name, scope in self._scopes.items() if scope.is_on]
         return [one for name in held for one in self._close(name, "all that were tried were refused")]
 
-    def give_up(self) -> tuple[Kept, list[WorkItem]]:
+    def give_up(self) -> tuple[ItemOutcomes, list[WorkItem]]:
         """Nothing else is left to try: all that was refused, and all that was held."""
         ended = [*self._unauthorized, *(one for scope in self._scopes.values() for one in scope.refused)]
         parked = [item for scope in self._scopes.values() for item in scope.all_parked()]
@@ -166,11 +166,11 @@ class Refusals:
         self._scopes.clear()
         return ended, parked
 
-    def _close(self, name: Scope, why: str) -> Kept:
+    def _close(self, name: Scope, why: str) -> ItemOutcomes:
         self._closed[name] = f"{why}: {self._scopes[name].reason}"
         return self._take_out(name)
 
-    def _take_out(self, name: Scope) -> Kept:
+    def _take_out(self, name: Scope) -> ItemOutcomes:
         scope = self._scopes.pop(name)
         self.withheld -= len(scope.refused)
         return [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in scope.refused] + [

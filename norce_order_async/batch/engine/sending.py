@@ -8,7 +8,7 @@ from functools import partial
 from norce_order_async.batch.engine.accounting import Accountant, Marker
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.place import Place
-from norce_order_async.batch.engine.refusals import Kept, Refusals
+from norce_order_async.batch.engine.refusals import ItemOutcomes, Refusals
 from norce_order_async.batch.engine.rounds import until_next
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
@@ -65,7 +65,7 @@ class Dispatcher:
         """The lanes, each with the change that is under way in it."""
         self._probe: WorkItem | None = None
         self._place = Place(pace=pace, schedule=schedule, state=state, clock=clock)
-        self._left: Kept = []
+        self._left: ItemOutcomes = []
         self._refusals = Refusals(state.closed)
 
     # When
@@ -110,7 +110,7 @@ class Dispatcher:
         for lane in self.lanes:
             lane.cancel()
 
-    def leave(self) -> Kept:
+    def leave(self) -> ItemOutcomes:
         """What was taken and not ended, once no lane is left, with how it stands."""
         self._schedule.ready += self._marker.taken
         left = [(item, item.last or item.left(NOT_TRIED, "not tried")) for item in self._schedule.drain()]
@@ -284,7 +284,7 @@ class Dispatcher:
                 return item
         return None
 
-    def _leave_undone(self, left: Kept) -> None:
+    def _leave_undone(self, left: ItemOutcomes) -> None:
         """Take changes out of the schedule that were taken and are not made."""
         for item, _ in left:
             self._schedule.done(item, math.inf)  # those behind it are left undone, too
@@ -306,7 +306,7 @@ class Dispatcher:
             self._schedule.requeue(trial)
         self._state.wake.set()
 
-    def _resolve(self, refused: Kept, held: list[WorkItem]) -> None:
+    def _resolve(self, refused: ItemOutcomes, held: list[WorkItem]) -> None:
         """End what was refused, and let go on what was held for it."""
         for item in held:
             self._schedule.requeue(item)

@@ -18,12 +18,12 @@ from norce_order_async.batch.journal.uri import beside, uri_of
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.wording import reason_of
 
-MARK = "UPDATE batch SET in_wal = 1"
+SET_IN_WAL = "UPDATE batch SET in_wal = 1"
 """Say that rows may stand only in the WAL."""
-TAKE_BACK = "UPDATE batch SET in_wal = 0 WHERE in_wal"
+CLEAR_IN_WAL = "UPDATE batch SET in_wal = 0 WHERE in_wal"
 """Say that the main file and its WAL, if there is one, are the whole journal."""
 
-WAIT = 10.0
+LOCK_TIMEOUT = 10.0
 """Seconds for what another program does in one step."""
 
 MAX_WAL = 4 * 1024 * 1024
@@ -94,7 +94,7 @@ def tidy(path: Path) -> None:
                 return
         with closing(connect(path, "rw")) as db:
             if version >= 2:
-                db.execute(TAKE_BACK)
+                db.execute(CLEAR_IN_WAL)
             db.execute("PRAGMA journal_mode = DELETE")
 
 
@@ -109,7 +109,7 @@ def open_to_read(path: Path, stack: ExitStack) -> tuple[sqlite3.Connection, int]
     """
     is_alone = is_in_wal_mode(path) and not wal_path(path).exists()
     with telling(path, "opened"):
-        db = stack.enter_context(closing(connect(path, "immutable" if is_alone else "ro", WAIT)))
+        db = stack.enter_context(closing(connect(path, "immutable" if is_alone else "ro", LOCK_TIMEOUT)))
     return db, version_of(path, db)
 
 
@@ -151,9 +151,9 @@ class WrittenFiles:
             with self._db as db:
                 db.execute("BEGIN IMMEDIATE")
                 if is_full:
-                    db.execute(MARK)
+                    db.execute(SET_IN_WAL)
                 elif self._is_marked:
-                    db.execute(TAKE_BACK)
+                    db.execute(CLEAR_IN_WAL)
                 yield db
             self._is_marked = is_full
             if is_full:
@@ -167,7 +167,7 @@ class WrittenFiles:
         """
         # All rows first, so that the main file never lacks one when it says that it is whole.
         with self.writing() as db:
-            db.execute(MARK)
+            db.execute(SET_IN_WAL)
         self._is_marked = True
         try:
             with telling(self._path, "written"):

@@ -18,7 +18,7 @@ from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
 from norce_order_async.batch.journal.uri import beside
-from norce_order_async.batch.journal.wal import MARK, WAIT, WrittenFiles, connect, roll_back, wal_path
+from norce_order_async.batch.journal.wal import LOCK_TIMEOUT, SET_IN_WAL, WrittenFiles, connect, roll_back, wal_path
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import DONE, OutcomeKind
@@ -71,7 +71,7 @@ class Journal(JournalAccount):
                 roll_back(path)
             version = look_at(path, inputs, target, has_wal=has_wal)
             with telling(path, "written"):
-                db = stack.enter_context(closing(connect(path, "rw", WAIT)))
+                db = stack.enter_context(closing(connect(path, "rw", LOCK_TIMEOUT)))
                 db.execute("PRAGMA journal_mode = WAL")
                 # What is there before a change has to outlast a power cut that comes after the change.
                 db.execute(f"PRAGMA synchronous = {'FULL' if undo else 'NORMAL'}")
@@ -86,7 +86,7 @@ class Journal(JournalAccount):
                         db.execute(statements.WITHDRAW_UNSENT)
                     db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
                     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
-                    db.execute(MARK)
+                    db.execute(SET_IN_WAL)
                 if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                     raise ConfigurationError(f"the journal {path} cannot be written: another program reads it")
                 db.execute("PRAGMA busy_timeout = 0")
@@ -291,7 +291,7 @@ class Journal(JournalAccount):
         """
         if not self._has_ended:
             self._has_ended = True
-            self._db.execute(f"PRAGMA busy_timeout = {round(WAIT * 1000)}")
+            self._db.execute(f"PRAGMA busy_timeout = {round(LOCK_TIMEOUT * 1000)}")
             with self._files.writing() as db:
                 db.execute("UPDATE runs SET ended = ? WHERE number = ?", (time.time(), self._run))
 

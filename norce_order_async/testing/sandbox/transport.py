@@ -21,7 +21,7 @@ from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.transport import Transport
 from norce_order_async.transport.errors import IS_CLOSED, NO_RESPONSE
-from norce_order_async.transport.messages import unsendable
+from norce_order_async.transport.messages import MAX_BODY, unsendable
 
 _JSON = "application/json"
 
@@ -41,7 +41,7 @@ class SandboxTransport(Transport):
         ConfigurationError: ``max_body`` is not a whole number above 0.
     """
 
-    def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = (), max_body: int = 16 * 1024 * 1024) -> None:
+    def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = (), max_body: int = MAX_BODY) -> None:
         self._sandbox = sandbox
         self._max_body = check_count("max_body", max_body)
         self._hosts = LOOPBACK.union(host.lower() for host in hosts)
@@ -96,7 +96,7 @@ class SandboxTransport(Transport):
                 await asyncio.get_running_loop().create_future()
         except TimeoutError:
             pass
-        raise ReadTimeout("no answer in time", sent=True)
+        raise ReadTimeout(NO_RESPONSE, sent=True)
 
     async def aclose(self) -> None:
         """Take no more requests; closing twice is fine."""

@@ -1,4 +1,4 @@
-"""The sandbox's brain, without a door: what each request does and what it is answered."""
+"""The sandbox's service, called directly: what each request does and what it is answered."""
 
 import json
 import re
@@ -573,7 +573,7 @@ def test_without_pytest_the_conformance_suite_says_what_to_install() -> None:
     assert run.stderr.endswith("ConfigurationError: the conformance suite needs pytest: pip install pytest\n")
 
 
-def test_the_brain_loads_neither_an_event_loop_nor_an_http_library() -> None:
+def test_the_service_loads_neither_an_event_loop_nor_an_http_library() -> None:
     code = (
         "import sys; from norce_order_async.testing import Fault, Sandbox; Sandbox();"
         "print([name for name in ('aiohttp', 'asyncio', 'cattrs', 'tenacity') if name in sys.modules])"
