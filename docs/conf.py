@@ -54,9 +54,9 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(aiohttp|distributed|sqlite3)\..*"),
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
-    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|State|Unread)"),
+    (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Unread)"),
     (r"py:.*", r"(.*\.)?(JournalAccount|OldValues|ContentError)"),
-    (r"py:.*", r"(.*\.)?(RetryRules|JsonAs|WorkItem|EmptyJournal|JournalBusy|Shop|Limiter|ApiChange|RunJournal|Rows)"),
+    (r"py:.*", r"(.*\.)?(RetryRules|JsonAs|EmptyJournal|JournalBusy|Shop|Limiter|ApiChange|RunJournal)"),
     (r"py:.*", r"(.*\.)?(PaceArguments|TracerProvider|MeterProvider|WatchedClient|WatchedBatch)|_asyncio\.Task"),
     (r"py:.*", r"tuple\[CallHook"),
     # The steps of Sandbox.handle(), for those who serve it in another way; not exported.

@@ -110,6 +110,8 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
             ValueError: A change has ended that was never marked.
+
+        :meta private:
         """
         self.write_rows(rows_of(marks, outcomes), once)
 
@@ -119,6 +121,8 @@ class Journal(JournalAccount):
         Raises:
             ConfigurationError: It cannot be written.
             ValueError: A change has ended that was never marked.
+
+        :meta private:
         """
         numbers = [row[0] for row in rows.marks]
         are_new = bool(numbers) and min(numbers) > self._last
@@ -164,6 +168,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
+
+        :meta private:
         """
         with self._files.writing() as db:
             db.executemany(
@@ -178,6 +184,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
+
+        :meta private:
         """
         # What the workers of a cluster sent is known by the last outcome alone.
         requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in items)
@@ -188,6 +196,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
+
+        :meta private:
         """
         keys = [(number,) for number in numbers]
         with self._files.writing() as db:
@@ -202,6 +212,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
+
+        :meta private:
         """
         self.leave_rows_open(list(map(stands, outcomes)))
 
@@ -210,6 +222,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
+
+        :meta private:
         """
         with self._files.writing() as db:
             db.executemany(statements.LEAVE_OPEN, rows)
@@ -219,6 +233,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be read.
+
+        :meta private:
         """
         if first > self._last:
             return {}
@@ -254,6 +270,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
+
+        :meta private:
         """
         with self._files.writing() as db:
             reopen(db, only, merchant, channel)
@@ -263,6 +281,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
+
+        :meta private:
         """
         with self._files.writing() as db:
             values = (at, concurrency, rate, in_flight, None if reason is None else plain(reason))
@@ -273,6 +293,8 @@ class Journal(JournalAccount):
 
         Raises:
             ConfigurationError: It cannot be written.
+
+        :meta private:
         """
         with self._files.writing() as db:
             values = (None if reason is None else plain(reason), self._run)
