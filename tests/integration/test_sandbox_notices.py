@@ -1,5 +1,6 @@
 """Notifications and validations of a sandbox, through both doors."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,8 +9,8 @@ import pytest
 import pytest_asyncio
 from staging import IN_PROCESS, Stage, staged
 
-from norce_order_async import ValidationFailedError, patch_consent, update_reference, validate
-from norce_order_async.receiving import HookCall, NotificationCall, Reply, ValidationCall, invalid, refuse, valid
+from norce_order_async import ValidationFailedError, patch_attributes, patch_consent, update_reference, validate
+from norce_order_async.receiving import HookCall, NotificationCall, Reply, ValidationCall, allow, invalid, refuse, valid
 from norce_order_async.testing import AdapterCall, Callbacks, Sandbox
 
 pytestmark = pytest.mark.asyncio
@@ -47,6 +48,45 @@ async def test_a_notification_that_nobody_takes_is_given_up(stage: Stage, caplog
     await stage.sandbox.delivered()
     assert len(stage.called) == 8
     assert "gave up notification" in caplog.text
+
+
+async def test_notifications_that_wait_for_their_turn_were_not_tried_and_keep_no_hook_waiting() -> None:
+    came: list[str | None] = []
+
+    async def on_notification(call: NotificationCall) -> None:
+        came.append(call.order.id)
+        await asyncio.sleep(1)
+
+    async with staged("server", deadline=0.5, tries=1) as stage:
+        stage.on_notification = on_notification
+        notification = {"id": "n", "scope": "/attributes", "invoke": f"{stage.url}/notifications"}
+        for n in range(60):
+            stage.sandbox.add_order(f"n_{n}", notifications=[notification])
+        await stage.hook()
+        await asyncio.gather(*(patch_attributes(stage.client, f"n_{n}", {"a": 1}) for n in range(60)))
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        await stage.sandbox.delivered()
+    assert sorted(filter(None, came)) == sorted(f"n_{n}" for n in range(60))
+
+
+async def test_as_many_hooks_are_asked_as_there_are_changes() -> None:
+    waiting = 0
+    all_wait = asyncio.Event()
+
+    async def on_hook(call: HookCall) -> Reply:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 60:
+            all_wait.set()
+        await all_wait.wait()
+        return allow()
+
+    async with staged("server") as stage:
+        stage.on_hook = on_hook
+        hook = {"id": "h", "subscribeTo": "/attributes", "invoke": f"{stage.url}/hooks"}
+        for n in range(60):
+            stage.sandbox.add_order(f"h_{n}", hooks=[hook])
+        await asyncio.gather(*(patch_attributes(stage.client, f"h_{n}", {"a": 1}) for n in range(60)))
 
 
 async def test_a_refused_change_is_followed_by_nothing(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """The sandbox's calls over sockets: to loopback addresses, and to hosts that were named."""
 
+import asyncio
 import socket
 from collections.abc import Collection
 from ipaddress import ip_address
@@ -14,7 +15,7 @@ from norce_order_async.testing.sandbox.exchange import AdapterCall
 from norce_order_async.testing.sandbox.serving import NotAllowedError
 from norce_order_async.transport.resolver import is_address
 
-_MOST_AT_ONCE = 50
+_MOST_NOTIFICATIONS = 50
 
 
 class Network:
@@ -22,16 +23,19 @@ class Network:
 
     Args:
         hosts: Names of hosts that may be called whatever their address.
+
+    Attributes:
+        notifications: How many of them may be under way. Other calls never wait: a change, and its adapter's deadline,
+            would wait with them.
     """
 
     def __init__(self, hosts: Collection[str]) -> None:
+        self.notifications = asyncio.Semaphore(_MOST_NOTIFICATIONS)
         self._hosts = frozenset(host.lower() for host in hosts)
         resolver = _Resolver(self._hosts)
         self._session = aiohttp.ClientSession(
             # A kept connection may have been closed by an adapter that restarted.
-            connector=aiohttp.TCPConnector(
-                resolver=resolver, use_dns_cache=False, limit=_MOST_AT_ONCE, force_close=True
-            ),
+            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

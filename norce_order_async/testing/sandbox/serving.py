@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import nullcontext
+from typing import Protocol
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
@@ -16,12 +17,30 @@ from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.wire.json import WireError, decode_json
 
-Network: TypeAlias = Callable[[AdapterCall], Awaitable[Reply]]
-"""POSTs a call; raises :class:`NotAllowedError` where the sandbox may not call, or OSError."""
-
 _MOST_PAUSE = 5.0
 _logger = logging.getLogger(__name__)
 _logger.addHandler(logging.NullHandler())
+
+
+class Network(Protocol):
+    """POSTs calls over sockets.
+
+    Attributes:
+        notifications: Held by each notification while it is sent.
+    """
+
+    notifications: asyncio.Semaphore
+
+    async def __call__(self, call: AdapterCall) -> Reply:
+        """Make one call.
+
+        Raises:
+            NotAllowedError: The sandbox may not call there.
+            OSError: There is no connection.
+        """
+        ...
+
+
 _tasks: "WeakKeyDictionary[OrderService, dict[asyncio.Task[None], Network | None]]" = WeakKeyDictionary()
 """What is still done for a sandbox after an answer, and over which network."""
 
@@ -82,7 +101,8 @@ async def _deliver(service: OrderService, notice: AdapterCall, network: Network 
     """Send a notification until it is taken."""
     pause = service.callbacks.pause
     for left in reversed(range(service.callbacks.tries)):
-        reply = await _call(service, notice, network)
+        async with network.notifications if network else nullcontext():
+            reply = await _call(service, notice, network)
         if reply.skipped or 200 <= reply.status < 300:
             return
         if left:
