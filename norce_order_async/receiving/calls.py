@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import attrs
 
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.receiving.enumerations import EnumNames, named
+from norce_order_async.receiving.enumerations import EnumNames, check_enums, named
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.wire.codec import structure
 from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decode_json
@@ -106,10 +106,12 @@ def parse_hook(
 
     Raises:
         CallbackError: It is none; its ``status`` is what to answer.
+        ConfigurationError: ``enums`` is no such mapping.
         ValueError: The version is neither.
 
     Source: https://docs.norce.io/developer-portal/app-development/nco/hooks
     """
+    check_enums(enums)
     lower = joined(headers)
     order = _order(_json(lower, body, limit), enums)
     return HookCall(**_context(lower, order, version, path), order=order)
@@ -136,10 +138,12 @@ def parse_notification(
 
     Raises:
         CallbackError: It is none; its ``status`` is what to answer.
+        ConfigurationError: ``enums`` is no such mapping.
         ValueError: The version is neither.
 
     Source: https://docs.norce.io/solution-portal/nco/core/notification
     """
+    check_enums(enums)
     lower = joined(headers)
     members = _json(lower, body, limit)
     notification: Notification | None = None
@@ -177,10 +181,12 @@ def parse_validation(
 
     Raises:
         CallbackError: There is a body, and it is no order; its ``status`` is what to answer.
+        ConfigurationError: ``enums`` is no such mapping.
         ValueError: The version is neither.
 
     Source: https://docs.norce.io/developer-portal/app-development/nco/validations
     """
+    check_enums(enums)
     lower = joined(headers)
     order = _order(_json(lower, body, limit), enums) if body.strip() else None
     return ValidationCall(**_context(lower, order, version, path), order=order)

@@ -13,6 +13,7 @@ import pytest
 from asgi import request
 
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.models import OrderStatus
 from norce_order_async.receiving import (
     HookCall,
     NotificationCall,
@@ -315,7 +316,8 @@ async def test_who_does_not_know_the_secret_is_refused_before_the_body_is_read()
     "settings",
     [
         {"on_failure": "maybe"}, {"deadline": 0}, {"limit": 0}, {"version": "v2"}, {"secret": CANARY}, {"on_hook": 3},
-        {"on_notification": "note"}, {"on_validation": ()},
+        {"on_notification": "note"}, {"on_validation": ()}, {"repeat_key": 5}, {"repeat_key": notification},
+        {"enums": [1]}, {"enums": {OrderStatus: ["checkout"]}}, {"enums": {"OrderStatus": {1: "processing"}}},
     ],
 )  # fmt: skip
 async def test_a_setting_that_cannot_be_is_refused(settings: dict[str, Any]) -> None:
