@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +10,14 @@ import pytest
 import pytest_asyncio
 from staging import IN_PROCESS, Stage, staged
 
-from norce_order_async import ValidationFailedError, patch_attributes, patch_consent, update_reference, validate
+from norce_order_async import (
+    BadRequestError,
+    ValidationFailedError,
+    patch_attributes,
+    patch_consent,
+    update_reference,
+    validate,
+)
 from norce_order_async.receiving import HookCall, NotificationCall, Reply, ValidationCall, allow, invalid, refuse, valid
 from norce_order_async.testing import AdapterCall, Callbacks, Sandbox
 
@@ -174,6 +182,35 @@ async def test_a_validation_that_does_not_answer_is_taken_as_configured(policy: 
             await validate(client, "o_1")
     assert [problem.code for problem in caught.value.problems] == codes
     assert sandbox.called[0].reply.problem == "no answer (TimeoutError)"
+
+
+@pytest.mark.parametrize(
+    ("adapter", "problem", "place"),
+    [
+        (lambda call: None, "it returned no Reply: NoneType", "serving.py"),
+        (lambda call: call.order.consents, "no answer (AttributeError)", "test_sandbox_notices.py"),
+    ],
+)
+async def test_a_function_that_fails_is_found(
+    adapter: Any, problem: str, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: adapter}))
+    sandbox.add_order("o_1", hooks=[{"id": "h_1", "subscribeTo": "/reference", "invoke": IN_PROCESS}])
+    async with sandbox.client() as client:
+        with pytest.raises(BadRequestError, match=re.escape(problem)):
+            await update_reference(client, "o_1", "R-1")
+    assert re.search(rf"hook h_1 of nobody failed: {re.escape(problem)} in .*{place}:\d+$", caplog.text, re.MULTILINE)
+
+
+async def test_an_answer_that_is_too_large_is_called_so() -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        return Reply(200, b" " * 3_000_000)
+
+    async with staged("server") as stage:
+        stage.on_hook = on_hook
+        await stage.hook()
+        with pytest.raises(BadRequestError, match="its answer is too large"):
+            await patch_consent(stage.client, "o_1", "ci_news", checked=True)
 
 
 async def test_a_plain_function_may_answer_in_process() -> None:

@@ -12,7 +12,7 @@ from yarl import URL
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.exchange import AdapterCall
-from norce_order_async.testing.sandbox.serving import NotAllowedError
+from norce_order_async.testing.sandbox.serving import NoAnswerError, NotAllowedError
 from norce_order_async.transport.resolver import is_address
 
 _MOST_NOTIFICATIONS = 50
@@ -45,6 +45,7 @@ class Network:
 
         Raises:
             NotAllowedError: Neither a loopback address nor a named host, or no URL of HTTP.
+            NoAnswerError: The answer is too large.
             OSError: There is no connection. What else aiohttp raises comes as it is.
         """
         url = _url(call.url)
@@ -57,7 +58,7 @@ class Network:
             async for part in response.content.iter_any():
                 body += part
                 if len(body) > MAX_BODY:
-                    raise OSError("the answer is too large")
+                    raise NoAnswerError("its answer is too large")
             return Reply(response.status, bytes(body))
 
     async def aclose(self) -> None:

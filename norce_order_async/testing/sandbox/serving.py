@@ -9,6 +9,8 @@ from typing import Protocol
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.logger import lines_of
 from norce_order_async.receiving import handlers
 from norce_order_async.receiving.receiver import Receiver
 from norce_order_async.receiving.replies import Reply
@@ -36,6 +38,7 @@ class Network(Protocol):
 
         Raises:
             NotAllowedError: The sandbox may not call there.
+            NoAnswerError: What came is no answer.
             OSError: There is no connection.
         """
         ...
@@ -47,6 +50,10 @@ _tasks: "WeakKeyDictionary[OrderService, dict[asyncio.Task[None], Network | None
 
 class NotAllowedError(Exception):
     """The sandbox may not call there."""
+
+
+class NoAnswerError(Exception):
+    """What an adapter gave is no answer; the text says why, without values."""
 
 
 async def answer(
@@ -134,9 +141,10 @@ async def _reply(service: OrderService, call: AdapterCall, network: Network | No
     except Exception as error:
         if limit.expired():
             return AdapterReply(0, problem=f"no answer within {deadline:g} s")
-        # Not its text, which may hold the body or the URL.
-        _logger.warning("%s failed: %s", call, type(error).__name__)
-        return AdapterReply(0, problem=f"no answer ({type(error).__name__})")
+        # Not the text of a foreign one, which may hold the body or the URL.
+        what = str(error) if isinstance(error, NoAnswerError) else f"no answer ({type(error).__name__})"
+        _logger.warning("%s failed: %s in %s", call, what, lines_of(error))
+        return AdapterReply(0, problem=what)
     if not reply.body.strip():
         return AdapterReply(reply.status)
     try:
@@ -164,7 +172,7 @@ async def _in_process(adapter: Adapter, call: AdapterCall, rest: str) -> Reply:
     if not isinstance(adapter, Receiver):
         reply = await handlers.run(adapter, call)
         if not isinstance(reply, Reply):
-            raise TypeError("an adapter returned no Reply")
+            raise NoAnswerError(f"it returned no Reply: {kind_of(reply)}")
         return reply
     path, _, query = rest.partition("?")
     headers = {**call.headers, "content-type": "application/json"}
