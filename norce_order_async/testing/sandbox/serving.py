@@ -76,7 +76,11 @@ def answer_later(service: OrderService, arrival: Arrival, body: bytes, network: 
     """Have a request carried out when its fault says so, whoever waits for its answer."""
 
     async def wait() -> None:
-        await asyncio.sleep(arrival.mishap.late)
+        try:
+            await asyncio.sleep(arrival.mishap.late)
+        except asyncio.CancelledError:
+            service.forget(arrival, body)
+            raise
         await answer(service, arrival, body, network)
 
     _keep(service, wait(), network)
