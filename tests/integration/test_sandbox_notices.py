@@ -184,11 +184,19 @@ async def test_a_validation_that_does_not_answer_is_taken_as_configured(policy: 
     assert sandbox.called[0].reply.problem == "no answer (TimeoutError)"
 
 
+def _without_a_return(call: AdapterCall) -> None:
+    allow()
+
+
+def _of_another_call(call: Any) -> Reply:
+    return refuse("terms-missing", call.order.id)  # an AdapterCall has no order
+
+
 @pytest.mark.parametrize(
     ("adapter", "problem", "place"),
     [
-        (lambda call: None, "it returned no Reply: NoneType", "serving.py"),
-        (lambda call: call.order.consents, "no answer (AttributeError)", "test_sandbox_notices.py"),
+        (_without_a_return, "it returned no Reply: NoneType", "serving.py"),
+        (_of_another_call, "no answer (AttributeError)", "test_sandbox_notices.py"),
     ],
 )
 async def test_a_function_that_fails_is_found(
