@@ -19,8 +19,10 @@ from norce_order_async.wire.models import Model, Notification, Order, OrderVersi
 
 M = TypeVar("M", bound=Model)
 _MAX_DIGITS = 18
-_MAX_COMMAS = 50_000
+_MAX_VALUES = 50_000
 """A model takes a hundred times the bytes of ``{},``, and some time: this holds for all of a body's values."""
+_BEFORE_VALUES = (b",", b"{", b"[")
+"""Each value but the whole is the first of an object or an array, or follows a comma: so these bound them."""
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """Headers by name, in any case, or as pairs."""
@@ -102,7 +104,8 @@ def parse_hook(
         version: The shape of the order, ``v0`` or ``v1``: what the registration asked for. The body doesn't say it.
         path: What the call's ``path`` will be.
         enums: What integers in place of enumerations stand for. Others stay raw, in ``order.unreadable``.
-        limit: How many bytes the body may have. It may have 50,000 commas at most, as they bound its values.
+        limit: How many bytes the body may have. It may have 50,000 of ``,``, ``{`` and ``[`` in all, as these
+            bound its values.
 
     Raises:
         CallbackError: It is none; its ``status`` is what to answer.
@@ -237,13 +240,13 @@ def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, J
     check_head(headers, limit)
     if len(body) > limit:
         raise too_large(limit)
-    if body.count(b",") > _MAX_COMMAS:
-        raise CallbackError(f"the body has more than {_MAX_COMMAS} commas", status=413)
     try:
         value = decode_json(body)
     except WireError as error:
         problem = str(error)
     else:
+        if sum(map(body.count, _BEFORE_VALUES)) > _MAX_VALUES:
+            raise CallbackError(f"the body has more than {_MAX_VALUES} commas and opening brackets", status=413)
         if isinstance(value, Mapping):
             return value
         problem = "it is no object"

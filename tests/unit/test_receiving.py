@@ -148,6 +148,7 @@ BAD: dict[str, tuple[bytes, int]] = {
     "deep objects": (b'{"id":"o","a":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}", 400),
     "deep items": (b'{"id":"o","cart":{"items":' + b'[{"items":' * 20_000 + b"1" + b"}]" * 20_000 + b"}}", 400),
     "large": (json.dumps({"id": CANARY * 100_000}).encode(), 413),
+    "many values in each other": (b'{"id":"o","cart":{"items":[{}' + b',{"items":[{}]}' * 20_000 + b"]}}", 413),
     "very many values": (b'{"id":"o","cart":{"items":[{}' + b",{}" * 60_000 + b"]}}", 413),
 }
 
