@@ -113,8 +113,9 @@ class Receiver:
             body: The parts of the body. No more of it is read than it may have.
         """
         name, _, rest = path.strip("/").partition("/")
+        kind = self._kinds.get(name)
         try:
-            if (kind := self._kinds.get(name)) is None:
+            if kind is None:
                 raise CallbackError("nothing is received here", status=404)
             lower = calls.joined(headers)
             if self.secret is not None:
@@ -125,7 +126,8 @@ class Receiver:
             call = kind.parse(lower, whole, self.version, path=rest, enums=self.enums, limit=self.limit)
         except CallbackError as error:
             _logger.warning("a request was refused with %d: %s", error.status, error)
-            return replies.problem(error.status, error.code, str(error))
+            reply = replies.problem(error.status, error.code, str(error))
+            return attrs.evolve(reply, allow=kind.methods) if kind and error.status == 405 else reply
         return await self._handle(name, kind, call)
 
     async def _read(self, headers: Mapping[str, str], parts: AsyncIterable[bytes]) -> bytes:

@@ -130,6 +130,16 @@ async def test_what_is_no_call_is_a_4xx_and_a_line_in_the_log(
     assert CANARY not in caplog.text + reply[2].decode()
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [("GET", "/hooks", "POST"), ("PUT", "/validations", "POST, GET"), ("POST", "/hooks", None), ("PUT", "/x", None)],
+)
+async def test_an_answer_of_405_says_which_methods_there_are(method: str, target: str, allowed: str | None) -> None:
+    status, headers, _ = await request(receiver(), method, target, ORDER)
+    assert headers.get("allow") == allowed
+    assert (status == 405) == (allowed is not None)
+
+
 async def test_no_more_of_a_body_is_read_than_it_may_have() -> None:
     taken = 0
 
