@@ -6,6 +6,8 @@ from typing import Final
 
 HIDDEN: Final = "***"
 """What stands in place of a secret."""
+CALLED: Final = frozenset({"invoke", "url"})
+"""The members of hooks, notifications and validations with the address that Norce calls: it has a secret of theirs."""
 _USER = re.compile(r"(?<=//)[^/?#]*(?=@)")
 _PERHAPS_USER = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*(?=@)", re.IGNORECASE | re.DOTALL)
 _LONG = 32
@@ -30,7 +32,8 @@ def user_of(url: str) -> str:
 def without_values(query: str) -> str:
     """A query with the names of its parameters, and nothing of their values."""
     parts = [part.partition("=") for part in query.split("&") if part]
-    return "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts)
+    # What ends with "=" may be Base64, and no name.
+    return "&".join(f"{name}={HIDDEN}" if value.strip("=") else HIDDEN for name, _, value in parts)
 
 
 def shown_file(path: str) -> str:

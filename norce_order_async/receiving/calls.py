@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import attrs
 
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.receiving.enumerations import EnumNames, named
+from norce_order_async.receiving.enumerations import EnumNames, check_enums, named
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.wire.codec import structure
 from norce_order_async.wire.json import JSON, MAX_BYTES, WireError, decode_json
@@ -19,8 +19,10 @@ from norce_order_async.wire.models import Model, Notification, Order, OrderVersi
 
 M = TypeVar("M", bound=Model)
 _MAX_DIGITS = 18
-_MAX_COMMAS = 50_000
+_MAX_VALUES = 50_000
 """A model takes a hundred times the bytes of ``{},``, and some time: this holds for all of a body's values."""
+_BEFORE_VALUES = (b",", b"{", b"[")
+"""Each value but the whole is the first of an object or an array, or follows a comma: so these bound them."""
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """Headers by name, in any case, or as pairs."""
@@ -102,14 +104,17 @@ def parse_hook(
         version: The shape of the order, ``v0`` or ``v1``: what the registration asked for. The body doesn't say it.
         path: What the call's ``path`` will be.
         enums: What integers in place of enumerations stand for. Others stay raw, in ``order.unreadable``.
-        limit: How many bytes the body may have. It may have 50,000 commas at most, as they bound its values.
+        limit: How many bytes the body may have. It may have 50,000 of ``,``, ``{`` and ``[`` in all, as these
+            bound its values.
 
     Raises:
         CallbackError: It is none; its ``status`` is what to answer.
+        ConfigurationError: ``enums`` is no such mapping.
         ValueError: The version is neither.
 
     Source: https://docs.norce.io/developer-portal/app-development/nco/hooks
     """
+    check_enums(enums)
     lower = joined(headers)
     order = _order(_json(lower, body, limit), enums)
     return HookCall(**_context(lower, order, version, path), order=order)
@@ -136,10 +141,12 @@ def parse_notification(
 
     Raises:
         CallbackError: It is none; its ``status`` is what to answer.
+        ConfigurationError: ``enums`` is no such mapping.
         ValueError: The version is neither.
 
     Source: https://docs.norce.io/solution-portal/nco/core/notification
     """
+    check_enums(enums)
     lower = joined(headers)
     members = _json(lower, body, limit)
     notification: Notification | None = None
@@ -177,10 +184,12 @@ def parse_validation(
 
     Raises:
         CallbackError: There is a body, and it is no order; its ``status`` is what to answer.
+        ConfigurationError: ``enums`` is no such mapping.
         ValueError: The version is neither.
 
     Source: https://docs.norce.io/developer-portal/app-development/nco/validations
     """
+    check_enums(enums)
     lower = joined(headers)
     order = _order(_json(lower, body, limit), enums) if body.strip() else None
     return ValidationCall(**_context(lower, order, version, path), order=order)
@@ -231,13 +240,13 @@ def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, J
     check_head(headers, limit)
     if len(body) > limit:
         raise too_large(limit)
-    if body.count(b",") > _MAX_COMMAS:
-        raise CallbackError(f"the body has more than {_MAX_COMMAS} commas", status=413)
     try:
         value = decode_json(body)
     except WireError as error:
         problem = str(error)
     else:
+        if sum(map(body.count, _BEFORE_VALUES)) > _MAX_VALUES:
+            raise CallbackError(f"the body has more than {_MAX_VALUES} commas and opening brackets", status=413)
         if isinstance(value, Mapping):
             return value
         problem = "it is no object"

@@ -3,15 +3,27 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 import attrs
 
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.models import Model, wire_name
 
 EnumNames = Mapping[type[StrEnum], Mapping[int, str]]
 """What each integer of an enumeration stands for: ``{OrderStatus: {0: "checkout", 1: "processing"}}``."""
+
+
+def check_enums(enums: object) -> None:
+    """Check what a user gives as ``enums``.
+
+    Raises:
+        ConfigurationError: It is not None and no :data:`EnumNames`.
+    """
+    tables = cast("Mapping[object, object]", enums).items() if isinstance(enums, Mapping) else [(enums, None)]
+    if enums is not None and not all(_is_enumeration(cls) and isinstance(table, Mapping) for cls, table in tables):
+        raise ConfigurationError("enums must be a mapping of classes of StrEnum to mappings of int to str")
 
 
 def named(value: JSON, cls: Any, names: EnumNames) -> JSON:
@@ -45,3 +57,7 @@ def _kinds(cls: Any) -> Mapping[str, type[Any]]:
         if isinstance(kind, type) and issubclass(kind, Model | StrEnum):
             kinds[wire_name(field.name)] = kind
     return kinds
+
+
+def _is_enumeration(cls: object) -> bool:
+    return isinstance(cls, type) and issubclass(cls, StrEnum)

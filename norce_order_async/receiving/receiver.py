@@ -10,12 +10,12 @@ from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.logger import lines_of, logger
-from norce_order_async.core.shapes import HANDLER, check_shape
+from norce_order_async.core.shapes import HANDLER, HOOK, check_shape
 from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
 from norce_order_async.receiving.calls import Headers, HookCall, NotificationCall, ValidationCall, notification_key
-from norce_order_async.receiving.enumerations import EnumNames
+from norce_order_async.receiving.enumerations import EnumNames, check_enums
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.receiving.handlers import run
 from norce_order_async.receiving.repeats import Repeats
@@ -56,11 +56,11 @@ class Receiver:
         version: The shape of the orders, ``v0`` or ``v1``, as registered.
         enums: What integers in place of enumerations stand for.
         repeat_key: What a repeat of a notification has in common with the first; what gives None is no repeat. The
-            latest 10,000 keys are remembered, in this process.
+            latest 10,000 keys are remembered, in this process. It is a function that is not async.
 
     Raises:
         ConfigurationError: A handler is no function, ``secret`` is no :class:`SharedSecret`, or ``on_failure``,
-            ``deadline``, ``limit`` or ``version`` cannot be.
+            ``deadline``, ``limit``, ``version``, ``enums`` or ``repeat_key`` cannot be.
     """
 
     on_hook: Callable[[HookCall], Awaitable[Reply] | Reply] | None = None
@@ -85,6 +85,8 @@ class Receiver:
                 check_shape(name, getattr(self, name), HANDLER)
         if not isinstance(self.secret, SharedSecret | None):
             raise ConfigurationError(f"secret must be a SharedSecret, got {kind_of(self.secret)}")
+        check_shape("repeat_key", self.repeat_key, HOOK)
+        check_enums(self.enums)
         passes, post = self.on_failure == "allow", ("POST",)
         if self.on_hook:
             failed = replies.allow() if passes else replies.refuse(*_FAILED)
@@ -111,8 +113,9 @@ class Receiver:
             body: The parts of the body. No more of it is read than it may have.
         """
         name, _, rest = path.strip("/").partition("/")
+        kind = self._kinds.get(name)
         try:
-            if (kind := self._kinds.get(name)) is None:
+            if kind is None:
                 raise CallbackError("nothing is received here", status=404)
             lower = calls.joined(headers)
             if self.secret is not None:
@@ -123,7 +126,8 @@ class Receiver:
             call = kind.parse(lower, whole, self.version, path=rest, enums=self.enums, limit=self.limit)
         except CallbackError as error:
             _logger.warning("a request was refused with %d: %s", error.status, error)
-            return replies.problem(error.status, error.code, str(error))
+            reply = replies.problem(error.status, error.code, str(error))
+            return attrs.evolve(reply, allow=kind.methods) if kind and error.status == 405 else reply
         return await self._handle(name, kind, call)
 
     async def _read(self, headers: Mapping[str, str], parts: AsyncIterable[bytes]) -> bytes:

@@ -1,6 +1,6 @@
 """What an integrator answers to hooks and validations, as status and body."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -24,16 +24,19 @@ class Reply:
     Attributes:
         status: The HTTP status.
         body: The body's bytes: JSON, or none.
+        allow: The methods that there are, where the status is 405.
     """
 
     status: int
     body: bytes = attrs.field(default=b"", repr=False)
+    allow: Sequence[str] = attrs.field(default=(), repr=False)
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers that describe the body, their names in lower case."""
+        """The headers that describe the body, and ``allow``; their names are in lower case."""
         kind = {"content-type": "application/json"} if self.body else {}
-        return {**kind, "content-length": str(len(self.body))}
+        methods = {"allow": ", ".join(self.allow)} if self.allow else {}
+        return {**kind, "content-length": str(len(self.body)), **methods}
 
 
 def allow() -> Reply:

@@ -16,7 +16,8 @@ class SharedSecret:
     servers keep the query out of their access logs.
 
     Args:
-        values: What is taken. Several, while orders that were registered with an older one are open.
+        values: What is taken. Several, while orders that were registered with an older one are open. In the query one
+            may be percent-encoded or as it is.
         query: The parameter of the query that has it.
         header: The header that may have it instead.
 
@@ -48,6 +49,9 @@ class SharedSecret:
             CallbackError: The secret is missing or wrong; its status is 401.
         """
         given = [value for name, value in parse_qsl(query) if name == self._query][:1]
+        # As it stands, too: in an address that was not encoded, "+" and "%" stand for themselves.
+        parts = [part.partition("=") for part in query.split("&")]
+        given += [value for name, _, value in parts if name == self._query][:1]
         if self._header is not None and self._header in headers:
             given.append(headers[self._header])
         tries = [(value, text.encode("utf-8", "surrogatepass")) for value in self._values for text in given]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -23,6 +23,9 @@ from norce_order_async.testing.request_log import request_log
 from norce_order_async.testing.sandbox import Sandbox
 from norce_order_async.testing.sandbox.faults import Faults
 from norce_order_async.testing.sandbox.server import SandboxServer
+
+_Setup: TypeAlias = Generator[None, Any, Any]
+_SANDBOXES = pytest.StashKey[dict[str, Sandbox]]()
 
 
 @pytest.fixture
@@ -95,10 +98,31 @@ def _in_a_thread(server: SandboxServer) -> Generator[SandboxServer]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> _Setup:
+    """Keep each sandbox that a fixture makes with the test, the module ... whose fixture it is."""
+    value = yield
+    if isinstance(value, Sandbox):
+        request.node.stash.setdefault(_SANDBOXES, {})[fixturedef.argname] = value
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the last requests of every sandbox among the fixtures of a test that failed to its report."""
     report = yield
     if report.failed:
-        fixtures: dict[str, object] = getattr(item, "funcargs", {})
-        report.sections += [request_log(name, value) for name, value in fixtures.items() if isinstance(value, Sandbox)]
+        report.sections += [request_log(name, sandbox) for name, sandbox in _sandboxes_of(item).items()]
+    if report.when == "teardown":
+        item.stash.setdefault(_SANDBOXES, {}).clear()
     return report
+
+
+def _sandboxes_of(item: pytest.Item) -> dict[str, Sandbox]:
+    """Those of its fixtures, also of fixtures that other fixtures asked for; the arguments are not set if one fails."""
+    arguments: dict[str, object] = getattr(item, "funcargs", {})
+    found = {name: value for name, value in arguments.items() if isinstance(value, Sandbox)}
+    used: list[str] = getattr(item, "fixturenames", [])
+    for node in item.listchain():
+        kept = node.stash.get(_SANDBOXES, dict[str, Sandbox]())
+        found |= {name: sandbox for name, sandbox in kept.items() if node is item or name in used}
+    return found

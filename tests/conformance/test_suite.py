@@ -68,6 +68,13 @@ class LeavesATask(Wrapped):
         return await super().send(request, timeout=timeout)
 
 
+class DropsAHeader(Wrapped):
+    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+        response = await super().send(request, timeout=timeout)
+        headers = {name: value for name, value in response.headers.items() if name != "location"}
+        return Response(request, response.status, headers, response.body)
+
+
 class ListensToNobody(Wrapped):
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         try:
@@ -104,6 +111,15 @@ def test_it_sees_a_cancellation_that_was_swallowed() -> None:
 
     with pytest.raises(AssertionError, match="a cancelled send ended otherwise"):
         Suite().test_cancelling_ends_at_once_and_sends_nothing_more()
+
+
+def test_it_sees_a_header_that_is_lost() -> None:
+    class Suite(TransportConformance):
+        def make_transport(self, **settings: Any) -> Transport:
+            return DropsAHeader()
+
+    with pytest.raises(AssertionError, match="location"):
+        Suite().test_every_status_is_an_answer(201)
 
 
 def test_a_promise_that_cannot_be_kept_is_an_expected_failure_with_its_reason(pytester: pytest.Pytester) -> None:

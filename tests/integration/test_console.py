@@ -206,8 +206,17 @@ async def test_no_secret_is_shown() -> None:
     sandbox.add_order(
         "o_1",
         reference=TOKEN,
-        attributes={"client_secret": "hunter22", "token": {"deep": "hunter22"}, TOKEN: f"Bearer {TOKEN}"},
-        hooks=[{"id": "h_1", "subscribeTo": "/consents", "invoke": url}],
+        attributes={
+            "client_secret": "hunter22",
+            "token": {"deep": "hunter22"},
+            TOKEN: f"Bearer {TOKEN}",
+            "answer": '{"client_secret": "hunter22", "other": 1}',
+        },
+        hooks=[
+            {"id": "h_1", "subscribeTo": "/consents", "invoke": url},
+            {"id": "h_2", "invoke": "{config.adapter.publicUrl}/norce/hooks?secret=hunter22"},
+        ],
+        validations=[{"id": "oc_1", "adapterId": "a", "url": "//user:hunter22@a.example/?hunter22"}],
         consents=["ci"],
     )
     sandbox.faults.add(f"status:503:times=1:retry-after={TOKEN}:operation=Validate")
@@ -222,7 +231,13 @@ async def test_no_secret_is_shown() -> None:
         async with browser.get("/_console/events") as answer:
             shown += [str(one) async for one in until(events(answer), "noted")]
     assert "o_1" in shown[0]
-    assert "http://***@127.0.0.1:1/hooks?key=***&***" in shown[2]
+    for part in (
+        "http://***@127.0.0.1:1/hooks?key=***&***",
+        "{config.adapter.publicUrl}/norce/hooks?secret=***",
+        "//***@a.example/?***",
+        r"{\"client_secret\":\"***\",\"other\":1}",
+    ):
+        assert part in shown[2]
     assert "/nowhere/***?secret" in shown[-1]
     assert [text for text in shown if TOKEN in text or "hunter22" in text] == []
 

@@ -125,7 +125,26 @@ def test_that_passes(norce_sandbox):
 def broken(norce_sandbox):
     raise LookupError("in a fixture")
 
-def test_whose_fixture_fails(norce_sandbox, broken):
+def test_whose_fixture_fails(broken, norce_sandbox):
+    pass
+
+@pytest.fixture
+def ended(norce_sandbox):
+    yield
+    raise LookupError("after the test")
+
+def test_whose_fixture_fails_at_its_end(ended):
+    pass
+
+@pytest.fixture(scope="module")
+def whole():
+    return Sandbox()
+
+@pytest.fixture
+def broken_too(whole):
+    raise LookupError("in a fixture")
+
+def test_whose_fixture_has_a_sandbox_of_the_module(broken_too):
     pass
 """
 
@@ -134,11 +153,13 @@ def test_what_the_sandbox_saw_is_in_the_report_without_a_value(pytester: pytest.
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(FAILING)
     result = pytester.runpytest(*COMMON, "--tb=line", *STRICT)
-    result.assert_outcomes(failed=1, passed=1, errors=1)
+    result.assert_outcomes(failed=1, passed=2, errors=3)
     result.stdout.fnmatch_lines(
         [
             "*norce_sandbox: the last 0 of 0 requests*",
             "(none)",
+            "*norce_sandbox: the last 0 of 0 requests*",
+            "*whole: the last 0 of 0 requests*",
             "*norce_sandbox: the last 10 of 11 requests*",
             *["GET /api/v0/checkout/orders/o_1 [[]norce/1[]] -> 200 carried out"] * 7,
             "PATCH /api/v0/checkout/orders/o_1/attributes [[]norce/1[]] {mail} -> cut off not carried out",
@@ -147,7 +168,8 @@ def test_what_the_sandbox_saw_is_in_the_report_without_a_value(pytester: pytest.
             "*shop: the last 0 of 0 requests*",
         ]
     )
-    assert result.stdout.str().count("norce_sandbox: the last") == 2
+    assert result.stdout.str().count("norce_sandbox: the last") == 3
+    assert result.stdout.str().count("whole: the last") == 1
     for secret in ("nna", "sandbox-token"):
         result.stdout.no_fnmatch_line(f"*{secret}*")
 

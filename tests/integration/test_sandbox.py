@@ -479,6 +479,17 @@ class TestServer:
             await get_order(client, "o_1")
         await client.aclose()
 
+    async def test_what_was_to_be_carried_out_later_is_noted_when_it_closes(self, sandbox: Sandbox) -> None:
+        sandbox.faults.add("apply-late:inf")
+        async with SandboxServer(sandbox) as server:
+            timeout = Timeout(attempt=0.2)
+            async with sandbox.client(base_url=server.url, transport=None, retry=None, timeout=timeout) as client:
+                with pytest.raises(ReadTimeout):
+                    await delete_consent(client, "o_1", "ci_news")
+            assert sandbox.count == 0
+        (received,) = sandbox.requests
+        assert (received.operation, received.status, received.applied) == ("RemoveCheckoutOrderConsent", 0, False)
+
     async def test_a_port_in_use_is_a_clear_error(self, sandbox: Sandbox, server: SandboxServer) -> None:
         port = int(server.url.split(":")[2].split("/")[0])
         with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{port}: .*in use"):

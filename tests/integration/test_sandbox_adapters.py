@@ -1,6 +1,7 @@
 """Hooks that a sandbox calls before it stores a change, in process and over a socket."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -94,6 +95,30 @@ async def test_a_patch_is_stored_with_the_change_and_sets_off_further_hooks(stag
     assert stage.called == ["first", "second"]
     assert stage.order["reference"] == "R-1"
     assert stage.order["consents"] == [{"id": "ci_news", "checked": True}, {"id": "ci_more", "checked": True}]
+
+
+async def test_what_a_patch_adds_is_completed_as_what_an_operation_adds(stage: Stage) -> None:
+    added: dict[str, Any] = {
+        "consents": {"checked": False},
+        "hooks": {"adapterId": "a", "subscribeTo": "/cart", "invoke": "{config.url}"},
+        "notifications": {"reference": "n", "scope": "/cart", "invoke": "{config.url}"},
+        "validations": {"adapterId": "a", "url": "{config.url}"},
+        "payments": {"amount": 4, "actions": [{"adapterId": "a", "type": "capture", "url": "x"}]},
+        "shippings": {"total": {"includingVat": 1, "excludingVat": 1}, "vatRate": 0},
+    }
+
+    async def on_hook(call: HookCall) -> Reply:
+        patch = [{"op": "add", "path": f"/{name}", "value": [part]} for name, part in added.items()]
+        return Reply(200, json.dumps(patch).encode())
+
+    stage.on_hook = on_hook
+    await stage.hook(watch="/reference")
+    await update_reference(stage.client, "o_1", "R-1")
+    assert [name for name in added if not stage.order[name][0].get("id")] == []
+    payment, shipping = (stage.order[name][0] for name in ("payments", "shippings"))
+    ours = {"orderId": "o_1", "merchant": "norce", "channel": "1", "state": "intent"}
+    assert (payment | ours, shipping | ours) == (payment, shipping)
+    assert payment["actions"][0]["id"]
 
 
 async def test_a_hook_may_change_the_order_before_it_answers(stage: Stage) -> None:

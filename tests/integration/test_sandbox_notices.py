@@ -1,6 +1,8 @@
 """Notifications and validations of a sandbox, in process and over a socket."""
 
+import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,8 +10,15 @@ import pytest
 import pytest_asyncio
 from staging import IN_PROCESS, Stage, staged
 
-from norce_order_async import ValidationFailedError, patch_consent, update_reference, validate
-from norce_order_async.receiving import HookCall, NotificationCall, Reply, ValidationCall, invalid, refuse, valid
+from norce_order_async import (
+    BadRequestError,
+    ValidationFailedError,
+    patch_attributes,
+    patch_consent,
+    update_reference,
+    validate,
+)
+from norce_order_async.receiving import HookCall, NotificationCall, Reply, ValidationCall, allow, invalid, refuse, valid
 from norce_order_async.testing import AdapterCall, Callbacks, Sandbox
 
 pytestmark = pytest.mark.asyncio
@@ -47,6 +56,45 @@ async def test_a_notification_that_nobody_takes_is_given_up(stage: Stage, caplog
     await stage.sandbox.delivered()
     assert len(stage.called) == 8
     assert "gave up notification" in caplog.text
+
+
+async def test_notifications_that_wait_for_their_turn_were_not_tried_and_keep_no_hook_waiting() -> None:
+    came: list[str | None] = []
+
+    async def on_notification(call: NotificationCall) -> None:
+        came.append(call.order.id)
+        await asyncio.sleep(1)
+
+    async with staged("server", deadline=0.5, tries=1) as stage:
+        stage.on_notification = on_notification
+        notification = {"id": "n", "scope": "/attributes", "invoke": f"{stage.url}/notifications"}
+        for n in range(60):
+            stage.sandbox.add_order(f"n_{n}", notifications=[notification])
+        await stage.hook()
+        await asyncio.gather(*(patch_attributes(stage.client, f"n_{n}", {"a": 1}) for n in range(60)))
+        await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        await stage.sandbox.delivered()
+    assert sorted(filter(None, came)) == sorted(f"n_{n}" for n in range(60))
+
+
+async def test_as_many_hooks_are_asked_as_there_are_changes() -> None:
+    waiting = 0
+    all_wait = asyncio.Event()
+
+    async def on_hook(call: HookCall) -> Reply:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 60:
+            all_wait.set()
+        await all_wait.wait()
+        return allow()
+
+    async with staged("server") as stage:
+        stage.on_hook = on_hook
+        hook = {"id": "h", "subscribeTo": "/attributes", "invoke": f"{stage.url}/hooks"}
+        for n in range(60):
+            stage.sandbox.add_order(f"h_{n}", hooks=[hook])
+        await asyncio.gather(*(patch_attributes(stage.client, f"h_{n}", {"a": 1}) for n in range(60)))
 
 
 async def test_a_refused_change_is_followed_by_nothing(stage: Stage) -> None:
@@ -134,6 +182,43 @@ async def test_a_validation_that_does_not_answer_is_taken_as_configured(policy: 
             await validate(client, "o_1")
     assert [problem.code for problem in caught.value.problems] == codes
     assert sandbox.called[0].reply.problem == "no answer (TimeoutError)"
+
+
+def _without_a_return(call: AdapterCall) -> None:
+    allow()
+
+
+def _of_another_call(call: Any) -> Reply:
+    return refuse("terms-missing", call.order.id)  # an AdapterCall has no order
+
+
+@pytest.mark.parametrize(
+    ("adapter", "problem", "place"),
+    [
+        (_without_a_return, "it returned no Reply: NoneType", "serving.py"),
+        (_of_another_call, "no answer (AttributeError)", "test_sandbox_notices.py"),
+    ],
+)
+async def test_a_function_that_fails_is_found(
+    adapter: Any, problem: str, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: adapter}))
+    sandbox.add_order("o_1", hooks=[{"id": "h_1", "subscribeTo": "/reference", "invoke": IN_PROCESS}])
+    async with sandbox.client() as client:
+        with pytest.raises(BadRequestError, match=re.escape(problem)):
+            await update_reference(client, "o_1", "R-1")
+    assert re.search(rf"hook h_1 of nobody failed: {re.escape(problem)} in .*{place}:\d+$", caplog.text, re.MULTILINE)
+
+
+async def test_an_answer_that_is_too_large_is_called_so() -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        return Reply(200, b" " * 3_000_000)
+
+    async with staged("server") as stage:
+        stage.on_hook = on_hook
+        await stage.hook()
+        with pytest.raises(BadRequestError, match="its answer is too large"):
+            await patch_consent(stage.client, "o_1", "ci_news", checked=True)
 
 
 async def test_a_plain_function_may_answer_in_process() -> None:

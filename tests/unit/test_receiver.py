@@ -13,6 +13,7 @@ import pytest
 from asgi import request
 
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.models import OrderStatus
 from norce_order_async.receiving import (
     HookCall,
     NotificationCall,
@@ -127,6 +128,16 @@ async def test_what_is_no_call_is_a_4xx_and_a_line_in_the_log(
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert str(status) in caplog.text
     assert CANARY not in caplog.text + reply[2].decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [("GET", "/hooks", "POST"), ("PUT", "/validations", "POST, GET"), ("POST", "/hooks", None), ("PUT", "/x", None)],
+)
+async def test_an_answer_of_405_says_which_methods_there_are(method: str, target: str, allowed: str | None) -> None:
+    status, headers, _ = await request(receiver(), method, target, ORDER)
+    assert headers.get("allow") == allowed
+    assert (status == 405) == (allowed is not None)
 
 
 async def test_no_more_of_a_body_is_read_than_it_may_have() -> None:
@@ -315,7 +326,8 @@ async def test_who_does_not_know_the_secret_is_refused_before_the_body_is_read()
     "settings",
     [
         {"on_failure": "maybe"}, {"deadline": 0}, {"limit": 0}, {"version": "v2"}, {"secret": CANARY}, {"on_hook": 3},
-        {"on_notification": "note"}, {"on_validation": ()},
+        {"on_notification": "note"}, {"on_validation": ()}, {"repeat_key": 5}, {"repeat_key": notification},
+        {"enums": [1]}, {"enums": {OrderStatus: ["checkout"]}}, {"enums": {"OrderStatus": {1: "processing"}}},
     ],
 )  # fmt: skip
 async def test_a_setting_that_cannot_be_is_refused(settings: dict[str, Any]) -> None:

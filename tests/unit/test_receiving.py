@@ -75,6 +75,12 @@ def test_an_enumeration_s_integers_mean_what_the_table_says() -> None:
     assert told.payments == bare.payments
 
 
+@pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])
+def test_a_table_of_integers_that_is_none_is_refused(parse: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match="enums"):
+        parse(HEADERS, raw(state={"currentStatus": 1}), enums={OrderStatus: ["checkout", "processing"]})
+
+
 def test_what_does_not_fit_is_kept() -> None:
     order = parse_hook(HEADERS, raw(consents=[5, {"id": "a"}], cart=False)).order
     assert order.consents == (Consent(id="a"),)
@@ -142,6 +148,7 @@ BAD: dict[str, tuple[bytes, int]] = {
     "deep objects": (b'{"id":"o","a":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}", 400),
     "deep items": (b'{"id":"o","cart":{"items":' + b'[{"items":' * 20_000 + b"1" + b"}]" * 20_000 + b"}}", 400),
     "large": (json.dumps({"id": CANARY * 100_000}).encode(), 413),
+    "many values in each other": (b'{"id":"o","cart":{"items":[{}' + b',{"items":[{}]}' * 20_000 + b"]}}", 413),
     "very many values": (b'{"id":"o","cart":{"items":[{}' + b",{}" * 60_000 + b"]}}", 413),
 }
 
@@ -324,12 +331,15 @@ SECRET = "0123456789abcdef"
         ({}, f"secret={SECRET[:-1]}", False),
         ({}, f"secret={SECRET}x", False),
         ({}, f"secret=x&secret={SECRET}", False),
+        ({}, "a=b&secret=q3J+8yT/0Zk1vWn5aLhB%36Q==&c", True),
+        ({}, "a=b&secret=q3J%2B8yT%2F0Zk1vWn5aLhB%2536Q%3D%3D", True),
+        ({}, "secret=q3J 8yT/0Zk1vWn5aLhB6Q==", False),
         ({}, "secret=%ff\udc80é", False),
         ({"x-other": SECRET, "x-key": "é"}, f"Secret={SECRET}", False),
     ],
 )
 def test_a_shared_secret_is_in_the_query_or_the_header(headers: dict[str, str], query: str, right: bool) -> None:
-    secret = SharedSecret(SECRET, "fedcba9876543210", header="X-Key")
+    secret = SharedSecret(SECRET, "fedcba9876543210", "q3J+8yT/0Zk1vWn5aLhB%36Q==", header="X-Key")
     if right:
         secret.check(headers, query)
     else:

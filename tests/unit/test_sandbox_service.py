@@ -521,6 +521,8 @@ CALLBACKS: Any = Callbacks
     ("make", "message"),
     [
         (lambda: FAULT.status(503, body="text"), "body must be bytes, got str"),
+        (lambda: FAULT.status(204, body=b"text"), "an answer with status 204 has no body"),
+        (lambda: FAULT.status(304, body=b""), "an answer with status 304 has no body"),
         (lambda: FAULT.status("503"), "code must be a number, got '503'"),
         (lambda: FAULT.latency("1"), "seconds must be a number"),
         (lambda: FAULT.drop_after(share="5%"), "share must be a number"),

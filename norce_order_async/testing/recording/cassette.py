@@ -12,7 +12,7 @@ import attrs
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.wording import reason_of
-from norce_order_async.testing.recording.messages import Asked, check_answer
+from norce_order_async.testing.recording.messages import Asked, answer_in, asked_in
 
 _FORMAT = 1
 _SHOWN = 10
@@ -115,18 +115,39 @@ class Cassette:
 
 
 def _read(path: Path) -> list[Recorded]:
+    where = ""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write the mark
         if content["format"] != _FORMAT:
             raise ConfigurationError(f"{path} is a cassette of another format than {_FORMAT}")
-        exchanges = [Recorded(Asked(**each["request"]), each["response"]) for each in content["exchanges"]]
-        for exchange in exchanges:
-            check_answer(exchange.answer)
+        exchanges: list[Recorded] = []
+        for number, each in enumerate(content["exchanges"], 1):
+            where = f"exchange {number}: "
+            exchanges.append(Recorded(asked_in(each["request"]), answer_in(each["response"])))
     except ConfigurationError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"{path} is not a cassette: {type(error).__name__}") from None
-    return exchanges
+    except OSError as error:
+        problem = reason_of(error)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        problem = where + _told(error)
+    else:
+        return exchanges
+    raise ConfigurationError(f"{path} is not a cassette: {problem}")  # out here, because the frames hold bodies
+
+
+def _told(error: Exception) -> str:
+    """What is wrong with the file, without a value of it."""
+    match error:
+        case json.JSONDecodeError():
+            return str(error)
+        case KeyError():
+            return f"the member {error} is missing"
+        case RecursionError():
+            return "nested too deeply"
+        case TypeError() | AttributeError():
+            return str(error)  # of these Python says the types and the names
+        case _:
+            return type(error).__name__
 
 
 def _shown(asked: Asked) -> str:

@@ -77,20 +77,37 @@ def replayed(answer: Mapping[str, Any], request: Request) -> Response:
     return Response(request, answer["status"], headers, _bytes(answer), truncated=answer["truncated"])
 
 
-def check_answer(answer: Mapping[str, Any]) -> None:
-    """Check that a response can be made of what a cassette has.
+def asked_in(content: Mapping[str, Any]) -> Asked:
+    """What a cassette has of a request.
+
+    Raises:
+        KeyError: A member is missing.
+        TypeError: It is no object, or has another member.
+    """
+    for field in attrs.fields(Asked):
+        if field.name not in content:
+            raise KeyError(field.name)
+    return Asked(**content)
+
+
+def answer_in(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a cassette has of a response: one can be made of it.
 
     Raises:
         LookupError: Something is missing.
         TypeError: Something is of another type.
         AttributeError: The same.
         ValueError: Text that its charset does not have.
+        RecursionError: The body nests too deeply.
     """
-    if not isinstance(answer["status"], int) or not isinstance(answer["truncated"], bool):
+    if not isinstance(content["status"], int) or not isinstance(content["truncated"], bool):
         raise TypeError("a status is a number, and truncated true or false")
-    if not all(isinstance(value, str) for value in answer["headers"].values()):
+    headers = {name.lower(): value for name, value in content["headers"].items()}
+    if not all(isinstance(value, str) for value in headers.values()):
         raise TypeError("a header is text")
+    answer = {**content, "headers": headers}
     _bytes(answer)
+    return answer
 
 
 def _bytes(answer: Mapping[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
+from norce_order_async.core.urls import CALLED, HIDDEN, user_of, without_secrets
 from norce_order_async.wire.json import WireError, decode_json, encode_json
 from norce_order_async.wire.secrets import SECRET_NAMES, names_a_secret, plain_name
 
@@ -28,8 +28,6 @@ _IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 _WORDS = ("token", "secret", "password")
-_CALLED = frozenset({"invoke", "url"})
-"""The members of hooks, notifications and validations that have the address which Norce calls."""
 _LONG = 16
 """Characters that a shared secret has at least."""
 
@@ -62,7 +60,7 @@ class Scrubber:
         if names_a_secret(name) and isinstance(value, str):
             self.learn(value)
             return HIDDEN
-        if name in _CALLED and isinstance(value, str):
+        if name in CALLED and isinstance(value, str):
             value = self._address(value)
         value = self._kept(name, value)
         if isinstance(value, Mapping):

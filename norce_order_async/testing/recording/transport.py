@@ -8,6 +8,7 @@ import attrs
 
 from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.shapes import HOOK, TRANSPORT, check_shape
 from norce_order_async.testing.recording.cassette import Cassette, Recorded
 from norce_order_async.testing.recording.messages import Asked, answer_of, asked_by, replayed
 from norce_order_async.testing.recording.scrubbing import Scrub, Scrubber
@@ -40,8 +41,9 @@ class RecordingTransport(Transport):
             array's name, and a whole body has the empty one. It is also applied when a request is looked for.
 
     Raises:
-        ConfigurationError: An unknown mode, no cassette in mode ``none``, a file that is not a cassette, or one that
-            cannot be written; in mode ``new_episodes`` only when there is something to record, before it is sent.
+        ConfigurationError: ``inner`` is no transport, or ``scrub`` no function or an async one; an unknown mode, no
+            cassette in mode ``none``, a file that is not a cassette, or one that cannot be written; in mode
+            ``new_episodes`` only when there is something to record, before it is sent.
     """
 
     def __init__(
@@ -54,6 +56,10 @@ class RecordingTransport(Transport):
     ) -> None:
         if mode not in get_args(Mode):
             raise ConfigurationError(f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}")
+        if inner is not None:
+            check_shape("inner", inner, TRANSPORT)
+        if scrub is not None:
+            check_shape("scrub", scrub, HOOK)
         path = Path(cassette)
         if mode == "once":
             mode = "none" if path.exists() else "all"

@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 import attrs
 
 from norce_order_async.testing.contract import load_contract
-from norce_order_async.testing.sandbox import outgoing, patching
+from norce_order_async.testing.sandbox import outgoing, patching, payments, shippings
 from norce_order_async.testing.sandbox.callbacks import Callbacks
 from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Ask, Refused, Result, Steps
 from norce_order_async.testing.sandbox.patching import PatchError
+from norce_order_async.testing.sandbox.registrations import with_ids, without_id
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
 from norce_order_async.testing.sandbox.totals import complete_cart, update_total
 from norce_order_async.testing.sandbox.writing import check_can_be_stored
@@ -59,7 +60,7 @@ class Changes:
             result = handler(draft, ask)
             try:
                 for operations in patches:
-                    _patch(draft, draft.find(ask), operations)
+                    _patch(draft, ask, draft.find(ask), operations)
             except PatchError:
                 raise Refused(409, "order-conflict", "The order changed while its hooks were called.") from None
             return draft, result
@@ -94,7 +95,7 @@ class Changes:
             try:
                 operations = _operations(hook, reply)
                 patched = copy.deepcopy(draft)
-                _patch(store, patched, operations)
+                _patch(store, ask, patched, operations)
             except PatchError as error:
                 if self.callbacks.on_hook_failure == "refuse":
                     raise Refused(400, "hook-failed", f"Hook with id:{hook.get('id')} failed: {error}.") from None
@@ -158,7 +159,7 @@ def _operations(hook: Part, reply: AdapterReply) -> Operations:
     return [] if reply.body is None else patching.checked(reply.body, hook.get("target"))
 
 
-def _patch(store: Store, order: WireOrder, operations: Operations) -> None:
+def _patch(store: Store, ask: Ask, order: WireOrder, operations: Operations) -> None:
     """Apply a patch, and compute what the service computes."""
     if not operations:
         return
@@ -173,7 +174,20 @@ def _patch(store: Store, order: WireOrder, operations: Operations) -> None:
         raise PatchError("the order would be nested too deeply") from None
     if was_sound and load_contract().order.violation(order) is not None:
         raise PatchError("the order would break the contract")
-    if "cart" in order:
-        complete_cart(store, order["cart"])
+    _complete(store, ask, order)
     update_total(order)
     store.touch(order)
+
+
+def _complete(store: Store, ask: Ask, order: WireOrder) -> None:
+    """Give what came without an id what it has when it comes by an operation of its own."""
+    if "cart" in order:
+        complete_cart(store, order["cart"])
+    with_ids(store, order)
+    for payment in without_id(order["payments"]):
+        payment |= payments.completed(store, ask, order, {}, payment)
+    for payment in order["payments"]:
+        for action in without_id(payment.get("actions")):
+            action["id"] = store.new_id("pa")
+    for shipping in without_id(order["shippings"]):
+        shipping |= shippings.completed(store, ask, {}, shipping)

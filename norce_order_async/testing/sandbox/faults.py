@@ -43,6 +43,9 @@ class When(TypedDict, total=False):
     """Only those of this operationId."""
 
 
+_WITHOUT_BODY = (204, 304)
+
+
 @attrs.frozen(kw_only=True)
 class Fault:
     """One fault: what goes wrong, and when. Made by its class methods, or from text by :meth:`parse`.
@@ -58,7 +61,8 @@ class Fault:
         seconds: How late (latency, apply-late), or how long the body takes (slow); infinity is never.
         code: The status to answer.
         retry_after: The text of its ``Retry-After`` header.
-        body: The answer's body; without one a status of 400 and above has the API's usual error body.
+        body: The answer's body, which one of 204 and 304 cannot have; without one a status of 400 and above has the
+            API's usual error body.
         times: Strikes only so many requests; None is no limit.
         share: Strikes only this share of the requests, 0 to 1.
         operation: Strikes only requests of this operationId.
@@ -88,6 +92,8 @@ class Fault:
             raise ConfigurationError(f"{self.kind} takes seconds above 0, got {self.seconds}")
         if is_status and not 200 <= self.code <= 599:
             raise ConfigurationError(f"status takes an HTTP status of 200 to 599, got {self.code}")
+        if self.code in _WITHOUT_BODY and self.body is not None:
+            raise ConfigurationError(f"an answer with status {self.code} has no body")
         if not 0 < self.share <= 1:
             raise ConfigurationError(f"share is above 0 and at most 1 (100%), got {self.share}")
         if self.seconds and not timed:

@@ -1,5 +1,6 @@
 """The sandbox's calls over sockets: to loopback addresses, and to hosts that were named."""
 
+import asyncio
 import socket
 from collections.abc import Collection
 from ipaddress import ip_address
@@ -11,10 +12,10 @@ from yarl import URL
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.exchange import AdapterCall
-from norce_order_async.testing.sandbox.serving import NotAllowedError
+from norce_order_async.testing.sandbox.serving import NoAnswerError, NotAllowedError
 from norce_order_async.transport.resolver import is_address
 
-_MOST_AT_ONCE = 50
+_MOST_NOTIFICATIONS = 50
 
 
 class Network:
@@ -22,16 +23,19 @@ class Network:
 
     Args:
         hosts: Names of hosts that may be called whatever their address.
+
+    Attributes:
+        notifications: How many of them may be under way. Other calls never wait: a change, and its adapter's deadline,
+            would wait with them.
     """
 
     def __init__(self, hosts: Collection[str]) -> None:
+        self.notifications = asyncio.Semaphore(_MOST_NOTIFICATIONS)
         self._hosts = frozenset(host.lower() for host in hosts)
         resolver = _Resolver(self._hosts)
         self._session = aiohttp.ClientSession(
             # A kept connection may have been closed by an adapter that restarted.
-            connector=aiohttp.TCPConnector(
-                resolver=resolver, use_dns_cache=False, limit=_MOST_AT_ONCE, force_close=True
-            ),
+            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -41,6 +45,7 @@ class Network:
 
         Raises:
             NotAllowedError: Neither a loopback address nor a named host, or no URL of HTTP.
+            NoAnswerError: The answer is too large.
             OSError: There is no connection. What else aiohttp raises comes as it is.
         """
         url = _url(call.url)
@@ -53,7 +58,7 @@ class Network:
             async for part in response.content.iter_any():
                 body += part
                 if len(body) > MAX_BODY:
-                    raise OSError("the answer is too large")
+                    raise NoAnswerError("its answer is too large")
             return Reply(response.status, bytes(body))
 
     async def aclose(self) -> None:

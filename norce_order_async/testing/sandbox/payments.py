@@ -19,7 +19,7 @@ def create_payment(store: Store, ask: Ask) -> Result:
     order = store.find(ask)
     given = ask.members
     refuse_twin(order["payments"], "payment", "reference", given.get("reference"))
-    payment = _completed(store, ask, order, {}, given)
+    payment = completed(store, ask, order, {}, given)
     order["payments"].append(payment)
     store.touch(order)
     return Created(payment["id"])
@@ -36,7 +36,7 @@ def update_payment(store: Store, ask: Ask) -> Result:
     payment = _payment(order, ask)
     if ask.body is None:
         return payment
-    updated = _completed(store, ask, order, payment, ask.body)
+    updated = completed(store, ask, order, payment, ask.body)
     store.write(order, order["payments"], order["payments"].index(payment), updated)
     return updated
 
@@ -80,11 +80,7 @@ def add_transaction(store: Store, ask: Ask) -> Result:
     return transaction
 
 
-def _payment(order: WireOrder, ask: Ask) -> Part:
-    return find_part(order["payments"], "payment", ask.ids["payment_id"])
-
-
-def _completed(store: Store, ask: Ask, order: WireOrder, before: Part, given: Part) -> Part:
+def completed(store: Store, ask: Ask, order: WireOrder, before: Part, given: Part) -> Part:
     """A payment with what the service writes; actions that stay as they are keep their ids."""
     payment = {
         "type": "default",
@@ -103,3 +99,7 @@ def _completed(store: Store, ask: Ask, order: WireOrder, before: Part, given: Pa
             left.remove(same)
         action["id"] = same["id"] if same else store.new_id("pa")
     return payment
+
+
+def _payment(order: WireOrder, ask: Ask) -> Part:
+    return find_part(order["payments"], "payment", ask.ids["payment_id"])

@@ -1,6 +1,7 @@
 """What adapters register on an order: validations, hooks and notifications."""
 
 from collections.abc import Callable
+from typing import cast
 
 from norce_order_async.testing.sandbox.exchange import Ask, Result
 from norce_order_async.testing.sandbox.store import Part, Store, find_part, refuse_twin
@@ -9,10 +10,16 @@ _PREFIXES = {"validations": "oc", "hooks": "h", "notifications": "n", "consents"
 
 
 def with_ids(store: Store, members: Part) -> None:
-    """Give the consents and registrations of a new order the ids that they lack."""
+    """Give the consents and registrations of an order the ids that they lack."""
     for name, prefix in _PREFIXES.items():
-        for part in members.get(name, ()):
-            part["id"] = part.get("id") or store.new_id(prefix)
+        for part in without_id(members.get(name)):
+            part["id"] = store.new_id(prefix)
+
+
+def without_id(parts: object) -> list[Part]:
+    """Those of an order's parts that have no id; an order that a test put in may have anything."""
+    listed = cast("list[Part]", parts) if isinstance(parts, list) else []
+    return [part for part in listed if isinstance(part, dict) and not part.get("id")]
 
 
 def create(name: str) -> Callable[[Store, Ask], Result]:

@@ -126,11 +126,7 @@ class OrderService:
 
     def start(self, arrival: Arrival, body: bytes) -> Exchange:
         """Carry a request out as far as it goes without calls to adapters."""
-        headers = {"date": formatdate(self._wall(), usegmt=True)}
-        if "x-request-id" in arrival.headers:
-            headers["x-request-id"] = arrival.headers["x-request-id"]
-        notices: list[AdapterCall] = []
-        exchange = Exchange(arrival, body, headers, self._steps(arrival, body, notices), notices)
+        exchange = self._exchange(arrival, body)
         fault = arrival.mishap.fault
         with self._lock:
             if fault is not None and not fault.carries_out:
@@ -150,6 +146,10 @@ class OrderService:
             exchange.steps.close()
             if exchange.answer is None:
                 self._conclude(exchange, 0, {}, b"", applied=False)
+
+    def forget(self, arrival: Arrival, body: bytes) -> None:
+        """Note a request that is never carried out."""
+        self.drop(self._exchange(arrival, body))
 
     def note_call(self, call: AdapterCall, reply: AdapterReply, elapsed: float) -> None:
         """Note a call to an adapter."""
@@ -184,6 +184,13 @@ class OrderService:
     def _next_number(self) -> int:
         self._noted += 1
         return self._noted
+
+    def _exchange(self, arrival: Arrival, body: bytes) -> Exchange:
+        headers = {"date": formatdate(self._wall(), usegmt=True)}
+        if "x-request-id" in arrival.headers:
+            headers["x-request-id"] = arrival.headers["x-request-id"]
+        notices: list[AdapterCall] = []
+        return Exchange(arrival, body, headers, self._steps(arrival, body, notices), notices)
 
     def _steps(self, arrival: Arrival, body: bytes, notices: list[AdapterCall]) -> Steps:
         name, ask = check_request(arrival, body, tokens=self._tokens, strict=self._strict)

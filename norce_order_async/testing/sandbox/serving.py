@@ -3,11 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import nullcontext
+from typing import Protocol
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.logger import lines_of
 from norce_order_async.receiving import handlers
 from norce_order_async.receiving.receiver import Receiver
 from norce_order_async.receiving.replies import Reply
@@ -16,18 +19,41 @@ from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.wire.json import WireError, decode_json
 
-Network: TypeAlias = Callable[[AdapterCall], Awaitable[Reply]]
-"""POSTs a call; raises :class:`NotAllowedError` where the sandbox may not call, or OSError."""
-
 _MOST_PAUSE = 5.0
 _logger = logging.getLogger(__name__)
 _logger.addHandler(logging.NullHandler())
+
+
+class Network(Protocol):
+    """POSTs calls over sockets.
+
+    Attributes:
+        notifications: Held by each notification while it is sent.
+    """
+
+    notifications: asyncio.Semaphore
+
+    async def __call__(self, call: AdapterCall) -> Reply:
+        """Make one call.
+
+        Raises:
+            NotAllowedError: The sandbox may not call there.
+            NoAnswerError: What came is no answer.
+            OSError: There is no connection.
+        """
+        ...
+
+
 _tasks: "WeakKeyDictionary[OrderService, dict[asyncio.Task[None], Network | None]]" = WeakKeyDictionary()
 """What is still done for a sandbox after an answer, and over which network."""
 
 
 class NotAllowedError(Exception):
     """The sandbox may not call there."""
+
+
+class NoAnswerError(Exception):
+    """What an adapter gave is no answer; the text says why, without values."""
 
 
 async def answer(
@@ -50,7 +76,11 @@ def answer_later(service: OrderService, arrival: Arrival, body: bytes, network: 
     """Have a request carried out when its fault says so, whoever waits for its answer."""
 
     async def wait() -> None:
-        await asyncio.sleep(arrival.mishap.late)
+        try:
+            await asyncio.sleep(arrival.mishap.late)
+        except asyncio.CancelledError:
+            service.forget(arrival, body)
+            raise
         await answer(service, arrival, body, network)
 
     _keep(service, wait(), network)
@@ -82,7 +112,8 @@ async def _deliver(service: OrderService, notice: AdapterCall, network: Network 
     """Send a notification until it is taken."""
     pause = service.callbacks.pause
     for left in reversed(range(service.callbacks.tries)):
-        reply = await _call(service, notice, network)
+        async with network.notifications if network else nullcontext():
+            reply = await _call(service, notice, network)
         if reply.skipped or 200 <= reply.status < 300:
             return
         if left:
@@ -114,9 +145,10 @@ async def _reply(service: OrderService, call: AdapterCall, network: Network | No
     except Exception as error:
         if limit.expired():
             return AdapterReply(0, problem=f"no answer within {deadline:g} s")
-        # Not its text, which may hold the body or the URL.
-        _logger.warning("%s failed: %s", call, type(error).__name__)
-        return AdapterReply(0, problem=f"no answer ({type(error).__name__})")
+        # Not the text of a foreign one, which may hold the body or the URL.
+        what = str(error) if isinstance(error, NoAnswerError) else f"no answer ({type(error).__name__})"
+        _logger.warning("%s failed: %s in %s", call, what, lines_of(error))
+        return AdapterReply(0, problem=what)
     if not reply.body.strip():
         return AdapterReply(reply.status)
     try:
@@ -144,7 +176,7 @@ async def _in_process(adapter: Adapter, call: AdapterCall, rest: str) -> Reply:
     if not isinstance(adapter, Receiver):
         reply = await handlers.run(adapter, call)
         if not isinstance(reply, Reply):
-            raise TypeError("an adapter returned no Reply")
+            raise NoAnswerError(f"it returned no Reply: {kind_of(reply)}")
         return reply
     path, _, query = rest.partition("?")
     headers = {**call.headers, "content-type": "application/json"}

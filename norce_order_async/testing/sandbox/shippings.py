@@ -17,7 +17,7 @@ def create_shipping(store: Store, ask: Ask) -> Result:
     order = store.find(ask)
     given = ask.body if ask.body is not None else {"total": total_of(()), "vatRate": 0}
     refuse_twin(order["shippings"], "shipping", "reference", given.get("reference"))
-    shipping = _completed(store, ask, {}, given)
+    shipping = completed(store, ask, {}, given)
     order["shippings"].append(shipping)
     update_total(order)
     store.touch(order)
@@ -35,17 +35,13 @@ def update_shipping(store: Store, ask: Ask) -> Result:
     shipping = _shipping(order, ask)
     if ask.body is None:
         return shipping
-    updated = _completed(store, ask, shipping, ask.body)
+    updated = completed(store, ask, shipping, ask.body)
     store.write(order, order["shippings"], order["shippings"].index(shipping), updated)
     update_total(order)
     return updated
 
 
-def _shipping(order: WireOrder, ask: Ask) -> Part:
-    return find_part(order["shippings"], "shipping", ask.ids["shipping_id"])
-
-
-def _completed(store: Store, ask: Ask, before: Part, given: Part) -> Part:
+def completed(store: Store, ask: Ask, before: Part, given: Part) -> Part:
     """A shipping with what the service writes."""
     return {
         "state": before.get("state", "intent"),
@@ -55,3 +51,7 @@ def _completed(store: Store, ask: Ask, before: Part, given: Part) -> Part:
         "merchant": ask.merchant,
         "channel": ask.channel,
     }
+
+
+def _shipping(order: WireOrder, ask: Ask) -> Part:
+    return find_part(order["shippings"], "shipping", ask.ids["shipping_id"])

@@ -12,7 +12,7 @@ from typing import Any, Final, Never, cast
 
 import attrs
 
-from norce_order_async.core.urls import without_secrets
+from norce_order_async.core.urls import CALLED, without_secrets
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.unread import Unread, find
 
@@ -30,8 +30,6 @@ NOT_SET: Final[Sequence[Never]] = _NotSet()
 
 NOT_MEMBERS: Final = ("extra", "unread")
 """The fields of a model that are no members of the wire's object."""
-_CALLED: Final = ("invoke", "url")
-"""The addresses that Norce calls: whoever is called has a secret in them."""
 _SHORT: Final = reprlib.Repr()
 _SHORT.maxstring = 60
 
@@ -81,7 +79,7 @@ class Model:
             if field.name in NOT_MEMBERS or value is None or value is NOT_SET:
                 continue
             if field.repr:
-                if field.name in _CALLED and isinstance(value, str):
+                if field.name in CALLED and isinstance(value, str):
                     value = without_secrets(value)
                 given.append(f"{field.name}={_shown(value)}")
             else:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
 from norce_order_async.core.urls import HIDDEN
+from norce_order_async.testing.recording.scrubbing import Scrubber
 from norce_order_async.testing.sandbox.console.masking import Mask
 from norce_order_async.testing.sandbox.exchange import AdapterExchange, ReceivedRequest
 from norce_order_async.testing.sandbox.outline import body_outline, target_outline
@@ -77,7 +78,7 @@ def _part(name: str, value: Any, mask: Mask, most: int | None, left: Iterator[in
     elif isinstance(value, list):
         members = [(_label(one, index), one) for index, one in enumerate(cast("list[object]", value))]
     else:
-        text = mask(value) if isinstance(value, str) else to_json(value)
+        text = mask(Scrubber().value(name, value)) if isinstance(value, str) else to_json(value)
         more = {} if most is None or len(text) <= most else {"length": len(text)}
         return shown | {"text": text[:most], "kind": "text" if isinstance(value, str) else "value"} | more
     return shown | {"parts": [_part(*member, mask, most, left) for member in members if next(left, None) is not None]}
