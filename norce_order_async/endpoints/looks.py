@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import attrs
@@ -12,10 +11,12 @@ from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
 from norce_order_async.core.retry_after import http_date
 from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, is_list, moment
+from norce_order_async.endpoints.normal import normal, normal_body
 from norce_order_async.endpoints.requested import Requested
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import json_body
-from norce_order_async.wire.json import members_of
+from norce_order_async.wire.json import WireError, members_of
+from norce_order_async.wire.models import Order
 from norce_order_async.wire.operation import Operation
 
 _MOST_PAGES = 50
@@ -70,17 +71,12 @@ class Look:
 
         The clocks may be so many seconds ``apart``.
         """
-        found = None if stamp is None or begun is None else _moment(stamp)
+        found = None if stamp is None or begun is None else moment(stamp)
         if found is None or stamp is None or begun is None:
             return None
         digits = _FRACTION.search(stamp)
         cut_off = 10.0 ** -len(digits[1]) if digits else 1.0
         return found.timestamp() + cut_off + apart >= begun + self.ahead
-
-
-def _moment(stamp: str) -> datetime | None:
-    """A time of the service; one without a zone is UTC."""
-    return moment(stamp) or moment(f"{stamp}Z")
 
 
 def can_look(operation: str | None) -> bool:
@@ -124,10 +120,18 @@ async def look_for(
     if operation == "DeleteCheckoutOrder":
         finding = Finding(Sight.ABSENT, f"the order {order_id} is still there")
     else:
-        finding = FINDERS[operation](sent.ids, sent.body, order)
+        finding = FINDERS[operation](sent.ids, normal_body(operation, sent.body), _normal_order(order))
     modified = order.get("lastModified")
     stamp = modified if isinstance(modified, str) else None
     return Look(finding, looked_at, stamp, _ahead(answer, client))
+
+
+def _normal_order(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        # The times of the state keep their digits: they say how exact they are.
+        return {**members_of(normal(order, Order)), "state": order.get("state")}
+    except WireError as error:
+        raise DecodeError(f"the order cannot be read: {error}") from None
 
 
 def _ahead(answer: _Answer, client: OrderClient) -> float:
