@@ -115,3 +115,13 @@ def options_of(options: CallOptions | None) -> CallOptions:
     if isinstance(options, CallOptions):
         return options
     raise TypeError(f"options must be CallOptions, got {kind_of(options)}")
+
+
+def limits_of(options: CallOptions | None, client: Timeout) -> Timeout:
+    """The limits of a call with these options, where its client has those.
+
+    Raises:
+        TypeError: They are no :class:`CallOptions`.
+    """
+    timeout = options_of(options).timeout
+    return client if isinstance(timeout, Unset) else timeout

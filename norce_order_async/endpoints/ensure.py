@@ -12,9 +12,8 @@ import attrs
 
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, ConflictError, InvalidRequestError
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.settings import Unset
 from norce_order_async.endpoints.findings import COLLECTIONS, Collection
 from norce_order_async.endpoints.hooks import create_hook
 from norce_order_async.endpoints.notifications import create_notification
@@ -134,7 +133,7 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
             if failure.outcome is not OutcomeKind.UNKNOWN:
                 break
             with reading_for(failure.outcome):
-                resolution = await resolve(client, change, failure)
+                resolution = await resolve(client, change, failure, options=options)
             if resolution.verdict is not Verdict.NOT_APPLIED:
                 break
         if (found := await _find(client, order_id, collection, body, options, failure.outcome)) is not None:
@@ -163,8 +162,7 @@ async def _wait_for(
     receipt: Receipt,
 ) -> Model | None:
     """What was registered, as soon as the order shows it."""
-    timeout = client.timeout if options is None or isinstance(options.timeout, Unset) else options.timeout
-    seconds = settle_of(timeout)
+    seconds = settle_of(limits_of(options, client.timeout))
     try:
         with reading_for(receipt.outcome):
             order = await wait_until(

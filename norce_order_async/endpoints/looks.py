@@ -9,6 +9,7 @@ import attrs
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
+from norce_order_async.core.options import CallOptions
 from norce_order_async.core.retry_after import http_date
 from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, is_list, moment
 from norce_order_async.endpoints.normal import normal, normal_body
@@ -85,7 +86,13 @@ def can_look(operation: str | None) -> bool:
 
 
 async def look_for(
-    client: OrderClient, operation: str, sent: Requested, begun: float | None, *, redelivered: bool = False
+    client: OrderClient,
+    operation: str,
+    sent: Requested,
+    begun: float | None,
+    *,
+    redelivered: bool,
+    options: CallOptions | None,
 ) -> Look:
     """Read what a change was to change, and compare.
 
@@ -95,20 +102,21 @@ async def look_for(
         sent: What was sent.
         begun: The wall time of the first attempt; None where that is not known.
         redelivered: Whether an earlier call of the change may have carried it out.
+        options: What each read has otherwise than the client.
 
     Raises:
         CallError: It cannot be read.
     """
     if operation == "CreateCheckoutOrder":
-        return await _look_for_order(client, sent, begun, redelivered)
+        return await _look_for_order(client, sent, begun, redelivered, options)
     order_id = sent.ids["order_id"]
     looked_at = f"GetCheckoutOrder {order_id}"
     try:
         listed = None
         if operation in _LISTS:
-            listed = (await check_client(client).execute(_LISTS[operation], order_id=order_id)).body
+            listed = (await check_client(client).execute(_LISTS[operation], options=options, order_id=order_id)).body
             looked_at = f"{_LISTS[operation].name} and {looked_at}"
-        answer = await check_client(client).execute(_ORDER, order_id=order_id)
+        answer = await check_client(client).execute(_ORDER, options=options, order_id=order_id)
     except NotFoundError as error:
         if operation == "DeleteCheckoutOrder" and error.code == "order-not-found":
             return Look(Finding(Sight.STANDS, f"the order {order_id} is not there"), looked_at, is_gone=True)
@@ -149,7 +157,9 @@ def check_answer(order: Mapping[str, Any], order_id: str) -> None:
         raise DecodeError("the answer is not this order")
 
 
-async def _look_for_order(client: OrderClient, sent: Requested, begun: float | None, redelivered: bool) -> Look:
+async def _look_for_order(
+    client: OrderClient, sent: Requested, begun: float | None, redelivered: bool, options: CallOptions | None
+) -> Look:
     """Look for an order by its cart's reference; a service may ignore the filter, so each order is checked."""
     reference = members_of(members_of(sent.body).get("cart")).get("reference")
     looked_at = "GetCheckoutOrders by cart_reference"
@@ -158,7 +168,7 @@ async def _look_for_order(client: OrderClient, sent: Requested, begun: float | N
     offset, look, found = 0, Look(Finding(Sight.UNCLEAR, ""), looked_at), dict[str, str | None]()
     for _ in range(_MOST_PAGES):
         query: dict[str, Any] = {"cart_reference": reference, "offset": offset, "limit": _PAGE}
-        answer = await check_client(client).execute(_ORDERS, query=query)
+        answer = await check_client(client).execute(_ORDERS, query=query, options=options)
         page = members_of(answer.body).get("data")
         if not is_list(page):
             raise DecodeError("the answer is no page of orders")

@@ -99,6 +99,15 @@ async def test_where_the_client_is_closed_meanwhile_the_outcome_is_that_of_the_r
     await closing.closed
 
 
+async def test_it_finds_out_with_the_options_of_the_call() -> None:
+    shown = order(hooks=[KINDS[0][3] | {"id": "x_1"}])
+    client, transport, clock = scripted(order(), LOST, order(), shown, **NO_RETRY)
+    options = CallOptions(timeout=Timeout(attempt=30.0), headers={"x-gateway-key": "k"})
+    assert (await ensure_hook(client, "o_1", KINDS[0][2], options=options)).id == "x_1"
+    assert [request.headers.get("x-gateway-key") for request in transport.requests] == ["k"] * 5
+    assert ([request.method for request in transport.requests].count("POST"), clock.now) == (1, 30.0)
+
+
 async def test_what_may_have_been_registered_by_an_earlier_call_stays_unknown() -> None:
     client, _, _ = scripted(404)
     with pytest.raises(NotFoundError) as caught:
