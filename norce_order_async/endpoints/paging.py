@@ -35,8 +35,8 @@ class OrderIterator(AsyncIterator[T]):
 
     An error does not end it: whoever goes on asks again for a page that could not be read, and gets the order behind
     one that could not be read. Nor does cancelling a task that waits for an order, as a time limit does: whoever goes
-    on gets the orders of a page that has come meanwhile, and asks again for one that has not. So does whoever goes on in
-    another event loop, once the first one has ended.
+    on gets the orders of a page that has come meanwhile, and asks again for one that has not. So does whoever goes on
+    in another event loop, once the first one has ended.
 
     Attributes:
         offset: The offset behind the last order that was given out: ``iter_orders(..., offset=that)`` begins there.
