@@ -1,12 +1,23 @@
-"""Settings as errors and reports may show them: without what may be a secret."""
+"""Values as errors, reports and reprs may show them: without what may be a secret."""
 
 import os
 import re
+import reprlib
+from collections.abc import Mapping
 
 _LONG = 32
 _PATHS = ("/", ".", "~")
 _USER = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
 _REST = re.compile(r"([?#]).*", re.DOTALL)
+
+SHORT = reprlib.Repr()
+"""Shows values in short."""
+SHORT.maxstring = 60
+
+
+def shown_names(members: Mapping[str, object]) -> str:
+    """The first names of an object, as its values may be anything."""
+    return SHORT.repr(list(members))
 
 
 def shown_url(url: str) -> str:
