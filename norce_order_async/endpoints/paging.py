@@ -207,7 +207,8 @@ def iter_orders(
 
     Raises:
         TypeError: A filter that there is not, or a value of the wrong type.
-        InvalidRequestError: A value that cannot be meant: a negative offset, an empty list, a time without a zone.
+        InvalidRequestError: A value that cannot be meant: a negative offset, an empty list, a blank text, a time
+            without a zone.
 
     Source: GetCheckoutOrders, as :func:`list_orders`
     """
