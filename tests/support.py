@@ -9,6 +9,7 @@ from typing import Any, Self
 import norce_order_async
 from norce_order_async import OrderClient
 from norce_order_async.core.errors import TransportError
+from norce_order_async.middleware import Handler
 from norce_order_async.testing.clock import FakeClock
 from norce_order_async.testing.listening import stop_listening
 from norce_order_async.transport import Request, Response, Transport
@@ -69,6 +70,24 @@ def scripted(*script: Answer, **settings: Any) -> tuple[OrderClient, ScriptedTra
     given: dict[str, Any] = {"base_url": BASE_URL, "merchant": "norce", "channel": "1", "auth": TOKEN}
     given |= {"transport": transport, "clock": clock} | settings
     return OrderClient(**given), transport, clock
+
+
+class Closing:
+    """A call middleware that closes its ``client`` while a call of this method is under way."""
+
+    client: OrderClient
+    closed: asyncio.Task[None]
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    async def __call__(self, request: Request, call_next: Handler, /) -> Response:
+        try:
+            return await call_next(request)
+        finally:
+            if request.method == self._method:
+                self.closed = asyncio.create_task(self.client.aclose())
+                await asyncio.sleep(0)
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

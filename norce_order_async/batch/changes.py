@@ -13,6 +13,7 @@ from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import own
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.settings import UNSET
+from norce_order_async.core.shown import shown_names
 from norce_order_async.endpoints.attributes import PATCH_ATTRIBUTES, attributes_body, patch_attributes
 from norce_order_async.endpoints.consents import (
     DELETE_CONSENT,
@@ -162,7 +163,7 @@ class PatchAttributes(Change):
 
     op = "patch_attributes"
     operation = "PatchCheckoutOrderAttributes"
-    attributes: Mapping[str, JSON] = attrs.field(validator=check_members)
+    attributes: Mapping[str, JSON] = attrs.field(validator=check_members, repr=shown_names)
 
     @property
     def resource(self) -> str:

@@ -8,7 +8,7 @@ import attrs
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.checks import a_switch, check_header_value, check_headers
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.http import RawResponse
+from norce_order_async.core.http import RawResponse, show_headers
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.settings import UNSET, Timeout, Unset, as_timeout
 from norce_order_async.core.shapes import an_optional_hook, described
@@ -75,7 +75,9 @@ class CallOptions:
 
     timeout: Timeout | Unset = attrs.field(default=UNSET, converter=_optional_timeout)
     retry: RetryRules | Unset | None = attrs.field(default=UNSET, validator=_check_optional_retry)
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_copy, validator=_check_headers)
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict[str, str], converter=_copy, validator=_check_headers, repr=show_headers
+    )
     adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
     request_id: str | None = attrs.field(default=None, validator=_check_optional_value)
     on_attempt: AttemptHook | None = attrs.field(default=None, validator=an_optional_hook)
@@ -115,3 +117,13 @@ def options_of(options: CallOptions | None) -> CallOptions:
     if isinstance(options, CallOptions):
         return options
     raise TypeError(f"options must be CallOptions, got {kind_of(options)}")
+
+
+def limits_of(options: CallOptions | None, client: Timeout) -> Timeout:
+    """The limits of a call with these options, where its client has those.
+
+    Raises:
+        TypeError: They are no :class:`CallOptions`.
+    """
+    timeout = options_of(options).timeout
+    return client if isinstance(timeout, Unset) else timeout

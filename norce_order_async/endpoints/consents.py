@@ -40,8 +40,6 @@ async def create_consent(
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/createcheckoutorderconsent
     """
     body = body_of("consent", consent, Consent)
-    if consent.id is not None:
-        check_id("consent.id", consent.id)
     return await check_client(client).execute(CREATE_CONSENT, body=body, options=options, order_id=order_id)
 
 

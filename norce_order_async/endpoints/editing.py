@@ -1,22 +1,23 @@
 """Read, change, write: for what the API only replaces as a whole."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.errors import CallError, DecodeError, InvalidRequestError
+from norce_order_async.core.errors import DecodeError, InvalidRequestError
+from norce_order_async.core.http import Response
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.shapes import check_plain_function
+from norce_order_async.endpoints.reading import outcome_before, reading_for
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import Receipt, decode_receipt
 from norce_order_async.wire.equality import same
 from norce_order_async.wire.models import NOT_SET, Address, Cart, Model, Payment, Shipping
 from norce_order_async.wire.models.base import models_in, unread_in
-from norce_order_async.wire.operation import Operation
+from norce_order_async.wire.operation import Operation, expected_members
 from norce_order_async.wire.table import ROWS
 from norce_order_async.wire.unread import Unread
 
@@ -41,27 +42,31 @@ class Edited(Generic[T]):
 
 
 @attrs.frozen
-class _Resource(Generic[T]):
-    """What an operation of the table replaces.
+class _Within(Generic[T]):
+    """Reads what is replaced, in the result that it is in; an empty one where there is none.
 
     Attributes:
         model: What it is.
-        read: What reads it, or the order that it is in.
-        place: Where it is in what was read.
-        write: What replaces it.
+        place: The members that lead to it; none where it is the result itself.
+        decode: Reads that result.
     """
 
     model: type[T]
-    read: Operation[Any]
     place: Sequence[str]
-    write: Operation[Receipt]
+    decode: Callable[[Response], Any]
 
-    def found(self, result: Model) -> T:
-        """It in what was read; an empty one where there is none.
+    @property
+    def members(self) -> Set[str] | None:
+        """The members of the object that it reads."""
+        return expected_members(self.decode)
+
+    def __call__(self, response: Response) -> T:
+        """Read it.
 
         Raises:
             DecodeError: It cannot be read.
         """
+        result = self.decode(response)
         place = ".".join(self.place)
         if place and any(f"{place}.".startswith(f"{path}.") for path in result.unreadable):
             raise DecodeError(f"the order's {place} cannot be read, so it cannot be replaced either", result=result)
@@ -71,13 +76,27 @@ class _Resource(Generic[T]):
         return cast("T", self.model() if value is None else value)
 
 
+@attrs.frozen
+class _Resource(Generic[T]):
+    """What an operation of the table replaces: its model, what reads it, and what writes it."""
+
+    model: type[T]
+    read: Operation[T]
+    write: Operation[Receipt]
+
+
 def _resource(name: str, model: type[T]) -> _Resource[T]:
     """What an operation of the table replaces; what a GET of the same path does not read is in the order."""
     row = ROWS[name]
-    read = next((other for other in ROWS.values() if (other.method, other.path) == ("GET", row.path)), _ORDER)
-    place = [step for step in row.path.removeprefix(read.path).split("/") if step]
+    reading = next((other for other in ROWS.values() if (other.method, other.path) == ("GET", row.path)), _ORDER)
+    place = [step for step in row.path.removeprefix(reading.path).split("/") if step]
+    read: Operation[Any] = OPERATIONS[reading.name]
     write: Operation[Any] = OPERATIONS[name]
-    return _Resource(model, OPERATIONS[read.name], place, attrs.evolve(write, decode=decode_receipt))
+    return _Resource(
+        model,
+        attrs.evolve(read, decode=_Within(model, place, read.decode)),
+        attrs.evolve(write, decode=decode_receipt),
+    )
 
 
 _CART = _resource("UpdateCheckoutOrderCart", Cart)
@@ -166,30 +185,17 @@ async def _edit(
     client: OrderClient, resource: _Resource[T], change: Callable[[T], T], options: CallOptions | None, **ids: Any
 ) -> Edited[T]:
     check_plain_function("change", change)
-    before = await _read(client, resource, options, ids, OutcomeKind.NOT_SENT)
+    with reading_for(outcome_before(options)):
+        before = await check_client(client).execute(resource.read, options=options, **ids)
     wanted = change(before)
     body = body_of("the result of change", wanted, resource.model)
     if lost := _lost(before, wanted):
         raise InvalidRequestError(f"the result of change lacks what could not be read of {', '.join(lost)}")
     if same(wanted, before):
         return Edited(before, before, None)
-    written = await check_client(client).execute(resource.write, body=body, options=options, **ids)
-    return Edited(before, await _read(client, resource, options, ids, written.outcome), written)
-
-
-async def _read(
-    client: OrderClient,
-    resource: _Resource[T],
-    options: CallOptions | None,
-    ids: Mapping[str, Any],
-    outcome: OutcomeKind,
-) -> T:
-    """Read it; an error gets the outcome that the change has so far."""
-    try:
-        return resource.found(await check_client(client).execute(resource.read, options=options, **ids))
-    except CallError as error:
-        error.outcome = outcome
-        raise
+    written = await client.execute(resource.write, body=body, options=options, **ids)
+    with reading_for(written.outcome):
+        return Edited(before, await client.execute(resource.read, options=options, **ids), written)
 
 
 def _lost(before: Model, after: Model) -> Sequence[str]:

@@ -12,13 +12,13 @@ import attrs
 
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, ConflictError, InvalidRequestError
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.settings import Unset
 from norce_order_async.endpoints.findings import COLLECTIONS, Collection
 from norce_order_async.endpoints.hooks import create_hook
 from norce_order_async.endpoints.notifications import create_notification
 from norce_order_async.endpoints.orders import get_order
+from norce_order_async.endpoints.reading import outcome_before, reading_for
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.endpoints.resolution import Verdict
 from norce_order_async.endpoints.resolve import resolve, settle_of
@@ -61,7 +61,8 @@ async def ensure_hook(client: OrderClient, order_id: str, hook: Hook, *, options
         InvalidRequestError: A value that cannot be sent, or the hook has nothing to know it by.
         WaitTimeout: The API said yes, and the order does not show the hook in that time. The outcome is that of the
             registration, ``applied`` or ``accepted``; another call of this may register it twice.
-        CallError: A call did not succeed. With the outcome ``unknown`` nobody can tell whether it is registered.
+        CallError: A call did not succeed. The outcome is that of the registration: ``not_sent`` when the first read
+            failed. With ``unknown`` nobody can tell whether it is registered.
     """
     return await _ensure(client, order_id, hook, Hook, options)
 
@@ -121,9 +122,9 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
         raise InvalidRequestError(f"the {collection.noun} has none of {', '.join(collection.marks)} to know it by")
     key = (check_client(client).base_url, client.merchant, client.channel, order_id, operation)
     async with _locks.here().setdefault(key, asyncio.Lock()):
-        failure = CallError()
+        failure, outcome = CallError(), outcome_before(options)
         for _ in range(_MOST_TRIES):
-            if (found := await _find(client, order_id, collection, body, options)) is not None:
+            if (found := await _find(client, order_id, collection, body, options, outcome)) is not None:
                 return cast("R", found)
             registered = await _register(client, change, options)
             if isinstance(registered, Receipt):
@@ -131,9 +132,11 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
             failure = registered
             if failure.outcome is not OutcomeKind.UNKNOWN:
                 break
-            if (await resolve(client, change, failure)).verdict is not Verdict.NOT_APPLIED:
+            with reading_for(failure.outcome):
+                resolution = await resolve(client, change, failure, options=options)
+            if resolution.verdict is not Verdict.NOT_APPLIED:
                 break
-        if (found := await _find(client, order_id, collection, body, options)) is not None:
+        if (found := await _find(client, order_id, collection, body, options, failure.outcome)) is not None:
             return cast("R", found)
         raise failure
 
@@ -159,27 +162,30 @@ async def _wait_for(
     receipt: Receipt,
 ) -> Model | None:
     """What was registered, as soon as the order shows it."""
-    timeout = client.timeout if options is None or isinstance(options.timeout, Unset) else options.timeout
-    seconds = settle_of(timeout)
+    seconds = settle_of(limits_of(options, client.timeout))
     try:
-        order = await wait_until(
-            client, order_id, lambda order: _twin(order, collection, wanted), timeout=seconds, options=options
-        )
+        with reading_for(receipt.outcome):
+            order = await wait_until(
+                client, order_id, lambda order: _twin(order, collection, wanted), timeout=seconds, options=options
+            )
     except WaitTimeout as late:
         told = f"the order does not show the {collection.noun} within {seconds:g} s"
         error = WaitTimeout(f"{told}, but the API answered: {receipt.outcome.meaning}", order=late.order)
         error.outcome = receipt.outcome
         raise error from late.__cause__
-    except CallError as failure:
-        failure.outcome = receipt.outcome
-        raise
     return _twin(order, collection, wanted)
 
 
 async def _find(
-    client: OrderClient, order_id: str, collection: Collection, wanted: Mapping[str, Any], options: CallOptions | None
+    client: OrderClient,
+    order_id: str,
+    collection: Collection,
+    wanted: Mapping[str, Any],
+    options: CallOptions | None,
+    outcome: OutcomeKind,
 ) -> Model | None:
-    return _twin(await get_order(client, order_id, options=options), collection, wanted)
+    with reading_for(outcome):
+        return _twin(await get_order(client, order_id, options=options), collection, wanted)
 
 
 def _twin(order: Order, collection: Collection, wanted: Mapping[str, Any]) -> Model | None:

@@ -1,10 +1,11 @@
 """Which orders a list has, and in what order."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypedDict
 
+from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire import arguments
 from norce_order_async.wire.models import OrderListOrderBy, OrderListOrderByDirection, OrderStatus
 from norce_order_async.wire.operation import QueryValue
@@ -85,7 +86,14 @@ def query_of(filters: Mapping[str, object]) -> dict[str, QueryValue]:
     query: dict[str, QueryValue] = {}
     for name, value in filters.items():
         if name not in OrderFilters.__annotations__:
-            raise TypeError(f"there is no filter {name!r}")
+            raise TypeError(f"there is no filter {name!r}, but there are {', '.join(OrderFilters.__annotations__)}")
         if value is not None:
             query[name] = _CHECKS.get(name, arguments.texts)(name, value)
+            if _has_blank(query[name]):
+                raise InvalidRequestError(f"{name} has a blank text, which would find everything")
     return query
+
+
+def _has_blank(value: QueryValue) -> bool:
+    texts = [value] if isinstance(value, str) else value if isinstance(value, Sequence) else ()
+    return any(not text.strip() for text in texts)

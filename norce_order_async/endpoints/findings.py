@@ -1,4 +1,4 @@
-"""Whether an order shows what a change asks for: pure, on JSON as it is on the wire.
+"""Whether an order shows what a change asks for: pure, on JSON, but for the state in the spelling of the models.
 
 Each operation has a finder. What it says holds ids and never values.
 """
@@ -14,6 +14,7 @@ import attrs
 from norce_order_async.core.kinds import own
 from norce_order_async.endpoints.pairing import pairing
 from norce_order_async.wire.json import members_of
+from norce_order_async.wire.times import read_time
 
 _DATE_LENGTH = len("2026-01-02T03:04")
 _WRITTEN_BY_THE_API = frozenset(
@@ -86,14 +87,8 @@ def holds(wanted: object, stored: object) -> bool:
 
 
 def moment(text: str) -> datetime | None:
-    """The moment that a text names; None for any other text, and for one without a time zone."""
-    if len(text) < _DATE_LENGTH:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.utcoffset() is not None else None
+    """The moment that a text names, in UTC where it has no time zone; None for any other text."""
+    return read_time(text) if len(text) >= _DATE_LENGTH else None
 
 
 def _pairs(wanted: Sequence[Any], stored: Sequence[Any]) -> Sequence[tuple[Any, Any]] | None:
@@ -213,6 +208,11 @@ def _gone(name: str, noun: str, ids: Json, wanted: Any, order: Json) -> Finding:
     return _seen(absent, f"the order has no {noun} {part_id}", f"the {noun} {part_id} is still there")
 
 
+def _is_mark(wanted: object, stored: object) -> bool:
+    """Whether a mark is stored; of one that was left out, the service may write a value that says nothing."""
+    return holds(wanted, stored) or (wanted is None and (stored is False or stored == ""))
+
+
 @attrs.frozen
 class Collection:
     """Where a change adds something, and how that is known again.
@@ -235,7 +235,7 @@ class Collection:
 
     def is_twin(self, wanted: Json, part: Json) -> bool:
         """Whether a part of an order has all the marks of what was, or is to be, added."""
-        return all(holds(wanted.get(member), part.get(member)) for member in self.marks_of(wanted))
+        return all(_is_mark(wanted.get(member), part.get(member)) for member in self.marks_of(wanted))
 
     def find(self, ids: Json, wanted: Json | None, order: Json) -> Finding:
         """What was added, by its mark: all of these members."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import attrs
@@ -10,12 +9,15 @@ import attrs
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
+from norce_order_async.core.options import CallOptions
 from norce_order_async.core.retry_after import http_date
 from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, is_list, moment
+from norce_order_async.endpoints.normal import normal, normal_body
 from norce_order_async.endpoints.requested import Requested
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import json_body
-from norce_order_async.wire.json import members_of
+from norce_order_async.wire.json import WireError, members_of
+from norce_order_async.wire.models import Order
 from norce_order_async.wire.operation import Operation
 
 _MOST_PAGES = 50
@@ -70,17 +72,12 @@ class Look:
 
         The clocks may be so many seconds ``apart``.
         """
-        found = None if stamp is None or begun is None else _moment(stamp)
+        found = None if stamp is None or begun is None else moment(stamp)
         if found is None or stamp is None or begun is None:
             return None
         digits = _FRACTION.search(stamp)
         cut_off = 10.0 ** -len(digits[1]) if digits else 1.0
         return found.timestamp() + cut_off + apart >= begun + self.ahead
-
-
-def _moment(stamp: str) -> datetime | None:
-    """A time of the service; one without a zone is UTC."""
-    return moment(stamp) or moment(f"{stamp}Z")
 
 
 def can_look(operation: str | None) -> bool:
@@ -89,7 +86,13 @@ def can_look(operation: str | None) -> bool:
 
 
 async def look_for(
-    client: OrderClient, operation: str, sent: Requested, begun: float | None, *, redelivered: bool = False
+    client: OrderClient,
+    operation: str,
+    sent: Requested,
+    begun: float | None,
+    *,
+    redelivered: bool,
+    options: CallOptions | None,
 ) -> Look:
     """Read what a change was to change, and compare.
 
@@ -99,20 +102,21 @@ async def look_for(
         sent: What was sent.
         begun: The wall time of the first attempt; None where that is not known.
         redelivered: Whether an earlier call of the change may have carried it out.
+        options: What each read has otherwise than the client.
 
     Raises:
         CallError: It cannot be read.
     """
     if operation == "CreateCheckoutOrder":
-        return await _look_for_order(client, sent, begun, redelivered)
+        return await _look_for_order(client, sent, begun, redelivered, options)
     order_id = sent.ids["order_id"]
     looked_at = f"GetCheckoutOrder {order_id}"
     try:
         listed = None
         if operation in _LISTS:
-            listed = (await check_client(client).execute(_LISTS[operation], order_id=order_id)).body
+            listed = (await check_client(client).execute(_LISTS[operation], options=options, order_id=order_id)).body
             looked_at = f"{_LISTS[operation].name} and {looked_at}"
-        answer = await check_client(client).execute(_ORDER, order_id=order_id)
+        answer = await check_client(client).execute(_ORDER, options=options, order_id=order_id)
     except NotFoundError as error:
         if operation == "DeleteCheckoutOrder" and error.code == "order-not-found":
             return Look(Finding(Sight.STANDS, f"the order {order_id} is not there"), looked_at, is_gone=True)
@@ -124,10 +128,18 @@ async def look_for(
     if operation == "DeleteCheckoutOrder":
         finding = Finding(Sight.ABSENT, f"the order {order_id} is still there")
     else:
-        finding = FINDERS[operation](sent.ids, sent.body, order)
+        finding = FINDERS[operation](sent.ids, normal_body(operation, sent.body), _normal_order(order))
     modified = order.get("lastModified")
     stamp = modified if isinstance(modified, str) else None
     return Look(finding, looked_at, stamp, _ahead(answer, client))
+
+
+def _normal_order(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        # The times of the state keep their digits: they say how exact they are.
+        return {**members_of(normal(order, Order)), "state": order.get("state")}
+    except WireError as error:
+        raise DecodeError(f"the order cannot be read: {error}") from None
 
 
 def _ahead(answer: _Answer, client: OrderClient) -> float:
@@ -145,7 +157,9 @@ def check_answer(order: Mapping[str, Any], order_id: str) -> None:
         raise DecodeError("the answer is not this order")
 
 
-async def _look_for_order(client: OrderClient, sent: Requested, begun: float | None, redelivered: bool) -> Look:
+async def _look_for_order(
+    client: OrderClient, sent: Requested, begun: float | None, redelivered: bool, options: CallOptions | None
+) -> Look:
     """Look for an order by its cart's reference; a service may ignore the filter, so each order is checked."""
     reference = members_of(members_of(sent.body).get("cart")).get("reference")
     looked_at = "GetCheckoutOrders by cart_reference"
@@ -154,7 +168,7 @@ async def _look_for_order(client: OrderClient, sent: Requested, begun: float | N
     offset, look, found = 0, Look(Finding(Sight.UNCLEAR, ""), looked_at), dict[str, str | None]()
     for _ in range(_MOST_PAGES):
         query: dict[str, Any] = {"cart_reference": reference, "offset": offset, "limit": _PAGE}
-        answer = await check_client(client).execute(_ORDERS, query=query)
+        answer = await check_client(client).execute(_ORDERS, query=query, options=options)
         page = members_of(answer.body).get("data")
         if not is_list(page):
             raise DecodeError("the answer is no page of orders")

@@ -32,7 +32,8 @@ async def list_orders(
 
     Raises:
         TypeError: A filter that there is not, or a value of the wrong type.
-        InvalidRequestError: A value that cannot be meant: an empty list, a time without a zone; nothing was sent.
+        InvalidRequestError: A value that cannot be meant: an empty list, a blank text, a time without a zone; nothing
+            was sent.
         DecodeError: What came is no page of orders.
         CallError: The call did not succeed otherwise.
 

@@ -16,6 +16,7 @@ from norce_order_async.core.options import CallOptions
 from norce_order_async.endpoints.filters import OrderFilters, query_of
 from norce_order_async.endpoints.orders import LIST_ORDERS
 from norce_order_async.endpoints.pages import Entry, Page, PageReader
+from norce_order_async.loops.per_loop import PerLoop, running_loop
 from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.wire.models import Order, OrderListOrderBy, OrderListOrderByDirection
 from norce_order_async.wire.operation import Operation, QueryValue
@@ -34,19 +35,21 @@ class OrderIterator(AsyncIterator[T]):
 
     An error does not end it: whoever goes on asks again for a page that could not be read, and gets the order behind
     one that could not be read. Nor does cancelling a task that waits for an order, as a time limit does: whoever goes
-    on gets the orders of a page that has come meanwhile, and asks again for one that has not.
+    on gets the orders of a page that has come meanwhile, and asks again for one that has not. So does whoever goes on
+    in another event loop, once the first one has ended.
 
     Attributes:
         offset: The offset behind the last order that was given out: ``iter_orders(..., offset=that)`` begins there.
     """
+
+    _ahead: asyncio.Task[Page] | None = None
 
     def __init__(self, read: Callable[[], Coroutine[Any, Any, Page]], offset: int, *, raises: bool) -> None:
         self.offset = offset
         self._read = read
         self._raises = raises
         self._entries: deque[tuple[int, Entry]] = deque()
-        self._ahead: asyncio.Task[Page] | None = None
-        self._turning = asyncio.Lock()
+        self._turning = PerLoop(asyncio.Lock)
         self._ended = False
 
     def __repr__(self) -> str:
@@ -61,7 +64,7 @@ class OrderIterator(AsyncIterator[T]):
             CallError: A page could not be had otherwise.
         """
         while not self._entries:
-            async with self._turning:
+            async with self._turning.here():
                 if self._ended:
                     raise StopAsyncIteration
                 if not self._entries:
@@ -72,7 +75,7 @@ class OrderIterator(AsyncIterator[T]):
         return entry  # type: ignore[return-value]  # what T is, iter_orders says
 
     async def _turn_page(self) -> None:
-        self._ahead = self._ahead or self._begin()
+        self._ahead = self._ahead_here() or self._begin()
         try:
             page = await self._ahead
         except BaseException as error:
@@ -88,6 +91,14 @@ class OrderIterator(AsyncIterator[T]):
             self._entries.extend(page.entries)
             self._ahead = self._begin()
 
+    def _ahead_here(self) -> asyncio.Task[Page] | None:
+        """The page that was begun. One that another event loop has not read is given up."""
+        ahead = self._ahead
+        if ahead is None or ahead.get_loop() is running_loop() or (ahead.done() and not ahead.cancelled()):
+            return ahead
+        _give_up(ahead)
+        return None
+
     def _begin(self) -> asyncio.Task[Page]:
         task = asyncio.create_task(self._read())
         task.add_done_callback(_retrieve)
@@ -97,7 +108,7 @@ class OrderIterator(AsyncIterator[T]):
         """End it, and wait until the page that is being read is given up; closing twice is fine."""
         self._ended = True
         self._entries.clear()
-        if (ahead := self._ahead) is not None:
+        if (ahead := self._ahead_here()) is not None:
             ahead.cancel()
             await asyncio.wait([ahead])
 
@@ -110,10 +121,15 @@ class OrderIterator(AsyncIterator[T]):
         await self.aclose()
 
     def __del__(self) -> None:
-        ahead = self._ahead
-        # The garbage collector may run in another thread.
-        if ahead is not None and not ahead.done() and not ahead.get_loop().is_closed():
-            ahead.get_loop().call_soon_threadsafe(ahead.cancel)
+        if self._ahead is not None:
+            _give_up(self._ahead)
+
+
+def _give_up(task: asyncio.Task[Page]) -> None:
+    """Cancel it from wherever this is: another event loop, or another thread, where the garbage collector may run."""
+    loop = task.get_loop()
+    if not task.done() and not loop.is_closed():
+        loop.call_soon_threadsafe(task.cancel)
 
 
 def _has_come(task: asyncio.Task[Page]) -> bool:
@@ -191,7 +207,8 @@ def iter_orders(
 
     Raises:
         TypeError: A filter that there is not, or a value of the wrong type.
-        InvalidRequestError: A value that cannot be meant: a negative offset, an empty list, a time without a zone.
+        InvalidRequestError: A value that cannot be meant: a negative offset, an empty list, a blank text, a time
+            without a zone.
 
     Source: GetCheckoutOrders, as :func:`list_orders`
     """

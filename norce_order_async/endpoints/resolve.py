@@ -1,6 +1,9 @@
 """Finding out what became of a change whose answer was lost."""
 
 import math
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 import attrs
 
@@ -8,11 +11,12 @@ from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.checks import check_bool, check_seconds
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, InvalidRequestError
+from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.findings import Finding, Sight
 from norce_order_async.endpoints.looks import Look, can_look, look_for
-from norce_order_async.endpoints.requested import ApiChange, Requested, operation_of, requested, scoped_to
+from norce_order_async.endpoints.requested import ApiChange, operation_of, requested, scoped_to
 from norce_order_async.endpoints.resolution import Resolution, Verdict, shown_time
 from norce_order_async.wire.decoders import Receipt
 
@@ -54,6 +58,7 @@ async def resolve(
     *,
     later: bool = False,
     settle: float | None = None,
+    options: CallOptions | None = None,
 ) -> Resolution:
     """Find out what became of a change: read back what it was to change, and compare.
 
@@ -77,26 +82,31 @@ async def resolve(
         error_or_receipt: How the call ended.
         wait: Wait until nothing can be under way any more, if it has to be; False says ``cannot_tell`` instead.
         later: A later change of the same was made, or may have been: then nothing can be told.
-        settle: Seconds for which a request may be carried out after it was given up; None is as long as an attempt of
-            this client may take.
+        settle: Seconds for which a request may be carried out after it was given up; None is as long as an attempt may
+            take with these options.
+        options: What each read has otherwise than the client: give those that the change was made with.
 
     Raises:
-        TypeError: ``change`` is no change, ``error_or_receipt`` is neither, or the change holds something of the wrong
-            type.
+        TypeError: ``change`` is no change, ``error_or_receipt`` is neither, the change holds something of the wrong
+            type, or the options are no :class:`CallOptions`.
         InvalidRequestError: The change cannot be sent at all, or is of another operation than the error or receipt.
         ConfigurationError: ``settle`` is no number of seconds.
         ClientStateError: The client is closed.
     """
     operation = _checked_operation(change, error_or_receipt)
     check_bool("wait", wait)
-    settle = check_seconds("settle", settle_of(check_client(client).timeout) if settle is None else settle)
+    limits = limits_of(options, check_client(client).timeout)
+    settle = check_seconds("settle", settle_of(limits) if settle is None else settle)
     if (known := _unread(error_or_receipt.outcome, operation, later)) is not None:
         return known
     client = scoped_to(client, change)
     if (sent := requested(change)) is None:
         return _unclear("it is not a single call")
     window = _window(error_or_receipt, settle, client.clock)
-    return await _resolve(client, operation or "", sent, window, wait)
+    look = partial(
+        look_for, client, operation or "", sent, window.begun, redelivered=window.redelivered, options=options
+    )
+    return await _resolve(look, client.clock, window, wait)
 
 
 def _unread(outcome: OutcomeKind, operation: str | None, later: bool) -> Resolution | None:
@@ -110,13 +120,14 @@ def _unread(outcome: OutcomeKind, operation: str | None, later: bool) -> Resolut
     return None
 
 
-async def _resolve(client: OrderClient, operation: str, sent: Requested, window: _Window, wait: bool) -> Resolution:
-    clock = client.clock
+async def _resolve(
+    look_once: Callable[[], Coroutine[Any, Any, Look]], clock: Clock, window: _Window, wait: bool
+) -> Resolution:
     while True:
         left = window.due - clock.monotonic()
         at = clock.wall()
         try:
-            look = await look_for(client, operation, sent, window.begun, redelivered=window.redelivered)
+            look = await look_once()
         except CallError as error:
             told = _unclear(f"it could not be read: {type(error).__name__}")
             is_final = False

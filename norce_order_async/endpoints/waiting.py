@@ -10,8 +10,7 @@ from norce_order_async.core.back_off import back_off, spread
 from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.options import CallOptions, options_of
-from norce_order_async.core.settings import Unset
+from norce_order_async.core.options import CallOptions, limits_of, options_of
 from norce_order_async.core.shapes import check_plain_function
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.wire.models import Order
@@ -107,7 +106,7 @@ async def _look_until(
     pauses: _Pauses,
     options: CallOptions,
 ) -> Order:
-    limits = client.timeout if isinstance(options.timeout, Unset) else options.timeout
+    limits = limits_of(options, client.timeout)
     end = client.clock.monotonic() + pauses.timeout
     last: Order | None = None
     failure: CallError | None = None

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from norce_order_async.core.checks import check_id
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.wire.codec import one_level
 from norce_order_async.wire.json import WireError, encode_json
 from norce_order_async.wire.models import Model
-from norce_order_async.wire.schemas import READ_ONLY, REQUIRED
+from norce_order_async.wire.schemas import ADDRESSED, READ_ONLY, REQUIRED
 
 
 def body_of(name: str, value: object, cls: type[Model]) -> bytes:
@@ -65,7 +66,19 @@ def _sent_members(value: object) -> object:
         for member in REQUIRED.get(schema, ()):
             if members.get(member) in (None, ""):
                 raise WireError("it is required").inside(member)
+        if schema in ADDRESSED and members.get("id") is not None:
+            _check_addressed(members["id"])
     return {member: given for member, given in members.items() if member not in read_only}
+
+
+def _check_addressed(value: object) -> None:
+    try:
+        check_id("the id", value)
+    except (TypeError, InvalidRequestError) as error:
+        reason = str(error)
+    else:
+        return
+    raise WireError(reason).inside("id")
 
 
 def _an(cls: type[Model]) -> str:

@@ -6,7 +6,7 @@ element that doesn't fit is kept as it came and listed by the model; a whole res
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import UnionType
@@ -19,7 +19,7 @@ from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON, WireError, decimal_text, encode_json, refuse
 from norce_order_async.wire.models import NOT_SET, Model, wire_name
 from norce_order_async.wire.models.base import NOT_MEMBERS
-from norce_order_async.wire.times import time_text
+from norce_order_async.wire.times import read_time, time_text
 from norce_order_async.wire.unread import PartlyReadError, Unread, unread_member
 
 T = TypeVar("T")
@@ -261,12 +261,9 @@ def _read_decimal(value: object, _: object) -> Decimal:
 def _read_time(value: object, _: object) -> datetime:
     if not isinstance(value, str):
         raise _unfit("a date-time", value)
-    try:
-        # RFC 3339 allows small letters. A leap second has no datetime: the next second is another time.
-        time = datetime.fromisoformat(value.upper() if value.endswith("z") else value)
-    except ValueError:
-        raise WireError("expected a date-time, got another string") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    if (time := read_time(value)) is None:
+        raise WireError("expected a date-time, got another string")
+    return time
 
 
 def _read_mapping(value: object, _: object) -> Mapping[str, JSON]:

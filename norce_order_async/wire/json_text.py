@@ -21,8 +21,8 @@ def to_json(value: object) -> str:
     wire.
 
     Raises:
-        InvalidRequestError: Something in it is no JSON (NaN, bytes), or a date-time has no time zone; the message
-            begins with the path to it.
+        InvalidRequestError: Something in it is no JSON (NaN, bytes), a date-time has no time zone, or something is
+            nested deeper than 64 levels, as attributes that were read can be; the message begins with the path to it.
     """
     return encode_shown(value, default=_members).decode()
 

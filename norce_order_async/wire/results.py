@@ -87,7 +87,7 @@ class Asked(Generic[T]):
 class MaybeEmpty(Generic[T]):
     """Reads a result that only v1 is known to give: an empty body stands for None."""
 
-    model: JsonAs[T]
+    model: JsonAs[T] | Asked[T]
 
     @property
     def members(self) -> Set[str]:
@@ -98,7 +98,7 @@ class MaybeEmpty(Generic[T]):
         """Read it.
 
         Raises:
-            DecodeError: There is something, and it is not JSON or doesn't fit.
+            DecodeError: There is something, and it is not JSON, doesn't fit, or is not what was asked for.
         """
         return self.model(response) if response.body.strip() or response.truncated else None
 
@@ -114,7 +114,6 @@ def decoder_of(row: Row) -> Callable[[Response], Any]:
     if row.result.startswith("list["):
         kind: Any = getattr(models, row.result[5:-1])
         return json_decoder(list[kind])
-    model = json_decoder(getattr(models, row.result))
-    if row.method == "GET" and row.ids:
-        return Asked(model, row.ids[-1])
+    read: JsonAs[Any] = json_decoder(getattr(models, row.result))
+    model = Asked(read, row.ids[-1]) if row.path.endswith("}") else read
     return MaybeEmpty(model) if row.changes and row.evidence == "v1_types" else model

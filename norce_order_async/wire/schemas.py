@@ -24,3 +24,6 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "Shipping": ("total", "vatRate"),
 }
 """Members that a request must have. ``Customer.type`` is required too, but Norce's own samples come without it."""
+
+ADDRESSED = frozenset({"Consent", "Notification"})
+"""Schemas whose ids a request may give, and the paths of other requests then hold."""

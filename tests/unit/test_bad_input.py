@@ -22,12 +22,14 @@ from norce_order_async import (
     RetryPolicy,
     Timeout,
     create_consent,
+    create_notification,
+    create_order,
     delete_consent,
     patch_attributes,
     patch_consent,
 )
 from norce_order_async.batch import DeleteConsent, InputLine, PatchAttributes, PatchConsent
-from norce_order_async.models import Consent
+from norce_order_async.models import Consent, Notification, Order
 
 BAD_IDS = [
     "", ".", "..", "a/b", "a%2Fb", "a\\b", "a\tb", "a\r\nb", "a\x00b", "a\x7fb", "a\u00a0b", "a\u2028b", "a\u200bb",
@@ -66,6 +68,12 @@ async def test_an_id_that_could_not_be_addressed_afterwards_is_not_created(bad: 
     client, transport, _ = scripted()
     with pytest.raises(InvalidRequestError, match=r"consent\.id"):
         await create_consent(client, "o_123", Consent(id=bad))
+    with pytest.raises(InvalidRequestError, match=r"notification\.id"):
+        await create_notification(client, "o_123", Notification(id=bad))
+    with pytest.raises(InvalidRequestError, match=r"order\.consents\[1\]\.id"):
+        await create_order(client, Order(consents=[Consent(id="good"), Consent(id=bad)]))
+    with pytest.raises(InvalidRequestError, match=r"order\.notifications\[0\]\.id"):
+        await create_order(client, Order(notifications=[Notification(id=bad)]))
     assert transport.requests == []
 
 

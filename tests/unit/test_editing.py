@@ -8,10 +8,11 @@ from typing import Any
 
 import attrs
 import pytest
-from support import BASE_URL, scripted
+from support import BASE_URL, Closing, scripted
 
 from norce_order_async import (
     CallError,
+    ClientClosedError,
     ConnectionLost,
     DecodeError,
     InvalidRequestError,
@@ -255,9 +256,11 @@ async def test_a_change_that_would_lose_what_cannot_be_read_is_refused(change: A
 )
 async def test_what_cannot_be_read_at_all_is_not_replaced(edit: Any, wire: Wire) -> None:
     client, transport, _ = scripted(order(**wire))
-    with pytest.raises(DecodeError, match="cannot be replaced") as caught:
+    with pytest.raises(DecodeError, match=r"GetCheckoutOrder: .* cannot be replaced") as caught:
         await edit(client, "o_1", relocated)
     assert caught.value.outcome is OutcomeKind.NOT_SENT
+    assert caught.value.request_id == transport.requests[0].headers["x-request-id"]
+    assert len(caught.value.attempts) == 1
     assert [request.method for request in transport.requests] == ["GET"]
 
 
@@ -286,6 +289,18 @@ async def test_the_outcome_is_always_that_of_the_change() -> None:
             await edit_cart(client, "o_1", lambda cart: attrs.evolve(cart, reference="c"))
         assert caught.value.outcome is outcome
         assert f"outcome {outcome}" in str(caught.value)
+
+
+@every_edit
+async def test_where_the_client_is_closed_meanwhile_the_outcome_is_that_of_the_write(case: Case) -> None:
+    closing = Closing("PUT")
+    client, transport, _ = scripted(case.read, 200, call_middlewares=[closing])
+    closing.client = client
+    with pytest.raises(ClientClosedError) as caught:
+        await case.edit(client, "o_1", **case.ids, change=case.change)
+    assert caught.value.outcome is OutcomeKind.APPLIED
+    assert [request.method for request in transport.requests] == ["GET", "PUT"]
+    await closing.closed
 
 
 async def test_against_the_sandbox() -> None:

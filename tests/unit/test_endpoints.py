@@ -228,7 +228,7 @@ async def test_a_bad_argument_is_named_and_nothing_is_sent(given: Given, name: s
 async def test_a_filter_that_there_is_not_is_refused() -> None:
     client, transport, _ = scripted()
     filters: Any = {"stauts": ["checkout"]}
-    with pytest.raises(TypeError, match="no filter 'stauts'"):
+    with pytest.raises(TypeError, match=r"no filter 'stauts', but there are .* status, "):
         await list_orders(client, **filters)
     assert transport.requests == []
 
@@ -236,7 +236,7 @@ async def test_a_filter_that_there_is_not_is_refused() -> None:
 @pytest.mark.parametrize("name", ROWS["GetCheckoutOrders"].query)
 async def test_a_filter_of_the_wrong_kind_is_named_and_nothing_is_sent(name: str) -> None:
     client, transport, _ = scripted()
-    for bad in (object(), b"x", 1.5, {"a": 1}, "\ud800", ["\ud800"]):
+    for bad in (object(), b"x", 1.5, {"a": 1}, "\ud800", ["\ud800"], "", " ", ["SE", ""]):
         filters: Any = {name: bad}
         with pytest.raises((InvalidRequestError, TypeError), match=name):
             await list_orders(client, **filters)

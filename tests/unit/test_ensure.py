@@ -5,10 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import Answer, scripted
+from support import Answer, Closing, scripted
 
 from norce_order_async import (
     CallError,
+    CallOptions,
+    ClientClosedError,
+    ConnectionLost,
     NotFoundError,
     OutcomeKind,
     Timeout,
@@ -57,12 +60,56 @@ async def test_one_that_never_shows_is_an_error_with_the_outcome_of_the_registra
     assert clock.now <= 5.0
 
 
-async def test_a_read_that_fails_after_the_registration_has_the_outcome_of_that() -> None:
-    client, _, _ = scripted(order(), 200, 404)
-    with pytest.raises(NotFoundError) as caught:
+LOST = ConnectionLost("cut off", sent=True)
+NO_RETRY: dict[str, Any] = {"retry": None, "timeout": Timeout(attempt=5.0)}
+FAILING_READS: list[tuple[list[Any], OutcomeKind]] = [
+    ([404], OutcomeKind.NOT_SENT),
+    ([LOST], OutcomeKind.NOT_SENT),
+    ([503], OutcomeKind.NOT_SENT),
+    ([order(), 200, 404], OutcomeKind.APPLIED),
+    ([order(), 202, 404], OutcomeKind.ACCEPTED),
+    ([order(), 409, 429], OutcomeKind.REJECTED),
+    ([order(), LOST, 401], OutcomeKind.UNKNOWN),
+    ([order(), LOST, 404], OutcomeKind.UNKNOWN),
+    ([order(), LOST, 429], OutcomeKind.UNKNOWN),
+    ([order(), LOST, order(), order(), 404], OutcomeKind.NOT_SENT),  # the second look finds that it came to nothing
+]
+
+
+@pytest.mark.parametrize(("script", "outcome"), FAILING_READS)
+async def test_a_read_that_fails_has_the_outcome_that_the_registration_has_by_then(
+    script: list[Any], outcome: OutcomeKind
+) -> None:
+    client, _, _ = scripted(*script, **NO_RETRY)
+    with pytest.raises(CallError) as caught:
         await ensure_hook(client, "o_1", KINDS[0][2])
-    assert caught.value.outcome is OutcomeKind.APPLIED
+    assert caught.value.outcome is outcome
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, OutcomeKind.APPLIED), (LOST, OutcomeKind.UNKNOWN)])
+async def test_where_the_client_is_closed_meanwhile_the_outcome_is_that_of_the_registration(
+    status: Any, outcome: OutcomeKind
+) -> None:
+    closing = Closing("POST")
+    client, _, _ = scripted(order(), status, call_middlewares=[closing], **NO_RETRY)
+    closing.client = client
+    with pytest.raises(ClientClosedError) as caught:
+        await ensure_hook(client, "o_1", KINDS[0][2])
+    assert caught.value.outcome is outcome
+    await closing.closed
+
+
+async def test_it_finds_out_with_the_options_of_the_call() -> None:
+    shown = order(hooks=[KINDS[0][3] | {"id": "x_1"}])
+    client, transport, clock = scripted(order(), LOST, order(), shown, **NO_RETRY)
+    options = CallOptions(timeout=Timeout(attempt=30.0), headers={"x-gateway-key": "k"})
+    assert (await ensure_hook(client, "o_1", KINDS[0][2], options=options)).id == "x_1"
+    assert [request.headers.get("x-gateway-key") for request in transport.requests] == ["k"] * 5
+    assert ([request.method for request in transport.requests].count("POST"), clock.now) == (1, 30.0)
+
+
+async def test_what_may_have_been_registered_by_an_earlier_call_stays_unknown() -> None:
     client, _, _ = scripted(404)
-    with pytest.raises(CallError) as refused:
-        await ensure_hook(client, "o_1", KINDS[0][2])
-    assert refused.value.outcome is OutcomeKind.REJECTED
+    with pytest.raises(NotFoundError) as caught:
+        await ensure_hook(client, "o_1", KINDS[0][2], options=CallOptions(redelivered=True))
+    assert caught.value.outcome is OutcomeKind.UNKNOWN

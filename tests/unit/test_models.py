@@ -14,9 +14,12 @@ from typing import Any
 
 import attrs
 import pytest
+from rich.pretty import pretty_repr
 
 import norce_order_async
+from norce_order_async.batch import PatchAttributes
 from norce_order_async.cli.order_text import order_text
+from norce_order_async.core.options import CallOptions
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import structure
 from norce_order_async.wire.json_text import from_json, to_json
@@ -189,6 +192,23 @@ def test_the_repr_has_no_personal_data() -> None:
         "extra=['name'], ...)), attributes=['name'])"
     )
     assert "canary" not in repr(structure({"phone": {"a": "canary"}, "email": "canary"}, Address))
+
+
+def test_rich_shows_what_the_repr_does() -> None:
+    hook = Hook(invoke="https://u:canary@h/x?code=canary")
+    order = Order(
+        id="o_1", hooks=[hook], customer=Customer(billing=Address(given_name="canary")), attributes={"a": "canary"}
+    )
+    for model in (hook, order):
+        shown = pretty_repr(model, max_width=1000)
+        assert shown == repr(model)
+        assert "canary" not in shown
+
+
+def test_a_change_and_options_show_no_values_that_may_be_secret() -> None:
+    change = PatchAttributes("o_1", {"email": "canary"})
+    assert repr(change) == "PatchAttributes(order_id='o_1', merchant=None, channel=None, attributes=['email'])"
+    assert "headers={'x-gateway-key': '***'}" in repr(CallOptions(headers={"x-gateway-key": "canary"}))
 
 
 def test_an_order_as_text_tells_what_could_not_be_read() -> None:

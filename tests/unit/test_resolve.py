@@ -176,6 +176,13 @@ async def test_a_value_counts_when_it_came_to_stand_after_the_first_attempt(resp
 
 
 @pytest.mark.asyncio
+async def test_it_waits_as_long_as_an_attempt_may_take_with_the_options_of_the_change() -> None:
+    client, _, clock = scripted(answered(order("false")), timeout=Timeout(attempt=ATTEMPT))
+    await resolve(client, CHANGE, lost(), options=CallOptions(timeout=Timeout(attempt=9.0)))
+    assert clock.now == 9.0
+
+
+@pytest.mark.asyncio
 async def test_an_accepted_change_may_be_finished_at_any_time() -> None:
     client, _, clock = scripted(answered(order("false")), answered(order("true")))
     receipt = Receipt("PatchCheckoutOrderConsent", 202, "r", 1, 0.1, OutcomeKind.ACCEPTED, clock.wall())
@@ -307,6 +314,7 @@ def test_what_is_stored_holds_what_was_wanted(wanted: Any, stored: Any, is_held:
         ({"wait": 1}, TypeError),
         ({"settle": -1}, ConfigurationError),
         ({"settle": float("inf")}, ConfigurationError),
+        ({"options": Timeout()}, TypeError),
     ],
 )
 async def test_arguments_that_cannot_be_meant(given: dict[str, Any], error: type[Exception]) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import pickle
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from norce_order_async import (
     CallOptions,
     DecodeError,
     NotTheApiError,
+    OrderClient,
     OutcomeKind,
     ValidationFailedError,
     create_order,
@@ -20,10 +23,11 @@ from norce_order_async import (
     get_payment,
     patch_consent,
     update_payment,
+    update_shipping,
     validate,
 )
 from norce_order_async.core.errors import BadRequestError, ConnectionLost, NotFoundError
-from norce_order_async.models import Order, Payment, ValidationError
+from norce_order_async.models import Order, Payment, Price, Shipping, ValidationError
 from norce_order_async.transport import RawResponse
 
 pytestmark = pytest.mark.asyncio
@@ -156,16 +160,27 @@ async def test_a_payment_that_is_not_given_back_is_none(body: bytes) -> None:
     assert await update_payment(client, "o_1", "p_1", Payment()) is None
 
 
-async def test_another_payment_than_the_one_asked_for_is_told() -> None:
-    client, _, _ = scripted((200, {}, b'{"id": "p_2"}'))
-    with pytest.raises(DecodeError, match="another payment, p_2") as caught:
-        await get_payment(client, "o_1", "p_1")
-    assert caught.value.result == Payment(id="p_2")
-    client, _, _ = scripted((200, {}, b'{"name": "Card"}'))
-    with pytest.raises(DecodeError, match="no payment: it has no id"):
-        await get_payment(client, "o_1", "p_1")
-    client, _, _ = scripted((200, {}, b'{"id": "P_1", "name": "Card"}'))
-    assert (await get_payment(client, "o_1", "p_1")).name == "Card"
+SHIPPING = Shipping(total=Price(), vat_rate=Decimal(0))
+ASKING: list[tuple[Callable[[OrderClient], Any], type[Any]]] = [
+    (lambda client: get_payment(client, "o_1", "x_1"), Payment),
+    (lambda client: update_payment(client, "o_1", "x_1", Payment()), Payment),
+    (lambda client: update_shipping(client, "o_1", "x_1", SHIPPING), Shipping),
+]
+
+
+@pytest.mark.parametrize(("call", "model"), ASKING)
+async def test_another_one_than_the_one_asked_for_is_told(call: Callable[[OrderClient], Any], model: type[Any]) -> None:
+    noun = model.__name__.lower()
+    client, _, _ = scripted((200, {}, b'{"id": "x_2"}'))
+    with pytest.raises(DecodeError, match=f"another {noun}, x_2") as caught:
+        await call(client)
+    assert (caught.value.result, caught.value.outcome) == (model(id="x_2"), OutcomeKind.APPLIED)
+    for body in (b"{}", b'{"name": "Card"}', b'{"data": [{}]}'):
+        client, _, _ = scripted((200, {}, body))
+        with pytest.raises(DecodeError, match=f"no {noun}: it has no id"):
+            await call(client)
+    client, _, _ = scripted((200, {}, b'{"id": "X_1", "name": "Card"}'))
+    assert (await call(client)).name == "Card"
 
 
 @pytest.mark.parametrize("status", [200, 404, 503])

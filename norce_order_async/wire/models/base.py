@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -12,9 +11,20 @@ from typing import Any, Final, Never, cast
 
 import attrs
 
+from norce_order_async.core.shown import SHORT, shown_names
 from norce_order_async.core.urls import CALLED, without_secrets
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.unread import Unread, find
+
+
+class _Shown:
+    """A text that a repr has as it stands, without quotes."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 class _NotSet(tuple[Never, ...]):
@@ -30,8 +40,6 @@ NOT_SET: Final[Sequence[Never]] = _NotSet()
 
 NOT_MEMBERS: Final = ("extra", "unread")
 """The fields of a model that are no members of the wire's object."""
-_SHORT: Final = reprlib.Repr()
-_SHORT.maxstring = 60
 
 
 @attrs.frozen(kw_only=True)
@@ -71,8 +79,14 @@ class Model:
         return found
 
     def __repr__(self) -> str:
-        # For a line of a log or a notebook: what was given, in short, and nothing that may be personal data.
-        given: list[str] = []
+        given = (f"{name}={value!r}" if name else repr(value) for name, value in self._given())
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def __rich_repr__(self) -> Iterator[Any]:
+        return ((name, value) if name else value for name, value in self._given())
+
+    def _given(self) -> Iterator[tuple[str, Model | _Shown]]:
+        """What was given, by its names: in short, and nothing that may be personal data."""
         hides = False
         for field in attrs.fields(type(self)):
             value = getattr(self, field.name)
@@ -81,13 +95,15 @@ class Model:
             if field.repr:
                 if field.name in CALLED and isinstance(value, str):
                     value = without_secrets(value)
-                given.append(f"{field.name}={_shown(value)}")
+                yield field.name, value if isinstance(value, Model) else _Shown(_shown(value))
             else:
                 hides = True
-        given += [f"extra={_SHORT.repr(list(self.extra))}"] if self.extra else []
-        given += [f"unread={[unread.member for unread in self.unread]}"] if self.unread else []
-        given += ["..."] if hides else []
-        return f"{type(self).__name__}({', '.join(given)})"
+        if self.extra:
+            yield "extra", _Shown(shown_names(self.extra))
+        if self.unread:
+            yield "unread", _Shown(str([unread.member for unread in self.unread]))
+        if hides:
+            yield "", _Shown("...")
 
 
 def lists_as_tuples(model: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
@@ -105,21 +121,19 @@ def _as_tuple(value: object) -> object:
 def _shown(value: object) -> str:
     """A value of a member, in short; of a mapping only the names, as its values may be anything."""
     match value:
-        case Model():
-            return repr(value)
         case Enum():
             return repr(value.value)
         case Decimal() | datetime():
             return str(value)
         case Mapping():
-            return _SHORT.repr(list(cast("Mapping[str, object]", value)))
+            return shown_names(cast("Mapping[str, object]", value))
         case list() | tuple():
             elements = cast("Sequence[object]", value)
             if elements and isinstance(elements[0], Model):
                 return f"<{len(elements)} {type(elements[0]).__name__}>"
-            return _SHORT.repr(elements)
+            return SHORT.repr(elements)
         case _:
-            return _SHORT.repr(value)
+            return SHORT.repr(value)
 
 
 def wire_name(name: str) -> str:
