@@ -17,6 +17,7 @@ from norce_order_async.wire.json import members_of
 from norce_order_async.wire.times import read_time
 
 _DATE_LENGTH = len("2026-01-02T03:04")
+_NAMES = ("id", "reference", "sku")
 _WRITTEN_BY_THE_API = frozenset(
     {"id", "orderId", "merchant", "channel", "state", "type", "currency", "total", "originalTotal"}
 )
@@ -99,8 +100,21 @@ def _pairs(wanted: Sequence[Any], stored: Sequence[Any]) -> Sequence[tuple[Any, 
         return list(zip(wanted, stored, strict=True))
     if not all(_is_object(element) for element in wanted):
         return None
+    if (named := _named_alike(wanted, stored)) is not None:
+        return list(zip(wanted, named, strict=True)) if all(map(holds, wanted, named)) else None
     places = pairing(len(wanted), lambda element, place: holds(wanted[element], stored[place]))
     return None if places is None else [(element, stored[place]) for element, place in zip(wanted, places, strict=True)]
+
+
+def _named_alike(wanted: Sequence[Any], stored: Sequence[Any]) -> Sequence[Any] | None:
+    """The stored elements of the same names; None where no member names each one of both: any may then hold any."""
+    for member in _NAMES:
+        names = [members_of(element).get(member) for element in wanted]
+        if all(isinstance(name, str) for name in names):
+            known = {str(members_of(element).get(member)): element for element in stored}
+            if len(known) == len(set(names)) == len(names) == len(stored):
+                return [known.get(str(name)) for name in names]
+    return None
 
 
 def _seen(stands: bool, yes: str, no: str) -> Finding:
