@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import attrs
 
-from norce_order_async.auth.source import Secretive
+from norce_order_async.core.secretive import Secretive
 
 
 @attrs.define(eq=False)

@@ -1,10 +1,10 @@
-"""What our sources of bearer tokens have in common."""
+"""What does not pickle, so that no secret is kept or sent elsewhere with it."""
 
 from typing import Never
 
 
 class Secretive:
-    """A base of sources that hold secrets: they do not pickle."""
+    """A base of what holds secrets: it does not pickle."""
 
     __slots__ = ()
 
