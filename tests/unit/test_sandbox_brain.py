@@ -1,5 +1,6 @@
 """The sandbox's brain, without a door: what each request does and what it is answered."""
 
+import ast
 import json
 import re
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import ConfigurationError
+from norce_order_async import ConfigurationError, testing
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Fault, FaultKind, Sandbox, SandboxResponse
 from norce_order_async.testing.contract import load_contract
 
@@ -572,9 +573,19 @@ def test_without_jsonschema_the_error_says_what_to_install(monkeypatch: pytest.M
 
 
 def test_without_pytest_the_conformance_suite_says_what_to_install() -> None:
-    code = "import sys; sys.modules['pytest'] = None; from norce_order_async.testing import *"
+    code = "import sys; sys.modules['pytest'] = None; from norce_order_async.testing import TransportConformance"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stderr.endswith("ConfigurationError: the conformance suite needs pytest: pip install pytest\n")
+
+
+def test_without_pytest_what_looks_at_the_names_finds_all_others() -> None:
+    code = (
+        "import inspect, sys; sys.modules['pytest'] = None; from norce_order_async import testing;"
+        "from norce_order_async.testing import *; print([name for name, _ in inspect.getmembers(testing)])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    listed = {name for name in testing.__all__ if not name.endswith("Conformance")}
+    assert set(ast.literal_eval(run.stdout)) == listed
 
 
 def test_the_brain_loads_neither_an_event_loop_nor_an_http_library() -> None:
