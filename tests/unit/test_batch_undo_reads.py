@@ -1,6 +1,7 @@
 """What a batch reads before a change goes out, keeps, and gives back as it was."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from norce_order_async.batch import (
     DeleteOrder,
     Input,
     InputLine,
+    Journal,
     PatchAttributes,
     PatchConsent,
     UpdateCart,
     UpdateReference,
+    save_report,
     save_undo,
+    write_html_report,
 )
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.resolving import JournalResolver
@@ -290,3 +294,19 @@ async def test_nothing_is_sent_when_the_old_value_cannot_be_written(tmp_path: Pa
 def test_the_file_is_json_lines(name: str, tmp_path: Path) -> None:
     with journal_at(tmp_path / "j") as journal, pytest.raises(ConfigurationError, match=r"\*\.jsonl"):
         save_undo(journal, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("save", "name"),
+    [
+        (save_undo, "u.jsonl"),
+        (write_html_report, "r.html"),
+        (lambda journal, path: save_report(journal.rows(), path), "r.csv"),
+    ],
+)
+def test_what_a_journal_gives_is_saved_by_a_name(
+    save: Callable[[Journal, str], object], name: str, tmp_path: Path
+) -> None:
+    with journal_at(tmp_path / "j") as journal:
+        save(journal, str(tmp_path / name))
+    assert (tmp_path / name).exists()
