@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import attrs
 
@@ -32,7 +32,7 @@ def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> N
 def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: object) -> None:
     if not isinstance(adapters, Mapping):
         raise ConfigurationError(f"{attribute.name} must be a mapping of URLs to adapters, got {kind_of(adapters)}")
-    for beginning, adapter in adapters.items():
+    for beginning, adapter in cast("Mapping[str, object]", adapters).items():
         if "://" not in beginning:
             raise ConfigurationError(f"an adapter's URL begins with https://, unlike {beginning!r}")
         check_shape(f"the adapter of {beginning}", adapter, HANDLER)
