@@ -366,6 +366,14 @@ async def test_a_missing_variable_is_named(missing: str, says: str) -> None:
         OrderClient.from_env({key: value for key, value in ENVIRON.items() if key != missing})
 
 
+async def test_all_that_is_missing_is_told_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        OrderClient.from_env({})
+    told = [problem.split(":")[0] for problem in str(caught.value).split("; ")]
+    assert told == ["no token", "no merchant", "no channel", str(caught.value).rpartition("; ")[2]]
+    assert told[-1].startswith("where to? ")
+
+
 async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
     client, transport, _ = scripted(500)
     with pytest.raises(Exception, match="500") as caught:
