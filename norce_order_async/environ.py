@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from norce_order_async.auth.file import TokenFile
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.settings import LOOPBACK, Environment
+from norce_order_async.core.settings import LOOPBACK, NO_ADDRESS, Environment
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.core.wording import reason_of
 from norce_order_async.transport import Transport
@@ -22,15 +22,24 @@ def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) ->
     overrides asks for ``HTTPS_PROXY`` and ``NO_PROXY``.
 
     Raises:
-        ConfigurationError: The token, merchant or channel is missing, a file cannot be read, or a proxy is none.
+        ConfigurationError: The token, merchant, channel or address is missing, of which all are told that are, a file
+            cannot be read, or a proxy is none.
     """
     proxy_from_env = overrides.get("proxy_from_env", False)
     given = _given(variables, overrides)
+    problems: list[str] = []
     if "auth" not in given:
-        given["auth"] = _token_from(variables)
+        try:
+            given["auth"] = _token_from(variables)
+        except ConfigurationError as error:
+            problems.append(str(error))
     for name in ("merchant", "channel"):
         if name not in given:
-            raise ConfigurationError(f"no {name}: set NORCE_{name.upper()}, or give it as an argument")
+            problems.append(f"no {name}: set NORCE_{name.upper()}, or give it as an argument")
+    if not given.keys() & {"environment", "slug", "base_url"}:
+        problems.append(NO_ADDRESS)
+    if problems:
+        raise ConfigurationError("; ".join(problems))
     if isinstance(given.get("transport", object), type):
         kind = given.pop("transport", None)
         if transport := _transport_from(variables, given, proxy_from_env, kind):

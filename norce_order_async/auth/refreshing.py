@@ -1,14 +1,15 @@
 """Sources that tell when they have a new token."""
 
 from collections.abc import Callable
-from typing import Never
 
 import attrs
 
+from norce_order_async.core.secretive import Secretive
+
 
 @attrs.define(eq=False)
-class Refreshing:
-    """A base of sources whose token changes; as they hold secrets, they do not pickle.
+class Refreshing(Secretive):
+    """A base of sources whose token changes.
 
     Attributes:
         on_refresh: Called, one after the other, whenever calls get another token from now on, in the thread where that
@@ -18,9 +19,6 @@ class Refreshing:
     on_refresh: list[Callable[[], None]] = attrs.field(
         factory=list[Callable[[], None]], init=False, repr=False, kw_only=True
     )
-
-    def __reduce__(self) -> Never:
-        raise TypeError(f"{type(self).__name__} holds secrets and does not pickle")
 
     def refused_too(self, token: str) -> None:
         """Hear that a token, which took the place of a refused one, was refused in the same call as well.

@@ -57,7 +57,7 @@ class ProcessBatch(RunsOnce):
 
     Args:
         changes: Changes, entries, or an :class:`Input`, whose lines are then read by the processes; classes of your own
-            must be importable.
+            must be importable, and so not of the program that is run.
         processes: How many, at most 100.
         settings: Arguments of :meth:`OrderClient.from_env` in each process. They are sent over a pipe. A
             ``transport`` is a class of transports. ``token_file`` is the path of a file with the token, for ``auth``.

@@ -276,7 +276,7 @@ def report_format_of(path: Path) -> ReportFormat:
 
 def save_report(
     rows: Iterable[JournalRow | Outcome],
-    path: Path,
+    path: Path | str,
     format: ReportFormat | None = None,
     *,
     delimiter: str | None = None,
@@ -296,6 +296,7 @@ def save_report(
     Raises:
         ConfigurationError: It cannot be written, or its name says that it is compressed or of another format.
     """
+    path = Path(path)
     check_report_name(path)
     delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
     with replacing(path, "report") as stream:

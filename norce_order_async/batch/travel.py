@@ -10,7 +10,7 @@ from zlib import crc32
 from norce_order_async.batch.changes import Order, Scope, order_of
 from norce_order_async.batch.files import InputLine, Meaning, Unread
 from norce_order_async.batch.journal import State
-from norce_order_async.core.errors import NorceOrderError
+from norce_order_async.core.errors import ConfigurationError, NorceOrderError
 
 HEAD = struct.Struct("!I")
 """How many bytes follow."""
@@ -28,9 +28,16 @@ def frame(*message: Any) -> bytes:
 
 
 def pack(entry: InputLine) -> Packed:
-    """What of an entry goes to whoever makes it; reading a line that is unread is left to them."""
+    """What of an entry goes to whoever makes it; reading a line that is unread is left to them.
+
+    Raises:
+        ConfigurationError: Its change is of a class that other processes cannot import.
+    """
     if type(entry) is Unread:
         return entry.line, entry.file, entry.size, entry.content, entry.meaning
+    kind = type(entry.change)
+    if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+        raise ConfigurationError(f"other processes cannot import the class {kind.__qualname__}: put it into a module")
     return entry
 
 

@@ -38,10 +38,12 @@ def silence(stream: TextIO | None) -> None:
 
 
 def described(error: OSError) -> str:
-    """What the system says, and of which file; a write that fails and names none is one to standard output."""
+    """What the system says, and of which file; where none is named, it was standard output or the working directory."""
     text = reason_of(error)
     if error.filename is not None:
         return f"{error.filename}: {text}"
+    if isinstance(error, FileNotFoundError):
+        return "the working directory is gone"
     return f"the output cannot be written: {text}" if error.errno in _OF_WRITES else text
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn
 
@@ -57,6 +58,13 @@ class Parser(argparse.ArgumentParser):
         near = [match for option in options for match in get_close_matches(option, self._option_string_actions, 1)]
         hint = f" (did you mean {', '.join(near)}?)" if near else ""
         self.error(f"unrecognized arguments: {' '.join(words)}{hint}")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse lets go of what cannot be written: help that nobody gets would be a success.
+        if file is not None and file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong."""

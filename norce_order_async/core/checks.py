@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -209,7 +210,7 @@ def check_rate(name: str, value: object) -> float:
         ConfigurationError: It isn't.
     """
     number = _number(value)
-    if not 0 < number < math.inf:
+    if not 0 < number <= sys.float_info.max:
         raise ConfigurationError(f"{name} must be a number of requests a second above 0, got {value!r}")
     return float(number)
 

@@ -6,6 +6,7 @@ import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.frozen import frozen
+from norce_order_async.core.secretive import Secretive
 
 _SHOWN_HEADERS = frozenset(
     {"accept", "content-length", "content-type", "date", "retry-after", "user-agent",
@@ -29,10 +30,11 @@ def merge_headers(headers: Mapping[str, str], named: Mapping[str, str]) -> dict[
 
 
 @frozen
-class Request:
+class Request(Secretive):
     """One request, ready for the wire.
 
     Its repr shows neither the body (consents are personal data) nor a header that isn't on a short allow-list.
+    It does not pickle.
 
     Attributes:
         call: The call that this request is an attempt of.
@@ -48,6 +50,9 @@ class Request:
     headers: Mapping[str, str] = attrs.field(repr=show_headers)
     body: bytes | None = attrs.field(default=None, repr=_show_body)
 
+    def __copy__(self) -> "Request":
+        return replace_headers(self, self.headers)
+
     def with_headers(self, **headers: str) -> "Request":
         """A copy with these headers set; an underscore in a name stands for a hyphen."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -62,7 +67,7 @@ def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:
 
 @frozen
 class Response:
-    """One response, its body read.
+    """One response, its body read. It does not pickle, as its request does not.
 
     Attributes:
         request: The request that it answers.

@@ -1,8 +1,10 @@
 """Names that a module gives and another one has, each loaded when it is first used."""
 
 import sys
+from threading import RLock
 
 _PACKAGE = "norce_order_async"
+_LOADING = RLock()  # modules that import each other's packages, loaded by two threads, are seen half made
 
 
 class LazyNames:
@@ -24,20 +26,21 @@ class LazyNames:
         self.names = sorted(self._homes)
 
     def load(self, name: str) -> object:
-        """The module's ``__getattr__``: load a name, and keep it.
+        """The module's ``__getattr__``: load a name, and keep it. One thread at a time does so.
 
         Raises:
             AttributeError: The module has no such name.
         """
         from importlib import import_module
 
-        if name in self._modules:
-            return import_module(f"{_PACKAGE}.{name}")
-        if name not in self._homes:
-            raise AttributeError(f"module {self._module!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{_PACKAGE}.{self._homes[name]}"), name)
-        setattr(sys.modules[self._module], name, value)
-        return value
+        with _LOADING:
+            if name in self._modules:
+                return import_module(f"{_PACKAGE}.{name}")
+            if name not in self._homes:
+                raise AttributeError(f"module {self._module!r} has no attribute {name!r}")
+            value = getattr(import_module(f"{_PACKAGE}.{self._homes[name]}"), name)
+            setattr(sys.modules[self._module], name, value)
+            return value
 
     def listed(self) -> list[str]:
         """The module's ``__dir__``."""

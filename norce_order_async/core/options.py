@@ -35,7 +35,7 @@ def _check_optional_retry(instance: object, attribute: object, value: object) ->
 
 
 def _copy(headers: Mapping[str, str]) -> Mapping[str, str]:
-    return dict(headers)
+    return dict(headers) if isinstance(headers, Mapping) else headers  # what is none is told of by the check
 
 
 def _check_headers(instance: object, attribute: object, headers: Mapping[str, str]) -> None:
@@ -68,7 +68,7 @@ class CallOptions:
 
     Raises:
         InvalidRequestError: A header, adapter id or request id that cannot be sent.
-        TypeError: One of them is not a str.
+        TypeError: One of them is not a str, or ``headers`` is no mapping.
         ConfigurationError: The timeout or the policy is not one, a switch is no bool, or a hook is no function, or
             is async.
     """

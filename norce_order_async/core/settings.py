@@ -20,6 +20,10 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _API = re.compile(r"/api/v\d+(/.*)?$")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 """The hosts on this machine: a token may go to them over http, and no proxy is on the way."""
+NO_ADDRESS: Final = (
+    "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
+)
+"""What is said where nothing says where the API is."""
 
 
 class Unset(Enum):
@@ -150,9 +154,7 @@ class Address:
                 raise ConfigurationError("give either base_url, or environment and slug, not both")
             return cls(check_base_url(base_url, allow_http=allow_http), None, None, allow_http)
         if environment is None or slug is None:
-            raise ConfigurationError(
-                "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
-            )
+            raise ConfigurationError(NO_ADDRESS)
         try:
             environment = Environment(environment)
         except ValueError:

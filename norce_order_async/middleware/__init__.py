@@ -8,7 +8,7 @@ middlewares, and :class:`AttemptSender`, which waits for a slot and hands each a
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from norce_order_async.core.call import AttemptHook, Call, CallHook
+from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.observer import CallObserver
@@ -23,6 +23,7 @@ __all__ = [
     "Handler",
     "Middleware",
     "RandomSource",
+    "RetryRules",
     "SystemClock",
 ]
 

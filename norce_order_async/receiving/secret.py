@@ -6,14 +6,15 @@ from urllib.parse import parse_qsl
 
 from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.secretive import Secretive
 from norce_order_async.receiving.errors import CallbackError
 
 
-class SharedSecret:
+class SharedSecret(Secretive):
     """Tells Norce's calls from others by a secret in the URL's query or in a header.
 
     Nothing is published about signatures, and only notifications may be registered with headers. Have proxies and
-    servers keep the query out of their access logs.
+    servers keep the query out of their access logs. It does not pickle.
 
     Args:
         values: What is taken. Several, while orders that were registered with an older one are open. In the query one

@@ -1,9 +1,10 @@
 """For your tests: an order API to try things on, without Norce and, if you like, without a network.
 
 Nothing here is loaded before it is used, and nothing of the package's core imports it. The conformance suite
-needs pytest.
+needs pytest; without it, its names are not listed.
 """
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from norce_order_async.core.lazy_names import LazyNames
@@ -50,6 +51,8 @@ _NAMES = LazyNames(
         "testing.sandbox.transport": "SandboxTransport",
     },
 )
+if find_spec("pytest") is None:  # `import *` and help() load all that is listed
+    _NAMES.names = [name for name in _NAMES.names if not name.endswith("Conformance")]
 __all__ = _NAMES.names  # pyright: ignore[reportUnsupportedDunderAll]
 
 if not TYPE_CHECKING:  # else every name would be taken for one of the module

@@ -36,6 +36,14 @@ def test_links_lead_to_files(path: str) -> None:
     assert [target for target in targets if ":" not in target and not (page.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize(
+    "path", ["README.md", "CHANGELOG.md", *(f"docs/{page.name}" for page in ROOT.glob("docs/*.md"))]
+)
+def test_no_empty_line_ends_a_table_early(path: str) -> None:
+    text = ROOT.joinpath(path).read_text(encoding="utf-8")
+    assert re.findall(r"^\|.*\n\n(?!\|.*\n\| -)\|.*", text, re.MULTILINE) == []
+
+
 def test_the_picture_loads_nothing() -> None:
     picture = ROOT.joinpath("docs/_static/batch.svg").read_text(encoding="utf-8")
     assert re.findall(r"https?://[^\"]*", picture) == ["http://www.w3.org/2000/svg"]

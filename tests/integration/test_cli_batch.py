@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, run, start_batch
+from command import CLI, clean, run, start_batch
 from commanded import call, until_some_are_done
 
 from norce_order_async.batch import DeleteConsent, read_changes
@@ -525,6 +525,24 @@ def test_output_that_cannot_be_written_is_no_traceback(tmp_path: Path, redirect:
         result = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
         assert "Traceback" not in result.stderr
     assert len(report("changes.jsonl.sandbox.journal", cwd=tmp_path)) == 3
+
+
+@pytest.mark.parametrize("asked", ["--version", "--help", "order get --help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_help_that_cannot_be_written_is_no_success(asked: str, unbuffered: str) -> None:
+    command = f"{' '.join(CLI)} {asked} > /dev/full"
+    env = clean({"PYTHONUNBUFFERED": unbuffered})
+    result = subprocess.run(["/bin/bash", "-c", command], env=env, capture_output=True, text=True, timeout=30)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "norce-order: the output cannot be written: No space left on device\n",
+    )
+
+
+def test_a_working_directory_that_is_gone_is_told_of(tmp_path: Path) -> None:
+    command = f'rmdir "$PWD"; {" ".join(CLI)} batch run changes.jsonl --sandbox'
+    result = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (result.returncode, result.stderr) == (1, "norce-order: the working directory is gone\n")
 
 
 def test_names_that_the_terminal_cannot_show(tmp_path: Path) -> None:

@@ -177,10 +177,15 @@ def test_what_servers_would_refuse_for_its_length_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"headers": {"a": 1}}, {"headers": {1: "a"}}, {"request_id": 7}, {"adapter_id": 7}]
+    "options",
+    [
+        *({"headers": bad} for bad in ({"a": 1}, {1: "a"}, None, "a", ["a"], [("a", "b")])),
+        {"request_id": 7},
+        {"adapter_id": 7},
+    ],
 )
 def test_an_option_of_the_wrong_type_is_a_type_error(options: dict[str, Any]) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="must be a"):
         CallOptions(**options)
 
 

@@ -21,7 +21,9 @@ from norce_order_async.batch import (
     PatchConsent,
     UpdateCart,
     UpdateReference,
+    save_report,
     save_undo,
+    write_html_report,
 )
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.resolving import JournalResolver
@@ -290,3 +292,12 @@ async def test_nothing_is_sent_when_the_old_value_cannot_be_written(tmp_path: Pa
 def test_the_file_is_json_lines(name: str, tmp_path: Path) -> None:
     with journal_at(tmp_path / "j") as journal, pytest.raises(ConfigurationError, match=r"\*\.jsonl"):
         save_undo(journal, tmp_path / name)
+
+
+def test_what_a_journal_gives_is_saved_by_a_name(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("r.csv", "r.html", "u.jsonl")]
+    with journal_at(tmp_path / "j") as journal:
+        save_report(journal.rows(), names[0])
+        write_html_report(journal, names[1])
+        save_undo(journal, names[2])
+    assert all(Path(name).exists() for name in names)

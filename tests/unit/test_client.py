@@ -1,6 +1,8 @@
 """What the client sends, and how it is set up."""
 
+import copy
 import json
+import pickle
 import traceback
 from pathlib import Path
 from typing import Any
@@ -364,13 +366,26 @@ async def test_a_missing_variable_is_named(missing: str, says: str) -> None:
         OrderClient.from_env({key: value for key, value in ENVIRON.items() if key != missing})
 
 
-async def test_the_token_is_in_no_repr_and_no_error() -> None:
+async def test_all_that_is_missing_is_told_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        OrderClient.from_env({})
+    told = [problem.split(":")[0] for problem in str(caught.value).split("; ")]
+    assert told == ["no token", "no merchant", "no channel", str(caught.value).rpartition("; ")[2]]
+    assert told[-1].startswith("where to? ")
+
+
+async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
     client, transport, _ = scripted(500)
     with pytest.raises(Exception, match="500") as caught:
         await delete_consent(client, "o_123", "ci")
     for shown in (client, transport.requests[0], caught.value, caught.value.__dict__):
         assert TOKEN not in repr(shown)
     assert "<22 bytes>" in repr(Request(transport.requests[0].call, "PATCH", "u", {}, b'{"email":"a@b.example"}'[:22]))
+    sent = transport.requests[0]
+    for holder in (sent, Response(sent, 200)):
+        with pytest.raises(TypeError, match="Request holds secrets"):
+            pickle.dumps(holder)
+        assert copy.copy(holder) == holder
 
 
 async def test_what_a_body_cannot_carry_names_the_place() -> None:

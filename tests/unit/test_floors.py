@@ -117,3 +117,13 @@ def test_an_import_loads_nothing_that_it_does_not_need(statement: str, absent: l
     code = f"{statement}; import sys; print([name for name in {absent!r} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_two_threads_that_use_names_first_at_the_same_moment_get_them() -> None:
+    code = (
+        "import threading; from norce_order_async import batch; begin = threading.Barrier(2)\n"
+        "def use(name): begin.wait(); getattr(batch, name)\n"
+        "for name in ('JournalReader', 'write_html_report'): threading.Thread(target=use, args=(name,)).start()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stderr == ""

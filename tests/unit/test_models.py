@@ -127,6 +127,7 @@ def test_a_list_is_kept_as_it_was_given_and_as_it_is_read(model: Any, field: Any
     given.append(Model())
     assert getattr(made, field.name) == (Model(),)
     assert getattr(model(), field.name) is NOT_SET
+    assert inspect.signature(model).parameters[field.name].annotation == model.__annotations__[field.name]
 
 
 def test_what_is_written_and_read_again_is_equal() -> None:

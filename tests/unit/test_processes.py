@@ -265,6 +265,18 @@ async def test_a_batch_that_is_stopped_while_its_processes_start_starts_no_more(
     assert batch.stopped == "interrupted"
 
 
+@pytest.mark.parametrize("module", [__name__, "__main__"])
+def test_a_change_of_a_class_that_processes_cannot_import_is_refused(module: str) -> None:
+    class Mine(DeleteConsent):
+        pass
+
+    Mine.__module__ = module
+    if module == "__main__":
+        Mine.__qualname__ = "Mine"
+    with pytest.raises(ConfigurationError, match="Mine: put it into a module"):
+        ProcessLink(b"").add(1, InputLine(1, Mine("o_1", "c")), None, made=True)
+
+
 @pytest.mark.parametrize("rate", [0, True, "5"])
 def test_a_rate_of_all_processes_is_checked(tmp_path: Path, rate: Any) -> None:
     with opened(tmp_path) as journal, pytest.raises(ConfigurationError, match="rate must be a number"):

@@ -348,6 +348,8 @@ def test_a_shared_secret_is_in_the_query_or_the_header(headers: dict[str, str], 
         assert caught.value.status == 401
         assert SECRET not in str(caught.value)
     assert SECRET not in repr(secret)
+    with pytest.raises(TypeError, match="holds secrets"):
+        pickle.dumps(secret)
 
 
 @pytest.mark.parametrize("values", [(), ("",), ("short",), (SECRET, "å" * 20), (SECRET, None)])

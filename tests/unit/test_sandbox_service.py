@@ -1,5 +1,6 @@
 """The sandbox's service, called directly: what each request does and what it is answered."""
 
+import ast
 import json
 import re
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import ConfigurationError
+from norce_order_async import ConfigurationError, testing
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Fault, FaultKind, Sandbox, SandboxResponse
 from norce_order_async.testing.contract import load_contract
 
@@ -528,6 +529,10 @@ CALLBACKS: Any = Callbacks
         (lambda: FAULT.drop_after(share="5%"), "share must be a number"),
         (lambda: SANDBOX().faults.add(None), "a fault must be a Fault or a str, got NoneType"),
         (lambda: SANDBOX(callbacks={}), "callbacks must be Callbacks, got dict"),
+        (lambda: SANDBOX(remember=-1), "remember must be a whole number of requests, or 0, got -1"),
+        (lambda: SANDBOX(remember="9"), "remember must be a whole number of requests, or 0, got '9'"),
+        (lambda: CALLBACKS(adapters=None), "adapters must be a mapping of URLs to adapters, got NoneType"),
+        (lambda: CALLBACKS(adapters=print), "adapters must be a mapping of URLs to adapters, got"),
         (lambda: CALLBACKS(adapters={"https://a.example": 3}), "the adapter of https://a.example must be a function"),
         (lambda: CALLBACKS(adapters={"a.example": print}), "an adapter's URL begins with https://, unlike 'a.example'"),
     ],
@@ -570,9 +575,19 @@ def test_without_jsonschema_the_error_says_what_to_install(monkeypatch: pytest.M
 
 
 def test_without_pytest_the_conformance_suite_says_what_to_install() -> None:
-    code = "import sys; sys.modules['pytest'] = None; from norce_order_async.testing import *"
+    code = "import sys; sys.modules['pytest'] = None; from norce_order_async.testing import TransportConformance"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stderr.endswith("ConfigurationError: the conformance suite needs pytest: pip install pytest\n")
+
+
+def test_without_pytest_what_looks_at_the_names_finds_all_others() -> None:
+    code = (
+        "import inspect, sys; sys.modules['pytest'] = None; from norce_order_async import testing;"
+        "from norce_order_async.testing import *; print([name for name, _ in inspect.getmembers(testing)])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    listed = {name for name in testing.__all__ if not name.endswith("Conformance")}
+    assert set(ast.literal_eval(run.stdout)) == listed
 
 
 def test_the_service_loads_neither_an_event_loop_nor_an_http_library() -> None:

@@ -128,15 +128,22 @@ def test_a_reader_that_is_gone_is_told_from_a_full_disk(name: str, gone: bool, m
 
 
 @pytest.mark.parametrize("kind", [ProcessBatch, ClusterBatch])
-def test_a_frozen_program_says_that_it_cannot_start_python(
-    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("frozen", True, "frozen program"),
+        *(("executable", value, "cannot be run") for value in ("", None, "/none/python")),
+    ],
+)
+def test_a_program_that_cannot_start_python_says_so(
+    kind: Any, name: str, value: Any, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, name, value, raising=False)
     count: dict[str, Any] = {"processes": 2} if kind is ProcessBatch else {"cluster": 2}
     settings = {"base_url": "https://x.example", "merchant": "norce", "channel": "1"}
     with (
         Journal.open(tmp_path / "a.journal", inputs=[], target="here") as journal,
-        pytest.raises(ConfigurationError, match="frozen program"),
+        pytest.raises(ConfigurationError, match=says),
     ):
         kind([], settings=settings, journal=journal, **count)
 

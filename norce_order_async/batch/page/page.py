@@ -35,14 +35,14 @@ _LONGEST_NAME = 200
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 
 
-def write_html_report(journal: JournalAccount, path: Path) -> None:
+def write_html_report(journal: JournalAccount, path: Path | str) -> None:
     """Write the page to a file, which appears complete or not at all; one that exists is replaced.
 
     Raises:
         ConfigurationError: The journal cannot be read, or the page cannot be written.
     """
     page = html_report(journal).encode()
-    with replacing(path, "page") as stream:
+    with replacing(Path(path), "page") as stream:
         stream.write(page)
 
 

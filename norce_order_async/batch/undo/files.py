@@ -92,7 +92,7 @@ def _is_of(values: OldValues, line: bytes) -> bool:
     return values.record_of(number) == (record or told.get("_undo"),)
 
 
-def save_undo(journal: JournalAccount, path: Path) -> UndoSummary:
+def save_undo(journal: JournalAccount, path: Path | str) -> UndoSummary:
     """Write the changes that take a batch back, as a file that a batch reads: the last change comes first.
 
     Only changes that are made, or may be, are taken back. Those that cannot be stand in another file,
@@ -106,6 +106,7 @@ def save_undo(journal: JournalAccount, path: Path) -> UndoSummary:
     Raises:
         ConfigurationError: The journal does not have that, or cannot be read, or a file cannot be written.
     """
+    path = Path(path)
     check_undo_name(path)
     if journal.undo is None:
         raise ConfigurationError(f"the journal {journal.path} does not keep what was there before its changes")

@@ -4,12 +4,13 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import attrs
 
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.shapes import HANDLER, check_shape
 from norce_order_async.testing.sandbox.exchange import AdapterCall
 
@@ -28,8 +29,10 @@ def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> N
         raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
 
 
-def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: Mapping[str, object]) -> None:
-    for beginning, adapter in adapters.items():
+def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: object) -> None:
+    if not isinstance(adapters, Mapping):
+        raise ConfigurationError(f"{attribute.name} must be a mapping of URLs to adapters, got {kind_of(adapters)}")
+    for beginning, adapter in cast("Mapping[str, object]", adapters).items():
         if "://" not in beginning:
             raise ConfigurationError(f"an adapter's URL begins with https://, unlike {beginning!r}")
         check_shape(f"the adapter of {beginning}", adapter, HANDLER)

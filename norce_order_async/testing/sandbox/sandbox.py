@@ -45,8 +45,8 @@ class Sandbox(OrderService):
         called: The latest calls to adapters, oldest first.
 
     Raises:
-        ConfigurationError: A package of the extra ``sandbox`` is not installed, a token that cannot be one, or a filter
-            that there is not.
+        ConfigurationError: A package of the extra ``sandbox`` is not installed, a token that cannot be one, a filter
+            that there is not, or another argument that cannot be.
     """
 
     def add_order(

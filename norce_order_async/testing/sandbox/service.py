@@ -75,11 +75,13 @@ class OrderService:
         self._tokens = tuple(check_token(token) for token in ((tokens,) if isinstance(tokens, str) else tokens))
         if not self._tokens:
             raise ConfigurationError("a sandbox without tokens takes no requests")
-        if unknown := set(ignored_filters) - set(FILTERS):
+        self._ignored = frozenset((ignored_filters,) if isinstance(ignored_filters, str) else ignored_filters)
+        if unknown := self._ignored - set(FILTERS):
             raise ConfigurationError(f"there is no filter {min(unknown)!r} to ignore: one of {', '.join(FILTERS)}")
         if not isinstance(callbacks, Callbacks | None):
             raise ConfigurationError(f"callbacks must be Callbacks, got {kind_of(callbacks)}")
-        self._ignored = frozenset(ignored_filters)
+        if not isinstance(remember, int) or remember < 0:
+            raise ConfigurationError(f"remember must be a whole number of requests, or 0, got {remember!r}")
         self._strict = strict
         self._wall = wall
         # A stream for each, as two that draw the same make the same ids.

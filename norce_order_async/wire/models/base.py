@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -111,11 +111,15 @@ def lists_as_tuples(model: type, fields: list[attrs.Attribute[Any]]) -> list[att
 
     So what nobody can change stays as it is, and is equal to what it is written and read as.
     """
-    return [field.evolve(converter=_as_tuple) if field.default is NOT_SET else field for field in fields]
+    return [field.evolve(converter=_as_tuple(field)) if field.default is NOT_SET else field for field in fields]
 
 
-def _as_tuple(value: object) -> object:
-    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
+def _as_tuple(field: attrs.Attribute[Any]) -> Callable[[object], object]:
+    def as_tuple(value: object) -> object:
+        return tuple(cast("list[object]", value)) if isinstance(value, list) else value
+
+    as_tuple.__annotations__["value"] = field.type  # the model's signature has it from here
+    return as_tuple
 
 
 def _shown(value: object) -> str:

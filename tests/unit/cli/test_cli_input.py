@@ -64,6 +64,9 @@ def test_the_example_of_the_help_is_understood(name: str) -> None:
         (("--profile", "x", "order", "get", "o_1"), "--profile stands before the command: options stand after it"),
         (("order", "--merchant=m", "get", "o_1"), "--merchant stands before the command: options stand after it"),
         (("batch", "--sandbox", "run", "changes.jsonl"), "--sandbox stands before the command"),
+        (("--verbose", "batch", "run", "changes.jsonl"), "--verbose stands before the command"),
+        (("--verison",), "norce-order: unrecognized arguments: --verison (did you mean --version?)\n"),
+        (("-V",), "norce-order: unrecognized arguments: -V\n"),
         (
             ("order", "get", "o_1", "--ouput=json"),
             "norce-order order get: unrecognized arguments: --ouput=json (did you mean --output?)\n"
