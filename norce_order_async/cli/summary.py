@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
-from norce_order_async.batch.engine.work_item import ALLOWED_BY_ONCE, must_be_once
+from norce_order_async.batch.engine.work_item import must_be_once
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import JournalRun, JournalSample
 from norce_order_async.batch.report import Summary
@@ -185,18 +185,20 @@ def _lines(account: Account) -> list[Line]:
         if summary.failed:
             command: list[str | Path] = ["norce-order", "batch", "report", account.journal, "--only", "failed"]
             lines.append(("", f"  What failed:    {command_line(command)}"))
-        if summary.failed > summary.not_again and account.goes_on:
-            once = "--once " if any(ALLOWED_BY_ONCE in problem.message for problem in summary.problems.values()) else ""
-            lines.append(("", f"  To try again:   the same command with {once}--only failed"))
+        again, once = summary.to_make_again([kind for kind in OutcomeKind if kind.failed])
+        if again and account.goes_on:
+            lines.append(("", f"  To try again:   the same command with {'--once ' if once else ''}--only failed"))
     if account.undo is not None:
         lines += [("", ""), *(("", text) for text in undo_lines(account.undo))]
     return lines
 
 
 def _meaning(kind: OutcomeKind, summary: Summary) -> str:
-    if kind is OutcomeKind.UNKNOWN and summary.not_again:
-        return f"may or may not be done; {summary.not_again:,} of them are not safe to run again: --resolve looks"
-    return kind.meaning
+    if kind is not OutcomeKind.UNKNOWN or not (count := summary.not_again):
+        return kind.meaning
+    which = "" if count == summary.outcomes[kind] else f"{count:,} of them {'is' if count == 1 else 'are'} "
+    way = "--resolve looks" if count > summary.looked_at else "--resolve could not tell, look yourself"
+    return f"may or may not be done; {which}not safe to run again: {way}"
 
 
 def _slow_lines(account: Account, width: int) -> list[Line]:
