@@ -172,15 +172,18 @@ def report_record(row: JournalRow | Outcome) -> dict[str, JSON]:
         "_request_id": row.request_id,
         "_error": row.error,
         "_message": row.message,
-        "_started": None
-        if started is None
-        else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
+        "_started": None if started is None else moment_note(started),
         "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
         "_waited": round(row.waited, 3) if row.waited else None,
         "_evidence": row.evidence if isinstance(row, JournalRow) else None,
         "_raw": raw,
     }
     return record | {name: value for name, value in notes.items() if value is not None}
+
+
+def moment_note(at: float) -> str:
+    """A moment as a note has it, in UTC."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def encode_record(record: JSON) -> str:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -121,8 +122,9 @@ async def _run(
         client = await stack.enter_async_context(await client_of(options, sandbox, stack))
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
         journal = stack.enter_context(_journal(path, files, target, undo=options.undo is not None))
-        if begun := journal.summary().total:
-            tell(f"Continuing {path}, with {counted(begun, 'change')} begun before.")
+        begun = journal.begun
+        if known := journal.summary().total:
+            tell(f"Continuing {path}, with {counted(known, 'change')} begun before.")
         refuse_to_replace(options.undo, journal)
         async with batch_of(options, source, journal, client) as batch:
             display = Display(batch, total)
@@ -156,11 +158,27 @@ async def _run(
     unwritten += events.unwritten
     for problem in unwritten:
         tell(f"norce-order: {problem}")
-    if not account.summary.total and failure is None and account.stopped is None:
-        tell(f"norce-order: no changes were read from {', '.join(file.name for file in files)}")
+    if not account.ended and failure is None and account.stopped is None:
+        _tell_why_nothing(options, files, account, begun)
     if failure is not None or interrupted:
         return 1 if failure is not None else 130
     return _exit_code(batch, account) or int(bool(unwritten))
+
+
+def _tell_why_nothing(
+    options: argparse.Namespace, files: tuple[InputFile, ...], account: Account, begun: float
+) -> None:
+    """Say why a run made nothing, where it was not stopped."""
+    if options.only is not None:
+        tell("norce-order: nothing was made: --only names no outcome of a change that is made again")
+    elif not account.summary.total:
+        tell(f"norce-order: no changes were read from {', '.join(file.name for file in files)}")
+    elif not options.resolve:
+        tell(
+            f"norce-order: nothing was made: every change has its outcome from the batch that was begun "
+            f"{datetime.fromtimestamp(begun, UTC):%Y-%m-%d %H:%M:%S} UTC. "
+            "To make them once more, choose another --journal."
+        )
 
 
 def _exit_code(batch: RunsOnce, account: Account) -> int:

@@ -64,6 +64,13 @@ class JournalAccount:
             return str(rows[0][0])
 
     @property
+    def begun(self) -> float:
+        """When the batch began, in seconds since 1970-01-01 UTC."""
+        rows = self._read("SELECT begun FROM batch")
+        with reading(self.path):
+            return moment(rows[0][0])
+
+    @property
     def runs(self) -> tuple[JournalRun, ...]:
         """Every run so far, the first one first."""
         rows = self._read("SELECT started, ended, stopped FROM runs ORDER BY number")

@@ -102,12 +102,28 @@ def test_a_plan_is_what_batch_run_takes_and_its_account_says_why_the_others_are_
     (tmp_path / "again.jsonl").touch(mode=0o640)
     code, told_json = shell(*words, "--out", str(tmp_path / "again.jsonl"), "--output", "json")
     account: dict[str, Any] = json.loads(told_json)
-    assert (tmp_path / "again.jsonl").read_text(encoding="utf-8") == out
+    written = [json.loads(line) for line in (tmp_path / "again.jsonl").read_bytes().splitlines()]
+    assert len({line.pop("_planned") for line in written}) == 1
+    assert written == [json.loads(line) for line in out.splitlines()]
     assert (account["read"], account["fit"], account["stopped"], account["once"]) == (21, 7, None, False)
     assert account["sample"] == [json.loads(line) for line in out.splitlines()[:5]]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again.jsonl", "plan.jsonl"]
     code, told_json = shell(*words, "--count", "--output", "json")
     assert json.loads(told_json) == account | {"plan": None}
+
+
+def test_a_later_plan_of_the_same_changes_is_not_taken_for_the_one_that_was_run(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("norce_order_async.cli.batch_makers.transport_from", lambda options: None)
+    fill(shell.sandbox)
+    path = str(tmp_path / "plan.jsonl")
+    assert shell(*PLAN, "--out", path)[0] == shell("batch", "run", path)[0] == 0
+    assert shell("batch", "run", path)[0] == 0
+    assert "norce-order: nothing was made: every change has its outcome" in shell.errors
+    assert shell(*PLAN, "--out", path)[0] == 0
+    assert shell("batch", "run", path)[0] == 3
+    assert "belongs to another batch" in shell.errors
 
 
 @pytest.mark.parametrize("op", ["update_state", "delete_order"])
