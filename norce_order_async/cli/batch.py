@@ -150,6 +150,7 @@ async def _run(
             advice=_advice(batch),
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
+            only=options.only is not None,
             undo=write_undo(options, journal, unwritten),
         )
     events.tell("end", account_record(account))
@@ -177,7 +178,7 @@ def _tell_why_nothing(
         tell(
             f"norce-order: nothing was made: every change has its outcome from the batch that was begun "
             f"{datetime.fromtimestamp(begun, UTC):%Y-%m-%d %H:%M:%S} UTC. "
-            "To make them once more, choose another --journal."
+            "To make them once more, choose another journal."
         )
 
 

@@ -111,7 +111,7 @@ def _input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--journal", type=output_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
     )
-    _only(parser, "make only those changes again that ended so")
+    _only(parser, "make only those changes again that ended so, and none that was never begun")
     parser.add_argument(
         "--once",
         action="store_true",

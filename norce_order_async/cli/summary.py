@@ -46,6 +46,7 @@ class Account:
         advice: What to do about that.
         journal: Where it is written down; None when that is gone.
         goes_on: Whether the same command would go on with that journal.
+        only: Whether this run made only some changes again.
         undo: What takes it back, if that was kept.
     """
 
@@ -62,6 +63,7 @@ class Account:
     advice: str | None = None
     journal: Path | None = None
     goes_on: bool = True
+    only: bool = False
     undo: UndoSummary | None = None
 
     @property
@@ -181,7 +183,8 @@ def _lines(account: Account) -> list[Line]:
     if account.journal is not None:
         lines += [("", ""), ("", f"Journal: {account.journal}")]
         if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
-            lines.append(("", "  The same command goes on with what is left, if its input is the same."))
+            same = "The same command without --only" if account.only else "The same command"
+            lines.append(("", f"  {same} goes on with what is left, if its input is the same."))
         if summary.failed:
             command: list[str | Path] = ["norce-order", "batch", "report", account.journal, "--only", "failed"]
             lines.append(("", f"  What failed:    {command_line(command)}"))
