@@ -100,6 +100,13 @@ def file_name(text: str) -> str:
     return text
 
 
+def address(text: str) -> str:
+    """Where a cluster is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty")
+    return text
+
+
 def output_name(text: str) -> str:
     """The name of a file to write."""
     if text == "-":

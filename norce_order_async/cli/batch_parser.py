@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from norce_order_async.cli.arguments import (
+    address,
     concurrency,
     count,
     delimiter,
@@ -205,7 +206,10 @@ def _where(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--workers", metavar="N", type=count, help="start so many processes for it on this machine")
     where.add_argument(
-        "--cluster", metavar="ADDRESS", help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself"
+        "--cluster",
+        metavar="ADDRESS",
+        type=address,
+        help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself",
     )
 
 

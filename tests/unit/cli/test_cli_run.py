@@ -43,3 +43,8 @@ def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
     assert (code, "no changes were read" in shell.errors, ", 5 left, " in shell.errors) == (1, False, True)
     shell(*run)
     assert shell.sandbox.count == requests + 5
+
+
+def test_an_empty_address_of_a_cluster_is_refused(shell: Shell) -> None:
+    assert shell("batch", "run", "changes.jsonl", "--cluster", "")[0] == 2
+    assert "argument --cluster: is empty" in shell.errors
