@@ -89,6 +89,12 @@ def test_the_way_back_of_a_later_batch_is_not_taken_for_that_of_an_earlier_one(s
     assert [consent["checked"] for consent in shell.order["consents"] if consent["id"] == "ci_terms"] == [False]
 
 
+def test_where_nothing_can_be_taken_back_no_command_is_advised(shell: Shell) -> None:
+    Path("changes.jsonl").write_text(json.dumps(LINES[2]), encoding="utf-8")
+    code, out = shell(*RUN)
+    assert (code, "Undo: undo.jsonl, 0 changes\n" in out, "To take it all back" in out) == (0, True, False)
+
+
 def test_a_dry_run_names_what_cannot_be_taken_back_and_reads_nothing(shell: Shell) -> None:
     code, out = shell(*RUN, "--dry-run")
     assert (code, shell.sandbox.count) == (0, 0)
