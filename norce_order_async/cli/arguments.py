@@ -49,8 +49,8 @@ def pair(text: str) -> tuple[str, str]:
 
 def consent_condition(text: str) -> tuple[str, str]:
     """A consent's id, and what is wanted of it."""
-    name, value = pair(text)
-    if value not in ("true", "false", "absent"):
+    name, _, value = (part.strip() for part in text.partition("="))
+    if not name or value not in ("true", "false", "absent"):
         raise argparse.ArgumentTypeError(f"must be CONSENT=true, CONSENT=false or CONSENT=absent, not {text!r}")
     return name, value
 

@@ -26,7 +26,13 @@ from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
+from norce_order_async.core.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    NotTheApiError,
+    RateLimitedError,
+    printable,
+)
 from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.refusals import is_foreign
@@ -124,7 +130,7 @@ async def _run(
         journal = stack.enter_context(_journal(path, files, target, undo=options.undo is not None))
         begun = journal.begun
         if known := journal.summary().total:
-            tell(f"Continuing {path}, with {counted(known, 'change')} begun before.")
+            tell(f"Continuing {printable(str(path))}, with {counted(known, 'change')} begun before.")
         refuse_to_replace(options.undo, journal)
         async with batch_of(options, source, journal, client) as batch:
             display = Display(batch, total)
@@ -173,7 +179,7 @@ def _tell_why_nothing(
     if options.only is not None:
         tell("norce-order: nothing was made: --only names no outcome of a change that is made again")
     elif not account.summary.total:
-        tell(f"norce-order: no changes were read from {', '.join(file.name for file in files)}")
+        tell(f"norce-order: no changes were read from {printable(', '.join(file.name for file in files))}")
     elif not options.resolve:
         tell(
             f"norce-order: nothing was made: every change has its outcome from the batch that was begun "

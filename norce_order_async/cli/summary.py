@@ -152,11 +152,11 @@ def _lines(account: Account) -> list[Line]:
     lines: list[Line] = []
     if account.ended is None:
         of = "" if account.total is None else f" of {account.total:,}"
-        lines.append(("bold", f"{account.title}: {summary.total:,}{of} changes have an outcome"))
+        lines.append(("bold", f"{printable(account.title)}: {summary.total:,}{of} changes have an outcome"))
     else:
         rate = account.ended / max(account.elapsed, 1e-9)
         made = counted(account.ended, "change")
-        lines.append(("bold", f"{account.title}: {made} in {account.elapsed:.1f} s ({shown_rate(rate)}/s)"))
+        lines.append(("bold", f"{printable(account.title)}: {made} in {account.elapsed:.1f} s ({shown_rate(rate)}/s)"))
     stopped = account.stopped and f"stopped: {account.stopped}"
     for text in (account.state, stopped, account.advice):
         if text:
@@ -181,7 +181,7 @@ def _lines(account: Account) -> list[Line]:
         lines.append(("red", f"  {problem.count:>{width},}  {name}, first in {_place(problem.file, problem.line)}:"))
         lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
     if account.journal is not None:
-        lines += [("", ""), ("", f"Journal: {account.journal}")]
+        lines += [("", ""), ("", f"Journal: {printable(str(account.journal))}")]
         if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
             same = "The same command without --only" if account.only else "The same command"
             lines.append(("", f"  {same} goes on with what is left, if its input is the same."))
