@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Shell
+from shell import Shell, no_transport
 
 from norce_order_async.batch import read_changes
 from norce_order_async.testing import Sandbox, SandboxTransport
@@ -115,7 +115,7 @@ def test_a_plan_is_what_batch_run_takes_and_its_account_says_why_the_others_are_
 def test_a_later_plan_of_the_same_changes_is_not_taken_for_the_one_that_was_run(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("norce_order_async.cli.batch_makers.transport_from", lambda options: None)
+    monkeypatch.setattr("norce_order_async.cli.batch_makers.transport_from", no_transport)
     fill(shell.sandbox)
     path = str(tmp_path / "plan.jsonl")
     assert shell(*PLAN, "--out", path)[0] == shell("batch", "run", path)[0] == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Shell
+from shell import Shell, no_transport
 
 from norce_order_async.testing import Sandbox
 
@@ -17,7 +17,7 @@ from norce_order_async.testing import Sandbox
 @pytest.fixture(autouse=True)
 def _folder(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("norce_order_async.cli.batch_makers.transport_from", lambda options: None)
+    monkeypatch.setattr("norce_order_async.cli.batch_makers.transport_from", no_transport)
 
 
 @pytest.mark.parametrize(
