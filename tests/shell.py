@@ -9,6 +9,10 @@ from norce_order_async.cli import main
 from norce_order_async.testing import Sandbox
 
 
+def no_transport(_: object) -> None:
+    """In place of the one that the options of a batch choose: that of the sandbox in memory."""
+
+
 class Shell:
     """Runs the command in this process, against one sandbox."""
 

@@ -91,7 +91,10 @@ class ClusterSender:
                 self._client = await stack.enter_async_context(connection)
                 await self._client.register_plugin(self._plugin, name=self.name)
             except Exception as error:
-                raise ConfigurationError(f"the cluster cannot be used: {text_of(error)}") from error
+                # What is no scheduler seems to announce gigabytes.
+                is_other = isinstance(error, MemoryError)
+                why = "what answers at its address is no Dask scheduler" if is_other else text_of(error)
+                raise ConfigurationError(f"the cluster cannot be used: {why}") from error
             stack.push_async_callback(self._leave_cluster)
             watching = asyncio.create_task(self._watch())
             try:

@@ -71,6 +71,6 @@ async def connect(cluster: AnyCluster, environment: Mapping[str, str] | None = N
             address, security = address.scheduler.address, address.security
         elif not isinstance(address, str):
             address, security = address.scheduler_address, address.security
-        yield await stack.enter_async_context(
-            kinds.Client(address, security=security, asynchronous=True, set_as_default=False, timeout=_CONNECT)
-        )
+        client = kinds.Client(address, security=security, asynchronous=True, set_as_default=False, timeout=_CONNECT)
+        stack.push_async_exit(client)  # one that cannot join would be left to the garbage collector, which cannot wait
+        yield await client

@@ -20,9 +20,7 @@ MOST_IGNORED: Final = 0.1
 """The share of the orders read that may come against a filter."""
 
 _TABLE = "CREATE TABLE orders (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, reason TEXT)"
-_NOTE = """
-INSERT INTO orders (id, reason) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET reason = excluded.reason
-"""
+_NOTE = "INSERT OR IGNORE INTO orders (id, reason) VALUES (?, ?)"
 _FITTING = "SELECT id FROM orders WHERE reason IS NULL ORDER BY number"
 _COUNTS = "SELECT reason, count(*) AS count FROM orders GROUP BY reason ORDER BY count DESC, reason"
 
@@ -34,8 +32,8 @@ class IgnoredFilterError(Exception):
 class Plan:
     """The orders of a list, each with why it is not changed.
 
-    They are kept in a temporary file, so that memory does not grow with them. An order that comes again keeps its
-    place, and is taken as it came last.
+    They are kept in a temporary file, so that memory does not grow with them. An order that comes again is taken as it
+    came first: a list of orders gives those of its last pages only once.
 
     Attributes:
         read: How many orders came.

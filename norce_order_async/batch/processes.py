@@ -225,7 +225,7 @@ class ProcessBatch(RunsOnce):
         for number, entry in enumerate(entries, first):
             made, state = True, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
-                self._passed += 1
+                self._passed += state is not None
                 if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
                     continue  # nothing that comes after it has to wait
                 made = False

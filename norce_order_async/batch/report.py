@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -69,6 +69,9 @@ class Summary:
         in_flight: How many changes are under way and have no outcome yet.
         unfinished: How many of the unknown ones were sent by a run that ended before, and are continued by the next.
         not_again: How many of the unknown ones must not be made twice, so that no run makes them again.
+        bad: How many of the unsent ones no run can send, because their lines have to be corrected.
+        looked_at: How many of those were looked at, and what was seen did not tell.
+        with_once: How many changes that were not made are made again with ``once`` only, by their outcome.
     """
 
     outcomes: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
@@ -79,6 +82,9 @@ class Summary:
     in_flight: int = 0
     unfinished: int = 0
     not_again: int = 0
+    bad: int = 0
+    looked_at: int = 0
+    with_once: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
 
     @property
     def total(self) -> int:
@@ -94,6 +100,12 @@ class Summary:
     def failed(self) -> int:
         """How many changes are not on the server, or perhaps not."""
         return sum(count for kind, count in self.outcomes.items() if kind.failed)
+
+    def to_make_again(self, kinds: Collection[OutcomeKind]) -> tuple[list[OutcomeKind], bool]:
+        """Which of these outcomes have changes that a run makes again, and whether it takes ``once`` for that."""
+        never = {OutcomeKind.UNKNOWN: self.not_again, OutcomeKind.NOT_SENT: self.bad}
+        found = [kind for kind in kinds if self.outcomes[kind] > never.get(kind, 0)]
+        return found, any(self.with_once[kind] for kind in found)
 
     def left_of(self, total: int | None) -> int:
         """How many of so many changes were not begun; 0 where their number is not known."""
@@ -160,9 +172,7 @@ def report_record(row: JournalRow | Outcome) -> dict[str, JSON]:
         "_request_id": row.request_id,
         "_error": row.error,
         "_message": row.message,
-        "_started": None
-        if started is None
-        else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
+        "_started": None if started is None else moment_note(started),
         "_elapsed": None if started is None or row.elapsed is None else round(row.elapsed, 6),
         "_waited": round(row.waited, 3) if row.waited else None,
         "_evidence": row.evidence if isinstance(row, JournalRow) else None,
@@ -171,17 +181,23 @@ def report_record(row: JournalRow | Outcome) -> dict[str, JSON]:
     return record | {name: value for name, value in notes.items() if value is not None}
 
 
-def encode_record(record: JSON) -> str:
-    """A record as JSON in one line.
+def moment_note(at: float) -> str:
+    """A moment as a note has it, in UTC."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def encode_record(record: JSON, **first: JSON) -> str:
+    """A record as JSON in one line, after the members ``first``, in whose place it has none.
 
     Attributes can hold what JSON cannot: NaN, nesting without end. They were not sent for that very reason; ``_raw``
     shows them.
     """
+    whole = {**first, **record, **first} if first and isinstance(record, Mapping) else record
     try:
-        return encode_shown(record).decode()
+        return encode_shown(whole).decode()
     except InvalidRequestError:
         notes = _notes(record) if isinstance(record, Mapping) else {}
-        return encode_shown(notes | {"_raw": _shown(record)}).decode()
+        return encode_shown({**first, **notes, "_raw": _shown(record)}).decode()
 
 
 def _shown(value: object) -> str:

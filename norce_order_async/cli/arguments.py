@@ -49,8 +49,8 @@ def pair(text: str) -> tuple[str, str]:
 
 def consent_condition(text: str) -> tuple[str, str]:
     """A consent's id, and what is wanted of it."""
-    name, value = pair(text)
-    if value not in ("true", "false", "absent"):
+    name, _, value = (part.strip() for part in text.partition("="))
+    if not name or value not in ("true", "false", "absent"):
         raise argparse.ArgumentTypeError(f"must be CONSENT=true, CONSENT=false or CONSENT=absent, not {text!r}")
     return name, value
 
@@ -97,6 +97,13 @@ def file_name(text: str) -> str:
     """A file's name."""
     if not text.strip() or "\0" in text:
         raise argparse.ArgumentTypeError("is empty or not a file name")
+    return text
+
+
+def address(text: str) -> str:
+    """Where a cluster is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty")
     return text
 
 

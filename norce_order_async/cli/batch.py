@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -25,7 +26,13 @@ from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
+from norce_order_async.core.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    NotTheApiError,
+    RateLimitedError,
+    printable,
+)
 from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.refusals import is_foreign
@@ -121,8 +128,9 @@ async def _run(
         client = await stack.enter_async_context(await client_of(options, sandbox, stack))
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
         journal = stack.enter_context(_journal(path, files, target, undo=options.undo is not None))
-        if begun := journal.summary().total:
-            tell(f"Continuing {path}, with {counted(begun, 'change')} begun before.")
+        begun = journal.begun
+        if known := journal.summary().total:
+            tell(f"Continuing {printable(str(path))}, with {counted(known, 'change')} begun before.")
         refuse_to_replace(options.undo, journal)
         async with batch_of(options, source, journal, client) as batch:
             display = Display(batch, total)
@@ -148,6 +156,7 @@ async def _run(
             advice=_advice(batch),
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
+            only=options.only is not None,
             undo=write_undo(options, journal, unwritten),
         )
     events.tell("end", account_record(account))
@@ -156,11 +165,27 @@ async def _run(
     unwritten += events.unwritten
     for problem in unwritten:
         tell(f"norce-order: {problem}")
-    if not account.summary.total and failure is None and account.stopped is None:
-        tell(f"norce-order: no changes were read from {', '.join(file.name for file in files)}")
+    if not account.ended and failure is None and account.stopped is None:
+        _tell_why_nothing(options, files, account, begun)
     if failure is not None or interrupted:
         return 1 if failure is not None else 130
     return _exit_code(batch, account) or int(bool(unwritten))
+
+
+def _tell_why_nothing(
+    options: argparse.Namespace, files: tuple[InputFile, ...], account: Account, begun: float
+) -> None:
+    """Say why a run made nothing, where it was not stopped."""
+    if options.only is not None:
+        tell("norce-order: nothing was made: --only names no outcome of a change that is made again")
+    elif not account.summary.total:
+        tell(f"norce-order: no changes were read from {printable(', '.join(file.name for file in files))}")
+    elif not options.resolve:
+        tell(
+            f"norce-order: nothing was made: every change has its outcome from the batch that was begun "
+            f"{datetime.fromtimestamp(begun, UTC):%Y-%m-%d %H:%M:%S} UTC. "
+            "To make them once more, choose another journal."
+        )
 
 
 def _exit_code(batch: RunsOnce, account: Account) -> int:

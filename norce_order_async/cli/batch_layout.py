@@ -42,8 +42,11 @@ def once(flag: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     Raises:
         InvalidRequestError: A name is given twice.
     """
-    if len(named := dict(pairs)) < len(pairs):
-        raise InvalidRequestError(f"{flag} names something twice")
+    named: dict[str, str] = {}
+    for name, value in pairs:
+        if name in named:
+            raise InvalidRequestError(f"{flag} names something twice: {name}")
+        named[name] = value
     return named
 
 

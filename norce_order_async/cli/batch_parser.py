@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from norce_order_async.cli.arguments import (
+    address,
     concurrency,
     count,
     delimiter,
@@ -111,7 +112,7 @@ def _input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--journal", type=output_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
     )
-    _only(parser, "make only those changes again that ended so")
+    _only(parser, "make only those changes again that ended so, and none that was never begun")
     parser.add_argument(
         "--once",
         action="store_true",
@@ -205,7 +206,10 @@ def _where(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--workers", metavar="N", type=count, help="start so many processes for it on this machine")
     where.add_argument(
-        "--cluster", metavar="ADDRESS", help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself"
+        "--cluster",
+        metavar="ADDRESS",
+        type=address,
+        help="run on a Dask cluster, say tcp://scheduler:8786; it has the token itself",
     )
 
 

@@ -85,11 +85,12 @@ def write_undo(
 
 def undo_lines(undo: UndoSummary) -> Iterator[str]:
     """What is told of the files."""
-    yield f"Undo: {undo.path}, {counted(undo.changes, 'change')}"
-    command: list[str | Path] = ["norce-order", "batch", "run", undo.path, *(["--once"] if undo.once else [])]
-    yield f"  To take it all back:  {command_line(command)}"
+    yield f"Undo: {printable(str(undo.path))}, {counted(undo.changes, 'change')}"
+    if undo.changes:
+        command: list[str | Path] = ["norce-order", "batch", "run", undo.path, *(["--once"] if undo.once else [])]
+        yield f"  To take it all back:  {command_line(command)}"
     if undo.left:
-        yield f"  {counted(undo.left, 'change')} cannot be taken back: {undo.left_path}"
+        yield f"  {counted(undo.left, 'change')} cannot be taken back: {printable(str(undo.left_path))}"
     for remark, count in sorted(undo.remarks.items(), key=lambda item: -item[1]):
         yield f"  {count:>7,}  {printable(remark)}"
 

@@ -54,7 +54,7 @@ class Events:
     def change(self, outcome: Outcome) -> None:
         """Tell of a change that ended; at the latest a second later it is written."""
         if self._is_on:
-            self._write({"event": "change", **report_record(outcome)})
+            self._write("change", report_record(outcome))
 
     async def _tell_progress(self) -> None:
         while True:
@@ -64,11 +64,11 @@ class Events:
     def tell(self, event: str, members: dict[str, JSON]) -> None:
         """Write an event and all before it."""
         if self._is_on:
-            self._write({"event": event, **members}, flush=True)
+            self._write(event, members, flush=True)
 
-    def _write(self, record: dict[str, JSON], *, flush: bool = False) -> None:
+    def _write(self, event: str, members: dict[str, JSON], *, flush: bool = False) -> None:
         try:
-            print(encode_record(record), flush=flush)
+            print(encode_record(members, event=event), flush=flush)
         except OSError as error:
             silence(sys.stdout)
             if not is_reader_gone(error):

@@ -13,7 +13,7 @@ from norce_order_async.batch.undo.files import save_undo
 from norce_order_async.cli.batch_undo import refuse_to_replace, undo_lines
 from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.summary import Account, print_account
-from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 
 
 def batch_status(options: argparse.Namespace) -> int:
@@ -28,6 +28,8 @@ def batch_status(options: argparse.Namespace) -> int:
         return 1
     with reader as journal:
         files = journal.inputs
+        if not journal.runs:
+            raise ConfigurationError(f"the journal {path} knows of no run")
         run = journal.runs[-1]
         began = f"{datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M:%S} UTC"
         is_running = journal.is_running
@@ -64,11 +66,15 @@ def batch_report(options: argparse.Namespace) -> int:
     """Print a line for each change, or write the page, or the way back."""
     if options.format != "csv" and (options.excel or options.delimiter is not None):
         raise InvalidRequestError("--excel and --delimiter go with --format csv")
+    if options.format != "jsonl" and (options.html is not None or options.undo is not None):
+        raise InvalidRequestError("--format goes with neither --html nor --undo")
     with JournalReader.open(Path(options.journal)) as journal:
+        taken = {file.name: "the input" for file in journal.inputs if file.digest is not None}
+        taken[options.journal] = "the journal"
         if options.undo is not None:
             if options.only is not None or options.html is not None:
                 raise InvalidRequestError("--undo goes with neither --only nor --html")
-            check_output_file("--undo", options.undo, {options.journal: "the journal"})
+            check_output_file("--undo", options.undo, taken)
             refuse_to_replace(options.undo, journal)
             print("\n".join(undo_lines(save_undo(journal, Path(options.undo)))))
         elif options.html is None:
@@ -80,6 +86,6 @@ def batch_report(options: argparse.Namespace) -> int:
         else:
             from norce_order_async.batch.page.page import write_html_report
 
-            check_output_file("--html", options.html, {options.journal: "the journal"})
+            check_output_file("--html", options.html, taken)
             write_html_report(journal, Path(options.html))
     return 0

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +21,7 @@ from norce_order_async.batch.conditions import (
 from norce_order_async.batch.lines import NOT_TWICE, parse_change
 from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
 from norce_order_async.batch.replacing import replacing
-from norce_order_async.batch.report import NOT_WRITTEN, report_format_of
+from norce_order_async.batch.report import NOT_WRITTEN, moment_note, report_format_of
 from norce_order_async.cli.batch_layout import fill_of, once
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file
@@ -54,7 +55,10 @@ def _plan(options: argparse.Namespace, output: BinaryIO | None) -> int:
     stopped: str | None = None
     with closing(Plan()) as plan:
         client = single_client(options, RetryPolicy.batch(), Timeout.batch())
-        lines = PlanLines(fill, client.merchant, client.channel)
+        # So a later plan of the same changes is another input, and a journal of the name does not pass it over. What
+        # goes through a pipe, with a journal, is the same input each time.
+        notes: dict[str, JSON] = {} if options.out is None else {"_planned": moment_note(time.time())}
+        lines = PlanLines(fill, client.merchant, client.channel, notes)
         conditions.insert(0, of_shop(client.merchant, client.channel))
         try:
             asyncio.run(_read(client, plan, conditions, lines, allow_ignored=options.allow_ignored_filters))

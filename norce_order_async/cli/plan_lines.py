@@ -1,7 +1,7 @@
 """The lines of a plan, and how they are written so that one that is not whole does not look so."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, Final
 
 import attrs
@@ -37,11 +37,13 @@ class PlanLines:
         fill: What is the same for each.
         merchant: Whose orders they change.
         channel: Of which channel.
+        notes: What stands at the end of each line that is written, and is no part of the change.
     """
 
     fill: dict[str, JSON]
     merchant: str
     channel: str
+    notes: Mapping[str, JSON]
 
     def record(self, order_id: str) -> dict[str, JSON]:
         """The change of an order."""
@@ -64,7 +66,7 @@ class PlanLines:
 
     def _encoded(self, plan: Plan) -> Iterator[bytes]:
         for order_id in plan.orders():
-            yield encode_shown(self.record(order_id)) + b"\n"
+            yield encode_shown({**self.record(order_id), **self.notes}) + b"\n"
 
 
 def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:

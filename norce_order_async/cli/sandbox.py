@@ -5,6 +5,7 @@ import asyncio
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -41,7 +42,10 @@ def _filled(options: argparse.Namespace) -> Sandbox:
     sandbox.seed_orders(options.seed_orders, merchant=_MERCHANT, channel=_CHANNEL)
     sandbox.add_order(_EXAMPLE_ORDER, merchant=_MERCHANT, channel=_CHANNEL, consents=_EXAMPLE_CONSENTS)
     if options.orders_from is not None:
-        add_orders_of(sandbox, read_changes(Path(options.orders_from)), merchant=_MERCHANT, channel=_CHANNEL)
+        # The commands that are printed work also where the file names the example order.
+        example = InputLine(0, PatchConsents(_EXAMPLE_ORDER, dict.fromkeys(_EXAMPLE_CONSENTS, False)))
+        entries = chain([example], read_changes(Path(options.orders_from)))
+        add_orders_of(sandbox, entries, merchant=_MERCHANT, channel=_CHANNEL)
     return sandbox
 
 

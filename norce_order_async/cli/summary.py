@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.batch.changes import Change, PatchAttributes
-from norce_order_async.batch.engine.work_item import ALLOWED_BY_ONCE, must_be_once
+from norce_order_async.batch.engine.work_item import must_be_once
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import JournalRun, JournalSample
 from norce_order_async.batch.report import Summary
@@ -46,6 +46,7 @@ class Account:
         advice: What to do about that.
         journal: Where it is written down; None when that is gone.
         goes_on: Whether the same command would go on with that journal.
+        only: Whether this run made only some changes again.
         undo: What takes it back, if that was kept.
     """
 
@@ -62,6 +63,7 @@ class Account:
     advice: str | None = None
     journal: Path | None = None
     goes_on: bool = True
+    only: bool = False
     undo: UndoSummary | None = None
 
     @property
@@ -150,11 +152,11 @@ def _lines(account: Account) -> list[Line]:
     lines: list[Line] = []
     if account.ended is None:
         of = "" if account.total is None else f" of {account.total:,}"
-        lines.append(("bold", f"{account.title}: {summary.total:,}{of} changes have an outcome"))
+        lines.append(("bold", f"{printable(account.title)}: {summary.total:,}{of} changes have an outcome"))
     else:
         rate = account.ended / max(account.elapsed, 1e-9)
         made = counted(account.ended, "change")
-        lines.append(("bold", f"{account.title}: {made} in {account.elapsed:.1f} s ({shown_rate(rate)}/s)"))
+        lines.append(("bold", f"{printable(account.title)}: {made} in {account.elapsed:.1f} s ({shown_rate(rate)}/s)"))
     stopped = account.stopped and f"stopped: {account.stopped}"
     for text in (account.state, stopped, account.advice):
         if text:
@@ -179,24 +181,27 @@ def _lines(account: Account) -> list[Line]:
         lines.append(("red", f"  {problem.count:>{width},}  {name}, first in {_place(problem.file, problem.line)}:"))
         lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
     if account.journal is not None:
-        lines += [("", ""), ("", f"Journal: {account.journal}")]
+        lines += [("", ""), ("", f"Journal: {printable(str(account.journal))}")]
         if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
-            lines.append(("", "  The same command goes on with what is left, if its input is the same."))
+            same = "The same command without --only" if account.only else "The same command"
+            lines.append(("", f"  {same} goes on with what is left, if its input is the same."))
         if summary.failed:
             command: list[str | Path] = ["norce-order", "batch", "report", account.journal, "--only", "failed"]
             lines.append(("", f"  What failed:    {command_line(command)}"))
-        if summary.failed > summary.not_again and account.goes_on:
-            once = "--once " if any(ALLOWED_BY_ONCE in problem.message for problem in summary.problems.values()) else ""
-            lines.append(("", f"  To try again:   the same command with {once}--only failed"))
+        again, once = summary.to_make_again([kind for kind in OutcomeKind if kind.failed])
+        if again and account.goes_on:
+            lines.append(("", f"  To try again:   the same command with {'--once ' if once else ''}--only failed"))
     if account.undo is not None:
         lines += [("", ""), *(("", text) for text in undo_lines(account.undo))]
     return lines
 
 
 def _meaning(kind: OutcomeKind, summary: Summary) -> str:
-    if kind is OutcomeKind.UNKNOWN and summary.not_again:
-        return f"may or may not be done; {summary.not_again:,} of them are not safe to run again: --resolve looks"
-    return kind.meaning
+    if kind is not OutcomeKind.UNKNOWN or not (count := summary.not_again):
+        return kind.meaning
+    which = "" if count == summary.outcomes[kind] else f"{count:,} of them {'is' if count == 1 else 'are'} "
+    way = "--resolve looks" if count > summary.looked_at else "--resolve could not tell, look yourself"
+    return f"may or may not be done; {which}not safe to run again: {way}"
 
 
 def _slow_lines(account: Account, width: int) -> list[Line]:

@@ -18,6 +18,15 @@ def command_line(words: Sequence[str | Path]) -> str:
         from subprocess import list2cmdline
 
         return list2cmdline(texts)
-    from shlex import join
+    return " ".join(map(_quoted, texts))
 
-    return join(texts)
+
+def _quoted(text: str) -> str:
+    """A word for a POSIX shell; one that a terminal could obey, or that is no text, as ``$'...'``."""
+    from shlex import quote
+
+    if text.isprintable():
+        return quote(text)
+    codes = text.encode("utf-8", "surrogateescape")
+    shown = "".join(chr(code) if 0x20 <= code < 0x7F and chr(code) not in "\\'" else f"\\{code:03o}" for code in codes)
+    return f"$'{shown}'"

@@ -1,6 +1,7 @@
 """A batch on a Dask cluster: the same outcomes as in one process, and workers that come to grief."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -322,6 +323,19 @@ async def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ConfigurationError, match="the cluster cannot be used"):
         async for _ in batch:
             pass
+
+
+async def test_what_is_no_cluster_is_told_and_leaves_no_warning() -> None:
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for address, why in ((f"tcp://127.0.0.1:{port}", "no Dask scheduler"), ("nowhere", "missing port")):
+            with pytest.raises(ConfigurationError, match=f"the cluster cannot be used: .*{why}"):
+                await outcomes_of(ClusterBatch([], cluster=address, settings={}))
+    gc.collect()
 
 
 async def test_a_cluster_without_workers() -> None:

@@ -18,13 +18,14 @@ import pytest
 from journals import mark
 
 from norce_order_async import ConfigurationError, OutcomeKind
-from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
+from norce_order_async.batch import CreateHook, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import Journal, JournalReader
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.page.charts import duration, number, seconds
 from norce_order_async.batch.page.history import BUCKETS, EXAMPLES, Latencies, read_history
 from norce_order_async.batch.page.page import html_report, write_html_report
+from norce_order_async.wire.models import Hook
 
 TARGET = "https://api.example/checkout/order as m/1"
 HOSTILE = "</title><script>alert('1')</script>\"&amp;\x00\x1b[31m\u202e\ud800"
@@ -156,10 +157,51 @@ def test_what_to_do_next(path: Path) -> None:
         run = f"norce-order batch run 'a b.jsonl' --journal {path}"
         assert commands(html_report(reader)) == [
             run,
-            f"norce-order batch report {path} --only failed > failed.jsonl",
             f"{run} --only unknown",
+            f"norce-order batch report {path} --only rejected > failed.jsonl",
             "norce-order batch run failed.jsonl",
         ]
+
+
+HOOK = CreateHook("o_1", hook=Hook(subscribe_to="/state", invoke="https://shop.example"))
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ([{"outcome": OutcomeKind.UNKNOWN, "change": HOOK}], ["RUN --resolve"]),
+        (
+            [{"outcome": OutcomeKind.UNKNOWN, "change": HOOK}, {"outcome": OutcomeKind.REJECTED, "change": HOOK}],
+            ["RUN --resolve", "LIST rejected", "FILE --once"],
+        ),
+        (
+            [{"outcome": OutcomeKind.UNKNOWN, "change": HOOK}, {"outcome": OutcomeKind.UNKNOWN}],
+            ["RUN --only unknown", "RUN --resolve"],
+        ),
+        ([{"outcome": OutcomeKind.NOT_SENT, "change": HOOK}], ["RUN --once --only not_sent"]),
+        ([{"outcome": OutcomeKind.NOT_SENT}], ["RUN --only not_sent"]),
+        (
+            [{"outcome": OutcomeKind.NOT_SENT, "change": None, "error": "InvalidRequestError", "message": "no op"}],
+            ["LIST not_sent", "FILE"],
+        ),
+        ([{"outcome": OutcomeKind.ACCEPTED, "error": None}], []),
+    ],
+)
+def test_what_to_do_next_makes_nothing_twice(path: Path, ends: list[dict[str, Any]], expected: list[str]) -> None:
+    with begin(path, len(ends)) as journal:
+        fill(journal, [end(journal, number, **each) for number, each in enumerate(ends, 1)])
+    words = {
+        "RUN": f"norce-order batch run changes.jsonl --journal {path}",
+        "FILE": "norce-order batch run failed.jsonl",
+    }
+    with JournalReader.open(path) as reader:
+        told = commands(html_report(reader))
+    for name, command in words.items():
+        told = [each.replace(command, name) for each in told]
+    told = [
+        each.replace(f"norce-order batch report {path} --only", "LIST").removesuffix(" > failed.jsonl") for each in told
+    ]
+    assert told == expected
 
 
 def test_what_was_read_once_is_not_read_again(path: Path) -> None:
@@ -167,7 +209,17 @@ def test_what_was_read_once_is_not_read_again(path: Path) -> None:
         fill(journal, [end(journal, 1, OutcomeKind.UNKNOWN)])
     with JournalReader.open(path) as reader:
         assert commands(html_report(reader)) == [
-            f"norce-order batch report {path} --only failed > failed.jsonl",
+            f"norce-order batch report {path} --only unknown > failed.jsonl",
+            "norce-order batch run failed.jsonl",
+        ]
+
+
+def test_what_was_read_once_and_must_not_be_made_twice_goes_into_no_file(path: Path) -> None:
+    with begin(path, None, name="standard input", digest=None) as journal:
+        fill(journal, [end(journal, 1, OutcomeKind.UNKNOWN, change=HOOK), end(journal, 2, OutcomeKind.NOT_SENT)])
+    with JournalReader.open(path) as reader:
+        assert commands(html_report(reader)) == [
+            f"norce-order batch report {path} --only not_sent > failed.jsonl",
             "norce-order batch run failed.jsonl",
         ]
 

@@ -107,6 +107,39 @@ async def test_what_was_new_and_is_gone_again_leaves_nothing_to_take_back(tmp_pa
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("faults", "taken_back", "stays"),
+    [
+        ([], [1], []),
+        ([Fault.drop_after(operation="CreateCheckoutOrderConsent", times=1)], [1], []),
+        (
+            [
+                Fault.status(400, operation="CreateCheckoutOrderConsent", times=1),
+                Fault.drop_before(operation="PatchCheckoutOrderConsent", times=1),
+            ],
+            [],
+            [2],
+        ),
+    ],
+    ids=["made", "unknown", "refused"],
+)
+async def test_what_goes_with_a_new_part_is_taken_back_with_it(
+    faults: list[Fault], taken_back: list[int], stays: list[int], tmp_path: Path
+) -> None:
+    sandbox = order_with()
+    before = told(sandbox.order("o_1"))
+    sandbox.faults.add(*faults)
+    changes = [CreateConsent("o_1", Consent(id="new")), PatchConsent("o_1", "new", checked=True)]
+    with journal_at(tmp_path / "j") as journal:
+        await run(sandbox, changes, journal)
+        back, left = saved(journal, tmp_path)
+    assert [line["_undoes"] for line in back] == taken_back
+    assert [line["_undoes"] for line in left] == stays
+    await run(sandbox, Input(tmp_path / "undo.jsonl"))
+    assert told(sandbox.order("o_1")) == before
+
+
+@pytest.mark.asyncio
 async def test_what_is_made_again_after_others_deleted_it_is_not_taken_off(tmp_path: Path) -> None:
     sandbox, change = order_with(), PatchConsent("o_1", "ci", checked=True)
     with journal_at(tmp_path / "j") as journal:

@@ -195,6 +195,11 @@ def make(path: Path, kind: str) -> None:
             path.write_text("x")
         case "folder":
             path.mkdir()
+        case "unversioned":
+            begin(path).close()
+            with sqlite3.connect(path) as db:
+                db.execute("PRAGMA user_version = 0")
+            db.close()
         case "newer":
             begin(path).close()
             with sqlite3.connect(path) as db:
@@ -214,6 +219,7 @@ def make(path: Path, kind: str) -> None:
         ("database", "not a journal"),
         ("folder", "not a file"),
         ("newer", "newer version"),
+        ("unversioned", "tables of no version"),
     ],
 )
 def test_what_is_not_a_journal_is_left_alone(path: Path, kind: str, says: str) -> None:

@@ -105,14 +105,14 @@ async def read(
 
 
 @pytest.mark.asyncio
-async def test_a_plan_has_each_order_once_in_the_order_of_the_list_as_it_came_last() -> None:
+async def test_a_plan_has_each_order_once_in_the_order_of_the_list_as_it_came_first() -> None:
     plan = Plan()
     far = [in_state(number) for number in range(100, 2_000)]
     await read(
         plan, in_state(3), in_state(1), in_state(2, "removed"), in_state(4), *far,
         in_state(1), in_state(3, "removed"), in_state(2), DecodeError("no order"),
     )  # fmt: skip
-    assert list(plan.orders()) == ["o_1", "o_2", "o_4", *(each.id for each in far)]
+    assert list(plan.orders()) == ["o_3", "o_1", "o_4", *(each.id for each in far)]
     assert plan.counts() == (1_903, {"not in state checkout": 1})
     assert (plan.read, plan.unreadable, plan.against) == (1_908, 1, {"status": 2})
     plan.close()

@@ -101,6 +101,7 @@ class Feeder:
         self._state = state
         self._clock = clock
         self._random = random
+        self._passed = 0  # how many were not to be made, those among them that were never begun
         self._passes = False  # whether something in the last block was not to be sent
 
     async def run(self) -> None:
@@ -171,7 +172,7 @@ class Feeder:
     def _take(self, block: Block) -> bool:
         """Take in a block; whether any of it ended at once."""
         accountant, schedule, now = self._accountant, self._schedule, self._clock.monotonic()
-        passed, ended = accountant.passed, accountant.ended
+        passed, ended = self._passed, accountant.ended
         known: dict[int, State] = {}
         if (journal := accountant.journal) is not None:
             known = journal.states(block.first, block.first + len(block.entries) - 1)
@@ -198,7 +199,7 @@ class Feeder:
                 schedule.add(item, now)
         self._state.wake.set()
         has_ended = accountant.ended > ended
-        self._passes = has_ended or accountant.passed > passed
+        self._passes = has_ended or self._passed > passed
         return has_ended
 
     def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:
@@ -215,9 +216,12 @@ class Feeder:
         """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""
         if is_wanted(self._only, entry, state):
             return True
+        self._passed += 1
+        if state is None:
+            return False
         self._accountant.passed += 1
-        self._breaker.has_worked |= state is not None and state.outcome in DONE
-        if state is not None and entry.change is not None:
+        self._breaker.has_worked |= state.outcome in DONE
+        if entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():
                 item = WorkItem(number, entry, entry.change, self._scope, self._random)

@@ -53,10 +53,9 @@ class BatchSettings:
         patience: Seconds to wait for a server that cannot be reached.
         settle: Seconds that the next change of a resource waits after an attempt whose answer never came, because the
             server may still carry that out; None is as long as an attempt may take, 0 is off.
-        only: With a journal, make those changes again that ended so: ``unknown`` includes changes whose end is not
-            in the journal, ``not_sent`` includes those that it doesn't have at all. Later changes of the same
-            resources that were done are made once more after them, so that the last one stays the last; those of
-            classes of your own are not.
+        only: With a journal, make those changes again that ended so, and no change that was never begun; ``unknown``
+            includes changes whose end is not in the journal. Later changes of the same resources that were done are
+            made once more after them, so that the last one stays the last; those of classes of your own are not.
         once: Take changes that must not be made twice, too (``create_hook``, say), and make each of them at most once:
             what may have been sent is ``unknown`` and is never sent again. Without it they are refused.
 

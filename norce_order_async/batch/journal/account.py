@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from norce_order_async.batch.engine.work_item import ALLOWED_BY_ONCE
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading
@@ -17,6 +18,7 @@ from norce_order_async.batch.journal.rows import count, moment, row_of, seconds,
 from norce_order_async.batch.journal.statements import OF_NOW
 from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import ErrorSummary, JournalRow, Summary
+from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
 
 _PAGE = 500
@@ -62,6 +64,13 @@ class JournalAccount:
             return str(rows[0][0])
 
     @property
+    def begun(self) -> float:
+        """When the batch began, in seconds since 1970-01-01 UTC."""
+        rows = self._read("SELECT begun FROM batch")
+        with reading(self.path):
+            return moment(rows[0][0])
+
+    @property
     def runs(self) -> tuple[JournalRun, ...]:
         """Every run so far, the first one first."""
         rows = self._read("SELECT started, ended, stopped FROM runs ORDER BY number")
@@ -84,12 +93,14 @@ class JournalAccount:
         """
         is_running = self.is_running
         summary = Summary()
-        once = "sum(once)" if self._version >= 2 else "0"  # those are not continued
+        # Those that were sent at most once are not continued.
+        once, seen = ("sum(once)", "sum(evidence IS NOT NULL)") if self._version >= 2 else ("0", "0")
         with self._mutex, reading(self.path), self._db:
             self._db.execute("BEGIN")
             sums = self._db.execute(
-                f"SELECT open, outcome, op, count(*), sum(attempts), sum(attempts > 1), {once} FROM changes "
-                "GROUP BY open, outcome, op"
+                f"SELECT open, outcome, op, count(*), sum(attempts), sum(attempts > 1), {once}, {seen}, "
+                "total(error = ?), total(op IS NULL AND instr(message, ?)) FROM changes GROUP BY open, outcome, op",
+                (InvalidRequestError.__name__, ALLOWED_BY_ONCE),
             ).fetchall()
             problems = self._db.execute(
                 f"SELECT open, {_ERROR} AS shown, min(number), line, file, message, count(*) FROM changes "
@@ -98,15 +109,20 @@ class JournalAccount:
             if self._version >= 2:
                 summary.requests += int(self._db.execute("SELECT total(withdrawn) FROM runs").fetchone()[0])
         with reading(self.path):
-            for is_open, outcome, op, changes, attempts, retried, ended in sums:
+            for is_open, outcome, op, changes, attempts, retried, ended, looked_at, invalid, refused in sums:
                 summary.requests += int(attempts)
                 summary.retried += int(retried)
                 if op is not None:
                     summary.operations[str(op)] += changes
                 if op in NOT_TWICE and not (is_open and is_running) and (is_open or outcome == OutcomeKind.UNKNOWN):
                     summary.not_again += changes
+                    summary.looked_at += looked_at
                 if not is_open:
-                    summary.outcomes[OutcomeKind(outcome)] += changes
+                    kind = OutcomeKind(outcome)
+                    summary.outcomes[kind] += changes
+                    if kind in (OutcomeKind.REJECTED, OutcomeKind.NOT_SENT):
+                        summary.with_once[kind] += changes if op in NOT_TWICE else int(refused)
+                        summary.bad += int(invalid - refused)
                 elif is_running:
                     summary.in_flight += changes
                 else:

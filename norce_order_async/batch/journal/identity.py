@@ -20,8 +20,7 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
     is_read_otherwise = [file.changes for file in known.inputs] != [file.changes for file in inputs]
     if known.target == target and is_same_content and not is_read_otherwise:
         return
-    begun = datetime.fromtimestamp(known.runs[0].started, UTC) if known.runs else None
-    when = f", begun {begun:%Y-%m-%d %H:%M} UTC" if begun else ""
+    begun = datetime.fromtimestamp(known.begun, UTC)
     before, now = f"{_named(known.inputs)} for {known.target}", f"{_named(inputs)} for {target}"
     this = (
         "that input has changed since, or was read in another way (--format, --set, --column)"
@@ -31,7 +30,8 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
     if is_same_content and is_read_otherwise:
         this += ", the same content read in another way (--format)"
     raise ConfigurationError(
-        f"the journal {known.path} belongs to another batch: {before}{when}; {this}. "
+        f"the journal {known.path} belongs to another batch: {before}, begun {begun:%Y-%m-%d %H:%M} UTC; "
+        f"{this}. "
         "Choose another journal, or delete that one to begin anew"
     )
 

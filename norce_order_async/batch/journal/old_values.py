@@ -29,9 +29,17 @@ _STANDS = "(c0.open OR c0.outcome NOT IN ('rejected', 'not_sent'))"
 # needed. One that is unknown may have found nothing to change, and then its undo does neither.
 _OVERTAKEN = """EXISTS (
     SELECT 1 FROM undo AS u1 JOIN changes AS c1 USING (number)
-    WHERE u1.whole AND u1.place = u0.place AND u1.number > u0.number
+    WHERE u1.whole AND u1.place = {0}.place AND u1.number > {0}.number
         AND NOT c1.open AND c1.outcome IN ('applied', 'applied_inferred')
         AND (u1.record IS NOT NULL OR u1.remark IS NULL))"""
+# Nothing takes this change back, but what takes an earlier one of the same back, which is made after all others,
+# leaves it as it was.
+_UNDERLAIN = f"""(u0.record IS NULL AND EXISTS (
+    SELECT 1 FROM undo AS u3 JOIN changes AS c3 USING (number)
+    WHERE u3.whole AND u3.place = u0.place AND u3.number < u0.number AND u3.record IS NOT NULL
+        AND (c3.open OR c3.outcome NOT IN ('rejected', 'not_sent'))
+        AND NOT (u3.once AND (c3.open OR c3.outcome = 'unknown'))
+        AND NOT {_OVERTAKEN.format("u3")}))"""
 # The record deletes what was made anew, and a part with its id was there before the batch: 1 where the batch deleted
 # that one first, and can make it again; 0 where it may still have been there.
 _REPLACES = """CASE WHEN c0.op GLOB 'create_*' AND NOT u0.whole AND u0.record IS NOT NULL THEN EXISTS (
@@ -43,7 +51,7 @@ _ROWS = f"""
         u0.record, c0.record, {_REPLACES}
     FROM undo AS u0 JOIN changes AS c0 USING (number)
     WHERE u0.number < -? AND {_STANDS} AND (u0.record IS NOT NULL OR u0.remark IS NOT NULL)
-        AND NOT {_OVERTAKEN}
+        AND NOT {_OVERTAKEN.format("u0")} AND NOT {_UNDERLAIN}
     ORDER BY u0.number DESC
 """
 
@@ -206,7 +214,8 @@ class OldValues:
     def rows(self) -> Iterator[UndoRow]:
         """What takes the batch back, the last change first.
 
-        Left out are changes that are not made, and those of which a later one of the same brings back all.
+        Left out are changes that are not made, and those of which what takes another one of the same back brings back
+        all: a later one, or, where nothing else can, an earlier one.
         """
         for values in self._pages(_ROWS, ()):
             with reading(self._path):

@@ -58,12 +58,11 @@ def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: Sta
         raise ConfigurationError(
             f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
         )
-    outcome = OutcomeKind.NOT_SENT if state is None else state.outcome or OutcomeKind.UNKNOWN
-    if only is None:
-        wanted = state is None or state.outcome is None
-    else:
-        wanted = outcome in only or (state is not None and state.reopened)
-    return wanted and not (state is not None and state.once and _may_stand(state))
+    if state is None:
+        return only is None
+    outcome = state.outcome or OutcomeKind.UNKNOWN
+    wanted = state.outcome is None if only is None else outcome in only or state.reopened
+    return wanted and not (state.once and _may_stand(state))
 
 
 def _may_stand(state: State) -> bool:

@@ -65,6 +65,8 @@ def version_of(path: Path, db: sqlite3.Connection) -> int:
         return 0
     if application != _APPLICATION:
         raise foreign(path)
+    if version < 1:
+        raise damaged(path, "it has tables of no version")
     if version > VERSION:
         raise ConfigurationError(f"the journal {path} was made by a newer version of this package: use that one")
     return int(version)

@@ -1,6 +1,6 @@
 """A batch as one HTML page, made from its journal: charts without a script, and nothing from a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -32,6 +32,9 @@ from norce_order_async.core.wording import counted
 
 _FOLDER = "norce_order_async.batch.page"
 _LONGEST_NAME = 200
+_FAILED = "failed.jsonl"
+_OPTIONS = " (add the options of the first run)"
+_SETTINGS = " (add where the first run went, such as the environment, and no --set or --column)"
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
 
 
@@ -170,35 +173,51 @@ def _example(row: JournalRow) -> str:
 
 
 def _next(history: BatchHistory) -> str:
-    summary = history.summary
-    journal = history.journal
-    run: list[str | Path] = ["norce-order", "batch", "run", *map(Path, history.files), "--journal", journal]
-    report: list[str | Path] = ["norce-order", "batch", "report", journal]
-    steps = list[tuple[str, Sequence[str | Path], str]]()
-    if _goes_on(history):
-        steps.append(("See how it goes", ["norce-order", "batch", "status", journal], ""))
-    elif history.left and history.can_be_read_again:
-        steps.append(("Go on with what is left: the same command again, with the same input", run, ""))
-    if summary.failed:
-        steps.append(
-            ("List what failed, in a file that can be run again", [*report, "--only", "failed"], "failed.jsonl")
-        )
-    again = [kind for kind in (OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN) if summary.outcomes[kind]]
-    if again and history.can_be_read_again and not _goes_on(history):
-        steps.append(("Make again what did not get through; this is safe", [*run, "--only", ",".join(again)], ""))
-    if summary.outcomes[OutcomeKind.REJECTED]:
-        steps.append(("Run that file, once what was rejected in it is corrected", [*run[:3], "failed.jsonl"], ""))
-    elif again and not history.can_be_read_again:
-        steps.append(("Run that file, without what later lines have overtaken", [*run[:3], "failed.jsonl"], ""))
+    steps = list(_steps(history))
     if not steps:
         return ""
     items = "".join(
         f"<li>{what}<pre><code>{shown(command_line(words))}{f' &gt; {file}' if file else ''}</code></pre></li>"
         for what, words, file in steps
     )
-    runs = any(words[:3] == run[:3] for _, words, _ in steps)
-    note = '<p class="note">Add the options of the first run, such as the environment.</p>' if runs else ""
-    return section("What to do next", f'<ol class="steps">{items}</ol>{note}')
+    return section("What to do next", f'<ol class="steps">{items}</ol>')
+
+
+def _steps(history: BatchHistory) -> Iterator[tuple[str, Sequence[str | Path], str]]:
+    """What is to be done, the command for it, and the file that takes its output, one after the other.
+
+    What a file to be corrected holds is not on the server when its turn has come.
+    """
+    summary, journal = history.summary, history.journal
+    if _goes_on(history):
+        yield "See how it goes", ["norce-order", "batch", "status", journal], ""
+        return
+    run: list[str | Path] = ["norce-order", "batch", "run"]
+    again: list[str | Path] = [*run, *map(Path, history.files), "--journal", journal]
+    if history.can_be_read_again:
+        if history.left:
+            yield f"Go on with what is left{_OPTIONS}", again, ""
+        kinds, once = summary.to_make_again((OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN))
+        if kinds:
+            words = [*again, *(["--once"] if once else []), "--only", ",".join(kinds)]
+            yield f"Make again what did not get through, which is safe{_OPTIONS}", words, ""
+        if summary.not_again > summary.looked_at:
+            yield f"Look at what is unknown and must not be made twice{_OPTIONS}", [*again, "--resolve"], ""
+    if kinds := _to_correct(history):
+        words = ["norce-order", "batch", "report", journal, "--only", ",".join(kinds)]
+        yield "List what is still to be corrected, with the reasons", words, _FAILED
+        once = summary.to_make_again(kinds)[1]
+        what = "Correct that file, leave out what later lines have overtaken, and run it"
+        yield f"{what}{_SETTINGS}", [*run, _FAILED, *(["--once"] if once else [])], ""
+
+
+def _to_correct(history: BatchHistory) -> list[OutcomeKind]:
+    """How changes ended that another file can hold: none of them may be on the server if it must not be made twice."""
+    summary, is_lost = history.summary, not history.can_be_read_again
+    kinds = [OutcomeKind.REJECTED]
+    kinds += [OutcomeKind.NOT_SENT] if is_lost or summary.bad else []
+    kinds += [OutcomeKind.UNKNOWN] if is_lost and not summary.not_again else []
+    return [kind for kind in kinds if summary.outcomes[kind]]
 
 
 def _latencies(latencies: Latencies) -> str:

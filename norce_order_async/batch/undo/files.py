@@ -10,8 +10,9 @@ import attrs
 from norce_order_async.batch.files import format_of
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.old_values import OldValues, UndoRow
+from norce_order_async.batch.journal.rows import plain
 from norce_order_async.batch.replacing import replacing
-from norce_order_async.batch.report import NOT_WRITTEN, encode_record
+from norce_order_async.batch.report import NOT_WRITTEN, encode_record, moment_note
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import reason_of
@@ -97,7 +98,7 @@ def save_undo(journal: JournalAccount, path: Path | str) -> UndoSummary:
 
     Only changes that are made, or may be, are taken back. Those that cannot be stand in another file,
     ``undo.left.jsonl`` for ``undo.jsonl``, each with the reason; of that no line is a change. Both files appear
-    complete or not at all, and replace older ones.
+    complete or not at all, and replace older ones. Each line notes the journal and when its batch began.
 
     Args:
         journal: Of a batch that kept what was there before.
@@ -111,24 +112,26 @@ def save_undo(journal: JournalAccount, path: Path | str) -> UndoSummary:
     if journal.undo is None:
         raise ConfigurationError(f"the journal {journal.path} does not keep what was there before its changes")
     summary = UndoSummary(path, left_path_of(path))
+    # So the way back of another batch is another input, and the journal of one that was run does not pass it over.
+    of: dict[str, JSON] = {"_of": plain(journal.path.name), "_begun": moment_note(journal.begun)}
     with ExitStack() as stack:
         back = stack.enter_context(replacing(path, "file"))
         left = stack.enter_context(replacing(summary.left_path, "file"))
         for row in journal.undo.rows():
-            _write(row, back, left, summary)
+            _write(row, of, back, left, summary)
     if not summary.left:
         summary.left_path.unlink(missing_ok=True)
     return summary
 
 
-def _write(row: UndoRow, back: BinaryIO, left: BinaryIO, summary: UndoSummary) -> None:
+def _write(row: UndoRow, of: Mapping[str, JSON], back: BinaryIO, left: BinaryIO, summary: UndoSummary) -> None:
     notes: dict[str, JSON] = {"_undoes": row.number, "_line": row.line, "_file": row.file, "_outcome": row.outcome}
     remark = row.remark
     is_perhaps_made = row.once and row.outcome is OutcomeKind.UNKNOWN
     is_made = isinstance(row.record, Mapping) and not (is_perhaps_made or row.is_doubtful)
     if row.record is not None and is_perhaps_made:
         remark = _UNKNOWN
-    notes |= {"_remark": remark}
+    notes |= {"_remark": remark, **of}
     record: dict[str, JSON] = {}
     if is_made and isinstance(row.record, Mapping):
         record = dict(row.record)

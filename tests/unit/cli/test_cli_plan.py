@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Shell
+from shell import Shell, no_transport
 
 from norce_order_async.batch import read_changes
 from norce_order_async.testing import Sandbox, SandboxTransport
@@ -37,7 +37,7 @@ def fill(sandbox: Sandbox, count: int = 30) -> None:
         (("--status", "checkout", "--set", "op=create_order"), "create_order"),
         (("--status", "checkout", "--set", "op=delete_consent"), "delete_consent needs consent_id"),
         (("--status", "checkout", *WITHDRAW, "--set", "checked=true"), "does not take 'checked'"),
-        (("--status", "checkout", *WITHDRAW, "--set", "op=x"), "--set names something twice"),
+        (("--status", "checkout", *WITHDRAW, "--set", "op=x"), "--set names something twice: op"),
         (("--status", "checkout", *WITHDRAW, "--set", "order_id=o"), "--set order_id: the list says which orders"),
         (("--status", "checkout", *WITHDRAW, "--set", "merchant=o"), "--merchant and --channel whose"),
         (("--created-before", "2026-01-01", *WITHDRAW), "as in 2026-01-01T00:00:00Z or 2026-01-01T00:00:00+01:00"),
@@ -46,9 +46,9 @@ def fill(sandbox: Sandbox, count: int = 30) -> None:
             ("--created-from", "2026-01-02T00:00:00Z", "--created-before", "2026-01-02T01:00:00+01:00", *WITHDRAW),
             "no order is created",
         ),
-        (("--where-consent", "ci", *WITHDRAW), "must be NAME=VALUE"),
+        (("--where-consent", "ci", *WITHDRAW), "must be CONSENT=true, CONSENT=false or CONSENT=absent"),
         (("--where-consent", "ci=yes", *WITHDRAW), "must be CONSENT=true, CONSENT=false or CONSENT=absent"),
-        (("--where-consent", "ci=true", "--where-consent", "ci=false", *WITHDRAW), "names something twice"),
+        (("--where-consent", "ci=true", "--where-consent", "ci=false", *WITHDRAW), "names something twice: ci"),
         (("--status", "checkout", *WITHDRAW, "--out", "x", "--count"), "not allowed with"),
         (("--status", "checkout", *WITHDRAW, "--out", "-"), "argument --out: cannot be standard output"),
         (("--state", "checkout", *WITHDRAW), "unrecognized arguments: --state checkout"),
@@ -102,12 +102,28 @@ def test_a_plan_is_what_batch_run_takes_and_its_account_says_why_the_others_are_
     (tmp_path / "again.jsonl").touch(mode=0o640)
     code, told_json = shell(*words, "--out", str(tmp_path / "again.jsonl"), "--output", "json")
     account: dict[str, Any] = json.loads(told_json)
-    assert (tmp_path / "again.jsonl").read_text(encoding="utf-8") == out
+    written = [json.loads(line) for line in (tmp_path / "again.jsonl").read_bytes().splitlines()]
+    assert len({line.pop("_planned") for line in written}) == 1
+    assert written == [json.loads(line) for line in out.splitlines()]
     assert (account["read"], account["fit"], account["stopped"], account["once"]) == (21, 7, None, False)
     assert account["sample"] == [json.loads(line) for line in out.splitlines()[:5]]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again.jsonl", "plan.jsonl"]
     code, told_json = shell(*words, "--count", "--output", "json")
     assert json.loads(told_json) == account | {"plan": None}
+
+
+def test_a_later_plan_of_the_same_changes_is_not_taken_for_the_one_that_was_run(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("norce_order_async.cli.batch_makers.transport_from", no_transport)
+    fill(shell.sandbox)
+    path = str(tmp_path / "plan.jsonl")
+    assert shell(*PLAN, "--out", path)[0] == shell("batch", "run", path)[0] == 0
+    assert shell("batch", "run", path)[0] == 0
+    assert "norce-order: nothing was made: every change has its outcome" in shell.errors
+    assert shell(*PLAN, "--out", path)[0] == 0
+    assert shell("batch", "run", path)[0] == 3
+    assert "belongs to another batch" in shell.errors
 
 
 @pytest.mark.parametrize("op", ["update_state", "delete_order"])

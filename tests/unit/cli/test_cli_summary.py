@@ -2,30 +2,71 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
+from journals import bad_line, begin, end, mark
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import CreateHook
 from norce_order_async.batch.engine.work_item import must_be_once
-from norce_order_async.batch.report import ErrorSummary, Summary
+from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.report import Summary
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.wire.models import Hook
 
+HOOK = CreateHook("o_1", hook=Hook(subscribe_to="/state", invoke="https://shop.example"))
+REFUSED = {"change": None, "source": HOOK.record(), "error": "InvalidRequestError", "message": must_be_once(HOOK)}
 
-@pytest.mark.parametrize("is_refused", [True, False])
-def test_what_was_not_safe_to_repeat_is_tried_again_with_once(
-    is_refused: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    change = CreateHook("o_1", hook=Hook(subscribe_to="/state", invoke="https://shop.example"))
-    summary = Summary()
-    summary.outcomes[OutcomeKind.NOT_SENT] = 1
-    message = must_be_once(change) if is_refused else "no op"
-    summary.problems["InvalidRequestError"] = ErrorSummary(1, message, count=1)
-    account = Account(title="changes.jsonl against here", summary=summary, journal=Path("j"), ended=1)
+
+def told_of(path: Path, capsys: pytest.CaptureFixture[str], *ended: Outcome) -> str:
+    """What is printed of a batch whose changes ended so."""
+    with begin(path) as journal:
+        journal.write([mark(each.number, each.change) for each in ended if each.change is not None], ended)
+        account = Account(title="t", summary=journal.summary(), journal=Path("j"), ended=len(ended))
     print_account(account, as_json=False)
-    again = "the same command with --once --only failed" if is_refused else "the same command with --only failed"
-    assert again in capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("members", "options"),
+    [
+        ({}, "--only failed"),
+        ({"change": HOOK}, "--once --only failed"),
+        (REFUSED, "--once --only failed"),
+        ({"error": "InvalidRequestError", "message": "NaN"}, None),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_how_what_was_not_sent_is_tried_again(
+    members: dict[str, Any], options: str | None, is_first: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = attrs.evolve(end(2, OutcomeKind.NOT_SENT), **members)
+    told = told_of(tmp_path / "j", capsys, *([one] if is_first else [bad_line(1, "no op"), one]))
+    if options is None:
+        assert "To try again" not in told
+    else:
+        assert f"  To try again:   the same command with {options}\n" in told
+
+
+@pytest.mark.parametrize(
+    ("others", "is_looked_at", "expected"),
+    [
+        (0, False, "may or may not be done; not safe to run again: --resolve looks"),
+        (0, True, "may or may not be done; not safe to run again: --resolve could not tell, look yourself"),
+        (1, False, "may or may not be done; 1 of them is not safe to run again: --resolve looks"),
+    ],
+)
+def test_what_is_unknown_and_must_not_be_made_twice(
+    others: int, is_looked_at: bool, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = [end(1, OutcomeKind.UNKNOWN, HOOK), *(end(2 + number, OutcomeKind.UNKNOWN) for number in range(others))]
+    with begin(tmp_path / "j") as journal:
+        journal.write([mark(each.number, each.change) for each in unknown], unknown)
+        if is_looked_at:
+            journal.write_resolution(1, OutcomeKind.UNKNOWN, "two hooks look alike")
+    assert expected + "\n" in told_of(tmp_path / "j", capsys)
 
 
 @pytest.mark.parametrize(("rejected", "is_told"), [(0, False), (1, True)])

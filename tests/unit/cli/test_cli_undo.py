@@ -72,6 +72,29 @@ def test_the_files_are_written_again_from_the_journal_alone(shell: Shell) -> Non
     assert lines_of("again.left.jsonl") == lines_of("undo.left.jsonl")
 
 
+def test_the_way_back_of_a_later_batch_is_not_taken_for_that_of_an_earlier_one(shell: Shell) -> None:
+    assert shell(*RUN)[0] == shell("batch", "run", "undo.jsonl", "--once")[0] == 0
+    of_first = lines_of("undo.jsonl")
+    assert {line["_of"] for line in of_first} == {"changes.jsonl.journal"}
+    assert shell("batch", "run", "undo.jsonl", "--once")[0] == 0
+    assert "norce-order: nothing was made: every change has its outcome from the batch that was begun" in shell.errors
+    for name in ("changes.jsonl.journal", "undo.jsonl", "undo.left.jsonl"):
+        Path(name).unlink()
+    Path("changes.jsonl").write_text(json.dumps(LINES[0]), encoding="utf-8")
+    assert shell(*RUN)[0] == 0
+    assert lines_of("undo.jsonl")[0]["_begun"] > of_first[0]["_begun"]
+    assert shell("batch", "run", "undo.jsonl", "--once")[0] == 3
+    assert "belongs to another batch" in shell.errors
+    assert shell("batch", "run", "undo.jsonl", "--journal", "other")[0] == 0
+    assert [consent["checked"] for consent in shell.order["consents"] if consent["id"] == "ci_terms"] == [False]
+
+
+def test_where_nothing_can_be_taken_back_no_command_is_advised(shell: Shell) -> None:
+    Path("changes.jsonl").write_text(json.dumps(LINES[2]), encoding="utf-8")
+    code, out = shell(*RUN)
+    assert (code, "Undo: undo.jsonl, 0 changes\n" in out, "To take it all back" in out) == (0, True, False)
+
+
 def test_a_dry_run_names_what_cannot_be_taken_back_and_reads_nothing(shell: Shell) -> None:
     code, out = shell(*RUN, "--dry-run")
     assert (code, shell.sandbox.count) == (0, 0)

@@ -1,0 +1,118 @@
+"""``batch run``: what is told while it runs, and of changes that it passes over."""
+
+import json
+import os
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shell import Shell, no_transport
+
+from norce_order_async.testing import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _folder(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("norce_order_async.cli.batch_makers.transport_from", no_transport)
+
+
+@pytest.mark.parametrize(
+    "members",
+    ['"op": "patch_consent", "consent_id": "c", "checked": true, "event": "end"',
+     '"op": "patch_attributes", "attributes": {"deep": ' + "[" * 100 + "]" * 100 + "}"],
+)  # fmt: skip
+def test_each_event_has_its_name_whatever_is_in_a_line(shell: Shell, members: str) -> None:
+    Path("changes.jsonl").write_text(f'{{"order_id": "o_123", {members}}}', encoding="utf-8")
+    code, out = shell("batch", "run", "changes.jsonl", "--output", "jsonl")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert (code, [event["event"] for event in events]) == (1, ["begin", "change", "end"])
+    assert (events[1]["_line"], events[1]["_outcome"]) == (1, "not_sent")
+
+
+def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
+    lines = [{"op": "delete_consent", "order_id": f"nope_{number}", "consent_id": "c"} for number in range(5)]
+    Path("changes.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    run = ("batch", "run", "changes.jsonl")
+    assert shell(*run, "--max-failures", "1", "--concurrency", "1")[0] == 1
+    requests = shell.sandbox.count
+    for only in ("failed", "not_sent"):
+        code, out = shell(*run, "--only", only)
+        assert (code, "        4  left              not begun\n" in out) == (1, True)
+        assert ", 4 left, " in shell.errors
+        assert "  The same command without --only goes on with what is left" in out
+    assert shell.sandbox.count == requests + 1
+    assert "norce-order: nothing was made: --only names no outcome" in shell.errors
+    code, out = shell(*run, "--only", "unknown", "--journal", "another")
+    assert (code, "no changes were read" in shell.errors, ", 5 left, " in shell.errors) == (1, False, True)
+    shell(*run)
+    assert shell.sandbox.count == requests + 5
+
+
+def test_an_empty_address_of_a_cluster_is_refused(shell: Shell) -> None:
+    assert shell("batch", "run", "changes.jsonl", "--cluster", "")[0] == 2
+    assert "argument --cluster: is empty" in shell.errors
+
+
+@pytest.fixture
+def done(shell: Shell) -> Path:
+    """The journal of a batch that is done."""
+    line = {"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_terms"}
+    Path("changes.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    assert shell("batch", "run", "changes.jsonl", "--undo", "undo.jsonl")[0] == 0
+    return Path("changes.jsonl.journal")
+
+
+def test_the_status_of_a_journal_without_a_run(shell: Shell, done: Path) -> None:
+    with closing(sqlite3.connect(done)) as db, db:
+        db.execute("DELETE FROM runs")
+    assert shell("batch", "status", str(done)) == (3, "")
+    assert "knows of no run" in shell.errors
+
+
+@pytest.mark.parametrize("flag", ["--html", "--undo"])
+def test_a_report_replaces_no_input_and_has_no_other_format(shell: Shell, done: Path, flag: str) -> None:
+    before = Path("changes.jsonl").read_bytes()
+    assert shell("batch", "report", str(done), flag, "changes.jsonl")[0] == 3
+    assert f"changes.jsonl is the input: choose another {flag}" in shell.errors
+    assert shell("batch", "report", str(done), flag, "other.jsonl", "--format", "csv")[0] == 2
+    assert "--format goes with neither --html nor --undo" in shell.errors
+    assert Path("changes.jsonl").read_bytes() == before
+    assert not Path("other.jsonl").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its names have no control characters, and its shells quote otherwise")
+def test_control_characters_in_names_are_shown_and_can_be_pasted(shell: Shell) -> None:
+    name = "a\x1b[31m'b.jsonl"
+    line = {"op": "delete_consent", "order_id": "nope", "consent_id": "ci_terms"}
+    Path(name).write_text(json.dumps(line), encoding="utf-8")
+    more = ("--undo", f"undo{name}", "--journal", f"{name}.j")
+    assert shell("batch", "run", name, *more)[0] == 1
+    code, out = shell("batch", "run", name, *more)
+    assert (code, "\x1b" in out, "\x1b" in shell.errors) == (1, False, False)
+    assert "a\\x1b[31m'b.jsonl against " in out
+    assert "Journal: a\\x1b[31m'b.jsonl.j\n" in out
+    command = next(line for line in out.splitlines() if "What failed:" in line).partition(":")[2]
+    words = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout
+    assert words.decode().split("\0")[3] == f"{name}.j"
+
+
+def test_the_example_order_of_the_sandbox_stays_where_a_file_changes_it(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Sandbox] = []
+
+    async def serve(_: object, sandbox: Sandbox) -> int:
+        made.append(sandbox)
+        return 0
+
+    monkeypatch.setattr("norce_order_async.cli.sandbox._serve", serve)
+    line = {"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_other"}
+    Path("orders.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    assert shell("sandbox", "--orders-from", "orders.jsonl")[0] == 0
+    (sandbox,) = made
+    order: Any = sandbox.order("o_123")
+    assert {consent["id"] for consent in order["consents"]} == {"ci_newsletter", "ci_terms", "ci_other"}
