@@ -199,6 +199,12 @@ class WorkItem:
             waited=self.waited,
         )
 
+    def left_waiting(self) -> Outcome:
+        """The outcome of a change that the batch ended before its turn, or before its next round."""
+        if (last := self.last) is None:
+            return self.left(NOT_TRIED, "not tried")
+        return self.left(NOT_TRIED, f"to be continued: {last.message}") if self.is_withdrawn else last
+
 
 @lru_cache(4096)
 def path_of(resource: str) -> Path:
