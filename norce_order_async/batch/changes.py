@@ -27,6 +27,10 @@ from norce_order_async.wire.operation import Operation, is_plain_id, segment
 
 OneCall = tuple[Operation[Receipt], Mapping[str, str], object]
 """An operation, the ids in its path, and its body."""
+Scope = tuple[str | None, str | None]
+"""The merchant and channel of changes that name none, as far as they are known."""
+Order = tuple[str | None, str | None, str]
+"""The merchant, channel and id of an order."""
 Calls = Mapping[object, Callable[[Any], OneCall]]
 """What gives the call that an ``apply`` makes, of a change with that ``apply``."""
 
@@ -168,6 +172,11 @@ class PatchAttributes(Change):
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         """Make the change."""
         return await patch_attributes(client, self.order_id, self.attributes, options=options)
+
+
+def order_of(change: Change, scope: Scope) -> Order:
+    """The order of a change, with the merchant and channel of those that name none."""
+    return change.merchant or scope[0], change.channel or scope[1], change.order_id
 
 
 FREQUENT: Mapping[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from norce_order_async.batch.engine.running import Speed
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import State
 from norce_order_async.batch.process_worker import AHEAD
@@ -19,8 +20,8 @@ from norce_order_async.batch.starting import interrupts_held
 from norce_order_async.batch.travel import HEAD, Dealt, frame, pack
 
 _GRACE = 10.0
-Speed = tuple[int, float | None, int, str | None]
-UNTOLD: Speed = (0, None, 0, None)
+NO_SPEED = Speed(0, None, 0, None)
+"""Before the process has told of one."""
 
 
 @attrs.define(eq=False)
@@ -34,7 +35,7 @@ class ProcessLink:
         size: How many bytes all the lines are that are here.
         dealt: The lines that it has and that have not ended.
         passed: Lines that it has and does not make: their resources have to settle.
-        speed: How many changes it may have under way, its rate, how many are under way, and why it is no faster.
+        speed: How fast it goes.
         losses: How many processes were lost since something ended.
         has_ended: Whether it has said that it is done.
         has_said: Whether the process has said anything.
@@ -46,7 +47,7 @@ class ProcessLink:
     size: int = 0
     dealt: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
     passed: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
-    speed: Speed = UNTOLD
+    speed: Speed = NO_SPEED
     losses: int = 0
     has_ended: bool = False
     has_said: bool = False
@@ -165,7 +166,7 @@ class ProcessLink:
             self.queue.appendleft(((number, packed, state, made), size))
         self.dealt.clear()
         self.passed.clear()
-        self.credit, self.speed = AHEAD, UNTOLD
+        self.credit, self.speed = AHEAD, NO_SPEED
         return given_up
 
     async def end(self) -> None:

@@ -9,17 +9,17 @@ from typing import Any, Unpack
 
 from norce_order_async.batch.engine.accounting import patiently, write_last_sample, write_sample
 from norce_order_async.batch.engine.feeding import Block, Changes, blocks, check_changes
-from norce_order_async.batch.engine.running import Progress, RunsOnce
+from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
-from norce_order_async.batch.process_link import UNTOLD, ProcessLink
+from norce_order_async.batch.process_link import NO_SPEED, ProcessLink
 from norce_order_async.batch.process_worker import AHEAD
 from norce_order_async.batch.starting import check_can_start_python
-from norce_order_async.batch.travel import frame, order_of, sendable, worker_of
+from norce_order_async.batch.travel import frame, order_of_entry, sendable, worker_of
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
@@ -108,8 +108,8 @@ class ProcessBatch(RunsOnce):
     def progress(self) -> Progress:
         """How it stands."""
         speeds = [link.speed for link in self._links]
-        in_flight = sum(speed[2] for speed in speeds)
-        rates = [rate for _, rate, _, _ in speeds if rate is not None]
+        in_flight = sum(speed.in_flight for speed in speeds)
+        rates = [speed.rate for speed in speeds if speed.rate is not None]
         return Progress(
             passed=self._passed,
             ended=self._ended,
@@ -118,9 +118,9 @@ class ProcessBatch(RunsOnce):
             retried=self._retried,
             in_flight=in_flight,
             waiting=max(0, sum(len(link.dealt) for link in self._links) - in_flight),
-            concurrency=sum(speed[0] for speed in speeds),
+            concurrency=sum(speed.concurrency for speed in speeds),
             rate=sum(rates) if len(rates) == len(speeds) else None,
-            reason=next((speed[3] for speed in speeds if speed[3] is not None), None),
+            reason=next((speed.reason for speed in speeds if speed.reason is not None), None),
         )
 
     @property
@@ -229,7 +229,7 @@ class ProcessBatch(RunsOnce):
                 if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
                     continue  # nothing that comes after it has to wait
                 made = False
-            order = order_of(entry, self._scope)
+            order = order_of_entry(entry, self._scope)
             link = links[number % count if order is None else worker_of(order, count)]
             if not link.has_ended:
                 link.add(number, entry, state, made=made)
@@ -281,7 +281,7 @@ class ProcessBatch(RunsOnce):
                 link.credit += rest[0]
                 self._deal(link)
             elif kind == "speed":
-                link.speed = tuple(rest)
+                link.speed = Speed(*rest)
             elif kind == "left":
                 link.close(rest[0])
                 self.state.room.set()
@@ -326,7 +326,7 @@ class ProcessBatch(RunsOnce):
         self, link: ProcessLink, stopped: str | None, error: Exception | None, failure: Exception | None, worked: bool
     ) -> None:
         link.has_ended = True
-        link.speed = UNTOLD
+        link.speed = NO_SPEED
         link.drop()
         self.state.room.set()
         self._worked = self._worked or worked

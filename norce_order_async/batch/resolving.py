@@ -9,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.batch.changes import Change
+from norce_order_async.batch.changes import Change, Order, order_of
 from norce_order_async.batch.engine.accounting import GROUP, patiently
 from norce_order_async.batch.engine.settings import PaceArguments
-from norce_order_async.batch.engine.work_item import Order, WorkItem, path_of
+from norce_order_async.batch.engine.work_item import WorkItem, path_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal
 from norce_order_async.batch.report import JournalRow
@@ -79,6 +79,7 @@ class JournalResolver:
         pace: PaceArguments | None = None,
     ) -> None:
         self._client = check_client(client)
+        self._scope = client.merchant, client.channel
         self._journal = journal
         self._entries = entries
         self._settle = settle_of(client.timeout) if settle is None else settle
@@ -106,19 +107,16 @@ class JournalResolver:
 
     def _lines_of(self, rows: dict[int, JournalRow]) -> dict[Order, list[_Line]]:
         """All changes of the orders of these rows, from the input."""
-        wanted = {self._place(entry.change) for number, entry in self._numbered() if number in rows and entry.change}
+        scope, numbered = self._scope, self._numbered
+        wanted = {order_of(entry.change, scope) for number, entry in numbered() if number in rows and entry.change}
         lines: defaultdict[Order, list[_Line]] = defaultdict(list)
-        for number, entry in self._numbered():
-            if entry.change is not None and (place := self._place(entry.change)) in wanted:
-                lines[place].append(_Line(number, entry, entry.change))
+        for number, entry in numbered():
+            if entry.change is not None and (order := order_of(entry.change, scope)) in wanted:
+                lines[order].append(_Line(number, entry, entry.change))
         return lines
 
     def _numbered(self) -> Iterable[tuple[int, InputLine]]:
         return enumerate(self._entries(), 1)
-
-    def _place(self, change: Change) -> Order:
-        client = self._client
-        return change.merchant or client.merchant, change.channel or client.channel, change.order_id
 
     async def _order(self, lines: Sequence[_Line], rows: Mapping[int, JournalRow], now: float) -> list[_Line]:
         """Resolve what is unknown of one order, and was given up by ``now``; what is to be made again."""
@@ -189,7 +187,7 @@ class JournalResolver:
         return unknown
 
     def _mark(self, line: _Line, entry: InputLine) -> WorkItem:
-        item = WorkItem(line.number, entry, line.change, (self._client.merchant, self._client.channel))
+        item = WorkItem(line.number, entry, line.change, self._scope)
         item.started = self._client.clock.wall()
         return item
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
-from norce_order_async.batch.engine.work_item import Order, Scope
+from norce_order_async.batch.changes import Order, Scope, order_of
 from norce_order_async.batch.files import InputLine, Meaning, Unread
 from norce_order_async.batch.journal import State
 from norce_order_async.core.errors import NorceOrderError
@@ -42,15 +42,12 @@ def unpack(packed: Packed) -> InputLine:
     return InputLine(line, *meaning(line, content), file, size)
 
 
-def order_of(entry: InputLine, scope: Scope) -> Order | None:
+def order_of_entry(entry: InputLine, scope: Scope) -> Order | None:
     """The order that an entry changes, with the merchant and channel of those that name none; None for a bad line."""
     if type(entry) is Unread:
         merchant, channel, order_id = entry.order
-    elif (change := entry.change) is not None:
-        merchant, channel, order_id = change.merchant, change.channel, change.order_id
-    else:
-        return None
-    return merchant or scope[0], channel or scope[1], order_id
+        return merchant or scope[0], channel or scope[1], order_id
+    return None if entry.change is None else order_of(entry.change, scope)
 
 
 def worker_of(order: Order, count: int) -> int:

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import attrs
 
+from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.dask import WorkerPlugin, get_worker
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
-from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem
+from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import ClientSender, client_defaults

@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import attrs
 
@@ -182,11 +182,6 @@ def check_switch(name: str, value: object) -> bool:
         raise ConfigurationError(str(error)) from None
 
 
-def a_switch(instance: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
-    """An attrs validator: a bool."""
-    check_switch(attribute.name, value)
-
-
 def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
     """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
     number = _number(value)
@@ -207,11 +202,6 @@ def check_seconds(name: str, value: object) -> float:
     return number
 
 
-def some_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
-    """An attrs validator: a number of seconds, as :func:`check_seconds`."""
-    check_seconds(attribute.name, value)
-
-
 def check_rate(name: str, value: object) -> float:
     """Return ``value`` if it is a number of requests a second above zero.
 
@@ -222,11 +212,6 @@ def check_rate(name: str, value: object) -> float:
     if not 0 < number < math.inf:
         raise ConfigurationError(f"{name} must be a number of requests a second above 0, got {value!r}")
     return float(number)
-
-
-def a_rate(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
-    """An attrs validator: a number of requests a second above zero."""
-    check_rate(attribute.name, value)
 
 
 def _number(value: object) -> float:
@@ -247,6 +232,16 @@ def check_count(name: str, value: object) -> int:
     return number
 
 
-def positive_count(instance: object, attribute: "attrs.Attribute[int]", value: object) -> None:
-    """An attrs validator: a whole number of at least 1."""
-    check_count(attribute.name, value)
+def _validator(check: Callable[[str, object], object]) -> Callable[[object, "attrs.Attribute[Any]", object], None]:
+    """A check as attrs wants it."""
+
+    def validate(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+        check(attribute.name, value)
+
+    return validate
+
+
+a_switch = _validator(check_switch)
+some_seconds = _validator(check_seconds)
+a_rate = _validator(check_rate)
+positive_count = _validator(check_count)

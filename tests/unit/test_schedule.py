@@ -11,8 +11,9 @@ import pytest
 
 from norce_order_async import CallOptions, OrderClient, Receipt
 from norce_order_async.batch import Change, DeleteConsent, InputLine, PatchAttributes, PatchConsent
+from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.work_item import Scope, WorkItem
+from norce_order_async.batch.engine.work_item import WorkItem
 
 
 @attrs.frozen

@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import attrs
 
+from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.running import Progress, Speed
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.batch.engine.work_item import Scope, WorkItem
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome

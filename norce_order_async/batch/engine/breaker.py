@@ -3,9 +3,10 @@
 import math
 from collections.abc import Collection
 
+from norce_order_async.batch.changes import Order
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, Schedule
 from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.batch.engine.work_item import Order, WorkItem
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     AuthenticationError,

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
+from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.accounting import Accountant, Marker
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.feeding import Changes, Feeder
@@ -12,7 +13,7 @@ from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings
-from norce_order_async.batch.engine.work_item import Scope, Sender
+from norce_order_async.batch.engine.work_item import Sender
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock

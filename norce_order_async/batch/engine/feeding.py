@@ -8,12 +8,12 @@ from typing import cast
 
 import attrs
 
-from norce_order_async.batch.changes import Change
+from norce_order_async.batch.changes import Change, Scope
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, Marker, patiently
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE, Schedule
 from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.batch.engine.work_item import NOT_TRIED, Scope, WorkItem, bad_line, must_be_once
+from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
 from norce_order_async.batch.outcomes import Outcome

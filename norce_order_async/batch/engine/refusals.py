@@ -5,8 +5,9 @@ from collections.abc import Collection
 
 import attrs
 
+from norce_order_async.batch.changes import Order, Scope
 from norce_order_async.batch.engine.breaker import ABOUT_US, IN_A_ROW
-from norce_order_async.batch.engine.work_item import NOT_TRIED, Order, Scope, WorkItem
+from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import CallError, PermissionDeniedError
 

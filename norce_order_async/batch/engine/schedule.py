@@ -8,7 +8,8 @@ import heapq
 from collections import deque
 from collections.abc import Collection
 
-from norce_order_async.batch.engine.work_item import Order, Path, WorkItem
+from norce_order_async.batch.changes import Order
+from norce_order_async.batch.engine.work_item import Path, WorkItem
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 
 LOOKAHEAD = 5_000

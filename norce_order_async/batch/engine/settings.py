@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 import attrs
 from attrs.validators import optional
 
-from norce_order_async.batch.engine.work_item import Scope
+from norce_order_async.batch.changes import Scope
 from norce_order_async.core.checks import a_rate, a_switch, check_count, positive_count, positive_seconds, some_seconds
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import text_of

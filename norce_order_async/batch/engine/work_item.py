@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Protocol
 
-from norce_order_async.batch.changes import Change
+from norce_order_async.batch.changes import Change, Order, Scope, order_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.outcomes import Outcome
@@ -23,10 +23,6 @@ _ONE_CALL = frozenset(KINDS.values())
 _SAFE = Repeat.SAFE
 """A member of an enumeration is looked up slowly."""
 _GATEWAY_TIMEOUTS = frozenset({504, 524})
-Scope = tuple[str | None, str | None]
-"""The merchant and channel of changes that name none, as far as they are known."""
-Order = tuple[str | None, str | None, str]
-"""The merchant, channel and id of an order."""
 Path = tuple[str, ...]
 """A resource in an order, step by step from the order itself, which is the empty path."""
 
@@ -89,7 +85,7 @@ class WorkItem:
         self.digest = entry.digest
         self.size = entry.size
         self.change = change
-        self.order: Order = (change.merchant or scope[0], change.channel or scope[1], change.order_id)
+        self.order = order_of(change, scope)
         self.resource = change.resource
         self.request_id = entry.request_id or random.randbytes(16).hex()
         self.redelivered = self.maybe_applied = entry.redelivered

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.batch.engine.work_item import Order
+from norce_order_async.batch.changes import Order
 from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.rows import plain, text_or_none
 from norce_order_async.core.errors import ConfigurationError

@@ -6,9 +6,8 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.batch.changes import Change
+from norce_order_async.batch.changes import Change, Order
 from norce_order_async.batch.columns import BODIES
-from norce_order_async.batch.engine.work_item import Order
 from norce_order_async.batch.lines import KINDS, parse_change
 from norce_order_async.batch.undo.parts import CannotUndo, find, is_as_it_was, members_of, names
 from norce_order_async.core.errors import InvalidRequestError
