@@ -229,7 +229,7 @@ class ProcessBatch(RunsOnce):
                 if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
                     continue  # nothing that comes after it has to wait
                 made = False
-            order = order_of_entry(entry, self._scope)
+            order = order_of_entry(entry, self._scope, number)
             link = links[number % count if order is None else worker_of(order, count)]
             if not link.has_ended:
                 link.add(number, entry, state, made=made)

@@ -13,14 +13,14 @@ from timeline import Answer, Origin, Sent, on_a_timeline
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
 from norce_order_async.batch.journal import State
-from norce_order_async.batch.kinds import CreateHook
+from norce_order_async.batch.kinds import CreateHook, CreateOrder
 from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.process_worker import Lines, Pipe
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.run import Batch
-from norce_order_async.batch.travel import Dealt, worker_of
+from norce_order_async.batch.travel import Dealt, order_of_entry, worker_of
 from norce_order_async.core.clock import SystemClock
-from norce_order_async.wire.models import Hook
+from norce_order_async.wire.models import Cart, Hook, Order
 
 SCOPE = "norce", "1"
 HERE: dict[str, Any] = {"base_url": "https://x.example", "merchant": "norce", "channel": "1", "auth": "t"}
@@ -127,6 +127,20 @@ async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carrie
                 pass
     assert kept == [({4, 5, 6}, {3}), ({4, 5, 6, 7}, set())]
     assert batch.progress.passed == 3
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_orders_that_are_made_go_to_all_processes_and_those_of_one_reference_to_one(named: bool) -> None:
+    def worker(number: int, reference: str | None) -> int:
+        entry = InputLine(number, CreateOrder(Order(cart=Cart(reference=reference))))
+        order = order_of_entry(entry, SCOPE, number)
+        assert order is not None
+        return worker_of(order, 4)
+
+    workers = Counter(worker(number, f"r_{number}" if named else None) for number in range(400))
+    assert set(workers) == {0, 1, 2, 3}
+    assert max(workers.values()) < 150
+    assert len({worker(number, "r") for number in range(20)}) == 1
 
 
 @pytest.mark.asyncio

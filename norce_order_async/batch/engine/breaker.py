@@ -145,7 +145,7 @@ class CircuitBreaker:
             self._refused += 1
         elif not is_throttled(error):
             if not item.failing:
-                self._unreached.add(item.subject)
+                self._unreached.add(item.order)
             if len(self._unreached) >= IN_A_ROW:
                 was_open, self.is_open = self.is_open, last != 0 or not self._may_be_of_orders
                 if self.is_open and not was_open:
