@@ -11,7 +11,7 @@ from norce_order_async.batch.journal import EmptyJournal, JournalReader
 from norce_order_async.batch.report import Summary, write_report
 from norce_order_async.batch.undo.files import save_undo
 from norce_order_async.cli.batch_undo import refuse_to_replace, undo_lines
-from norce_order_async.cli.output_files import check_output_file
+from norce_order_async.cli.output_files import check_output_file, files_of_journal
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.core.errors import InvalidRequestError
 
@@ -68,7 +68,7 @@ def batch_report(options: argparse.Namespace) -> int:
         if options.undo is not None:
             if options.only is not None or options.html is not None:
                 raise InvalidRequestError("--undo goes with neither --only nor --html")
-            check_output_file("--undo", options.undo, {options.journal: "the journal"})
+            check_output_file("--undo", options.undo, files_of_journal(options.journal))
             refuse_to_replace(options.undo, journal)
             print("\n".join(undo_lines(save_undo(journal, Path(options.undo)))))
         elif options.html is None:
@@ -80,6 +80,6 @@ def batch_report(options: argparse.Namespace) -> int:
         else:
             from norce_order_async.batch.page.page import write_html_report
 
-            check_output_file("--html", options.html, {options.journal: "the journal"})
+            check_output_file("--html", options.html, files_of_journal(options.journal))
             write_html_report(journal, Path(options.html))
     return 0
