@@ -744,8 +744,11 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
             written.update(mark.number for mark in marks)
 
         monkeypatch.setattr(journal, "write", full)
-        outcomes, error = await until_it_fails(Batch(client, deletes(150), concurrency=8, journal=journal))
+        batch = Batch(client, deletes(150), concurrency=8, journal=journal)
+        outcomes, error = await until_it_fails(batch)
+        progress, done = batch.progress, journal.summary().done
     assert str(error) == "the journal cannot be written: the disk is full"
+    assert (progress.done, progress.failed) == (done, progress.ended - done)  # as the journal has them
     assert len(origin.sent) <= 8 * (2**good - 1)  # a block is twice as long as the one before
     told = [outcome.number for outcome in outcomes]
     assert len(told) == len(set(told))
