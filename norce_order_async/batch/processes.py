@@ -23,7 +23,7 @@ from norce_order_async.batch.travel import frame, order_of_entry, sendable, work
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
-from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.core.wording import text_of
 from norce_order_async.endpoints.resolve import settle_of
@@ -83,7 +83,7 @@ class ProcessBatch(RunsOnce):
     ) -> None:
         super().__init__(telemetry)
         self._error: CallError | None = None
-        self._worked = False
+        self._worked = self._has_worked = False  # in this run, and in an earlier one
         self._settings = BatchSettings(**arguments)
         self._has_streams = isinstance(changes, Input) and changes.has_streams
         self._changes = changes.unread() if isinstance(changes, Input) else check_changes(changes)
@@ -100,7 +100,7 @@ class ProcessBatch(RunsOnce):
         setup = frame(sys.path) + frame(dict(settings), told)
         self._links = [ProcessLink(setup) for _ in range(processes)]
         self._clock = SystemClock()
-        self._began = self._settled_at = self._clock.wall()
+        self._began = self._clock.wall()
         self._passed = self._ended = self._done = self._failed = self._retried = 0
         self._stops: list[str] = []  # why workers ended before their input did; the others go on
 
@@ -169,7 +169,6 @@ class ProcessBatch(RunsOnce):
                 del self._links[count:]
                 break
         self._began = self._clock.wall()
-        self._settled_at = self._began + self._settle
         feeding, sampling = asyncio.create_task(self._feed()), asyncio.create_task(self._sample())
         serving = [asyncio.create_task(self._serve(link)) for link in self._links]
         try:
@@ -191,14 +190,12 @@ class ProcessBatch(RunsOnce):
     # The input
 
     async def _feed(self) -> None:
-        first = 0
         try:
             async for block in blocks(self._changes, lambda: _BLOCK, Block()):
                 await self._until_room()
                 if self.stopped is not None:
                     return
-                first = block.first
-                await self._take(first, block.entries)
+                await self._take(block.first, block.entries)
                 await asyncio.sleep(0)
         except Exception as error:
             self._fail(error)
@@ -223,18 +220,21 @@ class ProcessBatch(RunsOnce):
         links, only, count = self._links, self._settings.only, len(self._links)
         now = self._clock.wall()
         for number, entry in enumerate(entries, first):
-            made, state = True, known.get(number)
+            made, is_first, state = True, False, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
                 self._passed += 1
-                if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
+                if not self._has_worked and state is not None and state.outcome in DONE:
+                    self._has_worked = is_first = True
+                elif state is None or self._began + state.settles_after(self._began, self._settle) <= now:
                     continue  # nothing that comes after it has to wait
                 made = False
             order = order_of_entry(entry, self._scope, number)
-            link = links[number % count if order is None else worker_of(order, count)]
-            if not link.has_ended:
-                link.add(number, entry, state, made=made)
+            place = number % count if order is None else worker_of(order, count)
+            for link in links if is_first else links[place : place + 1]:  # each has to know that the API has answered
+                if not link.has_ended:
+                    link.add(number, entry, state, made=made)
         for link in links:
-            if now >= self._settled_at:
+            if now >= self._began + self._settle:
                 link.settle()
             self._deal(link)
 
@@ -260,7 +260,6 @@ class ProcessBatch(RunsOnce):
                 return
             await self._take_back(link)
             await link.start()
-            self._deal(link)
 
     async def _take_back(self, link: ProcessLink) -> None:
         """Have what a lost process had made by the next one, but for what must not be made twice."""

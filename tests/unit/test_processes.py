@@ -125,7 +125,10 @@ async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carrie
         async with asyncio.timeout(20):
             async for _ in batch:
                 pass
-    assert kept == [({4, 5, 6}, {3}), ({4, 5, 6, 7}, set())]
+    assert kept == [
+        ({4, 5, 6}, {1, 3}),
+        ({4, 5, 6, 7}, set()),
+    ]  # the first that is done shows that the API has answered
     assert batch.progress.passed == 3
 
 
@@ -180,6 +183,35 @@ async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_othe
     assert batch.stopped == "a worker process stopped: nothing went through"
 
 
+@pytest.mark.asyncio
+async def test_each_process_is_dealt_the_first_line_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = [DeleteConsent(f"o_{n}", "c") for n in range(3)]
+    passed: list[set[int]] = []
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        while not link.passed:  # noqa: ASYNC110 (what is dealt)
+            await asyncio.sleep(0)
+        passed.append(set(link.passed))
+        return "end", None, None, None, True
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        mark_all(journal, changes)
+        for number, outcome in enumerate([OutcomeKind.REJECTED, OutcomeKind.APPLIED, OutcomeKind.APPLIED], 1):
+            end(journal, number, changes[number - 1], outcome, 100.0)
+        batch = ProcessBatch(changes, processes=4, settings=HERE, journal=journal)
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    assert passed == [{2}] * 4
+
+
 class NearEnd(Pipe):
     """The pipe as a process has it, with what it says kept."""
 
@@ -229,6 +261,18 @@ async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
     assert batch.progress.passed == 1
     ((_, _, rows, _),) = [said for said in pipe.said if said[:2] == ("journal", "write_rows") and said[2].done]
     assert rows.ended == [8]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("worked", [False, True])
+async def test_a_process_takes_pages_for_answers_where_an_earlier_run_was_answered(worked: bool) -> None:
+    page = 404, {"content-type": "text/html"}, b"<!DOCTYPE html><title>Not found</title>"
+    done = State(OutcomeKind.APPLIED if worked else OutcomeKind.REJECTED, None)
+    lines: list[Dealt] = [(1, InputLine(1, DeleteConsent("o_1", "c")), done, False)]
+    lines += [(n, InputLine(n, DeleteConsent(f"o_{n}", "c")), None, True) for n in range(2, 42)]
+    _, _, batch = await made(lines, lambda sent: page)
+    assert batch.progress.failed == (40 if worked else 0)
+    assert (batch.stopped is None) is worked
 
 
 @pytest.mark.asyncio
