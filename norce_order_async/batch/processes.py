@@ -27,6 +27,7 @@ from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.core.wording import text_of
 from norce_order_async.endpoints.resolve import settle_of
+from norce_order_async.loops.tasks import pause
 from norce_order_async.telemetry.telemetry import Telemetry
 
 _BLOCK = 512
@@ -100,7 +101,6 @@ class ProcessBatch(RunsOnce):
         setup = frame(sys.path) + frame(dict(settings), told)
         self._links = [ProcessLink(setup) for _ in range(processes)]
         self._clock = SystemClock()
-        self._began = self._clock.wall()
         self._passed = self._ended = self._done = self._failed = self._retried = 0
         self._stops: list[str] = []  # why workers ended before their input did; the others go on
 
@@ -217,8 +217,7 @@ class ProcessBatch(RunsOnce):
 
     async def _take(self, first: int, entries: list[InputLine]) -> None:
         known = await patiently(lambda: self._journal.states(first, first + len(entries) - 1))
-        links, only, count = self._links, self._settings.only, len(self._links)
-        now = self._clock.wall()
+        links, only, count, now = self._links, self._settings.only, len(self._links), self._clock.wall()
         for number, entry in enumerate(entries, first):
             made, is_first, state = True, False, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
@@ -259,6 +258,7 @@ class ProcessBatch(RunsOnce):
                 self._fail(ConfigurationError(f"a worker process ended {_LOST} times, last with exit code {code}"))
                 return
             await self._take_back(link)
+            await pause(self._clock, link.settles_at - self._clock.wall(), self.state.stopping)
             await link.start()
 
     async def _take_back(self, link: ProcessLink) -> None:
@@ -305,11 +305,12 @@ class ProcessBatch(RunsOnce):
         """Count what has ended."""
         for number in rows.ended:
             link.close(number)
-            link.losses = 0
         self.state.room.set()
         done = len(rows.done)
         others = [OutcomeKind(row[0]) for row in rows.failed] + [OutcomeKind(row[4]) for row in rows.in_full]
-        self._retried += sum(row[1] > 1 for row in (*rows.done, *rows.failed))
+        if rows.retried or OutcomeKind.UNKNOWN in others:
+            link.settles_at = self._clock.wall() + self._settle
+        self._retried += rows.retried
         self._done += done + sum(kind.done for kind in others)
         if self._telemetry is not None:
             self._telemetry.count_changes(Counter({OutcomeKind.APPLIED: done}) + Counter(others))

@@ -13,6 +13,7 @@ from timeline import Answer, Origin, Sent, on_a_timeline
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
 from norce_order_async.batch.journal import State
+from norce_order_async.batch.journal.rows import rows_of
 from norce_order_async.batch.kinds import CreateHook, CreateOrder
 from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.process_worker import Lines, Pipe
@@ -181,6 +182,74 @@ async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_othe
                 pass
     assert taken == mine
     assert batch.stopped == "a worker process stopped: nothing went through"
+
+
+class Gone:
+    """A process that has ended."""
+
+    stdin = None
+
+    async def wait(self) -> int:
+        return -9
+
+
+class Quick(Later):
+    """A clock on which a long wait is over at once."""
+
+    async def sleep(self, delay: float, /) -> None:
+        if delay > 1:
+            self.offset += delay
+        await asyncio.sleep(min(delay, 0.01))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("outcome", [OutcomeKind.UNKNOWN, OutcomeKind.APPLIED])
+async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_dealt_nothing_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: OutcomeKind
+) -> None:
+    changes = [DeleteConsent(f"o_{n}", "c") for n in range(5)]
+    clock, starts = Quick(), list[float]()
+    lives: list[set[int]] = []
+
+    async def source() -> AsyncGenerator[Change]:
+        for change in changes[:3]:
+            yield change
+        while len(starts) < 2:  # noqa: ASYNC110 (what the other end does)
+            await asyncio.sleep(0)
+        for change in changes[3:]:
+            yield change
+
+    async def start(link: ProcessLink) -> None:
+        monkeypatch.setattr(link, "_process", Gone())
+        starts.append(clock.offset)
+        for _ in range(100):  # the input goes on meanwhile
+            await asyncio.sleep(0)
+        assert not link.dealt
+        link.credit = 256
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        last = 3 if len(starts) == 1 else 5
+        while last not in link.dealt:  # noqa: ASYNC110 (what is dealt)
+            await asyncio.sleep(0)
+        lives.append(set(link.dealt))
+        if len(lives) == 1:
+            begun = mark(1, changes[0], started=clock.wall())
+            made = Outcome(1, 1, changes[0], outcome, attempts=1, started=clock.wall(), elapsed=0.0)
+            return "journal", "write_rows", rows_of([begun], [made]), []
+        if len(lives) == 2:
+            raise ConnectionError
+        return "end", None, None, None, True
+
+    monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(source(), processes=1, settings=HERE, journal=journal, settle=20.0)
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    assert lives == [{1, 2, 3}, {2, 3}, {2, 3, 4, 5}]
+    assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
 
 
 @pytest.mark.asyncio
