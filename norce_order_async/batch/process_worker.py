@@ -63,10 +63,13 @@ class Pipe:
         return bytes(parts)
 
     def tell(self, *message: Any) -> None:
-        """Send a message."""
+        """Send a message; where the other end is gone, the process ends."""
         rest = memoryview(frame(*message))
-        while rest:
-            rest = rest[os.write(self._target, rest) :]
+        try:
+            while rest:
+                rest = rest[os.write(self._target, rest) :]
+        except BrokenPipeError:
+            os._exit(1)
 
     def ask(self, *message: Any) -> Any:
         """Send a message and wait for its answer.
@@ -232,7 +235,7 @@ def main() -> None:
         (sys.path[:],) = pipe.read()
         settings, arguments = pipe.read()
         asyncio.run(work(pipe, settings, arguments))
-    except (EOFError, BrokenPipeError):
+    except EOFError:
         os._exit(1)
     except Exception as error:
         pipe.tell("end", None, None, sendable(error), False)

@@ -1,6 +1,7 @@
 """Both ends of the pipe between a batch and its processes, without a process."""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
@@ -357,6 +358,18 @@ async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
     withdrawn = [number for said in pipe.said if said[1] == "withdraw_numbers" for number in said[2]]
     assert withdrawn == sorted(withdrawn)
     assert str(batch.stopped).startswith("what is left of acme/1 was not made")
+
+
+def test_a_process_ends_without_a_traceback_when_the_other_end_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    source, target = os.pipe()
+    os.close(source)
+    with pytest.raises(SystemExit):
+        Pipe(source, target).tell("want", 1)
+    os.close(target)
 
 
 @pytest.mark.parametrize("number", [0, 101, 99_999])
