@@ -83,7 +83,7 @@ def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once
 class Later(SystemClock):
     """The time, or some seconds later."""
 
-    offset = 0.0
+    offset: float = 0.0
 
     def wall(self) -> float:
         return super().wall() + self.offset
@@ -209,7 +209,8 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: OutcomeKind
 ) -> None:
     changes = [DeleteConsent(f"o_{n}", "c") for n in range(5)]
-    clock, starts = Quick(), list[float]()
+    clock = Quick()
+    starts: list[float] = []
     lives: list[set[int]] = []
 
     async def source() -> AsyncGenerator[Change]:
