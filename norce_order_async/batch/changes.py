@@ -31,7 +31,7 @@ OneCall = tuple[Operation[Receipt], Mapping[str, str], object]
 Scope = tuple[str | None, str | None]
 """The merchant and channel of changes that name none, as far as they are known."""
 Order = tuple[str | None, str | None, str]
-"""The merchant, channel and id of an order."""
+"""The merchant, channel and id of an order; one that has no id yet is known by what :func:`order_of` says."""
 Calls = Mapping[object, Callable[[Any], OneCall]]
 """What gives the call that an ``apply`` makes, of a change with that ``apply``."""
 
@@ -175,9 +175,13 @@ class PatchAttributes(Change):
         return await patch_attributes(client, self.order_id, self.attributes, options=options)
 
 
-def order_of(change: Change, scope: Scope) -> Order:
-    """The order of a change, with the merchant and channel of those that name none."""
-    return change.merchant or scope[0], change.channel or scope[1], change.order_id
+def order_of(change: Change, scope: Scope, number: int) -> Order:
+    """The order of the change of this line, with the merchant and channel of those that name none.
+
+    An order that is to be made has no id: it is that of its cart's reference, and without one that of its line.
+    """
+    order_id = change.order_id or change.resource or f"lines/{number}"
+    return change.merchant or scope[0], change.channel or scope[1], order_id
 
 
 FREQUENT: Mapping[str, type[Change]] = {kind.op: kind for kind in (DeleteConsent, PatchConsent, PatchAttributes)}

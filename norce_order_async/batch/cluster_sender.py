@@ -10,7 +10,7 @@ import attrs
 
 from norce_order_async.batch.dask import SLOTS, DroppedChunk, KilledWorker
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, WorkItem
+from norce_order_async.batch.engine.work_item import GivenBack, WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
@@ -65,7 +65,6 @@ class ClusterSender:
         self._add(item, reply)
         ending = await reply
         if ending is None:
-            item.last = item.left(NOT_TRIED, "not tried")
             raise GivenBack
         outcome = attrs.evolve(
             ending.outcome, number=item.number, line=item.line, file=item.file, change=item.change, waited=item.waited

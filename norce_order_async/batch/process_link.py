@@ -36,7 +36,8 @@ class ProcessLink:
         dealt: The lines that it has and that have not ended.
         passed: Lines that it has and does not make: their resources have to settle.
         speed: How fast it goes.
-        losses: How many processes were lost since something ended.
+        losses: How many processes were lost since a line was dealt with.
+        settles_at: Until when a request of what has ended may still be carried out, in seconds since 1970-01-01 UTC.
         has_ended: Whether it has said that it is done.
         has_said: Whether the process has said anything.
     """
@@ -49,6 +50,7 @@ class ProcessLink:
     passed: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
     speed: Speed = NO_SPEED
     losses: int = 0
+    settles_at: float = 0.0
     has_ended: bool = False
     has_said: bool = False
     _process: asyncio.subprocess.Process | None = attrs.field(default=None, init=False)
@@ -69,7 +71,7 @@ class ProcessLink:
             )
         assert self._process.stdin is not None
         self._process.stdin.write(self.setup)
-        self.has_said = False
+        self.has_said, self.credit = False, CREDIT
 
     async def hear(self) -> tuple[Any, ...]:
         """The next message.
@@ -120,6 +122,7 @@ class ProcessLink:
         """Let go of a line that it has dealt with."""
         _, size = self.dealt.pop(number, (None, 0))
         self.size -= size
+        self.losses = 0
 
     def settle(self) -> None:
         """Let go of what it does not make."""
@@ -134,8 +137,9 @@ class ProcessLink:
         self.size = 0
 
     async def lost(self) -> int:
-        """Wait for the end of a process that is gone; its exit code."""
+        """Wait for the end of a process that is gone; its exit code. It is sent no more lines."""
         assert self._process is not None
+        self.credit = 0
         self.losses += 1
         return await self._process.wait()
 
@@ -166,7 +170,7 @@ class ProcessLink:
             self.queue.appendleft(((number, packed, state, made), size))
         self.dealt.clear()
         self.passed.clear()
-        self.credit, self.speed = CREDIT, NO_SPEED
+        self.speed = NO_SPEED
         return given_up
 
     async def end(self) -> None:

@@ -63,10 +63,13 @@ class Pipe:
         return bytes(parts)
 
     def tell(self, *message: Any) -> None:
-        """Send a message."""
+        """Send a message; where the other end is gone, the process ends."""
         rest = memoryview(frame(*message))
-        while rest:
-            rest = rest[os.write(self._target, rest) :]
+        try:
+            while rest:
+                rest = rest[os.write(self._target, rest) :]
+        except BrokenPipeError:
+            os._exit(1)
 
     def ask(self, *message: Any) -> Any:
         """Send a message and wait for its answer.
@@ -103,8 +106,9 @@ class Pipe:
 class Lines:
     """The lines that come over the pipe, and the journal at its other end."""
 
-    def __init__(self, pipe: Pipe) -> None:
+    def __init__(self, pipe: Pipe, *, has_done: bool) -> None:
         self.batch: Batch | None = None
+        self.has_done = has_done
         self._pipe = pipe
         self._waiting: deque[Dealt] = deque()
         self._news = asyncio.Event()
@@ -199,9 +203,9 @@ class Lines:
         self._pipe.tell("speed", concurrency, rate, in_flight, reason)
 
 
-async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments) -> None:
+async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments, *, has_done: bool) -> None:
     """Make the changes whose lines come over a pipe, until there are no more."""
-    lines = Lines(pipe)
+    lines = Lines(pipe, has_done=has_done)
     pipe.serve(lines)
     settings = client_defaults(arguments.get("concurrency", "auto")) | dict(settings)
     if (path := settings.pop("token_file", None)) is not None:
@@ -230,9 +234,9 @@ def main() -> None:
     os.dup2(2, 1)  # whatever is printed
     try:
         (sys.path[:],) = pipe.read()
-        settings, arguments = pipe.read()
-        asyncio.run(work(pipe, settings, arguments))
-    except (EOFError, BrokenPipeError):
+        settings, arguments, has_done = pipe.read()
+        asyncio.run(work(pipe, settings, arguments, has_done=has_done))
+    except EOFError:
         os._exit(1)
     except Exception as error:
         pipe.tell("end", None, None, sendable(error), False)

@@ -27,6 +27,7 @@ from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.core.wording import text_of
 from norce_order_async.endpoints.resolve import settle_of
+from norce_order_async.loops.tasks import pause
 from norce_order_async.telemetry.telemetry import Telemetry
 
 _BLOCK = 512
@@ -97,10 +98,9 @@ class ProcessBatch(RunsOnce):
         old_values.refuse(journal.undo)
         rate = self._settings.rate
         told: BatchArguments = {**arguments, "max_failures": None, "rate": None if rate is None else rate / processes}
-        setup = frame(sys.path) + frame(dict(settings), told)
+        setup = frame(sys.path) + frame(dict(settings), told, journal.has_done)
         self._links = [ProcessLink(setup) for _ in range(processes)]
         self._clock = SystemClock()
-        self._began = self._settled_at = self._clock.wall()
         self._passed = self._ended = self._done = self._failed = self._retried = 0
         self._stops: list[str] = []  # why workers ended before their input did; the others go on
 
@@ -169,7 +169,6 @@ class ProcessBatch(RunsOnce):
                 del self._links[count:]
                 break
         self._began = self._clock.wall()
-        self._settled_at = self._began + self._settle
         feeding, sampling = asyncio.create_task(self._feed()), asyncio.create_task(self._sample())
         serving = [asyncio.create_task(self._serve(link)) for link in self._links]
         try:
@@ -191,14 +190,12 @@ class ProcessBatch(RunsOnce):
     # The input
 
     async def _feed(self) -> None:
-        first = 0
         try:
             async for block in blocks(self._changes, lambda: _BLOCK, Block()):
                 await self._until_room()
                 if self.stopped is not None:
                     return
-                first = block.first
-                await self._take(first, block.entries)
+                await self._take(block.first, block.entries)
                 await asyncio.sleep(0)
         except Exception as error:
             self._fail(error)
@@ -220,8 +217,7 @@ class ProcessBatch(RunsOnce):
 
     async def _take(self, first: int, entries: list[InputLine]) -> None:
         known = await patiently(lambda: self._journal.states(first, first + len(entries) - 1))
-        links, only, count = self._links, self._settings.only, len(self._links)
-        now = self._clock.wall()
+        links, only, count, now = self._links, self._settings.only, len(self._links), self._clock.wall()
         for number, entry in enumerate(entries, first):
             made, state = True, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
@@ -229,12 +225,12 @@ class ProcessBatch(RunsOnce):
                 if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
                     continue  # nothing that comes after it has to wait
                 made = False
-            order = order_of_entry(entry, self._scope)
+            order = order_of_entry(entry, self._scope, number)
             link = links[number % count if order is None else worker_of(order, count)]
             if not link.has_ended:
                 link.add(number, entry, state, made=made)
         for link in links:
-            if now >= self._settled_at:
+            if now >= self._began + self._settle:
                 link.settle()
             self._deal(link)
 
@@ -259,8 +255,8 @@ class ProcessBatch(RunsOnce):
                 self._fail(ConfigurationError(f"a worker process ended {_LOST} times, last with exit code {code}"))
                 return
             await self._take_back(link)
+            await pause(self._clock, link.settles_at - self._clock.wall(), self.state.stopping)
             await link.start()
-            self._deal(link)
 
     async def _take_back(self, link: ProcessLink) -> None:
         """Have what a lost process had made by the next one, but for what must not be made twice."""
@@ -306,11 +302,12 @@ class ProcessBatch(RunsOnce):
         """Count what has ended."""
         for number in rows.ended:
             link.close(number)
-            link.losses = 0
         self.state.room.set()
         done = len(rows.done)
         others = [OutcomeKind(row[0]) for row in rows.failed] + [OutcomeKind(row[4]) for row in rows.in_full]
-        self._retried += sum(row[1] > 1 for row in (*rows.done, *rows.failed))
+        if rows.retried or OutcomeKind.UNKNOWN in others:
+            link.settles_at = self._clock.wall() + self._settle
+        self._retried += rows.retried
         self._done += done + sum(kind.done for kind in others)
         if self._telemetry is not None:
             self._telemetry.count_changes(Counter({OutcomeKind.APPLIED: done}) + Counter(others))

@@ -107,11 +107,13 @@ class JournalResolver:
 
     def _lines_of(self, rows: dict[int, JournalRow]) -> dict[Order, list[_Line]]:
         """All changes of the orders of these rows, from the input."""
-        scope, numbered = self._scope, self._numbered
-        wanted = {order_of(entry.change, scope) for number, entry in numbered() if number in rows and entry.change}
+        scope, wanted = self._scope, set[Order]()
+        for number, entry in self._numbered():
+            if number in rows and entry.change is not None:
+                wanted.add(order_of(entry.change, scope, number))
         lines: defaultdict[Order, list[_Line]] = defaultdict(list)
-        for number, entry in numbered():
-            if entry.change is not None and (order := order_of(entry.change, scope)) in wanted:
+        for number, entry in self._numbered():
+            if entry.change is not None and (order := order_of(entry.change, scope, number)) in wanted:
                 lines[order].append(_Line(number, entry, entry.change))
         return lines
 

@@ -49,12 +49,12 @@ def unpack(packed: Packed) -> InputLine:
     return InputLine(line, *meaning(line, content), file, size)
 
 
-def order_of_entry(entry: InputLine, scope: Scope) -> Order | None:
-    """The order that an entry changes, with the merchant and channel of those that name none; None for a bad line."""
+def order_of_entry(entry: InputLine, scope: Scope, number: int) -> Order | None:
+    """The order of the entry of this line, as :func:`order_of` says it; None for a bad line."""
     if type(entry) is Unread:
         merchant, channel, order_id = entry.order
         return merchant or scope[0], channel or scope[1], order_id
-    return None if entry.change is None else order_of(entry.change, scope)
+    return None if entry.change is None else order_of(entry.change, scope, number)
 
 
 def worker_of(order: Order, count: int) -> int:

@@ -2,7 +2,7 @@
 
 import argparse
 from contextlib import suppress
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -116,18 +116,24 @@ def output_name(text: str) -> str:
 
 def seconds(text: str) -> float:
     """A number of seconds above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not value > 0:
+    if not (value := _float_of(text)) > 0:
         raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
     return value
 
 
 def seconds_or_0(text: str) -> float:
     """A number of seconds, 0 among them."""
-    return 0.0 if text.strip() == "0" else seconds(text)
+    if not (value := _float_of(text)) >= 0:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, at least 0, not {text!r}")
+    return value
+
+
+def _float_of(text: str) -> float:
+    """The number that a text is; NaN if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
 def fault_text(text: str) -> str:

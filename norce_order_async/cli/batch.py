@@ -23,7 +23,7 @@ from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events
 from norce_order_async.cli.output import tell
-from norce_order_async.cli.output_files import check_output_file
+from norce_order_async.cli.output_files import check_output_file, files_of_journal
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.cli.summary import Account, account_record, print_account, print_check
 from norce_order_async.core.errors import (
@@ -74,7 +74,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
         raise InvalidRequestError("--excel goes with --report FILE.csv")
     taken = {name: "the input" for name in options.files if name != "-"}
     if options.journal is None and options.files[0] != "-":
-        taken[str(_beside(options))] = "the journal"
+        taken |= files_of_journal(str(_beside(options)))
     named = [("journal", options.journal), ("report", options.report), ("html", options.html), *undo_outputs(options)]
     for flag, name in named:
         if name is None:
@@ -82,6 +82,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
         check_output_file(f"--{flag}", name, taken, at_the_end=flag != "journal")
         if flag == "report":
             check_report_name(Path(name))
+        elif flag == "journal":
+            taken |= files_of_journal(name)
         taken[name] = f"--{flag}"
 
 

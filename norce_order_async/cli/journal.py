@@ -11,7 +11,7 @@ from norce_order_async.batch.journal import EmptyJournal, JournalReader
 from norce_order_async.batch.report import Summary, write_report
 from norce_order_async.batch.undo.files import save_undo
 from norce_order_async.cli.batch_undo import refuse_to_replace, undo_lines
-from norce_order_async.cli.output_files import check_output_file
+from norce_order_async.cli.output_files import check_output_file, files_of_journal
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 
@@ -70,7 +70,7 @@ def batch_report(options: argparse.Namespace) -> int:
         raise InvalidRequestError("--format goes with neither --html nor --undo")
     with JournalReader.open(Path(options.journal)) as journal:
         taken = {file.name: "the input" for file in journal.inputs if file.digest is not None}
-        taken[options.journal] = "the journal"
+        taken |= files_of_journal(options.journal)
         if options.undo is not None:
             if options.only is not None or options.html is not None:
                 raise InvalidRequestError("--undo goes with neither --only nor --html")

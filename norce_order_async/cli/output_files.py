@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from norce_order_async.batch.journal.uri import files_beside
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.wording import reason_of
 
@@ -33,6 +34,11 @@ def check_output_file(flag: str, name: str, taken: Mapping[str, str], *, at_the_
             raise ConfigurationError(f"{flag} {name!r}: its folder cannot be written")
     except OSError as error:
         raise ConfigurationError(f"{flag} {name!r}: {reason_of(error)}") from None
+
+
+def files_of_journal(name: str) -> dict[str, str]:
+    """The files of a journal that must not be overwritten, each with what it is."""
+    return {name: "the journal", **{str(file): "a file of the journal" for file in files_beside(Path(name))}}
 
 
 def _is_same_file(path: Path, other: Path) -> bool:

@@ -570,6 +570,8 @@ def test_nothing_that_is_written_overwrites_the_journal(tmp_path: Path) -> None:
     assert batch("changes.jsonl", "--sandbox", "--journal", "j", cwd=tmp_path)["code"] == 0
     result = call("batch", "report", "j", "--html", "./j", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (3, "norce-order: j is the journal: choose another --html\n")
+    result = call("batch", "report", "j", "--html", "j.lock", cwd=tmp_path)
+    assert result.stderr == "norce-order: j.lock is a file of the journal: choose another --html\n"
     result = call("batch", "report", "j", "--html", "none/page.html", cwd=tmp_path)
     assert result.stderr == "norce-order: --html 'none/page.html' is not the name of a file in a folder that exists\n"
     assert len(report("j", cwd=tmp_path)) == 3

@@ -171,8 +171,8 @@ class WorkerPipe(Pipe):
     async def work(self, settings: Mapping[str, Any]) -> None:
         """What the worker's program does, with these settings beside those that come over the pipe."""
         await self._is_set_up.wait()
-        told, arguments = self._setup[1]
-        await process_worker.work(self, {**settings, **told}, arguments)
+        told, arguments, has_done = self._setup[1]
+        await process_worker.work(self, {**settings, **told}, arguments, has_done=has_done)
 
     def serve(self, lines: Lines) -> None:
         """Hand over what comes to the lines."""

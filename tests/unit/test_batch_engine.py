@@ -744,8 +744,11 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
             written.update(mark.number for mark in marks)
 
         monkeypatch.setattr(journal, "write", full)
-        outcomes, error = await until_it_fails(Batch(client, deletes(150), concurrency=8, journal=journal))
+        batch = Batch(client, deletes(150), concurrency=8, journal=journal)
+        outcomes, error = await until_it_fails(batch)
+        progress, done = batch.progress, journal.summary().done
     assert str(error) == "the journal cannot be written: the disk is full"
+    assert (progress.done, progress.failed) == (done, progress.ended - done)  # as the journal has them
     assert len(origin.sent) <= 8 * (2**good - 1)  # a block is twice as long as the one before
     told = [outcome.number for outcome in outcomes]
     assert len(told) == len(set(told))
@@ -792,6 +795,29 @@ async def test_stop_finishes_what_is_in_flight_and_takes_no_more() -> None:
     assert kinds[OutcomeKind.APPLIED] == len(origin.sent)
     assert sorted(outcome.number for outcome in outcomes) == list(range(1, len(outcomes) + 1))
     assert {outcome.error for outcome in outcomes if outcome.outcome is OutcomeKind.NOT_SENT} <= {"NotTried"}
+
+
+async def test_what_was_refused_and_is_to_be_continued_is_told_as_the_journal_has_it(path: Path) -> None:
+    client, origin, _ = on_a_timeline()
+    with journal_at(path) as journal:
+        batch = Batch(client, deletes(4), concurrency=1, journal=journal)
+
+        def refusing(sent: Sent) -> Answer:
+            if sent.order != "o_3":
+                return 200
+            batch.stop("enough")
+            return 429, {"retry-after": "30"}
+
+        origin.answer = refusing
+        told = {outcome.number: outcome for outcome in await outcomes_of(batch)}
+        left, requests = told.pop(4), journal.summary().requests
+    assert set(account(path)) == told.keys()
+    assert (left.outcome, left.error, left.attempts, requests) == (OutcomeKind.NOT_SENT, "NotTried", 1, 4)
+    assert (left.message or "").startswith("to be continued: HTTP 429")
+    origin.answer = always
+    with journal_at(path) as journal:
+        (outcome,) = await outcomes_of(Batch(client, deletes(4), journal=journal))
+    assert (outcome.number, outcome.outcome) == (4, OutcomeKind.APPLIED)
 
 
 async def test_abort_ends_at_once_and_tells_of_all() -> None:

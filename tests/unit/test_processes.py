@@ -1,8 +1,11 @@
 """Both ends of the pipe between a batch and its processes, without a process."""
 
 import asyncio
+import os
+import pickle
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,15 @@ from timeline import Answer, Origin, Sent, on_a_timeline
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
 from norce_order_async.batch.journal import State
-from norce_order_async.batch.kinds import CreateHook
+from norce_order_async.batch.journal.rows import rows_of
+from norce_order_async.batch.kinds import CreateHook, CreateOrder
 from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.process_worker import Lines, Pipe
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.run import Batch
-from norce_order_async.batch.travel import Dealt, worker_of
+from norce_order_async.batch.travel import HEAD, Dealt, order_of_entry, worker_of
 from norce_order_async.core.clock import SystemClock
-from norce_order_async.wire.models import Hook
+from norce_order_async.wire.models import Cart, Hook, Order
 
 SCOPE = "norce", "1"
 HERE: dict[str, Any] = {"base_url": "https://x.example", "merchant": "norce", "channel": "1", "auth": "t"}
@@ -81,7 +85,7 @@ def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once
 class Later(SystemClock):
     """The time, or some seconds later."""
 
-    offset = 0.0
+    offset: float = 0.0
 
     def wall(self) -> float:
         return super().wall() + self.offset
@@ -129,6 +133,20 @@ async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carrie
     assert batch.progress.passed == 3
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_orders_that_are_made_go_to_all_processes_and_those_of_one_reference_to_one(named: bool) -> None:
+    def worker(number: int, reference: str | None) -> int:
+        entry = InputLine(number, CreateOrder(Order(cart=Cart(reference=reference))))
+        order = order_of_entry(entry, SCOPE, number)
+        assert order is not None
+        return worker_of(order, 4)
+
+    workers = Counter(worker(number, f"r_{number}" if named else None) for number in range(400))
+    assert set(workers) == {0, 1, 2, 3}
+    assert max(workers.values()) < 150
+    assert len({worker(number, "r") for number in range(20)}) == 1
+
+
 @pytest.mark.asyncio
 async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -166,6 +184,104 @@ async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_othe
     assert batch.stopped == "a worker process stopped: nothing went through"
 
 
+class Gone:
+    """A process that has ended."""
+
+    stdin = None
+
+    async def wait(self) -> int:
+        return -9
+
+
+class Quick(Later):
+    """A clock on which a long wait is over at once."""
+
+    async def sleep(self, delay: float, /) -> None:
+        if delay > 1:
+            self.offset += delay
+        await asyncio.sleep(min(delay, 0.01))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("outcome", [OutcomeKind.UNKNOWN, OutcomeKind.APPLIED])
+async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_dealt_nothing_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: OutcomeKind
+) -> None:
+    changes = [DeleteConsent(f"o_{n}", "c") for n in range(5)]
+    clock = Quick()
+    starts: list[float] = []
+    lives: list[set[int]] = []
+
+    async def source() -> AsyncGenerator[Change]:
+        for change in changes[:3]:
+            yield change
+        while len(starts) < 2:  # noqa: ASYNC110 (what the other end does)
+            await asyncio.sleep(0)
+        for change in changes[3:]:
+            yield change
+
+    async def start(link: ProcessLink) -> None:
+        monkeypatch.setattr(link, "_process", Gone())
+        starts.append(clock.offset)
+        for _ in range(100):  # the input goes on meanwhile
+            await asyncio.sleep(0)
+        assert not link.dealt
+        link.credit = 256
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        last = 3 if len(starts) == 1 else 5
+        while last not in link.dealt:  # noqa: ASYNC110 (what is dealt)
+            await asyncio.sleep(0)
+        lives.append(set(link.dealt))
+        if len(lives) == 1:
+            begun = mark(1, changes[0], started=clock.wall())
+            made = Outcome(1, 1, changes[0], outcome, attempts=1, started=clock.wall(), elapsed=0.0)
+            return "journal", "write_rows", rows_of([begun], [made]), []
+        if len(lives) == 2:
+            raise ConnectionError
+        return "end", None, None, None, True
+
+    monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(source(), processes=1, settings=HERE, journal=journal, settle=20.0)
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    assert lives == [{1, 2, 3}, {2, 3}, {2, 3, 4, 5}]
+    assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
+
+
+@pytest.mark.asyncio
+async def test_each_process_is_dealt_the_first_line_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = [DeleteConsent(f"o_{n}", "c") for n in range(3)]
+    passed: list[set[int]] = []
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        while not link.passed:  # noqa: ASYNC110 (what is dealt)
+            await asyncio.sleep(0)
+        passed.append(set(link.passed))
+        return "end", None, None, None, True
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        mark_all(journal, changes)
+        for number, outcome in enumerate([OutcomeKind.REJECTED, OutcomeKind.APPLIED, OutcomeKind.APPLIED], 1):
+            end(journal, number, changes[number - 1], outcome, 100.0)
+        batch = ProcessBatch(changes, processes=4, settings=HERE, journal=journal)
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    assert passed == [{2}] * 4
+
+
 class NearEnd(Pipe):
     """The pipe as a process has it, with what it says kept."""
 
@@ -179,10 +295,12 @@ class NearEnd(Pipe):
         self.said.append(message)
 
 
-async def made(lines: list[Dealt], answer: Callable[[Sent], Answer], **arguments: Any) -> tuple[NearEnd, Origin, Batch]:
+async def made(
+    lines: list[Dealt], answer: Callable[[Sent], Answer], *, has_done: bool = False, **arguments: Any
+) -> tuple[NearEnd, Origin, Batch]:
     """What a process makes of lines that it is dealt."""
     pipe = NearEnd()
-    theirs = Lines(pipe)
+    theirs = Lines(pipe, has_done=has_done)
     client, origin, _ = on_a_timeline(answer)
     async with asyncio.timeout(20):
         batch = theirs.batch = Batch(client, theirs.entries(), journal=theirs, concurrency=4, **arguments)
@@ -218,6 +336,43 @@ async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("outcome", [OutcomeKind.APPLIED, OutcomeKind.REJECTED])
+async def test_a_process_is_told_whether_an_earlier_run_was_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: OutcomeKind
+) -> None:
+    told: list[Any] = []
+
+    async def start(link: ProcessLink) -> None:
+        setup = BytesIO(link.setup)
+        while head := setup.read(HEAD.size):
+            told.append(pickle.loads(setup.read(HEAD.unpack(head)[0])))
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        return "end", None, None, None, True
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    changes = [DeleteConsent("o_1", "c")]
+    with opened(tmp_path) as journal:
+        mark_all(journal, changes)
+        end(journal, 1, changes[0], outcome, 1.0)
+    with opened(tmp_path) as journal:
+        async for _ in ProcessBatch(changes, processes=1, settings=HERE, journal=journal):
+            pass
+    assert told[1][2] is (outcome is OutcomeKind.APPLIED)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("worked", [False, True])
+async def test_a_process_takes_pages_for_answers_where_an_earlier_run_was_answered(worked: bool) -> None:
+    page = 404, {"content-type": "text/html"}, b"<!DOCTYPE html><title>Not found</title>"
+    lines: list[Dealt] = [(n, InputLine(n, DeleteConsent(f"o_{n}", "c")), None, True) for n in range(40)]
+    _, _, batch = await made(lines, lambda sent: page, has_done=worked)
+    assert batch.progress.failed == (40 if worked else 0)
+    assert (batch.stopped is None) is worked
+
+
+@pytest.mark.asyncio
 async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
     lines: list[Dealt] = [
         (n, InputLine(n, DeleteConsent(f"o_{n}", "c", merchant="acme" if n % 2 else None)), None, True)
@@ -230,6 +385,18 @@ async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
     withdrawn = [number for said in pipe.said if said[1] == "withdraw_numbers" for number in said[2]]
     assert withdrawn == sorted(withdrawn)
     assert str(batch.stopped).startswith("what is left of acme/1 was not made")
+
+
+def test_a_process_ends_without_a_traceback_when_the_other_end_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    source, target = os.pipe()
+    os.close(source)
+    with pytest.raises(SystemExit):
+        Pipe(source, target).tell("want", 1)
+    os.close(target)
 
 
 @pytest.mark.parametrize("number", [0, 101, 99_999])

@@ -14,6 +14,8 @@ from norce_order_async.batch import Change, DeleteConsent, InputLine, PatchAttri
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.kinds import CreateOrder
+from norce_order_async.models import Cart, Order
 
 
 @attrs.frozen
@@ -95,6 +97,14 @@ def test_a_consent_is_one_resource_whatever_is_done_to_it_and_attributes_are_ano
     for number, change in enumerate(changes, 1):
         schedule.add(item_of(number, change))
     assert ready(schedule) == [1, 3]
+
+
+def test_orders_that_are_made_wait_for_each_other_where_their_carts_have_one_reference() -> None:
+    schedule = Schedule()
+    for number, reference in enumerate([None, "a", None, "b", "a", None], 1):
+        order = Order(cart=None if reference is None else Cart(reference=reference))
+        schedule.add(item_of(number, CreateOrder(order)))
+    assert ready(schedule) == [1, 2, 3, 4, 6]
 
 
 def test_what_is_held_is_counted_until_it_is_done() -> None:

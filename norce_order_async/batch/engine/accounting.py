@@ -210,6 +210,10 @@ class Accountant:
     async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Let go of what is left at the end, and log how many changes are unknown."""
         await self.let_go(left)
+        for outcome in self._closed:  # it could not be written, so the journal has it as unknown
+            self.done -= outcome.outcome.done
+            self.failed += not outcome.outcome.failed
+            self._unknown += outcome.change is not None and outcome.outcome is not OutcomeKind.UNKNOWN
         if self.journal is not None and self._is_slow:
             write_last_sample(self.journal, self._clock, self._speed())
         if self._unknown:

@@ -65,15 +65,17 @@ class CircuitBreaker:
         patience: Seconds of an outage after which it is given up.
         schedule: What is left to try.
         state: Of the batch.
+        has_worked: Whether anything was answered in an earlier run.
     """
 
-    def __init__(self, clock: Clock, patience: float, schedule: Schedule, state: RunState) -> None:
+    def __init__(
+        self, clock: Clock, patience: float, schedule: Schedule, state: RunState, *, has_worked: bool = False
+    ) -> None:
         self.patience = patience
         self._schedule, self._state = schedule, state
+        self._has_worked = has_worked
         self.worked = False
         """Whether anything has ever been answered."""
-        self.has_worked = False
-        """Whether anything was in an earlier run."""
         self.is_open = False
         """Whether nothing but probes should be sent."""
         self.error: CallError | None = None
@@ -113,7 +115,7 @@ class CircuitBreaker:
         if isinstance(error, TransportError):
             return error.retryable
         if isinstance(error, StatusError):
-            is_known = self.worked or self.has_worked
+            is_known = self.worked or self._has_worked
             return error.status in RETRYABLE_STATUSES or (not is_known and _says_nothing(error))
         return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
@@ -145,7 +147,7 @@ class CircuitBreaker:
             self._refused += 1
         elif not is_throttled(error):
             if not item.failing:
-                self._unreached.add(item.subject)
+                self._unreached.add(item.order)
             if len(self._unreached) >= IN_A_ROW:
                 was_open, self.is_open = self.is_open, last != 0 or not self._may_be_of_orders
                 if self.is_open and not was_open:

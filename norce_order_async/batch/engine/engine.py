@@ -64,7 +64,8 @@ class Engine(RunsOnce):
             raise ConfigurationError("only goes with a journal")
         self._pace, self._around = pace, around
         state, self._schedule = self.state, Schedule(random)
-        self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state)
+        has_worked = journal is not None and journal.has_done
+        self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state, has_worked=has_worked)
         count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
         settle = settle if settings.settle is None else settings.settle

@@ -220,7 +220,6 @@ class Feeder:
         if state is None:
             return False
         self._accountant.passed += 1
-        self._breaker.has_worked |= state.outcome in DONE
         if entry.change is not None:
             settles_at = self._settles_at(state)
             if settles_at > self._clock.monotonic():

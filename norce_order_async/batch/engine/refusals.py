@@ -43,7 +43,7 @@ class _Scope:
         return self.row >= IN_A_ROW
 
     def park(self, item: WorkItem) -> None:
-        self.parked.setdefault(item.subject, deque()).append(item)
+        self.parked.setdefault(item.order, deque()).append(item)
 
     def take_trial(self) -> WorkItem | None:
         """The first that is held of an order that was not tried."""
@@ -112,7 +112,7 @@ class Refusals:
             return []  # it was under way when the hold began
         scope.row += 1
         scope.reason = error.reason
-        scope.orders.add(item.subject)
+        scope.orders.add(item.order)
         if len(scope.orders) < ORDERS:
             return []
         return self._close(name, f"{ORDERS} orders in a row were refused")
@@ -122,7 +122,7 @@ class Refusals:
         scope = self._scopes.get(item.order[:2])
         if scope is None or not scope.is_on or item is scope.trial:
             return True
-        if scope.trial is None and item.subject not in scope.orders:
+        if scope.trial is None and item.order not in scope.orders:
             scope.trial = item
             return True
         scope.park(item)

@@ -113,7 +113,7 @@ class Dispatcher:
     def leave(self) -> ItemOutcomes:
         """What was taken and not ended, once no lane is left, with how it stands."""
         self._schedule.ready += self._marker.taken
-        left = [(item, item.last or item.left(NOT_TRIED, "not tried")) for item in self._schedule.drain()]
+        left = [(item, item.left_waiting()) for item in self._schedule.drain()]
         refused, held = self._refusals.give_up()
         left += [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in refused]
         return [*left, *((item, item.left(NOT_TRIED, "not tried")) for item in held), *self._left]
@@ -192,7 +192,7 @@ class Dispatcher:
                 outcome = None
             now = monotonic()
             if outcome is None:
-                self._leave_undone([(item, item.last or item.left(NOT_TRIED, "not tried"))])
+                self._leave_undone([(item, item.left_waiting())])
             else:
                 self._ended(item, outcome, now)
             # As if this lane were closed already: its place is free.

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Protocol
 
-from norce_order_async.batch.changes import Change, Order, Scope, order_of
+from norce_order_async.batch.changes import Change, Scope, order_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.lines import KINDS
 from norce_order_async.batch.outcomes import Outcome
@@ -37,7 +37,7 @@ class WorkItem:
         digest: A checksum of its line, where the input can be read only once.
         size: How long its line is, in bytes.
         change: The change.
-        order: The order that it changes.
+        order: The order that it changes, or makes.
         resource: What in the order it changes.
         request_id: What is sent as ``x-request-id``.
         started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
@@ -85,7 +85,7 @@ class WorkItem:
         self.digest = entry.digest
         self.size = entry.size
         self.change = change
-        self.order = order_of(change, scope)
+        self.order = order_of(change, scope, number)
         self.resource = change.resource
         self.request_id = entry.request_id or random.randbytes(16).hex()
         self.redelivered = self.maybe_applied = entry.redelivered
@@ -98,11 +98,6 @@ class WorkItem:
     def path(self) -> Path:
         """What in the order it changes, step by step."""
         return path_of(self.resource)
-
-    @property
-    def subject(self) -> Order:
-        """The order that counts where several fail: what makes a new one has one of its own."""
-        return self.order if self.order[2] else (*self.order[:2], f"of line {self.number}")
 
     @property
     def is_withdrawn(self) -> bool:
@@ -194,6 +189,12 @@ class WorkItem:
             message=message,
             waited=self.waited,
         )
+
+    def left_waiting(self) -> Outcome:
+        """The outcome of a change that the batch ended before its turn, or before its next round."""
+        if (last := self.last) is None:
+            return self.left(NOT_TRIED, "not tried")
+        return self.left(NOT_TRIED, f"to be continued: {last.message}") if self.is_withdrawn else last
 
 
 @lru_cache(4096)

@@ -117,6 +117,11 @@ class Rows:
         """The numbers of what has ended."""
         return [row[-1] for row in self.done] + [row[-1] for row in self.failed] + [row[0] for row in self.in_full]
 
+    @property
+    def retried(self) -> int:
+        """How many of what has ended, and had a mark, took several requests."""
+        return sum(row[1] > 1 for row in (*self.done, *self.failed))
+
     def renumbered(self, numbers: Mapping[int, int]) -> "Rows":
         """The same of other numbers."""
         return Rows(

@@ -11,6 +11,11 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def files_beside(path: Path) -> list[Path]:
+    """The files that may stand beside the main file of a journal: those of SQLite, and the lock."""
+    return [beside(path, suffix) for suffix in ("-wal", "-shm", "-journal", ".lock")]
+
+
 def uri_of(path: PurePath, how: str) -> str:
     """A URI of a file for :func:`sqlite3.connect`, with its parameters, such as ``mode=ro``.
 

@@ -134,6 +134,17 @@ def test_programs_are_told_of_the_files(shell: Shell) -> None:
         (["changes.jsonl", "--undo", "there.jsonl"], 3, "may be the way back of another batch"),
         (["changes.jsonl", "--undo", "huge.jsonl"], 3, "may be the way back of another batch"),
         *((["changes.jsonl", flag, "-"], 2, "cannot be standard output") for flag in ("--undo", "--report", "--html")),
+        *(
+            (
+                ["changes.jsonl", flag, f"changes.jsonl.journal{end}"],
+                3,
+                f"is a file of the journal: choose another {flag}",
+            )
+            for flag in ("--undo", "--report", "--html")
+            for end in ("-wal", "-shm", "-journal", ".lock")
+        ),
+        (["changes.jsonl", "--journal", "j", "--report", "./j.lock"], 3, "j.lock is a file of the journal"),
+        (["changes.jsonl", "--settle", "-1"], 2, "must be a number of seconds, at least 0, not '-1'"),
     ],
 )
 def test_what_does_not_go_is_refused_before_anything_is_sent(
