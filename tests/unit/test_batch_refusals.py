@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from soak_batch.servers import Latency, Limiter, Penal, Server
-from timeline import Answer, Origin, Sent, on_a_timeline, outcomes_of, turns
+from timeline import Answer, Origin, Sent, on_a_timeline, outcomes_of, refused, turns
 
 from norce_order_async import OutcomeKind, RetryPolicy
 from norce_order_async.batch import CreateOrder, DeleteConsent, Journal
@@ -261,6 +261,37 @@ async def test_a_merchant_that_is_asked_to_wait_for_long_stops_no_other(retry_af
     assert {line for line, outcome in ends if outcome is OutcomeKind.APPLIED} == {*range(101, 601)}
     assert clock.now < 60
     assert len(origin.sent) < 750
+
+
+@pytest.mark.parametrize(
+    ("failure", "stopped"),
+    [(500, None), (refused(), "nothing went through for 60 s: refused")],
+    ids=["500", "refused"],
+)
+async def test_a_merchant_that_is_asked_to_wait_for_long_stops_none_that_waits_for_its_next_round(
+    failure: Answer, stopped: str | None
+) -> None:
+    def answer(sent: Sent) -> Answer:
+        if number_of(sent) < 20:
+            return 200
+        return failure if number_of(sent) % 2 else (429, {"retry-after": "3600"}, b"")
+
+    client, _, _ = on_a_timeline(answer, retry=RetryPolicy.batch())
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=f"m_{n % 2}") for n in range(100)]
+    batch = Batch(client, changes, patience=60)
+    await outcomes_of(batch)
+    assert batch.stopped == stopped
+
+
+async def test_a_probe_is_of_a_merchant_that_is_not_asked_to_wait_also_when_it_has_failed_before() -> None:
+    client, origin, _ = on_a_timeline(
+        lambda sent: (500 if sent.at < 1 else 200) if number_of(sent) == 0 else (429, {"retry-after": "3600"}, b"")
+    )
+    changes = [DeleteConsent(f"o_{n}", "c", merchant="acme" if n else None) for n in range(100)]
+    batch = Batch(client, changes, concurrency=1)
+    outcomes = await outcomes_of(batch)
+    assert [outcome.line for outcome in outcomes if outcome.outcome.done] == [1]
+    assert max(origin.times("o_0")) < 10
 
 
 @pytest.mark.parametrize(("bad", "retry_after"), [(6, None), (6, "1"), (6, "30"), (20, None), (20, "1")])

@@ -88,7 +88,7 @@ class CircuitBreaker:
         self._failing_since: float | None = None
         self._probes = 0
         self._last_probe = 0.0
-        self._asked: dict[str | None, float] = {}  # until when, by merchant, it is asked to wait
+        self._asked: dict[str | None, tuple[float, str]] = {}  # by merchant: until when to wait, and the refusal
 
     def succeeded(self, now: float) -> None:
         """A change ended at this monotonic time with an answer that is about the change."""
@@ -153,8 +153,8 @@ class CircuitBreaker:
                 if self.is_open and not was_open:
                     self._failing_since = now
         if error.retry_after is not None:
-            merchant = item.order[0]
-            self._asked[merchant] = max(self._asked.get(merchant, 0.0), now + error.retry_after)
+            merchant, asked = item.order[0], (now + error.retry_after, error.reason)
+            self._asked[merchant] = max(self._asked.get(merchant, asked), asked)
         return others_succeed or not self.is_open or self.tries_all
 
     @property
@@ -188,8 +188,9 @@ class CircuitBreaker:
             what = f"{IN_A_ROW} changes in a row fail" if self.worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
-        if self._row >= IN_A_ROW and (asked := self._not_before - now) > self.patience:
-            return f"the server asks to wait {math.ceil(asked)} s: {error.reason}"
+        until, refusal = self._not_before if self._row >= IN_A_ROW else (0.0, "")
+        if until - now > self.patience:
+            return f"the server asks to wait {math.ceil(until - now)} s: {refusal}"
         is_outage = len(self._unreached) >= IN_A_ROW and not (self._few_left and self._may_be_of_orders)
         if (is_outage or is_throttled(error)) and now - since >= self.patience:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
@@ -211,7 +212,7 @@ class CircuitBreaker:
         elif last is not None and 0 < last <= FEW:
             new, delay = True, min(delay, max(FIRST_PROBE, patience_left / 2 / last))
         self._probes += 1
-        delay = max(delay, self._not_before - now, 0.0)
+        delay = max(delay, self._not_before[0] - now, 0.0)
         self._last_probe = now + delay
         return delay, new
 
@@ -235,12 +236,14 @@ class CircuitBreaker:
         return len(merchants) < 2 and self._has_others(merchants)
 
     @property
-    def _not_before(self) -> float:
-        """The monotonic time at which the first wait ends, where all that could be sent is asked to wait."""
-        return min(self._asked.values()) if self._asked and not self._has_others(self._asked) else 0.0
+    def _not_before(self) -> tuple[float, str]:
+        """The monotonic time at which the first wait ends, where all that is left is asked to wait; and the refusal."""
+        if not self._asked or self._has_others(self._asked):
+            return 0.0, ""
+        return min((self._asked[merchant] for merchant in self._schedule.merchants()), default=(0.0, ""))
 
     def _has_others(self, merchants: Collection[str | None]) -> bool:
-        """Whether something of another merchant can be tried, or may come."""
+        """Whether something of another merchant is left, or may come."""
         schedule = self._schedule
         is_read_ahead = self._state.input_ended or schedule.held >= LOOKAHEAD or self._probes > _UNTIL_OTHERS
-        return not is_read_ahead or schedule.has_others(merchants)
+        return not is_read_ahead or any(merchant not in merchants for merchant in schedule.merchants())

@@ -6,7 +6,8 @@ path of one is the beginning of the other's.
 
 import heapq
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import chain
 
 from norce_order_async.batch.changes import Order
 from norce_order_async.batch.engine.work_item import Path, WorkItem
@@ -84,18 +85,29 @@ class Schedule:
         return self.requeued.popleft() if self.requeued and (turn or not self.ready) else self.ready.popleft()
 
     def has_others(self, merchants: Collection[str | None]) -> bool:
-        """Whether something new of another merchant can be sent."""
-        return any(item.order[0] not in merchants for item in self.ready)
+        """Whether something of another merchant can be sent now."""
+        return any(item.order[0] not in merchants for item in chain(self.ready, self.requeued))
+
+    def merchants(self) -> Iterator[str | None]:
+        """The merchant of each order of which a change is not done, be it under way or to be sent again later."""
+        settling = {id(item) for _, _, again, item in self._timers if not again}
+        for order, tails in self._tails.items():
+            last = (tails,) if isinstance(tails, WorkItem) else tails.values()
+            if any(id(item) not in settling for item in last):
+                yield order[0]
 
     def take_probe(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
 
         A new one comes from anywhere, of a merchant that is not to be avoided if there is one: the neighbours of those
-        that fail may fail of the same.
+        that fail may fail of the same. If there is none, one to be sent again of such a merchant goes first.
         """
         if self.requeued and not (new and self.ready):
             return self.requeued.popleft()
         places = [place for place, item in enumerate(self.ready) if item.order[0] not in avoid]
+        if not places and (others := [item for item in self.requeued if item.order[0] not in avoid]):
+            self.requeued.remove(others[0])
+            return others[0]
         place = places[self._random.randrange(len(places))] if places else self._random.randrange(len(self.ready))
         item = self.ready[place]
         del self.ready[place]  # the others keep their order: those before it are not made the last ones
