@@ -103,10 +103,10 @@ class AiohttpTransport(PooledTransport[_Pool]):
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         """Send one request and read its response; see :meth:`Transport.send`."""
         loop = asyncio.get_running_loop()
-        pool = self._pools.ready.get(loop) or await self._pools.open()
         call = request.call
         attempt = call.attempts[-1]
         attempt.sent = False
+        pool = self._pools.ready.get(loop) or await self._pools.open()
         if (problem := unsendable(request.url, request.headers)) is not None:
             raise InvalidRequestError(problem)
         task, connector = asyncio.current_task(loop), pool.connector

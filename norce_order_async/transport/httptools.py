@@ -213,10 +213,10 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             InvalidRequestError: A middleware has set a header that cannot be sent.
         """
         loop = asyncio.get_running_loop()
-        pool = self._pools.ready.get(loop) or await self._pools.open()
         call = request.call
         attempt = call.attempts[-1]
         attempt.sent = False
+        pool = self._pools.ready.get(loop) or await self._pools.open()
         url = request.url
         path = url.find("/", _AFTER_SCHEME)
         origin = Origin.of(url if path < 0 else url[:path])

@@ -189,7 +189,7 @@ class Pools(Generic[P]):
         lifetime = self._lifetimes.pop(loop, None)
         if lifetime is not None:
             close_outside(loop, lifetime.pool.connections())
-            await lifetime.close_now()
+            await asyncio.shield(lifetime.close_now())  # a call that is cut meanwhile leaves it half closed otherwise
 
 
 _all = WeakSet[Pools[Any]]()
