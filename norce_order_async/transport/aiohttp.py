@@ -95,7 +95,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             ``truncated``, and the connection is closed.
 
     Raises:
-        ConfigurationError: A number that is not above zero, or a proxy that is none.
+        ConfigurationError: A number that is not above zero, or a proxy, an ``ssl_context`` or a resolver that is none.
     """
 
     proxy: str | None = attrs.field(default=None, repr=False, validator=_check_proxy)
@@ -154,7 +154,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
         connector = Connector(
             max_age=self.max_age,
             limit=0,
-            keepalive_timeout=self.keepalive,
+            keepalive_timeout=min(self.keepalive, 1e9),  # it makes an integer of it
             ssl=True if self.ssl_context is None else self.ssl_context,
             resolver=AiohttpResolver(self.resolver),
             use_dns_cache=False,

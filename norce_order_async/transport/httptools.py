@@ -192,7 +192,8 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             ``truncated``, and the connection is closed.
 
     Raises:
-        ConfigurationError: A number that is not above zero, a proxy that is none, or httptools is not installed.
+        ConfigurationError: A number that is not above zero, a proxy, an ``ssl_context`` or a resolver that is none, or
+            httptools is not installed.
     """
 
     proxy: str | None = attrs.field(default=None, repr=False)

@@ -1,6 +1,7 @@
 """What every transport that we ship has to do, whatever it runs on."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
@@ -34,6 +35,8 @@ from norce_order_async import (
 from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent
 from norce_order_async.testing import Fault, Sandbox, SandboxServer, SandboxTransport
+from norce_order_async.testing.conformance.base import make_request
+from norce_order_async.testing.conformance.origin import RawOrigin
 from norce_order_async.transport import Request, Response, Transport
 
 pytestmark = pytest.mark.asyncio
@@ -213,6 +216,16 @@ async def test_closing_twice_is_fine_and_closed_is_closed(client: OrderClient) -
     await transport.aclose()
     with pytest.raises(ClientStateError):
         await get_order(client, "o_123")
+
+
+@pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
+@pytest.mark.parametrize("keepalive", [1e-9, math.inf])
+async def test_a_connection_is_kept_for_any_number_of_seconds(kind: Any, keepalive: float) -> None:
+    async with RawOrigin() as origin, kind(keepalive=keepalive) as transport:
+        for _ in range(3):
+            await transport.send(make_request("GET", origin.url), timeout=5.0)
+            await asyncio.sleep(0.001)
+        assert len(origin.peers) == (1 if keepalive == math.inf else 3)
 
 
 async def test_an_error_of_the_server_is_told_apart_from_the_transport_s(client: OrderClient, sandbox: Sandbox) -> None:
