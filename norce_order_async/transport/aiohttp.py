@@ -30,12 +30,11 @@ from norce_order_async.transport.aiohttp_internals import (
 )
 from norce_order_async.transport.aiohttp_resolver import AiohttpResolver
 from norce_order_async.transport.connections import await_closed
-from norce_order_async.transport.errors import forget_frames, refused_certificate, transport_closed
+from norce_order_async.transport.errors import forget_frames, note_head, refused_certificate, transport_closed
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
     PIECE,
-    ResponseHeaders,
     is_too_long,
     make_response,
     unsendable,
@@ -133,9 +132,11 @@ class AiohttpTransport(PooledTransport[_Pool]):
                 exchange.check_end(head)
             exchange.done = len(body) <= self.max_body
             return make_response(request, status, head, body, self.max_body)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             # Closing a session cancels the look-ups of addresses, and with them the requests that wait for one.
             if not pool.session.closed or is_cancelled():
+                if exchange.response is not None:
+                    note_head(error, exchange.response.status, exchange.response.raw_headers)
                 raise
             failure = transport_closed()
         except Exception as error:
@@ -189,8 +190,7 @@ def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> Transpo
     refused = refused_certificate(error) if response is None else None
     failure = refused or translate(error, sent=exchange.attempt.sent, proxy=proxy)
     if response is not None and not isinstance(error, HeadTooLong):
-        failure.status = response.status
-        failure.content_type = ResponseHeaders(response.raw_headers).get("content-type")
+        note_head(failure, response.status, response.raw_headers)
     return failure
 
 

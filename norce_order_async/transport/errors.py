@@ -3,6 +3,7 @@
 import ssl
 
 from norce_order_async.core.errors import ClientStateError, TLSError
+from norce_order_async.transport.messages import Head, ResponseHeaders
 
 _WORDS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
 TOO_LONG = "what came is too long for the head of an answer"
@@ -36,6 +37,11 @@ def refused_certificate(error: BaseException | None) -> TLSError | None:
             return TLSError(f"the server does not accept the client's certificate: {error}", sent=False)
         error = error.__cause__
     return None
+
+
+def note_head(error: BaseException, status: int, head: Head) -> None:
+    """Note on an error that the head of a response came: also on a cancellation, so that a yes of the API stays one."""
+    vars(error).update(status=status, content_type=ResponseHeaders(head).get("content-type"))
 
 
 def forget_frames(error: BaseException) -> None:

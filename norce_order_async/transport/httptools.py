@@ -26,7 +26,7 @@ from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.default import tls_context
 from norce_order_async.transport.dial import Origin, Proxy, dial
-from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, transport_closed
+from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, note_head, transport_closed
 from norce_order_async.transport.http11 import BUFFER, Connection, Exchange
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
@@ -242,6 +242,10 @@ class HttptoolsTransport(PooledTransport[_Pool]):
                 connection.start(exchange, now, pool.limits, loop)
                 await exchange.waiting
             return connection.result(request)
+        except asyncio.CancelledError as error:
+            if (connection := exchange.connection) is not None and connection.status is not None:
+                note_head(error, connection.status, connection.headers)
+            raise
         finally:
             pool.end(exchange, loop)
 

@@ -17,6 +17,7 @@ from norce_order_async import (
     ClientStateError,
     ConnectError,
     ConnectionLost,
+    DeadlineExceeded,
     HttptoolsTransport,
     InvalidRequestError,
     NotFoundError,
@@ -127,6 +128,34 @@ async def test_a_yes_whose_body_is_cut_is_a_yes_unless_the_body_is_needed(
     assert (done.outcome, done.attempts, sandbox.count) == (OutcomeKind.APPLIED, 1, 1)
     assert (await get_order(client, "o_123")).id == "o_123"
     assert sandbox.count == 3
+
+
+@pytest.mark.parametrize("end", ["deadline", "cancelled", "closed"])
+async def test_a_yes_whose_body_is_late_is_a_yes_however_the_call_ends(
+    client: OrderClient, sandbox: Sandbox, end: str
+) -> None:
+    sandbox.faults.add("slow:60")
+    outcomes: list[OutcomeKind] = []
+    options = CallOptions(
+        timeout=Timeout(total=0.3 if end == "deadline" else 30),
+        on_call=lambda call, error: outcomes.append(call.outcome),
+    )
+    call = asyncio.ensure_future(create_consent(client, "o_123", Consent(id="ci_new"), options=options))
+    await asyncio.wait([call], timeout=0.2)
+    if end == "cancelled":
+        call.cancel()
+    if end == "closed":
+        await client.aclose(grace=0)
+    with pytest.raises((DeadlineExceeded, ClientStateError, asyncio.CancelledError)):
+        await call
+    assert outcomes == [OutcomeKind.APPLIED]
+
+
+async def test_a_body_that_is_needed_and_late_is_no_answer(client: OrderClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add("slow:60")
+    with pytest.raises(DeadlineExceeded) as caught:
+        await get_order(client, "o_123", options=CallOptions(timeout=0.3))
+    assert (caught.value.outcome, caught.value.attempts[0].status) == (OutcomeKind.UNKNOWN, None)
 
 
 @pytest.mark.parametrize("fault", ["drop-before", "drop-after"])

@@ -20,7 +20,7 @@ from norce_order_async.testing.sandbox.exchange import Arrival
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.transport import Transport
-from norce_order_async.transport.errors import IS_CLOSED, NO_RESPONSE
+from norce_order_async.transport.errors import IS_CLOSED, NO_RESPONSE, note_head
 from norce_order_async.transport.messages import unsendable
 
 _JSON = "application/json"
@@ -81,6 +81,10 @@ class SandboxTransport(Transport):
         except TimeoutError:
             status = answer.status if answer is not None and mishap.of(FaultKind.SLOW) else None
             raise ReadTimeout(NO_RESPONSE, sent=True, status=status, content_type=_JSON) from None
+        except asyncio.CancelledError as error:
+            if answer is not None and mishap.of(FaultKind.SLOW):
+                note_head(error, answer.status, [(b"content-type", _JSON.encode())])
+            raise
         if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             raise ConnectionLost("the connection was cut by a fault", sent=True)
         if mishap.of(FaultKind.TRUNCATE):
