@@ -130,7 +130,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
                 content = exchange.response.content
                 body = whole_body(content) if content.is_eof() else await _read(content, self.max_body)
                 exchange.check_end(head)
-            exchange.done = len(body) <= self.max_body
+            exchange.done = status != 101 and len(body) <= self.max_body
             return make_response(request, status, head, body, self.max_body)
         except asyncio.CancelledError as error:
             # Closing a session cancels the look-ups of addresses, and with them the requests that wait for one.

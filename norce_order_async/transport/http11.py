@@ -28,7 +28,7 @@ from norce_order_async.transport.messages import (
 installed = find_spec("httptools") is not None
 """Whether httptools is installed. It is an extra, so only making a transport fails without it."""
 if TYPE_CHECKING or installed:
-    from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+    from httptools import HttpParserError, HttpResponseParser
 
 BUFFER = 320 * 1024
 """Bytes that are read at once, at most.
@@ -189,8 +189,6 @@ class Connection(asyncio.BufferedProtocol):
         self._other += nbytes
         try:
             self._parser.feed_data(self._buffer[:nbytes])
-        except HttpParserUpgrade:
-            self._end(reusable=False)  # nobody asked for it, but it is a response
         except HttpParserError as error:
             self._fail(f"what came is not an HTTP answer: {error}")
         else:
@@ -248,10 +246,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """The response is complete."""
-        if self.status is not None and 100 <= self.status < 200 and self.status != 101:
-            self.status, self.headers, self._head_ended = None, [], False  # the final response is still to come
-        else:
+        if self.status is None or not 100 <= self.status < 200:
             self._end(reusable=self._parser.should_keep_alive())
+        elif self.status == 101:
+            self._end(reusable=False)  # nobody asked for it, but it is a response
+        else:
+            self.status, self.headers, self._head_ended = None, [], False  # the final response is still to come
 
     def _end(self, *, reusable: bool) -> None:
         if not self._done:
