@@ -178,10 +178,11 @@ class Responses(Promises):
                 assert ending.sent is not False
                 assert ending.received is None or ending.received.status not in (400, 413)
 
+    @pytest.mark.parametrize("header", [b"Connection: close", b"Transfer-Encoding: gzip"])
     @in_a_loop
-    async def test_a_body_that_is_reset_is_not_whole(self) -> None:
+    async def test_a_body_that_is_reset_is_not_whole(self, header: bytes) -> None:
         """Also where nothing but the connection's end tells that of the body: a reset is no end."""
-        line = then_reset(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{")
+        line = then_reset(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n\r\n{")
         async with self.origin(responding(line)) as origin:
             ending = await send_to(origin, self.open(), of("GET", origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
