@@ -9,14 +9,14 @@ from functools import lru_cache
 from typing import Self
 
 import attrs
-from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
+from aiohappyeyeballs import remove_addr_infos, start_connection  # pyright: ignore[reportUnknownVariableType]
 from yarl import URL
 
 from norce_order_async.core.errors import InvalidRequestError, ProxyError, printable
 from norce_order_async.transport.errors import forget_frames
 from norce_order_async.transport.messages import MAX_HEAD
 from norce_order_async.transport.proxy import proxy_url
-from norce_order_async.transport.resolver import HostResolver
+from norce_order_async.transport.resolver import Address, HostResolver
 
 _HAPPY_EYEBALLS = 0.25
 """Seconds after which the next one of a host's addresses is tried beside the first."""
@@ -117,12 +117,13 @@ async def dial(
         while True:
             # As aiohttp does it: asyncio's own way of trying several addresses leaves sockets open when cancelled.
             sock = await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS)
+            others = _others(addresses, sock)
             try:
                 await _connect(sock, protocol, origin, context, proxy)
             except OSError:
-                del addresses[0]
-                if not addresses:
+                if not others:
                     raise
+                addresses = others
             else:
                 return
     except (OSError, RuntimeError) as error:
@@ -131,6 +132,16 @@ async def dial(
         forget_frames(error)
         reason = str(error)
     raise ProxyError(f"cannot connect through the proxy {proxy.host}:{proxy.port}: {reason}", sent=False)
+
+
+def _others(addresses: list[Address], sock: socket.socket) -> list[Address]:
+    """The addresses besides the one that a socket is connected to."""
+    others = list(addresses)
+    try:
+        remove_addr_infos(others, sock.getpeername())
+    except (OSError, ValueError):  # it was reset already, or its address has another form there
+        del others[0]
+    return others
 
 
 async def _connect(
