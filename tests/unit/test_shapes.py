@@ -90,7 +90,7 @@ def test_a_setting_that_would_fail_at_its_first_use_is_named(name: str, value: A
         ("ssl_context", "ca.pem", "got str"),
         ("ssl_context", ssl.create_default_context, "got function"),
         ("resolver", None, "got NoneType"),
-        ("resolver", lambda host, port: [], r"HostResolver\(function\), got function"),
+        ("resolver", print, r"HostResolver\(function\), got builtin_function_or_method"),
         ("resolver", HostResolver, "got the class HostResolver"),
     ],
 )
