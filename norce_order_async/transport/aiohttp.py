@@ -188,7 +188,8 @@ def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> Transpo
     """The error that stands for one of an exchange; with what is known of its response, if its head came."""
     response = exchange.response
     refused = refused_certificate(error) if response is None else None
-    failure = refused or translate(error, sent=exchange.attempt.sent, proxy=proxy)
+    through = proxy if exchange.protocol is None else None
+    failure = refused or translate(error, sent=exchange.attempt.sent, proxy=through)
     if response is not None and not isinstance(error, HeadTooLong):
         note_head(failure, response.status, response.raw_headers)
     return failure

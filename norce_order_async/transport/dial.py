@@ -13,7 +13,13 @@ from aiohappyeyeballs import remove_addr_infos, start_connection  # pyright: ign
 from yarl import URL
 
 from norce_order_async.core.errors import InvalidRequestError, ProxyError, printable
-from norce_order_async.transport.errors import forget_frames
+from norce_order_async.transport.errors import (
+    PROXY_CUT_OFF,
+    PROXY_NOT_HTTP,
+    forget_frames,
+    not_connected,
+    place_of,
+)
 from norce_order_async.transport.messages import MAX_HEAD
 from norce_order_async.transport.proxy import proxy_url
 from norce_order_async.transport.resolver import Address, HostResolver
@@ -60,7 +66,7 @@ class Origin:
     @property
     def address(self) -> str:
         """Host and port, as a CONNECT request names them."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return place_of(self.host, self.port)
 
 
 @attrs.frozen
@@ -130,8 +136,11 @@ async def dial(
         if proxy is None or isinstance(error, ssl.SSLError):
             raise
         forget_frames(error)
-        reason = str(error)
-    raise ProxyError(f"cannot connect through the proxy {proxy.host}:{proxy.port}: {reason}", sent=False)
+        failure = not_connected(error, place_of(proxy.host, proxy.port), ProxyError)
+    try:
+        raise failure
+    finally:
+        del failure
 
 
 def _others(addresses: list[Address], sock: socket.socket) -> list[Address]:
@@ -176,10 +185,10 @@ async def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy) -> Non
         more = await loop.sock_recv(sock, 4096)
         head += more
         if not more or len(head) > MAX_HEAD:
-            raise ProxyError("the proxy closed the connection, or its answer has no end", sent=False)
+            raise ProxyError(PROXY_CUT_OFF, sent=False)
     status = _STATUS.match(head)
     if status is None:
-        raise ProxyError("what the proxy answered is not HTTP", sent=False)
+        raise ProxyError(PROXY_NOT_HTTP, sent=False)
     if not status[1].startswith(b"2"):
         reason = printable(b" ".join(part for part in status.groups() if part).decode("latin-1"))
         raise ProxyError(f"the proxy answered {reason[:100]}", sent=False)

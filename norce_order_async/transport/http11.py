@@ -11,6 +11,7 @@ import attrs
 from norce_order_async.core.errors import ConnectionLost, ReadTimeout, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.wording import reason_of
 from norce_order_async.loops.time_limit import TimeLimits
 from norce_order_async.transport.connections import unread_check
 from norce_order_async.transport.dial import Origin
@@ -208,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self.status is None and (refused := refused_certificate(exc)):
             self._fail_with(refused)
         else:
-            self._fail(str(exc or CUT_OFF))
+            self._fail(CUT_OFF if exc is None else reason_of(exc))
 
     # Called by the parser
 

@@ -12,21 +12,24 @@ from norce_order_async.core.call import Call
 from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
-    ConnectError,
     ConnectTimeout,
     InvalidRequestError,
     TLSError,
     TransportError,
-    bare,
 )
 from norce_order_async.core.http import Request, Response
-from norce_order_async.core.wording import reason_of
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.default import tls_context
 from norce_order_async.transport.dial import Origin, Proxy, dial
-from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, note_head, transport_closed
+from norce_order_async.transport.errors import (
+    NO_CONNECTION,
+    forget_frames,
+    not_connected,
+    note_head,
+    transport_closed,
+)
 from norce_order_async.transport.http11 import BUFFER, Connection, Exchange
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
@@ -261,10 +264,6 @@ def _failure(error: Exception, origin: Origin) -> TransportError:
         case TimeoutError():
             return ConnectTimeout(NO_CONNECTION, sent=False)
         case ssl.SSLError():
-            return TLSError(str(error), sent=False)
-        case OSError():
-            failure = ConnectError(f"cannot connect to {origin.address}: {reason_of(error)}", sent=False)
-            failure.__cause__ = bare(error)
-            return failure
+            return not_connected(error, origin.address, TLSError)
         case _:
-            return ConnectError(f"cannot connect to {origin.address}: {error}", sent=False)
+            return not_connected(error, origin.address)
