@@ -14,7 +14,7 @@ from norce_order_async.core.errors import (
     ReadTimeout,
 )
 from norce_order_async.core.http import Request, Response
-from norce_order_async.core.settings import LOOPBACK
+from norce_order_async.core.settings import is_loopback
 from norce_order_async.testing.sandbox import serving
 from norce_order_async.testing.sandbox.exchange import Arrival
 from norce_order_async.testing.sandbox.faults import FaultKind
@@ -44,7 +44,7 @@ class SandboxTransport(Transport):
     def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = (), max_body: int = 16 * 1024 * 1024) -> None:
         self._sandbox = sandbox
         self._max_body = check_count("max_body", max_body)
-        self._hosts = LOOPBACK.union(host.lower() for host in hosts)
+        self._hosts = frozenset(host.lower() for host in hosts)
         self._closed = False
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
@@ -65,7 +65,7 @@ class SandboxTransport(Transport):
             raise InvalidRequestError(problem)
         url = urlsplit(request.url)
         host = url.hostname or ""
-        if host not in self._hosts and not host.endswith(".norce.tech"):
+        if not (host.endswith(".norce.tech") or is_loopback(host) or host in self._hosts):
             raise ConnectError(f"the sandbox has no host {host!r}", sent=False)
         call.mark_sent()
         target = f"{url.path}?{url.query}" if url.query else url.path
