@@ -139,7 +139,7 @@ def _source(credential: Credential) -> TokenSource | None:
     if isinstance(credential.value, str):
         check_token(credential.value)
         return None
-    if not has_method(credential.value, "get"):
+    if isinstance(credential.value, Mapping) or not has_method(credential.value, "get"):
         raise ConfigurationError(
             f"auth must be a token or have an async get() that returns one, got {described(credential.value)}"
         )

@@ -59,6 +59,7 @@ class Once:
         ("transport", HttptoolsTransport, "got the class HttptoolsTransport"),
         ("transport", "aiohttp", r"send\(\) and aclose\(\), got str"),
         ("auth", TokenFile, "got the class TokenFile"),
+        ("auth", {"get": "x"}, "got dict"),
         ("clock", time, "got module"),
         ("random", random.Random, "got the class Random"),
         ("telemetry", Telemetry, "got the class Telemetry"),
