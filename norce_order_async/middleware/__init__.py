@@ -10,7 +10,9 @@ from typing import Protocol
 
 from norce_order_async.core.call import AttemptHook, Call, CallHook
 from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.random_source import RandomSource
 
@@ -39,6 +41,18 @@ class Middleware(Protocol):
         One instance serves many calls at once; what belongs to one call is on ``request.call``.
         """
         ...
+
+
+def checked(middleware: Middleware) -> Middleware:
+    """A middleware of the user's, that may return responses only; a ClientStateError tells of anything else."""
+
+    async def call(request: Request, call_next: Handler, /) -> Response:
+        response: object = await middleware(request, call_next)
+        if not isinstance(response, Response):
+            raise ClientStateError(f"a middleware returned {kind_of(response)}, not the Response of call_next")
+        return response
+
+    return call
 
 
 def compile_chain(middlewares: Sequence[Middleware], handler: Handler) -> Handler:
