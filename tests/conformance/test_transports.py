@@ -199,6 +199,12 @@ async def test_a_host_that_is_not_there_was_not_sent(client: OrderClient) -> Non
         ({"x-n": "\ud800"}, "the header 'x-n' is not text"),
         ({3: "x"}, "a header's name is not text: 3"),
         ({"x-n": "a\r\nb: c"}, "line break"),
+        ({"x-n": "a\x0bb"}, "the header 'x-n' holds a line break or another control character"),
+        ({"x-n": "a\x7fb"}, "control character"),
+        ({"x n": "a"}, "'x n' is not a header name"),
+        ({"Host": "api.example"}, "the header 'Host' cannot be set by hand"),
+        ({"content-length": "99"}, "the header 'content-length' cannot be set by hand"),
+        ({"Transfer-Encoding": "chunked"}, "cannot be set by hand"),
     ],
 )
 async def test_a_header_of_a_middleware_that_cannot_be_sent_is_named(
