@@ -93,8 +93,9 @@ def _proxy_from(variables: Mapping[str, str], given: Mapping[str, Any], proxy_fr
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
     exempt = {"no": variables.get("no_proxy") or variables.get("NO_PROXY") or ""}
-    if any(proxy_bypass_environment(name, exempt) for name in (host, place_of(host, port))):
-        return "", None
+    for name in (host, place_of(host, port)):
+        if proxy_bypass_environment(name, exempt):
+            return "", None
     return "HTTPS_PROXY", proxy if "://" in proxy else f"http://{proxy}"
 
 

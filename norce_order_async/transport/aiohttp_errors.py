@@ -80,9 +80,10 @@ def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> Tran
 
 def _not_connected(error: aiohttp.ClientConnectorError, proxy: URL) -> TransportError:
     inner = getattr(error, "certificate_error", None) or error.os_error
+    place = place_of(error.host, error.port)
     kind: type[TransportError] = ConnectError
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         kind = TLSError
     elif (error.host, error.port) == (proxy.raw_host, proxy.port):  # also where its name is not known
         kind = ProxyError
-    return not_connected(inner, place_of(error.host, error.port), kind)
+    return not_connected(inner, place, kind)

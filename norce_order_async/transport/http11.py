@@ -247,12 +247,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """The response is complete."""
-        if self.status is None or not 100 <= self.status < 200:
-            self._end(reusable=self._parser.should_keep_alive())
-        elif self.status == 101:
-            self._end(reusable=False)  # nobody asked for it, but it is a response
+        if self.status is not None and 100 <= self.status < 200:
+            if self.status == 101:
+                self._end(reusable=False)  # nobody asked for it, but it is a response
+            else:
+                self.status, self.headers, self._head_ended = None, [], False  # the final response is still to come
         else:
-            self.status, self.headers, self._head_ended = None, [], False  # the final response is still to come
+            self._end(reusable=self._parser.should_keep_alive())
 
     def _end(self, *, reusable: bool) -> None:
         if not self._done:
