@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 from norce_order_async.auth.file import TokenFile
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.settings import LOOPBACK, NO_ADDRESS, Environment
+from norce_order_async.core.settings import NO_ADDRESS, Environment, is_loopback
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.core.wording import reason_of
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport, tls_context
+from norce_order_async.transport.errors import place_of
 
 
 def settings_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,10 +87,10 @@ def _proxy_from(variables: Mapping[str, str], given: Mapping[str, Any], proxy_fr
     """The variable that names the proxy for the API's address, and what it says."""
     try:
         parts = urlsplit(given.get("base_url") or Environment(given["environment"]).base_url(given["slug"]))
-        host = parts.hostname or ""
+        host, port = parts.hostname or "", parts.port or 443
     except (KeyError, ValueError):
         return "", None  # the client says what is wrong with the address
-    if host in LOOPBACK:
+    if is_loopback(host):
         return "", None
     if proxy := variables.get("NORCE_PROXY"):
         return "NORCE_PROXY", proxy
@@ -100,8 +101,10 @@ def _proxy_from(variables: Mapping[str, str], given: Mapping[str, Any], proxy_fr
     # environment.
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
-    if proxy_bypass_environment(host, {"no": variables.get("no_proxy") or variables.get("NO_PROXY") or ""}):
-        return "", None
+    exempt = {"no": variables.get("no_proxy") or variables.get("NO_PROXY") or ""}
+    for name in (host, place_of(host, port)):
+        if proxy_bypass_environment(name, exempt):
+            return "", None
     return "HTTPS_PROXY", proxy if "://" in proxy else f"http://{proxy}"
 
 

@@ -18,6 +18,8 @@ _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe0
 _MAX_NAME = 128
 _MAX_VALUE = 8000
 """Characters of a header's value, or a token: with its name it fits into the 8 KiB that common servers take."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FRAMING = frozenset({"host", "content-length", "transfer-encoding"})
 _RESERVED_HEADERS = (
     {
         "authorization": "use auth=",
@@ -108,6 +110,21 @@ def check_header(name: object, value: object) -> None:
     if (hint := _RESERVED_HEADERS.get(name.lower())) is not None:
         raise InvalidRequestError(f"the header {name!r} cannot be set by hand: {hint}")
     check_header_value(f"header {name}", value)
+
+
+def flaw_of_headers(headers: Mapping[Any, Any]) -> str | None:
+    """What keeps the headers that a middleware passes on from being sent; None if nothing does.
+
+    It raises nothing, because a traceback would show them. What is not text, the transport tells.
+    """
+    for name, value in headers.items():
+        if isinstance(name, str) and not _TOKEN.fullmatch(name):
+            return f"{name!r} is not a header name"
+        if isinstance(name, str) and name.lower() in _FRAMING:
+            return f"the header {name!r} cannot be set by hand: it follows from the request"
+        if isinstance(value, str) and _CONTROL.search(value):
+            return f"the header {name!r} holds a line break or another control character"
+    return None
 
 
 def check_named(headers: object) -> Mapping[str, str]:

@@ -158,9 +158,9 @@ class DeadlineExceeded(CallError, TimeoutError):
 
 
 class ClientClosedError(CallError, ClientStateError):
-    """The client was closed before the call could end, or a middleware makes two attempts of it at once.
+    """The client was closed before the call could end, or a middleware does what it must not.
 
-    Its ``outcome`` says whether anything was sent.
+    Such as to make two attempts at once, or to return no response. Its ``outcome`` says whether anything was sent.
     """
 
 

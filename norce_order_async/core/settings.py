@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum, StrEnum
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Final, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,8 +19,7 @@ T = TypeVar("T")
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _API = re.compile(r"/api/v\d+(/.*)?$")
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-"""The hosts on this machine: a token may go to them over http, and no proxy is on the way."""
+_NUMBERS = re.compile(r"[0-9.]+")
 NO_ADDRESS: Final = (
     "where to? give environment and slug, or base_url (NORCE_ENVIRONMENT and NORCE_SLUG, or NORCE_BASE_URL)"
 )
@@ -60,6 +60,24 @@ class Environment(StrEnum):
         return f"https://{slug}.api-se.{part}norce.tech/checkout/order"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: a token may go there over http, and no proxy is on the way."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_host(host: str) -> bool:
+    """Whether it is a name or an address; only some libraries take ``127.1`` and ``2130706433`` for one."""
+    if ":" not in host and not _NUMBERS.fullmatch(host):
+        return all(map(_DNS_LABEL.fullmatch, host.removesuffix(".").split(".")))
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
+
+
 def check_base_url(url: str, *, allow_http: bool = False) -> str:
     """Return ``url`` without a slash at its end.
 
@@ -81,7 +99,7 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
         raise ConfigurationError(f"base_url {shown!r} holds a character that a URL cannot hold")
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"base_url {shown!r} is not an https address with a host")
-    if ":" not in host and not all(map(_DNS_LABEL.fullmatch, host.removesuffix(".").split("."))):
+    if not _is_host(host):
         raise ConfigurationError(f"base_url {shown!r}: {host!r} is not a host name")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url holds a user or password; the token goes into auth=")
@@ -89,7 +107,7 @@ def check_base_url(url: str, *, allow_http: bool = False) -> str:
         raise ConfigurationError(f"base_url {shown!r} has a query or a fragment")
     if found := _API.search(parts.path):
         raise ConfigurationError(f"base_url {shown!r}: leave out {found[0]!r} at its end; every call adds its own path")
-    if parts.scheme == "http" and host not in LOOPBACK and not allow_http:
+    if parts.scheme == "http" and not is_loopback(host) and not allow_http:
         raise ConfigurationError(f"base_url {shown!r} would send the token unencrypted: use https")
     return url.rstrip("/")
 

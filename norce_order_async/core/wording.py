@@ -11,6 +11,6 @@ def text_of(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def reason_of(error: OSError | ValueError) -> str:
+def reason_of(error: Exception) -> str:
     """What is said of an operating system's error where the message names the file or the host by itself."""
     return (error.strerror if isinstance(error, OSError) else None) or text_of(error)

@@ -9,8 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
+from norce_order_async.core.checks import flaw_of_headers
 from norce_order_async.core.clock import Clock, SystemClock
+from norce_order_async.core.errors import ClientStateError, InvalidRequestError
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.random_source import RandomSource
 
@@ -40,6 +43,26 @@ class Middleware(Protocol):
         One instance serves many calls at once; what belongs to one call is on ``request.call``.
         """
         ...
+
+
+def checked(middleware: Middleware) -> Middleware:
+    """A middleware of the user's: the headers that it passes on can be sent, and it returns a response.
+
+    An InvalidRequestError tells of other headers, a ClientStateError of anything else that it returns.
+    """
+
+    async def call(request: Request, call_next: Handler, /) -> Response:
+        def go_on(changed: Request, /) -> Awaitable[Response]:
+            if changed.headers is not request.headers and (flaw := flaw_of_headers(changed.headers)) is not None:
+                raise InvalidRequestError(flaw)
+            return call_next(changed)
+
+        response: object = await middleware(request, go_on)
+        if not isinstance(response, Response):
+            raise ClientStateError(f"a middleware returned {kind_of(response)}, not the Response of call_next")
+        return response
+
+    return call
 
 
 def compile_chain(middlewares: Sequence[Middleware], handler: Handler) -> Handler:

@@ -1,6 +1,7 @@
 """Bearer tokens that can change while the client lives."""
 
 import asyncio
+import inspect
 
 import attrs
 
@@ -65,6 +66,8 @@ class Auth:
                 error.__context__ = None  # and no frames of the source: it stays the context of other errors
                 raise error.with_traceback(None) from None
             problem = _told(error)
+        except TypeError as error:
+            problem = _flaw_of_get(_source_of(request), error) or _told(error)
         except Exception as error:
             problem = _told(error)
         finally:
@@ -94,6 +97,17 @@ def _with_token(request: Request, token: str) -> Request:
 
 def _token_of(request: Request) -> str:
     return request.headers["Authorization"].removeprefix(_SCHEME)
+
+
+def _flaw_of_get(source: TokenSource, error: TypeError) -> str | None:
+    """What is wrong with a source whose ``get`` cannot be called or awaited; None where it failed by itself."""
+    if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+        return None
+    try:
+        inspect.signature(source.get).bind(rejected=None)
+    except (TypeError, ValueError):
+        return "the token source cannot be used: its get() takes no rejected"
+    return "the token source cannot be used: its get() is not async" if "await" in str(error) else None
 
 
 def _told(error: BaseException) -> str:

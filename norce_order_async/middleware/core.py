@@ -25,7 +25,7 @@ from norce_order_async.core.shapes import (
 )
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import TokenSource
-from norce_order_async.middleware import Handler, Middleware, compile_chain
+from norce_order_async.middleware import Handler, Middleware, checked, compile_chain
 from norce_order_async.middleware.auth import Auth
 from norce_order_async.middleware.pacing import Pacing
 from norce_order_async.middleware.policy import RetryPolicy
@@ -102,8 +102,9 @@ class ClientCore:
         pacing = [Pacing(clock, self.lifecycle.limit)] if self.adaptive else []
         hooks = (*(pace.observe for pace in pacing), *on_attempt)
         sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
-        self._fixed = self._compile([*pacing, *self.attempt_middlewares], sender)
-        self._renewed = self._compile([*pacing, Auth(self.lifecycle), *self.attempt_middlewares], sender)
+        given = [checked(middleware) for middleware in self.attempt_middlewares]
+        self._fixed = self._compile([*pacing, *given], sender)
+        self._renewed = self._compile([*pacing, Auth(self.lifecycle), *given], sender)
         if self.telemetry is not None:
             self.telemetry.watch(self, self.shops.own.base_url)
 
@@ -111,7 +112,8 @@ class ClientCore:
         # Methods, because Python calls them faster than objects.
         attempt = compile_chain(inner, sender.__call__)
         retry = Retry(attempt, self.defaults.clock, self.lifecycle).__call__
-        return Chain(compile_chain(self.call_middlewares, attempt), compile_chain(self.call_middlewares, retry))
+        given = [checked(middleware) for middleware in self.call_middlewares]
+        return Chain(compile_chain(given, attempt), compile_chain(given, retry))
 
     def chain(self, caller: Caller) -> Chain:
         """The one for a fixed token, or for tokens that come from a source."""

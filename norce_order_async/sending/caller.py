@@ -139,11 +139,15 @@ def _source(credential: Credential) -> TokenSource | None:
     if isinstance(credential.value, str):
         check_token(credential.value)
         return None
-    if not has_method(credential.value, "get"):
+    if not _is_source(credential.value):
         raise ConfigurationError(
             f"auth must be a token or have an async get() that returns one, got {described(credential.value)}"
         )
     return credential.value
+
+
+def _is_source(value: object) -> bool:
+    return has_method(value, "get") and not isinstance(value, Mapping)  # whose get() is another
 
 
 def _authorized(headers: Mapping[str, str], credential: Credential) -> dict[str, str]:

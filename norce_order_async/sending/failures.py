@@ -26,9 +26,9 @@ def failure_of(error: BaseException, attempt: Attempt, call: Call, clock: Clock)
     """Write down what went wrong; the error to raise, or None where the API said yes all the same."""
     match error:
         case TransportError():
-            if error.status is not None and 200 <= error.status < 300 and _says_enough(error, call):
+            if (status := _yes_of(error, call)) is not None:
                 # The API said yes, and nobody needs what else it would have said.
-                attempt.sent, attempt.status = True, error.status
+                attempt.sent, attempt.status = True, status
                 return None
             if error.sent is None:
                 error.sent = attempt.sent
@@ -42,6 +42,8 @@ def failure_of(error: BaseException, attempt: Attempt, call: Call, clock: Clock)
             attempt.error = type(error).__name__
         case NotTheApiError():
             attempt.error = f"{type(error).__name__}: {error.reason}"
+        case asyncio.CancelledError() if is_cancelled() and (status := _yes_of(error, call)) is not None:
+            attempt.sent, attempt.status = True, status
         case asyncio.CancelledError() if call.timed_out:
             attempt.error = DeadlineExceeded.__name__
         case _:
@@ -55,6 +57,10 @@ def failure_of(error: BaseException, attempt: Attempt, call: Call, clock: Clock)
     return error
 
 
-def _says_enough(error: TransportError, call: Call) -> bool:
-    """Whether a 2xx whose body was cut is the API's yes: nobody reads the body, and its head says that it is JSON."""
-    return not call.reads_body and is_json(error.content_type or "")
+def _yes_of(error: BaseException, call: Call) -> int | None:
+    """The status of the API's yes whose body was cut: nobody reads the body, and its head says that it is JSON."""
+    head = vars(error)
+    status: int | None = head.get("status")
+    if status is None or not 200 <= status < 300 or call.reads_body or not is_json(head.get("content_type") or ""):
+        return None
+    return status

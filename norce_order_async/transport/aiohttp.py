@@ -31,12 +31,11 @@ from norce_order_async.transport.aiohttp_internals import (
     whole_body,
 )
 from norce_order_async.transport.connections import await_closed
-from norce_order_async.transport.errors import forget_frames, refused_certificate, transport_closed
+from norce_order_async.transport.errors import forget_frames, note_head, refused_certificate, transport_closed
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
     PIECE,
-    ResponseHeaders,
     is_too_long,
     make_response,
     unsendable,
@@ -116,7 +115,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             ``truncated``, and the connection is closed.
 
     Raises:
-        ConfigurationError: A number that is not above zero, or a proxy that is none.
+        ConfigurationError: A number that is not above zero, or a proxy, an ``ssl_context`` or a resolver that is none.
     """
 
     proxy: str | None = attrs.field(default=None, repr=False, validator=_check_proxy)
@@ -124,10 +123,10 @@ class AiohttpTransport(PooledTransport[_Pool]):
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         """Send one request and read its response; see :meth:`Transport.send`."""
         loop = asyncio.get_running_loop()
-        pool = self._pools.ready.get(loop) or await self._pools.open()
         call = request.call
         attempt = call.attempts[-1]
         attempt.sent = False
+        pool = self._pools.ready.get(loop) or await self._pools.open()
         if (problem := unsendable(request.url, request.headers)) is not None:
             raise InvalidRequestError(problem)
         task, connector = asyncio.current_task(loop), pool.connector
@@ -152,11 +151,13 @@ class AiohttpTransport(PooledTransport[_Pool]):
                 content = exchange.response.content
                 body = whole_body(content) if content.is_eof() else await _read(content, self.max_body)
                 exchange.check_end(head)
-            exchange.done = len(body) <= self.max_body
+            exchange.done = status != 101 and len(body) <= self.max_body
             return make_response(request, status, head, body, self.max_body)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             # Closing a session cancels the look-ups of addresses, and with them the requests that wait for one.
             if not pool.session.closed or is_cancelled():
+                if exchange.response is not None:
+                    note_head(error, exchange.response.status, exchange.response.raw_headers)
                 raise
             failure = transport_closed()
         except Exception as error:
@@ -175,7 +176,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
         connector = Connector(
             max_age=self.max_age,
             limit=0,
-            keepalive_timeout=self.keepalive,
+            keepalive_timeout=min(self.keepalive, 1e9),  # it makes an integer of it
             ssl=True if self.ssl_context is None else self.ssl_context,
             resolver=_Resolver(self.resolver),
             use_dns_cache=False,
@@ -208,10 +209,10 @@ def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> Transpo
     """The error that stands for one of an exchange; with what is known of its response, if its head came."""
     response = exchange.response
     refused = refused_certificate(error) if response is None else None
-    failure = refused or translate(error, sent=exchange.attempt.sent, proxy=proxy)
+    through = proxy if exchange.protocol is None else None
+    failure = refused or translate(error, sent=exchange.attempt.sent, proxy=through)
     if response is not None and not isinstance(error, HeadTooLong):
-        failure.status = response.status
-        failure.content_type = ResponseHeaders(response.raw_headers).get("content-type")
+        note_head(failure, response.status, response.raw_headers)
     return failure
 
 

@@ -1,7 +1,5 @@
 """Errors of aiohttp, and the errors of this package that stand for them."""
 
-import ssl
-
 import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
@@ -14,10 +12,19 @@ from norce_order_async.core.errors import (
     ReadTimeout,
     TLSError,
     TransportError,
-    bare,
 )
 from norce_order_async.core.wording import reason_of
-from norce_order_async.transport.errors import CUT_OFF, NO_CONNECTION, NO_RESPONSE, TOO_LONG
+from norce_order_async.transport.errors import (
+    CUT_OFF,
+    NO_CONNECTION,
+    NO_RESPONSE,
+    PROXY_CUT_OFF,
+    PROXY_NOT_HTTP,
+    TOO_LONG,
+    caused_by,
+    not_connected,
+    place_of,
+)
 
 
 class NotSentAgain(Exception):
@@ -37,7 +44,7 @@ def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> Tran
     Args:
         error: The error.
         sent: Whether the request's headers went out.
-        proxy: The URL of the proxy that the request goes through.
+        proxy: The URL of the proxy through which a connection was being made, if there is one.
     """
     cause = error.__cause__ if isinstance(error, NotSentAgain) else error
     match cause:
@@ -51,6 +58,13 @@ def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> Tran
             return ReadTimeout(NO_RESPONSE, sent=True)
         case TimeoutError():
             return ConnectTimeout(NO_CONNECTION, sent=False)
+        case aiohttp.ClientResponseError() | HttpProcessingError() if proxy is not None:
+            return ProxyError(PROXY_NOT_HTTP, sent=False)
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() if proxy is not None:
+            return ProxyError(PROXY_CUT_OFF, sent=False)
+        case aiohttp.ClientOSError() if proxy is not None:
+            url = URL(proxy)
+            return not_connected(cause, place_of(url.raw_host or "", url.port), ProxyError)
         case HeadTooLong():
             return ConnectionLost(TOO_LONG, sent=sent)
         case aiohttp.ClientResponseError() | HttpProcessingError():
@@ -59,22 +73,17 @@ def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> Tran
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
             return ConnectionLost(CUT_OFF, sent=sent)
         case OSError() if cause.errno is not None:
-            return _caused_by(cause, ConnectionLost(reason_of(cause), sent=sent))
+            return caused_by(cause, ConnectionLost(reason_of(cause), sent=sent))
         case _:
             return ConnectionLost(f"the connection failed: {type(cause).__name__}", sent=sent)
 
 
 def _not_connected(error: aiohttp.ClientConnectorError, proxy: URL) -> TransportError:
     inner = getattr(error, "certificate_error", None) or error.os_error
-    place, reason = f"{error.host}:{error.port}", reason_of(inner)
+    place = place_of(error.host, error.port)
+    kind: type[TransportError] = ConnectError
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return TLSError(f"cannot connect to {place}: {reason}", sent=False)
-    if (error.host, error.port) == (proxy.raw_host, proxy.port):  # also where its name is not known
-        return _caused_by(inner, ProxyError(f"cannot connect through the proxy {place}: {reason}", sent=False))
-    return _caused_by(inner, ConnectError(f"cannot connect to {place}: {reason}", sent=False))
-
-
-def _caused_by(error: OSError, failure: TransportError) -> TransportError:
-    if error.errno is not None and not isinstance(error, ssl.SSLError):  # whose numbers mean something else
-        failure.__cause__ = bare(error)
-    return failure
+        kind = TLSError
+    elif (error.host, error.port) == (proxy.raw_host, proxy.port):  # also where its name is not known
+        kind = ProxyError
+    return not_connected(inner, place, kind)

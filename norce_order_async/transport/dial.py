@@ -9,14 +9,20 @@ from functools import lru_cache
 from typing import Self
 
 import attrs
-from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
+from aiohappyeyeballs import remove_addr_infos, start_connection  # pyright: ignore[reportUnknownVariableType]
 from yarl import URL
 
 from norce_order_async.core.errors import InvalidRequestError, ProxyError, printable
-from norce_order_async.transport.errors import forget_frames
+from norce_order_async.transport.errors import (
+    PROXY_CUT_OFF,
+    PROXY_NOT_HTTP,
+    forget_frames,
+    not_connected,
+    place_of,
+)
 from norce_order_async.transport.messages import MAX_HEAD
 from norce_order_async.transport.proxy import proxy_url
-from norce_order_async.transport.resolver import HostResolver
+from norce_order_async.transport.resolver import Address, HostResolver
 
 _HAPPY_EYEBALLS = 0.25
 """Seconds after which the next one of a host's addresses is tried beside the first."""
@@ -60,7 +66,7 @@ class Origin:
     @property
     def address(self) -> str:
         """Host and port, as a CONNECT request names them."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return place_of(self.host, self.port)
 
 
 @attrs.frozen
@@ -117,20 +123,34 @@ async def dial(
         while True:
             # As aiohttp does it: asyncio's own way of trying several addresses leaves sockets open when cancelled.
             sock = await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS)
+            others = _others(addresses, sock)
             try:
                 await _connect(sock, protocol, origin, context, proxy)
             except OSError:
-                del addresses[0]
-                if not addresses:
+                if not others:
                     raise
+                addresses = others
             else:
                 return
     except (OSError, RuntimeError) as error:
         if proxy is None or isinstance(error, ssl.SSLError):
             raise
         forget_frames(error)
-        reason = str(error)
-    raise ProxyError(f"cannot connect through the proxy {proxy.host}:{proxy.port}: {reason}", sent=False)
+        failure = not_connected(error, place_of(proxy.host, proxy.port), ProxyError)
+    try:
+        raise failure
+    finally:
+        del failure
+
+
+def _others(addresses: list[Address], sock: socket.socket) -> list[Address]:
+    """The addresses besides the one that a socket is connected to."""
+    others = list(addresses)
+    try:
+        remove_addr_infos(others, sock.getpeername())
+    except (OSError, ValueError):  # it was reset already, or its address has another form there
+        del others[0]
+    return others
 
 
 async def _connect(
@@ -165,10 +185,10 @@ async def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy) -> Non
         more = await loop.sock_recv(sock, 4096)
         head += more
         if not more or len(head) > MAX_HEAD:
-            raise ProxyError("the proxy closed the connection, or its answer has no end", sent=False)
+            raise ProxyError(PROXY_CUT_OFF, sent=False)
     status = _STATUS.match(head)
     if status is None:
-        raise ProxyError("what the proxy answered is not HTTP", sent=False)
+        raise ProxyError(PROXY_NOT_HTTP, sent=False)
     if not status[1].startswith(b"2"):
         reason = printable(b" ".join(part for part in status.groups() if part).decode("latin-1"))
         raise ProxyError(f"the proxy answered {reason[:100]}", sent=False)

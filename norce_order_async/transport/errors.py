@@ -2,7 +2,9 @@
 
 import ssl
 
-from norce_order_async.core.errors import ClientStateError, TLSError
+from norce_order_async.core.errors import ClientStateError, ConnectError, ProxyError, TLSError, TransportError, bare
+from norce_order_async.core.wording import reason_of
+from norce_order_async.transport.messages import Head, ResponseHeaders
 
 _WORDS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
 TOO_LONG = "what came is too long for the head of an answer"
@@ -13,7 +15,10 @@ NO_CONNECTION = "no connection in time"
 """The reason of the error for a connection that was not made within its time limit."""
 NO_RESPONSE = "no complete answer in time"
 """The reason of the error for a response that did not end within its time limit."""
-
+PROXY_CUT_OFF = "the proxy closed the connection, or its answer has no end"
+"""The reason of the error for a proxy that hangs up before it has answered."""
+PROXY_NOT_HTTP = "what the proxy answered is not HTTP"
+"""The reason of the error for a proxy that is none."""
 IS_CLOSED = "the transport is closed"
 """The reason of the error for a transport that is used after ``aclose``."""
 
@@ -21,6 +26,31 @@ IS_CLOSED = "the transport is closed"
 def transport_closed() -> ClientStateError:
     """The error for a transport that was closed while a request was under way."""
     return ClientStateError("the transport was closed")
+
+
+def place_of(host: str, port: int | None) -> str:
+    """Host and port, as messages and a CONNECT request name them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def not_connected(error: Exception, place: str, kind: type[TransportError] = ConnectError) -> TransportError:
+    """The error for a connection that cannot be made to a server, or through a proxy.
+
+    Args:
+        error: Why; it is not kept.
+        place: Host and port of the server, or of the proxy.
+        kind: The class; with ProxyError the place is a proxy's.
+    """
+    way = "through the proxy" if kind is ProxyError else "to"
+    return caused_by(error, kind(f"cannot connect {way} {place}: {reason_of(error)}", sent=False))
+
+
+def caused_by(error: Exception, failure: TransportError) -> TransportError:
+    """An error with that of the operating system as its cause, without its frames."""
+    # The numbers of ssl mean something else.
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ssl.SSLError):
+        failure.__cause__ = bare(error)
+    return failure
 
 
 def refused_certificate(error: BaseException | None) -> TLSError | None:
@@ -36,6 +66,11 @@ def refused_certificate(error: BaseException | None) -> TLSError | None:
             return TLSError(f"the server does not accept the client's certificate: {error}", sent=False)
         error = error.__cause__
     return None
+
+
+def note_head(error: BaseException, status: int, head: Head) -> None:
+    """Note on an error that the head of a response came: also on a cancellation, so that a yes of the API stays one."""
+    vars(error).update(status=status, content_type=ResponseHeaders(head).get("content-type"))
 
 
 def forget_frames(error: BaseException) -> None:

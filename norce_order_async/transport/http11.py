@@ -11,6 +11,7 @@ import attrs
 from norce_order_async.core.errors import ConnectionLost, ReadTimeout, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.wording import reason_of
 from norce_order_async.loops.time_limit import TimeLimits
 from norce_order_async.transport.connections import unread_check
 from norce_order_async.transport.dial import Origin
@@ -28,7 +29,7 @@ from norce_order_async.transport.messages import (
 installed = find_spec("httptools") is not None
 """Whether httptools is installed. It is an extra, so only making a transport fails without it."""
 if TYPE_CHECKING or installed:
-    from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+    from httptools import HttpParserError, HttpResponseParser
 
 BUFFER = 320 * 1024
 """Bytes that are read at once, at most.
@@ -189,8 +190,6 @@ class Connection(asyncio.BufferedProtocol):
         self._other += nbytes
         try:
             self._parser.feed_data(self._buffer[:nbytes])
-        except HttpParserUpgrade:
-            self._end(reusable=False)  # nobody asked for it, but it is a response
         except HttpParserError as error:
             self._fail(f"what came is not an HTTP answer: {error}")
         else:
@@ -210,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self.status is None and (refused := refused_certificate(exc)):
             self._fail_with(refused)
         else:
-            self._fail(str(exc or CUT_OFF))
+            self._fail(CUT_OFF if exc is None else reason_of(exc))
 
     # Called by the parser
 
@@ -248,8 +247,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """The response is complete."""
-        if self.status is not None and 100 <= self.status < 200 and self.status != 101:
-            self.status, self.headers, self._head_ended = None, [], False  # the final response is still to come
+        if self.status is not None and 100 <= self.status < 200:
+            if self.status == 101:
+                self._end(reusable=False)  # nobody asked for it, but it is a response
+            else:
+                self.status, self.headers, self._head_ended = None, [], False  # the final response is still to come
         else:
             self._end(reusable=self._parser.should_keep_alive())
 

@@ -12,21 +12,24 @@ from norce_order_async.core.call import Call
 from norce_order_async.core.errors import (
     ClientStateError,
     ConfigurationError,
-    ConnectError,
     ConnectTimeout,
     InvalidRequestError,
     TLSError,
     TransportError,
-    bare,
 )
 from norce_order_async.core.http import Request, Response
-from norce_order_async.core.wording import reason_of
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life
 from norce_order_async.transport.default import tls_context
 from norce_order_async.transport.dial import Origin, Proxy, dial
-from norce_order_async.transport.errors import NO_CONNECTION, forget_frames, transport_closed
+from norce_order_async.transport.errors import (
+    NO_CONNECTION,
+    forget_frames,
+    not_connected,
+    note_head,
+    transport_closed,
+)
 from norce_order_async.transport.http11 import BUFFER, Connection, Exchange
 from norce_order_async.transport.messages import written
 from norce_order_async.transport.pools import PooledTransport
@@ -192,7 +195,8 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             ``truncated``, and the connection is closed.
 
     Raises:
-        ConfigurationError: A number that is not above zero, a proxy that is none, or httptools is not installed.
+        ConfigurationError: A number that is not above zero, a proxy, an ``ssl_context`` or a resolver that is none, or
+            httptools is not installed.
     """
 
     proxy: str | None = attrs.field(default=None, repr=False)
@@ -213,10 +217,10 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             InvalidRequestError: A middleware has set a header that cannot be sent.
         """
         loop = asyncio.get_running_loop()
-        pool = self._pools.ready.get(loop) or await self._pools.open()
         call = request.call
         attempt = call.attempts[-1]
         attempt.sent = False
+        pool = self._pools.ready.get(loop) or await self._pools.open()
         url = request.url
         path = url.find("/", _AFTER_SCHEME)
         origin = Origin.of(url if path < 0 else url[:path])
@@ -241,6 +245,10 @@ class HttptoolsTransport(PooledTransport[_Pool]):
                 connection.start(exchange, now, pool.limits, loop)
                 await exchange.waiting
             return connection.result(request)
+        except asyncio.CancelledError as error:
+            if (connection := exchange.connection) is not None and connection.status is not None:
+                note_head(error, connection.status, connection.headers)
+            raise
         finally:
             pool.end(exchange, loop)
 
@@ -256,10 +264,6 @@ def _failure(error: Exception, origin: Origin) -> TransportError:
         case TimeoutError():
             return ConnectTimeout(NO_CONNECTION, sent=False)
         case ssl.SSLError():
-            return TLSError(str(error), sent=False)
-        case OSError():
-            failure = ConnectError(f"cannot connect to {origin.address}: {reason_of(error)}", sent=False)
-            failure.__cause__ = bare(error)
-            return failure
+            return not_connected(error, origin.address, TLSError)
         case _:
-            return ConnectError(f"cannot connect to {origin.address}: {error}", sent=False)
+            return not_connected(error, origin.address)

@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary, WeakSet
 import attrs
 
 from norce_order_async.core.checks import positive_count, positive_seconds
-from norce_order_async.core.errors import ClientStateError
+from norce_order_async.core.errors import ClientStateError, ConfigurationError
+from norce_order_async.core.shapes import Shape, check_shape, described
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.transport import Transport
 from norce_order_async.transport.connections import close_outside
@@ -21,6 +22,7 @@ from norce_order_async.transport.messages import MAX_BODY
 from norce_order_async.transport.resolver import HostResolver, shared
 
 _OTHER_LOOPS = 1.0  # seconds
+_RESOLVER = Shape("an object with resolve(), such as HostResolver(function)", ("resolve",))
 _owners = WeakKeyDictionary[asyncio.AbstractEventLoop, int]()
 """The process in which each event loop was first used."""
 
@@ -189,7 +191,7 @@ class Pools(Generic[P]):
         lifetime = self._lifetimes.pop(loop, None)
         if lifetime is not None:
             close_outside(loop, lifetime.pool.connections())
-            await lifetime.close_now()
+            await asyncio.shield(lifetime.close_now())  # a call that is cut meanwhile leaves it half closed otherwise
 
 
 _all = WeakSet[Pools[Any]]()
@@ -206,6 +208,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_inherited)
 
 
+def _a_tls_context(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if value is not None and not isinstance(value, ssl.SSLContext):  # False would accept every certificate in aiohttp
+        raise ConfigurationError(f"{attribute.name} must be an ssl.SSLContext or None, got {described(value)}")
+
+
+def _a_resolver(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    check_shape(attribute.name, value, _RESOLVER)
+
+
 @attrs.define(kw_only=True, eq=False)
 class PooledTransport(Transport, Generic[P]):
     """A transport with one pool of kept connections for each event loop it is used in.
@@ -215,8 +226,8 @@ class PooledTransport(Transport, Generic[P]):
 
     keepalive: float = attrs.field(default=15.0, validator=positive_seconds)
     max_age: float = attrs.field(default=300.0, validator=positive_seconds)
-    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
-    resolver: HostResolver = attrs.field(default=shared, repr=False)
+    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False, validator=_a_tls_context)
+    resolver: HostResolver = attrs.field(default=shared, repr=False, validator=_a_resolver)
     max_body: int = attrs.field(default=MAX_BODY, validator=positive_count)
     _pools: Pools[P] = attrs.field(
         default=attrs.Factory(lambda self: Pools(self._make_pool), takes_self=True), init=False, repr=False

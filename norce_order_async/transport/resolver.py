@@ -104,16 +104,17 @@ class HostResolver:
     def _work(
         self, host: str, port: int, loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[_Known | OSError]"
     ) -> None:
-        found: _Known | OSError
+        found: _Known | OSError = OSError("the look-up was ended")  # by an error that is no Exception
         try:
-            addresses = self.look_up(host, port)
+            addresses = list(self.look_up(host, port))
             found = _Known(addresses, self.now() + self.keep) if addresses else OSError("the host has no address")
         except OSError as error:
             found = bare(error)
         except Exception as error:  # a name that no look-up can take, say
             found = OSError(f"{type(error).__name__}: {error}")
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(self._finish, (host, port), loop, answer, found)
+        finally:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(self._finish, (host, port), loop, answer, found)
 
     def _finish(
         self,

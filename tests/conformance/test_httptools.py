@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import ConfigurationError, ConnectError, ConnectionLost, HttptoolsTransport
+from norce_order_async import ConfigurationError, ConnectError, ConnectionLost, ConnectTimeout, HttptoolsTransport
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
 from norce_order_async.testing.conformance.base import in_a_loop, make_request, mark, send, send_to
+from norce_order_async.testing.conformance.connecting import address
 from norce_order_async.testing.conformance.origin import OK, Peer, responding
 from norce_order_async.transport import Response, Transport
 from norce_order_async.transport.http11 import Connection, Exchange
+from norce_order_async.transport.resolver import HostResolver
 
 
 class TestHttptoolsTransport(TransportConformance):
@@ -58,6 +60,20 @@ class TestHttptoolsTransport(TransportConformance):
             for _ in range(50):
                 ending = await send_to(origin, transport, make_request("PATCH", origin.url, b"{}"))
                 assert isinstance(ending.failure, (ConnectError, ConnectionLost))
+
+    @in_a_loop
+    async def test_of_several_addresses_the_one_that_failed_is_not_tried_again(self) -> None:
+        async def hang_up(peer: Peer) -> None:
+            await peer.more()
+            peer.reset()
+
+        async with self.hole() as hole, self.origin(hang_up) as origin:
+            if not hole.works:
+                pytest.skip("this system takes every connection")
+            found = [address(hole.port), address(origin.port)]
+            transport = self.open(resolver=HostResolver(lambda host, port: found))
+            ending = await send(transport, make_request("GET", "https://norce.invalid", connect=0.6))
+            assert (type(ending.failure), len(origin.peers)) == (ConnectTimeout, 1)
 
     @in_a_loop
     async def test_what_is_cancelled_before_its_turn_is_not_sent_and_the_others_are(self) -> None:

@@ -1,6 +1,7 @@
 """What every transport that we ship has to do, whatever it runs on."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from norce_order_async import (
     ClientStateError,
     ConnectError,
     ConnectionLost,
+    DeadlineExceeded,
     HttptoolsTransport,
     InvalidRequestError,
     NotFoundError,
@@ -34,6 +36,8 @@ from norce_order_async import (
 from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent
 from norce_order_async.testing import Fault, Sandbox, SandboxServer, SandboxTransport
+from norce_order_async.testing.conformance.base import make_request
+from norce_order_async.testing.conformance.origin import RawOrigin
 from norce_order_async.transport import Request, Response, Transport
 
 pytestmark = pytest.mark.asyncio
@@ -126,6 +130,34 @@ async def test_a_yes_whose_body_is_cut_is_a_yes_unless_the_body_is_needed(
     assert sandbox.count == 3
 
 
+@pytest.mark.parametrize("end", ["deadline", "cancelled", "closed"])
+async def test_a_yes_whose_body_is_late_is_a_yes_however_the_call_ends(
+    client: OrderClient, sandbox: Sandbox, end: str
+) -> None:
+    sandbox.faults.add("slow:60")
+    outcomes: list[OutcomeKind] = []
+    options = CallOptions(
+        timeout=Timeout(total=0.3 if end == "deadline" else 30),
+        on_call=lambda call, error: outcomes.append(call.outcome),
+    )
+    call = asyncio.ensure_future(create_consent(client, "o_123", Consent(id="ci_new"), options=options))
+    await asyncio.wait([call], timeout=0.2)
+    if end == "cancelled":
+        call.cancel()
+    if end == "closed":
+        await client.aclose(grace=0)
+    with pytest.raises((DeadlineExceeded, ClientStateError, asyncio.CancelledError)):
+        await call
+    assert outcomes == [OutcomeKind.APPLIED]
+
+
+async def test_a_body_that_is_needed_and_late_is_no_answer(client: OrderClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add("slow:60")
+    with pytest.raises(DeadlineExceeded) as caught:
+        await get_order(client, "o_123", options=CallOptions(timeout=0.3))
+    assert (caught.value.outcome, caught.value.attempts[0].status) == (OutcomeKind.UNKNOWN, None)
+
+
 @pytest.mark.parametrize("fault", ["drop-before", "drop-after"])
 async def test_a_cut_connection_is_lost_and_was_sent(client: OrderClient, sandbox: Sandbox, fault: str) -> None:
     sandbox.faults.add(fault)
@@ -167,6 +199,12 @@ async def test_a_host_that_is_not_there_was_not_sent(client: OrderClient) -> Non
         ({"x-n": "\ud800"}, "the header 'x-n' is not text"),
         ({3: "x"}, "a header's name is not text: 3"),
         ({"x-n": "a\r\nb: c"}, "line break"),
+        ({"x-n": "a\x0bb"}, "the header 'x-n' holds a line break or another control character"),
+        ({"x-n": "a\x7fb"}, "control character"),
+        ({"x n": "a"}, "'x n' is not a header name"),
+        ({"Host": "api.example"}, "the header 'Host' cannot be set by hand"),
+        ({"content-length": "99"}, "the header 'content-length' cannot be set by hand"),
+        ({"Transfer-Encoding": "chunked"}, "cannot be set by hand"),
     ],
 )
 async def test_a_header_of_a_middleware_that_cannot_be_sent_is_named(
@@ -213,6 +251,16 @@ async def test_closing_twice_is_fine_and_closed_is_closed(client: OrderClient) -
     await transport.aclose()
     with pytest.raises(ClientStateError):
         await get_order(client, "o_123")
+
+
+@pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
+@pytest.mark.parametrize("keepalive", [1e-9, math.inf])
+async def test_a_connection_is_kept_for_any_number_of_seconds(kind: Any, keepalive: float) -> None:
+    async with RawOrigin() as origin, kind(keepalive=keepalive) as transport:
+        for _ in range(3):
+            await transport.send(make_request("GET", origin.url), timeout=5.0)
+            await asyncio.sleep(0.001)
+        assert len(origin.peers) == (1 if keepalive == math.inf else 3)
 
 
 async def test_an_error_of_the_server_is_told_apart_from_the_transport_s(client: OrderClient, sandbox: Sandbox) -> None:

@@ -86,6 +86,37 @@ async def test_whatever_a_source_raises_is_an_auth_error(error: BaseException, t
     assert CANARY not in str(pickle.dumps(caught.value)) + frames(caught.value)
 
 
+class NotAsync:
+    def get(self, *, rejected: str | None = None) -> str:
+        return CANARY
+
+
+class WithoutRejected:
+    async def get(self) -> str:
+        return "old"
+
+
+class Failing:
+    async def get(self, *, rejected: str | None = None) -> str:
+        raise TypeError("cannot await " + CANARY)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (NotAsync(), "the token source cannot be used: its get() is not async"),
+        (WithoutRejected(), "the token source cannot be used: its get() takes no rejected"),
+        (Failing(), "the token source failed with TypeError"),
+    ],
+)
+async def test_a_source_that_cannot_be_asked_is_told_as_that(source: Any, text: str) -> None:
+    client, _, _ = scripted(401, auth=source)
+    with pytest.raises(TokenError) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert caught.value.reason == text
+    assert CANARY not in str(pickle.dumps(caught.value)) + frames(caught.value)
+
+
 @pytest.mark.parametrize(
     ("token", "text"),
     [

@@ -89,6 +89,26 @@ def test_a_loop_that_rests_in_this_thread_is_closed_from_another() -> None:
     assert len(closed) == 1
 
 
+def test_a_call_that_is_cut_while_its_pool_opens_leaves_none_half_closed() -> None:
+    closed: list[int] = []
+    pools = Pools(lambda: Pool(closed))
+    blunt = asyncio.new_event_loop()
+    blunt.run_until_complete(pools.open())
+    blunt.close()
+
+    async def cut() -> None:
+        opening = asyncio.create_task(pools.open())
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait([opening])
+        assert opening.cancelled()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    asyncio.run(cut())
+    assert closed == [threading.get_ident()]
+
+
 def test_a_loop_that_is_left_standing_in_another_thread_delays_closing_only_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

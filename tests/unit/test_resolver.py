@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -29,3 +31,37 @@ async def test_a_look_up_that_cannot_be_started_is_no_connection() -> None:
 
     with pytest.raises(OSError, match="no thread"):
         await HostResolver(start=start).resolve("api.test", 80)
+
+
+async def later(host: str, port: int) -> list[Address]:
+    return [FOUND]
+
+
+def nothing(host: str, port: int) -> Iterator[Address]:
+    return iter(())
+
+
+def one_by_one(host: str, port: int) -> Iterator[Address]:
+    yield FOUND
+
+
+def ended(host: str, port: int) -> list[Address]:
+    raise SystemExit
+
+
+@pytest.mark.asyncio
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.parametrize(("look_up", "says"), [(later, "coroutine"), (ended, "ended"), (nothing, "no address")])
+async def test_a_look_up_that_gives_no_addresses_is_no_connection(look_up: Any, says: str) -> None:
+    def start(work: Callable[[], None]) -> None:
+        with suppress(SystemExit):
+            work()
+
+    with pytest.raises(OSError, match=says):
+        await HostResolver(look_up, start=start).resolve("api.test", 80)
+
+
+@pytest.mark.asyncio
+async def test_a_look_up_may_give_its_addresses_one_by_one() -> None:
+    resolver = HostResolver(one_by_one)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert await resolver.resolve("api.test", 80) == [FOUND]

@@ -2,6 +2,7 @@
 
 import math
 import random
+import ssl
 import time
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from support import scripted
 
 from norce_order_async import (
+    AiohttpTransport,
     CallOptions,
     ConfigurationError,
     HttptoolsTransport,
@@ -20,6 +22,7 @@ from norce_order_async import (
     delete_consent,
 )
 from norce_order_async.middleware import SystemClock
+from norce_order_async.transport import HostResolver
 
 
 async def later(*args: Any) -> None:
@@ -56,6 +59,7 @@ class Once:
         ("transport", HttptoolsTransport, "got the class HttptoolsTransport"),
         ("transport", "aiohttp", r"send\(\) and aclose\(\), got str"),
         ("auth", TokenFile, "got the class TokenFile"),
+        ("auth", {"get": "x"}, "got dict"),
         ("clock", time, "got module"),
         ("random", random.Random, "got the class Random"),
         ("telemetry", Telemetry, "got the class Telemetry"),
@@ -77,6 +81,25 @@ class Once:
 def test_a_setting_that_would_fail_at_its_first_use_is_named(name: str, value: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} .*{says}"):
         scripted(**{name: value})
+
+
+@pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ssl_context", False, "got bool"),
+        ("ssl_context", "ca.pem", "got str"),
+        ("ssl_context", ssl.create_default_context, "got function"),
+        ("resolver", None, "got NoneType"),
+        ("resolver", print, r"HostResolver\(function\), got builtin_function_or_method"),
+        ("resolver", HostResolver, "got the class HostResolver"),
+    ],
+)
+def test_a_setting_of_a_transport_that_would_fail_at_its_first_use_is_named(
+    kind: Any, name: str, value: Any, says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be .*{says}"):
+        kind(**{name: value})
 
 
 def test_what_can_be_called_is_a_setting() -> None:

@@ -91,9 +91,10 @@ class Exchange(Promises):
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nT: x\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello",
             b"HTTP/1.0 200 OK\r\n\r\nhello",
         ],
-        ids=["length", "chunks", "until the end", "http/1.0"],
+        ids=["length", "chunks", "until the end", "until the end, coded", "http/1.0"],
     )
     @in_a_loop
     async def test_a_body_is_read_whole(self, data: bytes) -> None:

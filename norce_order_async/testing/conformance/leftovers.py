@@ -9,16 +9,26 @@ import traceback
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
 from norce_order_async.core.errors import ClientStateError, InvalidRequestError, TLSError, TransportError
 from norce_order_async.core.http import Request
-from norce_order_async.testing.conformance.base import Promises, in_a_loop, make_request, send, settle, sockets
+from norce_order_async.testing.conformance.base import (
+    Promises,
+    in_a_loop,
+    make_request,
+    send,
+    settle,
+    sockets,
+    together,
+)
 from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
+from norce_order_async.transport import Transport
 from norce_order_async.transport.resolver import HostResolver
 
 
@@ -58,6 +68,29 @@ class Leftovers(Promises):
                 assert loop.run_until_complete(many(url)) == [b"ok"] * 10
                 loop.close()
             bluntly(self.make_loop(), transport.aclose())
+
+    @pytest.mark.filterwarnings("ignore:unclosed resource:ResourceWarning")
+    def test_a_call_that_is_cut_while_it_clears_up_after_a_loop_was_not_sent(self) -> None:
+        """At each turn of the event loop; and what is cleared up is closed all the same."""
+
+        async def cut(transport: Transport, url: str, turns: int) -> None:
+            request = make_request("PATCH", url, b"{}")
+            call = asyncio.ensure_future(transport.send(request, timeout=5.0))
+            await settle(turns)
+            call.cancel()
+            await together(call)
+            assert request.call.attempts[-1].sent is not None, f"after {turns} turns nothing is said of it"
+            await settle(20)
+            await transport.aclose()
+
+        before = sockets()
+        with elsewhere(None) as url:
+            for turns in range(1, 9):
+                transport = self.make_transport()
+                bluntly(self.make_loop(), send(transport, make_request("GET", url)))
+                self.run(partial(cut, transport, url, turns))
+        gc.collect()
+        assert sockets() <= before
 
     @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
     def test_a_loop_that_rests_is_closed_from_another(self, certificates: Certificates, tls: bool) -> None:
@@ -217,6 +250,14 @@ def elsewhere(tls: ssl.SSLContext | None) -> Generator[str]:
         thread.join()
 
 
+@contextmanager
+def unheard() -> Generator[str]:
+    """An address on which nobody listens, and nobody else can."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
 @asynccontextmanager
 async def failing(kind: str) -> AsyncGenerator[tuple[dict[str, Any], Callable[[], Request]]]:
     """How calls fail in some way: a transport's settings, and what makes a request."""
@@ -232,15 +273,16 @@ async def failing(kind: str) -> AsyncGenerator[tuple[dict[str, Any], Callable[[]
         "407": response_bytes(407, b"no"),
     }
     serve = {"hangs": Peer.end, "handshake": Peer.more}.get(kind) or responding(lines.get(kind, OK))
-    async with RawOrigin(serve) as origin:
-        secure = origin.url.replace("http:", "https:")
-        urls = {"refused": "http://127.0.0.1:1", "name": "http://norce.invalid", "handshake": secure, "hangs": secure}
-        urls |= {"proxy": "https://norce.invalid", "407": "https://norce.invalid"}
-        settings: dict[str, Any] = {"name": {"resolver": HostResolver(unknown)}, "407": {"proxy": origin.url}}
-        settings["proxy"] = {"proxy": "http://user:secret@127.0.0.1:1"}
-        if kind == "authority":
-            certificates = Certificates.make()
-            async with RawOrigin(tls=certificates.server) as other:
-                yield {}, lambda: make_request("PATCH", other.url, b"{}")
-            return
-        yield settings.get(kind, {}), lambda: make_request("PATCH", urls.get(kind, origin.url), b"{}")
+    with unheard() as closed:
+        async with RawOrigin(serve) as origin:
+            secure = origin.url.replace("http:", "https:")
+            urls = {"refused": closed, "name": "http://norce.invalid", "handshake": secure, "hangs": secure}
+            urls |= {"proxy": "https://norce.invalid", "407": "https://norce.invalid"}
+            settings: dict[str, Any] = {"name": {"resolver": HostResolver(unknown)}, "407": {"proxy": origin.url}}
+            settings["proxy"] = {"proxy": closed.replace("//", "//user:secret@")}
+            if kind == "authority":
+                certificates = Certificates.make()
+                async with RawOrigin(tls=certificates.server) as other:
+                    yield {}, lambda: make_request("PATCH", other.url, b"{}")
+                return
+            yield settings.get(kind, {}), lambda: make_request("PATCH", urls.get(kind, origin.url), b"{}")

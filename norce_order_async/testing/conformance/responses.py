@@ -124,16 +124,18 @@ class Responses(Promises):
                 assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
             assert (await send_to(origin, transport, of("DELETE", origin))).response.status == 404
 
+    @pytest.mark.parametrize("named", [True, False])
     @in_a_loop
-    async def test_a_switch_of_protocols_is_an_answer_and_ends_its_connection(self) -> None:
-        """Nobody asked for it."""
-        switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+    async def test_a_switch_of_protocols_is_an_answer_and_ends_its_connection(self, named: bool) -> None:
+        """Nobody asked for it, and it may not say to which."""
+        switch = b"HTTP/1.1 101 Switching Protocols\r\n" + named * b"Upgrade: x\r\nConnection: upgrade\r\n" + b"\r\n"
         async with self.origin(responding(switch, OK)) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
             assert ending.sent is not False
             assert ending.received is None or ending.received.status == 101
             assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
+            assert len(origin.peers) == 2
 
     @pytest.mark.parametrize("seed", range(10))
     @in_a_loop
@@ -176,10 +178,11 @@ class Responses(Promises):
                 assert ending.sent is not False
                 assert ending.received is None or ending.received.status not in (400, 413)
 
+    @pytest.mark.parametrize("header", [b"Connection: close", b"Transfer-Encoding: gzip"])
     @in_a_loop
-    async def test_a_body_that_is_reset_is_not_whole(self) -> None:
+    async def test_a_body_that_is_reset_is_not_whole(self, header: bytes) -> None:
         """Also where nothing but the connection's end tells that of the body: a reset is no end."""
-        line = then_reset(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{")
+        line = then_reset(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n\r\n{")
         async with self.origin(responding(line)) as origin:
             ending = await send_to(origin, self.open(), of("GET", origin))
             assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)

@@ -20,9 +20,11 @@ from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.connecting import tunnel
 from norce_order_async.testing.conformance.lines import (
     FAILURES,
+    GARBAGE,
     SHORT,
     forever,
     of,
+    then_close,
 )
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
 from norce_order_async.transport.resolver import Address, HostResolver
@@ -72,6 +74,7 @@ class Tls(Promises):
             transport = self.open(ssl_context=certificates.trusted) if wrong else self.open()
             ending = await send_to(origin, transport, of("DELETE", origin))
             assert (type(ending.failure), ending.sent, ending.failure.retryable) == (TLSError, False, False)
+            assert f"127.0.0.1:{origin.port}: " in str(ending.failure)
 
     @pytest.mark.parametrize("way", ["reset at once", "closed at once", "reset", "closed"])
     @in_a_loop
@@ -150,15 +153,16 @@ class Tls(Promises):
             assert (type(ending.failure), ending.sent) == (ProxyError, False)
             assert "proxy proxy.invalid:3128" in str(ending.failure)
 
-    @pytest.mark.parametrize("way", ["closed", "reset", "closed in the head"])
+    @pytest.mark.parametrize("way", ["closed", "reset", "closed in the head", "ssh"])
     @in_a_loop
     async def test_a_proxy_that_hangs_up_was_not_sent(self, way: str) -> None:
-        """It did so before there was a way to the server."""
-        async with RawOrigin(responding(FAILURES[way])) as proxy:
+        """It did so before there was a way to the server, or it is no proxy."""
+        line = then_close(GARBAGE[way]) if way in GARBAGE else FAILURES[way]
+        async with RawOrigin(responding(line)) as proxy:
             ending = await send_to(
                 proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
             )
-            assert ending.failure.sent is False
+            assert (type(ending.failure), ending.failure.sent) == (ProxyError, False)
 
     @in_a_loop
     async def test_a_proxy_that_says_nothing_is_a_connect_timeout(self) -> None:

@@ -14,13 +14,13 @@ from norce_order_async.core.errors import (
     ReadTimeout,
 )
 from norce_order_async.core.http import Request, Response
-from norce_order_async.core.settings import LOOPBACK
+from norce_order_async.core.settings import is_loopback
 from norce_order_async.testing.sandbox import serving
 from norce_order_async.testing.sandbox.exchange import Arrival
 from norce_order_async.testing.sandbox.faults import FaultKind
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.transport import Transport
-from norce_order_async.transport.errors import IS_CLOSED, NO_RESPONSE
+from norce_order_async.transport.errors import IS_CLOSED, NO_RESPONSE, note_head
 from norce_order_async.transport.messages import MAX_BODY, unsendable
 
 _JSON = "application/json"
@@ -44,7 +44,7 @@ class SandboxTransport(Transport):
     def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = (), max_body: int = MAX_BODY) -> None:
         self._sandbox = sandbox
         self._max_body = check_count("max_body", max_body)
-        self._hosts = LOOPBACK.union(host.lower() for host in hosts)
+        self._hosts = frozenset(host.lower() for host in hosts)
         self._closed = False
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
@@ -65,7 +65,7 @@ class SandboxTransport(Transport):
             raise InvalidRequestError(problem)
         url = urlsplit(request.url)
         host = url.hostname or ""
-        if host not in self._hosts and not host.endswith(".norce.tech"):
+        if not (host.endswith(".norce.tech") or is_loopback(host) or host in self._hosts):
             raise ConnectError(f"the sandbox has no host {host!r}", sent=False)
         call.mark_sent()
         target = f"{url.path}?{url.query}" if url.query else url.path
@@ -81,6 +81,10 @@ class SandboxTransport(Transport):
         except TimeoutError:
             status = answer.status if answer is not None and mishap.of(FaultKind.SLOW) else None
             raise ReadTimeout(NO_RESPONSE, sent=True, status=status, content_type=_JSON) from None
+        except asyncio.CancelledError as error:
+            if answer is not None and mishap.of(FaultKind.SLOW):
+                note_head(error, answer.status, [(b"content-type", _JSON.encode())])
+            raise
         if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             raise ConnectionLost("the connection was cut by a fault", sent=True)
         if mishap.of(FaultKind.TRUNCATE):
