@@ -180,7 +180,9 @@ def order_of(change: Change, scope: Scope, number: int) -> Order:
 
     An order that is to be made has no id: it is that of its cart's reference, and without one that of its line.
     """
-    order_id = change.order_id or change.resource or f"lines/{number}"
+    order_id = change.order_id
+    if change.operation == "CreateCheckoutOrder":
+        order_id = change.resource or f"lines/{number}"
     return change.merchant or scope[0], change.channel or scope[1], order_id
 
 

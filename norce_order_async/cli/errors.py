@@ -79,9 +79,12 @@ def explain(error: NorceOrderError) -> str:
         lines = [str(error).replace(error.reason, f"the order is not valid: {counted(len(problems), 'problem')}")]
         lines += [printable(problem_text(problem)) for problem in problems]
     unknown = error.operation if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN else None
-    again = unknown is None or _is_safe(unknown)
+    stands = isinstance(error, CallError) and not error.outcome.failed and _is_change(error.operation)
+    again = not stands and (unknown is None or _is_safe(unknown))
     kind = NotTheApiError if is_foreign(error) else type(error)
     lines.append(advice_for(kind, again=again) or "")
+    if stands:
+        lines.append("The API has said yes to it: do not send it again.")
     if unknown is not None:
         lines.append(_about_unknown(unknown))
     return "\n  ".join(filter(None, lines))
@@ -100,10 +103,14 @@ def _is_safe(operation: str) -> bool:
     return row is None or row.repeat == Repeat.SAFE
 
 
+def _is_change(operation: str | None) -> bool:
+    row = ROWS.get(operation or "")
+    return row is not None and row.changes
+
+
 def _about_unknown(operation: str) -> str:
     """What to know before the call is made again; nothing where it changes nothing."""
-    row = ROWS.get(operation)
-    if row is None or not row.changes:
+    if not _is_change(operation):
         return ""
     if _is_safe(operation):
         return f"{_MAYBE}; it may be sent again unless somebody else has changed the same since."

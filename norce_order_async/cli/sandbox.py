@@ -13,7 +13,9 @@ from norce_order_async.batch.files import InputLine, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
 from norce_order_async.cli.signals import ending_signals, on_signals
 from norce_order_async.endpoints.findings import COLLECTIONS
-from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Sandbox, SandboxServer
+from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
+from norce_order_async.testing.sandbox.callbacks import Callbacks
+from norce_order_async.testing.sandbox.server import SandboxServer
 from norce_order_async.wire.json import JSON
 
 _MERCHANT, _CHANNEL = "norce", "1"

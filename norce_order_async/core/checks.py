@@ -112,12 +112,15 @@ def check_header(name: object, value: object) -> None:
     check_header_value(f"header {name}", value)
 
 
-def flaw_of_headers(headers: Mapping[Any, Any]) -> str | None:
+def flaw_of_headers(headers: Mapping[Any, Any], before: Mapping[str, str]) -> str | None:
     """What keeps the headers that a middleware passes on from being sent; None if nothing does.
 
-    It raises nothing, because a traceback would show them. What is not text, the transport tells.
+    Those that it was given are right. It raises nothing, because a traceback would show them. What is not text, the
+    transport tells.
     """
     for name, value in headers.items():
+        if before.get(name) is value:
+            continue
         if isinstance(name, str) and not _TOKEN.fullmatch(name):
             return f"{name!r} is not a header name"
         if isinstance(name, str) and name.lower() in _FRAMING:

@@ -4,7 +4,9 @@ import sys
 from threading import RLock
 
 _PACKAGE = "norce_order_async"
-_LOADING = RLock()  # modules that import each other's packages, loaded by two threads, are seen half made
+_LOADING = RLock()
+"""Held while a name is loaded, as modules that two threads load at once may be seen half made. No module of the package
+uses such a name while it is imported itself: it would wait here, with its own lock held, for who may wait for that."""
 
 
 class LazyNames:
@@ -33,11 +35,11 @@ class LazyNames:
         """
         from importlib import import_module
 
+        if name not in self._homes and name not in self._modules:
+            raise AttributeError(f"module {self._module!r} has no attribute {name!r}")
         with _LOADING:
             if name in self._modules:
                 return import_module(f"{_PACKAGE}.{name}")
-            if name not in self._homes:
-                raise AttributeError(f"module {self._module!r} has no attribute {name!r}")
             value = getattr(import_module(f"{_PACKAGE}.{self._homes[name]}"), name)
             setattr(sys.modules[self._module], name, value)
             return value

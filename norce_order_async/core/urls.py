@@ -8,8 +8,7 @@ HIDDEN: Final = "***"
 """What stands in place of a secret."""
 CALLED: Final = frozenset({"invoke", "url"})
 """The members of hooks, notifications and validations with the address that Norce calls: it has a secret of theirs."""
-_USER = re.compile(r"(?<=//)[^/?#]*(?=@)")
-_PERHAPS_USER = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*(?=@)", re.IGNORECASE | re.DOTALL)
+_USER = re.compile(r"^((?:[a-z][a-z0-9+.-]*:)?//)?(.*)(?=@)", re.IGNORECASE | re.DOTALL)
 _LONG = 32
 _PATHS = ("/", ".", "~")
 
@@ -20,13 +19,13 @@ def without_secrets(url: str) -> str:
     A password may hold a slash that is not escaped, so everything before the last ``@`` of the path counts as the user.
     """
     place, mark, query = url.partition("#")[0].partition("?")
-    return _PERHAPS_USER.sub(rf"\1{HIDDEN}", place) + mark + without_values(query)
+    return _USER.sub(rf"\1{HIDDEN}", place) + mark + without_values(query)
 
 
 def user_of(url: str) -> str:
     """What a URL has in front of its host, ``name:password``; nothing if there is none."""
-    found = _USER.search(url)
-    return found[0] if found else ""
+    found = _USER.match(url.partition("#")[0].partition("?")[0])
+    return found[2] if found else ""
 
 
 def without_values(query: str) -> str:

@@ -2,21 +2,17 @@
 
 from typing import Any, cast
 
-from norce_order_async.wire import models
 from norce_order_async.wire.codec import one_level, structure
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.models import Model
+from norce_order_async.wire.results import type_of
 from norce_order_async.wire.table import ROWS
 
 
 def normal_body(operation: str, body: JSON) -> Any:
     """The body of an operation's request, spelt as its model is; as it is where it is of no model."""
-    schema = ROWS[operation].body or ""
-    name = schema.removeprefix("list[").removesuffix("]")
-    cls: Any = getattr(models, name, None)
-    if cls is None or body is None:
-        return body
-    return normal(body, cls if name == schema else list[cls])
+    cls = type_of(ROWS[operation].body or "")
+    return body if cls is None or body is None else normal(body, cls)
 
 
 def normal(value: JSON, cls: Any) -> Any:

@@ -53,7 +53,8 @@ def checked(middleware: Middleware) -> Middleware:
 
     async def call(request: Request, call_next: Handler, /) -> Response:
         def go_on(changed: Request, /) -> Awaitable[Response]:
-            if changed.headers is not request.headers and (flaw := flaw_of_headers(changed.headers)) is not None:
+            before = request.headers
+            if changed.headers is not before and (flaw := flaw_of_headers(changed.headers, before)) is not None:
                 raise InvalidRequestError(flaw)
             return call_next(changed)
 

@@ -90,8 +90,8 @@ class ClientCore:
     def __attrs_post_init__(self) -> None:
         clock = self.defaults.clock
         check_shape("transport", self.transport, TRANSPORT)
-        self.call_middlewares = check_each("call_middlewares", self.call_middlewares, MIDDLEWARE)
-        self.attempt_middlewares = check_each("attempt_middlewares", self.attempt_middlewares, MIDDLEWARE)
+        around = [*map(checked, check_each("call_middlewares", self.call_middlewares, MIDDLEWARE))]
+        inside = [*map(checked, check_each("attempt_middlewares", self.attempt_middlewares, MIDDLEWARE))]
         on_attempt, on_call = check_each("on_attempt", self.on_attempt, HOOK), check_each("on_call", self.on_call, HOOK)
         observers = check_each("observers", self.observers, OBSERVER)
         if self.telemetry is not None:
@@ -102,18 +102,16 @@ class ClientCore:
         pacing = [Pacing(clock, self.lifecycle.limit)] if self.adaptive else []
         hooks = (*(pace.observe for pace in pacing), *on_attempt)
         sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
-        given = [checked(middleware) for middleware in self.attempt_middlewares]
-        self._fixed = self._compile([*pacing, *given], sender)
-        self._renewed = self._compile([*pacing, Auth(self.lifecycle), *given], sender)
+        self._fixed = self._compile(around, [*pacing, *inside], sender)
+        self._renewed = self._compile(around, [*pacing, Auth(self.lifecycle), *inside], sender)
         if self.telemetry is not None:
             self.telemetry.watch(self, self.shops.own.base_url)
 
-    def _compile(self, inner: Sequence[Middleware], sender: AttemptSender) -> Chain:
+    def _compile(self, around: Sequence[Middleware], inside: Sequence[Middleware], sender: AttemptSender) -> Chain:
         # Methods, because Python calls them faster than objects.
-        attempt = compile_chain(inner, sender.__call__)
+        attempt = compile_chain(inside, sender.__call__)
         retry = Retry(attempt, self.defaults.clock, self.lifecycle).__call__
-        given = [checked(middleware) for middleware in self.call_middlewares]
-        return Chain(compile_chain(given, attempt), compile_chain(given, retry))
+        return Chain(compile_chain(around, attempt), compile_chain(around, retry))
 
     def chain(self, caller: Caller) -> Chain:
         """The one for a fixed token, or for tokens that come from a source."""

@@ -112,7 +112,7 @@ def _headers(caller: Caller, request_id: str, options: CallOptions, *, has_body:
 
 def out_of_time(call: Call) -> DeadlineExceeded:
     """The error of a call whose total time is over."""
-    return DeadlineExceeded(f"no success within {call.timeout.total:g} s")
+    return DeadlineExceeded(f"not ended within {call.timeout.total:g} s")
 
 
 def too_late(call: Call, turn: str) -> DeadlineExceeded:

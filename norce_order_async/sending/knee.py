@@ -5,7 +5,7 @@ import math
 FIRST = 10
 """So many are in flight at first."""
 OVERLOAD_SHARE = 0.1
-"""With more than this share of overload among the answers, fewer are in flight."""
+"""With this share of overload among the answers of a second, fewer are in flight."""
 
 _TOLERANCE = 1.3
 _FEWER = 0.7
@@ -14,9 +14,7 @@ _EASED_FOR = 10.0
 _LOOK_EVERY, _LOOK_EVERY_ROUNDS = 10.0, 50
 _LOOK_ROUNDS = 10
 _ROUND = 20
-_IN_A_ROW = 2
-_AS_MANY = 0.8
-_FAR_FEWER = 0.5
+_MOST_TOLERATED = 0.5
 _UNANSWERED = frozenset({"ReadTimeout", "504", "524"})
 _QUEUED = 0.5
 
@@ -25,13 +23,9 @@ class Knee:
     """Finds the number in flight above which answers only get slower: the knee of throughput over concurrency.
 
     It grows while the mean latency of a round is at most 1.3 times that at half as many in flight, which is measured
-    again every ten seconds (as gradient limits do). It is cut to 70 % when clearly more than 10 % of the answers of a
-    window are overload. A window is a second and twenty answers, or less where all are overload or one waited in a
-    queue. When the window after a cut has as many for each success, they do not come from what is in flight: the cut is
-    taken back, and that share is tolerated until it is half of that.
-
-    A request that was given up without an answer is overload only where the last answer was slow enough for a queue to
-    explain it: otherwise that request alone hangs.
+    again every ten seconds (as gradient limits do). It is cut to 70 % when 10 % of a second's answers are overload,
+    unless as many are when fewer are in flight. A request that was given up without an answer is overload only where
+    the last answer was slow enough for a queue to explain it: otherwise that request alone hangs.
 
     Args:
         maximum: How many at most.
@@ -50,8 +44,8 @@ class Knee:
         self._window_start, self._all, self._overloads = now, 0, 0
         self._tolerated = 0.0
         self._answered, self._latency, self._among = -math.inf, 0.0, 1  # the last answer
-        self._before: tuple[float, float, bool] | None = None  # the last cut: overloads a success, limit, doubling
-        self._changed = self._eased = -math.inf
+        self._before: tuple[float, float] | None = None
+        self._eased = -math.inf
         self._eased_because: str | None = None
 
     def reason(self, now: float) -> str | None:
@@ -60,18 +54,12 @@ class Knee:
 
     def answered(self, now: float, sent: float, elapsed: float, sign: str | None, in_flight: int) -> None:
         """Count an answer, or an attempt without one: ``sign`` is what tells of overload."""
-        if waited := sign in _UNANSWERED:
-            if not self._is_queued(sent, elapsed, in_flight):
-                return
-            waited = elapsed >= _WINDOW
-        if sent < self._changed and not waited:
-            return  # it tells of how many were in flight before
+        if sign in _UNANSWERED and not self._is_queued(sent, elapsed, in_flight):
+            return
         self._all += 1
         self._overloads += sign is not None
         if now - self._window_start >= _WINDOW:
-            alike = self._overloads == self._all >= _IN_A_ROW
-            if waited or alike or self._all >= _ROUND:
-                self._judge(now, sign)
+            self._end_window(now, sign)
         if sign is not None:
             return
         self._answered, self._latency, self._among = now, elapsed, max(1, in_flight)
@@ -100,7 +88,7 @@ class Knee:
     def _end_round(self, now: float) -> None:
         latency = math.exp(self._logarithms / self._answers)
         self._reference = latency if self._looking else min(self._reference, latency)
-        if self._looking or self._before is not None or 2 * self._most < self.limit:
+        if self._looking or 2 * self._most < self.limit:
             self._begin(now, self._exact)
             return
         gradient = min(1.0, max(0.5, _TOLERANCE * self._reference / latency))
@@ -120,28 +108,21 @@ class Knee:
         self._looking = False
         self._since, self._logarithms, self._seconds, self._answers, self._most = now, 0.0, 0.0, 0, 0
 
-    def _judge(self, now: float, sign: str | None) -> None:
-        """Cut the limit, or take a cut back, if there is more overload in this window than is tolerated."""
-        answers, overloads = self._all, self._overloads
-        successes, share = answers - overloads, overloads / answers
-        accepted = min(1.0, self._tolerated + OVERLOAD_SHARE)
-        by_chance = math.sqrt(answers * accepted * (1 - accepted))
-        is_more = overloads >= answers * accepted + by_chance
-        if not is_more and answers < _ROUND:
-            return  # more answers may tell
+    def _end_window(self, now: float, sign: str | None) -> None:
+        share = self._overloads / self._all
         self._window_start, self._all, self._overloads = now, 0, 0
-        before, self._before = self._before, None
-        if not is_more:
-            if share < _FAR_FEWER * self._tolerated:
-                self._tolerated = share
+        if share < self._tolerated + OVERLOAD_SHARE:
+            self._before = None
             return
-        if before is not None and overloads >= _AS_MANY * before[0] * successes > 0:
-            self._tolerated, (_, self._exact, self._doubling) = share, before
+        if self._before is not None and _MOST_TOLERATED > share >= 0.8 * self._before[0]:
+            # As many with fewer in flight: it does not come from them.
+            self._tolerated, self._exact = share, self._before[1]
+            self._before = None
         else:
-            self._before = overloads / successes if successes else math.inf, self._exact, self._doubling
-            self._exact, self._doubling = max(1.0, _FEWER * self._exact), False
+            self._before = self._before or (share, self._exact)
+            self._exact = max(1.0, _FEWER * self._exact)
             self._eased = now
             last = "" if sign is None else f" ({sign})"
             self._eased_because = f"{share:.0%} of the answers were overload{last}".replace("%", " %")
-        self._changed = now
+        self._doubling = False
         self._begin(now, self._exact)

@@ -273,8 +273,8 @@ class Pace:
         if sign is None and status is not None and attempt.error is not None:
             return  # something else than the API answered: that tells nothing of the API
         throttled = sign is not None and attempt.throttled
-        is_new = (attempt.number == 1 and not again) or sign in (None, "ReadTimeout")
         if status is not None:
+            is_new = attempt.number == 1 and not again
             refusal = sign if throttled or (status == _UNAVAILABLE and is_new) else None
             if refusal is None:
                 self.holds.accepted(call.shop.merchant, now)
@@ -284,7 +284,7 @@ class Pace:
                 self._places.empty(now)
                 self.renewed.set()
         # What is throttled is a matter of the rate alone; other errors say nothing of the server.
-        if self._knee is not None and not throttled and is_new and (sign is not None or status is not None):
+        if self._knee is not None and not throttled and (sign is not None or status is not None):
             self._knee.answered(now, sent, attempt.elapsed, sign, self.in_flight)
             self.limit = self._knee.limit
 

@@ -118,11 +118,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _sandboxes_of(item: pytest.Item) -> dict[str, Sandbox]:
-    """Those of its fixtures, also of fixtures that other fixtures asked for; the arguments are not set if one fails."""
-    arguments: dict[str, object] = getattr(item, "funcargs", {})
-    found = {name: value for name, value in arguments.items() if isinstance(value, Sandbox)}
+    """Those of its fixtures, also of fixtures that other fixtures asked for."""
     used: list[str] = getattr(item, "fixturenames", [])
-    for node in item.listchain():
-        kept = node.stash.get(_SANDBOXES, dict[str, Sandbox]())
-        found |= {name: sandbox for name, sandbox in kept.items() if node is item or name in used}
-    return found
+    kept = [(node, node.stash.get(_SANDBOXES, dict[str, Sandbox]())) for node in item.listchain()]
+    return {name: sandbox for node, each in kept for name, sandbox in each.items() if node is item or name in used}

@@ -88,8 +88,10 @@ class _Pool:
                 exchange.limit.expire()
             exchange.abort()
         # A request that reads from one has to learn of it before the session forgets the request.
-        await await_closed()
-        await self.session.close()
+        try:
+            await await_closed()
+        finally:  # also where its loop ends meanwhile
+            await self.session.close()
 
 
 def _check_proxy(instance: object, attribute: object, value: str | None) -> None:

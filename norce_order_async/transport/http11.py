@@ -29,7 +29,7 @@ from norce_order_async.transport.messages import (
 installed = find_spec("httptools") is not None
 """Whether httptools is installed. It is an extra, so only making a transport fails without it."""
 if TYPE_CHECKING or installed:
-    from httptools import HttpParserError, HttpResponseParser
+    from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 BUFFER = 320 * 1024
 """Bytes that are read at once, at most.
@@ -190,6 +190,8 @@ class Connection(asyncio.BufferedProtocol):
         self._other += nbytes
         try:
             self._parser.feed_data(self._buffer[:nbytes])
+        except HttpParserUpgrade:
+            pass  # the response has ended, and with it the connection
         except HttpParserError as error:
             self._fail(f"what came is not an HTTP answer: {error}")
         else:

@@ -103,6 +103,13 @@ class MaybeEmpty(Generic[T]):
         return self.model(response) if response.body.strip() or response.truncated else None
 
 
+def type_of(schema: str) -> Any:
+    """The model that a schema of the table names, or a list of it; None where it is of no model."""
+    name = schema.removeprefix("list[").removesuffix("]")
+    model: Any = getattr(models, name, None)
+    return model if name == schema else list[model]
+
+
 def decoder_of(row: Row) -> Callable[[Response], Any]:
     """What reads the result of an operation of the table; of one without a result, its receipt."""
     if row.result is None:
@@ -111,9 +118,6 @@ def decoder_of(row: Row) -> Callable[[Response], Any]:
         return CreatedId()
     if row.result == "list[ValidationError]":
         return NoProblems()
-    if row.result.startswith("list["):
-        kind: Any = getattr(models, row.result[5:-1])
-        return json_decoder(list[kind])
-    read: JsonAs[Any] = json_decoder(getattr(models, row.result))
+    read: JsonAs[Any] = json_decoder(type_of(row.result))
     model = Asked(read, row.ids[-1]) if row.path.endswith("}") else read
     return MaybeEmpty(model) if row.changes and row.evidence == "v1_types" else model

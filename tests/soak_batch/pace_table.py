@@ -155,9 +155,6 @@ def _others() -> list[Scenario]:
 
     bare = partial(random_refusals, 0.2, 1500, status=503)
 
-    def slow_and_failing(rng: Random) -> Server:
-        return Refusing(0.6, queue(20, 0.2, rng), rng, status=502)
-
     timed_out = Figure("timed out", lambda ran: ran[0].timed_out(5, 60), most=0.0)
     wide = {"maximum": 400}
     short = {"timeout": 1.0}
@@ -213,7 +210,6 @@ def _others() -> list[Scenario]:
         # Five attempts at each bad one: 7/8 of 1,000 changes a second are what 1,500 requests a second give.
         Scenario("one order in eight answers 500", bad, [used(875, 0.9, 5, 20)], until=20),
         Scenario("20% of bare 503", bare, [used(1500, 0.9, 10, 20)], until=20),
-        Scenario("60% of 502, 20 workers of 200 ms", slow_and_failing, [used(100, 0.9, 20, 60)]),
         Scenario("bare 503 above 60 at once", lambda rng: Crowded(20, 60, 0.02), [used(1000, 0.9, 5, 30)], until=30),
     ]
 

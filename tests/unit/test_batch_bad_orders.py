@@ -8,25 +8,11 @@ from pathlib import Path
 import pytest
 from bad_orders import LAYOUTS, Fails, bad_ones, one_each, run
 from soak_batch.servers import Workers
-from support import BASE_URL, TOKEN
-from timeline import (
-    Answer,
-    Origin,
-    Sent,
-    Timeline,
-    account,
-    deletes,
-    journal_at,
-    lost,
-    on_a_timeline,
-    outcomes_of,
-    refused,
-)
+from timeline import Answer, Sent, account, deletes, journal_at, on_a_timeline, outcomes_of, refused
 
-from norce_order_async import OrderClient, OutcomeKind, RetryPolicy, Timeout
+from norce_order_async import OutcomeKind, RetryPolicy, Timeout
 from norce_order_async.batch import Change, Journal, JournalReader, PatchAttributes, PatchConsent
 from norce_order_async.batch.run import Batch
-from norce_order_async.transport import Request, Response
 
 pytestmark = pytest.mark.asyncio
 
@@ -158,40 +144,28 @@ async def test_many_resources_of_one_bad_order_are_no_outage(concurrency: int) -
     assert ran.clock.now < 120
 
 
-@pytest.mark.parametrize(("workers", "service"), [(1, 3.0), (2, 5.0), (3, 7.0), (4, 1.0)])
+@pytest.mark.parametrize("places", [2, 3])
+async def test_a_server_that_refuses_what_is_too_much_is_not_taken_for_bad_orders(places: int) -> None:
+    """One with few places, which says 503 at once when all are taken."""
+    client, origin, _ = on_a_timeline(retry=RetryPolicy.batch(), timeout=Timeout.batch())
+
+    def by_place(_: Sent) -> Answer:
+        is_full = origin.now > places
+        origin.latency = 0.0 if is_full else 1.0
+        return 503 if is_full else 200
+
+    origin.answer = by_place
+    outcomes = Counter(outcome.outcome for outcome in await outcomes_of(Batch(client, deletes(200))))
+    assert outcomes[OutcomeKind.APPLIED] >= 180
+
+
+@pytest.mark.parametrize(("workers", "service"), [(1, 3.0), (2, 5.0), (4, 1.0)])
 async def test_a_slow_server_is_not_taken_for_bad_orders(workers: int, service: float) -> None:
     """What waits in its queue until it is given up leaves fewer in flight."""
     server = Workers(workers, service, random.Random(1), spread=0.1)
     ran = await run(one_each(150), frozenset(), "hangs", server=server)
     assert ran.kinds(of_bad=False) == {"applied": 150}
     assert len(ran.origin.sent) < 200
-
-
-class Unlike(Origin):
-    """A server that lets every third order hang, fails at once for the next one, and answers for the others."""
-
-    def __init__(self, clock: Timeline, failure: Answer) -> None:
-        super().__init__(clock, self.of_its_kind)
-        self.answers: list[Answer] = [lost(), failure, 200]
-
-    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
-        kind = int(request.url.split("/orders/o_")[1].split("/")[0]) % 3
-        self.latency = 15.0 if kind == 0 else 0.02
-        return await super().send(request, timeout=timeout)
-
-    def of_its_kind(self, sent: Sent) -> Answer:
-        return self.answers[int(sent.order[2:]) % 3]
-
-
-@pytest.mark.parametrize("failure", [502, 503, 504, refused()], ids=str)
-async def test_orders_that_hang_and_others_that_fail_at_once_do_not_leave_one_in_flight(failure: Answer) -> None:
-    clock = Timeline()
-    origin = Unlike(clock, failure)
-    client = OrderClient(base_url=BASE_URL, merchant="norce", channel="1", auth=TOKEN, transport=origin, clock=clock)
-    outcomes = await outcomes_of(Batch(client, one_each(300)))
-    assert sum(outcome.outcome is OutcomeKind.APPLIED for outcome in outcomes) == 100
-    # Those that hang take 100 times 30 s until all others are made: with 10 at once, 300 s.
-    assert max(sent.at for sent in origin.sent if int(sent.order[2:]) % 3 == 2) < 400
 
 
 async def test_bad_orders_at_a_slow_server_leave_it_as_fast_as_it_is() -> None:

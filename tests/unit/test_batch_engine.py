@@ -48,6 +48,7 @@ from norce_order_async import (
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.engine.accounting import GROUP
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
@@ -795,6 +796,18 @@ async def test_stop_finishes_what_is_in_flight_and_takes_no_more() -> None:
     assert kinds[OutcomeKind.APPLIED] == len(origin.sent)
     assert sorted(outcome.number for outcome in outcomes) == list(range(1, len(outcomes) + 1))
     assert {outcome.error for outcome in outcomes if outcome.outcome is OutcomeKind.NOT_SENT} <= {"NotTried"}
+
+
+@pytest.mark.parametrize(("error", "message"), [("NotTried", "not tried"), ("RateLimitedError", "HTTP 429")])
+async def test_what_a_worker_has_not_ended_is_told_with_its_attempts(error: str, message: str) -> None:
+    """The workers of a cluster give it back so."""
+    change = DeleteConsent("o_1", "c")
+    item = WorkItem(1, InputLine(1, change), change, (None, None))
+    tried = error != "NotTried"
+    item.last = Outcome(1, 1, change, OutcomeKind.REJECTED, attempts=int(tried), error=error, message=message)
+    item.is_marked = True
+    told = item.left_waiting()
+    assert (told.attempts, told.message) == (1, "to be continued: HTTP 429") if tried else (0, "not tried")
 
 
 async def test_what_was_refused_and_is_to_be_continued_is_told_as_the_journal_has_it(path: Path) -> None:

@@ -119,6 +119,19 @@ def test_an_import_loads_nothing_that_it_does_not_need(statement: str, absent: l
     assert run.stdout.strip() == "[]"
 
 
+def test_no_module_uses_a_lazy_name_while_it_is_imported() -> None:
+    """It would hold its own lock, and wait for that of the names; another thread may hold this one, and wait for it."""
+    code = (
+        "import norce_order_async; from importlib import import_module; from pkgutil import walk_packages\n"
+        "from norce_order_async.core import lazy_names\n"
+        "lazy_names._LOADING = None\n"
+        "for module in walk_packages(norce_order_async.__path__, 'norce_order_async.'):\n"
+        "    if '__' not in module.name: import_module(module.name)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+
+
 def test_two_threads_that_use_names_first_at_the_same_moment_get_them() -> None:
     code = (
         "import threading; from norce_order_async import batch; begin = threading.Barrier(2)\n"

@@ -175,48 +175,11 @@ def test_the_limit_falls_once_a_second_and_never_to_nothing() -> None:
     clock = FakeClock()
     pace = Pace(clock=clock)
     for _ in range(20):
-        observe(pace, *[ended(503)] * 50, at=clock.now)
+        observe(pace, *[ended(503)] * 50)
         clock.now += 1.0
     assert (pace.limit, pace.reason) == (1, "100 % of the answers were overload (503)")
     clock.now += 10.0
     assert pace.reason is None
-
-
-def a_second(pace: Pace, clock: FakeClock, *attempts: Attempt) -> int:
-    """The limit after a second with such attempts."""
-    observe(pace, *attempts, at=clock.now)
-    clock.now += 1.0
-    observe(pace, attempts[0], at=clock.now)
-    return pace.limit
-
-
-def test_overload_that_fewer_in_flight_do_not_change_is_tolerated_until_there_is_less_or_more() -> None:
-    clock = FakeClock()
-    pace = Pace(clock=clock)
-    half, third = [ended(502), ended()] * 50, [ended(502), ended(), ended()] * 50
-    assert [a_second(pace, clock, *half) for _ in range(4)] == [7, 10, 10, 10]
-    assert a_second(pace, clock, *[ended(502)] * 50) == 7
-    assert a_second(pace, clock, *half) == 7  # less than before the cut
-    assert a_second(pace, clock, *[ended()] * 100) >= 7
-    limit = pace.limit
-    assert a_second(pace, clock, *third) < limit
-
-
-def test_few_answers_of_which_some_are_overload_cut_nothing() -> None:
-    clock = FakeClock()
-    pace = Pace(clock=clock)
-    assert {a_second(pace, clock, ended(), ended(502)) for _ in range(6)} == {10}
-
-
-@pytest.mark.parametrize(("again", "number"), [(False, 2), (True, 1)])
-@pytest.mark.parametrize("status", [502, 503, 504])
-def test_what_fails_again_says_nothing_of_the_server(status: int, number: int, again: bool) -> None:
-    clock = FakeClock()
-    pace = Pace(clock=clock)
-    for _ in range(100):
-        pace.observe(call_at(clock.now), ended(status, number=number), again=again)
-        clock.now += 0.1
-    assert pace.limit == 10
 
 
 @pytest.mark.parametrize(("status", "paces"), [(429, True), (503, True), (500, False), (502, False), (504, False)])

@@ -253,35 +253,6 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
     assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
 
 
-@pytest.mark.asyncio
-async def test_each_process_is_dealt_the_first_line_that_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changes = [DeleteConsent(f"o_{n}", "c") for n in range(3)]
-    passed: list[set[int]] = []
-
-    async def start(link: ProcessLink) -> None:
-        """Starts nothing."""
-
-    async def hear(link: ProcessLink) -> tuple[Any, ...]:
-        while not link.passed:  # noqa: ASYNC110 (what is dealt)
-            await asyncio.sleep(0)
-        passed.append(set(link.passed))
-        return "end", None, None, None, True
-
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
-    with opened(tmp_path) as journal:
-        mark_all(journal, changes)
-        for number, outcome in enumerate([OutcomeKind.REJECTED, OutcomeKind.APPLIED, OutcomeKind.APPLIED], 1):
-            end(journal, number, changes[number - 1], outcome, 100.0)
-        batch = ProcessBatch(changes, processes=4, settings=HERE, journal=journal)
-        async with asyncio.timeout(20):
-            async for _ in batch:
-                pass
-    assert passed == [{2}] * 4
-
-
 class NearEnd(Pipe):
     """The pipe as a process has it, with what it says kept."""
 

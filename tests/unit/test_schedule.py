@@ -2,7 +2,8 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Sized
+from collections.abc import Callable, Sized
+from functools import partial
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -31,6 +32,13 @@ class About(Change):
 
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         raise NotImplementedError
+
+
+@attrs.frozen
+class OfNoOrder(About):
+    """A change of a resource that is no order's."""
+
+    order_id: str = attrs.field(default="", init=False)
 
 
 def item_of(number: int, change: Change, *, size: int = 1, scope: Scope = (None, None)) -> WorkItem:
@@ -145,10 +153,11 @@ def test_nothing_is_kept_of_what_is_done() -> None:
     ("one", "other"),
     [("consents", "consents/x"), ("consents/x", "consents"), ("", "consents/x"), ("attributes", ""), ("a/b/c", "a")],
 )
-def test_what_holds_another_is_the_same_resource(one: str, other: str) -> None:
+@pytest.mark.parametrize("of", [partial(About, "a"), OfNoOrder])
+def test_what_holds_another_is_the_same_resource(of: Callable[..., Change], one: str, other: str) -> None:
     schedule = Schedule()
-    schedule.add(about(1, one))
-    schedule.add(about(2, other))
+    schedule.add(item_of(1, of(what=one)))
+    schedule.add(item_of(2, of(what=other)))
     assert ready(schedule) == [1]
     schedule.done(schedule.take())
     assert ready(schedule) == [2]

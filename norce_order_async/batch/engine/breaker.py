@@ -68,9 +68,7 @@ class CircuitBreaker:
         has_worked: Whether anything was answered in an earlier run.
     """
 
-    def __init__(
-        self, clock: Clock, patience: float, schedule: Schedule, state: RunState, *, has_worked: bool = False
-    ) -> None:
+    def __init__(self, clock: Clock, patience: float, schedule: Schedule, state: RunState, *, has_worked: bool) -> None:
         self.patience = patience
         self._schedule, self._state = schedule, state
         self._has_worked = has_worked
@@ -238,12 +236,16 @@ class CircuitBreaker:
     @property
     def _not_before(self) -> tuple[float, str]:
         """The monotonic time at which the first wait ends, where all that is left is asked to wait; and the refusal."""
-        if not self._asked or self._has_others(self._asked):
+        if not self._asked or not self._is_read_ahead:
             return 0.0, ""
-        return min((self._asked[merchant] for merchant in self._schedule.merchants()), default=(0.0, ""))
+        left = self._schedule.merchants()
+        return min((self._asked.get(merchant, (0.0, "")) for merchant in left), default=(0.0, ""))
 
     def _has_others(self, merchants: Collection[str | None]) -> bool:
         """Whether something of another merchant is left, or may come."""
-        schedule = self._schedule
-        is_read_ahead = self._state.input_ended or schedule.held >= LOOKAHEAD or self._probes > _UNTIL_OTHERS
-        return not is_read_ahead or any(merchant not in merchants for merchant in schedule.merchants())
+        return not self._is_read_ahead or not self._schedule.merchants().issubset(merchants)
+
+    @property
+    def _is_read_ahead(self) -> bool:
+        """Whether as much was taken from the input as can be."""
+        return self._state.input_ended or self._schedule.held >= LOOKAHEAD or self._probes > _UNTIL_OTHERS

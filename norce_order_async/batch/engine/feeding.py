@@ -101,7 +101,6 @@ class Feeder:
         self._state = state
         self._clock = clock
         self._random = random
-        self._passed = 0  # how many were not to be made, those among them that were never begun
         self._passes = False  # whether something in the last block was not to be sent
 
     async def run(self) -> None:
@@ -172,7 +171,7 @@ class Feeder:
     def _take(self, block: Block) -> bool:
         """Take in a block; whether any of it ended at once."""
         accountant, schedule, now = self._accountant, self._schedule, self._clock.monotonic()
-        passed, ended = self._passed, accountant.ended
+        self._passes, ended = False, accountant.ended
         known: dict[int, State] = {}
         if (journal := accountant.journal) is not None:
             known = journal.states(block.first, block.first + len(block.entries) - 1)
@@ -199,7 +198,7 @@ class Feeder:
                 schedule.add(item, now)
         self._state.wake.set()
         has_ended = accountant.ended > ended
-        self._passes = has_ended or self._passed > passed
+        self._passes |= has_ended
         return has_ended
 
     def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:
@@ -216,7 +215,7 @@ class Feeder:
         """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""
         if is_wanted(self._only, entry, state):
             return True
-        self._passed += 1
+        self._passes = True
         if state is None:
             return False
         self._accountant.passed += 1

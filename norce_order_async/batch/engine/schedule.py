@@ -6,7 +6,7 @@ path of one is the beginning of the other's.
 
 import heapq
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from itertools import chain
 
 from norce_order_async.batch.changes import Order
@@ -88,13 +88,17 @@ class Schedule:
         """Whether something of another merchant can be sent now."""
         return any(item.order[0] not in merchants for item in chain(self.ready, self.requeued))
 
-    def merchants(self) -> Iterator[str | None]:
-        """The merchant of each order of which a change is not done, be it under way or to be sent again later."""
+    def merchants(self) -> set[str | None]:
+        """The merchants of the orders of which a change is not done, be it under way or to be sent again later."""
         settling = {id(item) for _, _, again, item in self._timers if not again}
-        for order, tails in self._tails.items():
-            last = (tails,) if isinstance(tails, WorkItem) else tails.values()
-            if any(id(item) not in settling for item in last):
-                yield order[0]
+        if not settling:
+            return {order[0] for order in self._tails}
+        return {
+            order[0]
+            for order, tails in self._tails.items()
+            for item in ((tails,) if isinstance(tails, WorkItem) else tails.values())
+            if id(item) not in settling
+        }
 
     def take_probe(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.

@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Protocol
 
+import attrs
+
 from norce_order_async.batch.changes import Change, Scope, order_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.lines import KINDS
@@ -194,7 +196,10 @@ class WorkItem:
         """The outcome of a change that the batch ended before its turn, or before its next round."""
         if (last := self.last) is None:
             return self.left(NOT_TRIED, "not tried")
-        return self.left(NOT_TRIED, f"to be continued: {last.message}") if self.is_withdrawn else last
+        if last.error == NOT_TRIED or not self.is_withdrawn:
+            return last
+        message = f"to be continued: {last.message}"
+        return attrs.evolve(last, outcome=OutcomeKind.NOT_SENT, error=NOT_TRIED, message=message)
 
 
 @lru_cache(4096)

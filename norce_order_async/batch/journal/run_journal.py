@@ -12,10 +12,8 @@ from norce_order_async.core.outcome import OutcomeKind
 class RunJournal(Protocol):
     """What a running batch writes down; see :class:`Journal`."""
 
-    @property
-    def has_done(self) -> bool:
-        """Whether an earlier run has made a change."""
-        ...
+    has_done: bool
+    """Whether an earlier run has made a change."""
 
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where changes stand."""

@@ -40,7 +40,7 @@ class Journal(JournalAccount):
         self._run = run
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
         done = ", ".join(f"'{kind}'" for kind in DONE)
-        self._has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE outcome IN ({done}))")[0][0])
+        self.has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE outcome IN ({done}))")[0][0])
         self._is_closed = self._has_ended = False
         self._files = WrittenFiles(path, db, self._mutex)
         if self.undo is not None:
@@ -229,14 +229,6 @@ class Journal(JournalAccount):
         """
         with self._files.writing() as db:
             db.executemany(statements.LEAVE_OPEN, rows)
-
-    @property
-    def has_done(self) -> bool:
-        """Whether an earlier run has made a change.
-
-        :meta private:
-        """
-        return self._has_done
 
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where the changes from number ``first`` to ``last`` stand; those not known are left out.

@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,8 @@ class Responses(Promises):
     async def test_a_switch_of_protocols_is_an_answer_and_ends_its_connection(self, named: bool) -> None:
         """Nobody asked for it, and it may not say to which."""
         switch = b"HTTP/1.1 101 Switching Protocols\r\n" + named * b"Upgrade: x\r\nConnection: upgrade\r\n" + b"\r\n"
+        faults: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
         async with self.origin(responding(switch, OK)) as origin:
             transport = self.open()
             ending = await send_to(origin, transport, of("GET", origin), timeout=SHORT)
@@ -136,6 +139,7 @@ class Responses(Promises):
             assert ending.received is None or ending.received.status == 101
             assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
             assert len(origin.peers) == 2
+            assert not faults
 
     @pytest.mark.parametrize("seed", range(10))
     @in_a_loop

@@ -49,6 +49,13 @@ def test_what_was_not_sent_may_be_tried_again() -> None:
     assert MAYBE not in told
 
 
+@pytest.mark.parametrize("outcome", [OutcomeKind.APPLIED, OutcomeKind.ACCEPTED])
+def test_what_the_api_has_said_yes_to_is_not_sent_again(outcome: OutcomeKind) -> None:
+    told = told_of(DeadlineExceeded("30 s are over"), ROWS["ExecutePaymentAction"], outcome)
+    assert "try again" not in told
+    assert "do not send it again" in told
+
+
 def test_an_action_whose_answer_is_lost_is_told_of_with_what_to_look_at(shell: Shell) -> None:
     shell.sandbox.faults.add(Fault.drop_after())
     assert shell("action", "execute", "o_123", "p_1", "a_1") == (1, "")
