@@ -3,6 +3,7 @@
 Each operation has a finder. What it says holds ids and never values.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
@@ -17,6 +18,7 @@ from norce_order_async.wire.json import members_of
 from norce_order_async.wire.times import read_time
 
 _DATE_LENGTH = len("2026-01-02T03:04")
+_ZONED = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)")
 _NAMES = ("id", "reference", "sku")
 _WRITTEN_BY_THE_API = frozenset(
     {"id", "orderId", "merchant", "channel", "state", "type", "currency", "total", "originalTotal"}
@@ -69,8 +71,8 @@ def elements_of(value: object) -> Sequence[Any]:
 def holds(wanted: object, stored: object) -> bool:
     """Whether what is stored is what was wanted, or more: a service adds ids and totals of its own.
 
-    A null is as good as nothing, numbers are compared by value, times as moments, and lists of objects without their
-    order.
+    A null is as good as nothing, numbers are compared by value, date-times that have a zone as moments, and lists of
+    objects without their order.
     """
     if wanted is None or stored is None:
         return wanted is stored
@@ -81,10 +83,17 @@ def holds(wanted: object, stored: object) -> bool:
         return is_list(stored) and _pairs(elements_of(wanted), elements_of(stored)) is not None
     if isinstance(wanted, bool) or isinstance(stored, bool):
         return wanted is stored
-    if isinstance(wanted, str) and isinstance(stored, str) and wanted != stored:
-        moments = moment(wanted), moment(stored)
-        return None not in moments and moments[0] == moments[1]
+    if isinstance(wanted, str) and isinstance(stored, str):
+        return wanted == stored or _is_same_time(wanted, stored)
     return own(wanted) == own(stored)
+
+
+def _is_same_time(wanted: str, stored: str) -> bool:
+    # A free text may look like a time: without a zone it is none.
+    if not (_ZONED.fullmatch(wanted) and _ZONED.fullmatch(stored)):
+        return False
+    moments = moment(wanted), moment(stored)
+    return None not in moments and moments[0] == moments[1]
 
 
 def moment(text: str) -> datetime | None:
