@@ -73,7 +73,7 @@ def scripted(*script: Answer, **settings: Any) -> tuple[OrderClient, ScriptedTra
 
 
 class Closing:
-    """A call middleware that closes its ``client`` while a call of this method is under way: the first, or a later one."""
+    """A call middleware that closes its ``client`` while the call of this method with this number is under way."""
 
     client: OrderClient
     closed: asyncio.Task[None]
