@@ -118,7 +118,7 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
     sent = requested(change)
     assert sent is not None
     body = cast("Mapping[str, Any]", sent.body)
-    if all(body.get(member) is None for member in collection.marks_of(body)):
+    if not collection.is_marked(body):
         raise InvalidRequestError(f"the {collection.noun} has none of {', '.join(collection.marks)} to know it by")
     key = (check_client(client).base_url, client.merchant, client.channel, order_id, operation)
     async with _locks.here().setdefault(key, asyncio.Lock()):
