@@ -122,11 +122,16 @@ def _named_alike(wanted: Sequence[Any], stored: Sequence[Any]) -> Sequence[Any] 
     """The stored elements of the same names; None where no member names each one of both: any may then hold any."""
     for member in _NAMES:
         names = [members_of(element).get(member) for element in wanted]
-        if all(isinstance(name, str) for name in names):
+        if all(map(_is_name, names)):
             known = {str(members_of(element).get(member)): element for element in stored}
             if len(known) == len(set(names)) == len(names) == len(stored):
                 return [known.get(str(name)) for name in names]
     return None
+
+
+def _is_name(value: object) -> bool:
+    """Whether it is stored as it was sent: what is empty may be left out, and a time may have another spelling."""
+    return isinstance(value, str) and value != "" and not _ZONED.fullmatch(value)
 
 
 def _seen(stands: bool, yes: str, no: str) -> Finding:
