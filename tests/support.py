@@ -73,19 +73,20 @@ def scripted(*script: Answer, **settings: Any) -> tuple[OrderClient, ScriptedTra
 
 
 class Closing:
-    """A call middleware that closes its ``client`` while a call of this method is under way."""
+    """A call middleware that closes its ``client`` while the call of this method with this number is under way."""
 
     client: OrderClient
     closed: asyncio.Task[None]
 
-    def __init__(self, method: str) -> None:
-        self._method = method
+    def __init__(self, method: str, number: int = 1) -> None:
+        self._method, self._left = method, number
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:
         try:
             return await call_next(request)
         finally:
-            if request.method == self._method:
+            self._left -= request.method == self._method
+            if self._left == 0 and request.method == self._method:
                 self.closed = asyncio.create_task(self.client.aclose())
                 await asyncio.sleep(0)
 

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.errors import CallError, ConflictError, InvalidRequestError
+from norce_order_async.core.errors import CallError, ConflictError, InvalidRequestError, NorceOrderError
 from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.endpoints.findings import COLLECTIONS, Collection
@@ -62,7 +62,7 @@ async def ensure_hook(client: OrderClient, order_id: str, hook: Hook, *, options
         WaitTimeout: The API said yes, and the order does not show the hook in that time. The outcome is that of the
             registration, ``applied`` or ``accepted``; another call of this may register it twice.
         CallError: A call did not succeed. The outcome is that of the registration: ``not_sent`` when the first read
-            failed. With ``unknown`` nobody can tell whether it is registered.
+            failed. With ``unknown`` a registration was sent and may be there.
     """
     return await _ensure(client, order_id, hook, Hook, options)
 
@@ -118,15 +118,16 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
     sent = requested(change)
     assert sent is not None
     body = cast("Mapping[str, Any]", sent.body)
-    if all(body.get(member) is None for member in collection.marks_of(body)):
+    if not collection.is_marked(body):
         raise InvalidRequestError(f"the {collection.noun} has none of {', '.join(collection.marks)} to know it by")
     key = (check_client(client).base_url, client.merchant, client.channel, order_id, operation)
     async with _locks.here().setdefault(key, asyncio.Lock()):
-        failure, outcome = CallError(), outcome_before(options)
+        failure = CallError()
+        failure.outcome = outcome_before(options)
         for _ in range(_MOST_TRIES):
-            if (found := await _find(client, order_id, collection, body, options, outcome)) is not None:
+            if (found := await _find(client, order_id, collection, body, options, failure.outcome)) is not None:
                 return cast("R", found)
-            registered = await _register(client, change, options)
+            registered = await _register(client, change, options, failure.outcome)
             if isinstance(registered, Receipt):
                 return cast("R", await _wait_for(client, order_id, collection, body, options, registered))
             failure = registered
@@ -141,16 +142,21 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
         raise failure
 
 
-async def _register(client: OrderClient, change: _Registering, options: CallOptions | None) -> Receipt | CallError:
+async def _register(
+    client: OrderClient, change: _Registering, options: CallOptions | None, before: OutcomeKind
+) -> Receipt | CallError:
     """Register once; an error after which it may be registered is returned."""
     try:
         return await change.apply(client, options)
     except ConflictError as error:  # somebody was faster, or the id is that of another
         return error
-    except CallError as error:
-        if error.outcome is not OutcomeKind.UNKNOWN:
-            raise
-        return error
+    except NorceOrderError as error:
+        if isinstance(error, CallError) and error.outcome is OutcomeKind.UNKNOWN:
+            return error
+        if error.outcome is OutcomeKind.NOT_SENT:
+            with reading_for(before):  # an earlier one was sent
+                raise
+        raise
 
 
 async def _wait_for(

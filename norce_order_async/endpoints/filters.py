@@ -90,7 +90,7 @@ def query_of(filters: Mapping[str, object]) -> dict[str, QueryValue]:
         if value is not None:
             query[name] = _CHECKS.get(name, arguments.texts)(name, value)
             if _has_blank(query[name]):
-                raise InvalidRequestError(f"{name} has a blank text, which would find everything")
+                raise InvalidRequestError(f"{name} has a blank text, which is no filter")
     return query
 
 

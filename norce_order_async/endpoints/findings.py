@@ -3,6 +3,7 @@
 Each operation has a finder. What it says holds ids and never values.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
@@ -17,11 +18,15 @@ from norce_order_async.wire.json import members_of
 from norce_order_async.wire.times import read_time
 
 _DATE_LENGTH = len("2026-01-02T03:04")
+_ZONED = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)")
+_FRACTION = re.compile(r"(?<=[Tt]\d\d:\d\d:\d\d)\.\d+(?=([Zz]|[+-]\d\d:\d\d)$)")
 _NAMES = ("id", "reference", "sku")
 _WRITTEN_BY_THE_API = frozenset(
     {"id", "orderId", "merchant", "channel", "state", "type", "currency", "total", "originalTotal"}
 )
 """Members that the service writes where a request leaves them out."""
+_NOTHING: Sequence[object] = (None, "", [], {})
+"""What a service may leave out."""
 
 
 class Sight(Enum):
@@ -69,11 +74,11 @@ def elements_of(value: object) -> Sequence[Any]:
 def holds(wanted: object, stored: object) -> bool:
     """Whether what is stored is what was wanted, or more: a service adds ids and totals of its own.
 
-    A null is as good as nothing, numbers are compared by value, times as moments, and lists of objects without their
-    order.
+    A null is as good as nothing, and so is what was sent empty. Numbers are compared by value, date-times that have a
+    zone as moments, and lists of objects without their order.
     """
     if wanted is None or stored is None:
-        return wanted is stored
+        return stored is None and wanted in _NOTHING
     if _is_object(wanted):
         members, known = members_of(wanted), members_of(stored)
         return _is_object(stored) and all(holds(value, known.get(name)) for name, value in members.items())
@@ -81,10 +86,17 @@ def holds(wanted: object, stored: object) -> bool:
         return is_list(stored) and _pairs(elements_of(wanted), elements_of(stored)) is not None
     if isinstance(wanted, bool) or isinstance(stored, bool):
         return wanted is stored
-    if isinstance(wanted, str) and isinstance(stored, str) and wanted != stored:
-        moments = moment(wanted), moment(stored)
-        return None not in moments and moments[0] == moments[1]
+    if isinstance(wanted, str) and isinstance(stored, str):
+        return wanted == stored or _is_same_time(wanted, stored)
     return own(wanted) == own(stored)
+
+
+def _is_same_time(wanted: str, stored: str) -> bool:
+    # A free text may look like a time: without a zone it is none.
+    if not (_ZONED.fullmatch(wanted) and _ZONED.fullmatch(stored)):
+        return False
+    moments = moment(wanted), moment(stored)
+    return None not in moments and moments[0] == moments[1]
 
 
 def moment(text: str) -> datetime | None:
@@ -110,11 +122,16 @@ def _named_alike(wanted: Sequence[Any], stored: Sequence[Any]) -> Sequence[Any] 
     """The stored elements of the same names; None where no member names each one of both: any may then hold any."""
     for member in _NAMES:
         names = [members_of(element).get(member) for element in wanted]
-        if all(isinstance(name, str) for name in names):
+        if all(map(_is_name, names)):
             known = {str(members_of(element).get(member)): element for element in stored}
             if len(known) == len(set(names)) == len(names) == len(stored):
                 return [known.get(str(name)) for name in names]
     return None
+
+
+def _is_name(value: object) -> bool:
+    """Whether it is stored as it was sent: what is empty may be left out, and a time may have another spelling."""
+    return isinstance(value, str) and value != "" and not _ZONED.fullmatch(value)
 
 
 def _seen(stands: bool, yes: str, no: str) -> Finding:
@@ -157,8 +174,12 @@ def _several_checked(ids: Json, wanted: Sequence[Json], order: Json) -> Finding:
 
 def _attributes(ids: Json, wanted: Json, order: Json) -> Finding:
     stored = members_of(order.get("attributes"))
-    # A null that is not there says nothing: it may not have been there before either.
-    telling = [name for name, value in wanted.items() if value is not None] or list(wanted)
+    # What is empty and is not there says nothing: it may not have been there before either.
+    empty = [name for name, value in wanted.items() if value in _NOTHING and stored.get(name) is None]
+    telling = [name for name, value in wanted.items() if value is not None and name not in empty]
+    if not telling and any(wanted[name] is not None for name in empty):
+        return Finding(Sight.UNCLEAR, "the attributes are not there and were sent empty")
+    telling = telling or list(wanted)
     seen = [holds(wanted[name], stored.get(name)) for name in telling]
     if all(seen) and not holds(wanted, stored):
         return Finding(Sight.UNCLEAR, "some of the attributes are as asked and some are not")
@@ -182,16 +203,27 @@ def _state(ids: Json, wanted: Json, order: Json) -> Finding:
 def _replacement(wanted: object, stored: object, name: str) -> Finding:
     """What was replaced as a whole: a member that was left out and is there speaks against it."""
     if not holds(wanted, stored):
+        if holds(_to_the_second(wanted), _to_the_second(stored)):
+            return Finding(Sight.UNCLEAR, f"{name} is as asked but for parts of a second")
         return Finding(Sight.ABSENT, f"{name} is not as asked")
     if _has_more(wanted, stored):
         return Finding(Sight.UNCLEAR, f"{name} is as asked, but has members that were left out")
     return Finding(Sight.STANDS, f"{name} is as asked")
 
 
+def _to_the_second(value: object) -> object:
+    """JSON whose date-times have no parts of a second: a service may store fewer digits than it is sent."""
+    if _is_object(value):
+        return {name: _to_the_second(member) for name, member in members_of(value).items()}
+    if is_list(value):
+        return [_to_the_second(element) for element in elements_of(value)]
+    return _FRACTION.sub("", value) if isinstance(value, str) else value
+
+
 def _has_more(wanted: object, stored: object) -> bool:
     if _is_object(wanted) and _is_object(stored):
         members, known = members_of(wanted), members_of(stored)
-        if any(known[name] not in (None, [], {}) for name in known.keys() - members.keys() - _WRITTEN_BY_THE_API):
+        if any(known[name] not in _NOTHING for name in known.keys() - members.keys() - _WRITTEN_BY_THE_API):
             return True
         return any(_has_more(value, known.get(name)) for name, value in members.items())
     if is_list(wanted) and is_list(stored):
@@ -247,6 +279,10 @@ class Collection:
         """The members to know this one by."""
         return ("id",) if self.has_id and wanted.get("id") else self.marks
 
+    def is_marked(self, wanted: Json) -> bool:
+        """Whether there is anything to know this one by."""
+        return any(wanted.get(member) not in _NOTHING for member in self.marks_of(wanted))
+
     def is_twin(self, wanted: Json, part: Json) -> bool:
         """Whether a part of an order has all the marks of what was, or is to be, added."""
         return all(_is_mark(wanted.get(member), part.get(member)) for member in self.marks_of(wanted))
@@ -254,9 +290,8 @@ class Collection:
     def find(self, ids: Json, wanted: Json | None, order: Json) -> Finding:
         """What was added, by its mark: all of these members."""
         given = wanted or {}
-        mark = {member: given.get(member) for member in self.marks_of(given)}
-        marks = ", ".join(mark)
-        if all(value is None for value in mark.values()):
+        marks = ", ".join(self.marks_of(given))
+        if not self.is_marked(given):
             return Finding(Sight.UNCLEAR, f"the {self.noun} has none of {marks} to know it by")
         twins = [part for part in _parts(order, self.name) if self.is_twin(given, part)]
         if len(twins) > 1:

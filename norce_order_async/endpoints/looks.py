@@ -16,8 +16,8 @@ from norce_order_async.endpoints.normal import normal, normal_body
 from norce_order_async.endpoints.requested import Requested
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import json_body
-from norce_order_async.wire.json import WireError, members_of
-from norce_order_async.wire.models import Order
+from norce_order_async.wire.json import JSON, WireError, members_of
+from norce_order_async.wire.models import Cart, Order
 from norce_order_async.wire.operation import Operation
 
 _MOST_PAGES = 50
@@ -161,7 +161,7 @@ async def _look_for_order(
     client: OrderClient, sent: Requested, begun: float | None, redelivered: bool, options: CallOptions | None
 ) -> Look:
     """Look for an order by its cart's reference; a service may ignore the filter, so each order is checked."""
-    reference = members_of(members_of(sent.body).get("cart")).get("reference")
+    reference = _cart_reference(sent.body)
     looked_at = "GetCheckoutOrders by cart_reference"
     if not reference:
         return Look(Finding(Sight.UNCLEAR, "the order has no cart reference to know it by"), looked_at)
@@ -175,12 +175,17 @@ async def _look_for_order(
         look = attrs.evolve(look, ahead=_ahead(answer, client))
         orders = list(map(members_of, elements_of(page)))
         for order in orders:
-            if members_of(order.get("cart")).get("reference") == reference:
+            if _cart_reference(order) == reference:
                 found[str(order.get("id"))] = order.get("created")
         if not orders:
             return attrs.evolve(look, finding=_of_orders(found, look, begun, redelivered))
         offset += len(orders)
     return attrs.evolve(look, finding=Finding(Sight.UNCLEAR, f"there are more than {offset} orders to look through"))
+
+
+def _cart_reference(order: JSON) -> Any:
+    reference = members_of(members_of(order).get("cart")).get("reference")
+    return normal({"reference": reference}, Cart).get("reference")
 
 
 def _of_orders(found: Mapping[str, str | None], look: Look, begun: float | None, redelivered: bool) -> Finding:

@@ -108,7 +108,8 @@ class OrderIterator(AsyncIterator[T]):
         """End it, and wait until the page that is being read is given up; closing twice is fine."""
         self._ended = True
         self._entries.clear()
-        if (ahead := self._ahead_here()) is not None:
+        ahead = self._ahead_here()
+        if ahead is not None and not ahead.done():
             ahead.cancel()
             await asyncio.wait([ahead])
 

@@ -88,8 +88,8 @@ async def update_payment(
     Raises:
         TypeError: An id is not a str, or ``payment`` is not a :class:`Payment`.
         InvalidRequestError: As :func:`create_payment`.
-        DecodeError: The change is applied, but the answer is no payment, or another one (then its ``result``
-            has that).
+        DecodeError: The change is applied or accepted, but the answer is no payment, or another one (then its
+            ``result`` has that).
         CallError: The call did not succeed otherwise; see its ``outcome``.
 
     Source: UpdateOrderPayment, https://github.com/NorceTech/norce-checkout-angular (types of v1)

@@ -85,8 +85,8 @@ async def update_shipping(
     Raises:
         TypeError: An id is not a str, or ``shipping`` is not a :class:`Shipping`.
         InvalidRequestError: As :func:`create_shipping`.
-        DecodeError: The change is applied, but the answer is no shipping, or another one (then its ``result``
-            has that).
+        DecodeError: The change is applied or accepted, but the answer is no shipping, or another one (then its
+            ``result`` has that).
         CallError: The call did not succeed otherwise; see its ``outcome``.
 
     Source: UpdateOrderShipping,

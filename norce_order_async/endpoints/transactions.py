@@ -103,7 +103,7 @@ async def add_transaction(
         TypeError: An id is not a str, or ``transaction`` is not a :class:`PaymentTransaction`.
         InvalidRequestError: ``request_json`` or ``response_json`` is no JSON, or a value cannot be sent (the message
             says where); or an id that would name another resource. Nothing was sent.
-        DecodeError: The change is applied, but the answer's body cannot be read.
+        DecodeError: The change is applied or accepted, but the answer's body cannot be read.
         CallError: The call did not succeed otherwise; see its ``outcome``.
 
     Source: AddTransactionForOrderPayment,

@@ -19,7 +19,7 @@ from norce_order_async.wire.models import Model, Notification, Order, OrderVersi
 
 M = TypeVar("M", bound=Model)
 _MAX_DIGITS = 18
-_MAX_VALUES = 50_000
+_MAX_VALUES = 75_000
 """A model takes a hundred times the bytes of ``{},``, and some time: this holds for all of a body's values."""
 _BEFORE_VALUES = (b",", b"{", b"[")
 """Each value but the whole is the first of an object or an array, or follows a comma: so these bound them."""
@@ -104,7 +104,7 @@ def parse_hook(
         version: The shape of the order, ``v0`` or ``v1``: what the registration asked for. The body doesn't say it.
         path: What the call's ``path`` will be.
         enums: What integers in place of enumerations stand for. Others stay raw, in ``order.unreadable``.
-        limit: How many bytes the body may have. It may have 50,000 of ``,``, ``{`` and ``[`` in all, as these
+        limit: How many bytes the body may have. It may have 75,000 of ``,``, ``{`` and ``[`` in all, as these
             bound its values.
 
     Raises:
@@ -240,17 +240,23 @@ def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, J
     check_head(headers, limit)
     if len(body) > limit:
         raise too_large(limit)
+    # Brackets are counted later: what is nested too deeply has many of them, and is told as that.
+    _check_values(body.count(b","))
     try:
         value = decode_json(body)
     except WireError as error:
         problem = str(error)
     else:
-        if sum(map(body.count, _BEFORE_VALUES)) > _MAX_VALUES:
-            raise CallbackError(f"the body has more than {_MAX_VALUES} commas and opening brackets", status=413)
+        _check_values(sum(map(body.count, _BEFORE_VALUES)))
         if isinstance(value, Mapping):
             return value
         problem = "it is no object"
     raise CallbackError(f"the body cannot be read: {problem}")
+
+
+def _check_values(most: int) -> None:
+    if most > _MAX_VALUES:
+        raise CallbackError(f"the body has more than {_MAX_VALUES} commas and opening brackets", status=413)
 
 
 def _members(value: JSON, what: str) -> Mapping[str, JSON]:

@@ -137,7 +137,7 @@ def has(value: Any, name: str) -> bool:
 
 def is_call(kind: str, body: bytes) -> bool:
     """Whether the standard library reads this as a call of this kind."""
-    if len(body) > LIMIT or sum(map(body.count, (b",", b"{", b"["))) > 50_000:
+    if len(body) > LIMIT or sum(map(body.count, (b",", b"{", b"["))) > 75_000:
         return False
     if kind == "validations" and not body.strip():
         return True

@@ -27,6 +27,7 @@ from norce_order_async import (
 )
 from norce_order_async.models import Consent, Hook, Order
 from norce_order_async.receiving import HookCall, Reply, allow, change, refuse
+from norce_order_async.testing import Callbacks, Sandbox
 
 pytestmark = pytest.mark.asyncio
 
@@ -119,6 +120,21 @@ async def test_what_a_patch_adds_is_completed_as_what_an_operation_adds(stage: S
     ours = {"orderId": "o_1", "merchant": "norce", "channel": "1", "state": "intent"}
     assert (payment | ours, shipping | ours) == (payment, shipping)
     assert payment["actions"][0]["id"]
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "x", {"actions": None}, {"actions": [None, {"type": "t"}]}, {"id": "p", "actions": "x"}]
+)
+async def test_a_patch_passes_over_what_is_no_payment(odd: Any) -> None:
+    patch = b'[{"op": "add", "path": "/attributes/b", "value": 2}]'
+    sandbox = Sandbox(callbacks=Callbacks(adapters={"https://a.example": lambda call: Reply(200, patch)}))
+    hook = {"id": "h", "adapterId": "a", "subscribeTo": "/attributes", "invoke": "https://a.example"}
+    sandbox.add_order("o_1", payments=[odd], hooks=[hook])
+    async with sandbox.client() as client:
+        await patch_attributes(client, "o_1", {"a": 1})
+    order = sandbox.order("o_1")
+    assert order is not None
+    assert order["attributes"] == {"a": 1, "b": 2}
 
 
 async def test_a_hook_may_change_the_order_before_it_answers(stage: Stage) -> None:

@@ -39,6 +39,14 @@ def without(members: dict[str, Any], name: str) -> dict[str, Any]:
         (cassette(response={**RESPONSE, "status": BODY_CANARY}), "exchange 2: a status is a number"),
         (cassette(response={**RESPONSE, "headers": {"date": 5}}), "exchange 2: a header is text"),
         (
+            cassette(response={**RESPONSE, "headers": BODY_CANARY}),
+            "exchange 2: the member 'headers' is of another type",
+        ),
+        (cassette(response={**RESPONSE, "body": BODY_CANARY}), "exchange 2: the member 'body' is of another type"),
+        (cassette(response={**RESPONSE, "body": {"text": 5}}), "exchange 2: the member 'text' is of another type"),
+        (cassette(response={**RESPONSE, "body": {}}), "exchange 2: the member 'text' is missing"),
+        ('{"format": 1, "exchanges": null}', "the member 'exchanges' is of another type"),
+        (
             cassette(response={**RESPONSE, "headers": {"Content-Type": "a/b; charset=ascii"}, "body": {"text": "å"}}),
             "exchange 2: UnicodeEncodeError",
         ),

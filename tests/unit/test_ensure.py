@@ -11,6 +11,7 @@ from norce_order_async import (
     CallError,
     CallOptions,
     ClientClosedError,
+    ConnectError,
     ConnectionLost,
     NotFoundError,
     OutcomeKind,
@@ -62,7 +63,7 @@ async def test_one_that_never_shows_is_an_error_with_the_outcome_of_the_registra
 
 LOST = ConnectionLost("cut off", sent=True)
 NO_RETRY: dict[str, Any] = {"retry": None, "timeout": Timeout(attempt=5.0)}
-FAILING_READS: list[tuple[list[Any], OutcomeKind]] = [
+FAILURES: list[tuple[list[Any], OutcomeKind]] = [
     ([404], OutcomeKind.NOT_SENT),
     ([LOST], OutcomeKind.NOT_SENT),
     ([503], OutcomeKind.NOT_SENT),
@@ -72,18 +73,32 @@ FAILING_READS: list[tuple[list[Any], OutcomeKind]] = [
     ([order(), LOST, 401], OutcomeKind.UNKNOWN),
     ([order(), LOST, 404], OutcomeKind.UNKNOWN),
     ([order(), LOST, 429], OutcomeKind.UNKNOWN),
-    ([order(), LOST, order(), order(), 404], OutcomeKind.NOT_SENT),  # the second look finds that it came to nothing
+    ([order(), LOST, order(), order(), 404], OutcomeKind.UNKNOWN),  # it came to nothing, but it was sent
+    ([order(), LOST, order(), order(), order(), ConnectError("refused", sent=False)], OutcomeKind.UNKNOWN),
+    ([order(), LOST, order(), order(), order(), 400], OutcomeKind.REJECTED),
+    ([order(), ConnectError("refused", sent=False)], OutcomeKind.NOT_SENT),
 ]
 
 
-@pytest.mark.parametrize(("script", "outcome"), FAILING_READS)
-async def test_a_read_that_fails_has_the_outcome_that_the_registration_has_by_then(
+@pytest.mark.parametrize(("script", "outcome"), FAILURES)
+async def test_a_failure_has_the_outcome_that_the_registration_has_by_then(
     script: list[Any], outcome: OutcomeKind
 ) -> None:
     client, _, _ = scripted(*script, **NO_RETRY)
     with pytest.raises(CallError) as caught:
         await ensure_hook(client, "o_1", KINDS[0][2])
     assert caught.value.outcome is outcome
+
+
+@pytest.mark.parametrize("reads", [3, 4])
+async def test_where_the_client_is_closed_before_it_is_registered_again_the_outcome_is_unknown(reads: int) -> None:
+    closing = Closing("GET", reads)
+    client, _, _ = scripted(order(), LOST, order(), order(), order(), call_middlewares=[closing], **NO_RETRY)
+    closing.client = client
+    with pytest.raises(ClientClosedError) as caught:
+        await ensure_hook(client, "o_1", KINDS[0][2])
+    assert caught.value.outcome is OutcomeKind.UNKNOWN
+    await closing.closed
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(200, OutcomeKind.APPLIED), (LOST, OutcomeKind.UNKNOWN)])

@@ -40,6 +40,20 @@ def test_it_can_be_closed_in_another_event_loop() -> None:
     first.close()
 
 
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_it_can_be_closed_in_another_event_loop_when_the_page_has_come(is_closed: bool) -> None:
+    sandbox = Sandbox()
+    sandbox.seed_orders(11)
+    orders = iter_orders(sandbox.client(), limit=5)
+    first = asyncio.new_event_loop()
+    first.run_until_complete(anext(orders))
+    first.run_until_complete(asyncio.wait(asyncio.all_tasks(first)))
+    if is_closed:
+        first.close()
+    asyncio.run(asyncio.wait_for(orders.aclose(), 5))
+    first.close()
+
+
 def test_what_cannot_be_copied_is_let_go_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[object] = []
     monkeypatch.setattr("sys.unraisablehook", said.append)

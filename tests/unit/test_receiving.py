@@ -149,6 +149,7 @@ BAD: dict[str, tuple[bytes, int]] = {
     "deep items": (b'{"id":"o","cart":{"items":' + b'[{"items":' * 20_000 + b"1" + b"}]" * 20_000 + b"}}", 400),
     "large": (json.dumps({"id": CANARY * 100_000}).encode(), 413),
     "many values in each other": (b'{"id":"o","cart":{"items":[{}' + b',{"items":[{}]}' * 20_000 + b"]}}", 413),
+    "many values that break off": (b'{"id":"o","a":[' + b"0," * 80_000, 413),
     "very many values": (b'{"id":"o","cart":{"items":[{}' + b",{}" * 60_000 + b"]}}", 413),
 }
 
@@ -167,6 +168,15 @@ def test_what_is_no_call_is_a_clear_error_without_the_body(parse: Callable[..., 
     again = pickle.loads(pickle.dumps(error))
     assert (again.status, str(again)) == (status, str(error))
     assert error.__context__ is None
+
+
+def test_an_order_of_very_many_rows_is_read() -> None:
+    price = {"includingVat": 1, "excludingVat": 1}
+    row = {"sku": "s", "quantity": 1, "price": price, "total": price, "discounts": [], "tags": [], "attributes": {}}
+    body = raw(cart={"items": [{"id": str(number), **row} for number in range(4_000)]})
+    cart = parse_hook(HEADERS, body).order.cart
+    assert cart is not None
+    assert len(cart.items or ()) == 4_000
 
 
 @pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])

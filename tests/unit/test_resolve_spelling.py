@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 from support import scripted
 
 from norce_order_async import CallError, OutcomeKind, Verdict, resolve
-from norce_order_async.batch import Change, kinds
+from norce_order_async.batch import Change, PatchAttributes, kinds
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.models import Address, Cart, Consent, Item, Payment, Price, Shipping, Upsell
+from norce_order_async.models import Address, Cart, Consent, Item, Order, Payment, Price, Shipping, Upsell
 
 pytestmark = pytest.mark.asyncio
 
+EXACT = datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)
 UPSELL = Upsell(expiration=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 PRICE = Price(including_vat=Decimal("50.00"))
 PAYMENT = kinds.UpdatePayment("o_1", "p", Payment(state="Reserved"))
@@ -23,6 +25,8 @@ SHIPPING = kinds.UpdateShipping("o_1", "s", Shipping(state="Confirmed", total=PR
 EXPIRING = kinds.UpdatePayment("o_1", "p", Payment(upsell=UPSELL))
 ADDRESS = kinds.UpdateBillingAddress("o_1", Address(type="Person"))
 ROWS = kinds.UpdateCart("o_1", Cart(items=[Item(id="", sku="A")]))
+EMPTY_CART = kinds.UpdateCart("o_1", Cart(reference="c", items=[]))
+BLANK_NAME = kinds.UpdateCart("o_1", Cart(items=[Item(sku="A", name="")]))
 CONSENT = kinds.CreateConsent("o_1", Consent(text="t"))
 
 
@@ -38,13 +42,17 @@ def shipping(state: str) -> dict[str, Any]:
     return {"shippings": [{"id": "s", "state": state, "total": {"includingVat": 50}, "vatRate": 0.250}]}
 
 
+def lost(at: float) -> CallError:
+    error = CallError("lost")
+    error.outcome = OutcomeKind.UNKNOWN
+    error.attempts = (Attempt(1, 0.0, 1.0, True, at=at),)
+    return error
+
+
 async def told(change: Change, stored: dict[str, Any]) -> Verdict:
     order = {"id": "o_1", "lastModified": "2026-01-12T08:01:30Z", **stored}
     client, _, clock = scripted((200, {}, json.dumps(order).encode()))
-    error = CallError("lost")
-    error.outcome = OutcomeKind.UNKNOWN
-    error.attempts = (Attempt(1, 0.0, 1.0, True, at=clock.wall()),)
-    return (await resolve(client, change, error)).verdict
+    return (await resolve(client, change, lost(clock.wall()))).verdict
 
 
 @pytest.mark.parametrize(
@@ -63,6 +71,8 @@ async def told(change: Change, stored: dict[str, Any]) -> Verdict:
             expiring("2026-01-02T03:04:05+01:00"),
         ),
         (ROWS, [{"cart": {"items": [{"id": "i_1", "sku": "A"}]}}], {"cart": {"items": [{"id": "", "sku": "B"}]}}),
+        (EMPTY_CART, [{"cart": {"reference": "c"}}], {"cart": {"reference": "c", "items": [{"sku": "A"}]}}),
+        (BLANK_NAME, [{"cart": {"items": [{"sku": "A"}]}}], {"cart": {"items": [{"sku": "A", "name": "B"}]}}),
         (
             CONSENT,
             [{"consents": [{"id": "c", "text": "t", "required": empty}]} for empty in (False, None, "")],
@@ -90,3 +100,47 @@ async def test_the_times_of_the_state_count_to_their_last_digit() -> None:
     change = kinds.UpdateState("o_1", "accepted")
     assert await told(change, moved("2026-01-12T08:01:28.000Z")) is Verdict.CANNOT_TELL  # a second before the attempt
     assert await told(change, moved("2026-01-12T08:01:29.000Z")) is Verdict.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stored", "verdict"),
+    [
+        ({"a": ""}, {}, Verdict.CANNOT_TELL),
+        ({"a": [], "b": None}, {"a": None}, Verdict.CANNOT_TELL),
+        ({"a": ""}, {"a": ""}, Verdict.APPLIED),
+        ({"a": ""}, {"a": "x"}, Verdict.NOT_APPLIED),
+        ({"a": "", "b": 1}, {"b": 1}, Verdict.APPLIED),
+        ({"a": "", "b": 1}, {}, Verdict.NOT_APPLIED),
+        ({"a": None}, {}, Verdict.APPLIED),
+    ],
+)
+async def test_an_attribute_that_is_sent_empty_and_is_not_there_tells_nothing(
+    wanted: Any, stored: Any, verdict: Verdict
+) -> None:
+    assert await told(PatchAttributes("o_1", wanted), {"attributes": stored}) is verdict
+
+
+async def test_what_is_added_without_a_mark_is_not_another_one_without_it() -> None:
+    change = kinds.CreatePayment("o_1", Payment(reference=""))
+    client, _, clock = scripted((200, {}, b'[{"id": "p"}]'), (200, {}, b'{"id": "o_1"}'))
+    assert (await resolve(client, change, lost(clock.wall()))).verdict is Verdict.CANNOT_TELL
+
+
+async def test_nobody_can_tell_whether_a_service_has_cut_the_parts_of_a_second() -> None:
+    change = kinds.UpdatePayment("o_1", "p", Payment(upsell=attrs.evolve(UPSELL, expiration=EXACT)))
+    verdicts = [
+        (expiring("2026-01-02T03:04:05.123456Z"), Verdict.APPLIED),
+        (expiring("2026-01-02T04:04:05.1234560+01:00"), Verdict.APPLIED),
+        (expiring("2026-01-02T03:04:05.123Z"), Verdict.CANNOT_TELL),
+        (expiring("2026-01-02T03:04:05"), Verdict.CANNOT_TELL),
+        (expiring("2026-01-02T03:04:06.123Z"), Verdict.NOT_APPLIED),
+    ]
+    assert [await told(change, stored) for stored, _ in verdicts] == [verdict for _, verdict in verdicts]
+
+
+async def test_a_reference_of_digits_may_come_as_a_number() -> None:
+    change = kinds.CreateOrder(Order(cart=Cart(reference="123")))
+    page = b'{"data": [{"id": "o_1", "cart": {"reference": %b}, "created": "2026-01-12T08:01:30Z"}]}'
+    for reference, verdict in ((b"123", Verdict.APPLIED), (b"124", Verdict.NOT_APPLIED)):
+        client, _, clock = scripted((200, {}, page % reference), (200, {}, b'{"data": []}'))
+        assert (await resolve(client, change, lost(clock.wall()), settle=0)).verdict is verdict

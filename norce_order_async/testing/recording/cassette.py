@@ -12,7 +12,7 @@ import attrs
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.wording import reason_of
-from norce_order_async.testing.recording.messages import Asked, answer_in, asked_in
+from norce_order_async.testing.recording.messages import Asked, answer_in, asked_in, check_member
 
 _FORMAT = 1
 _SHOWN = 10
@@ -120,6 +120,7 @@ def _read(path: Path) -> list[Recorded]:
         content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write the mark
         if content["format"] != _FORMAT:
             raise ConfigurationError(f"{path} is a cassette of another format than {_FORMAT}")
+        check_member(content, "exchanges", list)
         exchanges: list[Recorded] = []
         for number, each in enumerate(content["exchanges"], 1):
             where = f"exchange {number}: "

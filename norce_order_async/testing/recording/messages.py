@@ -5,6 +5,7 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from contextlib import suppress
+from types import UnionType
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -102,6 +103,8 @@ def answer_in(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if not isinstance(content["status"], int) or not isinstance(content["truncated"], bool):
         raise TypeError("a status is a number, and truncated true or false")
+    check_member(content, "headers", dict)
+    check_member(content, "body", dict | None)
     headers = {name.lower(): value for name, value in content["headers"].items()}
     if not all(isinstance(value, str) for value in headers.values()):
         raise TypeError("a header is text")
@@ -110,10 +113,23 @@ def answer_in(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return answer
 
 
+def check_member(content: Mapping[str, Any], name: str, kind: type | UnionType) -> None:
+    """See that a member is of this kind.
+
+    Raises:
+        KeyError: It is missing.
+        TypeError: It is of another type.
+    """
+    if not isinstance(content[name], kind):
+        raise TypeError(f"the member {name!r} is of another type")
+
+
 def _bytes(answer: Mapping[str, Any]) -> bytes:
     content = answer["body"]
     if content is None:
         return b""
+    if "json" not in content:
+        check_member(content, "text", str)
     text: str = json.dumps(content["json"]) if "json" in content else content["text"]
     return text.encode(charset_of(answer["headers"].get("content-type", "")) or "utf-8")
 

@@ -13,7 +13,7 @@ from norce_order_async.testing.sandbox import outgoing, patching, payments, ship
 from norce_order_async.testing.sandbox.callbacks import Callbacks
 from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Ask, Refused, Result, Steps
 from norce_order_async.testing.sandbox.patching import PatchError
-from norce_order_async.testing.sandbox.registrations import with_ids, without_id
+from norce_order_async.testing.sandbox.registrations import objects_of, with_ids, without_id
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
 from norce_order_async.testing.sandbox.totals import complete_cart, update_total
 from norce_order_async.testing.sandbox.writing import check_can_be_stored
@@ -186,7 +186,7 @@ def _complete(store: Store, ask: Ask, order: WireOrder) -> None:
     with_ids(store, order)
     for payment in without_id(order["payments"]):
         payment |= payments.completed(store, ask, order, {}, payment)
-    for payment in order["payments"]:
+    for payment in objects_of(order["payments"]):
         for action in without_id(payment.get("actions")):
             action["id"] = store.new_id("pa")
     for shipping in without_id(order["shippings"]):

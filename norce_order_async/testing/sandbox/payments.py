@@ -1,6 +1,7 @@
 """Payments of an order, their actions and transactions."""
 
 from norce_order_async.testing.sandbox.exchange import Ask, Created, Result
+from norce_order_async.testing.sandbox.registrations import objects_of
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder, find_part, refuse_twin
 from norce_order_async.wire.json import JSON
 
@@ -92,9 +93,9 @@ def completed(store: Store, ask: Ask, order: WireOrder, before: Part, given: Par
         "merchant": ask.merchant,
         "channel": ask.channel,
     }
-    left = list(before.get("actions", ()))
-    for action in payment.get("actions", ()):
-        same = next((one for one in left if one == action | {"id": one["id"]}), None)
+    left = objects_of(before.get("actions"))
+    for action in objects_of(payment.get("actions")):
+        same = next((one for one in left if "id" in one and one == action | {"id": one["id"]}), None)
         if same is not None:
             left.remove(same)
         action["id"] = same["id"] if same else store.new_id("pa")

@@ -17,9 +17,14 @@ def with_ids(store: Store, members: Part) -> None:
 
 
 def without_id(parts: object) -> list[Part]:
-    """Those of an order's parts that have no id; an order that a test put in may have anything."""
+    """Those of an order's parts that have no id."""
+    return [part for part in objects_of(parts) if not part.get("id")]
+
+
+def objects_of(parts: object) -> list[Part]:
+    """Those of an order's parts that are objects; an order that a test put in may have anything."""
     listed = cast("list[Part]", parts) if isinstance(parts, list) else []
-    return [part for part in listed if isinstance(part, dict) and not part.get("id")]
+    return [part for part in listed if isinstance(part, dict)]
 
 
 def create(name: str) -> Callable[[Store, Ask], Result]:

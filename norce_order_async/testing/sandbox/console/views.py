@@ -65,11 +65,11 @@ def row(order: WireOrder, mask: Mask) -> View:
 def tree(order: WireOrder, mask: Mask, *, whole: bool) -> View:
     """An order in full: each part has a name, and a text or parts."""
     left = iter(range(_MOST_PARTS))
-    view = _part("", order, mask, None if whole else _BEGINNING, left)
+    view = _part("", order, mask, Scrubber(), None if whole else _BEGINNING, left)
     return view | {"cut": next(left, None) is None}
 
 
-def _part(name: str, value: Any, mask: Mask, most: int | None, left: Iterator[int]) -> View:
+def _part(name: str, value: Any, mask: Mask, scrubber: Scrubber, most: int | None, left: Iterator[int]) -> View:
     shown = {"name": mask(name)[:_LINE]}
     if names_a_secret(name):
         return shown | {"text": HIDDEN}
@@ -78,10 +78,11 @@ def _part(name: str, value: Any, mask: Mask, most: int | None, left: Iterator[in
     elif isinstance(value, list):
         members = [(_label(one, index), one) for index, one in enumerate(cast("list[object]", value))]
     else:
-        text = mask(Scrubber().value(name, value)) if isinstance(value, str) else to_json(value)
+        text = mask(scrubber.value(name, value)) if isinstance(value, str) else to_json(value)
         more = {} if most is None or len(text) <= most else {"length": len(text)}
         return shown | {"text": text[:most], "kind": "text" if isinstance(value, str) else "value"} | more
-    return shown | {"parts": [_part(*member, mask, most, left) for member in members if next(left, None) is not None]}
+    parts = [_part(*member, mask, scrubber, most, left) for member in members if next(left, None) is not None]
+    return shown | {"parts": parts}
 
 
 def _label(element: object, index: int) -> str:
