@@ -69,8 +69,8 @@ class Summary:
         in_flight: How many changes are under way and have no outcome yet.
         unfinished: How many of the unknown ones were sent by a run that ended before, and are continued by the next.
         not_again: How many of the unknown ones must not be made twice, so that no run makes them again.
-        bad: How many of the unsent ones no run can send, because their lines have to be corrected.
         looked_at: How many of those were looked at, and what was seen did not tell.
+        bad: How many of the unsent ones no run can send, because their lines have to be corrected.
         with_once: How many changes that were not made are made again with ``once`` only, by their outcome.
     """
 
@@ -82,8 +82,8 @@ class Summary:
     in_flight: int = 0
     unfinished: int = 0
     not_again: int = 0
-    bad: int = 0
     looked_at: int = 0
+    bad: int = 0
     with_once: Counter[OutcomeKind] = attrs.Factory(Counter[OutcomeKind])
 
     @property

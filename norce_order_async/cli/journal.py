@@ -69,7 +69,8 @@ def batch_report(options: argparse.Namespace) -> int:
     if options.format != "jsonl" and (options.html is not None or options.undo is not None):
         raise InvalidRequestError("--format goes with neither --html nor --undo")
     with JournalReader.open(Path(options.journal)) as journal:
-        taken = {file.name: "the input" for file in journal.inputs if file.digest is not None}
+        folder, names = Path(options.journal).parent, [file.name for file in journal.inputs if file.digest is not None]
+        taken = {place: "the input" for name in names for place in (name, str(folder / Path(name).name))}
         taken |= files_of_journal(options.journal)
         if options.undo is not None:
             if options.only is not None or options.html is not None:

@@ -22,7 +22,7 @@ def command_line(words: Sequence[str | Path]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A word for a POSIX shell; one that a terminal could obey, or that is no text, as ``$'...'``."""
+    """A word for bash, zsh and ksh; one that a terminal could obey, or that is no text, as ``$'...'``."""
     from shlex import quote
 
     if text.isprintable():

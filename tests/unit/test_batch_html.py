@@ -221,7 +221,16 @@ def test_what_was_read_once_and_must_not_be_made_twice_goes_into_no_file(path: P
         assert commands(html_report(reader)) == [
             f"norce-order batch report {path} --only not_sent > failed.jsonl",
             "norce-order batch run failed.jsonl",
+            f"norce-order batch report {path} --only unknown",
         ]
+
+
+def test_what_was_looked_at_in_vain_is_left_to_the_reader(path: Path) -> None:
+    with begin(path, 1) as journal:
+        fill(journal, [end(journal, 1, OutcomeKind.UNKNOWN, change=HOOK)])
+        journal.write_resolution(1, OutcomeKind.UNKNOWN, "the order has two such hooks")
+    with JournalReader.open(path) as reader:
+        assert commands(html_report(reader)) == [f"norce-order batch report {path} --only unknown"]
 
 
 def test_a_journal_without_a_run(path: Path) -> None:

@@ -122,6 +122,7 @@ class JournalAccount:
                     summary.outcomes[kind] += changes
                     if kind in (OutcomeKind.REJECTED, OutcomeKind.NOT_SENT):
                         summary.with_once[kind] += changes if op in NOT_TWICE else int(refused)
+                    if kind is OutcomeKind.NOT_SENT:
                         summary.bad += int(invalid - refused)
                 elif is_running:
                     summary.in_flight += changes

@@ -209,6 +209,9 @@ def _steps(history: BatchHistory) -> Iterator[tuple[str, Sequence[str | Path], s
         once = summary.to_make_again(kinds)[1]
         what = "Correct that file, leave out what later lines have overtaken, and run it"
         yield f"{what}{_SETTINGS}", [*run, _FAILED, *(["--once"] if once else [])], ""
+    if summary.not_again and not (history.can_be_read_again and summary.not_again > summary.looked_at):
+        words = ["norce-order", "batch", "report", journal, "--only", OutcomeKind.UNKNOWN]
+        yield "List what is unknown and must not be made twice, and look yourself", words, ""
 
 
 def _to_correct(history: BatchHistory) -> list[OutcomeKind]:
