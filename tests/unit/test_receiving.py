@@ -172,7 +172,15 @@ def test_what_is_no_call_is_a_clear_error_without_the_body(parse: Callable[..., 
 
 def test_an_order_of_very_many_rows_is_read() -> None:
     price = {"includingVat": 1, "excludingVat": 1}
-    row = {"sku": "s", "quantity": 1, "price": price, "total": price, "discounts": [], "tags": [], "attributes": {}}
+    row: dict[str, Any] = {
+        "sku": "s",
+        "quantity": 1,
+        "price": price,
+        "total": price,
+        "discounts": [],
+        "tags": [],
+        "attributes": {},
+    }
     body = raw(cart={"items": [{"id": str(number), **row} for number in range(4_000)]})
     cart = parse_hook(HEADERS, body).order.cart
     assert cart is not None

@@ -290,7 +290,7 @@ def test_a_pairing_is_found_wherever_there_is_one() -> None:
         ({"a": None}, {"a": 0}, False),
         ({"a": "", "b": [], "c": {}}, {}, True),
         ({"a": 0, "b": False}, {}, False),
-        ({"a": [{}], "b": {"c": ""}}, {}, False),
+        ({"a": [{"b": ""}], "b": {"c": ""}}, {}, False),
         ([1, 2], [2, 1], False),
         ([{"a": 1}, {"a": 2}], [{"a": 2, "id": "x"}, {"a": 1}], True),
         ([{"a": 1}, {"a": 1}], [{"a": 1}, {"a": 2}], False),
