@@ -186,18 +186,17 @@ def moment_note(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
-def encode_record(record: JSON, **first: JSON) -> str:
-    """A record as JSON in one line, after the members ``first``, in whose place it has none.
+def encode_record(record: JSON) -> str:
+    """A record as JSON in one line.
 
     Attributes can hold what JSON cannot: NaN, nesting without end. They were not sent for that very reason; ``_raw``
     shows them.
     """
-    whole = {**first, **record, **first} if first and isinstance(record, Mapping) else record
     try:
-        return encode_shown(whole).decode()
+        return encode_shown(record).decode()
     except InvalidRequestError:
         notes = _notes(record) if isinstance(record, Mapping) else {}
-        return encode_shown({**first, **notes, "_raw": _shown(record)}).decode()
+        return encode_shown(notes | {"_raw": _shown(record)}).decode()
 
 
 def _shown(value: object) -> str:

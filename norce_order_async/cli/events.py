@@ -68,7 +68,9 @@ class Events:
 
     def _write(self, event: str, members: dict[str, JSON], *, flush: bool = False) -> None:
         try:
-            print(encode_record(members, event=event), flush=flush)
+            # The record of a line that was refused may have a member of that name.
+            text = encode_record({name: value for name, value in members.items() if name != "event"})
+            print(f'{{"event":"{event}",{text[1:]}', flush=flush)
         except OSError as error:
             silence(sys.stdout)
             if not is_reader_gone(error):

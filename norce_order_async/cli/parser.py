@@ -54,7 +54,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """
     parser = build_parser(words)
     if (option := _before_command(words)) is not None:
-        if _is_unknown(option):
+        if all(word.startswith("-") for word in words):
             parser.refuse([option])
         parser.error(f"{option} stands before the command: options stand after it")
     options, unknown = parser.parse_known_args(words)
@@ -74,13 +74,6 @@ def _before_command(words: Sequence[str]) -> str | None:
     ends = 2 if words and words[0] in {*GROUPS, "batch"} else 1
     options = (word.partition("=")[0] for word in words[:ends] if word.startswith("-"))
     return next((option for option in options if option not in ("-h", "--help", "--version")), None)
-
-
-def _is_unknown(option: str) -> bool:
-    """Whether no command has this option: of one letter there is none, and some mean the program's own."""
-    from difflib import get_close_matches
-
-    return not option.startswith("--") or bool(get_close_matches(option, ("--help", "--version"), cutoff=0.8))
 
 
 def _add_other(commands: Any, name: str, summary: str) -> None:
