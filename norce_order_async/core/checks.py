@@ -30,10 +30,8 @@ _RESERVED_HEADERS = (
     }
     | dict.fromkeys(
         (
-            "host",
-            "content-length",
+            *_FRAMING,
             "content-type",
-            "transfer-encoding",
             "connection",
             "cookie",
             "expect",
@@ -124,7 +122,7 @@ def flaw_of_headers(headers: Mapping[Any, Any], before: Mapping[str, str]) -> st
         if isinstance(name, str) and not _TOKEN.fullmatch(name):
             return f"{name!r} is not a header name"
         if isinstance(name, str) and name.lower() in _FRAMING:
-            return f"the header {name!r} cannot be set by hand: it follows from the request"
+            return f"the header {name!r} cannot be set by hand: {_RESERVED_HEADERS[name.lower()]}"
         if isinstance(value, str) and _CONTROL.search(value):
             return f"the header {name!r} holds a line break or another control character"
     return None

@@ -167,10 +167,10 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
 def is_measured(head: Head) -> bool:
     """Whether a head tells where the body ends; otherwise that is where the connection does."""
     headers = ResponseHeaders(head)
-    coding = headers.get("transfer-encoding")
+    coding: str | None = headers.get("transfer-encoding")
     if coding is None:
         return "content-length" in headers
-    return bool(coding.rpartition(",")[2].strip().lower() == "chunked")
+    return coding.rpartition(",")[2].strip().lower() == "chunked"
 
 
 def is_too_long(head: Head) -> bool:

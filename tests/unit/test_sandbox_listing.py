@@ -6,16 +6,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from sandbox_requests import HEADERS, ORDERS
 
 from norce_order_async import ConfigurationError
 from norce_order_async.models import Order
-from norce_order_async.testing import SANDBOX_TOKEN, Sandbox
+from norce_order_async.testing import Sandbox
 from norce_order_async.testing.contract import load_contract
 from norce_order_async.wire.codec import structure
 from norce_order_async.wire.json import decode_json
-
-ORDERS = "/api/v0/checkout/orders"
-HEADERS = {"Authorization": f"Bearer {SANDBOX_TOKEN}", "x-merchant": "norce", "x-channel": "1"}
 
 
 def listed(sandbox: Sandbox, *, expect: int = 200, **query: Any) -> Any:

@@ -7,16 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sandbox_requests import HEADERS, ORDERS
 
-from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxResponse
+from norce_order_async.testing import Sandbox, SandboxResponse
 
-ORDERS = "/api/v0/checkout/orders"
-HEADERS = {
-    "Authorization": f"Bearer {SANDBOX_TOKEN}",
-    "x-merchant": "norce",
-    "x-channel": "1",
-    "Content-Type": "application/json",
-}
 ROWS = [
     {"reference": "row-1", "sku": "A1", "quantity": 2, "price": {"includingVat": 125, "excludingVat": 100}},
     {"reference": "row-2", "total": {"includingVat": 0.1, "excludingVat": 0.08}},

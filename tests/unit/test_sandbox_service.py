@@ -10,18 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sandbox_requests import HEADERS, ORDERS
 
 from norce_order_async import ConfigurationError, testing
 from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Fault, FaultKind, Sandbox, SandboxResponse
 from norce_order_async.testing.contract import load_contract
-
-ORDERS = "/api/v0/checkout/orders"
-HEADERS = {
-    "Authorization": f"Bearer {SANDBOX_TOKEN}",
-    "x-merchant": "norce",
-    "x-channel": "1",
-    "Content-Type": "application/json",
-}
 
 
 def ask(

@@ -31,7 +31,7 @@ class _Scope:
         trial: What is tried meanwhile.
     """
 
-    refused: ItemOutcomes = attrs.Factory(list[tuple[WorkItem, Outcome]])
+    refused: ItemOutcomes = attrs.Factory(ItemOutcomes)
     row: int = 0
     reason: str = ""
     orders: set[Order] = attrs.Factory(set[Order])

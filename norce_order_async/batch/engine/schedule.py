@@ -109,9 +109,9 @@ class Schedule:
         if self.requeued and not (new and self.ready):
             return self.requeued.popleft()
         places = [place for place, item in enumerate(self.ready) if item.order[0] not in avoid]
-        if not places and (others := [item for item in self.requeued if item.order[0] not in avoid]):
-            self.requeued.remove(others[0])
-            return others[0]
+        if not places and (other := next((item for item in self.requeued if item.order[0] not in avoid), None)):
+            self.requeued.remove(other)
+            return other
         place = places[self._random.randrange(len(places))] if places else self._random.randrange(len(self.ready))
         item = self.ready[place]
         del self.ready[place]  # the others keep their order: those before it are not made the last ones

@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Collection
 
-from norce_order_async.core.outcome import DONE, OutcomeKind
+from norce_order_async.batch.journal.statements import IS_DONE
+from norce_order_async.core.outcome import OutcomeKind
 
-_DONE = ", ".join(f"'{kind}'" for kind in DONE)
 _ORDER = """json_array(coalesce(json_extract(record, '$.merchant'), :merchant),
     coalesce(json_extract(record, '$.channel'), :channel), json_extract(record, '$.order_id'))"""
 # Version 1 has no resources, and only of these operations it is known what they are about.
@@ -20,7 +20,7 @@ _NESTS = """(again.resource = '' OR changes.resource = ''
     OR substr(again.resource || '/', 1, length(changes.resource) + 1) = changes.resource || '/')"""
 _REOPEN = f"""
     UPDATE changes SET open = 1
-    WHERE NOT open AND NOT once AND outcome IN ({_DONE}) AND resource IS NOT NULL AND EXISTS (
+    WHERE NOT open AND NOT once AND {IS_DONE} AND resource IS NOT NULL AND EXISTS (
         SELECT 1 FROM again WHERE again.place = {_ORDER} AND again.number < changes.number AND {_NESTS})
 """
 
@@ -40,5 +40,5 @@ def reopen(db: sqlite3.Connection, only: Collection[OutcomeKind], merchant: str 
     db.execute(gather.format(wanted=wanted), scope | kinds)
     # What is opened again may nest with what was done after it in turn.
     while db.execute(_REOPEN, scope).rowcount > 0:
-        db.execute(gather.format(wanted=f"open AND outcome IN ({_DONE})"), scope)
+        db.execute(gather.format(wanted=f"open AND {IS_DONE}"), scope)
     db.execute("DROP TABLE again")

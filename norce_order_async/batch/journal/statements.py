@@ -1,7 +1,11 @@
 """What a run writes to its journal, in SQL."""
 
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
+from norce_order_async.core.outcome import DONE
 
+_DONE = ", ".join(f"'{kind}'" for kind in DONE)
+IS_DONE = f"outcome IN ({_DONE})"
+"""Whether a change was done when it ended last."""
 OF_NOW = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE {} END"
 """A column of a change without what is left of its last end while it is made again."""
 NO_FILE, NO_DIGEST = "\0", -(2**63)
@@ -18,9 +22,9 @@ MARK = f"""{MARK_NEW}
         error = CASE WHEN outcome IS NULL THEN NULL ELSE error END
 """
 # Without an outcome, an error is how a change stands that is to be continued.
-LEAVE_OPEN = """
+LEAVE_OPEN = f"""
     UPDATE changes SET attempts = attempts + ?, started = ?, elapsed = ?, status = ?, request_id = ?, error = ?,
-        message = ?, outcome = CASE WHEN outcome IN ('applied', 'applied_inferred') THEN outcome END
+        message = ?, outcome = CASE WHEN {IS_DONE} THEN outcome END
     WHERE number = ? AND open
 """
 CLOSE_DONE = """

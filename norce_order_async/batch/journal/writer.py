@@ -39,8 +39,7 @@ class Journal(JournalAccount):
         self._lock = held
         self._run = run
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
-        done = ", ".join(f"'{kind}'" for kind in DONE)
-        self.has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE outcome IN ({done}))")[0][0])
+        self.has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE {statements.IS_DONE})")[0][0])
         self._is_closed = self._has_ended = False
         self._files = WrittenFiles(path, db, self._mutex)
         if self.undo is not None:

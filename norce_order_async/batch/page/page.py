@@ -194,6 +194,7 @@ def _steps(history: BatchHistory) -> Iterator[tuple[str, Sequence[str | Path], s
         return
     run: list[str | Path] = ["norce-order", "batch", "run"]
     again: list[str | Path] = [*run, *map(Path, history.files), "--journal", journal]
+    can_look = history.can_be_read_again and summary.not_again > summary.looked_at
     if history.can_be_read_again:
         if history.left:
             yield f"Go on with what is left{_OPTIONS}", again, ""
@@ -201,7 +202,7 @@ def _steps(history: BatchHistory) -> Iterator[tuple[str, Sequence[str | Path], s
         if kinds:
             words = [*again, *(["--once"] if once else []), "--only", ",".join(kinds)]
             yield f"Make again what did not get through, which is safe{_OPTIONS}", words, ""
-        if summary.not_again > summary.looked_at:
+        if can_look:
             yield f"Look at what is unknown and must not be made twice{_OPTIONS}", [*again, "--resolve"], ""
     if kinds := _to_correct(history):
         words = ["norce-order", "batch", "report", journal, "--only", ",".join(kinds)]
@@ -209,7 +210,7 @@ def _steps(history: BatchHistory) -> Iterator[tuple[str, Sequence[str | Path], s
         once = summary.to_make_again(kinds)[1]
         what = "Correct that file, leave out what later lines have overtaken, and run it"
         yield f"{what}{_SETTINGS}", [*run, _FAILED, *(["--once"] if once else [])], ""
-    if summary.not_again and not (history.can_be_read_again and summary.not_again > summary.looked_at):
+    if summary.not_again and not can_look:
         words = ["norce-order", "batch", "report", journal, "--only", OutcomeKind.UNKNOWN]
         yield "List what is unknown and must not be made twice, and look yourself", words, ""
 
