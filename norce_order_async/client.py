@@ -131,10 +131,10 @@ class OrderClient:
         """A client with its settings from environment variables.
 
         ``NORCE_ENVIRONMENT`` (playground, stage, production) and ``NORCE_SLUG``, or ``NORCE_BASE_URL``;
-        ``NORCE_MERCHANT``, ``NORCE_CHANNEL``, ``NORCE_ADAPTER_ID``; ``NORCE_TOKEN``, or ``NORCE_TOKEN_FILE`` with
-        the path of a file that holds the token; ``NORCE_PROXY``, the URL of an HTTP proxy, and ``NORCE_CA_FILE``, the
-        path of a PEM file with the authorities to trust instead of the system's. Neither touches a ``transport`` that
-        is given, and this machine's own addresses are reached without the proxy.
+        ``NORCE_MERCHANT``, ``NORCE_CHANNEL``, ``NORCE_ADAPTER_ID``; ``NORCE_TOKEN``, or without it
+        ``NORCE_TOKEN_FILE``, the path of a file that holds the token; ``NORCE_PROXY``, the URL of an HTTP proxy, and
+        ``NORCE_CA_FILE``, the path of a PEM file with the authorities to trust instead of the system's. Neither
+        touches a ``transport`` that is given, and this machine's own addresses are reached without the proxy.
 
         Args:
             environ: Read instead of ``os.environ``.

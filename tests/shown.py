@@ -7,7 +7,7 @@ VOLATILE = [
     (r"\b[0-9a-f]{32}\b", "ID"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00)?", "TIME"),
     (r"\b\d+\.\d+ ?s\b", "0.0 s"),
-    (r"[\d,]+/s\b", "0/s"),
+    (r"[\d,.]+/s\b", "0/s"),  # below 10 a second with a point
     (r"of \d+ in flight", "of 10 in flight"),
     (r"\d+  at once at most; at the end \d+ were", "0  at once at most; at the end 10 were"),
     (r"(elapsed\W{1,2}|\"at\":)[\d.e-]+", r"\g<1>0"),

@@ -226,8 +226,8 @@ def run_batch(
         journal: Where every change is written down, so that the batch can be continued. One that was opened with
             ``undo`` also keeps what was there before, for :func:`save_undo`.
         options: Options of every call.
-        **arguments: See :class:`BatchSettings`: ``concurrency``, ``rate``, ``max_failures``, ``patience``, ``settle``
-            and ``only``. ``"auto"`` finds out how many changes at once, up to the client's ``limit``.
+        **arguments: See :class:`BatchSettings`: ``concurrency``, ``rate``, ``max_failures``, ``patience``, ``settle``,
+            ``only`` and ``once``. ``"auto"`` finds out how many changes at once, up to the client's ``limit``.
 
     Raises:
         TypeError: ``changes`` is no iterable of changes or entries, or gives something else.

@@ -110,7 +110,10 @@ def _input(parser: argparse.ArgumentParser) -> None:
     )
     _columns(parser)
     parser.add_argument(
-        "--journal", type=output_name, metavar="FILE", help="where it is written down (default: FILE.journal)"
+        "--journal",
+        type=output_name,
+        metavar="FILE",
+        help="the file of the journal, which a run goes on from (default: FILE.journal)",
     )
     _only(parser, "make only those changes again that ended so, and none that was never begun")
     parser.add_argument(
@@ -161,7 +164,7 @@ def _columns(parser: argparse.ArgumentParser) -> None:
         "--delimiter",
         metavar="CHARACTER",
         type=delimiter,
-        help="what separates the columns of CSV (default: see there)",
+        help="what separates the columns of CSV (default: told from the first line)",
     )
 
 
@@ -202,9 +205,11 @@ def _where(parser: argparse.ArgumentParser) -> None:
     add_fault(where, "with --sandbox: let it misbehave")
     where.add_argument("--verbose", action="store_true", help="say also how it runs")
     where.add_argument(
-        "--processes", metavar="N", type=count, help="send from so many processes of this machine, without Dask"
+        "--processes", metavar="N", type=count, help="send from N processes of this machine (at most 100)"
     )
-    where.add_argument("--workers", metavar="N", type=count, help="start so many processes for it on this machine")
+    where.add_argument(
+        "--workers", metavar="N", type=count, help="start N Dask workers on this machine (needs the extra dask)"
+    )
     where.add_argument(
         "--cluster",
         metavar="ADDRESS",

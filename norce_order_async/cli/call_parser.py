@@ -77,8 +77,10 @@ def _add_call(group: Any, verb: str, command: Command) -> None:
 def _about(row: Row) -> str:
     return f"""\
 about it:
-  {row.name}, {row.method} {row.path} ({_EVIDENCE[row.evidence]})
-  {_REPEATS[row.repeat]}: {row.twice}.
+  {row.name}, {row.method} {row.path}
+  Evidence: {_EVIDENCE[row.evidence]}.
+  {_REPEATS[row.repeat]}:
+  {row.twice}.
 """
 
 

@@ -128,7 +128,12 @@ def add_fault(parser: Any, purpose: str) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> None:
     group = parser.add_argument_group("settings")
-    group.add_argument("--profile", metavar="NAME", help="settings from the profile of this name")
+    group.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="settings from this table of ~/.config/norce-order/config.toml (below %%APPDATA%% on Windows), or of the "
+        "file that NORCE_CONFIG names",
+    )
     group.add_argument(
         "--environment",
         metavar="NAME",
@@ -150,5 +155,6 @@ def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> No
         help="what carries the requests; auto is httptools where it is installed (default: auto for batch run, aiohttp "
         "for all else); workers use aiohttp",
     )
-    group.add_argument("--output", choices=outputs, help="default: text; json is for programs")
+    lines = ", jsonl an object a line" if "jsonl" in outputs else ""
+    group.add_argument("--output", choices=outputs, help=f"default: text; json is one value{lines}")
     parser.set_defaults(outputs=outputs, settings=None, verbose=False)

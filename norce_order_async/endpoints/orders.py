@@ -55,6 +55,7 @@ async def create_order(client: OrderClient, order: Order, *, options: CallOption
         TypeError: ``order`` is not an :class:`Order`.
         InvalidRequestError: A value in it that cannot be sent (the message says where); nothing was sent.
         ConflictError: It clashes with what is stored.
+        DecodeError: The answer names no id.
         CallError: The call did not succeed otherwise; see its ``outcome``.
 
     Source: CreateCheckoutOrder,

@@ -271,6 +271,12 @@ def alone() -> tuple[list[float], int]:
     return run(live({}))
 
 
+def row(times: list[float], failures: int) -> str:
+    """The cells of docs/shops.md."""
+    p90 = quantiles(times, n=10)[8]
+    return f"p90 {1000 * p90:.0f} ms, longest {max(times):.2f} s, {failures} of {len(times)} failed"
+
+
 @pytest.mark.parametrize(
     "bad",
     [{"hangs": 4}, {"floods": 200}, {"fails1": 15, "fails2": 15}, {"hangs": 4, "floods": 200, "fails1": 15}],
@@ -279,6 +285,7 @@ def alone() -> tuple[list[float], int]:
 def test_no_shop_harms_another(bad: dict[str, int]) -> None:
     times, failures = run(live(bad))
     expected, failures_alone = alone()
+    print(f"beside nobody: {row(expected, failures_alone)}; beside {'+'.join(bad)}: {row(times, failures)}")
     assert failures == failures_alone == 0
     assert len(times) == len(expected)
     assert quantiles(times, n=10)[8] < 1.1 * quantiles(expected, n=10)[8]
@@ -333,6 +340,8 @@ def test_of_more_calls_than_there_are_slots_as_many_succeed_as_can_and_the_other
     seconds = 4 * deadline / min(0.5, more - 1)
     rate = limit / answer
     ends, requests = run(_offer(more * rate, limit=limit, deadline=deadline, answer=answer, seconds=seconds))
+    done = ends.count("done") / (seconds + deadline)  # the last ones end after the last was begun
+    print(f"of {more * rate:.0f} calls a second where {rate:.0f} can be made, {done:.0f} succeed")
     assert ends.count("done") >= 0.9 * rate * seconds
     assert ends.count("DeadlineExceeded not_sent") == len(ends) - ends.count("done") == len(ends) - requests
 

@@ -40,6 +40,11 @@ def test_help_says_in_words_how_sure_an_operation_is(shell: Shell, command: Comm
     assert "v1_types" not in told
 
 
+@pytest.mark.parametrize("command", [*(command.name for command in COMMANDS), "batch run", "batch plan", "sandbox"])
+def test_no_line_of_help_is_longer_than_120_columns(shell: Shell, command: str) -> None:
+    assert [line for line in shell(*command.split(), "--help")[1].splitlines() if len(line) > 120] == []
+
+
 def test_the_page_has_the_table_of_all_commands() -> None:
     _, _, rest = PAGE.read_text(encoding="utf-8").partition("<!-- commands: begin -->\n")
     shown, _, _ = rest.partition("\n<!-- commands: end -->")
