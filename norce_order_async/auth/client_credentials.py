@@ -14,7 +14,7 @@ import attrs
 from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.auth.shared import SharedTask
 from norce_order_async.auth.token_endpoint import AuthMethod, Form, NoToken, read_grant
-from norce_order_async.core.back_off import back_off, spread
+from norce_order_async.core.back_off import back_off, not_before
 from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.checks import a_switch, positive_seconds
 from norce_order_async.core.clock import Clock, SystemClock
@@ -286,9 +286,7 @@ class ClientCredentials(Refreshing):
         asked = failure.asked
         if failure.throttled and asked is None:
             asked = self.min_interval
-        if asked is not None:
-            asked = min(asked, _LONGEST_ASKED)
-            pause = max(pause, asked + spread(asked, self.random))
+        pause = not_before(None if asked is None else min(asked, _LONGEST_ASKED), pause, self.random)
         self._not_before = self.clock.monotonic() + pause
         logger.warning("no token: %s; asking again in %.1f s at the earliest", failure.problem, pause)
 
