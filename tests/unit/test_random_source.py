@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from support import scripted
+from support import Answer, scripted
 
 from norce_order_async import ClientCredentials, TokenError, WaitTimeout, delete_consent, wait_until
 from norce_order_async.batch import DeleteConsent, run_batch
@@ -43,9 +43,8 @@ async def test_of_a_batch() -> None:
 
 async def test_of_a_wait() -> None:
     async def run() -> list[float]:
-        client, _, clock = scripted(
-            *[(200, {}, b'{"id": "o_1"}')] * 4, (429, {"retry-after": "60"}, b""), random=Random(7)
-        )
+        read: Answer = 200, {}, b'{"id": "o_1"}'
+        client, _, clock = scripted(*[read] * 4, (429, {"retry-after": "60"}, b""), random=Random(7))
         with pytest.raises(WaitTimeout):
             await wait_until(client, "o_1", lambda order: False, timeout=30, pause=4)
         return clock.slept
