@@ -17,8 +17,8 @@ from cattrs import Converter
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON, WireError, decimal_text, encode_json, refuse
-from norce_order_async.wire.models import NOT_SET, Model, wire_name
-from norce_order_async.wire.models.base import NOT_MEMBERS
+from norce_order_async.wire.models import NOT_SET, Model
+from norce_order_async.wire.models.base import NOT_MEMBERS, wire_name
 from norce_order_async.wire.times import read_time, time_text
 from norce_order_async.wire.unread import PartlyReadError, Unread, unread_member
 
