@@ -420,8 +420,6 @@ async def test_each_call_has_a_request_id_of_its_own() -> None:
 async def test_a_query_parameter_that_cannot_be_sent_is_refused(value: Any) -> None:
     listing = Operation("GetCheckoutOrders", "GET", "/api/v0/checkout/orders", Repeat.SAFE, decode_receipt)
     client, transport, _ = scripted()
-    with pytest.raises(
-        InvalidRequestError, match="search must be text, a whole number, True, False or"
-    ):
+    with pytest.raises(InvalidRequestError, match="search must be text, a whole number, True, False or"):
         await client.execute(listing, query={"search": value})
     assert transport.requests == []
