@@ -1,7 +1,6 @@
 """Settings as plain values, each checked once, when it is made and before any I/O."""
 
 import re
-from collections.abc import Mapping
 from enum import Enum, StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from norce_order_async.core.checks import check_header_value, check_headers, positive_seconds
+from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.urls import without_secrets
@@ -226,27 +225,3 @@ def _address(environment: Environment | None, slug: str | None, base_url: str | 
 
 def _or_none(value: T | Unset) -> T | None:
     return None if isinstance(value, Unset) else value
-
-
-def client_header(name: str, value: object) -> str:
-    """Return ``value`` if it can stand in a header of every request of a client.
-
-    Raises:
-        ConfigurationError: It cannot.
-    """
-    try:
-        return check_header_value(name, value)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(str(error)) from None
-
-
-def client_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``headers`` if all of them can go with every request of a client.
-
-    Raises:
-        ConfigurationError: It is no mapping, or one of them cannot, or is one that the client sets itself.
-    """
-    try:
-        return check_headers(headers)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(str(error)) from None
