@@ -185,7 +185,10 @@ class Address:
         """
         if base_url is not None:
             if environment is not None or slug is not None:
-                raise ConfigurationError("give either base_url, or environment and slug, not both")
+                raise ConfigurationError(
+                    "give either base_url, or environment and slug, not both "
+                    "(NORCE_BASE_URL, or NORCE_ENVIRONMENT and NORCE_SLUG)"
+                )
             return cls(check_base_url(base_url, allow_http=allow_http), None, None, allow_http)
         if environment is None or slug is None:
             raise ConfigurationError(NO_ADDRESS)
