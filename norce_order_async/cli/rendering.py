@@ -11,6 +11,7 @@ from norce_order_async.cli.masking import masked
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.cli.output import has_rich, tell
 from norce_order_async.core.errors import DecodeError, printable
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict, to_json
@@ -72,7 +73,7 @@ def _each(result: object) -> Iterable[object]:
 
 def _print_text(command: Command, result: Any) -> None:
     if isinstance(result, Receipt):
-        tries = "1 attempt" if result.attempts == 1 else f"{result.attempts} attempts"
+        tries = counted(result.attempts, "attempt")
         print(
             f"{result.operation}: {result.outcome} "
             f"(HTTP {result.status}, {tries} in {result.elapsed:.2f} s, request id {result.request_id})"
