@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from norce_order_async.cli.calls import Command
+from norce_order_async.cli.commands import Command
 from norce_order_async.cli.masking import NOT_SHOWN, as_text, masked_unreadable
 from norce_order_async.cli.output import tell
 from norce_order_async.core.errors import InvalidRequestError, printable

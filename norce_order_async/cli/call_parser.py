@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from norce_order_async.cli.arguments import date_time, whole
-from norce_order_async.cli.calls import COMMANDS, DIRECTIONS, ORDER_BY, STATUSES, Command
-from norce_order_async.cli.choices import OUTPUTS
+from norce_order_async.cli.choices import DIRECTIONS, ORDER_BY, OUTPUTS, STATUSES
+from norce_order_async.cli.commands import COMMANDS, Command
 from norce_order_async.cli.parsing import add_command
 from norce_order_async.wire.table import ROWS, Row
 

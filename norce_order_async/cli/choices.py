@@ -1,6 +1,13 @@
-"""What several ways to set something have in common: options, profiles, the environment."""
+"""What can be chosen, by options, profiles and the environment."""
 
 OUTPUTS = ("text", "table", "json", "jsonl")
 """In what a command that makes one call prints what comes back."""
+OUTPUTS_OF_ALL = ("text", "jsonl")
+"""How orders are printed as they come."""
+STATUSES = ("checkout", "processing", "accepted", "completed", "declined", "removed")
+ORDER_BY = ("created", "billingEmail", "billingName", "cartTotal")
+DIRECTIONS = ("asc", "desc")
 TRANSPORTS = ("auto", "aiohttp", "httptools")
 """What carries the requests; ``auto`` is the faster one, where it is installed."""
+PAGE = 100
+"""Orders to ask for at once, unless another number is given."""

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from norce_order_async.cli.calls import OUTPUTS_OF_ALL
+from norce_order_async.cli.choices import OUTPUTS_OF_ALL
 from norce_order_async.core.precedence import CLIENT_SETTINGS, layered
 
 _FLAGS = (*CLIENT_SETTINGS, "timeout", "transport", "output")

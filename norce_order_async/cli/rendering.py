@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import attrs
 
-from norce_order_async.cli.calls import Command
+from norce_order_async.cli.commands import Command
 from norce_order_async.cli.masking import masked
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.cli.output import has_rich, tell

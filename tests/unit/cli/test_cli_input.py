@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from shell import Shell
 
-from norce_order_async.cli.calls import BY_NAME, COMMANDS, DIRECTIONS, GROUPS, ORDER_BY, STATUSES
+from norce_order_async.cli.choices import DIRECTIONS, ORDER_BY, STATUSES
+from norce_order_async.cli.commands import BY_NAME, COMMANDS, GROUPS
 from norce_order_async.cli.parser import build_parser
 from norce_order_async.wire.models import OrderListOrderBy, OrderListOrderByDirection, OrderStatus
 from norce_order_async.wire.table import ROWS
