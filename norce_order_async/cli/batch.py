@@ -13,18 +13,19 @@ from norce_order_async.batch.inputs import Input, InputFile, total_of
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import check_report_name, report_format_of
+from norce_order_async.cli.batch_check import print_check, tell_before
 from norce_order_async.cli.batch_layout import input_of, shown_delimiters
 from norce_order_async.cli.batch_makers import batch_of, client_of
 from norce_order_async.cli.batch_reports import write_reports
 from norce_order_async.cli.batch_resolve import resolve_unknown
-from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell_before, undo_outputs, write_undo
+from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, undo_outputs, write_undo
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file, files_of_journal
 from norce_order_async.cli.signals import on_ending
-from norce_order_async.cli.summary import Account, account_record, print_account, print_check
+from norce_order_async.cli.summary import Account, account_record, print_account
 from norce_order_async.core.errors import (
     ConfigurationError,
     InvalidRequestError,

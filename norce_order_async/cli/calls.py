@@ -1,4 +1,4 @@
-"""The commands that make one call."""
+"""Making the call of a command."""
 
 import argparse
 import asyncio
