@@ -8,14 +8,14 @@ from typing import Any, Self, TypeVar
 
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
-from norce_order_async.core.checks import check_header_value, check_switch
+from norce_order_async.core.checks import check_header_value, check_switch, client_header
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.random_source import RandomSource
-from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset, client_header
+from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.environ import settings_from

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from norce_order_async.auth.file import TokenFile
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.precedence import CLIENT_SETTINGS, layered
 from norce_order_async.core.settings import NO_ADDRESS, Environment, is_loopback
 from norce_order_async.core.token_source import TokenSource
 from norce_order_async.core.wording import reason_of
@@ -56,15 +57,8 @@ def proxy_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> st
 def _given(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
     overrides = {name: value for name, value in overrides.items() if name != "proxy_from_env"}
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None or name == "retry"}
-    names = ["merchant", "channel", "adapter_id"]
-    if "base_url" not in given:
-        names += ["environment", "slug"]
-    if "environment" not in given and "slug" not in given:
-        names.append("base_url")
-    for name in names:
-        if name not in given and (value := variables.get(f"NORCE_{name.upper()}")):
-            given[name] = value
-    return given
+    found = {name: value for name in CLIENT_SETTINGS if (value := variables.get(f"NORCE_{name.upper()}"))}
+    return layered(given, found)
 
 
 def _transport_from(

@@ -26,6 +26,7 @@ from norce_order_async.core.errors import (
     TokenError,
     printable,
 )
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.endpoints.waiting import WaitTimeout
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.wire.json import JSON
@@ -92,7 +93,7 @@ def problem_details(error: NorceOrderError) -> tuple[int, dict[str, str], dict[s
         TypeError: It is no error of this package.
     """
     if not isinstance(error, NorceOrderError):
-        raise TypeError(f"error must be a NorceOrderError, got {type(error).__name__}")
+        raise TypeError(f"error must be a NorceOrderError, got {kind_of(error)}")
     status, detail = next(_ANSWERS[cls] for cls in type(error).__mro__ if cls in _ANSWERS)
     if isinstance(error, ServerError) and error.status in _PASSED_ON:
         status, detail = error.status, _PASSED_ON[error.status]

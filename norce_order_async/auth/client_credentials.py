@@ -14,7 +14,7 @@ import attrs
 from norce_order_async.auth.refreshing import Refreshing
 from norce_order_async.auth.shared import SharedTask
 from norce_order_async.auth.token_endpoint import AuthMethod, Form, NoToken, read_grant
-from norce_order_async.core.back_off import back_off, spread
+from norce_order_async.core.back_off import back_off, not_before
 from norce_order_async.core.call import Call, Repeat
 from norce_order_async.core.checks import a_switch, positive_seconds
 from norce_order_async.core.clock import Clock, SystemClock
@@ -24,7 +24,8 @@ from norce_order_async.core.logger import logger
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.retry_after import retry_after
-from norce_order_async.core.settings import Environment, Timeout, check_base_url
+from norce_order_async.core.settings import Address, Environment, Timeout, check_address
+from norce_order_async.core.urls import without_secrets
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
 
@@ -77,15 +78,11 @@ def _check_url(instance: "ClientCredentials", attribute: object, value: str) -> 
     address, _, query = value.partition("?") if isinstance(value, str) else (value, "", "")
     if not query.isascii() or not query.isprintable() or " " in query or "#" in query:
         raise ConfigurationError("token_url has a query that a URL cannot hold, or a fragment")
-    try:
-        check_base_url(address, allow_http=instance.allow_http)
-    except ConfigurationError as error:
-        raise ConfigurationError(str(error).replace("base_url", "token_url")) from None
+    check_address("token_url", address, allow_http=instance.allow_http, secret="client secret", place="client_secret")
 
 
 def _show_url(url: str) -> str:
-    address, mark, _ = url.partition("?")
-    return repr(address + ("?***" if mark else ""))
+    return repr(without_secrets(url))
 
 
 def _check_method(instance: object, attribute: object, value: object) -> None:
@@ -183,9 +180,10 @@ class ClientCredentials(Refreshing):
         Raises:
             ConfigurationError: A setting that cannot be one.
         """
-        host = urlsplit(environment.base_url(slug)).netloc
+        norce = Address.of(environment, slug, None, allow_http=False)
+        host = urlsplit(norce.url).netloc
         settings.setdefault("token_url", f"https://{host}/identity/1.0/connect/token")
-        settings.setdefault("scope", "prod" if environment is Environment.PRODUCTION else environment.value)
+        settings.setdefault("scope", "prod" if norce.environment is Environment.PRODUCTION else str(norce.environment))
         return cls(**settings)
 
     async def get(self, *, rejected: str | None = None) -> str:
@@ -288,9 +286,7 @@ class ClientCredentials(Refreshing):
         asked = failure.asked
         if failure.throttled and asked is None:
             asked = self.min_interval
-        if asked is not None:
-            asked = min(asked, _LONGEST_ASKED)
-            pause = max(pause, asked + spread(asked, self.random))
+        pause = not_before(None if asked is None else min(asked, _LONGEST_ASKED), pause, self.random)
         self._not_before = self.clock.monotonic() + pause
         logger.warning("no token: %s; asking again in %.1f s at the earliest", failure.problem, pause)
 

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,18 +13,19 @@ from norce_order_async.batch.inputs import Input, InputFile, total_of
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import check_report_name, report_format_of
+from norce_order_async.cli.batch_check import print_check, tell_before
 from norce_order_async.cli.batch_layout import input_of, shown_delimiters
 from norce_order_async.cli.batch_makers import batch_of, client_of
 from norce_order_async.cli.batch_reports import write_reports
 from norce_order_async.cli.batch_resolve import resolve_unknown
-from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, tell_before, undo_outputs, write_undo
+from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, undo_outputs, write_undo
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file, files_of_journal
-from norce_order_async.cli.signals import ending_signals, on_signals
-from norce_order_async.cli.summary import Account, account_record, print_account, print_check
+from norce_order_async.cli.signals import on_ending
+from norce_order_async.cli.summary import Account, account_record, print_account
 from norce_order_async.core.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -34,6 +34,7 @@ from norce_order_async.core.errors import (
     printable,
 )
 from norce_order_async.core.wording import counted
+from norce_order_async.endpoints.resolution import shown_time
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.refusals import is_foreign
 
@@ -185,7 +186,7 @@ def _tell_why_nothing(
     elif not options.resolve:
         tell(
             f"norce-order: nothing was made: every change has its outcome from the batch that was begun "
-            f"{datetime.fromtimestamp(begun, UTC):%Y-%m-%d %H:%M:%S} UTC. "
+            f"{shown_time(begun)}. "
             "To make them once more, choose another journal."
         )
 
@@ -248,7 +249,7 @@ async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bo
         batch.stop("interrupted")
         display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
 
-    on_signals(ending_signals(), interrupt)
+    on_ending(interrupt)
     try:
         async with display, events:
             async for told in batch:

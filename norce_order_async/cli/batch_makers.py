@@ -1,7 +1,6 @@
 """What makes the changes of ``norce-order batch run``: a client, processes, or a cluster."""
 
 import argparse
-import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.run import Batch, client_defaults
 from norce_order_async.cli.settings import (
     client_from,
-    telemetry_from,
     timeout_from,
     token_file_of_profile,
     token_of_profile,
@@ -42,17 +40,8 @@ async def client_of(options: argparse.Namespace, sandbox: "Sandbox | None", stac
     from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
 
     server = await stack.enter_async_context(SandboxServer(sandbox))
-    made["timeout"] = timeout_from(options, made["timeout"])
-    return OrderClient(
-        base_url=server.url,
-        merchant=options.merchant,
-        channel=options.channel,
-        adapter_id=options.adapter_id,
-        auth=SANDBOX_TOKEN,
-        transport=None if transport is None else transport(),
-        telemetry=telemetry_from(os.environ),
-        **made,
-    )
+    made |= {"base_url": server.url, "environment": None, "slug": None}
+    return client_from(options, {}, **made, auth=SANDBOX_TOKEN, transport=transport)
 
 
 def batch_of(options: argparse.Namespace, source: Input, journal: Journal, client: OrderClient) -> RunsOnce:

@@ -16,8 +16,8 @@ from norce_order_async.cli.arguments import (
     seconds,
     seconds_or_0,
 )
-from norce_order_async.cli.parsing import add_command, add_fault
-from norce_order_async.cli.plan_parser import add_plan, add_set
+from norce_order_async.cli.parsing import add_command, add_fault, add_set
+from norce_order_async.cli.plan_parser import add_plan
 
 _EXAMPLES = """\
   norce-order batch run changes.jsonl --sandbox            try it

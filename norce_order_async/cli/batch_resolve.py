@@ -8,7 +8,7 @@ from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.resolving import JournalResolver
 from norce_order_async.cli.output import tell
-from norce_order_async.cli.signals import ending_signals, on_signals
+from norce_order_async.cli.signals import on_ending
 from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.wording import counted
@@ -32,7 +32,7 @@ async def resolve_unknown(options: argparse.Namespace, source: Input, journal: J
                 f"of it can be under way any more, in {settle:g} s at most."
             )
         running = asyncio.create_task(resolver.run())
-        on_signals(ending_signals(), running.cancel)
+        on_ending(running.cancel)
         await running
     except asyncio.CancelledError:
         return True

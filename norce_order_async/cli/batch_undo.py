@@ -1,24 +1,17 @@
-"""``norce-order batch run --undo``: what is checked before, and written and told of at the end."""
+"""``norce-order batch run --undo``: what its options have to be, and what is written and told of at the end."""
 
 import argparse
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from norce_order_async.batch.changes import Change
-from norce_order_async.batch.inputs import Input, InputFile
+from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, is_undo_of, left_path_of, save_undo
-from norce_order_async.batch.undo.ways import WAYS, never
-from norce_order_async.cli.output import tell
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
-
-_FIRST = 10
-"""So many lines that cannot be taken back are named before anything is sent."""
 
 
 def check_undo(options: argparse.Namespace, files: Iterable[InputFile]) -> None:
@@ -57,19 +50,6 @@ def refuse_to_replace(undo: str | None, journal: JournalAccount) -> None:
         raise ConfigurationError(f"{undo} is there, and may be the way back of another batch: name another file")
 
 
-def tell_before(options: argparse.Namespace, source: Input, files: Iterable[InputFile]) -> None:
-    """Say what cannot be taken back before anything is sent, where the changes can be read twice."""
-    if options.undo is None or any(file.digest is None for file in files):
-        return
-    check = UndoCheck()
-    for entry in source:
-        if entry.change is not None:
-            check.look_at(entry.change, "")
-    if total := check.never.total():
-        what = ", ".join(f"{count:,} {text}" for text, count in check.never.most_common())
-        tell(f"{counted(total, 'change')} cannot be taken back, and --dry-run names them: {what}")
-
-
 def write_undo(
     options: argparse.Namespace, journal: Journal, unwritten: list[ConfigurationError]
 ) -> UndoSummary | None:
@@ -105,41 +85,3 @@ def undo_record(undo: UndoSummary) -> dict[str, JSON]:
         "left_file": str(undo.left_path) if undo.left else None,
         "remarks": dict(undo.remarks),
     }
-
-
-class UndoCheck:
-    """What is known of the way back of changes without reading an order."""
-
-    def __init__(self) -> None:
-        self.never: Counter[str] = Counter()
-        """How many changes cannot be taken back, by their op and why."""
-        self._remarks: Counter[str] = Counter()
-        self._first: list[tuple[str, str]] = []
-
-    def look_at(self, change: Change, place: str) -> None:
-        """Take in a change and where it stands."""
-        if (why := never(change)) is not None:
-            self.never[f"{change.op}: {why}"] += 1
-            if len(self._first) < _FIRST:
-                self._first.append((place, f"{change.op} cannot be taken back: {why}"))
-        elif (remark := WAYS[change.op].remark) is not None:
-            self._remarks[f"{change.op}: {remark}"] += 1
-
-    def lines(self) -> Iterator[str]:
-        """It in text."""
-        yield from ("", f"{counted(self.never.total(), 'change')} cannot be taken back")
-        yield from (f"  {count:>7,}  {text}" for text, count in self.never.most_common())
-        yield from (f"  {place}: {text}" for place, text in self._first)
-        if (more := self.never.total() - len(self._first)) > 0:
-            yield f"  and {more:,} more"
-        if self._remarks:
-            yield from ("", "Of what is taken back")
-            yield from (f"  {count:>7,}  {text}" for text, count in self._remarks.most_common())
-
-    def record(self) -> dict[str, JSON]:
-        """It for programs."""
-        return {
-            "never": dict(self.never),
-            "remarks": dict(self._remarks),
-            "first": [{"place": place, "message": message} for place, message in self._first],
-        }

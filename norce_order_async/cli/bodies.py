@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from norce_order_async.cli.calls import Command
+from norce_order_async.cli.commands import Command
+from norce_order_async.cli.masking import NOT_SHOWN, as_text, masked_unreadable
 from norce_order_async.cli.output import tell
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.wording import reason_of
-from norce_order_async.wire import models
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.json_text import from_dict, to_json
+from norce_order_async.wire.json_text import from_dict
 from norce_order_async.wire.models import Model
 from norce_order_async.wire.models.base import unknown_in
+from norce_order_async.wire.results import type_of
 from norce_order_async.wire.strict import decode_unique
 from norce_order_async.wire.table import ROWS
 
@@ -41,17 +42,14 @@ def body_from(command: Command, options: argparse.Namespace) -> Any:
 
 def _model(source: str, schema: str) -> Any:
     """A model, or a list of them, in which every member fits."""
-    name = schema.removeprefix("list[").removesuffix("]")
-    cls: Any = getattr(models, name)
     value = _json(_text(source), "--json")
     try:
-        read: Any = from_dict(value, list[cls] if name != schema else cls)
+        read: Model | list[Model] = from_dict(value, type_of(schema))
     except InvalidRequestError as error:
         raise InvalidRequestError(f"--json: {error}") from None
-    elements = cast("list[Model]", read) if name != schema else [cast("Model", read)]
-    for index, model in enumerate(elements):
-        place = f"[{index}]" if name != schema else ""
-        if unreadable := model.unreadable:
+    for index, model in enumerate(read if isinstance(read, list) else [read]):
+        place = f"[{index}]" if isinstance(read, list) else ""
+        if unreadable := masked_unreadable(model):
             path, raw = next(iter(unreadable.items()))
             raise InvalidRequestError(f"--json: {place}{'.' if place else ''}{path} cannot be {_shown(raw)}")
         for member in unknown_in(model, place):
@@ -60,7 +58,9 @@ def _model(source: str, schema: str) -> Any:
 
 
 def _shown(raw: JSON) -> str:
-    text = to_json(raw)
+    if raw is NOT_SHOWN:
+        return "what is given"
+    text = as_text(raw)
     return text if len(text) <= 64 else f"{text[:64]}..."
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from norce_order_async.cli.arguments import date_time, whole
-from norce_order_async.cli.calls import COMMANDS, DIRECTIONS, ORDER_BY, STATUSES, Command
-from norce_order_async.cli.choices import OUTPUTS
+from norce_order_async.cli.choices import DIRECTIONS, ORDER_BY, OUTPUTS, STATUSES
+from norce_order_async.cli.commands import COMMANDS, Command
 from norce_order_async.cli.parsing import add_command
 from norce_order_async.wire.table import ROWS, Row
 
@@ -57,13 +57,15 @@ def _add_call(group: Any, verb: str, command: Command) -> None:
         examples=f"  norce-order {command.name} {command.example}\n",
         details=_about(row),
     )
-    words = [name.removesuffix("_id").upper() for name in row.ids] + _WORDS.get(command.body or "", [])
-    parser.usage = " ".join([parser.prog, *words, "[OPTIONS]"])
+    words = [name.removesuffix("_id").upper() for name in row.ids]
     for name in row.ids:
         noun = name.removesuffix("_id")
         parser.add_argument(name, metavar=noun.upper(), help=f"the {noun}'s id")
     if command.body is not None:
-        _BODIES[command.body](parser, row)
+        word, add_body = _BODIES[command.body]
+        words.append(word)
+        add_body(parser, row)
+    parser.usage = " ".join([parser.prog, *words, "[OPTIONS]"])
     for name in row.query:
         flag = f"--{name.replace('_', '-')}"
         repeated = {"action": "append", "metavar": "TEXT", "help": f"one of the {name.replace('_', ' ')}"}
@@ -97,22 +99,19 @@ def _json(parser: argparse.ArgumentParser, row: Row) -> None:
 
 
 def _pairs(parser: argparse.ArgumentParser, row: Row) -> None:
-    parser.add_argument(
-        "pairs", metavar="KEY=TEXT", nargs="*", help="an attribute: KEY=TEXT for text, KEY:=JSON for any other value"
-    )
-    parser.add_argument(
-        "--json",
-        metavar="OBJECT",
-        help="all attributes as one JSON object; @FILE reads it from a file, - from standard input",
-    )
+    _members(parser, "KEY=TEXT", "an attribute: KEY=TEXT for text, KEY:=JSON for any other value", "all attributes")
 
 
 def _flags(parser: argparse.ArgumentParser, row: Row) -> None:
-    parser.add_argument("pairs", metavar="CONSENT:=BOOLEAN", nargs="*", help="a consent's id, and true or false")
+    _members(parser, "CONSENT:=BOOLEAN", "a consent's id, and true or false", "all of them")
+
+
+def _members(parser: argparse.ArgumentParser, pair: str, purpose: str, whole: str) -> None:
+    parser.add_argument("pairs", metavar=pair, nargs="*", help=purpose)
     parser.add_argument(
         "--json",
         metavar="OBJECT",
-        help="all of them as one JSON object; @FILE reads it from a file, - from standard input",
+        help=f"{whole} as one JSON object; @FILE reads it from a file, - from standard input",
     )
 
 
@@ -130,19 +129,12 @@ def _status(parser: argparse.ArgumentParser, row: Row) -> None:
     parser.add_argument("text", metavar="STATUS", choices=STATUSES, help=f"one of {', '.join(STATUSES)}")
 
 
-_WORDS = {
-    "json": ["--json JSON"],
-    "pairs": ["KEY=TEXT ..."],
-    "flags": ["CONSENT:=BOOLEAN ..."],
-    "checked": ["(--checked | --unchecked)"],
-    "text": ["REFERENCE"],
-    "status": ["STATUS"],
+_BODIES: dict[str, tuple[str, Callable[[argparse.ArgumentParser, Row], None]]] = {
+    "json": ("--json JSON", _json),
+    "pairs": ("KEY=TEXT ...", _pairs),
+    "flags": ("CONSENT:=BOOLEAN ...", _flags),
+    "checked": ("(--checked | --unchecked)", _checked),
+    "text": ("REFERENCE", _text),
+    "status": ("STATUS", _status),
 }
-_BODIES: dict[str, Callable[[argparse.ArgumentParser, Row], None]] = {
-    "json": _json,
-    "pairs": _pairs,
-    "flags": _flags,
-    "checked": _checked,
-    "text": _text,
-    "status": _status,
-}
+"""How each kind of body is shown in the usage, and what adds it."""

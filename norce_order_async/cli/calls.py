@@ -1,117 +1,82 @@
-"""The commands that make one call, as plain data: one row an operation of the API.
+"""Making the call of a command."""
 
-Ids, query parameters and bodies are in :data:`norce_order_async.wire.table.ROWS`; here is what a person types and
-reads.
-"""
+import argparse
+import asyncio
+import inspect
+from typing import Any
 
-from typing import Literal, NamedTuple
+from norce_order_async.cli.bodies import body_from
+from norce_order_async.cli.choices import OUTPUTS_OF_ALL, PAGE
+from norce_order_async.cli.commands import BY_NAME, Command
+from norce_order_async.cli.errors import explain
+from norce_order_async.cli.rendering import show, show_each
+from norce_order_async.cli.settings import single_client
+from norce_order_async.core.call import Call
+from norce_order_async.core.errors import CallError, InvalidRequestError
+from norce_order_async.endpoints.functions import function_of
+from norce_order_async.endpoints.paging import iter_orders
+from norce_order_async.middleware.policy import RetryPolicy
+from norce_order_async.wire.problems import ValidationFailedError
+from norce_order_async.wire.table import ROWS
 
-Body = Literal["json", "pairs", "flags", "checked", "text", "status"]
 
+def call(options: argparse.Namespace) -> int:
+    """Make the call of the command that was typed, and print what comes back.
 
-class Command(NamedTuple):
-    """One command.
-
-    Attributes:
-        name: Its two words after ``norce-order``.
-        operation: The API's operationId.
-        summary: What it does, as its help has it.
-        example: What may stand after its name.
-        body: How the request's body is given: ``json`` is JSON, ``pairs`` KEY=TEXT and KEY:=JSON, ``flags`` the same
-            with true or false only, ``checked`` a choice of two options, ``text`` and ``status`` an argument; None for
-            no body.
+    Raises:
+        KeyboardInterrupt: It was interrupted; its text says what became of a change.
     """
+    command = BY_NAME[options.command]
+    row = ROWS[command.operation]
+    if row.query and (options.all or (options.output == "jsonl" and options.limit is None)):
+        return asyncio.run(_all_orders(options))
+    function = function_of(row.function)
+    arguments = {name: getattr(options, name) for name in (*row.ids, *row.query)}
+    if command.body is not None:
+        arguments[_body_name(function, arguments)] = body_from(command, options)
+    ended: list[Call] = []
+    try:
+        return asyncio.run(_call(options, command, function, arguments, ended))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(*(_interrupted(call) for call in ended if call.changes)) from None
 
-    name: str
-    operation: str
-    summary: str
-    example: str
-    body: Body | None = None
+
+def _interrupted(call: Call) -> str:
+    """What became of the call of a command that was interrupted."""
+    error = CallError("interrupted" if call.maybe_sent else "interrupted: nothing was sent")
+    call.annotate(error)
+    return explain(error)
 
 
-GROUPS = {
-    "order": "list, read, create, remove and validate orders",
-    "state": "move an order to another state",
-    "cart": "replace an order's cart",
-    "reference": "set an order's reference",
-    "billing-address": "replace an order's billing address",
-    "shipping-address": "replace an order's shipping address",
-    "consent": "change an order's consents",
-    "attributes": "change an order's free-form attributes",
-    "payment": "list, read, create and replace payments",
-    "action": "add and run actions of a payment",
-    "transaction": "list and post transactions of a payment",
-    "shipping": "list, read, create and replace shippings",
-    "validation": "register callbacks that are asked when an order is validated",
-    "hook": "register calls that are made before a change is stored",
-    "notification": "register calls that are made after a change is stored",
-}
-"""What each first word is about."""
+def _body_name(function: Any, ids: dict[str, Any]) -> str:
+    """The parameter of an endpoint function that takes the body."""
+    return next(name for name in inspect.signature(function).parameters if name not in {"client", *ids})
 
-OUTPUTS_OF_ALL = ("text", "jsonl")
-"""How orders are printed as they come."""
-STATUSES = ("checkout", "processing", "accepted", "completed", "declined", "removed")
-ORDER_BY = ("created", "billingEmail", "billingName", "cartTotal")
-DIRECTIONS = ("asc", "desc")
 
-_PAYMENT = """--json '{"type": "default", "amount": 125.00}'"""
-_SHIPPING = """--json '{"total": {"includingVat": 50, "excludingVat": 40}, "vatRate": 0.25}'"""
-_ADDRESS = """--json '{"givenName": "Ada", "city": "Lund", "country": "SE"}'"""
-_CALLBACK = """--json '{"adapterId": "stock", "url": "https://stock.example/validate"}'"""
+async def _call(
+    options: argparse.Namespace, command: Command, function: Any, arguments: dict[str, Any], ended: list[Call]
+) -> int:
+    """Make the call, and put it into ``ended`` when it ends, however that is."""
+    async with single_client(
+        options, RetryPolicy.interactive(), on_call=[lambda call, _: ended.append(call)]
+    ) as client:
+        try:
+            result = await function(client, **arguments)
+        except ValidationFailedError as error:
+            if options.output in ("json", "jsonl"):
+                show(command, list(error.problems), options.output)
+            raise
+    show(command, result, options.output)
+    return 0
 
-COMMANDS = (
-    Command("order list", "GetCheckoutOrders", "list orders", "--status checkout --limit 50"),
-    Command("order get", "GetCheckoutOrder", "print an order", "o_123"),
-    Command("order create", "CreateCheckoutOrder", "create an order and print its id", "--json @order.json", "json"),
-    Command("order delete", "DeleteCheckoutOrder", "remove an order", "o_123"),
-    Command("order validate", "Validate", "validate an order and print what is wrong with it", "o_123"),
-    Command("state update", "UpdateCheckoutOrderState", "move an order to another state", "o_123 completed", "status"),
-    Command("cart update", "UpdateCheckoutOrderCart",
-            "replace an order's cart; what is left out is lost", "o_123 --json @cart.json", "json"),
-    Command("reference update", "UpdateCheckoutOrderReference", "set an order's reference", "o_123 web-17", "text"),
-    Command("billing-address update", "UpdateCheckoutOrderCustomerBilling",
-            "replace an order's billing address; what is left out is lost", f"o_123 {_ADDRESS}", "json"),
-    Command("shipping-address update", "UpdateCheckoutOrderCustomerShipping",
-            "replace an order's shipping address; what is left out is lost", f"o_123 {_ADDRESS}", "json"),
-    Command("consent create", "CreateCheckoutOrderConsent", "add a consent to an order",
-            """o_123 --json '{"id": "ci_terms", "checked": false}'""", "json"),
-    Command("consent patch", "PatchCheckoutOrderConsent", "set whether a consent is given",
-            "o_123 ci_newsletter --checked", "checked"),
-    Command("consent patch-many", "PatchCheckoutOrderConsents", "set whether several consents are given",
-            "o_123 ci_newsletter:=false ci_terms:=true", "flags"),
-    Command("consent delete", "RemoveCheckoutOrderConsent", "take a consent off an order", "o_123 ci_newsletter"),
-    Command("attributes patch", "PatchCheckoutOrderAttributes",
-            "set attributes of an order; those not named stay", "o_123 erpId=A-17 exported:=true note:=null", "pairs"),
-    Command("payment list", "GetOrderPayments", "list the payments of an order", "o_123"),
-    Command("payment get", "GetOrderPayment", "print a payment", "o_123 p_1"),
-    Command("payment create", "CreateOrderPayment", "add a payment to an order and print its id",
-            f"o_123 {_PAYMENT}", "json"),
-    Command("payment update", "UpdateOrderPayment", "replace a payment; what is left out is lost",
-            "o_123 p_1 --json @payment.json", "json"),
-    Command("action add", "AddPaymentAction", "append actions to a payment",
-            """o_123 p_1 --json '[{"adapterId": "pay", "type": "capture", "url": "https://pay.example"}]'""", "json"),
-    Command("action execute", "ExecutePaymentAction", "run an action of a payment: it moves money", "o_123 p_1 a_1"),
-    Command("transaction list", "GetTransactionsForOrderPayment", "list the transactions of a payment", "o_123 p_1"),
-    Command("transaction add", "AddTransactionForOrderPayment", "post a transaction for a payment",
-            """o_123 p_1 --json '{"event": "capture", "amount": 125.00}'""", "json"),
-    Command("shipping list", "GetOrderShippings", "list the shippings of an order", "o_123"),
-    Command("shipping get", "GetOrderShipping", "print a shipping", "o_123 s_1"),
-    Command("shipping create", "CreateOrderShipping", "add a shipping to an order and print its id",
-            f"o_123 {_SHIPPING}", "json"),
-    Command("shipping update", "UpdateOrderShipping", "replace a shipping; what is left out is lost",
-            "o_123 s_1 --json @shipping.json", "json"),
-    Command("validation create", "CreateCheckoutOrderValidation",
-            "register a callback that is asked when an order is validated", f"o_123 {_CALLBACK}", "json"),
-    Command("validation update", "UpdateCheckoutOrderValidation",
-            "replace a callback; what is left out is lost", f"o_123 v_1 {_CALLBACK}", "json"),
-    Command("validation delete", "RemoveCheckoutOrderValidation", "take a callback off an order", "o_123 v_1"),
-    Command("hook create", "CreateCheckoutOrderHook", "register a call that is made before a change is stored",
-            """o_123 --json '{"subscribeTo": "/consents", "invoke": "https://shop.example/hook"}'""", "json"),
-    Command("hook delete", "DeleteCheckoutOrderHook", "take a hook off an order", "o_123 h_1"),
-    Command("notification create", "CreateCheckoutOrderNotification",
-            "register a call that is made after a change is stored",
-            """o_123 --json '{"scope": "/state", "invoke": "https://shop.example/told"}'""", "json"),
-    Command("notification delete", "DeleteCheckoutOrderNotification", "take a notification off an order", "o_123 n_1"),
-)  # fmt: skip
 
-BY_NAME = {command.name: command for command in COMMANDS}
+async def _all_orders(options: argparse.Namespace) -> int:
+    if options.output not in OUTPUTS_OF_ALL:
+        raise InvalidRequestError("--all prints orders as they come: it goes with --output text or jsonl")
+    filters: Any = {name: getattr(options, name) for name in ROWS["GetCheckoutOrders"].query}
+    filters["limit"] = PAGE if options.limit is None else options.limit
+    async with (
+        single_client(options, RetryPolicy.interactive()) as client,
+        iter_orders(client, on_unreadable="yield", **filters) as orders,
+    ):
+        return await show_each(orders, options.output)

@@ -1,8 +1,13 @@
-"""What several ways to set something have in common: options, profiles, the environment."""
+"""What can be chosen, by options, profiles and the environment."""
 
-CLIENT_SETTINGS = ("environment", "slug", "base_url", "merchant", "channel", "adapter_id")
-"""Settings of a client that are texts: each is an option, a variable ``NORCE_*`` and a key of a profile."""
 OUTPUTS = ("text", "table", "json", "jsonl")
 """In what a command that makes one call prints what comes back."""
+OUTPUTS_OF_ALL = ("text", "jsonl")
+"""How orders are printed as they come."""
+STATUSES = ("checkout", "processing", "accepted", "completed", "declined", "removed")
+ORDER_BY = ("created", "billingEmail", "billingName", "cartTotal")
+DIRECTIONS = ("asc", "desc")
 TRANSPORTS = ("auto", "aiohttp", "httptools")
 """What carries the requests; ``auto`` is the faster one, where it is installed."""
+PAGE = 100
+"""Orders to ask for at once, unless another number is given."""

@@ -28,5 +28,5 @@ def run(options: argparse.Namespace) -> int:
         case "check":
             from norce_order_async.cli.check import check as command
         case _:
-            from norce_order_async.cli.commands import call as command
+            from norce_order_async.cli.calls import call as command
     return command(options)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from norce_order_async.batch.inputs import total_of
@@ -14,6 +13,7 @@ from norce_order_async.cli.batch_undo import refuse_to_replace, undo_lines
 from norce_order_async.cli.output_files import check_output_file, files_of_journal
 from norce_order_async.cli.summary import Account, print_account
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.endpoints.resolution import shown_time
 
 
 def batch_status(options: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def batch_status(options: argparse.Namespace) -> int:
         if not journal.runs:
             raise ConfigurationError(f"the journal {path} knows of no run")
         run = journal.runs[-1]
-        began = f"{datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        began = shown_time(run.started)
         is_running = journal.is_running
         if is_running:
             state = f"running since {began}"

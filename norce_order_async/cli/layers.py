@@ -4,18 +4,10 @@ import argparse
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from norce_order_async.cli.calls import OUTPUTS_OF_ALL
-from norce_order_async.cli.choices import CLIENT_SETTINGS
+from norce_order_async.cli.choices import OUTPUTS_OF_ALL
+from norce_order_async.core.precedence import CLIENT_SETTINGS, layered
 
 _FLAGS = (*CLIENT_SETTINGS, "timeout", "transport", "output")
-_TOKEN = ("token", "token_file", "token_variable")
-_RIVALS = {
-    "base_url": ("environment", "slug"),
-    "environment": ("base_url",),
-    "slug": ("base_url",),
-    **dict.fromkeys(_TOKEN, _TOKEN),
-}
-"""What a setting leaves out of what comes after it."""
 
 
 class Setting(NamedTuple):
@@ -34,10 +26,7 @@ def settle(options: argparse.Namespace, variables: Mapping[str, str]) -> None:
     Raises:
         ConfigurationError: The profile cannot be read.
     """
-    settings: dict[str, Setting] = {}
-    for layer in (_typed(options), _environment(variables), _profile(options, variables)):
-        left_out = {rival for name in settings for rival in _RIVALS.get(name, ())}
-        settings = {name: setting for name, setting in layer.items() if name not in left_out} | settings
+    settings = layered(_typed(options), _environment(variables), _profile(options, variables))
     outputs = OUTPUTS_OF_ALL if getattr(options, "all", False) else options.outputs
     if (given := settings.get("output")) is not None and given.source != "--output" and given.value not in outputs:
         del settings["output"]  # the profile's, and this command has no such

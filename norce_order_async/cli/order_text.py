@@ -1,7 +1,7 @@
 """An order as text for a person to read."""
 
+from norce_order_async.cli.masking import as_text, masked, masked_unreadable
 from norce_order_async.core.errors import printable
-from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.models import Order
 
 
@@ -32,8 +32,8 @@ def order_text(order: Order) -> str:
     attributes = order.attributes or {}
     lines.append("Attributes" if attributes else "Attributes: none")
     width = max(map(len, attributes), default=0)
-    lines += [f"  {name:{width}}  {encode_shown(value).decode()}" for name, value in attributes.items()]
-    if unreadable := order.unreadable:
+    lines += [f"  {name:{width}}  {as_text(masked(value, name))}" for name, value in attributes.items()]
+    if unreadable := masked_unreadable(order):
         lines.append("Could not be read")
-        lines += [f"  {path}  {encode_shown(raw).decode()}" for path, raw in unreadable.items()]
+        lines += [f"  {path}  {as_text(raw)}" for path, raw in unreadable.items()]
     return "\n".join(map(printable, lines))

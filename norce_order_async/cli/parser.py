@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from norce_order_async.cli.arguments import count
-from norce_order_async.cli.calls import GROUPS
+from norce_order_async.cli.commands import GROUPS
 from norce_order_async.cli.parsing import EXIT_CODES, SETTINGS, Parser, add_command, add_fault, add_group
 from norce_order_async.core.version import __version__
 

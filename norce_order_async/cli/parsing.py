@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn
 
-from norce_order_async.cli.arguments import fault_text, seconds
+from norce_order_async.cli.arguments import fault_text, pair, seconds
 from norce_order_async.cli.choices import TRANSPORTS
 
 SETTINGS = """\
@@ -124,6 +124,11 @@ def add_fault(parser: Any, purpose: str) -> None:
         "apply-late:SECONDS, truncate or slow:SECONDS, each with "
         ":times=N, :share=P%% or :operation=NAME, a status also with :retry-after=SECONDS; may be repeated",
     )
+
+
+def add_set(parser: Any, purpose: str) -> None:
+    """Add ``--set``, which may be repeated."""
+    parser.add_argument("--set", metavar="NAME=VALUE", type=pair, action="append", default=[], help=purpose)
 
 
 def _add_settings(parser: argparse.ArgumentParser, outputs: Sequence[str]) -> None:

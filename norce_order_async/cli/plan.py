@@ -23,6 +23,7 @@ from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
 from norce_order_async.batch.replacing import replacing
 from norce_order_async.batch.report import NOT_WRITTEN, moment_note, report_format_of
 from norce_order_async.cli.batch_layout import fill_of, once
+from norce_order_async.cli.choices import PAGE
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file
 from norce_order_async.cli.plan_account import PlanAccount, plan_text
@@ -35,7 +36,6 @@ from norce_order_async.endpoints.paging import iter_orders
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.json import JSON
 
-_PAGE: Final = 100
 _SAMPLE: Final = 5
 
 
@@ -93,7 +93,7 @@ async def _read(
     client: OrderClient, plan: Plan, conditions: Sequence[Condition], lines: PlanLines, *, allow_ignored: bool
 ) -> None:
     filters: Any = {condition.filter: condition.sent for condition in conditions if condition.filter is not None}
-    async with client, iter_orders(client, on_unreadable="yield", limit=_PAGE, **filters) as orders:
+    async with client, iter_orders(client, on_unreadable="yield", limit=PAGE, **filters) as orders:
         await read_into(plan, orders, conditions, lines.check, allow_ignored=allow_ignored)
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from norce_order_async.cli.arguments import consent_condition, date_time, output_name, pair
-from norce_order_async.cli.calls import STATUSES
-from norce_order_async.cli.parsing import add_command
+from norce_order_async.cli.arguments import consent_condition, date_time, output_name
+from norce_order_async.cli.choices import STATUSES
+from norce_order_async.cli.parsing import add_command, add_set
 
 _EXAMPLES = """\
   norce-order batch plan --status checkout --created-before 2026-01-01T00:00:00+01:00 \\
@@ -67,8 +67,3 @@ def add_plan(group: Any) -> None:
         dest="dry_run",
         help="count the orders, show the first, write no plan",
     )
-
-
-def add_set(parser: Any, purpose: str) -> None:
-    """Add ``--set``, which may be repeated."""
-    parser.add_argument("--set", metavar="NAME=VALUE", type=pair, action="append", default=[], help=purpose)

@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from norce_order_async.cli.choices import CLIENT_SETTINGS, OUTPUTS, TRANSPORTS
+from norce_order_async.cli.choices import OUTPUTS, TRANSPORTS
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.precedence import CLIENT_SETTINGS
 from norce_order_async.core.wording import reason_of
 
 _CHOICES = {"output": OUTPUTS, "transport": TRANSPORTS}

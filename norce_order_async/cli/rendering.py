@@ -6,15 +6,16 @@ from typing import Any, cast
 
 import attrs
 
-from norce_order_async.cli.calls import Command
+from norce_order_async.cli.commands import Command
+from norce_order_async.cli.masking import masked
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.cli.output import has_rich, tell
 from norce_order_async.core.errors import DecodeError, printable
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict, to_json
 from norce_order_async.wire.models import CreateResponse, Order, OrderPaginationSet
-from norce_order_async.wire.secrets import names_a_secret
 
 _COLUMNS = {
     "GetCheckoutOrders": (
@@ -72,7 +73,7 @@ def _each(result: object) -> Iterable[object]:
 
 def _print_text(command: Command, result: Any) -> None:
     if isinstance(result, Receipt):
-        tries = "1 attempt" if result.attempts == 1 else f"{result.attempts} attempts"
+        tries = counted(result.attempts, "attempt")
         print(
             f"{result.operation}: {result.outcome} "
             f"(HTTP {result.status}, {tries} in {result.elapsed:.2f} s, request id {result.request_id})"
@@ -100,7 +101,7 @@ def on_terminal() -> bool:
 def _table(command: Command, result: Any) -> tuple[Sequence[str], Rows, str]:
     """The names of the columns, the rows, and what stands below them."""
     if command.operation not in _COLUMNS:
-        return ("member", "value"), list(_members("", to_dict(result))), ""
+        return ("member", "value"), list(_members("", masked(to_dict(result)))), ""
     columns = _COLUMNS[command.operation]
     rows = [_cells(to_dict(each), columns) for each in _each(result)]
     below = ""
@@ -120,8 +121,7 @@ def _members(path: str, value: JSON) -> Iterator[tuple[str, str]]:
     """Every value inside, by its path."""
     if isinstance(value, Mapping) and value:
         for name, member in value.items():
-            shown = "(not shown; --output json has it)" if names_a_secret(name) else member
-            yield from _members(f"{path}.{printable(name)}" if path else printable(name), shown)
+            yield from _members(f"{path}.{printable(name)}" if path else printable(name), member)
     elif isinstance(value, list | tuple) and value:
         for index, element in enumerate(value):
             yield from _members(f"{path}[{index}]", element)

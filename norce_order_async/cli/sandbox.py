@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from norce_order_async.batch.files import InputLine, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
-from norce_order_async.cli.signals import ending_signals, on_signals
+from norce_order_async.cli.signals import on_ending
 from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
 from norce_order_async.testing.sandbox.callbacks import Callbacks
@@ -54,7 +54,7 @@ def _filled(options: argparse.Namespace) -> Sandbox:
 async def _serve(options: argparse.Namespace, sandbox: Sandbox) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
-    on_signals(ending_signals(), stop.set)
+    on_ending(stop.set)
     console: Literal["read", "write"] = "write" if options.console_writes else "read"
     async with SandboxServer(sandbox, host=options.host, port=options.port, console=console) as server:
         settings = {"BASE_URL": server.url, "MERCHANT": _MERCHANT, "CHANNEL": _CHANNEL, "TOKEN": SANDBOX_TOKEN}

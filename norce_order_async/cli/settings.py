@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from norce_order_async.cli.choices import CLIENT_SETTINGS
 from norce_order_async.cli.output import tell
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import CallHook
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.precedence import CLIENT_SETTINGS
 from norce_order_async.core.settings import Timeout
 from norce_order_async.environ import proxy_from
 from norce_order_async.middleware.policy import RetryPolicy
@@ -26,20 +26,26 @@ _SETTINGS = (*CLIENT_SETTINGS, "proxy_from_env")
 
 
 def client_from(
-    options: argparse.Namespace, *, retry: RetryPolicy | None, timeout: Timeout, **more: Any
+    options: argparse.Namespace,
+    variables: Mapping[str, str] | None = None,
+    *,
+    retry: RetryPolicy | None,
+    timeout: Timeout,
+    **more: Any,
 ) -> OrderClient:
     """A client with these flags; what they leave open comes from ``NORCE_*``.
 
-    ``more`` are further arguments of :class:`OrderClient`.
+    ``variables`` are read instead of ``os.environ``, and ``more`` are further arguments of :class:`OrderClient`, which
+    win over the flags.
 
     Raises:
         ConfigurationError: A setting is missing or wrong.
     """
-    given = {name: getattr(options, name) for name in _SETTINGS}
-    more["telemetry"] = telemetry_from(os.environ)
-    if more.get("auth") is None:
-        more["auth"] = token_of_profile(options)
-    return OrderClient.from_env(**given, **more, retry=retry, timeout=timeout_from(options, timeout))
+    given = {name: getattr(options, name) for name in _SETTINGS} | more
+    if given.get("auth") is None:
+        given["auth"] = token_of_profile(options)
+    given["telemetry"] = telemetry_from(os.environ)
+    return OrderClient.from_env(variables, **given, retry=retry, timeout=timeout_from(options, timeout))
 
 
 def single_client(

@@ -1,7 +1,7 @@
 """What signals do to a command: SIGTERM ends it as Ctrl-C does, unless it ends in its own way."""
 
 import signal
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 
@@ -29,18 +29,12 @@ def end_at_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def ending_signals() -> list[signal.Signals]:
-    """The signals that end a command; one that whoever started it has it ignore (nohup) stays ignored.
+def on_ending(act: Callable[[], object]) -> None:
+    """Have the running event loop call this at each signal that ends a command.
 
-    SIGBREAK is what Windows makes of Ctrl-Break and of a console that is closed.
+    One that whoever started it has it ignore (nohup) stays ignored. SIGBREAK is what Windows makes of Ctrl-Break and of
+    a console that is closed.
     """
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
-    return [one for one in known if signal.getsignal(one) is not signal.SIG_IGN or one is signal.SIGINT]
-
-
-def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> None:
-    """Have the running event loop call this at each of these signals."""
     from asyncio import get_running_loop
 
     loop = get_running_loop()
@@ -50,7 +44,10 @@ def on_signals(numbers: Iterable[signal.Signals], act: Callable[[], object]) -> 
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(act)
 
-    for number in numbers:
+    known = signal.Signals.__members__
+    for number in (known[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if name in known):
+        if number is not signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+            continue
         try:
             loop.add_signal_handler(number, act)
         except NotImplementedError:  # the event loops of Windows

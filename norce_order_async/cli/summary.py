@@ -6,23 +6,18 @@ from pathlib import Path
 
 import attrs
 
-from norce_order_async.batch.changes import Change, PatchAttributes
-from norce_order_async.batch.engine.work_item import must_be_once
-from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import JournalRun, JournalSample
 from norce_order_async.batch.report import Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
-from norce_order_async.cli.batch_undo import UndoCheck, undo_lines, undo_record
+from norce_order_async.cli.batch_undo import undo_lines, undo_record
 from norce_order_async.cli.output import has_rich
 from norce_order_async.core.commands import command_line
-from norce_order_async.core.errors import InvalidRequestError, printable
+from norce_order_async.core.errors import printable
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import counted
-from norce_order_async.wire.codec import encode, encode_shown
+from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
-
-_FIRST_PROBLEMS = 10
 
 Line = tuple[str, str]
 """A style and a text."""
@@ -82,69 +77,7 @@ def print_account(account: Account, *, as_json: bool) -> None:
     if as_json:
         print(encode_shown(account_record(account)).decode())
     else:
-        _print_lines(_lines(account))
-
-
-def print_check(source: Input, *, once: bool, undo: bool, as_json: bool) -> int:
-    """Read the whole input, print what is in it and what is wrong with it; 1 when something is, else 0.
-
-    Args:
-        source: The input.
-        once: Whether changes that must not be made twice are made.
-        undo: Whether to tell also what cannot be taken back.
-        as_json: For programs.
-    """
-    operations: Counter[str] = Counter()
-    problems: list[tuple[str, str]] = []
-    way_back = UndoCheck() if undo else None
-    bad = 0
-    for entry in source:
-        problem = entry.problem if entry.change is None else _unsendable(entry.change, once)
-        if entry.change is not None and problem is None:
-            operations[entry.change.op] += 1
-            if way_back is not None:
-                way_back.look_at(entry.change, _place(entry.file, entry.line))
-            continue
-        bad += 1
-        if len(problems) < _FIRST_PROBLEMS:
-            problems.append((_place(entry.file, entry.line), problem or ""))
-    if as_json:
-        print(
-            encode_shown(
-                {
-                    "total": operations.total() + bad,
-                    "operations": dict(operations),
-                    "bad": bad,
-                    "problems": [{"place": place, "message": message} for place, message in problems],
-                    **({} if way_back is None else {"undo": way_back.record()}),
-                }
-            ).decode()
-        )
-        return 1 if bad else 0
-    total = operations.total() + bad
-    lines: list[Line] = [("bold", f"{counted(total, 'change')}, nothing sent"), ("", "")]
-    width = max(7, len(f"{total:,}"))
-    lines += [("", f"  {count:>{width},}  {op}") for op, count in operations.most_common()]
-    lines.append(("red" if bad else "dim", f"  {bad:>{width},}  cannot be made"))
-    lines += [("", "")] if problems else []
-    lines += [("red", f"  {place}: {printable(message)}") for place, message in problems]
-    if bad > len(problems):
-        lines.append(("dim", f"  and {bad - len(problems):,} more"))
-    lines += [] if way_back is None else [("", text) for text in way_back.lines()]
-    _print_lines(lines)
-    return 1 if bad else 0
-
-
-def _unsendable(change: Change, once: bool) -> str | None:
-    """Why a change that can be read is not sent, if it is not: what the request holds is checked only there."""
-    if change.not_twice is not None and not once:
-        return must_be_once(change)
-    if isinstance(change, PatchAttributes):
-        try:
-            encode(change.attributes, root="attributes")
-        except InvalidRequestError as error:
-            return str(error)
-    return None
+        print_lines(_lines(account))
 
 
 def _lines(account: Account) -> list[Line]:
@@ -178,7 +111,7 @@ def _lines(account: Account) -> list[Line]:
     if summary.problems:
         lines += [("", ""), ("bold", "What went wrong")]
     for name, problem in sorted(summary.problems.items(), key=lambda item: -item[1].count):
-        lines.append(("red", f"  {problem.count:>{width},}  {name}, first in {_place(problem.file, problem.line)}:"))
+        lines.append(("red", f"  {problem.count:>{width},}  {name}, first in {place_of(problem.file, problem.line)}:"))
         lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
     if account.journal is not None:
         lines += [("", ""), ("", f"Journal: {printable(str(account.journal))}")]
@@ -220,7 +153,8 @@ def _slow_lines(account: Account, width: int) -> list[Line]:
     return lines
 
 
-def _print_lines(lines: list[Line]) -> None:
+def print_lines(lines: list[Line]) -> None:
+    """Print them, in colours where rich is installed."""
     if not has_rich():
         print("\n".join(text for _, text in lines))
         return
@@ -261,7 +195,8 @@ def account_record(account: Account) -> dict[str, JSON]:
     }
 
 
-def _place(file: str | None, line: int) -> str:
+def place_of(file: str | None, line: int) -> str:
+    """Where a change stands in the input."""
     return f"line {line}" if file is None else f"{printable(file)} line {line}"
 
 

@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from norce_order_async.cli.masking import as_text, masked, masked_unreadable
 from norce_order_async.cli.order_text import order_title
 from norce_order_async.core.errors import printable
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict, to_json
 from norce_order_async.wire.models import Order
-from norce_order_async.wire.secrets import names_a_secret
 
 _NAMES = ("id", "name", "code", "status", "event")
 """Members that name an element of a list, the best first."""
@@ -20,9 +20,9 @@ _NAMES = ("id", "name", "code", "status", "event")
 def print_tree(order: Order) -> None:
     """Print an order with everything in it."""
     tree = Tree(Text(printable(order_title(order)), "bold"), guide_style="dim")
-    _grow(tree, to_dict(order))
-    for path, raw in order.unreadable.items():
-        tree.add(Text.assemble((f"could not be read: {printable(path)}", "red"), "  ", to_json(raw)))
+    _grow(tree, masked(to_dict(order)))
+    for path, raw in masked_unreadable(order).items():
+        tree.add(Text.assemble((f"could not be read: {printable(path)}", "red"), "  ", as_text(raw)))
     Console().print(tree)
 
 
@@ -30,7 +30,7 @@ def _grow(tree: Tree, value: JSON) -> None:
     """Add the members of an object, or the elements of a list, as branches."""
     if isinstance(value, Mapping):
         for name, member in value.items():
-            _branch(tree, printable(name), "(not shown)" if names_a_secret(name) else member)
+            _branch(tree, printable(name), member)
     elif isinstance(value, list | tuple):
         for index, element in enumerate(value):
             _branch(tree, _label(element, index), element)

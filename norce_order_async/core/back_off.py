@@ -1,11 +1,9 @@
-"""How long to wait after failures: exponential back-off with jitter, and a spread after what a server asks for."""
+"""How long to wait after failures: exponential back-off with jitter, and not before a server asks for."""
 
-from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
+from norce_order_async.core.random_source import RandomSource
 
 
-def back_off(
-    failures: int, *, base: float, most: float, least: float = 0.0, random: RandomSource = SYSTEM_RANDOM
-) -> float:
+def back_off(failures: int, *, base: float, most: float, least: float = 0.0, random: RandomSource) -> float:
     """Seconds to wait after the nth failure, drawn evenly.
 
     Args:
@@ -19,6 +17,14 @@ def back_off(
     return random.uniform(least, 1.0) * min(most, base * 2.0 ** min(failures - 1, 64))
 
 
-def spread(asked: float, random: RandomSource = SYSTEM_RANDOM) -> float:
-    """Seconds to add to what a server asked for, drawn at random so that its callers do not all come back at once."""
-    return random.random() * min(1.0, 0.1 * asked + 0.05)
+def not_before(asked: float | None, delay: float, random: RandomSource) -> float:
+    """Seconds to wait: a delay, or what a server asked for if that is more.
+
+    A little, drawn at random, is added to what the server asked for, so that its callers do not all come back at once.
+
+    Args:
+        asked: What the server asked for, in seconds; None if it did not.
+        delay: The delay, in seconds.
+        random: What draws.
+    """
+    return delay if asked is None else max(delay, asked + random.random() * min(1.0, 0.1 * asked + 0.05))

@@ -4,12 +4,15 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import attrs
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of, own
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _MAX_ID = 128
@@ -189,18 +192,6 @@ def check_bool(name: str, value: object) -> bool:
     return truth
 
 
-def check_switch(name: str, value: object) -> bool:
-    """Return a setting as a bool.
-
-    Raises:
-        ConfigurationError: It isn't one: a text such as "false" would count as true.
-    """
-    try:
-        return check_bool(name, value)
-    except TypeError as error:
-        raise ConfigurationError(str(error)) from None
-
-
 def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
     """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
     number = _number(value)
@@ -249,6 +240,23 @@ def check_count(name: str, value: object) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
     return number
+
+
+def _of_setting(check: Callable[P, T]) -> Callable[P, T]:
+    """The same check of a setting: what it raises is a ConfigurationError."""
+
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return check(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(str(error)) from None
+
+    return checked
+
+
+check_switch = _of_setting(check_bool)
+client_header = _of_setting(check_header_value)
+client_headers = _of_setting(check_headers)
 
 
 def _validator(check: Callable[[str, object], object]) -> Callable[[object, "attrs.Attribute[Any]", object], None]:

@@ -35,6 +35,7 @@ from typing import Any, ClassVar, cast
 
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.plain import as_plain, from_plain
+from norce_order_async.core.wording import counted
 
 _SHOWN = 300
 _STATUS = re.compile(r"HTTP (\d+)")
@@ -145,7 +146,7 @@ class CallError(NorceOrderError):
     def __str__(self) -> str:
         if not self.operation:
             return self.reason
-        tries = "1 attempt" if len(self.attempts) == 1 else f"{len(self.attempts)} attempts"
+        tries = counted(len(self.attempts), "attempt")
         gave_up = f", gave up: {self.gave_up}" if self.gave_up else ""
         return (
             f"{self.operation}: {self.reason} [outcome {self.outcome}, {tries} in {self.elapsed:.2f} s{gave_up}, "

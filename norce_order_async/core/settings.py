@@ -1,7 +1,6 @@
 """Settings as plain values, each checked once, when it is made and before any I/O."""
 
 import re
-from collections.abc import Mapping
 from enum import Enum, StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from norce_order_async.core.checks import check_header_value, check_headers, positive_seconds
+from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.urls import without_secrets
@@ -78,38 +77,55 @@ def _is_host(host: str) -> bool:
         return False
 
 
-def check_base_url(url: str, *, allow_http: bool = False) -> str:
+def check_address(name: str, url: str, *, allow_http: bool, secret: str, place: str) -> str:
     """Return ``url`` without a slash at its end.
 
+    Args:
+        name: The setting.
+        url: Its value.
+        allow_http: Whether it may be http also for a host that is not loopback.
+        secret: What is sent there, as a message calls it.
+        place: The setting for that.
+
     Raises:
-        ConfigurationError: It is not https (http is allowed for loopback hosts, elsewhere only with
-            ``allow_http``), has no host, goes on into the API (``/api/v0``), or has a user, a query, a fragment, spaces
-            or unprintable characters.
+        ConfigurationError: It is not https, has no host, or has a user, a query, a fragment, spaces or unprintable
+            characters.
     """
     if not isinstance(url, str):
-        raise ConfigurationError(f"base_url must be a str, got {kind_of(url)}")
+        raise ConfigurationError(f"{name} must be a str, got {kind_of(url)}")
     shown = without_secrets(url)
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
         # The error's own text may have what is not shown.
-        raise ConfigurationError(f"base_url {shown!r}: {error if shown == url else 'it is no URL'}") from None
+        raise ConfigurationError(f"{name} {shown!r}: {error if shown == url else 'it is no URL'}") from None
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigurationError(f"base_url {shown!r} holds a character that a URL cannot hold")
+        raise ConfigurationError(f"{name} {shown!r} holds a character that a URL cannot hold")
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError(f"base_url {shown!r} is not an https address with a host")
+        raise ConfigurationError(f"{name} {shown!r} is not an https address with a host")
     if not _is_host(host):
-        raise ConfigurationError(f"base_url {shown!r}: {host!r} is not a host name")
+        raise ConfigurationError(f"{name} {shown!r}: {host!r} is not a host name")
     if parts.username is not None or parts.password is not None:
-        raise ConfigurationError("base_url holds a user or password; the token goes into auth=")
+        raise ConfigurationError(f"{name} holds a user or password; the {secret} goes into {place}=")
     if "?" in url or "#" in url:
-        raise ConfigurationError(f"base_url {shown!r} has a query or a fragment")
-    if found := _API.search(parts.path):
-        raise ConfigurationError(f"base_url {shown!r}: leave out {found[0]!r} at its end; every call adds its own path")
+        raise ConfigurationError(f"{name} {shown!r} has a query or a fragment")
     if parts.scheme == "http" and not is_loopback(host) and not allow_http:
-        raise ConfigurationError(f"base_url {shown!r} would send the token unencrypted: use https")
+        raise ConfigurationError(f"{name} {shown!r} would send the {secret} unencrypted: use https")
     return url.rstrip("/")
+
+
+def check_base_url(url: str, *, allow_http: bool = False) -> str:
+    """Return ``url`` without a slash at its end.
+
+    Raises:
+        ConfigurationError: As :func:`check_address`, or it goes on into the API (``/api/v0``).
+    """
+    address = check_address("base_url", url, allow_http=allow_http, secret="token", place="auth")
+    if found := _API.search(urlsplit(url).path):
+        left_out = f"leave out {found[0]!r} at its end; every call adds its own path"
+        raise ConfigurationError(f"base_url {without_secrets(url)!r}: {left_out}")
+    return address
 
 
 @attrs.frozen
@@ -169,7 +185,10 @@ class Address:
         """
         if base_url is not None:
             if environment is not None or slug is not None:
-                raise ConfigurationError("give either base_url, or environment and slug, not both")
+                raise ConfigurationError(
+                    "give either base_url, or environment and slug, not both "
+                    "(NORCE_BASE_URL, or NORCE_ENVIRONMENT and NORCE_SLUG)"
+                )
             return cls(check_base_url(base_url, allow_http=allow_http), None, None, allow_http)
         if environment is None or slug is None:
             raise ConfigurationError(NO_ADDRESS)
@@ -209,27 +228,3 @@ def _address(environment: Environment | None, slug: str | None, base_url: str | 
 
 def _or_none(value: T | Unset) -> T | None:
     return None if isinstance(value, Unset) else value
-
-
-def client_header(name: str, value: object) -> str:
-    """Return ``value`` if it can stand in a header of every request of a client.
-
-    Raises:
-        ConfigurationError: It cannot.
-    """
-    try:
-        return check_header_value(name, value)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(str(error)) from None
-
-
-def client_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return ``headers`` if all of them can go with every request of a client.
-
-    Raises:
-        ConfigurationError: It is no mapping, or one of them cannot, or is one that the client sets itself.
-    """
-    try:
-        return check_headers(headers)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(str(error)) from None

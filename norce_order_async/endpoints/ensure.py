@@ -4,8 +4,8 @@ A second registration is called twice, so none is made before the order was look
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
 import attrs
@@ -15,30 +15,28 @@ from norce_order_async.core.errors import CallError, ConflictError, InvalidReque
 from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.endpoints.findings import COLLECTIONS, Collection
-from norce_order_async.endpoints.hooks import create_hook
-from norce_order_async.endpoints.notifications import create_notification
+from norce_order_async.endpoints.functions import function_of
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.endpoints.reading import outcome_before, reading_for
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.endpoints.resolution import Verdict
 from norce_order_async.endpoints.resolve import resolve, settle_of
-from norce_order_async.endpoints.validations import create_validation
 from norce_order_async.endpoints.waiting import WaitTimeout, wait_until
 from norce_order_async.loops.per_loop import PerLoop
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json_text import to_dict
 from norce_order_async.wire.models import Callback, Hook, Model, Notification, Order
+from norce_order_async.wire.table import ROWS
 
 R = TypeVar("R", Hook, Callback, Notification)
-_Create: TypeAlias = Callable[..., Coroutine[Any, Any, Receipt]]
 _MOST_TRIES = 2
 
-_CREATORS: Mapping[type, tuple[str, _Create]] = {
-    Hook: ("CreateCheckoutOrderHook", create_hook),
-    Callback: ("CreateCheckoutOrderValidation", create_validation),
-    Notification: ("CreateCheckoutOrderNotification", create_notification),
+_OPERATIONS: Mapping[type, str] = {
+    Hook: "CreateCheckoutOrderHook",
+    Callback: "CreateCheckoutOrderValidation",
+    Notification: "CreateCheckoutOrderNotification",
 }
-"""The operation that registers each kind, and the function for it."""
+"""The operation that registers each kind."""
 
 _locks: PerLoop[WeakValueDictionary[tuple[str, ...], asyncio.Lock]] = PerLoop(
     WeakValueDictionary[tuple[str, ...], asyncio.Lock]
@@ -102,19 +100,20 @@ class _Registering:
     """A registration as a change, for :func:`resolve`."""
 
     operation: str
-    create: _Create
     order_id: str
     wanted: Any
     merchant: str | None = None
     channel: str | None = None
 
     def apply(self, client: OrderClient, options: CallOptions | None = None) -> Coroutine[Any, Any, Receipt]:
-        return self.create(client, self.order_id, self.wanted, options=options)
+        create = function_of(ROWS[self.operation].function)
+        making: Coroutine[Any, Any, Receipt] = create(client, self.order_id, self.wanted, options=options)
+        return making
 
 
 async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], options: CallOptions | None) -> R:
-    operation, create = _CREATORS[kind]
-    change, collection = _Registering(operation, create, order_id, wanted), COLLECTIONS[operation]
+    operation = _OPERATIONS[kind]
+    change, collection = _Registering(operation, order_id, wanted), COLLECTIONS[operation]
     sent = requested(change)
     assert sent is not None
     body = cast("Mapping[str, Any]", sent.body)

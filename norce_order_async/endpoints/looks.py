@@ -11,7 +11,7 @@ from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.retry_after import http_date
-from norce_order_async.endpoints.findings import FINDERS, Finding, Sight, elements_of, is_list, moment
+from norce_order_async.endpoints.findings import COLLECTIONS, FINDERS, Finding, Sight, elements_of, is_list, moment
 from norce_order_async.endpoints.normal import normal, normal_body
 from norce_order_async.endpoints.requested import Requested
 from norce_order_async.wire.catalog import OPERATIONS
@@ -124,7 +124,7 @@ async def look_for(
     order = dict(members_of(answer.body))
     check_answer(order, order_id)
     if listed is not None:
-        order["payments" if operation == "CreateOrderPayment" else "shippings"] = listed
+        order[COLLECTIONS[operation].name] = listed
     if operation == "DeleteCheckoutOrder":
         finding = Finding(Sight.ABSENT, f"the order {order_id} is still there")
     else:

@@ -11,9 +11,11 @@ from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.checks import check_bool, check_seconds
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
+from norce_order_async.core.shapes import described, has_method
 from norce_order_async.endpoints.findings import Finding, Sight
 from norce_order_async.endpoints.looks import Look, can_look, look_for
 from norce_order_async.endpoints.requested import ApiChange, operation_of, requested, scoped_to
@@ -191,10 +193,9 @@ def _given_up(attempt: Attempt, now: float) -> float:
 
 def _checked_operation(change: ApiChange, ended: CallError | Receipt) -> str | None:
     if not isinstance(ended, CallError | Receipt):
-        raise TypeError(f"resolve takes a CallError or a Receipt, got {type(ended).__name__}")
-    if isinstance(change, type) or not callable(getattr(change, "apply", None)):
-        kind = f"the class {change.__name__}" if isinstance(change, type) else type(change).__name__
-        raise TypeError(f"change must be a change, such as DeleteConsent(...), got {kind}")
+        raise TypeError(f"resolve takes a CallError or a Receipt, got {kind_of(ended)}")
+    if not has_method(change, "apply"):
+        raise TypeError(f"change must be a change, such as DeleteConsent(...), got {described(change)}")
     operation = operation_of(change)
     if operation is not None and ended.operation not in ("", operation):
         raise InvalidRequestError(f"the change is a {operation}, and the error or receipt is of {ended.operation}")

@@ -6,11 +6,12 @@ from inspect import isawaitable, iscoroutine
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.back_off import back_off, spread
+from norce_order_async.core.back_off import back_off, not_before
 from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, limits_of, options_of
+from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.shapes import check_plain_function
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.wire.models import Order
@@ -46,14 +47,13 @@ class _Pauses:
     pause: float = attrs.field(validator=positive_seconds)
     longest_pause: float = attrs.field(validator=positive_seconds)
 
-    def after(self, looks: int, left: float, asked: float | None) -> float | None:
+    def after(self, looks: int, left: float, asked: float | None, random: RandomSource) -> float | None:
         """The pause after so many looks; None when the time that is left is not worth another one.
 
         It leaves some of that time, so that a look comes shortly before the end.
         """
-        pause = min(back_off(looks, base=self.pause, most=self.longest_pause, least=0.5), 0.9 * left)
-        if asked is not None:
-            pause = max(pause, asked + spread(asked))
+        pause = back_off(looks, base=self.pause, most=self.longest_pause, least=0.5, random=random)
+        pause = not_before(asked, min(pause, 0.9 * left), random)
         return pause if pause < left and min(self.pause, self.timeout) < 10 * left else None
 
 
@@ -121,7 +121,7 @@ async def _look_until(
             if _is_wanted(found, predicate):
                 return found
         left = end - client.clock.monotonic()
-        delay = pauses.after(looks, left, failure.retry_after if failure else None)
+        delay = pauses.after(looks, left, failure.retry_after if failure else None, client.random)
         if delay is None:
             break
         await client.clock.sleep(delay)

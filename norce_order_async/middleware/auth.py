@@ -117,9 +117,8 @@ def _told(error: BaseException) -> str:
             return error.reason
         case _Unfit():
             return f"the token source gave no token: {error}"
-        case CallError():
-            return f"the token source failed with {type(error).__name__}: {error.reason}"
         case NorceOrderError():
-            return f"the token source failed with {type(error).__name__}: {error}"
+            said = error.reason if isinstance(error, CallError) else error
+            return f"the token source failed with {type(error).__name__}: {said}"
         case _:
             return f"the token source failed with {type(error).__name__}"

@@ -7,7 +7,7 @@ from tenacity import RetryCallState, retry_if_exception, retry_if_result
 from tenacity.retry import RetryBaseT
 from tenacity.wait import WaitBaseT, wait_base
 
-from norce_order_async.core.back_off import back_off, spread
+from norce_order_async.core.back_off import back_off, not_before
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError, TransportError
 from norce_order_async.core.outcome import Attempt
@@ -53,13 +53,10 @@ class BackOff(wait_base):
     def __call__(self, retry_state: RetryCallState) -> float:
         """Seconds to wait after the attempt that just failed."""
         attempt = last_attempt(retry_state)
-        asked = attempt.retry_after
         base = self.throttled_base if attempt.throttled else self.base
         random = retry_state.args[0].random
         delay = back_off(retry_state.attempt_number, base=base, most=self.maximum, random=random)
-        if asked is None:
-            return delay
-        return max(delay, asked + spread(asked, random))
+        return not_before(attempt.retry_after, delay, random)
 
 
 def _check_strategy(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:

@@ -9,7 +9,8 @@ import attrs
 
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.models import Model, wire_name
+from norce_order_async.wire.models import Model
+from norce_order_async.wire.models.base import wire_name
 
 EnumNames = Mapping[type[StrEnum], Mapping[int, str]]
 """What each integer of an enumeration stands for: ``{OrderStatus: {0: "checkout", 1: "processing"}}``."""

@@ -6,10 +6,10 @@ from typing import Self
 
 import attrs
 
-from norce_order_async.core.checks import check_header_value, check_token
+from norce_order_async.core.checks import check_header_value, check_token, client_header, client_headers
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import merge_headers
-from norce_order_async.core.settings import Address, Unset, client_header, client_headers
+from norce_order_async.core.settings import Address, Unset
 from norce_order_async.core.shapes import described, has_method
 from norce_order_async.core.shop import Shop
 from norce_order_async.core.token_source import Credential, TokenSource

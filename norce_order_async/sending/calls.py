@@ -144,11 +144,6 @@ def check_not_async(result: object) -> None:
         raise TypeError("a hook must not be async: it is called and not awaited")
 
 
-def show_response(hook: Callable[[RawResponse], None], call: Call, response: Response) -> None:
-    """Call a hook with the response that a call ends with."""
-    run_hook(call, hook, RawResponse(response.status, dict(response.headers), response.body, response.truncated))
-
-
 class RunningCall(TimeLimit):
     """One call from its start to its end: observed, and ended when its time is over or its client is closed.
 
@@ -216,7 +211,8 @@ class RunningCall(TimeLimit):
         """
         self.response, call, options = response, self.call, self._options
         if options.on_response is not None:
-            show_response(options.on_response, call, response)
+            raw = RawResponse(response.status, dict(response.headers), response.body, response.truncated)
+            run_hook(call, options.on_response, raw)
         success = operation.success(response)
         if success is None:
             raise operation.refused(response)

@@ -6,8 +6,8 @@ from typing import cast
 from norce_order_async.core.checks import check_id
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.wire.codec import one_level
-from norce_order_async.wire.json import WireError, encode_json
+from norce_order_async.wire.codec import encode, one_level
+from norce_order_async.wire.json import WireError
 from norce_order_async.wire.models import Model
 from norce_order_async.wire.schemas import ADDRESSED, READ_ONLY, REQUIRED
 
@@ -27,7 +27,7 @@ def body_of(name: str, value: object, cls: type[Model]) -> bytes:
     """
     if not isinstance(value, cls):
         raise TypeError(f"{name} must be {_an(cls)}, got {kind_of(value)}")
-    return _written(name, value)
+    return encode(value, root=name, default=_sent_members)
 
 
 def list_body_of(name: str, values: object, cls: type[Model]) -> bytes:
@@ -45,15 +45,7 @@ def list_body_of(name: str, values: object, cls: type[Model]) -> bytes:
     for index, element in enumerate(elements):
         if not isinstance(element, cls):
             raise TypeError(f"{name}[{index}] must be {_an(cls)}, got {kind_of(element)}")
-    return _written(name, elements)
-
-
-def _written(name: str, value: object) -> bytes:
-    try:
-        return encode_json(value, default=_sent_members)
-    except WireError as error:
-        message = error.under(name)
-    raise InvalidRequestError(message)
+    return encode(elements, root=name, default=_sent_members)
 
 
 def _sent_members(value: object) -> object:

@@ -17,8 +17,8 @@ from cattrs import Converter
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON, WireError, decimal_text, encode_json, refuse
-from norce_order_async.wire.models import NOT_SET, Model, wire_name
-from norce_order_async.wire.models.base import NOT_MEMBERS
+from norce_order_async.wire.models import NOT_SET, Model
+from norce_order_async.wire.models.base import NOT_MEMBERS, wire_name
 from norce_order_async.wire.times import read_time, time_text
 from norce_order_async.wire.unread import PartlyReadError, Unread, unread_member
 
@@ -46,19 +46,20 @@ def one_level(value: object) -> object:
     return _converter.unstructure(value) if isinstance(value, Model) else refuse(value)
 
 
-def encode(value: object, *, root: str = "body") -> bytes:
+def encode(value: object, *, root: str = "body", default: Callable[[object], object] = one_level) -> bytes:
     """Write a model, or JSON that may hold models, as compact UTF-8 JSON.
 
     Args:
         value: What to write.
         root: What the message of an error calls ``value``.
+        default: Gives what to write in place of an object that JSON doesn't know.
 
     Raises:
         InvalidRequestError: Something in it cannot be written (see :func:`~norce_order_async.wire.json.encode_json`),
             or a date-time of a model has no time zone. The message begins with the path to it.
     """
     try:
-        return encode_json(value, default=one_level)
+        return encode_json(value, default=default)
     except WireError as error:
         message = error.under(root)
     raise InvalidRequestError(message)

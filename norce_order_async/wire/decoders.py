@@ -10,6 +10,7 @@ from norce_order_async.core.errors import DecodeError
 from norce_order_async.core.frozen import frozen
 from norce_order_async.core.http import Response
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import structure, wire_members
 from norce_order_async.wire.json import JSON, decode_json
 from norce_order_async.wire.refusals import packed
 
@@ -81,12 +82,9 @@ class JsonAs(Generic[T]):
     """
 
     cls: type[T]
-    members: Set[str] = attrs.field(init=False, factory=frozenset[str])
-
-    def __attrs_post_init__(self) -> None:
-        from norce_order_async.wire.codec import wire_members  # heavy, so only when there is something to read
-
-        object.__setattr__(self, "members", wire_members(self.cls))
+    members: Set[str] = attrs.field(
+        default=attrs.Factory(lambda self: wire_members(self.cls), takes_self=True), init=False
+    )
 
     def __call__(self, response: Response) -> T:
         """Read a response's body.
@@ -94,8 +92,6 @@ class JsonAs(Generic[T]):
         Raises:
             DecodeError: It is not JSON, or doesn't fit.
         """
-        from norce_order_async.wire.codec import structure
-
         body = json_body(response)
         try:
             return structure(body, self.cls)

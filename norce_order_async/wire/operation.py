@@ -101,7 +101,7 @@ class Operation(Generic[T]):
 
         Raises:
             InvalidRequestError: An id is missing, left over, or would name another resource; a query parameter that is
-                neither text, number nor list of texts.
+                neither text, whole number, bool nor sequence of texts.
             TypeError: An id is not a str.
         """
         path = self._start
@@ -149,8 +149,9 @@ def _query_value(name: str, value: QueryValue) -> str | list[str]:
     if isinstance(plain, int):
         return str(plain)
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list | tuple) or not all(map(_is_sendable, texts)):
-        raise InvalidRequestError(f"the query parameter {name} must be text, a number or texts, got {value!r}")
+    if not isinstance(texts, Sequence) or isinstance(plain, bytes) or not all(map(_is_sendable, texts)):
+        wanted = "text, a whole number, True, False or a sequence of texts"
+        raise InvalidRequestError(f"the query parameter {name} must be {wanted}, got {value!r}")
     return list(texts)
 
 

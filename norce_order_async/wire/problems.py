@@ -8,6 +8,7 @@ import attrs
 
 from norce_order_async.core.errors import CallError, DecodeError, InvalidRequestError, printable
 from norce_order_async.core.http import Response
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.codec import encode_shown, structure
 from norce_order_async.wire.decoders import Receipt, decode_receipt
 from norce_order_async.wire.error_body import decoded
@@ -117,7 +118,7 @@ def _problem(value: JSON) -> ValidationError:
 
 def _summary(problems: Sequence[ValidationError]) -> str:
     told = "; ".join(filter(None, map(problem_text, problems)))
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    count = counted(len(problems), "problem")
     return f"the order is not valid: {count}{': ' if told else ''}{printable(told[:_SHOWN])}"
 
 

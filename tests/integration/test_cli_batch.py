@@ -170,6 +170,14 @@ def test_an_export_from_excel_and_its_report_for_excel(tmp_path: Path) -> None:
     assert bad.change is None
 
 
+def test_a_sandbox_of_its_own_is_reached_without_the_settings_of_the_environment(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD)
+    elsewhere = {"ENVIRONMENT": "stage", "SLUG": "a.b", "ADAPTER_ID": "\u20ac", "CA_FILE": "absent", "PROXY": "?"}
+    env = {f"NORCE_{name}": value for name, value in elsewhere.items()}
+    ran = call("batch", "run", "changes.jsonl", "--sandbox", env=env, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_events_for_programs(tmp_path: Path) -> None:
     write(tmp_path, *GOOD, {"op": "bad"})
     ran = call("batch", "run", "changes.jsonl", "--sandbox", "--output", "jsonl", cwd=tmp_path)

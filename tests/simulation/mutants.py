@@ -90,7 +90,7 @@ MUTANTS = (
         "retry-after-ignored",
         "a retry comes before the time that the server asked for",
         "middleware/policy.py",
-        "return max(delay, asked + spread(asked, random))",
+        "return not_before(attempt.retry_after, delay, random)",
         "return delay",
         "worker",
     ),

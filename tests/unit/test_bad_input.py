@@ -223,7 +223,7 @@ GOOD: dict[str, Any] = {
         ({"base_url": f"https://{'a' * 64}.com"}, "not a host name"),
         ({"base_url": "https://good.example\\.evil.example"}, "not a host name"),
         ({"base_url": None, "environment": Environment.STAGE, "slug": 7}, "DNS label"),
-        ({"environment": Environment.STAGE}, "not both"),
+        ({"environment": Environment.STAGE}, r"\(NORCE_BASE_URL, or NORCE_ENVIRONMENT and NORCE_SLUG\)"),
         ({"base_url": None, "environment": Environment.STAGE}, "slug"),
         ({"base_url": None, "environment": Environment.STAGE, "slug": "a.b"}, "DNS label"),
         ({"base_url": None, "environment": Environment.STAGE, "slug": "-a"}, "DNS label"),

@@ -19,9 +19,11 @@ from rich.pretty import pretty_repr
 import norce_order_async
 from norce_order_async.batch import PatchAttributes
 from norce_order_async.cli.order_text import order_text
+from norce_order_async.cli.tree import print_tree
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import structure
+from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import from_json, to_json
 from norce_order_async.wire.models import (
     NOT_SET,
@@ -219,6 +221,21 @@ def test_an_order_as_text_tells_what_could_not_be_read() -> None:
         '  created  ""',
         "  cart.items[0].quantity  1.50",
     ]
+
+
+def test_a_secret_that_could_not_be_read_is_in_no_text_and_no_tree(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    hook = {"invoke": ["https://u:canary@h/x?code=canary"]}
+    payments: list[JSON] = [{"recurring": {"token": ["canary"]}}, {"recurring": [{"token": "canary"}]}]
+    order = structure({"id": "o_1", "hooks": [hook], "payments": payments}, Order)
+    print_tree(order)
+    for text in (order_text(order), capsys.readouterr().out):
+        assert "payments[0].recurring.token  (not shown; --output json has it)" in text
+        assert 'payments[1].recurring  [{"token":"(not shown; --output json has it)"}]' in text
+        assert 'hooks[0].invoke  ["https://***@h/x?code=***"]' in text
+        assert "canary" not in text
 
 
 def test_the_repr_hides_payment_tokens() -> None:

@@ -3,9 +3,9 @@
 from random import Random
 
 import pytest
-from support import scripted
+from support import Answer, scripted
 
-from norce_order_async import ClientCredentials, TokenError, delete_consent
+from norce_order_async import ClientCredentials, TokenError, WaitTimeout, delete_consent, wait_until
 from norce_order_async.batch import DeleteConsent, run_batch
 from norce_order_async.middleware import Call
 
@@ -39,6 +39,19 @@ async def test_of_a_batch() -> None:
     assert first == second
     assert len(set(first[0])) == 1
     assert first[1]
+
+
+async def test_of_a_wait() -> None:
+    async def run() -> list[float]:
+        read: Answer = 200, {}, b'{"id": "o_1"}'
+        client, _, clock = scripted(*[read] * 4, (429, {"retry-after": "60"}, b""), random=Random(7))
+        with pytest.raises(WaitTimeout):
+            await wait_until(client, "o_1", lambda order: False, timeout=30, pause=4)
+        return clock.slept
+
+    first, second = await run(), await run()
+    assert first == second
+    assert len(first) >= 3
 
 
 async def test_of_a_token_source() -> None:

@@ -32,10 +32,12 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.endpoints.findings import FINDERS, Sight, holds
+from norce_order_async.endpoints.looks import can_look
 from norce_order_async.endpoints.pairing import pairing
 from norce_order_async.middleware import Call
 from norce_order_async.models import Cart, Order
 from norce_order_async.testing import FakeClock, Fault, Sandbox
+from norce_order_async.wire.table import ROWS
 
 CHANGE = PatchConsent("o_1", "ci", checked=True)
 SECOND_AGO = "2026-01-12T08:01:28.000Z"  # by the clock of scripted clients
@@ -60,6 +62,11 @@ def test_of_many_lost_answers_none_is_told_wrong() -> None:
     assert verdicts.keys() == CHANGES.keys()
     assert {kind for kind, counts in verdicts.items() if set(counts) == {Verdict.CANNOT_TELL}} == WITHOUT_MARK
     assert not any(f"mark-{seed}" in case.resolution.evidence for case in cases for seed in range(4))
+
+
+def test_each_operation_that_changes_something_can_be_looked_up_unless_it_leaves_no_mark() -> None:
+    unseen = {row.function.partition(".")[2] for row in ROWS.values() if row.changes and not can_look(row.name)}
+    assert unseen == WITHOUT_MARK
 
 
 def late(fault: Fault, wait: bool, change: Change = CHANGE) -> tuple[Resolution, float]:

@@ -26,7 +26,7 @@ from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import undo_lines
 from norce_order_async.cli.output import is_reader_gone, print_utf8
 from norce_order_async.cli.sandbox import exports
-from norce_order_async.cli.signals import on_signals
+from norce_order_async.cli.signals import on_ending
 
 
 @pytest.mark.skipif(os.name == "nt", reason="these are names of files elsewhere")
@@ -57,13 +57,15 @@ def test_a_journal_with_an_odd_name_is_locked_and_read(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def sigint() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGINT)
+def signals() -> Iterator[None]:
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    before = {number: signal.getsignal(number) for number in signal.Signals if number.name in names}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, action in before.items():
+        signal.signal(number, action)
 
 
-@pytest.mark.usefixtures("sigint")
+@pytest.mark.usefixtures("signals")
 def test_ctrl_c_calls_where_the_loop_takes_no_signals_and_ends_the_program_once_the_loop_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -74,7 +76,7 @@ def test_ctrl_c_calls_where_the_loop_takes_no_signals_and_ends_the_program_once_
 
     async def wait() -> int:
         pressed = asyncio.Queue[int]()
-        on_signals([signal.SIGINT], lambda: pressed.put_nowait(1))
+        on_ending(lambda: pressed.put_nowait(1))
         signal.raise_signal(signal.SIGINT)
         first = await pressed.get()
         signal.raise_signal(signal.SIGINT)

@@ -199,6 +199,14 @@ def test_addresses_and_scopes_of_norce(environment: Environment, url: str, scope
     assert (source.token_url, source.scope) == (url, scope)
     other = ClientCredentials.for_norce(environment, "acme", client_id="id", client_secret=SECRET, scope="a b")
     assert other.scope == "a b"
+    text: Any = environment.value
+    assert ClientCredentials.for_norce(text, "acme", client_id="id", client_secret=SECRET).scope == scope
+
+
+def test_an_environment_that_norce_does_not_have() -> None:
+    absent: Any = "test"
+    with pytest.raises(ConfigurationError, match="environment 'test' is none of playground, stage, production"):
+        ClientCredentials.for_norce(absent, "acme", client_id="id", client_secret=SECRET)
 
 
 @pytest.mark.asyncio
@@ -864,6 +872,24 @@ def test_bad_settings(settings: dict[str, Any]) -> None:
     (name,) = settings
     assert name in str(caught.value)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://base_url.example/token", "'http://base_url.example/token' would send the client secret unencrypted"),
+        ("https://user:canary@login.example.com/token", "the client secret goes into client_secret="),
+    ],
+)
+def test_a_message_about_an_endpoint_says_what_is_sent_there(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        credentials(token_url=url)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/oauth/token", "/api/v2/token?tenant=a"])
+def test_an_endpoint_may_be_below_a_version_of_an_api(path: str) -> None:
+    assert credentials(token_url=f"https://login.example.com{path}")[0].token_url.endswith(path)
 
 
 def test_http_where_it_is_meant() -> None:

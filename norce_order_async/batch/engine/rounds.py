@@ -2,7 +2,7 @@
 
 from norce_order_async.batch.engine.breaker import is_throttled
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.core.back_off import spread
+from norce_order_async.core.back_off import not_before
 from norce_order_async.core.errors import CallError
 from norce_order_async.core.random_source import RandomSource
 
@@ -32,5 +32,4 @@ def until_next(item: WorkItem, error: CallError, random: RandomSource, *, counts
                 follower.rounds = REQUEUED  # it fails of the same, as far as can be told: it gets one try
             return None
         wait = 2.0**item.rounds
-    asked = error.retry_after or 0.0
-    return max(wait, asked + spread(asked, random) if asked else 0.0)
+    return not_before(error.retry_after or None, wait, random)

@@ -13,7 +13,7 @@ also where one was given.
 Source: https://docs.norce.io/api-reference/nco/openapi/order/schemas
 """
 
-from norce_order_async.wire.models.base import NOT_SET, Model, wire_name
+from norce_order_async.wire.models.base import NOT_SET, Model
 from norce_order_async.wire.models.callbacks import Callback, Hook, Notification, OrderVersion
 from norce_order_async.wire.models.cart import Cart, Discount, DiscountType, Item, Logistics, Price, ProductType
 from norce_order_async.wire.models.customer import Address, Consent, Customer, CustomerType
@@ -98,5 +98,4 @@ __all__ = [
     "UpsellState",
     "UpsellTransaction",
     "ValidationError",
-    "wire_name",
 ]  # fmt: skip

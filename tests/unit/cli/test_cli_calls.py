@@ -6,7 +6,7 @@ import re
 import pytest
 from shell import Shell
 
-from norce_order_async.cli.calls import BY_NAME, COMMANDS
+from norce_order_async.cli.commands import BY_NAME, COMMANDS
 from norce_order_async.wire.table import ROWS
 
 PAYMENT = '{"type": "default", "amount": 125.00}'

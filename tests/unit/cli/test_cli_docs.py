@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from shell import Shell
 
-from norce_order_async.cli.calls import COMMANDS, Command
+from norce_order_async.cli.commands import COMMANDS, Command
 from norce_order_async.cli.parser import parse
 from norce_order_async.wire.table import ROWS
 

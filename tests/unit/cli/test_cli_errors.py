@@ -7,7 +7,7 @@ from shell import Shell
 from support import ScriptedTransport
 
 from norce_order_async import OutcomeKind
-from norce_order_async.cli.calls import BY_NAME
+from norce_order_async.cli.commands import BY_NAME
 from norce_order_async.cli.errors import explain
 from norce_order_async.core.errors import (
     CallError,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from shell import Shell
 
-from norce_order_async.cli.calls import BY_NAME, COMMANDS, DIRECTIONS, GROUPS, ORDER_BY, STATUSES
+from norce_order_async.cli.choices import DIRECTIONS, ORDER_BY, STATUSES
+from norce_order_async.cli.commands import BY_NAME, COMMANDS, GROUPS
 from norce_order_async.cli.parser import build_parser
 from norce_order_async.wire.models import OrderListOrderBy, OrderListOrderByDirection, OrderStatus
 from norce_order_async.wire.table import ROWS
@@ -44,6 +45,7 @@ def test_the_example_of_the_help_is_understood(name: str) -> None:
     ("words", "says"),
     [
         ((*PAYMENT, '{"amount": "12,50"}'), '--json: amount cannot be "12,50"'),
+        ((*PAYMENT, '{"recurring": {"token": ["canary"]}}'), "--json: recurring.token cannot be what is given"),
         ((*PAYMENT, '{"actions": [{"id": 1, "url": true}]}'), "--json: actions[0].url cannot be true"),
         ((*PAYMENT, "[1]"), "--json: expected an object, got an array"),
         ((*PAYMENT, '{"amount": 1, "amount": 2}'), "--json: the member 'amount' is there twice"),
@@ -227,6 +229,16 @@ class TestOutputs:
         assert "├── " in tree
         assert "[red]x  [b]y" in tree
         assert "abc" not in tree
+
+    @pytest.mark.parametrize("form", ["text", "table", "tree"])
+    def test_no_form_of_an_order_shows_a_secret(self, shell: Shell, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+        shell("attributes", "patch", "o_123", "token=canary", "apiKey=canary", 'n:={"secret": {"a": "canary"}}')
+        shell("hook", "create", "o_123", "--json", '{"subscribeTo": "/state", "invoke": "https://h/x?secret=canary"}')
+        monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: form == "tree")
+        text = shell("order", "get", "o_123", "--output", "table" if form == "table" else "text")[1]
+        assert text.count("(not shown; --output json has it)") == 3
+        assert ("https://h/x?secret=***" in text) == (form != "text")
+        assert "canary" not in text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""What people are shown of JSON: all but the secrets, which only ``--output json`` and ``jsonl`` have."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from norce_order_async.core.urls import CALLED, without_secrets
+from norce_order_async.wire.codec import encode_shown
+from norce_order_async.wire.json import JSON
+from norce_order_async.wire.models import Model
+from norce_order_async.wire.secrets import names_a_secret
+
+NOT_SHOWN: Final = "(not shown; --output json has it)"
+
+
+def masked(value: JSON, name: str = "") -> JSON:
+    """JSON without what its members of secret names hold, and without the secrets of addresses that are called.
+
+    Args:
+        value: The JSON.
+        name: The member that holds it.
+    """
+    if names_a_secret(name):
+        return NOT_SHOWN
+    if isinstance(value, Mapping):
+        return {each: masked(member, each) for each, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(element, name) for element in value]
+    return without_secrets(value) if name in CALLED and isinstance(value, str) else value
+
+
+def masked_unreadable(model: Model) -> dict[str, JSON]:
+    """The values of a model that could not be read, masked, by their paths."""
+    return {path: masked(raw, path.rpartition(".")[2].partition("[")[0]) for path, raw in model.unreadable.items()}
+
+
+def as_text(value: JSON) -> str:
+    """Masked JSON as text."""
+    return value if value is NOT_SHOWN else encode_shown(value).decode()
