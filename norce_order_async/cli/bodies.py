@@ -13,9 +13,9 @@ from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.wording import reason_of
 from norce_order_async.wire import models
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.json_text import from_dict, to_json
+from norce_order_async.wire.json_text import from_dict
 from norce_order_async.wire.models import Model
-from norce_order_async.wire.models.base import unknown_in
+from norce_order_async.wire.models.base import misfits_in, unknown_in
 from norce_order_async.wire.strict import decode_unique
 from norce_order_async.wire.table import ROWS
 
@@ -51,17 +51,11 @@ def _model(source: str, schema: str) -> Any:
     elements = cast("list[Model]", read) if name != schema else [cast("Model", read)]
     for index, model in enumerate(elements):
         place = f"[{index}]" if name != schema else ""
-        if unreadable := model.unreadable:
-            path, raw = next(iter(unreadable.items()))
-            raise InvalidRequestError(f"--json: {place}{'.' if place else ''}{path} cannot be {_shown(raw)}")
+        for problem in misfits_in(model, place):
+            raise InvalidRequestError(f"--json: {problem}")
         for member in unknown_in(model, place):
             tell(f"norce-order: {printable(member)} is not known here; it is sent as it is")
     return read
-
-
-def _shown(raw: JSON) -> str:
-    text = to_json(raw)
-    return text if len(text) <= 64 else f"{text[:64]}..."
 
 
 def _flags(options: argparse.Namespace) -> Mapping[str, bool]:

@@ -177,10 +177,12 @@ async def test_what_a_change_returns_to_be_awaited_is_named() -> None:
     async def later(cart: Cart) -> Cart:
         return cart
 
+    def change(cart: Cart) -> Any:
+        return later(cart)
+
     client, transport, _ = scripted(order())
-    wrong: Any = lambda cart: later(cart)  # noqa: E731
     with pytest.raises(TypeError, match="change must be a plain function, but returns a coroutine"):
-        await edit_cart(client, "o_1", wrong)
+        await edit_cart(client, "o_1", change)
     assert len(transport.requests) == 1
 
 

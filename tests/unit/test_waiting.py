@@ -23,7 +23,7 @@ from norce_order_async import (
     WaitTimeout,
     wait_until,
 )
-from norce_order_async.core.errors import ConnectTimeout, PoolTimeout, ReadTimeout
+from norce_order_async.core.errors import ConnectTimeout, PoolTimeout, ReadTimeout, TransportError
 from norce_order_async.models import Order, OrderStatus
 from norce_order_async.transport import Request, Response
 
@@ -153,7 +153,7 @@ async def test_without_a_retry_policy_no_failure_passes() -> None:
 
 
 @pytest.mark.parametrize("slow", [ReadTimeout("slow", sent=True), ConnectTimeout("slow"), PoolTimeout("slow")])
-async def test_without_a_retry_policy_too_a_read_that_takes_too_long_is_a_look(slow: Exception) -> None:
+async def test_without_a_retry_policy_too_a_read_that_takes_too_long_is_a_look(slow: TransportError) -> None:
     client, transport, _ = scripted(slow, order("completed"), retry=None)
     assert is_done(await wait_until(client, "o_1", is_done, timeout=60))
     assert len(transport.requests) == 2
