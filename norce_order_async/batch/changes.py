@@ -57,10 +57,9 @@ def _own_bool(value: object) -> bool:
     return value
 
 
-def some_members(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+def some_members(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """An attrs validator: an object that is not empty."""
-    if not isinstance(value, Mapping) or not value:
-        check_members(attribute.name, value)
+    check_members(attribute.name, value)
 
 
 @attrs.frozen(slots=False)  # made faster than with slots, and there is one for every line
