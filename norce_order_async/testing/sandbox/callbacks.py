@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from ipaddress import IPv6Address
-from typing import Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import attrs
 
@@ -12,11 +12,13 @@ from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.shapes import HANDLER, check_shape
-from norce_order_async.receiving.receiver import Receiver
-from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.exchange import AdapterCall
 
-Adapter: TypeAlias = Receiver | Callable[[AdapterCall], Awaitable[Reply] | Reply]
+if TYPE_CHECKING:
+    from norce_order_async.receiving.receiver import Receiver
+    from norce_order_async.receiving.replies import Reply
+
+Adapter: TypeAlias = "Receiver | Callable[[AdapterCall], Awaitable[Reply] | Reply]"
 """What answers calls in process: a :class:`Receiver`, or a function, async or not."""
 
 _NAME = re.compile(r"[\w.-]+").fullmatch
