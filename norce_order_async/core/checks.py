@@ -192,6 +192,19 @@ def check_bool(name: str, value: object) -> bool:
     return truth
 
 
+def check_members(name: str, value: object) -> None:
+    """See that an argument is an object with something in it.
+
+    Raises:
+        TypeError: It is no mapping.
+        InvalidRequestError: It is empty.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be an object with at least one member, got {kind_of(value)}")
+    if not value:
+        raise InvalidRequestError(f"{name} must be an object with at least one member")
+
+
 def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
     """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
     number = _number(value)

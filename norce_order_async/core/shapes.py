@@ -97,6 +97,18 @@ def check_plain_function(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a plain function, got {described(value)}")
 
 
+def check_not_awaitable(name: str, told: object) -> None:
+    """See that a plain function has not returned what is to be awaited; a coroutine of it is closed.
+
+    Raises:
+        TypeError: It has.
+    """
+    if inspect.isawaitable(told):
+        if inspect.iscoroutine(told):
+            told.close()  # so that nothing says that it was never awaited
+        raise TypeError(f"{name} must be a plain function, but returns a {kind_of(told)} to be awaited")
+
+
 def an_optional_hook(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """An attrs validator: a function that is not async, or None."""
     if value is not None:
