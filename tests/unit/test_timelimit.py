@@ -5,6 +5,7 @@ import contextlib
 import gc
 import math
 import weakref
+from contextvars import ContextVar
 
 import pytest
 from virtual import run
@@ -64,6 +65,30 @@ async def test_the_inner_of_two_limits_ends_only_what_is_inside() -> None:
         await asyncio.sleep(0)
 
 
+def test_limits_that_follow_one_another_keep_the_context_of_none() -> None:
+    class Visitor:
+        pass
+
+    visitor = ContextVar[Visitor]("visitor")
+
+    async def visit() -> weakref.ref[Visitor]:
+        visitor.set(one := Visitor())
+        await elapsed(1.0, 0.3)
+        return weakref.ref(one)
+
+    async def work() -> list[bool]:
+        begun: list[asyncio.Task[weakref.ref[Visitor]]] = []
+        for _ in range(50):
+            begun.append(asyncio.create_task(visit()))
+            await asyncio.sleep(0.1)
+        visitors = [await task for task in begun]
+        begun.clear()
+        gc.collect()
+        return [one() is None for one in visitors[:-20]]
+
+    assert all(run(work()))
+
+
 def test_a_limit_that_is_reached_is_running_until_what_it_limits_has_ended() -> None:
     limits = TimeLimits[TimeLimit]()
 
@@ -85,12 +110,11 @@ def test_a_limit_that_is_reached_is_running_until_what_it_limits_has_ended() -> 
 @pytest.mark.asyncio
 async def test_a_cancellation_from_elsewhere_is_not_swallowed_at_the_same_moment() -> None:
     async def limited() -> None:
-        with limit:
+        with TimeLimit(10) as limit:
             limit.expire()
             task.cancel()
             await asyncio.sleep(0)
 
-    limit = TimeLimit(10)
     task = asyncio.create_task(limited())
     with pytest.raises(asyncio.CancelledError):
         await task
