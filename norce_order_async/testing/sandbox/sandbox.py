@@ -99,7 +99,10 @@ class Sandbox(OrderService):
             return copy.deepcopy(self._store.get(merchant, channel, order_id))
 
     async def delivered(self) -> None:
-        """Wait until every notification that left in this event loop is delivered or given up."""
+        """Wait until every notification that left is delivered or given up.
+
+        Those of a server in another thread count, too; those of an event loop that does not run do not.
+        """
         from norce_order_async.testing.sandbox import serving
 
         await serving.delivered(self)
