@@ -154,6 +154,8 @@ async def test_a_refused_change_is_followed_by_nothing(stage: Stage) -> None:
     [
         ("/consents", None, 1),
         ("/reference", None, 0),
+        ("/consents/0", None, 0),
+        ("/consents/0/checked", None, 0),
         ("/consents", {"type": "array"}, 1),
         ("/consents", {"type": "object"}, 0),
         ("/consents", {"$ref": "http://192.0.2.1/schema"}, 0),
