@@ -120,6 +120,10 @@ class TestOrders:
         assert again is not None
         assert again["attributes"] == {"nested": [1]}
 
+    def test_one_consent_may_be_given_alone(self, sandbox: Sandbox) -> None:
+        sandbox.add_order("o_1", consents="ci_terms")
+        assert consents(sandbox) == [{"id": "ci_terms", "checked": False}]
+
     def test_a_test_may_set_any_member(self, sandbox: Sandbox) -> None:
         sandbox.add_order("o_2", state={"currentStatus": "completed"}, total={"includingVat": 1.5})
         order = sandbox.order("o_2")
@@ -233,6 +237,7 @@ class TestChecks:
             ({"Authorization": f"Basic {SANDBOX_TOKEN}"}, 401, "unauthorized"),
             ({"x-merchant": None}, 400, "bad-request"),
             ({"x-merchant": ""}, 400, "bad-request"),
+            ({"x-merchant": " "}, 400, "bad-request"),
             ({"x-merchant": "\udcff"}, 400, "bad-request"),
             ({"x-channel": None}, 400, "bad-request"),
             ({"Content-Type": None}, 400, "bad-request"),
@@ -301,8 +306,8 @@ class TestChecks:
             (b"\xff", "utf-8"),
             (b'{"a":"\\ud800"}', "surrogate"),
             (b"[" * 100_000, "nested"),
-            (b'{"a":' * 61 + b"1" + b"}" * 61, "nested"),
-            (b'{"a":' + b"9" * 5000 + b"}", "digits"),
+            (b'{"a":' * 61 + b"1" + b"}" * 61, "nested deeper than 60 levels"),
+            (b'{"a":' + b"9" * 5000 + b"}", "$: a number with too many digits"),
             (b'"text"', "$: 'text' is not of type 'object'"),
         ],
     )
@@ -553,6 +558,8 @@ CALLBACKS: Any = Callbacks
         (lambda: SANDBOX().faults.add(None), "a fault must be a Fault or a str, got NoneType"),
         (lambda: SANDBOX().faults.remove(503), "a fault must be a Fault or a str, got int"),
         (lambda: SANDBOX().faults.remove("status:5xx"), "code is a number"),
+        (lambda: SANDBOX().add_order(123), "order_id must be text and not empty, got 123"),
+        (lambda: SANDBOX().add_order(""), "order_id must be text and not empty, got ''"),
         (lambda: SANDBOX(callbacks={}), "callbacks must be Callbacks, got dict"),
         (lambda: SANDBOX(remember=-1), "remember must be a whole number of requests, or 0, got -1"),
         (lambda: SANDBOX(remember="9"), "remember must be a whole number of requests, or 0, got '9'"),

@@ -115,7 +115,8 @@ class OrderService:
         path = path[before.end() :] if before else path
         resource, ids = self._contract.find(path)
         operation = resource.operations.get(method) if resource else None
-        lowered = {name.lower(): value for name, value in headers.items()}
+        # Spaces around a value are none of it: a server gets it without them.
+        lowered = {name.lower(): value.strip(" \t") for name, value in headers.items()}
         with self._lock:
             name = operation.name if operation else None
             mishap = self.faults.draw(name, ids.get("order_id"), lowered.get("x-merchant"))
