@@ -86,7 +86,7 @@ class TestCarts:
 
     def test_no_two_rows_get_the_id_of_one(self, api: Api, order: str) -> None:
         given = api("GET", order)["cart"]["items"][0]["id"]
-        api("PUT", f"{order}/cart", {"items": [{**ROWS[0], "id": given}, ROWS[0]]})
+        api("PUT", f"{order}/cart", {"items": [{"id": given, "reference": "row-1"}, {"reference": "row-1"}]})
         first, second = api("GET", order)["cart"]["items"]
         assert first["id"] == given != second["id"]
 

@@ -22,15 +22,6 @@ _URL = re.compile(r"(?:[^/?#]*:)?(?://[^/?#]*)?([^?#]*)\??([^#]*)")
 """Path and query of any text: what others send may be no URL."""
 _LEFT_OUT = {"text": "(left out of the cassette: it is no text, or JSON that nests too deeply)"}
 _FORM = "application/x-www-form-urlencoded"
-_KINDS: Mapping[str, type | UnionType] = {
-    "method": str,
-    "path": str,
-    "query": list,
-    "merchant": str | None,
-    "channel": str | None,
-    "body": dict | None,
-}
-"""What a request in a cassette has."""
 
 
 @attrs.frozen
@@ -105,8 +96,12 @@ def asked_in(content: Mapping[str, Any]) -> Asked:
         KeyError: A member is missing.
         TypeError: It is no object, has another member, or one of another type.
     """
-    for name, kind in _KINDS.items():
-        check_member(content, name, kind)
+    for name in ("method", "path"):
+        check_member(content, name, str)
+    for name in ("merchant", "channel"):
+        check_member(content, name, str | None)
+    check_member(content, "query", list)
+    check_member(content, "body", dict | None)
     for pair in content["query"]:
         match pair:
             case [str(), str()]:
