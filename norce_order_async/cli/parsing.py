@@ -122,7 +122,8 @@ def add_fault(parser: Any, purpose: str) -> None:
         default=[],
         help=f"{purpose}: latency:SECONDS, status:CODE, drop-before, drop-after, "
         "apply-late:SECONDS, truncate or slow:SECONDS, each with "
-        ":times=N, :share=P%% or :operation=NAME, a status also with :retry-after=SECONDS; may be repeated",
+        ":times=N, :share=P%%, :operation=NAME, :order=ID or :merchant=NAME, "
+        "a status also with :retry-after=SECONDS; may be repeated",
     )
 
 
