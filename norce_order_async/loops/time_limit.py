@@ -8,6 +8,9 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from norce_order_async.loops.per_loop import PerLoop
 
 _PAUSE = 0.005  # seconds
+_LATE = 0.1  # seconds
+_TURNS = 5
+"""Turns of an event loop in which what has come is read, and whoever waits for it goes on."""
 
 
 class Limited(Protocol):
@@ -25,6 +28,8 @@ L = TypeVar("L", bound=Limited)
 
 class TimeLimits(Generic[L]):
     """Limits of one event loop, which share a timer. Nothing here refers to the loop while none runs.
+
+    A limit that is reached while the loop stands still ends a few turns after that: what has come by then is in time.
 
     Attributes:
         running: Those that have begun and not ended, in order; one that is reached stays until what runs inside has
@@ -49,12 +54,16 @@ class TimeLimits(Generic[L]):
         self.rings = when
         loop.call_at(when, self._ring, when)
 
-    def _ring(self, when: float) -> None:
+    def _ring(self, when: float, turn: int = 0) -> None:
         if when != self.rings:
             return  # another timer was set since, for earlier
-        self.rings = math.inf
         loop = asyncio.get_running_loop()
         now = max(when, loop.time())
+        if now - when > _LATE and turn < _TURNS:
+            # The loop stood still: what came meanwhile may still be in its sockets, and is used first.
+            loop.call_later(2 * _PAUSE, self._ring, when, turn + 1)
+            return
+        self.rings = math.inf
         for limit in [limit for limit in self.running if limit.ends <= now]:
             limit.ends = math.inf
             limit.expire()

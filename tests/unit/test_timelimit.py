@@ -7,6 +7,7 @@ import math
 import weakref
 
 import pytest
+from simulation.loop import SimulatedLoop
 from virtual import run
 
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
@@ -54,6 +55,53 @@ def test_a_limit_still_ends_after_others_that_were_not_reached() -> None:
         return [*begin, await elapsed(0.05, 10)]
 
     assert run(work()) == pytest.approx([0] * 100 + [0.05], abs=0.006)
+
+
+def simulated_loop() -> SimulatedLoop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimulatedLoop)
+    return loop
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_what_comes_while_the_loop_stands_still_is_used_before_the_limits_end(turns: int) -> None:
+    async def wait(seconds: float) -> str:
+        loop = simulated_loop()
+        answer = loop.create_future()
+        loop.host.arrive(loop.time() + seconds, lambda: asyncio.Handle(answer.set_result, (None,), loop))
+        try:
+            with TimeLimit(10):
+                await answer
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            return f"too late after {loop.time() - began:.1f} s"
+        return f"answered after {loop.time() - began:.1f} s"
+
+    async def work() -> list[str]:
+        nonlocal began
+        loop = simulated_loop()
+        began = loop.time()
+        loop.call_later(1, loop.host.stall, 16)
+        return await asyncio.gather(wait(5), wait(15), wait(18))
+
+    began = 0.0
+    assert run(work()) == ["answered after 17.0 s", "answered after 17.0 s", "too late after 17.0 s"]
+
+
+def test_a_loop_that_is_always_late_puts_off_no_limit_for_long() -> None:
+    async def hold_up() -> None:
+        while True:
+            simulated_loop().host.stall(0.2)
+            await asyncio.sleep(0)
+
+    async def work() -> float:
+        busy = asyncio.create_task(hold_up())
+        took = await elapsed(1, 60)
+        busy.cancel()
+        return took
+
+    assert 1 <= run(work()) < 3
 
 
 @pytest.mark.asyncio
