@@ -253,7 +253,7 @@ async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bo
         async with display, events:
             async for told in batch:
                 if isinstance(told, Outcome):
-                    events.change(told)
+                    await events.change(told)
     except ConfigurationError as error:
         failure = error
     except asyncio.CancelledError:

@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, start_batch
+from command import CLI, start, start_batch
 from commanded import call, until_some_are_done
 
 from norce_order_async.testing import Sandbox, SandboxServer
@@ -105,6 +106,18 @@ def test_a_terminal_that_is_closed_under_nohup_leaves_the_reports(tmp_path: Path
     process.wait(timeout=60)
     assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 100
     assert "All 100 changes are done" in (tmp_path / "page.html").read_text()
+
+
+def test_events_go_to_standard_output_also_where_a_terminal_shows_how_the_batch_goes(tmp_path: Path) -> None:
+    write(tmp_path, 10)
+    main, terminal = os.openpty()
+    command = ("batch", "run", "changes.jsonl", "--sandbox", "--output", "jsonl")
+    process = start(*command, cwd=tmp_path, stderr=terminal, env={"TERM": "xterm"})
+    os.close(terminal)
+    out, _ = process.communicate(timeout=60)
+    os.close(main)
+    told = Counter(json.loads(line)["event"] for line in out.splitlines())
+    assert (told["begin"], told["change"], told["end"]) == (1, 10, 1)
 
 
 def test_a_disk_that_fills_up_in_the_middle_is_accounted_for(tmp_path: Path) -> None:
