@@ -60,8 +60,10 @@ class Display:
             self._drawing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._drawing
-        await self._show(self._batch.progress)
+        if error is None:
+            await self._show(self._batch.progress)
         if self._live is not None:
+            self._live.transient = error is not None  # the account says how it stands then
             await self._writing.write(_draw, self._live.stop)
             await self._writing.write(_draw, self._live.console.print)
         self._writing.close()
