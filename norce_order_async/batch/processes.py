@@ -250,9 +250,9 @@ class ProcessBatch(RunsOnce):
                 await self._talk(link)
             if link.has_ended or self.stopped is not None:
                 return
-            code = await link.lost()
+            how = await link.lost()
             if link.losses >= _LOST:
-                self._fail(ConfigurationError(f"a worker process ended {_LOST} times, last with exit code {code}"))
+                self._fail(ConfigurationError(f"a worker process ended {_LOST} times, last {how}"))
                 return
             await self._take_back(link)
             await pause(self._clock, link.settles_at - self._clock.wall(), self.state.stopping)

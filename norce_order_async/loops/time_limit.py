@@ -10,6 +10,9 @@ from norce_order_async.core.errors import ClientStateError
 from norce_order_async.loops.per_loop import PerLoop, running_loop
 
 _PAUSE = 0.005  # seconds
+_LATE = 0.1  # seconds
+_TURNS = 5
+"""Turns of an event loop in which what has come is read, and whoever waits for it goes on."""
 
 
 class Limited(Protocol):
@@ -27,6 +30,8 @@ L = TypeVar("L", bound=Limited)
 
 class TimeLimits(Generic[L]):
     """Limits of one event loop, which share a timer. Nothing here refers to the loop while none runs.
+
+    A limit that is reached while the loop stands still ends a few turns after that: what has come by then is in time.
 
     Attributes:
         running: Those that have begun and not ended, in order; one that is reached stays until what runs inside has
@@ -52,12 +57,16 @@ class TimeLimits(Generic[L]):
         # In a context of its own: that of whoever begins a limit would be kept for as long as others follow it.
         loop.call_at(when, self._ring, when, context=Context())
 
-    def _ring(self, when: float) -> None:
+    def _ring(self, when: float, turn: int = 0) -> None:
         if when != self.rings:
             return  # another timer was set since, for earlier
-        self.rings = math.inf
         loop = asyncio.get_running_loop()
         now = max(when, loop.time())
+        if now - when > _LATE and turn < _TURNS:
+            # The loop stood still: what came meanwhile may still be in its sockets, and is used first.
+            loop.call_later(2 * _PAUSE, self._ring, when, turn + 1)
+            return
+        self.rings = math.inf
         for limit in [limit for limit in self.running if limit.ends <= now]:
             limit.ends = math.inf
             limit.expire()

@@ -38,6 +38,7 @@ class Journal(JournalAccount):
         super().__init__(path, db, VERSION)
         self._lock = held
         self._run = run
+        self._began = time.monotonic()
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
         self.has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE {statements.IS_DONE})")[0][0])
         self._is_closed = self._has_ended = False
@@ -316,7 +317,9 @@ class Journal(JournalAccount):
             self._has_ended = True
             self._db.execute(f"PRAGMA busy_timeout = {round(LOCK_TIMEOUT * 1000)}")
             with self._files.writing() as db:
-                db.execute("UPDATE runs SET ended = ? WHERE number = ?", (time.time(), self._run))
+                # Not the wall clock, which may be set meanwhile.
+                took = time.monotonic() - self._began
+                db.execute("UPDATE runs SET ended = started + ? WHERE number = ?", (took, self._run))
 
     def close(self) -> None:
         """End the run and close the journal; once more does nothing. No WAL is left, unless somebody reads it.
