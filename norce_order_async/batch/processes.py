@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Unpack
 
 from norce_order_async.batch.engine.accounting import patiently, write_last_sample, write_sample
-from norce_order_async.batch.engine.feeding import Block, Changes, blocks, check_changes
+from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
 from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -191,7 +191,7 @@ class ProcessBatch(RunsOnce):
 
     async def _feed(self) -> None:
         try:
-            async for block in blocks(self._changes, lambda: _BLOCK, Block()):
+            async for block in blocks(self._changes, lambda: _BLOCK, Block(), self._journal):
                 await self._until_room()
                 if self.stopped is not None:
                     return

@@ -14,6 +14,8 @@ class RunJournal(Protocol):
 
     has_done: bool
     """Whether an earlier run has made a change."""
+    has_inputs: bool
+    """Whether it was begun with files: then their digests say what the batch is of."""
 
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where changes stand."""

@@ -40,6 +40,7 @@ class Journal(JournalAccount):
         self._run = run
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
         self.has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE {statements.IS_DONE})")[0][0])
+        self.has_inputs = bool(self.inputs)
         self._is_closed = self._has_ended = False
         self._files = WrittenFiles(path, db, self._mutex)
         if self.undo is not None:
@@ -51,7 +52,8 @@ class Journal(JournalAccount):
 
         Args:
             path: The file.
-            inputs: What the batch reads. The same contents are the same input, whatever the files are called.
+            inputs: The files that the batch reads; none where changes are given as values. The same contents are the
+                same input, whatever the files are called.
             target: The API's address, merchant and channel.
             undo: Whether what is there before each change is read and kept, for :func:`save_undo`. The journal stays
                 with that: it goes on neither with it if it was begun without, nor without.
