@@ -16,11 +16,13 @@ from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.engine.work_item import WorkItem, path_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, check_same
+from norce_order_async.batch.journal.run_journal import JOURNAL
 from norce_order_async.batch.report import JournalRow
 from norce_order_async.batch.run import Batch
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.shapes import check_shape
 from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.endpoints.resolution import Resolution, Verdict
@@ -81,7 +83,7 @@ class JournalResolver:
     ) -> None:
         self._client = check_client(client)
         self._scope = client.merchant, client.channel
-        self._journal = journal
+        self._journal = check_shape("journal", journal, JOURNAL)
         self._entries = entries
         self._settle = settle_of(client.timeout) if settle is None else settle
         self._gate = asyncio.Semaphore(_AT_ONCE)

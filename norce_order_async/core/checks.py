@@ -3,7 +3,7 @@
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import attrs
@@ -199,6 +199,22 @@ def check_switch(name: str, value: object) -> bool:
         return check_bool(name, value)
     except TypeError as error:
         raise ConfigurationError(str(error)) from None
+
+
+def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """See that a setting is one of a few texts.
+
+    Raises:
+        ConfigurationError: It isn't.
+    """
+    if value not in (texts := tuple(map(str, known))):
+        raise ConfigurationError(f"{name} must be {' or '.join(texts)}, got {value!r}")
+
+
+def a_mapping(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """An attrs validator: a mapping, such as a dict."""
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{attribute.name} must be a mapping, got {kind_of(value)}")
 
 
 def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:

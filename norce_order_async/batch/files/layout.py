@@ -9,6 +9,7 @@ import attrs
 
 from norce_order_async.batch.columns import COLUMNS
 from norce_order_async.batch.files.entry import ContentError, Format
+from norce_order_async.core.checks import a_mapping
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.wire.json import JSON
 
@@ -38,9 +39,9 @@ class InputLayout:
         ConfigurationError: A member that no change has, or one that is both read and filled in.
     """
 
-    columns: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    columns: Mapping[str, str] = attrs.field(factory=dict[str, str], validator=a_mapping)
     ignore: bool = False
-    fill: Mapping[str, JSON] = attrs.field(factory=dict[str, JSON])
+    fill: Mapping[str, JSON] = attrs.field(factory=dict[str, JSON], validator=a_mapping)
     delimiter: str | None = None
 
     def __attrs_post_init__(self) -> None:

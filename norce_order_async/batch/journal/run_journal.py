@@ -7,6 +7,9 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal.records import State
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.shapes import Shape
+
+JOURNAL = Shape("a Journal (Journal.open gives one)", ("states", "write", "withdraw", "leave_open", "reopen", "sample"))
 
 
 class RunJournal(Protocol):
