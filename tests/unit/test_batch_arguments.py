@@ -28,6 +28,12 @@ def test_how_changes_ended_may_be_told_as_text() -> None:
     assert BatchSettings(only=given).only == frozenset({OutcomeKind.REJECTED, OutcomeKind.UNKNOWN})
 
 
+@pytest.mark.parametrize("value", ["fast", "10", ""])
+def test_how_many_at_once_is_auto_or_a_number(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match='concurrency must be "auto" or a whole number of at least 1, got '):
+        BatchSettings(concurrency=value)
+
+
 @pytest.mark.parametrize("only", ["rejected", OutcomeKind.REJECTED, ["failed"], [None], [[]], 5])
 def test_how_changes_ended_is_several_of_them(only: Any) -> None:
     with pytest.raises(ConfigurationError, match="only must be several of applied, accepted, applied_inferred, reject"):

@@ -35,6 +35,8 @@ class BatchArguments(PaceArguments, total=False):
 
 
 def _check_concurrency(instance: object, attribute: "attrs.Attribute[int | Literal['auto']]", value: object) -> None:
+    if isinstance(value, str) and value != "auto":
+        raise ConfigurationError(f'concurrency must be "auto" or a whole number of at least 1, got {value!r}')
     if value != "auto":
         check_count(attribute.name, value)
 
