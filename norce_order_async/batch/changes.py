@@ -53,7 +53,8 @@ def _check_order(instance: "Change", attribute: "attrs.Attribute[str]", value: s
 
 def _own_bool(value: object) -> bool:
     if value is not True and value is not False and not isinstance(value := own(value), bool):
-        raise TypeError(f"checked must be true or false, got {value!r}")
+        quotes = " without quotes" if isinstance(value, str) and value in ("true", "false") else ""
+        raise TypeError(f"checked must be true or false{quotes}, got {value!r}")
     return value
 
 

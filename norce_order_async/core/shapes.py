@@ -20,15 +20,17 @@ class Shape:
         what: In words.
         methods: The methods that are called.
         awaited: Whether they may be async.
+        kind: The class that it is of.
     """
 
     what: str
     methods: tuple[str, ...] = ("__call__",)
     awaited: bool = True
+    kind: type = object
 
     def fits(self, value: object) -> bool:
         """Whether a value is that."""
-        if not all(has_method(value, name) for name in self.methods):
+        if not isinstance(value, self.kind) or not all(has_method(value, name) for name in self.methods):
             return False
         functions = (value, *(getattr(value, name) for name in self.methods))
         return self.awaited or not any(map(inspect.iscoroutinefunction, functions))

@@ -307,7 +307,7 @@ def test_a_limit_is_a_number_above_zero(kind: Any, name: str, bad: Any) -> None:
         (CallOptions, {"timeout": "3"}, "seconds"),
         (OrderClient, {"retry": 3}, "RetryPolicy"),
         (OrderClient, {"timeout": -1}, "seconds"),
-        (OrderClient, {"timeout": None}, "seconds"),
+        (OrderClient, {"timeout": None}, "timeout: total must be a number of seconds"),
         (OrderClient, {"adaptive": "false"}, "adaptive must be a bool, got str"),
         (OrderClient, {"allow_http": "false"}, "allow_http must be a bool, got str"),
         (CallOptions, {"redelivered": "no"}, "redelivered must be a bool, got str"),
