@@ -10,7 +10,7 @@ import attrs
 
 from norce_order_async.batch.dask import SLOTS, DroppedChunk, KilledWorker
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.engine.work_item import GivenBack, WorkItem
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
@@ -59,13 +59,13 @@ class ClusterSender:
         self._due: asyncio.TimerHandle | None = None
         self._sending: dict[asyncio.Task[None], None] = {}
 
-    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome | None:
         """Make a change; see :class:`Sender`."""
         reply: Waiting = asyncio.get_running_loop().create_future()
         self._add(item, reply)
         ending = await reply
         if ending is None:
-            raise GivenBack
+            return None
         outcome = attrs.evolve(
             ending.outcome, number=item.number, line=item.line, file=item.file, change=item.change, waited=item.waited
         )
@@ -74,7 +74,7 @@ class ClusterSender:
         if not ending.final:
             item.maybe_applied = outcome.outcome is OutcomeKind.UNKNOWN
             item.last = outcome
-            raise GivenBack
+            return None
         return outcome
 
     @asynccontextmanager

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from norce_order_async.batch.engine.accounting import Accountant, Marker
-from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.breaker import ABOUT_US, CircuitBreaker
 from norce_order_async.batch.engine.place import Place
 from norce_order_async.batch.engine.refusals import ItemOutcomes, Refusals
 from norce_order_async.batch.engine.rounds import until_next
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
+from norce_order_async.batch.engine.work_item import NOT_TRIED, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
@@ -156,7 +156,7 @@ class Dispatcher:
     async def _mark(self) -> None:
         """Mark what was taken, and send it; what a stop or an outage has overtaken goes back."""
         breaker, refusals = self._breaker, self._refusals
-        ahead = not (breaker.is_open or refusals.are_of_token)
+        ahead = not (breaker.is_open or refusals.unauthorized)
         for item in await self._marker.mark(ahead=ahead, but_of=refusals.scopes):
             is_late = breaker.is_open and item is not self._probe and not breaker.tries_all
             if is_late or item.order[:2] in self._state.closed or self._state.stopped is not None:
@@ -186,10 +186,7 @@ class Dispatcher:
         assert lane is not None
         lanes[lane] = item
         while True:
-            try:
-                outcome = await send(item, probe=item is self._probe)
-            except GivenBack:
-                outcome = None
+            outcome = await send(item, probe=item is self._probe)
             now = monotonic()
             if outcome is None:
                 self._leave_undone([(item, item.left_waiting())])
@@ -293,7 +290,7 @@ class Dispatcher:
 
     def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether it was refused for what we are, perhaps, so that it does not end yet."""
-        if not self._refusals.concern(error):
+        if not isinstance(error, ABOUT_US):
             if self._refusals.withheld and isinstance(error, StatusError) and not self._breaker.is_transient(error):
                 self._resolve(*self._refusals.answered(item))
             return False

@@ -208,22 +208,19 @@ def path_of(resource: str) -> Path:
     return tuple(resource.split("/")) if resource else ()
 
 
-class GivenBack(Exception):
-    """A sender was stopped and has not made the change; the item's ``last`` tells how it stands."""
-
-
 class Sender(Protocol):
     """What makes changes."""
 
-    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome | None:
         """Make a change; what it fails with is also the item's ``error``.
+
+        None where the sender was stopped and has not made it; the item's ``last`` tells how it stands.
 
         Args:
             item: What to send.
             probe: Whether it is only tried once, to see whether the server is back.
 
         Raises:
-            GivenBack: It was not made.
             asyncio.CancelledError: The batch ends it.
         """
         ...
