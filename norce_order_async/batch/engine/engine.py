@@ -72,19 +72,7 @@ class Engine(RunsOnce):
         marker = Marker(
             once=settings.once, schedule=self._schedule, accountant=accountant, pace=pace, state=state, clock=clock
         )
-        self._dispatcher = Dispatcher(
-            sender,
-            marker,
-            settle=settle,
-            schedule=self._schedule,
-            accountant=accountant,
-            breaker=breaker,
-            pace=pace,
-            state=state,
-            clock=clock,
-            random=random,
-        )
-        self._feeder = Feeder(
+        self._feeder = feeder = Feeder(
             changes,
             scope=scope,
             only=settings.only,
@@ -99,7 +87,19 @@ class Engine(RunsOnce):
             clock=clock,
             random=random,
         )
-        self._dispatcher.make_room = self._feeder.make_room
+        self._dispatcher = Dispatcher(
+            sender,
+            marker,
+            settle=settle,
+            schedule=self._schedule,
+            accountant=accountant,
+            breaker=breaker,
+            pace=pace,
+            state=state,
+            clock=clock,
+            random=random,
+            make_room=feeder.make_room,
+        )
 
     @property
     def progress(self) -> Progress:

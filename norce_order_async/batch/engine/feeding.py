@@ -129,7 +129,7 @@ class Feeder:
 
     def make_room(self) -> None:
         """Take more if there is room."""
-        if self._state.feeder_waits and self._has_room():
+        if not self._state.room.is_set() and self._has_room():
             self._state.room.set()
 
     def _take_rest(self, rest: Block) -> None:
@@ -163,9 +163,7 @@ class Feeder:
             if self._has_room():
                 return True
             self._state.room.clear()
-            self._state.feeder_waits = True
             await self._state.room.wait()
-            self._state.feeder_waits = False
         return False
 
     def _take(self, block: Block) -> bool:

@@ -33,6 +33,7 @@ class Dispatcher:
         sender: What makes the changes.
         marker: What marks them before.
         settle: Seconds that a resource needs to settle after an attempt whose answer never came.
+        make_room: Called when there may be room for more of the input.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Dispatcher:
         state: RunState,
         clock: Clock,
         random: RandomSource,
+        make_room: Callable[[], None],
     ) -> None:
         self._sender = sender
         self._marker = marker
@@ -59,8 +61,7 @@ class Dispatcher:
         self._state = state
         self._clock = clock
         self._random = random
-        self.make_room: Callable[[], None] = lambda: None
-        """Called when there may be room for more of the input."""
+        self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
         self._probe: WorkItem | None = None
@@ -145,7 +146,7 @@ class Dispatcher:
 
     async def _until_probe(self) -> bool:
         """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
-        self.make_room()
+        self._make_room()
         delay, new = self._breaker.next_probe()
         due = self._clock.monotonic() + delay
         while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
@@ -177,7 +178,7 @@ class Dispatcher:
         if not lane.done():  # an eager task has run until it waits
             self.lanes.setdefault(lane, item)
         lane.add_done_callback(self._lane_ended)
-        self.make_room()
+        self._make_room()
 
     async def _lane(self, item: WorkItem) -> None:
         """Make one change after another, as long as the next one may be sent at once."""
@@ -209,11 +210,11 @@ class Dispatcher:
                 item.since = now
             if len(lanes) < pace.limit and (schedule.ready or schedule.requeued):
                 state.wake.set()
-            if state.feeder_waits and len(schedule.ready) < pace.limit:
-                self.make_room()
+            if not state.room.is_set() and len(schedule.ready) < pace.limit:
+                self._make_room()
         pace.end()
         del lanes[lane]
-        self.make_room()
+        self._make_room()
         self._state.wake.set()
 
     def _lane_ended(self, lane: asyncio.Task[None]) -> None:
@@ -228,7 +229,7 @@ class Dispatcher:
             assert error is not None
             self._state.raised(error)
             self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0), self._clock.monotonic())
-        self.make_room()
+        self._make_room()
         self._state.wake.set()
 
     # What follows
@@ -286,7 +287,7 @@ class Dispatcher:
         for item, _ in left:
             self._schedule.done(item, math.inf)  # those behind it are left undone, too
         self._left += left
-        self.make_room()
+        self._make_room()
 
     def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether it was refused for what we are, perhaps, so that it does not end yet."""

@@ -84,10 +84,12 @@ class RunState:
         """The merchants and channels whose changes are left undone, and why; others go on."""
         self.input_ended = False
         """Whether nothing more comes from the input."""
-        self.feeder_waits = False
-        """Whether the feeder waits for room."""
         self.wake, self.stopping, self.room = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        """Set for the dispatcher to look again; for whoever only waits to stop; for the feeder to look again."""
+        """Set for the dispatcher to look again; for whoever only waits to stop; for the feeder to look again.
+
+        The last one is set, too, while nothing waits for room.
+        """
+        self.room.set()
 
     def stop(self, reason: str) -> None:
         """Take no more, finish what is under way; the first reason counts."""
