@@ -292,9 +292,9 @@ class ProcessBatch(RunsOnce):
             link.tell("answer", False, sendable(error))
             return
         link.tell("answer", True, None)
-        if method == "write_rows":
+        if method == "write":
             self._account(link, values[0])
-        elif method == "leave_rows_open":  # they are unknown
+        elif method == "leave_open":  # they are unknown
             self._retried += sum(row[0] > 1 for row in values[0])
             self._count(ended=len(values[0]), failed=len(values[0]))
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from journals import mark
+from journals import mark, write
 from support import BASE_URL, TOKEN, scripted
 from tenacity import wait_fixed
 from timeline import (
@@ -179,7 +179,8 @@ async def test_what_was_done_before_is_passed_over_without_holding_up_others(pat
     with journal_at(path) as journal:
         done = list(enumerate(deletes(20_000), 1))
         applied = OutcomeKind.APPLIED
-        journal.write(
+        write(
+            journal,
             [mark(n, change) for n, change in done],
             [Outcome(number=n, line=n, change=change, outcome=applied) for n, change in done],
         )
@@ -736,13 +737,13 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
 
     client, origin, _ = on_a_timeline(answer)
     with journal_at(path) as journal:
-        write, calls = journal.write, count()
+        as_it_is, calls = journal.write, count()
 
-        def full(marks: Any, outcomes: Any, **once: Any) -> None:
+        def full(rows: Any) -> None:
             if next(calls) >= good:
                 raise ConfigurationError("the journal cannot be written: the disk is full")
-            write(marks, outcomes, **once)
-            written.update(mark.number for mark in marks)
+            as_it_is(rows)
+            written.update(row[0] for row in rows.marks)
 
         monkeypatch.setattr(journal, "write", full)
         batch = Batch(client, deletes(150), concurrency=8, journal=journal)

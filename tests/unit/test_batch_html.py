@@ -15,7 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from journals import mark
+from journals import mark, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import CreateHook, DeleteConsent, PatchAttributes, PatchConsent
@@ -43,7 +43,7 @@ def begin(path: Path, changes: int | None = 3, name: str = "changes.jsonl", dige
 def fill(journal: Journal, outcomes: Iterable[Outcome]) -> None:
     for outcome in outcomes:
         marks = [] if outcome.change is None else [mark(outcome.number, outcome.change, started=outcome.started or 0.0)]
-        journal.write(marks, [outcome])
+        write(journal, marks, [outcome])
 
 
 def end(journal: Journal, number: int, outcome: OutcomeKind = OutcomeKind.APPLIED, **members: Any) -> Outcome:
@@ -135,7 +135,7 @@ def test_its_verdict(path: Path, done: int, failed: int, changes: int | None, ve
         outcomes = [end(journal, place) for place in range(1, done + 1)]
         outcomes += [end(journal, done + place, OutcomeKind.REJECTED) for place in range(1, failed + 1)]
         marks = [mark(outcome.number, DeleteConsent("o", "c"), started=outcome.started or 0.0) for outcome in outcomes]
-        journal.write(marks, outcomes)
+        write(journal, marks, outcomes)
     with JournalReader.open(path) as reader:
         assert text(parse(html_report(reader)).find(".//h1")) == verdict
 
@@ -255,7 +255,7 @@ def test_nothing_is_left_to_do(path: Path) -> None:
 def test_a_run_under_way(path: Path) -> None:
     with begin(path, 3) as journal:
         fill(journal, [end(journal, 1)])
-        journal.write([mark(2, DeleteConsent("o", "c"), started=journal.runs[0].started)], [])
+        write(journal, [mark(2, DeleteConsent("o", "c"), started=journal.runs[0].started)], [])
         with JournalReader.open(path) as reader:
             page = html_report(reader)
     assert text(parse(page).find(".//h1")) == "1 of 3 changes is done; 1 under way; 1 not begun."
@@ -267,7 +267,7 @@ def test_a_run_that_was_killed(path: Path) -> None:
     code = (
         "import os, sys\nfrom pathlib import Path\nsys.path[:0] = sys.argv[2:]\nfrom test_batch_html import *\n"
         "journal = begin(Path(sys.argv[1]), 3)\n"
-        "journal.write([mark(1, DeleteConsent('o', 'c'), started=journal.runs[0].started)], [])\n"
+        "write(journal, [mark(1, DeleteConsent('o', 'c'), started=journal.runs[0].started)], [])\n"
         f"os.kill(os.getpid(), {signal.SIGTERM.value})"
     )
     folders = map(str, Path(__file__).parents[:2])
@@ -379,7 +379,8 @@ def test_memory_does_not_grow_with_the_batch(path: Path) -> None:
         started = journal.runs[0].started
         for first in (1, 2_001):
             numbers = range(first, 2_001 if first == 1 else 12_001)
-            journal.write(
+            write(
+                journal,
                 [mark(place, DeleteConsent(f"o_{place}", "c"), started=started) for place in numbers],
                 [end(journal, place, OutcomeKind.UNKNOWN if place % 2 else OutcomeKind.APPLIED) for place in numbers],
             )

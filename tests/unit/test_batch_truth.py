@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from journals import mark
+from journals import mark, write
 from timeline import (
     Answer,
     Doing,
@@ -265,7 +265,7 @@ async def test_a_missing_order_tells_nothing_of_a_consent_that_may_have_been_del
         sandbox.add_order(f"o_{n}", consents=[])
     with journal_at(path) as journal:  # and killed before any outcome is known
         changes = deletes(20)
-        journal.write([mark(n, change) for n, change in enumerate(changes, 1)], [])
+        write(journal, [mark(n, change) for n, change in enumerate(changes, 1)], [])
     async with sandbox.client(retry=RetryPolicy.batch()) as client:
         with journal_at(path) as journal:
             outcomes = await outcomes_of(Batch(client, changes, journal=journal))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import mark
+from journals import mark, write
 from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import ConfigurationError, OutcomeKind
@@ -38,13 +38,13 @@ def opened(path: Path) -> Journal:
 def mark_all(journal: Journal, changes: Iterable[Change], *, once: Iterable[int] = ()) -> None:
     now = SystemClock().wall()
     marks = [mark(n, change, request_id=f"id_{n}", started=now) for n, change in enumerate(changes, 1)]
-    journal.write(marks, [], once=list(once))
+    write(journal, marks, [], once=list(once))
 
 
 def end(journal: Journal, number: int, change: Change, outcome: OutcomeKind, ago: float) -> None:
     started = SystemClock().wall() - ago
     ended = Outcome(number=number, line=number, change=change, outcome=outcome, started=started, elapsed=0.0, error="E")
-    journal.write([], [ended])
+    write(journal, [], [ended])
 
 
 def dealt(link: ProcessLink) -> list[tuple[int, bool, State | None]]:
@@ -236,7 +236,7 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
         if len(lives) == 1:
             begun = mark(1, changes[0], started=clock.wall())
             made = Outcome(1, 1, changes[0], outcome, attempts=1, started=clock.wall(), elapsed=0.0)
-            return "journal", "write_rows", rows_of([begun], [made]), []
+            return "journal", "write", rows_of([begun], [made])
         if len(lives) == 2:
             raise ConnectionError
         return "end", None, None, None, True
@@ -302,7 +302,7 @@ async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
     assert b'"b"' in (origin.sent[0].request.body or b"")
     assert origin.sent[0].at >= 5.0
     assert batch.progress.passed == 1
-    ((_, _, rows, _),) = [said for said in pipe.said if said[:2] == ("journal", "write_rows") and said[2].done]
+    ((_, _, rows),) = [said for said in pipe.said if said[:2] == ("journal", "write") and said[2].done]
     assert rows.ended == [8]
 
 
@@ -353,7 +353,7 @@ async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
     counts = Counter(said[0] for said in pipe.said)
     assert batch.progress.done == 1500
     assert counts["left"] == 1500
-    withdrawn = [number for said in pipe.said if said[1] == "withdraw_numbers" for number in said[2]]
+    withdrawn = [number for said in pipe.said if said[1] == "withdraw" for number in said[2]]
     assert withdrawn == sorted(withdrawn)
     assert str(batch.stopped).startswith("what is left of acme/1 was not made")
 

@@ -15,6 +15,7 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
+from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
@@ -176,8 +177,7 @@ class Accountant:
         if self.journal is None or not (items or self._closed):
             return
         self.sample()
-        once = [item.number for item in items if item.change.not_twice is not None]
-        self.journal.write(items, self._closed, once=once)
+        self.journal.write(rows_of(items, self._closed))
         self._busy_since = None
         closed, self._closed = self._closed, []
         self._tell(closed)
@@ -197,10 +197,13 @@ class Accountant:
         """
         if (journal := self.journal) is not None:
             withdrawn = [item for item, _ in left if item.is_withdrawn]
-            still_open = [outcome for item, outcome in left if item.maybe_applied and outcome.attempts]
+            numbers = [item.number for item in withdrawn]
+            # What the workers of a cluster sent is known by the last outcome alone.
+            requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in withdrawn)
+            still_open = [stands(outcome) for item, outcome in left if item.maybe_applied and outcome.attempts]
             try:
                 await self.write(())
-                await patiently(lambda: journal.withdraw(withdrawn))
+                await patiently(lambda: journal.withdraw(numbers, requests))
                 await patiently(lambda: journal.leave_open(still_open))
             except ConfigurationError as error:
                 self._state.fail(error)

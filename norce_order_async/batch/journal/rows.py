@@ -159,7 +159,10 @@ def marked(item: WorkItem) -> tuple[object, ...]:
         resource = plain(resource)
     file = NO_FILE if item.file is None else plain(item.file)
     digest = NO_DIGEST if item.digest is None else item.digest
-    return item.number, item.line, file, digest, change.op, item.request_id, item.started, resource, _head(change)
+    once = 0 if change.not_twice is None else 1  # sqlite3 looks for an adapter of a bool, too
+    return (
+        item.number, item.line, file, digest, change.op, once, item.request_id, item.started, resource, _head(change),
+    )  # fmt: skip
 
 
 def done(outcome: Outcome) -> tuple[object, ...]:

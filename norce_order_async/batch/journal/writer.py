@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import cast
 
-from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import lock, old_values, statements
 from norce_order_async.batch.journal.account import JournalAccount
@@ -15,11 +14,10 @@ from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.files import create_file, look_at
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, State
 from norce_order_async.batch.journal.reopening import reopen
-from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
+from norce_order_async.batch.journal.rows import Rows, Values, plain, seconds
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
 from norce_order_async.batch.journal.uri import beside
 from norce_order_async.batch.journal.wal import LOCK_TIMEOUT, SET_IN_WAL, WrittenFiles, connect, roll_back, wal_path
-from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import DONE, OutcomeKind
 
@@ -95,29 +93,13 @@ class Journal(JournalAccount):
             stack.pop_all()
         return journal
 
-    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
+    def write(self, rows: Rows) -> None:
         """Write down what is about to be sent and what has ended, all of it or nothing.
 
         A change that is marked again is open again, keeps the account of its last end until the next one, and its
         attempts are counted on. A change is marked before its outcome comes; a line that could not be read need not
-        be.
-
-        Args:
-            marks: What is about to be sent.
-            outcomes: What has ended.
-            once: The numbers of those marks that are sent at most once: when the run ends before their outcome is
-                known, they are ``unknown`` and not continued.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-            ValueError: A change has ended that was never marked.
-
-        :meta private:
-        """
-        self.write_rows(rows_of(marks, outcomes), once)
-
-    def write_rows(self, rows: Rows, once: Collection[int]) -> None:
-        """Write down what :meth:`write` does, of a process that has not the journal itself.
+        be. When the run ends before the outcome of one that is sent at most once is known, it is ``unknown`` and not
+        continued.
 
         Raises:
             ConfigurationError: It cannot be written.
@@ -131,8 +113,6 @@ class Journal(JournalAccount):
             closed = 0
             if rows.marks:
                 db.executemany(statements.MARK_NEW if are_new else statements.MARK, rows.marks)
-            if once:
-                db.executemany(statements.ONCE, [(number,) for number in once])
             if rows.in_full:
                 db.executemany(statements.CLOSE, rows.in_full)
             if rows.failed:
@@ -177,23 +157,11 @@ class Journal(JournalAccount):
                 f"{statements.CLOSE_ONCE} AND number = ?", [(INTERRUPTED, why, number) for number in numbers]
             )
 
-    def withdraw(self, items: Sequence[WorkItem]) -> None:
+    def withdraw(self, numbers: Sequence[int], requests: int) -> None:
         """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
 
         Their requests are counted among those of the run. A change that had ended before keeps its outcome; the
         request id and the start that go with it are lost.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        # What the workers of a cluster sent is known by the last outcome alone.
-        requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in items)
-        self.withdraw_numbers([item.number for item in items], requests)
-
-    def withdraw_numbers(self, numbers: Sequence[int], requests: int) -> None:
-        """Take back the marks of changes that took so many requests; see :meth:`withdraw`.
 
         Raises:
             ConfigurationError: It cannot be written.
@@ -208,18 +176,8 @@ class Journal(JournalAccount):
             )
             db.execute("UPDATE runs SET withdrawn = withdrawn + ? WHERE number = ?", (requests, self._run))
 
-    def leave_open(self, outcomes: Sequence[Outcome]) -> None:
+    def leave_open(self, rows: Sequence[Values]) -> None:
         """Write down how changes stand that were sent and are to be continued: they stay open.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        self.leave_rows_open(list(map(stands, outcomes)))
-
-    def leave_rows_open(self, rows: Sequence[Values]) -> None:
-        """Write down how changes stand, as values of SQL; see :meth:`leave_open`.
 
         Raises:
             ConfigurationError: It cannot be written.
