@@ -18,7 +18,7 @@ from typing import Any
 from norce_order_async.auth.file import TokenFile
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.journal import State
+from norce_order_async.batch.journal import JournalSample, State
 from norce_order_async.batch.journal.rows import Rows, Values
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import Batch, client_defaults
@@ -190,9 +190,9 @@ class Lines:
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
         """Nothing: it was done before the first line was dealt."""
 
-    def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
+    def sample(self, sample: JournalSample) -> None:
         """Tell how fast it is."""
-        self._pipe.tell("speed", concurrency, rate, in_flight, reason)
+        self._pipe.tell("speed", sample)
 
 
 async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments, *, has_done: bool) -> None:

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Unpack
 
-from norce_order_async.batch.engine.accounting import patiently, write_last_sample, write_sample
+from norce_order_async.batch.engine.accounting import patiently
 from norce_order_async.batch.engine.feeding import Block, Changes, blocks, check_changes
-from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
+from norce_order_async.batch.engine.running import Progress, RunsOnce, write_last_sample, write_sample
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine
@@ -277,7 +277,7 @@ class ProcessBatch(RunsOnce):
                 link.credit += rest[0]
                 self._deal(link)
             elif kind == "speed":
-                link.speed = Speed(*rest)
+                link.speed = rest[0]
             elif kind == "left":
                 link.close(rest[0])
                 self.state.room.set()

@@ -49,7 +49,7 @@ from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, P
 from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.engine.accounting import GROUP
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal import Journal, JournalSample
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
 from norce_order_async.models import Consent
@@ -990,11 +990,11 @@ async def test_a_journal_that_fails_while_it_holds_ends_nothing_falsely(
     with journal_at(path) as journal:
         sample = journal.sample
 
-        def fail_once(**values: Any) -> None:
-            if (values["reason"] or "").startswith("waiting"):
+        def fail_once(given: JournalSample) -> None:
+            if (given.reason or "").startswith("waiting"):
                 monkeypatch.setattr(journal, "sample", sample)
                 raise ConfigurationError("busy")
-            sample(**values)
+            sample(given)
 
         monkeypatch.setattr(journal, "sample", fail_once)
         changes = [*_slow(1), *deletes(50)]

@@ -20,7 +20,7 @@ from journals import mark, write
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import CreateHook, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import Journal, JournalReader
+from norce_order_async.batch.journal import Journal, JournalReader, JournalSample
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.page.charts import duration, number, seconds
 from norce_order_async.batch.page.history import BUCKETS, EXAMPLES, Latencies, read_history
@@ -287,8 +287,12 @@ def test_pauses_between_runs_take_no_room(path: Path, monkeypatch: pytest.Monkey
         with begin(path, 300) as journal:
             first = journal.summary().total
             fill(journal, (end(journal, first + place, started=now + place) for place in range(1, 101)))
-            journal.sample(at=now, concurrency=4, rate=None, in_flight=3, reason=None)
-            journal.sample(at=now + 50, concurrency=8, rate=20.0, in_flight=8, reason="429: the server asks for less")
+            journal.sample(JournalSample(at=now, concurrency=4, rate=None, in_flight=3, reason=None))
+            journal.sample(
+                JournalSample(
+                    at=now + 50, concurrency=8, rate=20.0, in_flight=8, reason="429: the server asks for less"
+                )
+            )
             now += 102.0
         now += 86_400
     with JournalReader.open(path) as reader:
@@ -339,7 +343,7 @@ def test_hostile_words_do_nothing(path: Path) -> None:
                 end(journal, 2, OutcomeKind.NOT_SENT, change=None, source={"order_id": order}, error=order),
             ],
         )
-        journal.sample(at=journal.runs[0].started, concurrency=1, rate=None, in_flight=1, reason=HOSTILE)
+        journal.sample(JournalSample(at=journal.runs[0].started, concurrency=1, rate=None, in_flight=1, reason=HOSTILE))
         journal.set_stopped(HOSTILE)
         page = html_report(journal)
     assert not any(element.tag == "script" for element in parse(page).iter())

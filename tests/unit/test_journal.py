@@ -20,7 +20,7 @@ from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import JournalReader, State, discard
+from norce_order_async.batch.journal import JournalReader, JournalSample, State, discard
 from norce_order_async.batch.journal.records import MAX_MESSAGE
 from norce_order_async.batch.journal.wal import WrittenFiles
 from norce_order_async.batch.lines import parse_change
@@ -251,7 +251,7 @@ def test_what_is_not_a_journal_is_left_alone(path: Path, kind: str, says: str) -
 def test_a_damaged_journal_says_so(path: Path, damage: str) -> None:
     with begin(path) as journal:
         write(journal, [mark(1)], [end(1)])
-        journal.sample(at=1e9, concurrency=10, rate=None, in_flight=5, reason=None)
+        journal.sample(JournalSample(at=1e9, concurrency=10, rate=None, in_flight=5, reason=None))
     db = sqlite3.connect(path)
     with db:
         db.execute(damage)
@@ -382,8 +382,8 @@ def test_a_disk_that_is_full_when_a_run_ends_is_told_as_that(path: Path, monkeyp
 def test_runs_and_samples_are_told(path: Path) -> None:
     with begin(path) as journal:
         journal.set_stopped("interrupted")
-        journal.sample(at=1.5, concurrency=8, rate=None, in_flight=3, reason="429")
-        journal.sample(at=2.5, concurrency=4, rate=10.0, in_flight=4, reason=None)
+        journal.sample(JournalSample(at=1.5, concurrency=8, rate=None, in_flight=3, reason="429"))
+        journal.sample(JournalSample(at=2.5, concurrency=4, rate=10.0, in_flight=4, reason=None))
         assert [run.ended for run in journal.runs] == [None]
     begin(path).close()
     with JournalReader.open(path) as reader:

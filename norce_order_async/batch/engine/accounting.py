@@ -3,14 +3,11 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
 
-import attrs
-
 from norce_order_async.batch.changes import Scope
-from norce_order_async.batch.engine.running import Progress, Speed
+from norce_order_async.batch.engine.running import Progress, write_last_sample, write_sample
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
@@ -60,26 +57,6 @@ async def patiently(step: Callable[[], T], *, until: Callable[[], bool] = lambda
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-def write_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> bool:
-    """Write down how fast a batch is; whether it was written, as one that is locked is looked at again soon."""
-    with suppress(JournalBusy):
-        journal.sample(
-            at=clock.wall(),
-            concurrency=speed.concurrency,
-            rate=speed.rate,
-            in_flight=speed.in_flight,
-            reason=speed.reason,
-        )
-        return True
-    return False
-
-
-def write_last_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> None:
-    """Write down that nothing slows a batch down any more: its run may go on, as unknown changes are looked at."""
-    with suppress(ConfigurationError):
-        write_sample(journal, clock, attrs.evolve(speed, reason=None))
-
-
 class Accountant:
     """Counts the outcomes, writes them to the journal, and keeps them until they are read.
 
@@ -88,7 +65,7 @@ class Accountant:
         max_failures: Stop after so many changes that failed.
         state: Of the batch.
         clock: Where time comes from.
-        speed: How fast the batch is.
+        progress: How the batch stands.
         count: Told of the outcome of every change.
 
     Attributes:
@@ -103,7 +80,7 @@ class Accountant:
         max_failures: int | None,
         state: RunState,
         clock: Clock,
-        speed: Callable[[], Speed],
+        progress: Callable[[], Progress],
         count: Callable[[Mapping[OutcomeKind, int]], None] | None,
     ) -> None:
         self.journal = journal
@@ -111,7 +88,7 @@ class Accountant:
         self._max_failures = max_failures
         self._state = state
         self._clock = clock
-        self._speed = speed
+        self._progress = progress
         self._count = count
         self._unknown = 0
         self._closed: list[Outcome] = []
@@ -187,8 +164,8 @@ class Accountant:
         now = self._clock.monotonic()
         if self.journal is None or (now - self._sampled < _SAMPLE_EVERY and not at_once):
             return
-        if write_sample(self.journal, self._clock, speed := self._speed()):
-            self._sampled, self._is_slow = now, speed.reason is not None
+        if write_sample(self.journal, self._clock, progress := self._progress()):
+            self._sampled, self._is_slow = now, progress.reason is not None
 
     async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.
@@ -218,7 +195,7 @@ class Accountant:
             self.failed += not outcome.outcome.failed
             self._unknown += outcome.change is not None and outcome.outcome is not OutcomeKind.UNKNOWN
         if self.journal is not None and self._is_slow:
-            write_last_sample(self.journal, self._clock, self._speed())
+            write_last_sample(self.journal, self._clock, self._progress())
         if self._unknown:
             logger.warning(
                 "a batch ended; changes whose outcome is unknown: %d",

@@ -9,7 +9,7 @@ from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.accounting import Accountant, Marker
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.feeding import Changes, Feeder
-from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
+from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings
@@ -67,7 +67,9 @@ class Engine(RunsOnce):
         has_worked = journal is not None and journal.has_done
         self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state, has_worked=has_worked)
         count = None if telemetry is None else telemetry.count_changes
-        self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
+        self._accountant = accountant = Accountant(
+            journal, settings.max_failures, state, clock, lambda: self.progress, count
+        )
         settle = settle if settings.settle is None else settings.settle
         marker = Marker(
             once=settings.once, schedule=self._schedule, accountant=accountant, pace=pace, state=state, clock=clock
@@ -104,18 +106,18 @@ class Engine(RunsOnce):
     @property
     def progress(self) -> Progress:
         """How it stands."""
-        accountant, speed = self._accountant, self._speed()
+        accountant, in_flight = self._accountant, len(self._dispatcher.lanes)
         return Progress(
             passed=accountant.passed,
             ended=accountant.ended,
             done=accountant.done,
             failed=accountant.failed,
             retried=accountant.retried,
-            in_flight=speed.in_flight,
-            waiting=self._schedule.held - speed.in_flight,
-            concurrency=speed.concurrency,
-            rate=speed.rate,
-            reason=speed.reason,
+            in_flight=in_flight,
+            waiting=self._schedule.held - in_flight,
+            concurrency=self._pace.limit,
+            rate=self._pace.rate,
+            reason=self.reason,
         )
 
     @property
@@ -175,6 +177,3 @@ class Engine(RunsOnce):
                 self.state.tell_closed()
         if self.state.failure is not None:
             raise self.state.failure
-
-    def _speed(self) -> Speed:
-        return Speed(self._pace.limit, self._pace.rate, len(self._dispatcher.lanes), self.reason)

@@ -3,13 +3,17 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Self
 
 import attrs
 
 from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.journal import JournalBusy, JournalSample
+from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.errors import CallError, ClientStateError
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -48,14 +52,26 @@ class Progress:
         return self.ended - self.done - self.failed
 
 
-@attrs.frozen
-class Speed:
-    """How fast a batch goes at this moment; see :class:`JournalSample`."""
+def write_sample(journal: RunJournal, clock: Clock, progress: Progress) -> bool:
+    """Write down how fast a batch is; whether it was written, as one that is locked is looked at again soon."""
+    with suppress(JournalBusy):
+        journal.sample(
+            JournalSample(
+                at=clock.wall(),
+                concurrency=progress.concurrency,
+                rate=progress.rate,
+                in_flight=progress.in_flight,
+                reason=progress.reason,
+            )
+        )
+        return True
+    return False
 
-    concurrency: int
-    rate: float | None
-    in_flight: int
-    reason: str | None
+
+def write_last_sample(journal: RunJournal, clock: Clock, progress: Progress) -> None:
+    """Write down that nothing slows a batch down any more: its run may go on, as unknown changes are looked at."""
+    with suppress(ConfigurationError):
+        write_sample(journal, clock, attrs.evolve(progress, reason=None))
 
 
 class RunsOnce(ABC):

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from norce_order_async.batch.journal.records import State
+from norce_order_async.batch.journal.records import JournalSample, State
 from norce_order_async.batch.journal.rows import Rows, Values
 from norce_order_async.core.outcome import OutcomeKind
 
@@ -34,6 +34,6 @@ class RunJournal(Protocol):
         """Open again what has to be made after changes that ended so."""
         ...
 
-    def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
+    def sample(self, sample: JournalSample) -> None:
         """Write down how fast the batch is."""
         ...

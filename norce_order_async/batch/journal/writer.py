@@ -12,7 +12,7 @@ from norce_order_async.batch.journal import lock, old_values, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.files import create_file, look_at
-from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, State
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalSample, State
 from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import Rows, Values, plain, seconds
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
@@ -235,7 +235,7 @@ class Journal(JournalAccount):
         with self._files.writing() as db:
             reopen(db, only, merchant, channel)
 
-    def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
+    def sample(self, sample: JournalSample) -> None:
         """Write down how fast the batch is; see :class:`JournalSample`.
 
         Raises:
@@ -244,7 +244,8 @@ class Journal(JournalAccount):
         :meta private:
         """
         with self._files.writing() as db:
-            values = (at, concurrency, rate, in_flight, None if reason is None else plain(reason))
+            reason = None if sample.reason is None else plain(sample.reason)
+            values = (sample.at, sample.concurrency, sample.rate, sample.in_flight, reason)
             db.execute("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", values)
 
     def set_stopped(self, reason: str | None) -> None:
