@@ -201,11 +201,11 @@ class ClusterSender:
 
     def _merge_reply(self, answer: Reply) -> None:
         """Take from a worker what concerns the whole batch."""
-        state, breaker = self._engine.state, self._engine.breaker
+        state = self._engine.state
         if answer.worked:
-            breaker.succeeded(SystemClock().monotonic())
+            self._engine.breaker.succeeded(SystemClock().monotonic())
         if answer.closed and isinstance(answer.error, CallError):
-            breaker.error = answer.error
+            state.error = answer.error
         state.closed.update(answer.closed)
         if isinstance(answer.failure, ConfigurationError):
             state.fail(ConfigurationError(f"worker {answer.worker}: {answer.failure}"))
@@ -213,7 +213,7 @@ class ClusterSender:
             state.fail(answer.failure)
         elif answer.stopped is not None and state.stopped is None:
             if isinstance(answer.error, CallError):
-                breaker.error = answer.error
+                state.error = answer.error
             state.stop(f"{answer.stopped} (worker {answer.worker})")
 
 

@@ -83,8 +83,6 @@ class ProcessBatch(RunsOnce):
         **arguments: Unpack[BatchArguments],
     ) -> None:
         super().__init__(telemetry)
-        self._error: CallError | None = None
-        self._worked = False
         self._settings = BatchSettings(**arguments)
         self._has_streams = isinstance(changes, Input) and changes.has_streams
         self._changes = changes.unread() if isinstance(changes, Input) else check_changes(changes)
@@ -122,16 +120,6 @@ class ProcessBatch(RunsOnce):
             rate=sum(rates) if len(rates) == len(speeds) else None,
             reason=next((speed.reason for speed in speeds if speed.reason is not None), None),
         )
-
-    @property
-    def worked(self) -> bool:
-        """Whether the server has answered anything of this batch."""
-        return self._worked
-
-    @property
-    def error(self) -> CallError | None:
-        """The last error of a server that could not be reached, or refused everything."""
-        return self._error
 
     def stop(self, reason: str) -> None:
         """Take no more, finish what is under way; the first reason counts."""
@@ -326,9 +314,9 @@ class ProcessBatch(RunsOnce):
         link.speed = NO_SPEED
         link.drop()
         self.state.room.set()
-        self._worked = self._worked or worked
-        if isinstance(error, CallError) and (self._error is None or stopped is not None):
-            self._error = error
+        self.state.worked |= worked
+        if isinstance(error, CallError) and (self.error is None or stopped is not None):
+            self.state.error = error
         if failure is not None:
             self._fail(failure)
         elif stopped is not None:

@@ -72,12 +72,8 @@ class CircuitBreaker:
         self.patience = patience
         self._schedule, self._state = schedule, state
         self._has_worked = has_worked
-        self.worked = False
-        """Whether anything has ever been answered."""
         self.is_open = False
         """Whether nothing but probes should be sent."""
-        self.error: CallError | None = None
-        """The last failure that is the server's."""
         self._clock = clock
         self._last_success = float("-inf")
         self._unreached: set[Order] = set()
@@ -90,7 +86,7 @@ class CircuitBreaker:
 
     def succeeded(self, now: float) -> None:
         """A change ended at this monotonic time with an answer that is about the change."""
-        self.worked = True
+        self._state.worked = True
         self._last_success = now
         if self._row:
             self._recover()
@@ -113,7 +109,7 @@ class CircuitBreaker:
         if isinstance(error, TransportError):
             return error.retryable
         if isinstance(error, StatusError):
-            is_known = self.worked or self._has_worked
+            is_known = self._state.worked or self._has_worked
             return error.status in RETRYABLE_STATUSES or (not is_known and _says_nothing(error))
         return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
@@ -126,7 +122,7 @@ class CircuitBreaker:
         now, last = self._clock.monotonic(), self._last
         self._few_left = last is not None and last <= FEW
         if isinstance(error, PermissionDeniedError):
-            self.error = error
+            self._state.error = error
             self._last_success = now  # but it says nothing of the change
             self._recover()
             return True
@@ -137,7 +133,7 @@ class CircuitBreaker:
         others_succeed = item.since is not None and self._last_success > item.since
         item.failing = item.failing or others_succeed
         item.since = now
-        self.error = error
+        self._state.error = error
         self._row += 1
         if self._failing_since is None:
             self._failing_since = now
@@ -178,12 +174,12 @@ class CircuitBreaker:
     @property
     def hopeless(self) -> str | None:
         """Why there is no point in going on, if there is none."""
-        error, since = self.error, self._failing_since
+        error, since = self._state.error, self._failing_since
         if error is None or since is None:
             return None
-        is_alike = self.is_open and not self.worked and self._never_reached(error)
+        is_alike = self.is_open and not self._state.worked and self._never_reached(error)
         if self._refused >= IN_A_ROW or is_alike:
-            what = f"{IN_A_ROW} changes in a row fail" if self.worked else "everything fails"
+            what = f"{IN_A_ROW} changes in a row fail" if self._state.worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
         until, refusal = self._not_before if self._row >= IN_A_ROW else (0.0, "")
@@ -217,9 +213,9 @@ class CircuitBreaker:
     @property
     def _may_be_of_orders(self) -> bool:
         """Whether the last failure is one that a single order may cause, where others have succeeded."""
-        error = self.error
+        error = self._state.error
         is_answer = isinstance(error, StatusError) and error.status in _OF_ONE_ORDER
-        return self.worked and (is_answer or isinstance(error, ReadTimeout))
+        return self._state.worked and (is_answer or isinstance(error, ReadTimeout))
 
     def _never_reached(self, error: CallError) -> bool:
         """Whether the failure is one that every change would end in."""

@@ -17,7 +17,7 @@ from norce_order_async.batch.engine.work_item import Sender
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import CallError, ConfigurationError
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.wording import text_of
 from norce_order_async.sending.pace import Pace
@@ -126,16 +126,6 @@ class Engine(RunsOnce):
         if self.breaker.is_open and self.error is not None:
             return f"waiting for the server: {self.error.reason}"
         return self._pace.reason
-
-    @property
-    def worked(self) -> bool:
-        """Whether the server has answered anything of this batch."""
-        return self.breaker.worked
-
-    @property
-    def error(self) -> CallError | None:
-        """The last error of a server that could not be reached, or refused everything."""
-        return self.breaker.error
 
     def stop(self, reason: str) -> None:
         """Take no more, finish what is under way; the first reason counts."""

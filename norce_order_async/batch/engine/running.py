@@ -92,14 +92,14 @@ class RunsOnce(ABC):
         """How it stands."""
 
     @property
-    @abstractmethod
     def worked(self) -> bool:
         """Whether the server has answered anything of this batch."""
+        return self.state.worked
 
     @property
-    @abstractmethod
     def error(self) -> CallError | None:
         """The last error of a server that could not be reached, or refused everything."""
+        return self.state.error
 
     @property
     def stopped(self) -> str | None:

@@ -98,7 +98,7 @@ class Dispatcher:
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
                 await pause(self._clock, due - self._clock.monotonic(), state.wake)
             elif self._refusals.withheld and not self.lanes and state.stopped is None:
-                if not self._breaker.worked:
+                if not self._state.worked:
                     self._leave_undone(self._refusals.close_held())
                 self._resolve(*self._refusals.give_up())
             else:

@@ -9,6 +9,7 @@ from attrs.validators import optional
 
 from norce_order_async.batch.changes import Scope
 from norce_order_async.core.checks import a_rate, a_switch, check_count, positive_count, positive_seconds, some_seconds
+from norce_order_async.core.errors import CallError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import text_of
 
@@ -73,13 +74,17 @@ class BatchSettings:
 
 
 class RunState:
-    """Whether a batch goes on, and the events that its parts wait for."""
+    """Whether a batch goes on, whether the server answers, and the events that its parts wait for."""
 
     def __init__(self) -> None:
         self.stopped: str | None = None
         """Why it ends before its input does."""
         self.failure: Exception | None = None
         """What must not happen and did."""
+        self.worked = False
+        """Whether the server has answered anything."""
+        self.error: CallError | None = None
+        """The last error of a server that could not be reached, or refused everything."""
         self.closed: dict[Scope, str] = {}
         """The merchants and channels whose changes are left undone, and why; others go on."""
         self.input_ended = False
