@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from norce_order_async.batch.engine.accounting import patiently
 from norce_order_async.batch.engine.feeding import Block, Changes, blocks, check_changes
-from norce_order_async.batch.engine.running import Progress, RunsOnce, write_last_sample, write_sample
+from norce_order_async.batch.engine.running import Progress, RunsOnce, Tally, write_last_sample, write_sample
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine
@@ -99,7 +99,7 @@ class ProcessBatch(RunsOnce):
         setup = frame(sys.path) + frame(dict(settings), told, journal.has_done)
         self._links = [ProcessLink(setup) for _ in range(processes)]
         self._clock = SystemClock()
-        self._passed = self._ended = self._done = self._failed = self._retried = 0
+        self._tally = Tally(self._settings.max_failures, self.stop, telemetry)
         self._stops: list[str] = []  # why workers ended before their input did; the others go on
 
     @property
@@ -109,11 +109,11 @@ class ProcessBatch(RunsOnce):
         in_flight = sum(speed.in_flight for speed in speeds)
         rates = [speed.rate for speed in speeds if speed.rate is not None]
         return Progress(
-            passed=self._passed,
-            ended=self._ended,
-            done=self._done,
-            failed=self._failed,
-            retried=self._retried,
+            passed=self._tally.passed,
+            ended=self._tally.ended,
+            done=self._tally.done,
+            failed=self._tally.failed,
+            retried=self._tally.retried,
             in_flight=in_flight,
             waiting=max(0, sum(len(link.dealt) for link in self._links) - in_flight),
             concurrency=sum(speed.concurrency for speed in speeds),
@@ -166,6 +166,7 @@ class ProcessBatch(RunsOnce):
                 task.cancel()
             await asyncio.wait([feeding, sampling, *serving])
             await asyncio.gather(*(link.end() for link in self._links))
+            self._tally.log_unknown()
         for task in serving:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -209,7 +210,7 @@ class ProcessBatch(RunsOnce):
         for number, entry in enumerate(entries, first):
             made, state = True, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
-                self._passed += state is not None
+                self._tally.passed += state is not None
                 if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
                     continue  # nothing that comes after it has to wait
                 made = False
@@ -251,7 +252,7 @@ class ProcessBatch(RunsOnce):
         states = await patiently(lambda: self._journal.states(*link.span))
         if given_up := link.take_back(states, only=self._settings.only is not None):
             await patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
-            self._count(ended=len(given_up), failed=len(given_up))
+            self._count({(OutcomeKind.UNKNOWN, 1): len(given_up)})
 
     async def _talk(self, link: ProcessLink) -> None:
         self._deal(link)
@@ -283,29 +284,24 @@ class ProcessBatch(RunsOnce):
         if method == "write":
             self._account(link, values[0])
         elif method == "leave_open":  # they are unknown
-            self._retried += sum(row[0] > 1 for row in values[0])
-            self._count(ended=len(values[0]), failed=len(values[0]))
+            self._count(Counter((OutcomeKind.UNKNOWN, row[0]) for row in values[0]))
 
     def _account(self, link: ProcessLink, rows: Rows) -> None:
-        """Count what has ended."""
+        """Let go of what has ended, and count it."""
         for number in rows.ended:
             link.close(number)
         self.state.room.set()
-        done = len(rows.done)
-        others = [OutcomeKind(row[0]) for row in rows.failed] + [OutcomeKind(row[4]) for row in rows.in_full]
-        if rows.retried or OutcomeKind.UNKNOWN in others:
+        ended = rows.outcomes
+        if any(attempts > 1 or kind is OutcomeKind.UNKNOWN for kind, attempts in ended):
             link.settles_at = self._clock.wall() + self._settle
-        self._retried += rows.retried
-        self._done += done + sum(kind.done for kind in others)
-        if self._telemetry is not None:
-            self._telemetry.count_changes(Counter({OutcomeKind.APPLIED: done}) + Counter(others))
-        self._count(ended=done + len(others), failed=sum(kind.failed for kind in others))
+        self._count(ended)
 
-    def _count(self, *, ended: int, failed: int) -> None:
-        self._ended += ended
-        self._failed += failed
-        if (most := self._settings.max_failures) is not None and self._failed >= most:
-            self.stop(f"{most} changes failed")
+    def _count(self, ended: Mapping[tuple[OutcomeKind, int], int]) -> None:
+        """Count changes that have ended with an outcome, in a number of requests."""
+        for (kind, attempts), times in ended.items():
+            self._tally.add(kind, attempts, times)
+            if self._tally.count is not None:
+                self._tally.count({kind: times})
 
     def _worker_ended(
         self, link: ProcessLink, stopped: str | None, error: Exception | None, failure: Exception | None, worked: bool

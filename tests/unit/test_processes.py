@@ -9,14 +9,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
+from collected import Collected
 from journals import mark, write
 from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
-from norce_order_async.batch.journal import State
-from norce_order_async.batch.journal.rows import rows_of
+from norce_order_async.batch.journal import JournalReader, State
+from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.kinds import CreateHook, CreateOrder
 from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.process_worker import Lines, Pipe
@@ -251,6 +253,49 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
                 pass
     assert lives == [{1, 2, 3}, {2, 3}, {2, 3, 4, 5}]
     assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
+
+
+@pytest.mark.asyncio
+async def test_what_processes_have_made_is_counted_as_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The metric of changes, the progress and the warning of those that are unknown."""
+    changes = [DeleteConsent(f"o_{n}", "c") for n in range(1, 5)]
+    kinds = (OutcomeKind.APPLIED_INFERRED, OutcomeKind.APPLIED, OutcomeKind.UNKNOWN)
+    ended = [Outcome(n, n, changes[n - 1], kind, attempts=n, started=1e9) for n, kind in enumerate(kinds, 1)]
+    ended[2] = attrs.evolve(ended[2], error="ReadTimeout")
+    interrupted = Outcome(4, 4, changes[3], OutcomeKind.UNKNOWN, attempts=2, started=1e9, error="Interrupted")
+    says: list[tuple[Any, ...]] = [
+        ("journal", "write", rows_of([mark(n, change) for n, change in enumerate(changes, 1)], [])),
+        ("journal", "write", rows_of([], ended)),
+        ("journal", "leave_open", [stands(interrupted)]),
+        ("end", None, None, None, True),
+    ]
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        while len(link.dealt) < 4 and len(says) == 4:  # noqa: ASYNC110 (what is dealt)
+            await asyncio.sleep(0)
+        return says.pop(0)
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    collected = Collected()
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(changes, processes=1, settings=HERE, journal=journal, telemetry=collected.telemetry())
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    with JournalReader.open(tmp_path / "journal") as reader:
+        in_journal = reader.summary().outcomes
+    counted = {attributes["norce.outcome"]: count for attributes, count in collected.metrics["norce.batch.changes"]}
+    assert counted == {"applied_inferred": 1, "applied": 1, "unknown": 2}
+    assert in_journal == {OutcomeKind(kind): count for kind, count in counted.items()}
+    progress = batch.progress
+    assert (progress.ended, progress.done, progress.failed, progress.retried) == (4, 2, 2, 3)
+    assert "changes whose outcome is unknown: 2" in caplog.text
 
 
 class NearEnd(Pipe):

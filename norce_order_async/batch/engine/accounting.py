@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import TypeVar
 
 from norce_order_async.batch.changes import Scope
-from norce_order_async.batch.engine.running import Progress, write_last_sample, write_sample
+from norce_order_async.batch.engine.running import Progress, Tally, write_last_sample, write_sample
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.settings import RunState
 from norce_order_async.batch.engine.work_item import WorkItem
@@ -17,9 +17,9 @@ from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.logger import logger
-from norce_order_async.core.outcome import APPLIED, OutcomeKind
+from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.sending.pace import Pace
+from norce_order_async.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
 
@@ -57,19 +57,18 @@ async def patiently(step: Callable[[], T], *, until: Callable[[], bool] = lambda
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-class Accountant:
+class Accountant(Tally):
     """Counts the outcomes, writes them to the journal, and keeps them until they are read.
 
     Args:
         journal: Where every change is written down.
-        max_failures: Stop after so many changes that failed.
         state: Of the batch.
         clock: Where time comes from.
         progress: How the batch stands.
-        count: Told of the outcome of every change.
+        max_failures: Stop after so many changes that failed.
+        telemetry: Told how many changes have ended.
 
     Attributes:
-        passed: How many changes were passed over because the journal has their outcome.
         unread: The outcomes that nobody has read yet.
         was_full: Whether something waits until fewer are unread.
     """
@@ -77,20 +76,17 @@ class Accountant:
     def __init__(
         self,
         journal: RunJournal | None,
-        max_failures: int | None,
         state: RunState,
         clock: Clock,
         progress: Callable[[], Progress],
-        count: Callable[[Mapping[OutcomeKind, int]], None] | None,
+        max_failures: int | None,
+        telemetry: Telemetry | None,
     ) -> None:
+        super().__init__(max_failures, state.stop, telemetry)
         self.journal = journal
-        self.passed = self.ended = self.done = self.failed = self.retried = 0
-        self._max_failures = max_failures
         self._state = state
         self._clock = clock
         self._progress = progress
-        self._count = count
-        self._unknown = 0
         self._closed: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
@@ -104,18 +100,7 @@ class Accountant:
 
     def end(self, outcome: Outcome) -> None:
         """Take in the outcome of a change that has ended."""
-        kind = outcome.outcome
-        self.ended += 1
-        if kind is APPLIED:
-            self.done += 1
-        else:
-            self.done += kind.done
-            self.failed += kind.failed
-            self._unknown += kind is OutcomeKind.UNKNOWN
-            if self._max_failures is not None and self.failed >= self._max_failures:
-                self._state.stop(f"{self._max_failures} changes failed")
-        if outcome.attempts > 1:
-            self.retried += 1
+        self.add(outcome.outcome, outcome.attempts)
         if self.journal is None:
             self._tell([outcome])
             return
@@ -193,24 +178,17 @@ class Accountant:
         for outcome in self._closed:  # it could not be written, so the journal has it as unknown
             self.done -= outcome.outcome.done
             self.failed += not outcome.outcome.failed
-            self._unknown += outcome.change is not None and outcome.outcome is not OutcomeKind.UNKNOWN
+            self.unknown += outcome.change is not None and outcome.outcome is not OutcomeKind.UNKNOWN
         if self.journal is not None and self._is_slow:
             write_last_sample(self.journal, self._clock, self._progress())
-        if self._unknown:
-            logger.warning(
-                "a batch ended; changes whose outcome is unknown: %d",
-                self._unknown,
-                extra={"unknown": self._unknown},
-            )
+        self.log_unknown()
 
     def leave_out(self, outcome: Outcome) -> None:
         """Tell of a change that is not made; the journal stays as it is."""
-        if outcome.outcome is OutcomeKind.UNKNOWN and outcome.attempts:  # so it is in the journal as one of this run
-            self._unknown += 1
-            self.ended += 1
-            self.failed += 1
-            self.retried += outcome.attempts > 1
-        self._tell([outcome])
+        has_ended = outcome.outcome is OutcomeKind.UNKNOWN and outcome.attempts > 0
+        if has_ended:  # so it is in the journal as one of this run
+            self.add(outcome.outcome, outcome.attempts)
+        self._tell([outcome], have_ended=has_ended)
 
     # To the reader
 
@@ -238,9 +216,9 @@ class Accountant:
         """Nothing more will come."""
         self._arrived.set()
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
-        if self._count is not None:
-            self._count(Counter(outcome.outcome for outcome in outcomes))
+    def _tell(self, outcomes: list[Outcome], *, have_ended: bool = True) -> None:
+        if self.count is not None and have_ended:
+            self.count(Counter(outcome.outcome for outcome in outcomes))
         self.unread += outcomes
         self._arrived.set()
 

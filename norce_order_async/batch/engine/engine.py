@@ -66,9 +66,8 @@ class Engine(RunsOnce):
         state, self._schedule = self.state, Schedule(random)
         has_worked = journal is not None and journal.has_done
         self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state, has_worked=has_worked)
-        count = None if telemetry is None else telemetry.count_changes
         self._accountant = accountant = Accountant(
-            journal, settings.max_failures, state, clock, lambda: self.progress, count
+            journal, state, clock, lambda: self.progress, settings.max_failures, telemetry
         )
         settle = settle if settings.settle is None else settings.settle
         marker = Marker(

@@ -1,5 +1,6 @@
 """Between values and the rows of a journal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
@@ -118,9 +119,11 @@ class Rows:
         return [row[-1] for row in self.done] + [row[-1] for row in self.failed] + [row[0] for row in self.in_full]
 
     @property
-    def retried(self) -> int:
-        """How many of what has ended, and had a mark, took several requests."""
-        return sum(row[1] > 1 for row in (*self.done, *self.failed))
+    def outcomes(self) -> dict[tuple[OutcomeKind, int], int]:
+        """How many changes have ended with an outcome, in a number of requests."""
+        counts = Counter((row[0], row[1]) for row in (*self.done, *self.failed))
+        counts.update((row[4], row[5]) for row in self.in_full)
+        return {(OutcomeKind(value), attempts): count for (value, attempts), count in counts.items()}
 
     def renumbered(self, numbers: Mapping[int, int]) -> "Rows":
         """The same of other numbers."""
