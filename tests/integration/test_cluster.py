@@ -19,6 +19,7 @@ from defective import Defective
 from distributed import Client, Event, LocalCluster
 from staging import sandbox_of
 from support import RawServer
+from timeline import Answer, deletes, on_a_timeline, turns, until
 
 from norce_order_async import ConfigurationError, OutcomeKind, Timeout
 from norce_order_async.batch import (
@@ -462,3 +463,18 @@ async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path, how: 
     assert set(summary.outcomes) <= {OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED}
     assert 50 < summary.total < 5000
     await _until(lambda: _is_gone(process.pid))
+
+
+async def test_what_a_worker_leaves_is_to_be_continued_and_has_not_ended() -> None:
+    answers: dict[str, Answer] = {"o_0": 200, "o_1": (429, {"retry-after": "50"}), "o_2": 502, "o_3": 403}
+    client, origin, _ = on_a_timeline(lambda sent: answers[sent.order])
+    batch = WorkerBatch(client, concurrency=4, patience=300.0)
+    lines = [InputLine(number, change) for number, change in enumerate(deletes(4), 1)]
+    making = asyncio.create_task(batch.make(lines))
+    await until(lambda: len(origin.sent) == 4 and not origin.now)
+    await turns(10)
+    batch.stop("enough")
+    async with asyncio.timeout(20):
+        endings = await making
+    assert [ending is not None and ending.final for ending in endings] == [True, False, False, False]
+    await batch.leave()

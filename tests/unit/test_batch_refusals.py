@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from soak_batch.servers import Latency, Limiter, Penal, Server
-from timeline import Answer, Origin, Sent, on_a_timeline, outcomes_of, refused, turns
+from timeline import Answer, Origin, Sent, deletes, on_a_timeline, outcomes_of, refused, turns
 
 from norce_order_async import OutcomeKind, RetryPolicy
 from norce_order_async.batch import CreateOrder, DeleteConsent, Journal
@@ -128,6 +128,31 @@ async def test_a_change_that_was_perhaps_applied_before_it_is_refused_stays_open
     assert "403" in str(stopped)
     outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 200)
     assert (outcomes, stopped) == ({"applied": 500}, None)
+
+
+async def test_a_change_that_failed_and_is_held_for_refusals_keeps_its_failure_when_the_batch_stops(
+    tmp_path: Path,
+) -> None:
+    seen: set[str] = set()
+
+    def answer(sent: Sent) -> Answer:
+        if number_of(sent) < 20:
+            return 200
+        if number_of(sent) in (21, 22):
+            if sent.order in seen:
+                batch.stop("enough")  # as it is tried, the other one is held
+            seen.add(sent.order)
+            return 502
+        return 403
+
+    client, _, _ = on_a_timeline(answer, latency=0.5)
+    changes = [*deletes(29), *(DeleteConsent("o_30", f"c_{n}") for n in range(200))]
+    with Journal.open(tmp_path / "j", inputs=[], target="here") as journal:
+        batch = Batch(client, changes, concurrency=6, journal=journal)
+        left = {outcome.number: (str(outcome.outcome), outcome.error) for outcome in await outcomes_of(batch)}
+    assert left[22] == left[23] == ("unknown", "ServerError")
+    assert left[40] == ("not_sent", "NotTried")
+    assert batch.progress.waiting == 0
 
 
 async def test_some_orders_that_are_refused_stop_nothing(tmp_path: Path) -> None:

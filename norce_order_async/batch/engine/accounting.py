@@ -69,6 +69,7 @@ class Accountant(Tally):
         telemetry: Told how many changes have ended.
 
     Attributes:
+        left: How many of what has ended are to be continued.
         unread: The outcomes that nobody has read yet.
         was_full: Whether something waits until fewer are unread.
     """
@@ -91,6 +92,7 @@ class Accountant(Tally):
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
         self._sampled, self._is_slow = -_SAMPLE_EVERY, False
+        self.left = 0
         self.unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
         self._most_waiting = 0 if journal is None else GROUP
@@ -188,6 +190,7 @@ class Accountant(Tally):
         has_ended = outcome.outcome is OutcomeKind.UNKNOWN and outcome.attempts > 0
         if has_ended:  # so it is in the journal as one of this run
             self.add(outcome.outcome, outcome.attempts)
+            self.left += 1
         self._tell([outcome], have_ended=has_ended)
 
     # To the reader

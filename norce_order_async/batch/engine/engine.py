@@ -66,7 +66,7 @@ class Engine(RunsOnce):
         state, self._schedule = self.state, Schedule(random)
         has_worked = journal is not None and journal.has_done
         self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state, has_worked=has_worked)
-        self._accountant = accountant = Accountant(
+        self.accountant = accountant = Accountant(
             journal, state, clock, lambda: self.progress, settings.max_failures, telemetry
         )
         settle = settle if settings.settle is None else settings.settle
@@ -105,7 +105,7 @@ class Engine(RunsOnce):
     @property
     def progress(self) -> Progress:
         """How it stands."""
-        accountant, in_flight = self._accountant, len(self._dispatcher.lanes)
+        accountant, in_flight = self.accountant, len(self._dispatcher.lanes)
         return Progress(
             passed=accountant.passed,
             ended=accountant.ended,
@@ -137,9 +137,9 @@ class Engine(RunsOnce):
 
     async def __aiter__(self) -> AsyncGenerator[Outcome]:
         running = self._begin(self._run)
-        running.add_done_callback(lambda _: self._accountant.close())
+        running.add_done_callback(lambda _: self.accountant.close())
         try:
-            accountant = self._accountant
+            accountant = self.accountant
             unread = accountant.unread
             while unread or await accountant.until_unread(running):
                 if accountant.was_full:
@@ -162,7 +162,7 @@ class Engine(RunsOnce):
                 feeding.cancel()
                 self._dispatcher.cancel()
                 await asyncio.wait([feeding, *self._dispatcher.lanes])
-                await self._accountant.leave(self._dispatcher.leave())
+                await self.accountant.leave(self._dispatcher.leave())
                 self.state.tell_closed()
         if self.state.failure is not None:
             raise self.state.failure

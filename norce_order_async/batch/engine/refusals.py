@@ -83,6 +83,7 @@ class Refusals:
     def add(self, item: WorkItem, outcome: Outcome, error: CallError) -> ItemOutcomes:
         """Keep a change that was refused; what is left undone now, because no more is tried there."""
         self.withheld += 1
+        item.last = item.left(NOT_TRIED, outcome.message or "refused")  # if the batch ends before that is known
         if not isinstance(error, PermissionDeniedError):
             self.unauthorized.append((item, outcome))
             return []
@@ -158,6 +159,5 @@ class Refusals:
     def _take_out(self, name: Scope) -> ItemOutcomes:
         scope = self.scopes.pop(name)
         self.withheld -= len(scope.refused)
-        return [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in scope.refused] + [
-            (item, item.left(NOT_TRIED, self._closed[name])) for item in scope.all_parked()
-        ]
+        refused = [(item, item.left_waiting()) for item, _ in scope.refused]
+        return [*refused, *((item, item.left(NOT_TRIED, self._closed[name])) for item in scope.all_parked())]

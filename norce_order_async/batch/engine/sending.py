@@ -113,11 +113,9 @@ class Dispatcher:
 
     def leave(self) -> ItemOutcomes:
         """What was taken and not ended, once no lane is left, with how it stands."""
-        self._schedule.ready += self._marker.taken
-        left = [(item, item.left_waiting()) for item in self._schedule.drain()]
         refused, held = self._refusals.give_up()
-        left += [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in refused]
-        return [*left, *((item, item.left(NOT_TRIED, "not tried")) for item in held), *self._left]
+        self._schedule.ready += [*self._marker.taken, *(item for item, _ in refused), *held]
+        return [*((item, item.left_waiting()) for item in self._schedule.drain()), *self._left]
 
     def _is_over(self) -> bool:
         has_ended = self._state.input_ended and not self._schedule.held
