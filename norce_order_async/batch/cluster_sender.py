@@ -67,7 +67,12 @@ class ClusterSender:
         if ending is None:
             return None
         outcome = attrs.evolve(
-            ending.outcome, number=item.number, line=item.line, file=item.file, change=item.change, waited=item.waited
+            ending.outcome,
+            number=item.number,
+            line=item.entry.line,
+            file=item.entry.file,
+            change=item.change,
+            waited=item.waited,
         )
         if ending.lost is not None:
             item.lost_at = SystemClock().monotonic() - ending.lost
@@ -139,7 +144,7 @@ class ClusterSender:
     def _add(self, item: WorkItem, reply: Waiting) -> None:
         """Put a change into the next chunk, which leaves when it is full or has waited a moment for more."""
         self._pending.append((item, reply))
-        self._pending_size += item.size
+        self._pending_size += item.entry.size
         if len(self._pending) >= self._chunk or self._pending_size >= CHUNK_SIZE:
             self._flush()
         elif self._due is None:
@@ -219,7 +224,7 @@ class ClusterSender:
 
 def _entry(item: WorkItem) -> InputLine:
     return InputLine(
-        item.number, item.change, size=item.size, request_id=item.request_id, redelivered=item.maybe_applied
+        item.number, item.change, size=item.entry.size, request_id=item.request_id, redelivered=item.maybe_applied
     )
 
 

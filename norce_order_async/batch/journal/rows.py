@@ -160,11 +160,12 @@ def marked(item: WorkItem) -> tuple[object, ...]:
     change, resource = item.change, item.resource
     if not resource.isascii():
         resource = plain(resource)
-    file = NO_FILE if item.file is None else plain(item.file)
-    digest = NO_DIGEST if item.digest is None else item.digest
+    entry = item.entry
+    file = NO_FILE if entry.file is None else plain(entry.file)
+    digest = NO_DIGEST if entry.digest is None else entry.digest
     once = 0 if change.not_twice is None else 1  # sqlite3 looks for an adapter of a bool, too
     return (
-        item.number, item.line, file, digest, change.op, once, item.request_id, item.started, resource, _head(change),
+        item.number, entry.line, file, digest, change.op, once, item.request_id, item.started, resource, _head(change),
     )  # fmt: skip
 
 

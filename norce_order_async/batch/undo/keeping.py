@@ -96,7 +96,7 @@ class KeepingSender:
         """Make a change; one of which it could not be read what was there ends with the error of that read."""
         try:
             if not self._values.has(item.number):
-                if not item.redelivered:
+                if not item.entry.redelivered:
                     item.maybe_applied = False  # nothing goes out before that is written
                 if (outcome := await self._keep(item, probe=probe)) is not None:
                     return outcome
@@ -118,7 +118,7 @@ class KeepingSender:
                 back = Back(remark=_NOT_KNOWN) if old is None else undo_of(change, order, decode_json(old.encode()))
                 await self._write(_kept(item, back))
                 return None
-            if item.redelivered:
+            if item.entry.redelivered:
                 await self._write(_kept(item, Back(remark=_NOT_KNOWN), old=(place, None)))
                 return None
             return await self._read(item, place, part, probe=probe)
