@@ -1,6 +1,7 @@
 """Running a batch in several processes of this machine: one deals out lines and writes the journal, others send."""
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
@@ -18,15 +19,14 @@ from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.process_link import NO_SPEED, ProcessLink
 from norce_order_async.batch.process_worker import CREDIT
+from norce_order_async.batch.run import scope_and_settle
 from norce_order_async.batch.starting import check_can_start_python
 from norce_order_async.batch.travel import frame, order_of_entry, sendable, worker_of
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.core.wording import text_of
-from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.loops.tasks import pause
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -65,7 +65,7 @@ class ProcessBatch(RunsOnce):
         journal: Where every change is written down, and from where the outcomes can be read.
         telemetry: Makes metrics of its progress; the calls are the processes' own.
         **arguments: See :class:`BatchSettings`: ``concurrency``, in each process, ``rate``, of all together,
-            ``max_failures``, ``patience``, ``settle`` and ``only``.
+            ``max_failures``, ``patience``, ``settle``, ``only`` and ``once``.
 
     Raises:
         TypeError: ``changes`` is no iterable of changes or entries.
@@ -86,10 +86,9 @@ class ProcessBatch(RunsOnce):
         self._settings = BatchSettings(**arguments)
         self._has_streams = isinstance(changes, Input) and changes.has_streams
         self._changes = changes.unread() if isinstance(changes, Input) else check_changes(changes)
-        settle = self._settings.settle
-        self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
+        self._scope, settle = scope_and_settle(settings, os.environ)
+        self._settle = settle if self._settings.settle is None else self._settings.settle
         self._journal = journal
-        self._scope = (settings.get("merchant"), settings.get("channel"))
         if check_count("processes", processes) > _MOST:
             raise ConfigurationError(f"processes must be at most {_MOST}, got {processes}")
         check_can_start_python("processes")

@@ -45,6 +45,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed (<socket|transport|event loop):ResourceWarning"),
 ]
 
+SCOPE = {"merchant": "norce", "channel": "1"}
+
 
 @pytest.fixture(autouse=True)
 def _token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,10 +322,20 @@ async def test_the_token_is_in_nothing_that_travels() -> None:
 
 async def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("norce_order_async.batch.dask._CONNECT", 0.3)
-    batch = ClusterBatch([], cluster="tcp://127.0.0.1:9", settings={})
+    batch = ClusterBatch([], cluster="tcp://127.0.0.1:9", settings=SCOPE)
     with pytest.raises(ConfigurationError, match="the cluster cannot be used"):
         async for _ in batch:
             pass
+
+
+@pytest.mark.parametrize("missing", ["merchant", "channel"])
+async def test_workers_elsewhere_take_merchant_and_channel_from_here(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setenv(f"NORCE_{missing.upper()}", "1")
+    settings = {name: value for name, value in SCOPE.items() if name != missing}
+    with pytest.raises(ConfigurationError, match="merchant and channel among the settings"):
+        ClusterBatch([], cluster="tcp://127.0.0.1:9", settings=settings)
 
 
 async def test_what_is_no_cluster_is_told_and_leaves_no_warning() -> None:
@@ -335,7 +347,7 @@ async def test_what_is_no_cluster_is_told_and_leaves_no_warning() -> None:
         port = server.sockets[0].getsockname()[1]
         for address, why in ((f"tcp://127.0.0.1:{port}", "no Dask scheduler"), ("nowhere", "missing port")):
             with pytest.raises(ConfigurationError, match=f"the cluster cannot be used: .*{why}"):
-                await outcomes_of(ClusterBatch([], cluster=address, settings={}))
+                await outcomes_of(ClusterBatch([], cluster=address, settings=SCOPE))
     gc.collect()
 
 

@@ -298,6 +298,38 @@ async def test_what_processes_have_made_is_counted_as_in_the_journal(
     assert "changes whose outcome is unknown: 2" in caplog.text
 
 
+@pytest.mark.asyncio
+async def test_the_merchant_and_channel_of_the_environment_count_where_lines_name_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All changes of an order go to the same process, whether they name its merchant or not."""
+    monkeypatch.setenv("NORCE_MERCHANT", "norce")
+    monkeypatch.setenv("NORCE_CHANNEL", "1")
+    changes: list[Change] = []
+    for n in range(20):
+        changes += [DeleteConsent(f"o_{n}", "c", merchant="norce", channel="1"), DeleteConsent(f"o_{n}", "c")]
+    links: list[set[int]] = []
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        await asyncio.sleep(0.05)
+        links.append(set(link.dealt))
+        return "end", None, None, None, True
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        settings = {"base_url": "https://x.example", "auth": "t"}
+        async with asyncio.timeout(20):
+            async for _ in ProcessBatch(changes, processes=2, settings=settings, journal=journal):
+                pass
+    first, second = links
+    assert len(first) + len(second) == len(changes)
+    assert all((number + 1 in dealt) for dealt in (first, second) for number in dealt if number % 2)
+
+
 class NearEnd(Pipe):
     """The pipe as a process has it, with what it says kept."""
 

@@ -28,8 +28,8 @@ class Journal(JournalAccount):
     What was written stays written if the process is killed. One run at a time writes a journal: a file beside it,
     its name with ``.lock`` added, is locked meanwhile; the file stays, the lock ends with the process.
 
-    No method waits for another program that locks the file, except :meth:`open` and :meth:`close`: they raise
-    :class:`JournalBusy`, nothing is written, and may be called again.
+    Where another program locks the file, :meth:`open`, :meth:`end` and :meth:`close` wait for it. All others raise
+    :class:`JournalBusy`: nothing is written then, and they may be called again.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection, held: sqlite3.Connection, run: int) -> None:
