@@ -8,17 +8,14 @@ from typing import TypeVar
 
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.running import Progress, Tally, write_last_sample, write_sample
-from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
 from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.sending.pace import Pace
 from norce_order_async.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -61,9 +58,8 @@ class Accountant(Tally):
     """Counts the outcomes, writes them to the journal, and keeps them until they are read.
 
     Args:
+        shared: The state of the batch, and the clock.
         journal: Where every change is written down.
-        state: Of the batch.
-        clock: Where time comes from.
         progress: How the batch stands.
         max_failures: Stop after so many changes that failed.
         telemetry: Told how many changes have ended.
@@ -76,17 +72,16 @@ class Accountant(Tally):
 
     def __init__(
         self,
+        shared: Shared,
         journal: RunJournal | None,
-        state: RunState,
-        clock: Clock,
         progress: Callable[[], Progress],
         max_failures: int | None,
         telemetry: Telemetry | None,
     ) -> None:
-        super().__init__(max_failures, state.stop, telemetry)
+        super().__init__(max_failures, shared.state.stop, telemetry)
         self.journal = journal
-        self._state = state
-        self._clock = clock
+        self._state = shared.state
+        self._clock = shared.clock
         self._progress = progress
         self._closed: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
@@ -236,21 +231,19 @@ class Marker:
         once: Whether there may be changes that must not be made twice: of these fewer are marked ahead.
     """
 
-    def __init__(
-        self, *, once: bool, schedule: Schedule, accountant: Accountant, pace: Pace, state: RunState, clock: Clock
-    ) -> None:
+    def __init__(self, shared: Shared, accountant: Accountant, *, once: bool) -> None:
         self.is_needed = accountant.journal is not None
         """Whether changes are marked at all."""
         self.taken: list[WorkItem] = []
         """What was taken, and has to be marked before it is sent."""
         self._once = once
-        self._schedule = schedule
+        self._schedule = shared.schedule
         self._accountant = accountant
-        self._pace = pace
-        self._state = state
-        self._clock = clock
+        self._pace = shared.pace
+        self._state = shared.state
+        self._clock = shared.clock
         self._ahead = self._count = 0  # how many are sent in a moment; how many were marked since then
-        self._since = clock.monotonic()
+        self._since = shared.clock.monotonic()
 
     def most(self) -> int:
         """How many may be marked at once."""

@@ -4,10 +4,9 @@ import math
 from collections.abc import Collection
 
 from norce_order_async.batch.changes import Order
-from norce_order_async.batch.engine.schedule import LOOKAHEAD, Schedule
-from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.engine.schedule import LOOKAHEAD
+from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     AuthenticationError,
     CallError,
@@ -61,20 +60,17 @@ class CircuitBreaker:
     each is tried, and nothing is held for it or given up with the patience. What cannot be reached stays an outage.
 
     Args:
-        clock: Where time comes from.
+        shared: What is left to try, the state of the batch, and the clock.
         patience: Seconds of an outage after which it is given up.
-        schedule: What is left to try.
-        state: Of the batch.
         has_worked: Whether anything was answered in an earlier run.
     """
 
-    def __init__(self, clock: Clock, patience: float, schedule: Schedule, state: RunState, *, has_worked: bool) -> None:
+    def __init__(self, shared: Shared, patience: float, *, has_worked: bool) -> None:
         self.patience = patience
-        self._schedule, self._state = schedule, state
+        self._schedule, self._state, self._clock = shared.schedule, shared.state, shared.clock
         self._has_worked = has_worked
         self.is_open = False
         """Whether nothing but probes should be sent."""
-        self._clock = clock
         self._last_success = float("-inf")
         self._unreached: set[Order] = set()
         self._row = self._refused = 0

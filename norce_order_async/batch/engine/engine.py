@@ -12,7 +12,7 @@ from norce_order_async.batch.engine.feeding import Changes, Feeder
 from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
-from norce_order_async.batch.engine.settings import BatchSettings
+from norce_order_async.batch.engine.settings import BatchSettings, Shared
 from norce_order_async.batch.engine.work_item import Sender
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
@@ -63,43 +63,34 @@ class Engine(RunsOnce):
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
         self._pace, self._around = pace, around
-        state, self._schedule = self.state, Schedule(random)
+        self._schedule = Schedule(random)
+        shared = Shared(self.state, self._schedule, pace, clock, random)
         has_worked = journal is not None and journal.has_done
-        self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state, has_worked=has_worked)
+        self.breaker = breaker = CircuitBreaker(shared, settings.patience, has_worked=has_worked)
         self.accountant = accountant = Accountant(
-            journal, state, clock, lambda: self.progress, settings.max_failures, telemetry
+            shared, journal, lambda: self.progress, settings.max_failures, telemetry
         )
         settle = settle if settings.settle is None else settings.settle
-        marker = Marker(
-            once=settings.once, schedule=self._schedule, accountant=accountant, pace=pace, state=state, clock=clock
-        )
-        self._feeder = feeder = Feeder(
+        marker = Marker(shared, accountant, once=settings.once)
+        self._feeder = Feeder(
             changes,
+            shared,
+            accountant=accountant,
+            marker=marker,
+            breaker=breaker,
             scope=scope,
             only=settings.only,
             once=settings.once,
             settle=settle,
-            schedule=self._schedule,
-            accountant=accountant,
-            marker=marker,
-            breaker=breaker,
-            pace=pace,
-            state=state,
-            clock=clock,
-            random=random,
         )
         self._dispatcher = Dispatcher(
             sender,
-            marker,
-            settle=settle,
-            schedule=self._schedule,
+            shared,
             accountant=accountant,
+            marker=marker,
             breaker=breaker,
-            pace=pace,
-            state=state,
-            clock=clock,
-            random=random,
-            make_room=feeder.make_room,
+            settle=settle,
+            make_room=self._feeder.make_room,
         )
 
     @property

@@ -11,18 +11,15 @@ import attrs
 from norce_order_async.batch.changes import Change, Scope
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, Marker, patiently
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE, Schedule
-from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
+from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import DONE, OutcomeKind
-from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.tasks import is_cancelled
-from norce_order_async.sending.pace import Pace
 
 Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
 """What a batch makes: changes, or the entries of a file."""
@@ -74,33 +71,29 @@ class Feeder:
     def __init__(
         self,
         changes: Changes,
+        shared: Shared,
         *,
+        accountant: Accountant,
+        marker: Marker,
+        breaker: CircuitBreaker,
         scope: Scope,
         only: Collection[OutcomeKind] | None,
         once: bool,
         settle: float,
-        schedule: Schedule,
-        accountant: Accountant,
-        marker: Marker,
-        breaker: CircuitBreaker,
-        pace: Pace,
-        state: RunState,
-        clock: Clock,
-        random: RandomSource,
     ) -> None:
         self._changes = check_changes(changes)
         self._scope = scope
         self._only = only
         self._once = once
         self._settle = settle
-        self._schedule = schedule
+        self._schedule = shared.schedule
         self._accountant = accountant
         self._breaker = breaker
-        self._pace = pace
+        self._pace = shared.pace
         self._marker = marker
-        self._state = state
-        self._clock = clock
-        self._random = random
+        self._state = shared.state
+        self._clock = shared.clock
+        self._random = shared.random
         self._passes = False  # whether something in the last block was not to be sent
 
     async def run(self) -> None:

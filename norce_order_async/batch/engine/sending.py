@@ -10,17 +10,13 @@ from norce_order_async.batch.engine.breaker import ABOUT_US, CircuitBreaker
 from norce_order_async.batch.engine.place import Place
 from norce_order_async.batch.engine.refusals import ItemOutcomes, Refusals
 from norce_order_async.batch.engine.rounds import until_next
-from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.tasks import pause
-from norce_order_async.sending.pace import Pace
 
 
 class Dispatcher:
@@ -39,35 +35,31 @@ class Dispatcher:
     def __init__(
         self,
         sender: Sender,
-        marker: Marker,
+        shared: Shared,
         *,
-        settle: float,
-        schedule: Schedule,
         accountant: Accountant,
+        marker: Marker,
         breaker: CircuitBreaker,
-        pace: Pace,
-        state: RunState,
-        clock: Clock,
-        random: RandomSource,
+        settle: float,
         make_room: Callable[[], None],
     ) -> None:
         self._sender = sender
         self._marker = marker
         self._settle = settle
-        self._schedule = schedule
+        self._schedule = shared.schedule
         self._accountant = accountant
         self._breaker = breaker
-        self._pace = pace
-        self._state = state
-        self._clock = clock
-        self._random = random
+        self._pace = shared.pace
+        self._state = shared.state
+        self._clock = shared.clock
+        self._random = shared.random
         self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
         self._probe: WorkItem | None = None
-        self._place = Place(pace=pace, schedule=schedule, state=state, clock=clock)
+        self._place = Place(shared)
         self._left: ItemOutcomes = []
-        self._refusals = Refusals(state.closed)
+        self._refusals = Refusals(shared.state.closed)
 
     # When
 

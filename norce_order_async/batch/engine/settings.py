@@ -8,10 +8,14 @@ import attrs
 from attrs.validators import optional
 
 from norce_order_async.batch.changes import Scope
+from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.core.checks import a_rate, a_switch, check_count, positive_count, positive_seconds, some_seconds
+from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.wording import text_of
+from norce_order_async.sending.pace import Pace
 
 _NAMED = 3
 """So many merchants and channels are named where changes were left undone."""
@@ -129,3 +133,22 @@ class RunState:
             failure = RuntimeError(f"a change raised {type(error).__name__}")
             failure.__cause__ = error
             self.fail(failure)
+
+
+@attrs.frozen
+class Shared:
+    """What all parts of a batch use.
+
+    Attributes:
+        state: Whether it goes on.
+        schedule: The changes that wait for their turn.
+        pace: How many changes may be under way, and when the next may be sent.
+        clock: Where time comes from.
+        random: Where random waits and request ids come from.
+    """
+
+    state: RunState
+    schedule: Schedule
+    pace: Pace
+    clock: Clock
+    random: RandomSource
