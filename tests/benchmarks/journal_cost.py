@@ -73,7 +73,7 @@ Rows = list[Any]
 def bare_rows(written: list[tuple[list[WorkItem], list[Outcome]]], failing: bool) -> list[tuple[Rows, Rows]]:
     """The same groups as rows of the tables."""
     close: Callable[[Outcome], Any] = rows.failed if failing else rows.done
-    return [(list(map(rows.marked, marks)), list(map(close, outcomes))) for marks, outcomes in written]
+    return [(list(map(rows.mark, marks)), list(map(close, outcomes))) for marks, outcomes in written]
 
 
 def bare(path: Path, written: list[tuple[Rows, Rows]], failing: bool) -> float:

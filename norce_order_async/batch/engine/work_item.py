@@ -48,7 +48,7 @@ class WorkItem:
         pace: Told of its attempts, from its first round on.
         error: What its last round failed with, until that is dealt with.
         last: How its last round ended.
-        once: Whether a request was sent that must not be sent again.
+        sent_once: Whether a request was sent that must not be sent again.
         rounds: How often it failed in a way that passes, by its own fault as far as can be told.
         refusals: How often it was refused because of too many requests.
         failing: Whether it failed while others succeeded.
@@ -62,8 +62,8 @@ class WorkItem:
 
     __slots__ = (
         "attempts", "blockers", "call", "change", "entry", "error", "failing", "followers", "is_marked", "known",
-        "last", "lost_at", "maybe_applied", "number", "once", "order", "pace", "refusals", "request_id", "resource",
-        "rounds", "settles_at", "since", "started", "waited",
+        "last", "lost_at", "maybe_applied", "number", "order", "pace", "refusals", "request_id", "resource",
+        "rounds", "sent_once", "settles_at", "since", "started", "waited",
     )  # fmt: skip
     call: Call | None
     pace: Pace
@@ -84,7 +84,7 @@ class WorkItem:
         self.resource = change.resource
         self.request_id = entry.request_id or random.randbytes(16).hex()
         self.maybe_applied = entry.redelivered
-        self.once = self.failing = self.is_marked = False
+        self.sent_once = self.failing = self.is_marked = False
         self.attempts = self.rounds = self.refusals = self.blockers = 0
         self.started = self.settles_at = self.waited = 0.0
         self.call = self.error = self.last = self.since = self.lost_at = self.followers = self.known = None
@@ -129,13 +129,13 @@ class WorkItem:
         if attempt.ambiguous or (status is not None and status < 300):
             self.maybe_applied = True
         if call.repeat is not _SAFE and attempt.sent is not False:
-            self.once = True
+            self.sent_once = True
         if attempt.ambiguous and (status is None or status in _GATEWAY_TIMEOUTS):
             self.lost_at = call.started + attempt.started + attempt.elapsed
 
     def repeatable(self, outcome: OutcomeKind) -> bool:
         """Whether it may be made again after it ended so; without a call, nobody knows what was sent."""
-        return not self.once and (self.call is not None or outcome is OutcomeKind.NOT_SENT)
+        return not self.sent_once and (self.call is not None or outcome is OutcomeKind.NOT_SENT)
 
     def made(self, outcome: OutcomeKind, status: int, request_id: str, attempts: int, elapsed: float) -> Outcome:
         """The outcome of a change that the server has carried out or taken in, in so many attempts."""

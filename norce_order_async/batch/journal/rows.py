@@ -139,7 +139,7 @@ class Rows:
 def rows_of(marks: Sequence[WorkItem], outcomes: Sequence[Outcome]) -> Rows:
     """What is written of changes that are about to be sent, and of those that have ended."""
     waits = [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]
-    rows = Rows([marked(mark) for mark in marks], [], [], [], waits)
+    rows = Rows([mark(item) for item in marks], [], [], [], waits)
     for outcome in outcomes:
         if outcome.error is None and outcome.outcome in DONE:
             rows.done.append(done(outcome))
@@ -155,7 +155,7 @@ def plain(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def marked(item: WorkItem) -> tuple[object, ...]:
+def mark(item: WorkItem) -> tuple[object, ...]:
     """What is written before a change is sent."""
     change, resource = item.change, item.resource
     if not resource.isascii():
