@@ -105,8 +105,14 @@ def test_what_is_sent_at_most_once_is_continued_where_it_never_went_out(path: Pa
             if numbers:
                 assert journal.undo is not None
                 journal.undo.write([Kept(number=1)])
-    with JournalReader.open(path) as reader:
-        assert [(row.number, row.outcome) for row in reader.rows()] == [(1, OutcomeKind.UNKNOWN)]
+                assert (journal.summary().in_flight, len(list(journal.rows()))) == (2, 2)
+        with JournalReader.open(path) as reader:
+            assert [(row.number, row.outcome) for row in reader.rows()] == [(1, OutcomeKind.UNKNOWN)]
+            assert [row.number for row in reader.rows([OutcomeKind.UNKNOWN])] == [1]
+            assert [row.number for row in reader.unknown()] == [1]
+            summary = reader.summary()
+            assert (summary.outcomes, summary.total) == ({OutcomeKind.UNKNOWN: 1}, 1)
+            assert summary.problems["Interrupted"].count == 1
 
 
 def test_what_was_sent_at_most_once_is_not_made_again_after_an_earlier_change(path: Path) -> None:

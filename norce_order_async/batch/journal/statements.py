@@ -53,10 +53,12 @@ CLOSE_ONCE = f"""
     WHERE open AND once
 """
 # What takes a change back is on the disk before the change goes out, so these never went out.
-WITHDRAW_UNSENT = """
-    DELETE FROM changes WHERE open AND once AND outcome IS NULL AND attempts = 0
-        AND number NOT IN (SELECT number FROM undo)
+_UNSENT = """
+    open AND once AND outcome IS NULL AND attempts = 0 AND number NOT IN (SELECT number FROM undo)
 """
+WITHDRAW_UNSENT = f"DELETE FROM changes WHERE {_UNSENT}"
+BEGUN = f"(SELECT * FROM changes WHERE NOT ({_UNSENT})) AS changes"
+"""The changes of a journal that keeps what was there before, without the marks that its killed run left unsent."""
 RESOLVE = f"""
     UPDATE changes SET open = 0, outcome = :outcome, evidence = :evidence,
         error = CASE WHEN :done THEN NULL ELSE coalesce({OF_NOW.format("error")}, '{INTERRUPTED}') END,
