@@ -45,7 +45,16 @@ from norce_order_async import (
     delete_consent,
     patch_consent,
 )
-from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
+from norce_order_async.batch import (
+    Change,
+    DeleteConsent,
+    ExecutePaymentAction,
+    InputLine,
+    Outcome,
+    PatchAttributes,
+    PatchConsent,
+    run_batch,
+)
 from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.engine.accounting import GROUP
 from norce_order_async.batch.engine.work_item import WorkItem
@@ -449,7 +458,7 @@ async def test_an_accepted_probe_ends_the_wait_for_the_next_one() -> None:
 # What may not be repeated
 
 
-@pytest.mark.parametrize("ending", [500, 503, lost()], ids=str)
+@pytest.mark.parametrize("ending", [500, 503, (503, {"retry-after": "2"}), lost()], ids=str)
 async def test_what_may_not_be_repeated_is_sent_once(ending: Answer) -> None:
     client, origin, _ = on_a_timeline(lambda sent: ending if sent.order.startswith("a") else 200)
     changes: list[Change] = [AddConsent("a_1"), *deletes(10), AddConsent("a_2"), *deletes(10, 10), AddConsent("a_3")]
@@ -458,10 +467,23 @@ async def test_what_may_not_be_repeated_is_sent_once(ending: Answer) -> None:
     assert Counter(outcome.outcome for outcome in outcomes) == {OutcomeKind.APPLIED: 20, OutcomeKind.UNKNOWN: 3}
 
 
-async def test_what_may_not_be_repeated_is_repeated_when_nothing_was_sent() -> None:
-    client, origin, _ = on_a_timeline(lambda sent: refused() if len(origin.times("a")) == 1 else 200)
-    (outcome, *_) = await outcomes_of(Batch(client, [AddConsent("a")]))
-    assert (outcome.outcome, outcome.attempts) == (OutcomeKind.APPLIED, 2)
+@pytest.mark.parametrize(
+    ("change", "first", "outcome", "attempts"),
+    [
+        (AddConsent("a"), refused(), OutcomeKind.APPLIED, 2),
+        (AddConsent("a"), 429, OutcomeKind.APPLIED, 2),
+        (AddConsent("a"), (429, {"retry-after": "2"}), OutcomeKind.APPLIED, 2),
+        (ExecutePaymentAction("a", "p", "a"), refused(), OutcomeKind.APPLIED, 2),
+        (ExecutePaymentAction("a", "p", "a"), 429, OutcomeKind.REJECTED, 1),
+    ],
+    ids=str,
+)
+async def test_what_may_not_be_repeated_is_repeated_when_nothing_was_done(
+    change: Change, first: Answer, outcome: OutcomeKind, attempts: int
+) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: first if len(origin.times("a")) == 1 else 200)
+    (ended,) = await outcomes_of(Batch(client, [change], once=True))
+    assert (ended.outcome, ended.attempts, len(origin.times("a"))) == (outcome, attempts, attempts)
 
 
 async def test_a_change_that_keeps_its_options_to_itself_is_not_repeated() -> None:

@@ -22,7 +22,7 @@ ALLOWED_BY_ONCE = "it is made with once (--once), at most once"
 """What is said of a change that was refused because nobody has allowed it."""
 
 _ONE_CALL = frozenset(KINDS.values())
-_SAFE = Repeat.SAFE
+_SAFE, _NEVER = Repeat.SAFE, Repeat.NEVER
 """A member of an enumeration is looked up slowly."""
 _GATEWAY_TIMEOUTS = frozenset({504, 524})
 Path = tuple[str, ...]
@@ -128,7 +128,7 @@ class WorkItem:
         status = attempt.status
         if attempt.ambiguous or (status is not None and status < 300):
             self.maybe_applied = True
-        if call.repeat is not _SAFE and attempt.sent is not False:
+        if call.repeat is not _SAFE and not (attempt.sent is False if call.repeat is _NEVER else attempt.unserved):
             self.sent_once = True
         if attempt.ambiguous and (status is None or status in _GATEWAY_TIMEOUTS):
             self.lost_at = call.started + attempt.started + attempt.elapsed
