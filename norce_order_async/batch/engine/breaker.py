@@ -34,9 +34,8 @@ _UNTIL_OTHERS = 3
 FEW = 100
 """So many new changes, if they are the last ones, are all tried."""
 
-_REFUSED = (AuthenticationError, TLSError)
-ABOUT_US = (AuthenticationError, PermissionDeniedError)
-"""Refusals that may be about who we are, whatever the change."""
+ABOUT_US = (AuthenticationError, PermissionDeniedError, TLSError)
+"""Refusals that may be about who we are, or of whom we accept a certificate, whatever the change."""
 _OF_ONE_ORDER = frozenset({500, 504, 524})
 """Statuses that a single order may cause: the API failed over it, or a gateway waited for it in vain."""
 
@@ -122,7 +121,7 @@ class CircuitBreaker:
             self._last_success = now  # but it says nothing of the change
             self._recover()
             return True
-        refused = isinstance(error, _REFUSED)
+        refused = isinstance(error, ABOUT_US)
         if not refused and not self.is_transient(error):
             self.succeeded(now)
             return True

@@ -76,7 +76,7 @@ class Refusals:
         """How much was refused, and neither ended nor left."""
         self._closed = closed
         self.unauthorized: ItemOutcomes = []
-        """What was refused with 401: of whatever merchant, by the same token."""
+        """What was refused with 401, or for its TLS: of whatever merchant, for the same reason."""
         self.scopes: dict[Scope, _Scope] = {}
         """What is known of the merchants and channels where something was refused with 403."""
 
