@@ -166,15 +166,19 @@ class CircuitBreaker:
         last = self._last
         return last is not None and last <= FEW and self._may_be_of_orders
 
-    @property
-    def hopeless(self) -> str | None:
-        """Why there is no point in going on, if there is none."""
+    def hopeless(self, others: int) -> str | None:
+        """Why there is no point in going on, if there is none.
+
+        Args:
+            others: How many changes are under way: before anything has worked, each of them may be what does.
+        """
         error, since = self._state.error, self._failing_since
         if error is None or since is None:
             return None
-        is_alike = self.is_open and not self._state.worked and self._never_reached(error)
+        has_worked = self._state.worked
+        is_alike = self.is_open and not has_worked and others < 1 and self._never_reached(error)
         if self._refused >= IN_A_ROW or is_alike:
-            what = f"{IN_A_ROW} changes in a row fail" if self._state.worked else "everything fails"
+            what = f"{IN_A_ROW} changes in a row fail" if has_worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
         until, refusal = self._not_before if self._row >= IN_A_ROW else (0.0, "")

@@ -141,7 +141,7 @@ class Feeder:
     def _has_room(self) -> bool:
         schedule = self._schedule
         limit = self._pace.limit
-        if self._breaker.is_open or self._pace.is_closed:
+        if (self._breaker.is_open and self._breaker.hopeless(0) is None) or self._pace.is_closed:
             limit = LOOKAHEAD  # so that probes are not all sent to neighbours
         return (
             len(schedule.ready) < limit

@@ -74,7 +74,7 @@ class Dispatcher:
                 await self._accountant.let_go(left)
             elif self._marker.taken and state.stopped is None:
                 await self._mark()
-            elif state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
+            elif state.stopped is None and (hopeless := self._breaker.hopeless(len(self.lanes))) is not None:
                 state.stop(hopeless)
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
@@ -131,7 +131,7 @@ class Dispatcher:
             and (len(self.lanes) < self._pace.limit or not self._breaker.tries_all)
             and self._schedule.has_ready
             and self._state.stopped is None
-            and self._breaker.hopeless is None
+            and self._breaker.hopeless(0) is None
         )
 
     async def _until_probe(self) -> bool:
@@ -305,7 +305,7 @@ class Dispatcher:
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether a change that failed is made again later."""
         counts = self._breaker.failed(item, error)
-        if (hopeless := self._breaker.hopeless) is not None:
+        if (hopeless := self._breaker.hopeless(len(self.lanes) - 1)) is not None:
             self._state.stop(hopeless)
         if self._breaker.is_open:
             self._state.wake.set()
