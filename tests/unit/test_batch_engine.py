@@ -47,6 +47,7 @@ from norce_order_async import (
 )
 from norce_order_async.batch import (
     Change,
+    CreateConsent,
     DeleteConsent,
     ExecutePaymentAction,
     InputLine,
@@ -910,6 +911,27 @@ async def test_a_slow_input_is_not_waited_for_while_there_is_other_work() -> Non
     outcomes = await outcomes_of(Batch(client, slow()))
     assert [outcome.outcome for outcome in outcomes] == ["applied", "applied"]
     assert origin.times("o_0")[1] < 10
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_lines_that_cannot_be_made_count_up_to_the_failures_that_stop_it(path: Path, is_async: bool) -> None:
+    async def later() -> AsyncIterator[Change]:
+        for change in changes:
+            yield change
+
+    client, origin, _ = on_a_timeline()
+    changes: list[Change] = [CreateConsent("o", CONSENT)] * 69
+    with journal_at(path) as journal:
+        batch = Batch(client, later() if is_async else changes, journal=journal, max_failures=10)
+        outcomes = await outcomes_of(batch)
+        assert (batch.stopped, batch.progress.failed) == ("10 changes failed", 10)
+        assert journal.summary().outcomes == {OutcomeKind.NOT_SENT: 10}
+    assert [outcome.number for outcome in outcomes if outcome.error != "NotTried"] == list(range(1, 11))
+    with journal_at(path) as journal:
+        batch = Batch(client, changes, journal=journal, once=True)
+        await outcomes_of(batch)
+        assert journal.summary().outcomes == {OutcomeKind.NOT_SENT: 10, OutcomeKind.APPLIED: 59}
+    assert len(origin.sent) == 59
 
 
 async def test_all_that_was_taken_from_an_asynchronous_input_has_an_outcome() -> None:

@@ -172,10 +172,10 @@ class Feeder:
             if (state is not None or self._only is not None) and not self._is_wanted(number, entry, state):
                 continue
             if (change := entry.change) is None:
-                accountant.end(bad_line(number, entry))
+                self._end(bad_line(number, entry))
                 continue
             if change.not_twice is not None and (outcome := self._not_made(number, entry, change)) is not None:
-                accountant.end(outcome)
+                self._end(outcome)
                 continue
             item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
@@ -191,6 +191,13 @@ class Feeder:
         has_ended = accountant.ended > ended
         self._passes |= has_ended
         return has_ended
+
+    def _end(self, outcome: Outcome) -> None:
+        """End what is not sent; a line that cannot be made is left, as all others are, once the batch is stopped."""
+        if self._state.stopped is None or outcome.change is not None:
+            self._accountant.end(outcome)
+        else:
+            self._accountant.leave_out(attrs.evolve(outcome, error=NOT_TRIED, message="not tried"))
 
     def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:
         """How a change that must not be made twice ends without being made; None where it is made."""
