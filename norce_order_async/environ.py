@@ -54,6 +54,12 @@ def proxy_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> st
     return _proxy_from(variables, _given(variables, overrides), overrides.get("proxy_from_env", False))[1]
 
 
+def scope_from(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The merchant and channel of a client with these settings, where they are given; see :func:`settings_from`."""
+    given = _given(variables, overrides)
+    return given.get("merchant"), given.get("channel")
+
+
 def _given(variables: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, Any]:
     overrides = {name: value for name, value in overrides.items() if name != "proxy_from_env"}
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None or name == "retry"}

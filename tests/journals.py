@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes
@@ -12,6 +15,7 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal.rows import rows_of
 from norce_order_async.batch.outcomes import Outcome
 
 PERSONAL = PatchAttributes("o_2", {"email": "a@b.example"})
@@ -50,6 +54,13 @@ def item(number: int, attempts: int = 0) -> WorkItem:
 def bad_line(number: int, source: Any) -> Outcome:
     error: dict[str, Any] = {"error": "InvalidRequestError", "message": "not JSON"}
     return Outcome(number=number, line=number, change=None, outcome=OutcomeKind.NOT_SENT, source=source, **error)
+
+
+def write(journal: Journal, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], once: Collection[int] = ()) -> None:
+    """Write marks, some of them of changes that are sent at most once, and outcomes."""
+    rows = rows_of(marks, outcomes)
+    marked = [(*row[:5], row[0] in once, *row[6:]) for row in rows.marks]
+    journal.write(attrs.evolve(rows, marks=marked) if once else rows)
 
 
 def run(code: str, path: Path) -> subprocess.CompletedProcess[str]:

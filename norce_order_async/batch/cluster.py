@@ -13,14 +13,13 @@ from norce_order_async.batch.engine.settings import BatchArguments, BatchSetting
 from norce_order_async.batch.journal import Journal, old_values
 from norce_order_async.batch.journal.run_journal import JOURNAL
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.run import scope_and_settle
 from norce_order_async.batch.starting import check_can_start_python
 from norce_order_async.batch.worker import BatchPlugin
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.core.shapes import check_shape
-from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.sending.pace import Pace
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -51,13 +50,14 @@ class ClusterBatch(Engine):
         changes: Changes, or the entries of an :class:`Input`; classes of your own must be importable at the workers.
         cluster: A scheduler's address, a Dask client or cluster, which stays open, or how many processes to start on
             this machine.
-        settings: Arguments of :meth:`OrderClient.from_env` at each worker, all but ``auth``.
+        settings: Arguments of :meth:`OrderClient.from_env` at each worker, all but ``auth``. The workers of a cluster
+            that was started elsewhere take ``merchant`` and ``channel`` from here, not from their environment.
         environment: Environment variables of the processes that are started here.
         journal: Where every change is written down, so that the batch can be continued.
         chunk: How many changes go to a worker at once, at most.
         telemetry: Makes metrics of its progress; the calls are the workers' own.
         **arguments: See :class:`BatchSettings`: ``concurrency``, for each worker, ``rate``, of all workers together,
-            ``max_failures``, ``patience``, for a first worker, too, ``settle`` and ``only``.
+            ``max_failures``, ``patience``, for a first worker, too, ``settle``, ``only`` and ``once``.
 
     Raises:
         ConfigurationError: An argument that is wrong.
@@ -80,6 +80,13 @@ class ClusterBatch(Engine):
         if isinstance(cluster, int):
             check_count("cluster", cluster)
             check_can_start_python("a cluster of this machine")
+            scope, settle = scope_and_settle(settings, {**os.environ, **(environment or {})})
+        else:
+            scope, settle = scope_and_settle(settings, {})
+            if None in scope:
+                raise ConfigurationError(
+                    "give merchant and channel among the settings: workers elsewhere may have others"
+                )
         check_count("chunk", chunk)
         if journal is not None:
             old_values.refuse(check_shape("journal", journal, JOURNAL).undo)
@@ -95,8 +102,8 @@ class ClusterBatch(Engine):
             batch,
             clock=clock,
             pace=pace,
-            scope=(settings.get("merchant"), settings.get("channel")),
-            settle=settle_of(as_timeout(settings.get("timeout", Timeout.batch()))),
+            scope=scope,
+            settle=settle,
             journal=journal,
             around=partial(self._sender.connected, connect(cluster, environment), self),
             telemetry=telemetry,

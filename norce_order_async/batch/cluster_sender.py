@@ -10,7 +10,7 @@ import attrs
 
 from norce_order_async.batch.dask import SLOTS, DroppedChunk, KilledWorker
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.engine.work_item import GivenBack, WorkItem
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
@@ -59,22 +59,27 @@ class ClusterSender:
         self._due: asyncio.TimerHandle | None = None
         self._sending: dict[asyncio.Task[None], None] = {}
 
-    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome | None:
         """Make a change; see :class:`Sender`."""
         reply: Waiting = asyncio.get_running_loop().create_future()
         self._add(item, reply)
         ending = await reply
         if ending is None:
-            raise GivenBack
+            return None
         outcome = attrs.evolve(
-            ending.outcome, number=item.number, line=item.line, file=item.file, change=item.change, waited=item.waited
+            ending.outcome,
+            number=item.number,
+            line=item.entry.line,
+            file=item.entry.file,
+            change=item.change,
+            waited=item.waited,
         )
         if ending.lost is not None:
             item.lost_at = SystemClock().monotonic() - ending.lost
         if not ending.final:
             item.maybe_applied = outcome.outcome is OutcomeKind.UNKNOWN
             item.last = outcome
-            raise GivenBack
+            return None
         return outcome
 
     @asynccontextmanager
@@ -139,7 +144,7 @@ class ClusterSender:
     def _add(self, item: WorkItem, reply: Waiting) -> None:
         """Put a change into the next chunk, which leaves when it is full or has waited a moment for more."""
         self._pending.append((item, reply))
-        self._pending_size += item.size
+        self._pending_size += item.entry.size
         if len(self._pending) >= self._chunk or self._pending_size >= CHUNK_SIZE:
             self._flush()
         elif self._due is None:
@@ -201,11 +206,11 @@ class ClusterSender:
 
     def _merge_reply(self, answer: Reply) -> None:
         """Take from a worker what concerns the whole batch."""
-        state, breaker = self._engine.state, self._engine.breaker
+        state = self._engine.state
         if answer.worked:
-            breaker.succeeded(SystemClock().monotonic())
+            self._engine.breaker.succeeded(SystemClock().monotonic())
         if answer.closed and isinstance(answer.error, CallError):
-            breaker.error = answer.error
+            state.error = answer.error
         state.closed.update(answer.closed)
         if isinstance(answer.failure, ConfigurationError):
             state.fail(ConfigurationError(f"worker {answer.worker}: {answer.failure}"))
@@ -213,13 +218,13 @@ class ClusterSender:
             state.fail(answer.failure)
         elif answer.stopped is not None and state.stopped is None:
             if isinstance(answer.error, CallError):
-                breaker.error = answer.error
+                state.error = answer.error
             state.stop(f"{answer.stopped} (worker {answer.worker})")
 
 
 def _entry(item: WorkItem) -> InputLine:
     return InputLine(
-        item.number, item.change, size=item.size, request_id=item.request_id, redelivered=item.maybe_applied
+        item.number, item.change, size=item.entry.size, request_id=item.request_id, redelivered=item.maybe_applied
     )
 
 

@@ -12,9 +12,8 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.batch.engine.running import Speed
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.journal import State
+from norce_order_async.batch.journal import JournalSample, State
 from norce_order_async.batch.process_worker import CREDIT
 from norce_order_async.batch.starting import interrupts_held
 from norce_order_async.batch.travel import HEAD, Dealt, frame, pack
@@ -23,7 +22,7 @@ from norce_order_async.core.wording import text_of
 
 _GRACE = 10.0
 _KILLED = -9
-NO_SPEED = Speed(0, None, 0, None)
+NO_SPEED = JournalSample(at=0.0, concurrency=0, rate=None, in_flight=0, reason=None)
 """Before the process has told of one."""
 
 
@@ -51,7 +50,7 @@ class ProcessLink:
     size: int = 0
     dealt: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
     passed: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
-    speed: Speed = NO_SPEED
+    speed: JournalSample = NO_SPEED
     losses: int = 0
     settles_at: float = 0.0
     has_ended: bool = False

@@ -17,10 +17,9 @@ from typing import Any
 
 from norce_order_async.auth.file import TokenFile
 from norce_order_async.batch.engine.settings import BatchArguments
-from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.journal import State
-from norce_order_async.batch.journal.rows import rows_of, stands
+from norce_order_async.batch.journal import JournalSample, State
+from norce_order_async.batch.journal.rows import Rows, Values
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import Batch, client_defaults
 from norce_order_async.batch.travel import HEAD, Dealt, frame, sendable, unpack
@@ -175,33 +174,26 @@ class Lines:
             return {}
         return {number: self._states.pop(number) for number in range(first, last + 1) if number in self._states}
 
-    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
+    def write(self, rows: Rows) -> None:
         """Have it written down."""
-        rows, numbers = rows_of(marks, outcomes).renumbered(self.numbers), [self.numbers[number] for number in once]
-        self._pipe.ask("journal", "write_rows", rows, numbers)
-        for outcome in outcomes:
-            del self.numbers[outcome.number]
+        self._pipe.ask("journal", "write", rows.renumbered(self.numbers))
+        for number in rows.ended:
+            del self.numbers[number]
 
-    def withdraw(self, items: Sequence[WorkItem]) -> None:
+    def withdraw(self, numbers: Sequence[int], requests: int) -> None:
         """Have marks taken back."""
-        self._pipe.ask(
-            "journal",
-            "withdraw_numbers",
-            [self.numbers[item.number] for item in items],
-            sum(i.attempts for i in items),
-        )
+        self._pipe.ask("journal", "withdraw", [self.numbers[number] for number in numbers], requests)
 
-    def leave_open(self, outcomes: Sequence[Outcome]) -> None:
+    def leave_open(self, rows: Sequence[Values]) -> None:
         """Have written down how changes stand that are to be continued."""
-        rows = [(*stands(outcome)[:-1], self.numbers[outcome.number]) for outcome in outcomes]
-        self._pipe.ask("journal", "leave_rows_open", rows)
+        self._pipe.ask("journal", "leave_open", [(*row[:-1], self.numbers[row[-1]]) for row in rows])
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
         """Nothing: it was done before the first line was dealt."""
 
-    def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
+    def sample(self, sample: JournalSample) -> None:
         """Tell how fast it is."""
-        self._pipe.tell("speed", concurrency, rate, in_flight, reason)
+        self._pipe.tell("speed", sample)
 
 
 async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments, *, has_done: bool) -> None:

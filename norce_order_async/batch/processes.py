@@ -1,15 +1,16 @@
 """Running a batch in several processes of this machine: one deals out lines and writes the journal, others send."""
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Unpack
 
-from norce_order_async.batch.engine.accounting import patiently, write_last_sample, write_sample
-from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
-from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
+from norce_order_async.batch.engine.accounting import patiently
+from norce_order_async.batch.engine.blocks import Changes, blocks, check_changes
+from norce_order_async.batch.engine.running import Progress, RunsOnce, Tally, write_last_sample, write_sample
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine
@@ -19,16 +20,15 @@ from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.journal.run_journal import JOURNAL
 from norce_order_async.batch.process_link import NO_SPEED, ProcessLink
 from norce_order_async.batch.process_worker import CREDIT
+from norce_order_async.batch.run import scope_and_settle
 from norce_order_async.batch.starting import check_can_start_python
 from norce_order_async.batch.travel import frame, order_of_entry, sendable, worker_of
 from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.settings import Timeout, as_timeout
 from norce_order_async.core.shapes import check_shape
 from norce_order_async.core.wording import text_of
-from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.loops.tasks import pause
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -67,7 +67,7 @@ class ProcessBatch(RunsOnce):
         journal: Where every change is written down, and from where the outcomes can be read.
         telemetry: Makes metrics of its progress; the calls are the processes' own.
         **arguments: See :class:`BatchSettings`: ``concurrency``, in each process, ``rate``, of all together,
-            ``max_failures``, ``patience``, ``settle`` and ``only``.
+            ``max_failures``, ``patience``, ``settle``, ``only`` and ``once``.
 
     Raises:
         TypeError: ``changes`` is no iterable of changes or entries.
@@ -85,15 +85,12 @@ class ProcessBatch(RunsOnce):
         **arguments: Unpack[BatchArguments],
     ) -> None:
         super().__init__(telemetry)
-        self._error: CallError | None = None
-        self._worked = False
         self._settings = BatchSettings(**arguments)
         self._has_streams = isinstance(changes, Input) and changes.has_streams
         self._changes = changes.unread() if isinstance(changes, Input) else check_changes(changes)
-        settle = self._settings.settle
-        self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
+        self._scope, settle = scope_and_settle(settings, os.environ)
+        self._settle = settle if self._settings.settle is None else self._settings.settle
         self._journal = check_shape("journal", journal, JOURNAL)
-        self._scope = (settings.get("merchant"), settings.get("channel"))
         if check_count("processes", processes) > _MOST:
             raise ConfigurationError(f"processes must be at most {_MOST}, got {processes}")
         check_can_start_python("processes")
@@ -103,7 +100,7 @@ class ProcessBatch(RunsOnce):
         setup = frame(sys.path) + frame(dict(settings), told, journal.has_done)
         self._links = [ProcessLink(setup) for _ in range(processes)]
         self._clock = SystemClock()
-        self._passed = self._ended = self._done = self._failed = self._retried = 0
+        self._tally = Tally(self._settings.max_failures, self.stop, telemetry)
         self._stops: list[str] = []  # why workers ended before their input did; the others go on
 
     @property
@@ -113,27 +110,17 @@ class ProcessBatch(RunsOnce):
         in_flight = sum(speed.in_flight for speed in speeds)
         rates = [speed.rate for speed in speeds if speed.rate is not None]
         return Progress(
-            passed=self._passed,
-            ended=self._ended,
-            done=self._done,
-            failed=self._failed,
-            retried=self._retried,
+            passed=self._tally.passed,
+            ended=self._tally.ended,
+            done=self._tally.done,
+            failed=self._tally.failed,
+            retried=self._tally.retried,
             in_flight=in_flight,
             waiting=max(0, sum(len(link.dealt) for link in self._links) - in_flight),
             concurrency=sum(speed.concurrency for speed in speeds),
             rate=sum(rates) if len(rates) == len(speeds) else None,
             reason=next((speed.reason for speed in speeds if speed.reason is not None), None),
         )
-
-    @property
-    def worked(self) -> bool:
-        """Whether the server has answered anything of this batch."""
-        return self._worked
-
-    @property
-    def error(self) -> CallError | None:
-        """The last error of a server that could not be reached, or refused everything."""
-        return self._error
 
     def stop(self, reason: str) -> None:
         """Take no more, finish what is under way; the first reason counts."""
@@ -180,6 +167,7 @@ class ProcessBatch(RunsOnce):
                 task.cancel()
             await asyncio.wait([feeding, sampling, *serving])
             await asyncio.gather(*(link.end() for link in self._links))
+            self._tally.log_unknown()
         for task in serving:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -192,12 +180,14 @@ class ProcessBatch(RunsOnce):
     # The input
 
     async def _feed(self) -> None:
+        first = 1
         try:
-            async for block in blocks(self._changes, lambda: _BLOCK, Block(), self._journal):
+            async for entries in blocks(self._changes, lambda: _BLOCK, [], self._journal):
                 await self._until_room()
                 if self.stopped is not None:
                     return
-                await self._take(block.first, block.entries)
+                await self._take(first, entries)
+                first += len(entries)
                 await asyncio.sleep(0)
         except Exception as error:
             self._fail(error)
@@ -223,7 +213,7 @@ class ProcessBatch(RunsOnce):
         for number, entry in enumerate(entries, first):
             made, state = True, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
-                self._passed += state is not None
+                self._tally.passed += state is not None
                 if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
                     continue  # nothing that comes after it has to wait
                 made = False
@@ -265,7 +255,7 @@ class ProcessBatch(RunsOnce):
         states = await patiently(lambda: self._journal.states(*link.span))
         if given_up := link.take_back(states, only=self._settings.only is not None):
             await patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
-            self._count(ended=len(given_up), failed=len(given_up))
+            self._count({(OutcomeKind.UNKNOWN, 1): len(given_up)})
 
     async def _talk(self, link: ProcessLink) -> None:
         self._deal(link)
@@ -279,7 +269,7 @@ class ProcessBatch(RunsOnce):
                 link.credit += rest[0]
                 self._deal(link)
             elif kind == "speed":
-                link.speed = Speed(*rest)
+                link.speed = rest[0]
             elif kind == "left":
                 link.close(rest[0])
                 self.state.room.set()
@@ -294,32 +284,27 @@ class ProcessBatch(RunsOnce):
             link.tell("answer", False, sendable(error))
             return
         link.tell("answer", True, None)
-        if method == "write_rows":
+        if method == "write":
             self._account(link, values[0])
-        elif method == "leave_rows_open":  # they are unknown
-            self._retried += sum(row[0] > 1 for row in values[0])
-            self._count(ended=len(values[0]), failed=len(values[0]))
+        elif method == "leave_open":  # they are unknown
+            self._count(Counter((OutcomeKind.UNKNOWN, row[0]) for row in values[0]))
 
     def _account(self, link: ProcessLink, rows: Rows) -> None:
-        """Count what has ended."""
+        """Let go of what has ended, and count it."""
         for number in rows.ended:
             link.close(number)
         self.state.room.set()
-        done = len(rows.done)
-        others = [OutcomeKind(row[0]) for row in rows.failed] + [OutcomeKind(row[4]) for row in rows.in_full]
-        if rows.retried or OutcomeKind.UNKNOWN in others:
+        ended = rows.outcomes
+        if any(attempts > 1 or kind is OutcomeKind.UNKNOWN for kind, attempts in ended):
             link.settles_at = self._clock.wall() + self._settle
-        self._retried += rows.retried
-        self._done += done + sum(kind.done for kind in others)
-        if self._telemetry is not None:
-            self._telemetry.count_changes(Counter({OutcomeKind.APPLIED: done}) + Counter(others))
-        self._count(ended=done + len(others), failed=sum(kind.failed for kind in others))
+        self._count(ended)
 
-    def _count(self, *, ended: int, failed: int) -> None:
-        self._ended += ended
-        self._failed += failed
-        if (most := self._settings.max_failures) is not None and self._failed >= most:
-            self.stop(f"{most} changes failed")
+    def _count(self, ended: Mapping[tuple[OutcomeKind, int], int]) -> None:
+        """Count changes that have ended with an outcome, in a number of requests."""
+        for (kind, attempts), times in ended.items():
+            self._tally.add(kind, attempts, times)
+            if self._tally.count is not None:
+                self._tally.count({kind: times})
 
     def _worker_ended(
         self, link: ProcessLink, stopped: str | None, error: Exception | None, failure: Exception | None, worked: bool
@@ -328,9 +313,9 @@ class ProcessBatch(RunsOnce):
         link.speed = NO_SPEED
         link.drop()
         self.state.room.set()
-        self._worked = self._worked or worked
-        if isinstance(error, CallError) and (self._error is None or stopped is not None):
-            self._error = error
+        self.state.worked |= worked
+        if isinstance(error, CallError) and (self.error is None or stopped is not None):
+            self.state.error = error
         if failure is not None:
             self._fail(failure)
         elif stopped is not None:

@@ -16,6 +16,7 @@ from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.engine.work_item import WorkItem, path_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, check_same
+from norce_order_async.batch.journal.rows import rows_of
 from norce_order_async.batch.journal.run_journal import JOURNAL
 from norce_order_async.batch.report import JournalRow
 from norce_order_async.batch.run import Batch
@@ -184,11 +185,11 @@ class JournalResolver:
             group = lines[start : start + GROUP]
             entries = [attrs.evolve(line.entry, request_id=randbytes(16).hex()) for line in group]
             marks = [self._mark(line, entry) for line, entry in zip(group, entries, strict=True)]
-            await patiently(partial(self._journal.write, marks, []))
+            await patiently(partial(self._journal.write, rows_of(marks, [])))
             async with Batch(self._client, entries, settle=self._settle, **self._pace) as batch:
                 async for outcome in batch:
                     number = group[outcome.number - 1].number
-                    await patiently(partial(self._journal.write, [], [attrs.evolve(outcome, number=number)]))
+                    await patiently(partial(self._journal.write, rows_of([], [attrs.evolve(outcome, number=number)])))
                     if outcome.outcome is OutcomeKind.UNKNOWN:
                         unknown.add(number)
             self.made_again += len(group)

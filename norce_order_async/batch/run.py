@@ -1,13 +1,13 @@
 """Running a batch in this process."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Literal, Unpack
 
 import attrs
 from tenacity import retry_all
 
-from norce_order_async.batch.changes import CALLS, Calls
+from norce_order_async.batch.changes import CALLS, Calls, Scope
 from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -21,9 +21,10 @@ from norce_order_async.core.call import AttemptHook, RetryRules
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
-from norce_order_async.core.settings import Timeout, Unset
+from norce_order_async.core.settings import Timeout, Unset, as_timeout
 from norce_order_async.endpoints.requested import scoped_to
 from norce_order_async.endpoints.resolve import settle_of
+from norce_order_async.environ import scope_from
 from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
 from norce_order_async.sending.pace import Pace
@@ -39,6 +40,14 @@ def client_defaults(concurrency: int | Literal["auto"]) -> dict[str, Any]:
     """Arguments of a client for a job that makes so many changes at once."""
     limit = _LIMIT if concurrency == "auto" else max(_LIMIT, concurrency)
     return {"retry": RetryPolicy.batch(), "timeout": Timeout.batch(), "limit": limit}
+
+
+def scope_and_settle(settings: Mapping[str, Any], variables: Mapping[str, str]) -> tuple[Scope, float]:
+    """The merchant and channel of changes that name none, and the seconds that a resource needs to settle.
+
+    They are those of clients that workers make with these arguments, and with these environment variables.
+    """
+    return scope_from(variables, settings), settle_of(as_timeout(settings.get("timeout", Timeout.batch())))
 
 
 class ClientSender:

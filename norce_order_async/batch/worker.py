@@ -157,12 +157,12 @@ class WorkerBatch:
             yield await self._incoming.get()
 
     async def _work(self) -> None:
-        told = 0
+        told, accountant = 0, self._engine.accountant
         with suppress(Exception):  # the engine's failure, which replies tell
             async for outcome in self._engine:
                 was_tried = outcome.error != NOT_TRIED
                 told += was_tried  # of these, those that have ended come first, those that are left after them
-                self._end(outcome, final=was_tried and told <= self._engine.progress.ended)
+                self._end(outcome, final=was_tried and told <= accountant.ended - accountant.left)
         while self._replies:
             self._replies.popitem()[1].set_result(None)
 

@@ -23,6 +23,7 @@ from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, undo
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events
+from norce_order_async.cli.open_files import advice_for_open_files, allow_connections
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file, files_of_journal
 from norce_order_async.cli.signals import on_ending
@@ -62,6 +63,8 @@ def batch_run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return print_check(source, once=options.once, undo=options.undo is not None, as_json=options.output != "text")
     _check_outputs(options)
+    if options.concurrency != "auto" and options.cluster is None:
+        allow_connections(options.concurrency * (2 if options.sandbox else 1))  # the sandbox has the other ends
     # Before the event loop starts, so that Ctrl-C ends it at once.
     files = source.survey()
     check_undo(options, files)
@@ -230,7 +233,7 @@ def _advice(batch: RunsOnce) -> str | None:
         return None
     if isinstance(error, RateLimitedError):
         return "Too many requests: wait, or run with a lower --concurrency."
-    return advice_for(NotTheApiError if is_foreign(error) else type(error))
+    return advice_for_open_files(error) or advice_for(NotTheApiError if is_foreign(error) else type(error))
 
 
 async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bool, ConfigurationError | None]:

@@ -85,6 +85,11 @@ class Attempt:
         return self.status == 429 or (self.status == 503 and self.retry_after is not None and self.retry_after >= 1)
 
     @property
+    def unserved(self) -> bool:
+        """Whether the server has surely not begun with it: nothing was sent, or it was refused with 429."""
+        return self.sent is False or self.status == 429
+
+    @property
     def success(self) -> OutcomeKind | None:
         """What a 2xx of the API means; None without one."""
         if self.status is None or self.error is not None or not 200 <= self.status < 300:

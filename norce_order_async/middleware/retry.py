@@ -74,8 +74,7 @@ class Retry:
             call.gave_up = "the client was closed"
             return None
         attempt = call.attempts[-1]
-        refused = attempt.sent is False or attempt.status == 429
-        if call.repeat is Repeat.NEVER or (call.repeat is Repeat.IF_UNSENT and not refused):
+        if call.repeat is Repeat.NEVER or (call.repeat is Repeat.IF_UNSENT and not attempt.unserved):
             call.gave_up = "sending this operation again could do it twice"
             return None
         if attempt.retry_after is not None and attempt.retry_after > policy.max_retry_after:

@@ -22,8 +22,7 @@ from norce_order_async import OutcomeKind
 from norce_order_async.batch import Change, PatchAttributes, PatchConsent
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.journal import Journal, JournalReader, statements
-from norce_order_async.batch.journal.rows import done, failed, marked
+from norce_order_async.batch.journal import Journal, JournalReader, rows, statements
 from norce_order_async.batch.outcomes import Outcome
 
 GROUP = 100
@@ -71,10 +70,10 @@ def show(what: str, seconds: float, count: int) -> None:
 Rows = list[Any]
 
 
-def rows_of(written: list[tuple[list[WorkItem], list[Outcome]]], failing: bool) -> list[tuple[Rows, Rows]]:
+def bare_rows(written: list[tuple[list[WorkItem], list[Outcome]]], failing: bool) -> list[tuple[Rows, Rows]]:
     """The same groups as rows of the tables."""
-    close: Callable[[Outcome], Any] = failed if failing else done
-    return [(list(map(marked, marks)), list(map(close, outcomes))) for marks, outcomes in written]
+    close: Callable[[Outcome], Any] = rows.failed if failing else rows.done
+    return [(list(map(rows.mark, marks)), list(map(close, outcomes))) for marks, outcomes in written]
 
 
 def bare(path: Path, written: list[tuple[Rows, Rows]], failing: bool) -> float:
@@ -97,7 +96,7 @@ def ours(path: Path, written: list[tuple[list[WorkItem], list[Outcome]]]) -> flo
     with Journal.open(path, inputs=[], target="http://localhost") as journal:
         started = time.process_time()
         for marks, outcomes in written:
-            journal.write(marks, outcomes)
+            journal.write(rows.rows_of(marks, outcomes))
         return time.process_time() - started
 
 
@@ -105,11 +104,11 @@ def measure(folder: Path, count: int, failing: bool) -> None:
     """Measure one journal."""
     kind = "all failed" if failing else "all applied"
     written = groups(count, failing)
-    rows = rows_of(written, failing)
+    alone = bare_rows(written, failing)
     path = folder / f"{failing}.journal"
     least_bare = least_ours = math.inf
     for number in range(ROUNDS):
-        least_bare = min(least_bare, bare(folder / f"{failing}-{number}.bare", rows, failing))
+        least_bare = min(least_bare, bare(folder / f"{failing}-{number}.bare", alone, failing))
         path.unlink(missing_ok=True)
         least_ours = min(least_ours, ours(path, written))
     show(f"mark, close ({kind})", least_ours, count)

@@ -19,6 +19,7 @@ from defective import Defective
 from distributed import Client, Event, LocalCluster
 from staging import sandbox_of
 from support import RawServer
+from timeline import Answer, deletes, on_a_timeline, turns, until
 
 from norce_order_async import ConfigurationError, OutcomeKind, Timeout
 from norce_order_async.batch import (
@@ -43,6 +44,8 @@ pytestmark = [
     # Dask leaves sockets of workers that are killed, and of a cluster that is closed, to the garbage collector.
     pytest.mark.filterwarnings("ignore:unclosed (<socket|transport|event loop):ResourceWarning"),
 ]
+
+SCOPE = {"merchant": "norce", "channel": "1"}
 
 
 @pytest.fixture(autouse=True)
@@ -319,10 +322,20 @@ async def test_the_token_is_in_nothing_that_travels() -> None:
 
 async def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("norce_order_async.batch.dask._CONNECT", 0.3)
-    batch = ClusterBatch([], cluster="tcp://127.0.0.1:9", settings={})
+    batch = ClusterBatch([], cluster="tcp://127.0.0.1:9", settings=SCOPE)
     with pytest.raises(ConfigurationError, match="the cluster cannot be used"):
         async for _ in batch:
             pass
+
+
+@pytest.mark.parametrize("missing", ["merchant", "channel"])
+async def test_workers_elsewhere_take_merchant_and_channel_from_here(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setenv(f"NORCE_{missing.upper()}", "1")
+    settings = {name: value for name, value in SCOPE.items() if name != missing}
+    with pytest.raises(ConfigurationError, match="merchant and channel among the settings"):
+        ClusterBatch([], cluster="tcp://127.0.0.1:9", settings=settings)
 
 
 async def test_what_is_no_cluster_is_told_and_leaves_no_warning() -> None:
@@ -334,7 +347,7 @@ async def test_what_is_no_cluster_is_told_and_leaves_no_warning() -> None:
         port = server.sockets[0].getsockname()[1]
         for address, why in ((f"tcp://127.0.0.1:{port}", "no Dask scheduler"), ("nowhere", "missing port")):
             with pytest.raises(ConfigurationError, match=f"the cluster cannot be used: .*{why}"):
-                await outcomes_of(ClusterBatch([], cluster=address, settings={}))
+                await outcomes_of(ClusterBatch([], cluster=address, settings=SCOPE))
     gc.collect()
 
 
@@ -462,3 +475,18 @@ async def test_the_command_is_interrupted_as_at_a_terminal(tmp_path: Path, how: 
     assert set(summary.outcomes) <= {OutcomeKind.APPLIED, OutcomeKind.APPLIED_INFERRED}
     assert 50 < summary.total < 5000
     await _until(lambda: _is_gone(process.pid))
+
+
+async def test_what_a_worker_leaves_is_to_be_continued_and_has_not_ended() -> None:
+    answers: dict[str, Answer] = {"o_0": 200, "o_1": (429, {"retry-after": "50"}), "o_2": 502, "o_3": 403}
+    client, origin, _ = on_a_timeline(lambda sent: answers[sent.order])
+    batch = WorkerBatch(client, concurrency=4, patience=300.0)
+    lines = [InputLine(number, change) for number, change in enumerate(deletes(4), 1)]
+    making = asyncio.create_task(batch.make(lines))
+    await until(lambda: len(origin.sent) == 4 and not origin.now)
+    await turns(10)
+    batch.stop("enough")
+    async with asyncio.timeout(20):
+        endings = await making
+    assert [ending is not None and ending.final for ending in endings] == [True, False, False, False]
+    await batch.leave()

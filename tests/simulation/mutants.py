@@ -199,7 +199,7 @@ MUTANTS = (
         "                break\n",
         "            if not taken.is_marked and self._marker.is_needed:\n"
         "                taken.is_marked = True\n"
-        "                asyncio.get_running_loop().call_later(0.01, self._accountant.journal.write, [taken], ())\n",
+        "                asyncio.get_running_loop().call_later(0.01, self._accountant._write, [taken])\n",
         "batch",
     ),
     Mutant(

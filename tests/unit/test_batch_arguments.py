@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import begin, mark
+from journals import begin, mark, write
 from support import scripted
 
 from norce_order_async import ConfigurationError, OutcomeKind, Telemetry
@@ -62,7 +62,7 @@ def test_a_journal_is_one_that_is_open(kind: str, journal: Any) -> None:
 def test_a_journal_that_is_read_is_none_to_write(tmp_path: Path) -> None:
     path = tmp_path / "batch.journal"
     with begin(path) as journal:
-        journal.write([mark(1)], [])
+        write(journal, [mark(1)], [])
     with JournalReader.open(path) as reader:
         given: Any = reader
         with pytest.raises(ConfigurationError, match="got JournalReader"):

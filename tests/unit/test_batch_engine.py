@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from journals import mark
+from journals import mark, write
 from support import BASE_URL, TOKEN, scripted
 from tenacity import wait_fixed
 from timeline import (
@@ -45,11 +45,21 @@ from norce_order_async import (
     delete_consent,
     patch_consent,
 )
-from norce_order_async.batch import Change, DeleteConsent, InputLine, Outcome, PatchAttributes, PatchConsent, run_batch
+from norce_order_async.batch import (
+    Change,
+    CreateConsent,
+    DeleteConsent,
+    ExecutePaymentAction,
+    InputLine,
+    Outcome,
+    PatchAttributes,
+    PatchConsent,
+    run_batch,
+)
 from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.engine.accounting import GROUP
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal import Journal, JournalSample
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
 from norce_order_async.models import Consent
@@ -179,7 +189,8 @@ async def test_what_was_done_before_is_passed_over_without_holding_up_others(pat
     with journal_at(path) as journal:
         done = list(enumerate(deletes(20_000), 1))
         applied = OutcomeKind.APPLIED
-        journal.write(
+        write(
+            journal,
             [mark(n, change) for n, change in done],
             [Outcome(number=n, line=n, change=change, outcome=applied) for n, change in done],
         )
@@ -448,7 +459,7 @@ async def test_an_accepted_probe_ends_the_wait_for_the_next_one() -> None:
 # What may not be repeated
 
 
-@pytest.mark.parametrize("ending", [500, 503, lost()], ids=str)
+@pytest.mark.parametrize("ending", [500, 503, (503, {"retry-after": "2"}), lost()], ids=str)
 async def test_what_may_not_be_repeated_is_sent_once(ending: Answer) -> None:
     client, origin, _ = on_a_timeline(lambda sent: ending if sent.order.startswith("a") else 200)
     changes: list[Change] = [AddConsent("a_1"), *deletes(10), AddConsent("a_2"), *deletes(10, 10), AddConsent("a_3")]
@@ -457,10 +468,23 @@ async def test_what_may_not_be_repeated_is_sent_once(ending: Answer) -> None:
     assert Counter(outcome.outcome for outcome in outcomes) == {OutcomeKind.APPLIED: 20, OutcomeKind.UNKNOWN: 3}
 
 
-async def test_what_may_not_be_repeated_is_repeated_when_nothing_was_sent() -> None:
-    client, origin, _ = on_a_timeline(lambda sent: refused() if len(origin.times("a")) == 1 else 200)
-    (outcome, *_) = await outcomes_of(Batch(client, [AddConsent("a")]))
-    assert (outcome.outcome, outcome.attempts) == (OutcomeKind.APPLIED, 2)
+@pytest.mark.parametrize(
+    ("change", "first", "outcome", "attempts"),
+    [
+        (AddConsent("a"), refused(), OutcomeKind.APPLIED, 2),
+        (AddConsent("a"), 429, OutcomeKind.APPLIED, 2),
+        (AddConsent("a"), (429, {"retry-after": "2"}), OutcomeKind.APPLIED, 2),
+        (ExecutePaymentAction("a", "p", "a"), refused(), OutcomeKind.APPLIED, 2),
+        (ExecutePaymentAction("a", "p", "a"), 429, OutcomeKind.REJECTED, 1),
+    ],
+    ids=str,
+)
+async def test_what_may_not_be_repeated_is_repeated_when_nothing_was_done(
+    change: Change, first: Answer, outcome: OutcomeKind, attempts: int
+) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: first if len(origin.times("a")) == 1 else 200)
+    (ended,) = await outcomes_of(Batch(client, [change], once=True))
+    assert (ended.outcome, ended.attempts, len(origin.times("a"))) == (outcome, attempts, attempts)
 
 
 async def test_a_change_that_keeps_its_options_to_itself_is_not_repeated() -> None:
@@ -736,13 +760,13 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
 
     client, origin, _ = on_a_timeline(answer)
     with journal_at(path) as journal:
-        write, calls = journal.write, count()
+        as_it_is, calls = journal.write, count()
 
-        def full(marks: Any, outcomes: Any, **once: Any) -> None:
+        def full(rows: Any) -> None:
             if next(calls) >= good:
                 raise ConfigurationError("the journal cannot be written: the disk is full")
-            write(marks, outcomes, **once)
-            written.update(mark.number for mark in marks)
+            as_it_is(rows)
+            written.update(row[0] for row in rows.marks)
 
         monkeypatch.setattr(journal, "write", full)
         batch = Batch(client, deletes(150), concurrency=8, journal=journal)
@@ -889,6 +913,27 @@ async def test_a_slow_input_is_not_waited_for_while_there_is_other_work() -> Non
     assert origin.times("o_0")[1] < 10
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_lines_that_cannot_be_made_count_up_to_the_failures_that_stop_it(path: Path, is_async: bool) -> None:
+    async def later() -> AsyncIterator[Change]:
+        for change in changes:
+            yield change
+
+    client, origin, _ = on_a_timeline()
+    changes: list[Change] = [CreateConsent("o", CONSENT)] * 69
+    with journal_at(path) as journal:
+        batch = Batch(client, later() if is_async else changes, journal=journal, max_failures=10)
+        outcomes = await outcomes_of(batch)
+        assert (batch.stopped, batch.progress.failed) == ("10 changes failed", 10)
+        assert journal.summary().outcomes == {OutcomeKind.NOT_SENT: 10}
+    assert [outcome.number for outcome in outcomes if outcome.error != "NotTried"] == list(range(1, 11))
+    with journal_at(path) as journal:
+        batch = Batch(client, changes, journal=journal, once=True)
+        await outcomes_of(batch)
+        assert journal.summary().outcomes == {OutcomeKind.NOT_SENT: 10, OutcomeKind.APPLIED: 59}
+    assert len(origin.sent) == 59
+
+
 async def test_all_that_was_taken_from_an_asynchronous_input_has_an_outcome() -> None:
     """Whoever feeds a batch from a queue must know of every message that it took."""
     client, _, _ = on_a_timeline()
@@ -989,11 +1034,11 @@ async def test_a_journal_that_fails_while_it_holds_ends_nothing_falsely(
     with journal_at(path) as journal:
         sample = journal.sample
 
-        def fail_once(**values: Any) -> None:
-            if (values["reason"] or "").startswith("waiting"):
+        def fail_once(given: JournalSample) -> None:
+            if (given.reason or "").startswith("waiting"):
                 monkeypatch.setattr(journal, "sample", sample)
                 raise ConfigurationError("busy")
-            sample(**values)
+            sample(given)
 
         monkeypatch.setattr(journal, "sample", fail_once)
         changes = [*_slow(1), *deletes(50)]

@@ -15,12 +15,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from journals import mark
+from journals import mark, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import CreateHook, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import Journal, JournalReader
+from norce_order_async.batch.journal import Journal, JournalReader, JournalSample
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.page.charts import duration, number, seconds
 from norce_order_async.batch.page.history import BUCKETS, EXAMPLES, Latencies, read_history
@@ -43,7 +43,7 @@ def begin(path: Path, changes: int | None = 3, name: str = "changes.jsonl", dige
 def fill(journal: Journal, outcomes: Iterable[Outcome]) -> None:
     for outcome in outcomes:
         marks = [] if outcome.change is None else [mark(outcome.number, outcome.change, started=outcome.started or 0.0)]
-        journal.write(marks, [outcome])
+        write(journal, marks, [outcome])
 
 
 def end(journal: Journal, number: int, outcome: OutcomeKind = OutcomeKind.APPLIED, **members: Any) -> Outcome:
@@ -135,7 +135,7 @@ def test_its_verdict(path: Path, done: int, failed: int, changes: int | None, ve
         outcomes = [end(journal, place) for place in range(1, done + 1)]
         outcomes += [end(journal, done + place, OutcomeKind.REJECTED) for place in range(1, failed + 1)]
         marks = [mark(outcome.number, DeleteConsent("o", "c"), started=outcome.started or 0.0) for outcome in outcomes]
-        journal.write(marks, outcomes)
+        write(journal, marks, outcomes)
     with JournalReader.open(path) as reader:
         assert text(parse(html_report(reader)).find(".//h1")) == verdict
 
@@ -255,7 +255,7 @@ def test_nothing_is_left_to_do(path: Path) -> None:
 def test_a_run_under_way(path: Path) -> None:
     with begin(path, 3) as journal:
         fill(journal, [end(journal, 1)])
-        journal.write([mark(2, DeleteConsent("o", "c"), started=journal.runs[0].started)], [])
+        write(journal, [mark(2, DeleteConsent("o", "c"), started=journal.runs[0].started)], [])
         with JournalReader.open(path) as reader:
             page = html_report(reader)
     assert text(parse(page).find(".//h1")) == "1 of 3 changes is done; 1 under way; 1 not begun."
@@ -267,7 +267,7 @@ def test_a_run_that_was_killed(path: Path) -> None:
     code = (
         "import os, sys\nfrom pathlib import Path\nsys.path[:0] = sys.argv[2:]\nfrom test_batch_html import *\n"
         "journal = begin(Path(sys.argv[1]), 3)\n"
-        "journal.write([mark(1, DeleteConsent('o', 'c'), started=journal.runs[0].started)], [])\n"
+        "write(journal, [mark(1, DeleteConsent('o', 'c'), started=journal.runs[0].started)], [])\n"
         f"os.kill(os.getpid(), {signal.SIGTERM.value})"
     )
     folders = map(str, Path(__file__).parents[:2])
@@ -288,8 +288,12 @@ def test_pauses_between_runs_take_no_room(path: Path, monkeypatch: pytest.Monkey
         with begin(path, 300) as journal:
             first = journal.summary().total
             fill(journal, (end(journal, first + place, started=now + place) for place in range(1, 101)))
-            journal.sample(at=now, concurrency=4, rate=None, in_flight=3, reason=None)
-            journal.sample(at=now + 50, concurrency=8, rate=20.0, in_flight=8, reason="429: the server asks for less")
+            journal.sample(JournalSample(at=now, concurrency=4, rate=None, in_flight=3, reason=None))
+            journal.sample(
+                JournalSample(
+                    at=now + 50, concurrency=8, rate=20.0, in_flight=8, reason="429: the server asks for less"
+                )
+            )
             now += 102.0
         now += 86_400
     with JournalReader.open(path) as reader:
@@ -341,7 +345,7 @@ def test_hostile_words_do_nothing(path: Path) -> None:
                 end(journal, 2, OutcomeKind.NOT_SENT, change=None, source={"order_id": order}, error=order),
             ],
         )
-        journal.sample(at=journal.runs[0].started, concurrency=1, rate=None, in_flight=1, reason=HOSTILE)
+        journal.sample(JournalSample(at=journal.runs[0].started, concurrency=1, rate=None, in_flight=1, reason=HOSTILE))
         journal.set_stopped(HOSTILE)
         page = html_report(journal)
     assert not any(element.tag == "script" for element in parse(page).iter())
@@ -381,7 +385,8 @@ def test_memory_does_not_grow_with_the_batch(path: Path) -> None:
         started = journal.runs[0].started
         for first in (1, 2_001):
             numbers = range(first, 2_001 if first == 1 else 12_001)
-            journal.write(
+            write(
+                journal,
                 [mark(place, DeleteConsent(f"o_{place}", "c"), started=started) for place in numbers],
                 [end(journal, place, OutcomeKind.UNKNOWN if place % 2 else OutcomeKind.APPLIED) for place in numbers],
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from endpoint_calls import CALLS, Given
-from journals import end, mark
+from journals import end, mark, write
 from support import scripted
 from unknowns import CHANGES, ORDER
 
@@ -179,7 +179,7 @@ async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> N
     changes: list[Change] = [CreateHook("o_1", HOOK), UpdateReference("o_1", "x")]
     client, transport, _ = scripted(200)
     with opened(tmp_path) as journal:
-        journal.write([mark(number, change) for number, change in enumerate(changes, 1)], [], once=[1])
+        write(journal, [mark(number, change) for number, change in enumerate(changes, 1)], [], once=[1])
     with opened(tmp_path) as journal:
         assert await run(Batch(client, changes, journal=journal, once=True)) == [(OutcomeKind.APPLIED, None)]
         journal.end()
@@ -236,8 +236,8 @@ async def resolved(folder: Path, lines: Lines) -> tuple[JournalResolver, list[Ou
                 clock.now += 60
                 if is_carried_out:
                     await change.apply(client)
-                journal.write([mark(number, change, started=clock.wall())], [])
-                journal.write([], [end(number, outcome, change, started=clock.wall())])
+                write(journal, [mark(number, change, started=clock.wall())], [])
+                write(journal, [], [end(number, outcome, change, started=clock.wall())])
             resolver = JournalResolver(client, journal, lambda: entries)
             await resolver.run()
             rows = list(journal.rows())
@@ -253,8 +253,8 @@ async def test_an_order_of_before_may_be_that_of_an_earlier_call(tmp_path: Path)
         await change.apply(client)
         clock.now += 60
         with opened(tmp_path) as journal:
-            journal.write([mark(1, change, started=clock.wall())], [])
-            journal.write([], [end(1, UNKNOWN, change, started=clock.wall())])
+            write(journal, [mark(1, change, started=clock.wall())], [])
+            write(journal, [], [end(1, UNKNOWN, change, started=clock.wall())])
             await JournalResolver(client, journal, lambda: [InputLine(1, change, redelivered=True)]).run()
             assert [row.outcome for row in journal.rows()] == [UNKNOWN]
 
@@ -310,7 +310,7 @@ async def test_what_an_ended_run_had_under_way_has_one_settling_time_together(tm
     sandbox.add_order("o_1", **ORDER)
     changes = [CHANGES["create_payment"]("o_1", f"lost {number}") for number in range(5)]
     with opened(tmp_path) as journal:
-        journal.write([mark(number, change, started=clock.wall()) for number, change in enumerate(changes, 1)], [])
+        write(journal, [mark(number, change, started=clock.wall()) for number, change in enumerate(changes, 1)], [])
     async with sandbox.client(clock=clock) as client:
         with opened(tmp_path) as journal:
             await JournalResolver(

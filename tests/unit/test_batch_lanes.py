@@ -11,7 +11,7 @@ from norce_order_async import OrderClient, OutcomeKind
 from norce_order_async.batch import DeleteConsent
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
-from norce_order_async.batch.engine.work_item import GivenBack, WorkItem
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.sending.pace import Pace
 
@@ -27,12 +27,12 @@ class Failure(BaseException):
 class Sender:
     """Makes changes at once, but for the fifth; notes how many are in flight with each."""
 
-    def __init__(self, fifth: Callable[[WorkItem], Outcome]) -> None:
+    def __init__(self, fifth: Callable[[WorkItem], Outcome | None]) -> None:
         self.fifth = fifth
         self.pace: Pace | None = None
         self.seen: list[int] = []
 
-    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome | None:
         assert self.pace is not None
         await asyncio.sleep(0)
         self.seen.append(self.pace.in_flight)
@@ -43,8 +43,8 @@ def made(item: WorkItem) -> Outcome:
     return item.made(OutcomeKind.APPLIED, 204, item.request_id, 1, 0.1)
 
 
-def given_back(_: WorkItem) -> Outcome:
-    raise GivenBack
+def given_back(_: WorkItem) -> None:
+    return None
 
 
 def cancelled(_: WorkItem) -> Outcome:
@@ -60,7 +60,7 @@ async def test_a_lane_may_end_as_it_begins() -> None:
     """As one does in an eager task whose change waits for nothing."""
 
     class AtOnce(Sender):
-        async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+        async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome | None:
             return made(item)
 
     asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 (not in 3.11)
@@ -75,7 +75,7 @@ async def test_a_lane_may_end_as_it_begins() -> None:
 
 
 @pytest.mark.parametrize("fifth", [made, given_back, cancelled, failed])
-async def test_nothing_stays_in_flight(fifth: Callable[[WorkItem], Outcome]) -> None:
+async def test_nothing_stays_in_flight(fifth: Callable[[WorkItem], Outcome | None]) -> None:
     sender = Sender(fifth)
     async with OrderClient(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN) as client:
         sender.pace = pace = Pace(concurrency=LANES, clock=client.clock)

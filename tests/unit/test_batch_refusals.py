@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from soak_batch.servers import Latency, Limiter, Penal, Server
-from timeline import Answer, Origin, Sent, on_a_timeline, outcomes_of, refused, turns
+from timeline import Answer, Origin, Sent, deletes, on_a_timeline, outcomes_of, refused, turns
 
 from norce_order_async import OutcomeKind, RetryPolicy
 from norce_order_async.batch import CreateOrder, DeleteConsent, Journal
 from norce_order_async.batch.run import Batch
+from norce_order_async.core.errors import TLSError
 from norce_order_async.models import Cart, Order
 
 pytestmark = pytest.mark.asyncio
@@ -37,17 +38,18 @@ async def run(
 
 
 @pytest.mark.parametrize(
-    ("status", "says"),
+    ("refusal", "says"),
     [
         (401, "5 changes in a row fail alike: HTTP 401"),
+        (TLSError("expired", sent=False), "5 changes in a row fail alike: expired"),
         (403, "what is left of norce/1 was not made, because 10 orders in a row were refused: HTTP 403"),
     ],
 )
 async def test_a_wave_of_refusals_stops_and_the_same_command_takes_them_again(
-    tmp_path: Path, status: int, says: str
+    tmp_path: Path, refusal: Answer, says: str
 ) -> None:
     path = tmp_path / "j"
-    outcomes, stopped, origin = await run(path, lambda sent: status if number_of(sent) >= 100 else 200)
+    outcomes, stopped, origin = await run(path, lambda sent: refusal if number_of(sent) >= 100 else 200)
     assert outcomes == {"applied": 100}
     assert stopped == says
     assert len(origin.sent) < 125
@@ -130,6 +132,31 @@ async def test_a_change_that_was_perhaps_applied_before_it_is_refused_stays_open
     assert (outcomes, stopped) == ({"applied": 500}, None)
 
 
+async def test_a_change_that_failed_and_is_held_for_refusals_keeps_its_failure_when_the_batch_stops(
+    tmp_path: Path,
+) -> None:
+    seen: set[str] = set()
+
+    def answer(sent: Sent) -> Answer:
+        if number_of(sent) < 20:
+            return 200
+        if number_of(sent) in (21, 22):
+            if sent.order in seen:
+                batch.stop("enough")  # as it is tried, the other one is held
+            seen.add(sent.order)
+            return 502
+        return 403
+
+    client, _, _ = on_a_timeline(answer, latency=0.5)
+    changes = [*deletes(29), *(DeleteConsent("o_30", f"c_{n}") for n in range(200))]
+    with Journal.open(tmp_path / "j", inputs=[], target="here") as journal:
+        batch = Batch(client, changes, concurrency=6, journal=journal)
+        left = {outcome.number: (str(outcome.outcome), outcome.error) for outcome in await outcomes_of(batch)}
+    assert left[22] == left[23] == ("unknown", "ServerError")
+    assert left[40] == ("not_sent", "NotTried")
+    assert batch.progress.waiting == 0
+
+
 async def test_some_orders_that_are_refused_stop_nothing(tmp_path: Path) -> None:
     bad = set(range(100, 108))
     outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 403 if number_of(sent) in bad else 200)
@@ -142,9 +169,13 @@ async def test_one_order_that_is_refused_is_not_tried_in_its_own_turn(tmp_path: 
     assert (outcomes, stopped) == ({"applied": 80, "rejected": 20}, None)
 
 
-async def test_refusals_at_the_end_are_refusals(tmp_path: Path) -> None:
-    outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: 403 if number_of(sent) >= 497 else 200)
-    assert (outcomes, stopped) == ({"applied": 497, "rejected": 3}, None)
+@pytest.mark.parametrize(
+    ("refusal", "outcome"), [(401, "rejected"), (403, "rejected"), (TLSError("expired", sent=False), "not_sent")]
+)
+@pytest.mark.parametrize("numbers", [{497, 498, 499}, {200, 201, 300}], ids=["at the end", "in between"])
+async def test_few_refusals_are_outcomes(tmp_path: Path, refusal: Answer, outcome: str, numbers: set[int]) -> None:
+    outcomes, stopped, _ = await run(tmp_path / "j", lambda sent: refusal if number_of(sent) in numbers else 200)
+    assert (outcomes, stopped) == ({"applied": 497, outcome: 3}, None)
 
 
 async def test_what_is_left_of_a_merchant_is_let_go_before_the_end(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
-from journals import mark
+from journals import mark, write
 from timeline import Answer, Origin, Sent, Timeline, always, journal_at, lost, on_a_timeline, outcomes_of, turns, until
 
 from norce_order_async import (
@@ -231,7 +231,7 @@ async def test_a_new_run_lets_what_is_made_once_and_was_under_way_at_a_kill_sett
     ]
     with journal_at(path) as journal:
         marks = [mark(1, changes[0], started=clock.wall() - 60)]
-        journal.write(marks, [], once=[1])
+        write(journal, marks, [], once=[1])
     client, origin = answering(clock, 0.01, 200)
     with journal_at(path) as journal:
         outcomes = await outcomes_of(Batch(client, changes, journal=journal, once=True))

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from journals import mark
+from journals import mark, write
 from timeline import (
     Answer,
     Doing,
@@ -20,6 +20,7 @@ from timeline import (
     lost,
     on_a_timeline,
     outcomes_of,
+    refused,
     until,
     until_it_fails,
 )
@@ -83,6 +84,34 @@ async def test_pages_of_any_status_stop_it_and_reject_nothing(page: Answer) -> N
     assert clock.now < 1
     tried = [outcome.line for outcome in outcomes if outcome.attempts]
     assert len(tried) == len(origin.sent)
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [((413, *WEB_PAGE[1:]), "rejected"), (NO_ROUTE, "rejected"), (refused(), "not_sent")],
+    ids=str,
+)
+async def test_five_that_fail_alike_at_first_do_not_stop_it_before_those_beside_them_have_ended(
+    failure: Answer, outcome: str
+) -> None:
+    def answer(sent: Sent) -> Answer:
+        fails = sent.order in ("o_0", "o_2", "o_4", "o_6", "o_8")
+        origin.latency = 0.01 if fails else 1.0
+        return failure if fails else good
+
+    good: Answer = 200
+    client, origin, clock = on_a_timeline(answer)
+    batch = Batch(client, deletes(100))
+    assert Counter(str(ended.outcome) for ended in await outcomes_of(batch)) == {"applied": 95, outcome: 5}
+    assert batch.stopped is None
+
+    good = failure
+    client, origin, clock = on_a_timeline(answer)
+    batch = Batch(client, deletes(100))
+    await outcomes_of(batch)
+    assert (batch.stopped or "").startswith("everything fails alike: ")
+    assert len(origin.sent) == 14  # four came after the first four that failed
+    assert clock.now < 1.1
 
 
 @pytest.mark.parametrize("status", [200, 404])
@@ -265,7 +294,7 @@ async def test_a_missing_order_tells_nothing_of_a_consent_that_may_have_been_del
         sandbox.add_order(f"o_{n}", consents=[])
     with journal_at(path) as journal:  # and killed before any outcome is known
         changes = deletes(20)
-        journal.write([mark(n, change) for n, change in enumerate(changes, 1)], [])
+        write(journal, [mark(n, change) for n, change in enumerate(changes, 1)], [])
     async with sandbox.client(retry=RetryPolicy.batch()) as client:
         with journal_at(path) as journal:
             outcomes = await outcomes_of(Batch(client, changes, journal=journal))

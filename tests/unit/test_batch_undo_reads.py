@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import begin, mark
+from journals import begin, mark, write
 from timeline import Answer, Sent, Timeline, on_a_timeline, outcomes_of, until_it_fails
 from undoing import execute, journal_at, order_with, reads, run, saved, told
 
@@ -87,7 +87,7 @@ async def test_a_mark_without_an_old_value_says_that_nothing_was_sent(tmp_path: 
     change = PatchAttributes("o_1", {"a": "after"})
     entry = InputLine(1, change)
     with journal_at(tmp_path / "j") as journal:
-        journal.write([mark(1, change)], [])
+        write(journal, [mark(1, change)], [])
     sandbox.faults.add(Fault.status(400, operation="PatchCheckoutOrderAttributes", times=1))
     with journal_at(tmp_path / "j") as journal:
         (outcome,) = await run(sandbox, [entry], journal)

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from journals import mark
+from journals import mark, write
 from timeline import Answer, Sent, account, always, journal_at, lost, on_a_timeline, outcomes_of, until_it_fails
 
 from norce_order_async import ConfigurationError, OutcomeKind
@@ -93,7 +93,7 @@ async def test_what_a_kill_left_open_is_continued_by_the_same_change_only(
     client, origin, _ = on_a_timeline(lambda sent: 404)
     with journal_at(path) as journal:
         killed = DeleteConsent("o_1", "c")
-        journal.write([mark(1, killed, digest=digest_of(killed))], [])
+        write(journal, [mark(1, killed, digest=digest_of(killed))], [])
     with journal_at(path) as journal:
         _, error = await until_it_fails(Batch(client, given([DeleteConsent("o_2", "c")]), journal=journal))
     assert (ANOTHER in str(error), origin.sent, account(path)) == (True, [], {1: (1, None)})
@@ -103,7 +103,7 @@ async def test_what_a_kill_left_open_is_continued_by_the_same_change_only(
 @pytest.mark.asyncio
 async def test_a_journal_of_before_goes_on_without_digests(path: Path) -> None:
     with journal_at(path) as journal:
-        journal.write([mark(1, DeleteConsent("o_1", "c"))], [])
+        write(journal, [mark(1, DeleteConsent("o_1", "c"))], [])
     assert await made(path, [DeleteConsent("o_1", "c")]) == ["o_1"]
 
 

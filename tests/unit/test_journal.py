@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, item, mark, run
+from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, mark, run, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import JournalReader, State, discard
+from norce_order_async.batch.journal import JournalReader, JournalSample, State, discard
 from norce_order_async.batch.journal.records import MAX_MESSAGE
 from norce_order_async.batch.journal.wal import WrittenFiles
 from norce_order_async.batch.lines import parse_change
@@ -39,8 +39,8 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_was_begun_and_what_became_of_it(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(1), mark(2, digest=7), mark(3)], [])
-        journal.write([], [end(1), end(3, OutcomeKind.REJECTED), bad_line(4, {"_raw": "{"})])
+        write(journal, [mark(1), mark(2, digest=7), mark(3)], [])
+        write(journal, [], [end(1), end(3, OutcomeKind.REJECTED), bad_line(4, {"_raw": "{"})])
         assert journal.states(1, 3) == {
             1: State(OutcomeKind.APPLIED, None),
             2: State(None, 7),
@@ -60,18 +60,18 @@ def test_a_mark_has_the_file_and_the_digest_that_it_was_given(
 ) -> None:
     with begin(path) as journal:
         for _ in range(1 + again):
-            journal.write([mark(1, file=file, digest=digest)], [])
+            write(journal, [mark(1, file=file, digest=digest)], [])
         (row,) = journal.rows()
         assert (row.file, journal.states(1, 1)[1].digest) == (file, digest)
 
 
 def test_attempts_of_all_runs_add_up(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(1)], [end(1, OutcomeKind.REJECTED, attempts=3)])
+        write(journal, [mark(1)], [end(1, OutcomeKind.REJECTED, attempts=3)])
     with begin(path) as journal:
-        journal.write([mark(1, request_id="second")], [])
+        write(journal, [mark(1, request_id="second")], [])
         assert journal.states(1, 1)[1].outcome is None
-        journal.write([], [end(1, attempts=2, request_id="second")])
+        write(journal, [], [end(1, attempts=2, request_id="second")])
         (row,) = journal.rows()
         assert (row.outcome, row.attempts, row.request_id, row.error) == (OutcomeKind.APPLIED, 5, "second", None)
         assert (journal.summary().requests, journal.summary().retried) == (5, 1)
@@ -80,21 +80,21 @@ def test_attempts_of_all_runs_add_up(path: Path) -> None:
 @pytest.mark.parametrize("outcome", [OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED])
 def test_attributes_are_kept_only_for_what_is_not_done(path: Path, outcome: OutcomeKind) -> None:
     with begin(path) as journal:
-        journal.write([mark(1, PERSONAL)], [])
+        write(journal, [mark(1, PERSONAL)], [])
         assert [row.record for row in journal.rows()] == [{"op": "patch_attributes", "order_id": "o_2"}]
-        journal.write([], [end(1, outcome, PERSONAL)])
-        journal.write([mark(1, PERSONAL)], [])
+        write(journal, [], [end(1, outcome, PERSONAL)])
+        write(journal, [mark(1, PERSONAL)], [])
         (row,) = journal.rows()
         assert parse_change(report_record(row)) == PERSONAL
-        journal.write([], [end(1, OutcomeKind.APPLIED, PERSONAL)])
+        write(journal, [], [end(1, OutcomeKind.APPLIED, PERSONAL)])
         assert [row.record for row in journal.rows()] == [{"op": "patch_attributes", "order_id": "o_2"}]
 
 
 def test_a_mark_that_is_taken_back_leaves_what_was_before_it(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(1), mark(2), mark(3)], [end(1, OutcomeKind.REJECTED)])
-        journal.write([mark(1), mark(2)], [])
-        journal.withdraw([item(1), item(2)])
+        write(journal, [mark(1), mark(2), mark(3)], [end(1, OutcomeKind.REJECTED)])
+        write(journal, [mark(1), mark(2)], [])
+        journal.withdraw([1, 2], 0)
         assert journal.states(1, 3) == {1: State(OutcomeKind.REJECTED, None), 3: State(None, None)}
         row = next(journal.rows())
         assert (row.error, row.attempts, row.request_id) == ("NotFoundError", 1, None)
@@ -104,7 +104,7 @@ def test_a_change_that_was_never_marked_cannot_end(path: Path) -> None:
     with begin(path) as journal:
         for outcome in (OutcomeKind.APPLIED, OutcomeKind.REJECTED):
             with pytest.raises(ValueError, match="never marked"):
-                journal.write([mark(1)], [end(2, outcome)])
+                write(journal, [mark(1)], [end(2, outcome)])
         assert journal.states(1, 2) == {}
 
 
@@ -115,9 +115,10 @@ def test_any_text_can_be_written(path: Path) -> None:
     for _ in range(50_000):
         deep = {"a": deep}
     with begin(path, [InputFile("\udcff.jsonl", None, None)], "tar\udcffget") as journal:
-        journal.write([mark(1, file="\udcff")], [end(1, OutcomeKind.REJECTED, message=said, file="\udcff")])
-        journal.write([], [bad_line(2, {"order_id": "\udcff\x00", "op": "x"}), bad_line(3, None)])
-        journal.write(
+        write(journal, [mark(1, file="\udcff")], [end(1, OutcomeKind.REJECTED, message=said, file="\udcff")])
+        write(journal, [], [bad_line(2, {"order_id": "\udcff\x00", "op": "x"}), bad_line(3, None)])
+        write(
+            journal,
             [mark(4, nan), mark(5)],
             [end(4, OutcomeKind.NOT_SENT, nan), end(5, OutcomeKind.NOT_SENT, PatchAttributes("o", deep))],
         )
@@ -161,7 +162,7 @@ def test_another_batch_is_refused(path: Path, inputs: list[InputFile], target: s
 
 def test_a_second_run_is_refused_and_a_reader_is_not(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(1), mark(2)], [end(1)])
+        write(journal, [mark(1), mark(2)], [end(1)])
         with pytest.raises(ConfigurationError, match="in use by another run"):
             begin(path)
         refused = run("begin(path)", path)
@@ -170,7 +171,7 @@ def test_a_second_run_is_refused_and_a_reader_is_not(path: Path) -> None:
             assert reader.is_running
             rows = reader.rows()
             assert next(rows).number == 1
-            journal.write([mark(3)], [end(2)])
+            write(journal, [mark(3)], [end(2)])
             assert [row.number for row in rows] == [2]
             assert (reader.summary().total, reader.summary().in_flight) == (2, 1)
     with JournalReader.open(path) as reader:
@@ -180,7 +181,7 @@ def test_a_second_run_is_refused_and_a_reader_is_not(path: Path) -> None:
 
 def test_after_a_clean_end_there_is_one_file_and_the_lock(path: Path) -> None:
     journal = begin(path)
-    journal.write([mark(1)], [end(1)])
+    write(journal, [mark(1)], [end(1)])
     journal.close()
     journal.close()
     with JournalReader.open(path) as reader:
@@ -250,8 +251,8 @@ def test_what_is_not_a_journal_is_left_alone(path: Path, kind: str, says: str) -
 )
 def test_a_damaged_journal_says_so(path: Path, damage: str) -> None:
     with begin(path) as journal:
-        journal.write([mark(1)], [end(1)])
-        journal.sample(at=1e9, concurrency=10, rate=None, in_flight=5, reason=None)
+        write(journal, [mark(1)], [end(1)])
+        journal.sample(JournalSample(at=1e9, concurrency=10, rate=None, in_flight=5, reason=None))
     db = sqlite3.connect(path)
     with db:
         db.execute(damage)
@@ -262,7 +263,7 @@ def test_a_damaged_journal_says_so(path: Path, damage: str) -> None:
 
 def test_a_journal_with_garbage_in_it_raises_nothing_else(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(n) for n in range(300)], [end(n) for n in range(300)])
+        write(journal, [mark(n) for n in range(300)], [end(n) for n in range(300)])
     sound, rng = path.read_bytes(), random.Random(0)
     told: list[str] = []
     for _ in range(200):
@@ -296,7 +297,7 @@ def test_a_journal_behind_a_link_is_deleted_with_the_link(path: Path, tmp_path: 
     file = tmp_path / "elsewhere" / "there.journal"
     path.symlink_to(file)
     file.touch()
-    assert run("journal = begin(path); journal.write([mark(1)], []); os.kill(os.getpid(), 9)", path).returncode == -9
+    assert run("journal = begin(path); write(journal, [mark(1)], []); os.kill(os.getpid(), 9)", path).returncode == -9
     assert file.with_name(f"{file.name}-wal").exists()
     discard(path)
     assert [left.name for left in tmp_path.rglob("*journal*")] == [f"{file.name}.lock"]
@@ -311,11 +312,11 @@ def test_a_journal_behind_a_link_is_deleted_with_the_link(path: Path, tmp_path: 
 def test_a_killed_run_keeps_what_it_wrote(path: Path, when: str) -> None:
     code = """
 journal = begin(path)
-journal.write([mark(1), mark(2, PERSONAL)], [])
-journal.write([mark(3)], [end(1)])
+write(journal, [mark(1), mark(2, PERSONAL)], [])
+write(journal, [mark(3)], [end(1)])
 def killer():
     if "{when}" == "within":
-        yield (9, 9, None, None, None, None, None, None, None)
+        yield (9, 9, None, None, None, 0, None, None, None, None)
     os.kill(os.getpid(), 9)
 with journal._files.writing():
     journal._db.executemany(statements.MARK, killer())
@@ -336,7 +337,7 @@ with journal._files.writing():
             2: State(None, None),
             3: State(None, None),
         }
-        journal.write([mark(2, PERSONAL)], [end(2, OutcomeKind.REJECTED, PERSONAL), end(3)])
+        write(journal, [mark(2, PERSONAL)], [end(2, OutcomeKind.REJECTED, PERSONAL), end(3)])
         assert [row.outcome for row in journal.rows()] == ["applied", "rejected", "applied"]
         assert (journal.summary().requests, journal.summary().retried) == (3, 0)
 
@@ -351,7 +352,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, -1))
 try:
     for number in range(1, 100_000, 50):
         marks = [mark(n) for n in range(number, number + 50)]
-        journal.write(marks, [])
+        write(journal, marks, [])
         print(number + 49)
 except ConfigurationError as error:
     print(error, flush=True)
@@ -370,7 +371,7 @@ def test_a_disk_that_is_full_when_a_run_ends_is_told_as_that(path: Path, monkeyp
         raise sqlite3.OperationalError("database or disk is full")
 
     journal = begin(path)
-    journal.write([mark(1)], [end(1)])
+    write(journal, [mark(1)], [end(1)])
     with monkeypatch.context() as patch:
         patch.setattr(WrittenFiles, "_checkpoint", full)
         with pytest.raises(ConfigurationError, match="cannot be written: database or disk is full"):
@@ -382,8 +383,8 @@ def test_a_disk_that_is_full_when_a_run_ends_is_told_as_that(path: Path, monkeyp
 def test_runs_and_samples_are_told(path: Path) -> None:
     with begin(path) as journal:
         journal.set_stopped("interrupted")
-        journal.sample(at=1.5, concurrency=8, rate=None, in_flight=3, reason="429")
-        journal.sample(at=2.5, concurrency=4, rate=10.0, in_flight=4, reason=None)
+        journal.sample(JournalSample(at=1.5, concurrency=8, rate=None, in_flight=3, reason="429"))
+        journal.sample(JournalSample(at=2.5, concurrency=4, rate=10.0, in_flight=4, reason=None))
         assert [run.ended for run in journal.runs] == [None]
     begin(path).close()
     with JournalReader.open(path) as reader:
@@ -419,7 +420,7 @@ def test_the_sums_are_those_of_the_outcomes(path: Path) -> None:
         bad_line(6, None),
     ]
     with begin(path) as journal:
-        journal.write([mark(outcome.number, outcome.change) for outcome in outcomes[:5]], outcomes)
+        write(journal, [mark(outcome.number, outcome.change) for outcome in outcomes[:5]], outcomes)
         summary = journal.summary()
     assert summary.outcomes == {"applied": 2, "applied_inferred": 1, "rejected": 2, "not_sent": 1}
     assert (summary.total, summary.done, summary.failed, summary.requests, summary.retried) == (6, 3, 3, 6, 1)
@@ -431,7 +432,7 @@ def test_the_sums_are_those_of_the_outcomes(path: Path) -> None:
 
 def test_rows_of_some_outcomes(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(1), mark(2), mark(3)], [end(1), end(2, OutcomeKind.REJECTED)])
+        write(journal, [mark(1), mark(2), mark(3)], [end(1), end(2, OutcomeKind.REJECTED)])
         assert [row.number for row in journal.rows({OutcomeKind.REJECTED, OutcomeKind.UNKNOWN})] == [2]
         assert [row.outcome for row in journal.rows()] == ["applied", "rejected", None]
         assert list(journal.rows(())) == []
@@ -467,7 +468,7 @@ def test_a_new_journal_is_its_owners_alone(path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         with begin(path) as journal:
-            journal.write([mark(1, PERSONAL)], [])
+            write(journal, [mark(1, PERSONAL)], [])
             modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     finally:
         os.umask(before)
@@ -480,7 +481,7 @@ def test_a_continued_journal_keeps_its_permissions(path: Path) -> None:
     begin(path).close()
     path.chmod(0o640)
     with begin(path) as journal:
-        journal.write([mark(1, PERSONAL)], [])
+        write(journal, [mark(1, PERSONAL)], [])
         assert {stat.S_IMODE(Path(f"{path}{suffix}").stat().st_mode) for suffix in ("", "-wal", "-shm")} == {0o640}
 
 
@@ -496,7 +497,7 @@ def test_a_record_is_the_line_of_the_change(path: Path, change: Change) -> None:
     members = change.record()
     members.pop("attributes", None)
     with begin(path) as journal:
-        journal.write([mark(1, change)], [])
+        write(journal, [mark(1, change)], [])
         (row,) = journal.rows()
     assert row.record == members
     assert list(members) == list(row.record if isinstance(row.record, dict) else ())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from journals import begin, end, mark
+from journals import begin, end, mark, write
 
 from norce_order_async import CallOptions, OrderClient, OutcomeKind, Receipt
 from norce_order_async.batch import Change
@@ -51,7 +51,7 @@ def test_what_was_done_later_is_made_once_more(tmp_path: Path, lines: list[str],
             end(number, REJECTED if line.endswith("-") else APPLIED, change)
             for number, (line, change) in enumerate(zip(lines, changes, strict=True), 1)
         ]
-        journal.write([mark(number, change) for number, change in enumerate(changes, 1)], outcomes)
+        write(journal, [mark(number, change) for number, change in enumerate(changes, 1)], outcomes)
         journal.reopen([REJECTED], "m", "1")
     with begin(tmp_path / "j") as journal:  # as the run after one that was killed there finds it
         states = journal.states(1, len(lines))

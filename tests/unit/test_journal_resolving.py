@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from journals import PERSONAL, begin, end, mark
+from journals import PERSONAL, begin, end, mark, write
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import Journal, JournalReader
@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_resolved_outcome_and_its_evidence_are_kept(path: Path, outcome: OutcomeKind, error: str | None) -> None:
     with begin(path) as journal:
         unknown = [end(1, OutcomeKind.UNKNOWN, PERSONAL), end(3)]
-        journal.write([mark(1, PERSONAL), mark(2), mark(3)], unknown)
+        write(journal, [mark(1, PERSONAL), mark(2), mark(3)], unknown)
         journal.write_resolution(1, outcome, "attributes.email is as it was written \ud83d")
         assert journal.summary().outcomes[outcome] == 1
     with JournalReader.open(path) as reader:
@@ -41,7 +41,7 @@ def test_a_resolved_outcome_and_its_evidence_are_kept(path: Path, outcome: Outco
 
 def test_only_an_unknown_outcome_can_be_resolved(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(1), mark(2)], [end(1), end(2, OutcomeKind.REJECTED)])
+        write(journal, [mark(1), mark(2)], [end(1), end(2, OutcomeKind.REJECTED)])
         for number in (1, 2, 3):
             with pytest.raises(ValueError, match=f"change {number} is not unknown"):
                 journal.write_resolution(number, OutcomeKind.REJECTED, "seen")
@@ -60,8 +60,8 @@ def test_a_change_that_was_being_made_again_when_a_run_was_killed_can_be_resolve
     path: Path, outcome: OutcomeKind
 ) -> None:
     with begin(path) as journal:
-        journal.write([mark(1)], [end(1, outcome)])
-        journal.write([mark(1)], [])
+        write(journal, [mark(1)], [end(1, outcome)])
+        write(journal, [mark(1)], [])
     with begin(path) as journal:
         assert [row.number for row in journal.unknown()] == [1]
         journal.write_resolution(1, OutcomeKind.UNKNOWN, "seen")
@@ -71,8 +71,8 @@ def test_a_change_that_was_being_made_again_when_a_run_was_killed_can_be_resolve
 
 def test_what_is_sent_at_most_once_and_was_being_made_again_is_unknown(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(1)], [end(1, OutcomeKind.NOT_SENT)], once=[1])
-        journal.write([mark(1)], [], once=[1])
+        write(journal, [mark(1)], [end(1, OutcomeKind.NOT_SENT)], once=[1])
+        write(journal, [mark(1)], [], once=[1])
     with JournalReader.open(path) as reader:
         summary = reader.summary()
         assert (summary.outcomes, summary.unfinished) == ({OutcomeKind.UNKNOWN: 1}, 0)
@@ -101,19 +101,25 @@ def test_what_is_sent_at_most_once_is_continued_where_it_never_went_out(path: Pa
     """What takes a change back is written before it goes out."""
     for numbers in ((1, 2), ()):
         with Journal.open(path, inputs=[], target="t", undo=True) as journal:
-            journal.write(list(map(mark, numbers)), [], once=numbers)
+            write(journal, list(map(mark, numbers)), [], once=numbers)
             if numbers:
                 assert journal.undo is not None
                 journal.undo.write([Kept(number=1)])
-    with JournalReader.open(path) as reader:
-        assert [(row.number, row.outcome) for row in reader.rows()] == [(1, OutcomeKind.UNKNOWN)]
+                assert (journal.summary().in_flight, len(list(journal.rows()))) == (2, 2)
+        with JournalReader.open(path) as reader:
+            assert [(row.number, row.outcome) for row in reader.rows()] == [(1, OutcomeKind.UNKNOWN)]
+            assert [row.number for row in reader.rows([OutcomeKind.UNKNOWN])] == [1]
+            assert [row.number for row in reader.unknown()] == [1]
+            summary = reader.summary()
+            assert (summary.outcomes, summary.total) == ({OutcomeKind.UNKNOWN: 1}, 1)
+            assert summary.problems["Interrupted"].count == 1
 
 
 def test_what_was_sent_at_most_once_is_not_made_again_after_an_earlier_change(path: Path) -> None:
     with begin(path) as journal:
         marks = [mark(number, PERSONAL) for number in (1, 2, 3)]
         outcomes = [end(1, OutcomeKind.REJECTED, PERSONAL), end(2, change=PERSONAL), end(3, change=PERSONAL)]
-        journal.write(marks, outcomes, once=[2])
+        write(journal, marks, outcomes, once=[2])
         journal.reopen([OutcomeKind.REJECTED], "m", "1")
         assert [journal.states(1, 3)[number].reopened for number in (1, 2, 3)] == [False, False, True]
 
@@ -121,4 +127,4 @@ def test_what_was_sent_at_most_once_is_not_made_again_after_an_earlier_change(pa
 def begin_and_leave(path: Path, once: list[int] | None = None) -> None:
     """A run that ends with two changes under way."""
     with begin(path) as journal:
-        journal.write([mark(1), mark(2)], [], once=once or [])
+        write(journal, [mark(1), mark(2)], [], once=once or [])

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from journals import INPUTS, TARGET, begin, end, item, mark, run
+from journals import INPUTS, TARGET, begin, end, mark, run, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, PatchAttributes
@@ -25,8 +25,8 @@ def kill():
 def fill(journal, first, count):
     for number in range(first, first + count, 100):
         numbers = range(number, number + 100)
-        journal.write([mark(n) for n in numbers], [])
-        journal.write([], [end(n) for n in numbers])
+        write(journal, [mark(n) for n in numbers], [])
+        write(journal, [], [end(n) for n in numbers])
 from norce_order_async.batch.journal import wal, writer
 """
 
@@ -95,7 +95,7 @@ def test_a_copy_without_its_wal_is_refused_and_one_with_it_goes_on(path: Path) -
 def test_a_run_that_wrote_nothing_yet_is_known_by_its_main_file(path: Path, continued: bool) -> None:
     if continued:
         with begin(path) as journal:
-            journal.write([mark(1)], [end(1)])
+            write(journal, [mark(1)], [end(1)])
     killed(path, "begin(path); kill()")
     refused(copy(path))
     goes_on(copy(path, "-wal"), int(continued))
@@ -178,15 +178,15 @@ kill()
 def test_the_wal_stays_small_while_a_slow_reader_reads(path: Path) -> None:
     file = path.with_name("batch.journal-wal")
     with begin(path) as journal:
-        journal.write([mark(n) for n in range(1, 2_001)], [])
+        write(journal, [mark(n) for n in range(1, 2_001)], [])
         with JournalReader.open(path) as reader:
             rows = reader.rows()
             next(rows)
             largest = 0
             for first in range(2_001, 22_001, 100):
                 numbers = range(first, first + 100)
-                journal.write([mark(n) for n in numbers], [])
-                journal.write([], [end(n) for n in numbers])
+                write(journal, [mark(n) for n in numbers], [])
+                write(journal, [], [end(n) for n in numbers])
                 largest = max(largest, file.stat().st_size)
             assert sum(1 for _ in rows) == 22_000 - 1
     assert largest < wal.MAX_WAL + 1024 * 1024
@@ -198,7 +198,7 @@ def test_a_journal_that_is_read_when_its_run_ends_is_whole_with_its_wal(
 ) -> None:
     monkeypatch.setattr(writer, "LOCK_TIMEOUT", 0.1)
     journal = begin(path)
-    journal.write([mark(1)], [end(1)])
+    write(journal, [mark(1)], [end(1)])
     with JournalReader.open(path) as reader, closing(sqlite3.connect(path)) as foreign:
         foreign.execute("BEGIN")
         foreign.execute("SELECT count(*) FROM changes").fetchone()
@@ -216,21 +216,21 @@ def test_a_journal_may_be_opened_in_another_thread(path: Path) -> None:
     thread.start()
     thread.join()
     (journal,) = opened
-    journal.write([mark(1)], [end(1)])
+    write(journal, [mark(1)], [end(1)])
     journal.close()
     goes_on(path, 1)
 
 
 def test_a_lock_of_another_program_is_told_at_once_and_nothing_is_written(path: Path) -> None:
     with begin(path) as journal:
-        journal.write([mark(1)], [])
+        write(journal, [mark(1)], [])
         with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
             foreign.execute("BEGIN IMMEDIATE")
             with pytest.raises(JournalBusy, match="locked"):
-                journal.write([mark(2)], [end(1)])
+                write(journal, [mark(2)], [end(1)])
             foreign.rollback()
         assert journal.states(1, 2)[1].outcome is None
-        journal.write([mark(2)], [end(1)])
+        write(journal, [mark(2)], [end(1)])
         assert journal.states(1, 2)[1].outcome is OutcomeKind.APPLIED
 
 
@@ -238,7 +238,7 @@ def test_a_lock_of_another_program_is_told_at_once_and_nothing_is_written(path: 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file in use cannot be deleted")
 def test_a_journal_that_is_deleted_under_a_run_ends_it(path: Path, what: str) -> None:
     journal = begin(path)
-    journal.write([mark(1)], [end(1)])
+    write(journal, [mark(1)], [end(1)])
     if what == "without its WAL":
         path.with_name("batch.journal-wal").unlink()
     else:
@@ -246,7 +246,7 @@ def test_a_journal_that_is_deleted_under_a_run_ends_it(path: Path, what: str) ->
     if what == "replaced":
         path.write_bytes(b"")
     with pytest.raises(ConfigurationError, match="deleted or replaced while a run wrote it"):
-        journal.write([mark(2)], [])
+        write(journal, [mark(2)], [])
     with pytest.raises(ConfigurationError, match="deleted or replaced"):
         journal.close()
 
@@ -277,7 +277,7 @@ def test_who_may_only_read_a_finished_journal_is_shown_it(shared: Path, version:
         write_version_1(shared)
     else:
         with begin(shared) as journal:
-            journal.write([mark(1)], [end(1)])
+            write(journal, [mark(1)], [end(1)])
     before = {file.name: file.read_bytes() for file in shared.parent.iterdir()}
     for file in (*shared.parent.iterdir(), shared.parent):
         file.chmod(0o555 if file.is_dir() else 0o444)
@@ -299,7 +299,7 @@ with JournalReader.open(path) as reader:
 def test_a_damaged_journal_is_found_before_a_run_goes_on_with_it(path: Path) -> None:
     with begin(path) as journal:
         for first in range(1, 2_001, 100):
-            journal.write([mark(n) for n in range(first, first + 100)], [end(n) for n in range(first, first + 100)])
+            write(journal, [mark(n) for n in range(first, first + 100)], [end(n) for n in range(first, first + 100)])
     sound, found = path.read_bytes(), 0
     for place in range(4_096 + 3, len(sound), 4_096 * 3):
         path.write_bytes(sound[:place] + bytes([sound[place] ^ 0x40]) + sound[place + 1 :])
@@ -358,8 +358,8 @@ def test_a_journal_of_version_1_goes_on(path: Path) -> None:
         assert [row.outcome for row in reader.rows()] == ["applied", "unknown"]
     with begin(path) as journal:
         assert [state.outcome for state in journal.states(1, 2).values()] == ["applied", None]
-        journal.write([mark(3)], [end(2), end(3, OutcomeKind.ACCEPTED)])
-        journal.withdraw([item(4, attempts=3)])
+        write(journal, [mark(3)], [end(2), end(3, OutcomeKind.ACCEPTED)])
+        journal.withdraw([4], 3)
     with JournalReader.open(path) as reader:
         assert [row.outcome for row in reader.rows()] == ["applied", "applied", "accepted"]
         assert (reader.summary().requests, reader.summary().accepted, len(reader.runs)) == (6, 1, 2)
@@ -383,7 +383,7 @@ def test_an_error_with_a_name_of_before_is_shown_as_it_was_written(path: Path) -
 def test_what_version_1_did_after_a_change_is_opened_again_with_it(path: Path) -> None:
     write_version_1(path, "UPDATE changes SET outcome = 'rejected', error = 'NotFoundError', number = 0")
     with begin(path) as journal:
-        journal.write([mark(1, FIRST), mark(2, PatchAttributes("o_2", {"a": 1}))], [])
-        journal.write([], [end(1, change=FIRST), end(2)])
+        write(journal, [mark(1, FIRST), mark(2, PatchAttributes("o_2", {"a": 1}))], [])
+        write(journal, [], [end(1, change=FIRST), end(2)])
         journal.reopen({OutcomeKind.REJECTED}, None, None)
         assert [state.reopened for state in journal.states(0, 2).values()] == [False, True, False]

@@ -9,14 +9,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
-from journals import mark
+from collected import Collected
+from journals import mark, write
 from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
-from norce_order_async.batch.journal import State
-from norce_order_async.batch.journal.rows import rows_of
+from norce_order_async.batch.journal import JournalReader, State
+from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.kinds import CreateHook, CreateOrder
 from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.process_worker import Lines, Pipe
@@ -38,13 +40,13 @@ def opened(path: Path) -> Journal:
 def mark_all(journal: Journal, changes: Iterable[Change], *, once: Iterable[int] = ()) -> None:
     now = SystemClock().wall()
     marks = [mark(n, change, request_id=f"id_{n}", started=now) for n, change in enumerate(changes, 1)]
-    journal.write(marks, [], once=list(once))
+    write(journal, marks, [], once=list(once))
 
 
 def end(journal: Journal, number: int, change: Change, outcome: OutcomeKind, ago: float) -> None:
     started = SystemClock().wall() - ago
     ended = Outcome(number=number, line=number, change=change, outcome=outcome, started=started, elapsed=0.0, error="E")
-    journal.write([], [ended])
+    write(journal, [], [ended])
 
 
 def dealt(link: ProcessLink) -> list[tuple[int, bool, State | None]]:
@@ -236,7 +238,7 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
         if len(lives) == 1:
             begun = mark(1, changes[0], started=clock.wall())
             made = Outcome(1, 1, changes[0], outcome, attempts=1, started=clock.wall(), elapsed=0.0)
-            return "journal", "write_rows", rows_of([begun], [made]), []
+            return "journal", "write", rows_of([begun], [made])
         if len(lives) == 2:
             raise ConnectionError
         return "end", None, None, None, True
@@ -251,6 +253,81 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
                 pass
     assert lives == [{1, 2, 3}, {2, 3}, {2, 3, 4, 5}]
     assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
+
+
+@pytest.mark.asyncio
+async def test_what_processes_have_made_is_counted_as_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The metric of changes, the progress and the warning of those that are unknown."""
+    changes = [DeleteConsent(f"o_{n}", "c") for n in range(1, 5)]
+    kinds = (OutcomeKind.APPLIED_INFERRED, OutcomeKind.APPLIED, OutcomeKind.UNKNOWN)
+    ended = [Outcome(n, n, changes[n - 1], kind, attempts=n, started=1e9) for n, kind in enumerate(kinds, 1)]
+    ended[2] = attrs.evolve(ended[2], error="ReadTimeout")
+    interrupted = Outcome(4, 4, changes[3], OutcomeKind.UNKNOWN, attempts=2, started=1e9, error="Interrupted")
+    says: list[tuple[Any, ...]] = [
+        ("journal", "write", rows_of([mark(n, change) for n, change in enumerate(changes, 1)], [])),
+        ("journal", "write", rows_of([], ended)),
+        ("journal", "leave_open", [stands(interrupted)]),
+        ("end", None, None, None, True),
+    ]
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        while len(link.dealt) < 4 and len(says) == 4:  # noqa: ASYNC110 (what is dealt)
+            await asyncio.sleep(0)
+        return says.pop(0)
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    collected = Collected()
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(changes, processes=1, settings=HERE, journal=journal, telemetry=collected.telemetry())
+        async with asyncio.timeout(20):
+            async for _ in batch:
+                pass
+    with JournalReader.open(tmp_path / "journal") as reader:
+        in_journal = reader.summary().outcomes
+    counted = {attributes["norce.outcome"]: count for attributes, count in collected.metrics["norce.batch.changes"]}
+    assert counted == {"applied_inferred": 1, "applied": 1, "unknown": 2}
+    assert in_journal == {OutcomeKind(kind): count for kind, count in counted.items()}
+    progress = batch.progress
+    assert (progress.ended, progress.done, progress.failed, progress.retried) == (4, 2, 2, 3)
+    assert "changes whose outcome is unknown: 2" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_the_merchant_and_channel_of_the_environment_count_where_lines_name_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All changes of an order go to the same process, whether they name its merchant or not."""
+    monkeypatch.setenv("NORCE_MERCHANT", "norce")
+    monkeypatch.setenv("NORCE_CHANNEL", "1")
+    changes: list[Change] = []
+    for n in range(20):
+        changes += [DeleteConsent(f"o_{n}", "c", merchant="norce", channel="1"), DeleteConsent(f"o_{n}", "c")]
+    links: list[set[int]] = []
+
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        await asyncio.sleep(0.05)
+        links.append(set(link.dealt))
+        return "end", None, None, None, True
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        settings = {"base_url": "https://x.example", "auth": "t"}
+        async with asyncio.timeout(20):
+            async for _ in ProcessBatch(changes, processes=2, settings=settings, journal=journal):
+                pass
+    first, second = links
+    assert len(first) + len(second) == len(changes)
+    assert all((number + 1 in dealt) for dealt in (first, second) for number in dealt if number % 2)
 
 
 class NearEnd(Pipe):
@@ -302,7 +379,7 @@ async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
     assert b'"b"' in (origin.sent[0].request.body or b"")
     assert origin.sent[0].at >= 5.0
     assert batch.progress.passed == 1
-    ((_, _, rows, _),) = [said for said in pipe.said if said[:2] == ("journal", "write_rows") and said[2].done]
+    ((_, _, rows),) = [said for said in pipe.said if said[:2] == ("journal", "write") and said[2].done]
     assert rows.ended == [8]
 
 
@@ -353,7 +430,7 @@ async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
     counts = Counter(said[0] for said in pipe.said)
     assert batch.progress.done == 1500
     assert counts["left"] == 1500
-    withdrawn = [number for said in pipe.said if said[1] == "withdraw_numbers" for number in said[2]]
+    withdrawn = [number for said in pipe.said if said[1] == "withdraw" for number in said[2]]
     assert withdrawn == sorted(withdrawn)
     assert str(batch.stopped).startswith("what is left of acme/1 was not made")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 import pytest
-from journals import mark
+from journals import mark, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
@@ -65,7 +65,7 @@ def from_journal(folder: Path, outcomes: list[Outcome]) -> list[JournalRow]:
             told = {name: getattr(outcome, name) for name in ("line", "file", "request_id")}
             change = outcome.change
             marks = [] if change is None else [mark(outcome.number, change, started=outcome.started or 0, **told)]
-            journal.write(marks, [outcome])
+            write(journal, marks, [outcome])
         return list(journal.rows())
 
 

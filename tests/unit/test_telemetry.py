@@ -29,7 +29,7 @@ from norce_order_async import (
     delete_consent,
     get_order,
 )
-from norce_order_async.batch import PatchConsent, run_batch
+from norce_order_async.batch import Batch, PatchConsent, run_batch
 from norce_order_async.core.call import Repeat
 from norce_order_async.middleware import Handler
 from norce_order_async.testing.clock import FakeClock
@@ -269,6 +269,16 @@ async def test_a_batch_is_counted_by_outcome_and_watched_while_it_runs() -> None
     after = collected.metrics
     assert after["norce.batch.changes"] == [({"norce.outcome": "applied"}, 2), ({"norce.outcome": "rejected"}, 2)]
     assert not {"norce.batch.concurrency", "norce.batch.rate_limit", "norce.batch.in_flight"} & after.keys()
+
+
+async def test_changes_that_a_stop_leaves_undone_are_not_counted() -> None:
+    collected = Collected()
+    client, _, _ = scripted(404, telemetry=collected.telemetry())
+    changes = [PatchConsent(f"o_{number}", "ci", checked=True) for number in range(4)]
+    batch = Batch(client, changes, concurrency=2, max_failures=1)
+    left = [outcome.number async for outcome in batch if outcome.error == "NotTried"]
+    assert left
+    assert collected.metrics["norce.batch.changes"] == [({"norce.outcome": "rejected"}, batch.progress.ended)]
 
 
 async def test_a_call_that_is_thrown_away_ends_its_spans(caplog: pytest.LogCaptureFixture) -> None:

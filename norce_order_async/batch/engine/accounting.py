@@ -2,26 +2,21 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import TypeVar
 
-import attrs
-
 from norce_order_async.batch.changes import Scope
-from norce_order_async.batch.engine.running import Progress, Speed
-from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.engine.running import Progress, Tally, write_last_sample, write_sample
+from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
+from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.logger import logger
-from norce_order_async.core.outcome import APPLIED, OutcomeKind
-from norce_order_async.sending.pace import Pace
+from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
 
@@ -59,64 +54,40 @@ async def patiently(step: Callable[[], T], *, until: Callable[[], bool] = lambda
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-def write_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> bool:
-    """Write down how fast a batch is; whether it was written, as one that is locked is looked at again soon."""
-    with suppress(JournalBusy):
-        journal.sample(
-            at=clock.wall(),
-            concurrency=speed.concurrency,
-            rate=speed.rate,
-            in_flight=speed.in_flight,
-            reason=speed.reason,
-        )
-        return True
-    return False
-
-
-def write_last_sample(journal: RunJournal, clock: Clock, speed: Speed | Progress) -> None:
-    """Write down that nothing slows a batch down any more: its run may go on, as unknown changes are looked at."""
-    with suppress(ConfigurationError):
-        write_sample(journal, clock, attrs.evolve(speed, reason=None))
-
-
-class Accountant:
+class Accountant(Tally):
     """Counts the outcomes, writes them to the journal, and keeps them until they are read.
 
     Args:
+        shared: The state of the batch, and the clock.
         journal: Where every change is written down.
+        progress: How the batch stands.
         max_failures: Stop after so many changes that failed.
-        state: Of the batch.
-        clock: Where time comes from.
-        speed: How fast the batch is.
-        count: Told of the outcome of every change.
+        telemetry: Told how many changes have ended.
 
     Attributes:
-        passed: How many changes were passed over because the journal has their outcome.
+        left: How many of what has ended are to be continued.
         unread: The outcomes that nobody has read yet.
         was_full: Whether something waits until fewer are unread.
     """
 
     def __init__(
         self,
+        shared: Shared,
         journal: RunJournal | None,
+        progress: Callable[[], Progress],
         max_failures: int | None,
-        state: RunState,
-        clock: Clock,
-        speed: Callable[[], Speed],
-        count: Callable[[Mapping[OutcomeKind, int]], None] | None,
+        telemetry: Telemetry | None,
     ) -> None:
+        super().__init__(max_failures, shared.state.stop, telemetry)
         self.journal = journal
-        self.passed = self.ended = self.done = self.failed = self.retried = 0
-        self._max_failures = max_failures
-        self._state = state
-        self._clock = clock
-        self._speed = speed
-        self._count = count
-        self._unknown = 0
+        self._state = shared.state
+        self._clock = shared.clock
+        self._progress = progress
         self._closed: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
         self._sampled, self._is_slow = -_SAMPLE_EVERY, False
+        self.left = 0
         self.unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
         self._most_waiting = 0 if journal is None else GROUP
@@ -126,18 +97,7 @@ class Accountant:
 
     def end(self, outcome: Outcome) -> None:
         """Take in the outcome of a change that has ended."""
-        kind = outcome.outcome
-        self.ended += 1
-        if kind is APPLIED:
-            self.done += 1
-        else:
-            self.done += kind.done
-            self.failed += kind.failed
-            self._unknown += kind is OutcomeKind.UNKNOWN
-            if self._max_failures is not None and self.failed >= self._max_failures:
-                self._state.stop(f"{self._max_failures} changes failed")
-        if outcome.attempts > 1:
-            self.retried += 1
+        self.add(outcome.outcome, outcome.attempts)
         if self.journal is None:
             self._tell([outcome])
             return
@@ -176,8 +136,7 @@ class Accountant:
         if self.journal is None or not (items or self._closed):
             return
         self.sample()
-        once = [item.number for item in items if item.change.not_twice is not None]
-        self.journal.write(items, self._closed, once=once)
+        self.journal.write(rows_of(items, self._closed))
         self._busy_since = None
         closed, self._closed = self._closed, []
         self._tell(closed)
@@ -187,8 +146,8 @@ class Accountant:
         now = self._clock.monotonic()
         if self.journal is None or (now - self._sampled < _SAMPLE_EVERY and not at_once):
             return
-        if write_sample(self.journal, self._clock, speed := self._speed()):
-            self._sampled, self._is_slow = now, speed.reason is not None
+        if write_sample(self.journal, self._clock, progress := self._progress()):
+            self._sampled, self._is_slow = now, progress.reason is not None
 
     async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.
@@ -197,10 +156,13 @@ class Accountant:
         """
         if (journal := self.journal) is not None:
             withdrawn = [item for item, _ in left if item.is_withdrawn]
-            still_open = [outcome for item, outcome in left if item.maybe_applied and outcome.attempts]
+            numbers = [item.number for item in withdrawn]
+            # What the workers of a cluster sent is known by the last outcome alone.
+            requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in withdrawn)
+            still_open = [stands(outcome) for item, outcome in left if item.maybe_applied and outcome.attempts]
             try:
                 await self.write(())
-                await patiently(lambda: journal.withdraw(withdrawn))
+                await patiently(lambda: journal.withdraw(numbers, requests))
                 await patiently(lambda: journal.leave_open(still_open))
             except ConfigurationError as error:
                 self._state.fail(error)
@@ -213,24 +175,18 @@ class Accountant:
         for outcome in self._closed:  # it could not be written, so the journal has it as unknown
             self.done -= outcome.outcome.done
             self.failed += not outcome.outcome.failed
-            self._unknown += outcome.change is not None and outcome.outcome is not OutcomeKind.UNKNOWN
+            self.unknown += outcome.change is not None and outcome.outcome is not OutcomeKind.UNKNOWN
         if self.journal is not None and self._is_slow:
-            write_last_sample(self.journal, self._clock, self._speed())
-        if self._unknown:
-            logger.warning(
-                "a batch ended; changes whose outcome is unknown: %d",
-                self._unknown,
-                extra={"unknown": self._unknown},
-            )
+            write_last_sample(self.journal, self._clock, self._progress())
+        self.log_unknown()
 
     def leave_out(self, outcome: Outcome) -> None:
         """Tell of a change that is not made; the journal stays as it is."""
-        if outcome.outcome is OutcomeKind.UNKNOWN and outcome.attempts:  # so it is in the journal as one of this run
-            self._unknown += 1
-            self.ended += 1
-            self.failed += 1
-            self.retried += outcome.attempts > 1
-        self._tell([outcome])
+        has_ended = outcome.outcome is OutcomeKind.UNKNOWN and outcome.attempts > 0
+        if has_ended:  # so it is in the journal as one of this run
+            self.add(outcome.outcome, outcome.attempts)
+            self.left += 1
+        self._tell([outcome], have_ended=has_ended)
 
     # To the reader
 
@@ -258,9 +214,9 @@ class Accountant:
         """Nothing more will come."""
         self._arrived.set()
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
-        if self._count is not None:
-            self._count(Counter(outcome.outcome for outcome in outcomes))
+    def _tell(self, outcomes: list[Outcome], *, have_ended: bool = True) -> None:
+        if self.count is not None and have_ended:
+            self.count(Counter(outcome.outcome for outcome in outcomes))
         self.unread += outcomes
         self._arrived.set()
 
@@ -275,21 +231,19 @@ class Marker:
         once: Whether there may be changes that must not be made twice: of these fewer are marked ahead.
     """
 
-    def __init__(
-        self, *, once: bool, schedule: Schedule, accountant: Accountant, pace: Pace, state: RunState, clock: Clock
-    ) -> None:
+    def __init__(self, shared: Shared, accountant: Accountant, *, once: bool) -> None:
         self.is_needed = accountant.journal is not None
         """Whether changes are marked at all."""
         self.taken: list[WorkItem] = []
         """What was taken, and has to be marked before it is sent."""
         self._once = once
-        self._schedule = schedule
+        self._schedule = shared.schedule
         self._accountant = accountant
-        self._pace = pace
-        self._state = state
-        self._clock = clock
+        self._pace = shared.pace
+        self._state = shared.state
+        self._clock = shared.clock
         self._ahead = self._count = 0  # how many are sent in a moment; how many were marked since then
-        self._since = clock.monotonic()
+        self._since = shared.clock.monotonic()
 
     def most(self) -> int:
         """How many may be marked at once."""

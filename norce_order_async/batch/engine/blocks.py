@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
-from contextlib import aclosing
 from functools import partial
 from typing import cast
 
@@ -36,43 +35,20 @@ def check_changes(changes: object) -> Changes:
     return cast("Changes", changes)
 
 
-@attrs.define
-class Block:
-    """Entries that follow each other.
-
-    Attributes:
-        first: The place of the first one in the whole input, from 1.
-        entries: The entries.
-    """
-
-    first: int = 1
-    entries: list[InputLine] = attrs.Factory(list[InputLine])
-
-
-async def blocks(
-    changes: Changes, size: Callable[[], int], rest: Block, journal: RunJournal | None
-) -> AsyncGenerator[Block]:
+def blocks(
+    changes: Changes, size: Callable[[], int], rest: list[InputLine], journal: RunJournal | None
+) -> AsyncGenerator[list[InputLine]]:
     """The entries in blocks of at most ``size()``; a slow asynchronous input gives smaller ones at once.
 
     What the input raises is raised after the block of what came before it. What an asynchronous input has given
     when this is closed goes to ``rest``.
     """
-    first = 1
     # The lines of files go on as they are.
     kept = () if journal is not None and not journal.has_inputs else InputLine
     entry_of = partial(as_entry, journal=journal)
     if isinstance(changes, AsyncIterable):
-        source = _pumped(changes, size, rest.entries, kept, entry_of)
-    else:
-        source = _sliced(changes, size, kept, entry_of)
-    try:
-        async with aclosing(source):
-            async for entries in source:
-                block = Block(first, entries)
-                first += len(entries)
-                yield block
-    finally:
-        rest.first = first
+        return _pumped(changes, size, rest, kept, entry_of)
+    return _sliced(changes, size, kept, entry_of)
 
 
 def as_entry(number: int, item: object, journal: RunJournal | None) -> InputLine:

@@ -4,10 +4,9 @@ import math
 from collections.abc import Collection
 
 from norce_order_async.batch.changes import Order
-from norce_order_async.batch.engine.schedule import LOOKAHEAD, Schedule
-from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.engine.schedule import LOOKAHEAD
+from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     AuthenticationError,
     CallError,
@@ -35,9 +34,8 @@ _UNTIL_OTHERS = 3
 FEW = 100
 """So many new changes, if they are the last ones, are all tried."""
 
-_REFUSED = (AuthenticationError, TLSError)
-ABOUT_US = (AuthenticationError, PermissionDeniedError)
-"""Refusals that may be about who we are, whatever the change."""
+ABOUT_US = (AuthenticationError, PermissionDeniedError, TLSError)
+"""Refusals that may be about who we are, or of whom we accept a certificate, whatever the change."""
 _OF_ONE_ORDER = frozenset({500, 504, 524})
 """Statuses that a single order may cause: the API failed over it, or a gateway waited for it in vain."""
 
@@ -61,24 +59,17 @@ class CircuitBreaker:
     each is tried, and nothing is held for it or given up with the patience. What cannot be reached stays an outage.
 
     Args:
-        clock: Where time comes from.
+        shared: What is left to try, the state of the batch, and the clock.
         patience: Seconds of an outage after which it is given up.
-        schedule: What is left to try.
-        state: Of the batch.
         has_worked: Whether anything was answered in an earlier run.
     """
 
-    def __init__(self, clock: Clock, patience: float, schedule: Schedule, state: RunState, *, has_worked: bool) -> None:
+    def __init__(self, shared: Shared, patience: float, *, has_worked: bool) -> None:
         self.patience = patience
-        self._schedule, self._state = schedule, state
+        self._schedule, self._state, self._clock = shared.schedule, shared.state, shared.clock
         self._has_worked = has_worked
-        self.worked = False
-        """Whether anything has ever been answered."""
         self.is_open = False
         """Whether nothing but probes should be sent."""
-        self.error: CallError | None = None
-        """The last failure that is the server's."""
-        self._clock = clock
         self._last_success = float("-inf")
         self._unreached: set[Order] = set()
         self._row = self._refused = 0
@@ -90,7 +81,7 @@ class CircuitBreaker:
 
     def succeeded(self, now: float) -> None:
         """A change ended at this monotonic time with an answer that is about the change."""
-        self.worked = True
+        self._state.worked = True
         self._last_success = now
         if self._row:
             self._recover()
@@ -113,7 +104,7 @@ class CircuitBreaker:
         if isinstance(error, TransportError):
             return error.retryable
         if isinstance(error, StatusError):
-            is_known = self.worked or self._has_worked
+            is_known = self._state.worked or self._has_worked
             return error.status in RETRYABLE_STATUSES or (not is_known and _says_nothing(error))
         return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
@@ -126,18 +117,18 @@ class CircuitBreaker:
         now, last = self._clock.monotonic(), self._last
         self._few_left = last is not None and last <= FEW
         if isinstance(error, PermissionDeniedError):
-            self.error = error
+            self._state.error = error
             self._last_success = now  # but it says nothing of the change
             self._recover()
             return True
-        refused = isinstance(error, _REFUSED)
+        refused = isinstance(error, ABOUT_US)
         if not refused and not self.is_transient(error):
             self.succeeded(now)
             return True
         others_succeed = item.since is not None and self._last_success > item.since
         item.failing = item.failing or others_succeed
         item.since = now
-        self.error = error
+        self._state.error = error
         self._row += 1
         if self._failing_since is None:
             self._failing_since = now
@@ -175,15 +166,19 @@ class CircuitBreaker:
         last = self._last
         return last is not None and last <= FEW and self._may_be_of_orders
 
-    @property
-    def hopeless(self) -> str | None:
-        """Why there is no point in going on, if there is none."""
-        error, since = self.error, self._failing_since
+    def hopeless(self, others: int) -> str | None:
+        """Why there is no point in going on, if there is none.
+
+        Args:
+            others: How many changes are under way: before anything has worked, each of them may be what does.
+        """
+        error, since = self._state.error, self._failing_since
         if error is None or since is None:
             return None
-        is_alike = self.is_open and not self.worked and self._never_reached(error)
+        has_worked = self._state.worked
+        is_alike = self.is_open and not has_worked and others < 1 and self._never_reached(error)
         if self._refused >= IN_A_ROW or is_alike:
-            what = f"{IN_A_ROW} changes in a row fail" if self.worked else "everything fails"
+            what = f"{IN_A_ROW} changes in a row fail" if has_worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
         until, refusal = self._not_before if self._row >= IN_A_ROW else (0.0, "")
@@ -217,9 +212,9 @@ class CircuitBreaker:
     @property
     def _may_be_of_orders(self) -> bool:
         """Whether the last failure is one that a single order may cause, where others have succeeded."""
-        error = self.error
+        error = self._state.error
         is_answer = isinstance(error, StatusError) and error.status in _OF_ONE_ORDER
-        return self.worked and (is_answer or isinstance(error, ReadTimeout))
+        return self._state.worked and (is_answer or isinstance(error, ReadTimeout))
 
     def _never_reached(self, error: CallError) -> bool:
         """Whether the failure is one that every change would end in."""

@@ -10,15 +10,15 @@ from norce_order_async.batch.engine.accounting import Accountant, Marker
 from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.feeding import Feeder
-from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
+from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
-from norce_order_async.batch.engine.settings import BatchSettings
+from norce_order_async.batch.engine.settings import BatchSettings, Shared
 from norce_order_async.batch.engine.work_item import Sender
 from norce_order_async.batch.journal.run_journal import JOURNAL, RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import CallError, ConfigurationError
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.shapes import check_shape
 from norce_order_async.core.wording import text_of
@@ -67,59 +67,51 @@ class Engine(RunsOnce):
         if journal is not None:
             check_shape("journal", journal, JOURNAL)
         self._pace, self._around = pace, around
-        state, self._schedule = self.state, Schedule(random)
+        self._schedule = Schedule(random)
+        shared = Shared(self.state, self._schedule, pace, clock, random)
         has_worked = journal is not None and journal.has_done
-        self.breaker = breaker = CircuitBreaker(clock, settings.patience, self._schedule, state, has_worked=has_worked)
-        count = None if telemetry is None else telemetry.count_changes
-        self._accountant = accountant = Accountant(journal, settings.max_failures, state, clock, self._speed, count)
+        self.breaker = breaker = CircuitBreaker(shared, settings.patience, has_worked=has_worked)
+        self.accountant = accountant = Accountant(
+            shared, journal, lambda: self.progress, settings.max_failures, telemetry
+        )
         settle = settle if settings.settle is None else settings.settle
-        marker = Marker(
-            once=settings.once, schedule=self._schedule, accountant=accountant, pace=pace, state=state, clock=clock
-        )
-        self._dispatcher = Dispatcher(
-            sender,
-            marker,
-            settle=settle,
-            schedule=self._schedule,
-            accountant=accountant,
-            breaker=breaker,
-            pace=pace,
-            state=state,
-            clock=clock,
-            random=random,
-        )
+        marker = Marker(shared, accountant, once=settings.once)
         self._feeder = Feeder(
             changes,
+            shared,
+            accountant=accountant,
+            marker=marker,
+            breaker=breaker,
             scope=scope,
             only=settings.only,
             once=settings.once,
             settle=settle,
-            schedule=self._schedule,
+        )
+        self._dispatcher = Dispatcher(
+            sender,
+            shared,
             accountant=accountant,
             marker=marker,
             breaker=breaker,
-            pace=pace,
-            state=state,
-            clock=clock,
-            random=random,
+            settle=settle,
+            make_room=self._feeder.make_room,
         )
-        self._dispatcher.make_room = self._feeder.make_room
 
     @property
     def progress(self) -> Progress:
         """How it stands."""
-        accountant, speed = self._accountant, self._speed()
+        accountant, in_flight = self.accountant, len(self._dispatcher.lanes)
         return Progress(
             passed=accountant.passed,
             ended=accountant.ended,
             done=accountant.done,
             failed=accountant.failed,
             retried=accountant.retried,
-            in_flight=speed.in_flight,
-            waiting=self._schedule.held - speed.in_flight,
-            concurrency=speed.concurrency,
-            rate=speed.rate,
-            reason=speed.reason,
+            in_flight=in_flight,
+            waiting=self._schedule.held - in_flight,
+            concurrency=self._pace.limit,
+            rate=self._pace.rate,
+            reason=self.reason,
         )
 
     @property
@@ -128,16 +120,6 @@ class Engine(RunsOnce):
         if self.breaker.is_open and self.error is not None:
             return f"waiting for the server: {self.error.reason}"
         return self._pace.reason
-
-    @property
-    def worked(self) -> bool:
-        """Whether the server has answered anything of this batch."""
-        return self.breaker.worked
-
-    @property
-    def error(self) -> CallError | None:
-        """The last error of a server that could not be reached, or refused everything."""
-        return self.breaker.error
 
     def stop(self, reason: str) -> None:
         """Take no more, finish what is under way; the first reason counts."""
@@ -150,9 +132,9 @@ class Engine(RunsOnce):
 
     async def __aiter__(self) -> AsyncGenerator[Outcome]:
         running = self._begin(self._run)
-        running.add_done_callback(lambda _: self._accountant.close())
+        running.add_done_callback(lambda _: self.accountant.close())
         try:
-            accountant = self._accountant
+            accountant = self.accountant
             unread = accountant.unread
             while unread or await accountant.until_unread(running):
                 if accountant.was_full:
@@ -175,10 +157,7 @@ class Engine(RunsOnce):
                 feeding.cancel()
                 self._dispatcher.cancel()
                 await asyncio.wait([feeding, *self._dispatcher.lanes])
-                await self._accountant.leave(self._dispatcher.leave())
+                await self.accountant.leave(self._dispatcher.leave())
                 self.state.tell_closed()
         if self.state.failure is not None:
             raise self.state.failure
-
-    def _speed(self) -> Speed:
-        return Speed(self._pace.limit, self._pace.rate, len(self._dispatcher.lanes), self.reason)

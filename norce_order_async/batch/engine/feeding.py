@@ -8,19 +8,16 @@ import attrs
 
 from norce_order_async.batch.changes import Change, Scope
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, Marker, patiently
-from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
+from norce_order_async.batch.engine.blocks import Changes, blocks, check_changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE, Schedule
-from norce_order_async.batch.engine.settings import RunState
+from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
+from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.outcome import DONE, OutcomeKind
-from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.tasks import is_cancelled
-from norce_order_async.sending.pace import Pace
 
 _PERHAPS_APPLIED = (*DONE, OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
 
@@ -39,45 +36,42 @@ class Feeder:
     def __init__(
         self,
         changes: Changes,
+        shared: Shared,
         *,
+        accountant: Accountant,
+        marker: Marker,
+        breaker: CircuitBreaker,
         scope: Scope,
         only: Collection[OutcomeKind] | None,
         once: bool,
         settle: float,
-        schedule: Schedule,
-        accountant: Accountant,
-        marker: Marker,
-        breaker: CircuitBreaker,
-        pace: Pace,
-        state: RunState,
-        clock: Clock,
-        random: RandomSource,
     ) -> None:
         self._changes = check_changes(changes)
         self._scope = scope
         self._only = only
         self._once = once
         self._settle = settle
-        self._schedule = schedule
+        self._schedule = shared.schedule
         self._accountant = accountant
         self._breaker = breaker
-        self._pace = pace
+        self._pace = shared.pace
         self._marker = marker
-        self._state = state
-        self._clock = clock
-        self._random = random
+        self._state = shared.state
+        self._clock = shared.clock
+        self._random = shared.random
+        self._next = 1  # the place of the next entry in the whole input
         self._passes = False  # whether something in the last block was not to be sent
 
     async def run(self) -> None:
         """Take the whole input, or until the batch is stopped."""
-        rest = Block()
+        rest: list[InputLine] = []
         self._began, self._began_wall = self._clock.monotonic(), self._clock.wall()
         try:
             if (journal := self._accountant.journal) is not None and (only := self._only) is not None:
                 await patiently(lambda: journal.reopen(only, *self._scope))
             async with aclosing(blocks(self._changes, self._block_size, rest, self._accountant.journal)) as source:
-                while await self._until_room() and (block := await anext(source, None)) is not None:
-                    if self._take(block):
+                while await self._until_room() and (entries := await anext(source, None)) is not None:
+                    if self._take(entries):
                         await self._accountant.write(())
                     await asyncio.sleep(0)  # others must get their turn also where all of it is passed over
         except Exception as error:
@@ -94,13 +88,13 @@ class Feeder:
 
     def make_room(self) -> None:
         """Take more if there is room."""
-        if self._state.feeder_waits and self._has_room():
+        if not self._state.room.is_set() and self._has_room():
             self._state.room.set()
 
-    def _take_rest(self, rest: Block) -> None:
+    def _take_rest(self, rest: list[InputLine]) -> None:
         """Take what came from the input and is not made any more, so that it is told of."""
         try:
-            if rest.entries:
+            if rest:
                 self._take(rest)
         except Exception as error:
             self._state.fail(error)
@@ -113,7 +107,7 @@ class Feeder:
     def _has_room(self) -> bool:
         schedule = self._schedule
         limit = self._pace.limit
-        if self._breaker.is_open or self._pace.is_closed:
+        if (self._breaker.is_open and self._breaker.hopeless(0) is None) or self._pace.is_closed:
             limit = LOOKAHEAD  # so that probes are not all sent to neighbours
         return (
             len(schedule.ready) < limit
@@ -128,28 +122,27 @@ class Feeder:
             if self._has_room():
                 return True
             self._state.room.clear()
-            self._state.feeder_waits = True
             await self._state.room.wait()
-            self._state.feeder_waits = False
         return False
 
-    def _take(self, block: Block) -> bool:
-        """Take in a block; whether any of it ended at once."""
+    def _take(self, entries: list[InputLine]) -> bool:
+        """Take in what comes next; whether any of it ended at once."""
+        first, self._next = self._next, self._next + len(entries)
         accountant, schedule, now = self._accountant, self._schedule, self._clock.monotonic()
         self._passes, ended = False, accountant.ended
         known: dict[int, State] = {}
         if (journal := accountant.journal) is not None:
-            known = journal.states(block.first, block.first + len(block.entries) - 1)
+            known = journal.states(first, self._next - 1)
         started, closed = self._clock.wall(), self._state.closed
-        for number, entry in enumerate(block.entries, block.first):
+        for number, entry in enumerate(entries, first):
             state = known.get(number)
             if (state is not None or self._only is not None) and not self._is_wanted(number, entry, state):
                 continue
             if (change := entry.change) is None:
-                accountant.end(bad_line(number, entry))
+                self._end(bad_line(number, entry))
                 continue
             if change.not_twice is not None and (outcome := self._not_made(number, entry, change)) is not None:
-                accountant.end(outcome)
+                self._end(outcome)
                 continue
             item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
@@ -165,6 +158,13 @@ class Feeder:
         has_ended = accountant.ended > ended
         self._passes |= has_ended
         return has_ended
+
+    def _end(self, outcome: Outcome) -> None:
+        """End what is not sent; a line that cannot be made is left, as all others are, once the batch is stopped."""
+        if self._state.stopped is None or outcome.change is not None:
+            self._accountant.end(outcome)
+        else:
+            self._accountant.leave_out(attrs.evolve(outcome, error=NOT_TRIED, message="not tried"))
 
     def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:
         """How a change that must not be made twice ends without being made; None where it is made."""

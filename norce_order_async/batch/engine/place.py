@@ -1,10 +1,7 @@
 """The place in the pace's schedule that is reserved for the next change, until it comes."""
 
-from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.core.clock import Clock
+from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.loops.tasks import pause
-from norce_order_async.sending.pace import Pace
 
 
 class Place:
@@ -14,12 +11,12 @@ class Place:
         at: When the place comes that is reserved and not used; nobody takes another meanwhile.
     """
 
-    def __init__(self, *, pace: Pace, schedule: Schedule, state: RunState, clock: Clock) -> None:
+    def __init__(self, shared: Shared) -> None:
         self.at: float | None = None
-        self._pace = pace
-        self._schedule = schedule
-        self._state = state
-        self._clock = clock
+        self._pace = shared.pace
+        self._schedule = shared.schedule
+        self._state = shared.state
+        self._clock = shared.clock
 
     def keep(self, delay: float) -> None:
         """Keep a place that was reserved and comes so many seconds later, for :meth:`wait`."""

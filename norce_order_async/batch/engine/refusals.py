@@ -1,12 +1,11 @@
 """Refusals that are about who we are: the changes that met one, until it is known what it says of them."""
 
 from collections import deque
-from collections.abc import Collection
 
 import attrs
 
 from norce_order_async.batch.changes import Order, Scope
-from norce_order_async.batch.engine.breaker import ABOUT_US, IN_A_ROW
+from norce_order_async.batch.engine.breaker import IN_A_ROW
 from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import CallError, PermissionDeniedError
@@ -76,33 +75,20 @@ class Refusals:
         self.withheld = 0
         """How much was refused, and neither ended nor left."""
         self._closed = closed
-        self._unauthorized: ItemOutcomes = []
-        """What was refused with 401: of whatever merchant, by the same token."""
-        self._scopes: dict[Scope, _Scope] = {}
-
-    @property
-    def scopes(self) -> Collection[Scope]:
-        """The merchants and channels where something was refused with 403."""
-        return self._scopes.keys()
-
-    @property
-    def are_of_token(self) -> bool:
-        """Whether something was refused with 401."""
-        return bool(self._unauthorized)
-
-    @staticmethod
-    def concern(error: CallError) -> bool:
-        """Whether an error may be about who we are."""
-        return isinstance(error, ABOUT_US)
+        self.unauthorized: ItemOutcomes = []
+        """What was refused with 401, or for its TLS: of whatever merchant, for the same reason."""
+        self.scopes: dict[Scope, _Scope] = {}
+        """What is known of the merchants and channels where something was refused with 403."""
 
     def add(self, item: WorkItem, outcome: Outcome, error: CallError) -> ItemOutcomes:
         """Keep a change that was refused; what is left undone now, because no more is tried there."""
         self.withheld += 1
+        item.last = item.left(NOT_TRIED, outcome.message or "refused")  # if the batch ends before that is known
         if not isinstance(error, PermissionDeniedError):
-            self._unauthorized.append((item, outcome))
+            self.unauthorized.append((item, outcome))
             return []
         name = item.order[:2]
-        scope = self._scopes.setdefault(name, _Scope())
+        scope = self.scopes.setdefault(name, _Scope())
         scope.refused.append((item, outcome))
         if name in self._closed:
             return self._take_out(name)
@@ -119,7 +105,7 @@ class Refusals:
 
     def admits(self, item: WorkItem) -> bool:
         """Whether a change may be sent now; one that may not is kept."""
-        scope = self._scopes.get(item.order[:2])
+        scope = self.scopes.get(item.order[:2])
         if scope is None or not scope.is_on or item is scope.trial:
             return True
         if scope.trial is None and item.order not in scope.orders:
@@ -130,12 +116,12 @@ class Refusals:
 
     def next_trial(self, ended: WorkItem) -> WorkItem | None:
         """What is held beside a change that has ended, and is to be tried now."""
-        scope = self._scopes.get(ended.order[:2])
+        scope = self.scopes.get(ended.order[:2])
         return scope.take_trial() if scope is not None and scope.is_on and scope.trial is None else None
 
     def untold(self, item: WorkItem) -> None:
         """A change ended without an answer: as a trial it has shown nothing."""
-        scope = self._scopes.get(item.order[:2])
+        scope = self.scopes.get(item.order[:2])
         if scope is not None and item is scope.trial:
             scope.trial = None
 
@@ -144,35 +130,34 @@ class Refusals:
 
         Nothing of the token is told by an answer to what was under way when it was refused.
         """
-        scope = self._scopes.pop(item.order[:2], _Scope())
+        scope = self.scopes.pop(item.order[:2], _Scope())
         began = item.since or 0.0
         ended, later = scope.refused, ItemOutcomes()
-        for one in self._unauthorized:
+        for one in self.unauthorized:
             (ended if (one[0].since or 0.0) <= began else later).append(one)
-        self._unauthorized = later
+        self.unauthorized = later
         self.withheld -= len(ended)
         return ended, scope.all_parked()
 
     def close_held(self) -> ItemOutcomes:
         """Nothing was ever answered, and nothing else is left to try: what is left undone where changes are held."""
-        held = [name for name, scope in self._scopes.items() if scope.is_on]
+        held = [name for name, scope in self.scopes.items() if scope.is_on]
         return [one for name in held for one in self._close(name, "all that were tried were refused")]
 
     def give_up(self) -> tuple[ItemOutcomes, list[WorkItem]]:
         """Nothing else is left to try: all that was refused, and all that was held."""
-        ended = [*self._unauthorized, *(one for scope in self._scopes.values() for one in scope.refused)]
-        parked = [item for scope in self._scopes.values() for item in scope.all_parked()]
-        self.withheld, self._unauthorized = 0, []
-        self._scopes.clear()
+        ended = [*self.unauthorized, *(one for scope in self.scopes.values() for one in scope.refused)]
+        parked = [item for scope in self.scopes.values() for item in scope.all_parked()]
+        self.withheld, self.unauthorized = 0, []
+        self.scopes.clear()
         return ended, parked
 
     def _close(self, name: Scope, why: str) -> ItemOutcomes:
-        self._closed[name] = f"{why}: {self._scopes[name].reason}"
+        self._closed[name] = f"{why}: {self.scopes[name].reason}"
         return self._take_out(name)
 
     def _take_out(self, name: Scope) -> ItemOutcomes:
-        scope = self._scopes.pop(name)
+        scope = self.scopes.pop(name)
         self.withheld -= len(scope.refused)
-        return [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in scope.refused] + [
-            (item, item.left(NOT_TRIED, self._closed[name])) for item in scope.all_parked()
-        ]
+        refused = [(item, item.left_waiting()) for item, _ in scope.refused]
+        return [*refused, *((item, item.left(NOT_TRIED, self._closed[name])) for item in scope.all_parked())]

@@ -60,7 +60,7 @@ class Schedule:
     def add(self, item: WorkItem, now: float = 0.0) -> None:
         """Take in the next change of the input, at this monotonic time."""
         self.held += 1
-        self.size += item.size
+        self.size += item.entry.size
         tails = self._tails.setdefault(item.order, item)
         if tails is item:
             self.ready.append(item)
@@ -141,7 +141,7 @@ class Schedule:
     def done(self, item: WorkItem, now: float = 0.0) -> None:
         """Let go of a change that was taken; those behind it follow, if need be when its resource has settled."""
         self.held -= 1
-        self.size -= item.size
+        self.size -= item.entry.size
         if item.followers is None and not item.settles_at and self._tails[item.order] is item:  # nearly always
             del self._tails[item.order]
             return
@@ -195,7 +195,7 @@ class Schedule:
         self._blocked.clear()
         for item in waiting:
             self.held -= 1
-            self.size -= item.size
+            self.size -= item.entry.size
         return sorted(waiting, key=lambda item: item.number)
 
 

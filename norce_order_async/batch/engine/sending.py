@@ -6,21 +6,17 @@ from collections.abc import Callable
 from functools import partial
 
 from norce_order_async.batch.engine.accounting import Accountant, Marker
-from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.breaker import ABOUT_US, CircuitBreaker
 from norce_order_async.batch.engine.place import Place
 from norce_order_async.batch.engine.refusals import ItemOutcomes, Refusals
 from norce_order_async.batch.engine.rounds import until_next
-from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.settings import RunState
-from norce_order_async.batch.engine.work_item import NOT_TRIED, GivenBack, Sender, WorkItem
+from norce_order_async.batch.engine.settings import Shared
+from norce_order_async.batch.engine.work_item import NOT_TRIED, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.tasks import pause
-from norce_order_async.sending.pace import Pace
 
 
 class Dispatcher:
@@ -33,40 +29,37 @@ class Dispatcher:
         sender: What makes the changes.
         marker: What marks them before.
         settle: Seconds that a resource needs to settle after an attempt whose answer never came.
+        make_room: Called when there may be room for more of the input.
     """
 
     def __init__(
         self,
         sender: Sender,
-        marker: Marker,
+        shared: Shared,
         *,
-        settle: float,
-        schedule: Schedule,
         accountant: Accountant,
+        marker: Marker,
         breaker: CircuitBreaker,
-        pace: Pace,
-        state: RunState,
-        clock: Clock,
-        random: RandomSource,
+        settle: float,
+        make_room: Callable[[], None],
     ) -> None:
         self._sender = sender
         self._marker = marker
         self._settle = settle
-        self._schedule = schedule
+        self._schedule = shared.schedule
         self._accountant = accountant
         self._breaker = breaker
-        self._pace = pace
-        self._state = state
-        self._clock = clock
-        self._random = random
-        self.make_room: Callable[[], None] = lambda: None
-        """Called when there may be room for more of the input."""
+        self._pace = shared.pace
+        self._state = shared.state
+        self._clock = shared.clock
+        self._random = shared.random
+        self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
         self._probe: WorkItem | None = None
-        self._place = Place(pace=pace, schedule=schedule, state=state, clock=clock)
+        self._place = Place(shared)
         self._left: ItemOutcomes = []
-        self._refusals = Refusals(state.closed)
+        self._refusals = Refusals(shared.state.closed)
 
     # When
 
@@ -81,7 +74,7 @@ class Dispatcher:
                 await self._accountant.let_go(left)
             elif self._marker.taken and state.stopped is None:
                 await self._mark()
-            elif state.stopped is None and (hopeless := self._breaker.hopeless) is not None:
+            elif state.stopped is None and (hopeless := self._breaker.hopeless(len(self.lanes))) is not None:
                 state.stop(hopeless)
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
@@ -97,7 +90,7 @@ class Dispatcher:
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
                 await pause(self._clock, due - self._clock.monotonic(), state.wake)
             elif self._refusals.withheld and not self.lanes and state.stopped is None:
-                if not self._breaker.worked:
+                if not self._state.worked:
                     self._leave_undone(self._refusals.close_held())
                 self._resolve(*self._refusals.give_up())
             else:
@@ -112,11 +105,9 @@ class Dispatcher:
 
     def leave(self) -> ItemOutcomes:
         """What was taken and not ended, once no lane is left, with how it stands."""
-        self._schedule.ready += self._marker.taken
-        left = [(item, item.left_waiting()) for item in self._schedule.drain()]
         refused, held = self._refusals.give_up()
-        left += [(item, item.left(NOT_TRIED, outcome.message or "refused")) for item, outcome in refused]
-        return [*left, *((item, item.left(NOT_TRIED, "not tried")) for item in held), *self._left]
+        self._schedule.ready += [*self._marker.taken, *(item for item, _ in refused), *held]
+        return [*((item, item.left_waiting()) for item in self._schedule.drain()), *self._left]
 
     def _is_over(self) -> bool:
         has_ended = self._state.input_ended and not self._schedule.held
@@ -140,12 +131,12 @@ class Dispatcher:
             and (len(self.lanes) < self._pace.limit or not self._breaker.tries_all)
             and self._schedule.has_ready
             and self._state.stopped is None
-            and self._breaker.hopeless is None
+            and self._breaker.hopeless(0) is None
         )
 
     async def _until_probe(self) -> bool:
         """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
-        self.make_room()
+        self._make_room()
         delay, new = self._breaker.next_probe()
         due = self._clock.monotonic() + delay
         while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
@@ -156,7 +147,7 @@ class Dispatcher:
     async def _mark(self) -> None:
         """Mark what was taken, and send it; what a stop or an outage has overtaken goes back."""
         breaker, refusals = self._breaker, self._refusals
-        ahead = not (breaker.is_open or refusals.are_of_token)
+        ahead = not (breaker.is_open or refusals.unauthorized)
         for item in await self._marker.mark(ahead=ahead, but_of=refusals.scopes):
             is_late = breaker.is_open and item is not self._probe and not breaker.tries_all
             if is_late or item.order[:2] in self._state.closed or self._state.stopped is not None:
@@ -177,7 +168,7 @@ class Dispatcher:
         if not lane.done():  # an eager task has run until it waits
             self.lanes.setdefault(lane, item)
         lane.add_done_callback(self._lane_ended)
-        self.make_room()
+        self._make_room()
 
     async def _lane(self, item: WorkItem) -> None:
         """Make one change after another, as long as the next one may be sent at once."""
@@ -186,10 +177,7 @@ class Dispatcher:
         assert lane is not None
         lanes[lane] = item
         while True:
-            try:
-                outcome = await send(item, probe=item is self._probe)
-            except GivenBack:
-                outcome = None
+            outcome = await send(item, probe=item is self._probe)
             now = monotonic()
             if outcome is None:
                 self._leave_undone([(item, item.left_waiting())])
@@ -212,11 +200,11 @@ class Dispatcher:
                 item.since = now
             if len(lanes) < pace.limit and (schedule.ready or schedule.requeued):
                 state.wake.set()
-            if state.feeder_waits and len(schedule.ready) < pace.limit:
-                self.make_room()
+            if not state.room.is_set() and len(schedule.ready) < pace.limit:
+                self._make_room()
         pace.end()
         del lanes[lane]
-        self.make_room()
+        self._make_room()
         self._state.wake.set()
 
     def _lane_ended(self, lane: asyncio.Task[None]) -> None:
@@ -231,7 +219,7 @@ class Dispatcher:
             assert error is not None
             self._state.raised(error)
             self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0), self._clock.monotonic())
-        self.make_room()
+        self._make_room()
         self._state.wake.set()
 
     # What follows
@@ -289,11 +277,11 @@ class Dispatcher:
         for item, _ in left:
             self._schedule.done(item, math.inf)  # those behind it are left undone, too
         self._left += left
-        self.make_room()
+        self._make_room()
 
     def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether it was refused for what we are, perhaps, so that it does not end yet."""
-        if not self._refusals.concern(error):
+        if not isinstance(error, ABOUT_US):
             if self._refusals.withheld and isinstance(error, StatusError) and not self._breaker.is_transient(error):
                 self._resolve(*self._refusals.answered(item))
             return False
@@ -317,7 +305,7 @@ class Dispatcher:
     def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether a change that failed is made again later."""
         counts = self._breaker.failed(item, error)
-        if (hopeless := self._breaker.hopeless) is not None:
+        if (hopeless := self._breaker.hopeless(len(self.lanes) - 1)) is not None:
             self._state.stop(hopeless)
         if self._breaker.is_open:
             self._state.wake.set()

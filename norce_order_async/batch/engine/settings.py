@@ -8,10 +8,14 @@ import attrs
 from attrs.validators import optional
 
 from norce_order_async.batch.changes import Scope
+from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.core.checks import a_rate, a_switch, check_count, positive_count, positive_seconds, some_seconds
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.clock import Clock
+from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.wording import text_of
+from norce_order_async.sending.pace import Pace
 
 _NAMED = 3
 """So many merchants and channels are named where changes were left undone."""
@@ -83,21 +87,27 @@ class BatchSettings:
 
 
 class RunState:
-    """Whether a batch goes on, and the events that its parts wait for."""
+    """Whether a batch goes on, whether the server answers, and the events that its parts wait for."""
 
     def __init__(self) -> None:
         self.stopped: str | None = None
         """Why it ends before its input does."""
         self.failure: Exception | None = None
         """What must not happen and did."""
+        self.worked = False
+        """Whether the server has answered anything."""
+        self.error: CallError | None = None
+        """The last error of a server that could not be reached, or refused everything."""
         self.closed: dict[Scope, str] = {}
         """The merchants and channels whose changes are left undone, and why; others go on."""
         self.input_ended = False
         """Whether nothing more comes from the input."""
-        self.feeder_waits = False
-        """Whether the feeder waits for room."""
         self.wake, self.stopping, self.room = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        """Set for the dispatcher to look again; for whoever only waits to stop; for the feeder to look again."""
+        """Set for the dispatcher to look again; for whoever only waits to stop; for the feeder to look again.
+
+        The last one is set, too, while nothing waits for room.
+        """
+        self.room.set()
 
     def stop(self, reason: str) -> None:
         """Take no more, finish what is under way; the first reason counts."""
@@ -132,3 +142,22 @@ class RunState:
             failure = RuntimeError(f"a change raised {type(error).__name__}")
             failure.__cause__ = error
             self.fail(failure)
+
+
+@attrs.frozen
+class Shared:
+    """What all parts of a batch use.
+
+    Attributes:
+        state: Whether it goes on.
+        schedule: The changes that wait for their turn.
+        pace: How many changes may be under way, and when the next may be sent.
+        clock: Where time comes from.
+        random: Where random waits and request ids come from.
+    """
+
+    state: RunState
+    schedule: Schedule
+    pace: Pace
+    clock: Clock
+    random: RandomSource

@@ -22,7 +22,7 @@ ALLOWED_BY_ONCE = "it is made with once (--once), at most once"
 """What is said of a change that was refused because nobody has allowed it."""
 
 _ONE_CALL = frozenset(KINDS.values())
-_SAFE = Repeat.SAFE
+_SAFE, _NEVER = Repeat.SAFE, Repeat.NEVER
 """A member of an enumeration is looked up slowly."""
 _GATEWAY_TIMEOUTS = frozenset({504, 524})
 Path = tuple[str, ...]
@@ -34,10 +34,7 @@ class WorkItem:
 
     Attributes:
         number: Its place in the input, from 1.
-        line: The line of its file.
-        file: The name of its file, when there are several.
-        digest: A checksum of its line, where the input can be read only once.
-        size: How long its line is, in bytes.
+        entry: The line.
         change: The change.
         order: The order that it changes, or makes.
         resource: What in the order it changes.
@@ -45,14 +42,13 @@ class WorkItem:
         started: When it was taken in, then when its last call began, in seconds since 1970-01-01 UTC.
         is_marked: Whether the journal has its mark of this run.
         known: Its outcome in the journal, as an earlier run left it; None where there is none.
-        redelivered: Whether it may have been carried out before, without the journal, as its entry says.
         maybe_applied: Whether a request of it may have been carried out, in this run or an earlier one.
         attempts: How many requests it took, over all rounds.
         call: Its last call, once that has made an attempt.
         pace: Told of its attempts, from its first round on.
         error: What its last round failed with, until that is dealt with.
         last: How its last round ended.
-        once: Whether a request was sent that must not be sent again.
+        sent_once: Whether a request was sent that must not be sent again.
         rounds: How often it failed in a way that passes, by its own fault as far as can be told.
         refusals: How often it was refused because of too many requests.
         failing: Whether it failed while others succeeded.
@@ -65,9 +61,9 @@ class WorkItem:
     """
 
     __slots__ = (
-        "attempts", "blockers", "call", "change", "digest", "error", "failing", "file", "followers", "is_marked",
-        "known", "last", "line", "lost_at", "maybe_applied", "number", "once", "order", "pace", "redelivered",
-        "refusals", "request_id", "resource", "rounds", "settles_at", "since", "size", "started", "waited",
+        "attempts", "blockers", "call", "change", "entry", "error", "failing", "followers", "is_marked", "known",
+        "last", "lost_at", "maybe_applied", "number", "order", "pace", "refusals", "request_id", "resource",
+        "rounds", "sent_once", "settles_at", "since", "started", "waited",
     )  # fmt: skip
     call: Call | None
     pace: Pace
@@ -82,16 +78,13 @@ class WorkItem:
         self, number: int, entry: InputLine, change: Change, scope: Scope, random: RandomSource = SYSTEM_RANDOM
     ) -> None:
         self.number = number
-        self.line = entry.line
-        self.file = entry.file
-        self.digest = entry.digest
-        self.size = entry.size
+        self.entry = entry
         self.change = change
         self.order = order_of(change, scope, number)
         self.resource = change.resource
         self.request_id = entry.request_id or random.randbytes(16).hex()
-        self.redelivered = self.maybe_applied = entry.redelivered
-        self.once = self.failing = self.is_marked = False
+        self.maybe_applied = entry.redelivered
+        self.sent_once = self.failing = self.is_marked = False
         self.attempts = self.rounds = self.refusals = self.blockers = 0
         self.started = self.settles_at = self.waited = 0.0
         self.call = self.error = self.last = self.since = self.lost_at = self.followers = self.known = None
@@ -135,21 +128,21 @@ class WorkItem:
         status = attempt.status
         if attempt.ambiguous or (status is not None and status < 300):
             self.maybe_applied = True
-        if call.repeat is not _SAFE and attempt.sent is not False:
-            self.once = True
+        if call.repeat is not _SAFE and not (attempt.sent is False if call.repeat is _NEVER else attempt.unserved):
+            self.sent_once = True
         if attempt.ambiguous and (status is None or status in _GATEWAY_TIMEOUTS):
             self.lost_at = call.started + attempt.started + attempt.elapsed
 
     def repeatable(self, outcome: OutcomeKind) -> bool:
         """Whether it may be made again after it ended so; without a call, nobody knows what was sent."""
-        return not self.once and (self.call is not None or outcome is OutcomeKind.NOT_SENT)
+        return not self.sent_once and (self.call is not None or outcome is OutcomeKind.NOT_SENT)
 
     def made(self, outcome: OutcomeKind, status: int, request_id: str, attempts: int, elapsed: float) -> Outcome:
         """The outcome of a change that the server has carried out or taken in, in so many attempts."""
         # By position: with names it takes three times as long, and this is made for nearly every change.
         return Outcome(
-            self.number, self.line, self.change, outcome, self.file, max(self.attempts, attempts), self.started,
-            elapsed, status, request_id, None, None, None, self.waited,
+            self.number, self.entry.line, self.change, outcome, self.entry.file, max(self.attempts, attempts),
+            self.started, elapsed, status, request_id, None, None, None, self.waited,
         )  # fmt: skip
 
     def failed(self, outcome: OutcomeKind, error: BaseException, elapsed: float) -> Outcome:
@@ -161,8 +154,8 @@ class WorkItem:
             outcome = self.last.outcome  # it was refused in an earlier round
         return Outcome(
             number=self.number,
-            line=self.line,
-            file=self.file,
+            line=self.entry.line,
+            file=self.entry.file,
             change=self.change,
             outcome=outcome,
             attempts=max(self.attempts, len(attempts)),
@@ -180,8 +173,8 @@ class WorkItem:
         is_done = self.since is None and self.known in DONE
         return Outcome(
             number=self.number,
-            line=self.line,
-            file=self.file,
+            line=self.entry.line,
+            file=self.entry.file,
             change=self.change,
             outcome=OutcomeKind.UNKNOWN if self.maybe_applied and not is_done else OutcomeKind.NOT_SENT,
             attempts=self.attempts,
@@ -208,22 +201,19 @@ def path_of(resource: str) -> Path:
     return tuple(resource.split("/")) if resource else ()
 
 
-class GivenBack(Exception):
-    """A sender was stopped and has not made the change; the item's ``last`` tells how it stands."""
-
-
 class Sender(Protocol):
     """What makes changes."""
 
-    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome | None:
         """Make a change; what it fails with is also the item's ``error``.
+
+        None where the sender was stopped and has not made it; the item's ``last`` tells how it stands.
 
         Args:
             item: What to send.
             probe: Whether it is only tried once, to see whether the server is back.
 
         Raises:
-            GivenBack: It was not made.
             asyncio.CancelledError: The batch ends it.
         """
         ...

@@ -10,7 +10,15 @@ from itertools import chain
 from typing import BinaryIO, TextIO
 
 from norce_order_async.batch.files.cells import row_meaning
-from norce_order_async.batch.files.entry import MAX_LINE, ContentError, CutError, InputLine, Meaning, Unread, order_of
+from norce_order_async.batch.files.entry import (
+    MAX_LINE,
+    ContentError,
+    CutError,
+    InputLine,
+    Meaning,
+    Unread,
+    named_order,
+)
 from norce_order_async.batch.files.layout import InputLayout
 from norce_order_async.wire.json import JSON
 
@@ -80,7 +88,7 @@ def _order(
     cells = {name: cell or None for name, cell in zip(columns, row, strict=True) if name}
     if any((cells.get(name) or "").startswith("'") for name in ("order_id", "merchant", "channel")):
         return None
-    return order_of({**cells, **layout.fill})
+    return named_order({**cells, **layout.fill})
 
 
 class _Lines:

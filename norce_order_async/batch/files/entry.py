@@ -79,7 +79,7 @@ def record_meaning(record: Mapping[str, JSON]) -> Meaning:
         return None, str(error), record
 
 
-def order_of(record: Mapping[str, object]) -> tuple[str | None, str | None, str] | None:
+def named_order(record: Mapping[str, object]) -> tuple[str | None, str | None, str] | None:
     """The merchant, channel and id of the order that a record names; None where they are not plain text."""
     merchant, channel, order_id = record.get("merchant"), record.get("channel"), record.get("order_id")
     if (

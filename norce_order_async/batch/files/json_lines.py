@@ -6,7 +6,15 @@ from functools import partial
 from typing import Any, BinaryIO, cast
 
 from norce_order_async.batch.changes import make_change
-from norce_order_async.batch.files.entry import MAX_LINE, CutError, InputLine, Meaning, Unread, order_of, record_meaning
+from norce_order_async.batch.files.entry import (
+    MAX_LINE,
+    CutError,
+    InputLine,
+    Meaning,
+    Unread,
+    named_order,
+    record_meaning,
+)
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire import fastjson
@@ -47,7 +55,7 @@ def unread(stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[
             yield too_long(number, file)
             continue
         record = fastjson.read(line)
-        order = order_of(cast("dict[str, JSON]", record)) if type(record) is dict else None
+        order = named_order(cast("dict[str, JSON]", record)) if type(record) is dict else None
         if order is None:
             yield InputLine(number, *_line_meaning(number, line), file, len(line))
         else:

@@ -15,7 +15,7 @@ from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.old_values import OldValues, is_kept
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalRun, JournalSample
 from norce_order_async.batch.journal.rows import count, moment, row_of, seconds, text_or_none
-from norce_order_async.batch.journal.statements import OF_NOW
+from norce_order_async.batch.journal.statements import BEGUN, OF_NOW
 from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import ErrorSummary, JournalRow, Summary
 from norce_order_async.core.errors import InvalidRequestError
@@ -27,7 +27,7 @@ _ERROR = OF_NOW.format("error")
 _ROWS = """
     SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
         attributes, {waited}, {evidence}
-    FROM changes
+    FROM {changes}
 """
 _WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
 
@@ -92,6 +92,7 @@ class JournalAccount:
         outcome ``unknown`` when none does.
         """
         is_running = self.is_running
+        begun = self._begun(is_running)
         summary = Summary()
         # Those that were sent at most once are not continued.
         once, seen = ("sum(once)", "sum(evidence IS NOT NULL)") if self._version >= 2 else ("0", "0")
@@ -99,11 +100,11 @@ class JournalAccount:
             self._db.execute("BEGIN")
             sums = self._db.execute(
                 f"SELECT open, outcome, op, count(*), sum(attempts), sum(attempts > 1), {once}, {seen}, "
-                "total(error = ?), total(op IS NULL AND instr(message, ?)) FROM changes GROUP BY open, outcome, op",
+                f"total(error = ?), total(op IS NULL AND instr(message, ?)) FROM {begun} GROUP BY open, outcome, op",
                 (InvalidRequestError.__name__, ALLOWED_BY_ONCE),
             ).fetchall()
             problems = self._db.execute(
-                f"SELECT open, {_ERROR} AS shown, min(number), line, file, message, count(*) FROM changes "
+                f"SELECT open, {_ERROR} AS shown, min(number), line, file, message, count(*) FROM {begun} "
                 "WHERE open OR error IS NOT NULL GROUP BY open, shown ORDER BY 3"
             ).fetchall()
             if self._version >= 2:
@@ -162,12 +163,18 @@ class JournalAccount:
     def _rows(self, wanted: str, kinds: Collection[str], *, is_running: bool) -> Iterator[JournalRow]:
         (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
         query = _ROWS.format(
-            waited=_WAITED if has_waits else "NULL", evidence="evidence" if self._version >= 2 else "NULL"
+            waited=_WAITED if has_waits else "NULL",
+            evidence="evidence" if self._version >= 2 else "NULL",
+            changes=self._begun(is_running),
         )
         for values in self._pages(f"{query} WHERE number > ? AND {wanted} ORDER BY number", kinds):
             with reading(self.path):
                 row = row_of(values, is_running)
             yield row
+
+    def _begun(self, is_running: bool) -> str:
+        """The changes, in SQL: while no run goes on, without those that a killed one has marked and not sent."""
+        return "changes" if is_running or self.undo is None else BEGUN
 
     def samples(self) -> Iterator[JournalSample]:
         """How fast the batch was, moment after moment."""

@@ -1,5 +1,6 @@
 """Between values and the rows of a journal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from json.encoder import encode_basestring
@@ -118,9 +119,11 @@ class Rows:
         return [row[-1] for row in self.done] + [row[-1] for row in self.failed] + [row[0] for row in self.in_full]
 
     @property
-    def retried(self) -> int:
-        """How many of what has ended, and had a mark, took several requests."""
-        return sum(row[1] > 1 for row in (*self.done, *self.failed))
+    def outcomes(self) -> dict[tuple[OutcomeKind, int], int]:
+        """How many changes have ended with an outcome, in a number of requests."""
+        counts = Counter((row[0], row[1]) for row in (*self.done, *self.failed))
+        counts.update((row[4], row[5]) for row in self.in_full)
+        return {(OutcomeKind(value), attempts): count for (value, attempts), count in counts.items()}
 
     def renumbered(self, numbers: Mapping[int, int]) -> "Rows":
         """The same of other numbers."""
@@ -136,7 +139,7 @@ class Rows:
 def rows_of(marks: Sequence[WorkItem], outcomes: Sequence[Outcome]) -> Rows:
     """What is written of changes that are about to be sent, and of those that have ended."""
     waits = [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]
-    rows = Rows([marked(mark) for mark in marks], [], [], [], waits)
+    rows = Rows([mark(item) for item in marks], [], [], [], waits)
     for outcome in outcomes:
         if outcome.error is None and outcome.outcome in DONE:
             rows.done.append(done(outcome))
@@ -152,14 +155,18 @@ def plain(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def marked(item: WorkItem) -> tuple[object, ...]:
+def mark(item: WorkItem) -> tuple[object, ...]:
     """What is written before a change is sent."""
     change, resource = item.change, item.resource
     if not resource.isascii():
         resource = plain(resource)
-    file = NO_FILE if item.file is None else plain(item.file)
-    digest = NO_DIGEST if item.digest is None else item.digest
-    return item.number, item.line, file, digest, change.op, item.request_id, item.started, resource, _head(change)
+    entry = item.entry
+    file = NO_FILE if entry.file is None else plain(entry.file)
+    digest = NO_DIGEST if entry.digest is None else entry.digest
+    once = 0 if change.not_twice is None else 1  # sqlite3 looks for an adapter of a bool, too
+    return (
+        item.number, entry.line, file, digest, change.op, once, item.request_id, item.started, resource, _head(change),
+    )  # fmt: skip
 
 
 def done(outcome: Outcome) -> tuple[object, ...]:

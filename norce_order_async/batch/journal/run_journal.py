@@ -3,9 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal.records import State
-from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.batch.journal.records import JournalSample, State
+from norce_order_async.batch.journal.rows import Rows, Values
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.shapes import Shape
 
@@ -24,15 +23,15 @@ class RunJournal(Protocol):
         """Where changes stand."""
         ...
 
-    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
-        """Write down what is about to be sent, what of that at most once, and what has ended."""
+    def write(self, rows: Rows) -> None:
+        """Write down what is about to be sent, and what has ended."""
         ...
 
-    def withdraw(self, items: Sequence[WorkItem]) -> None:
-        """Take back marks."""
+    def withdraw(self, numbers: Sequence[int], requests: int) -> None:
+        """Take back the marks of changes that took so many requests."""
         ...
 
-    def leave_open(self, outcomes: Sequence[Outcome]) -> None:
+    def leave_open(self, rows: Sequence[Values]) -> None:
         """Write down how changes stand that are to be continued."""
         ...
 
@@ -40,6 +39,6 @@ class RunJournal(Protocol):
         """Open again what has to be made after changes that ended so."""
         ...
 
-    def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
+    def sample(self, sample: JournalSample) -> None:
         """Write down how fast the batch is."""
         ...

@@ -12,12 +12,12 @@ NO_FILE, NO_DIGEST = "\0", -(2**63)
 """For NULL, as no file has that name and no checksum is below zero. (sqlite3 looks for an adapter of every None, which
 takes as long as the rest of a row.)"""
 MARK_NEW = f"""
-    INSERT INTO changes (number, open, line, file, digest, op, request_id, started, resource, record)
-    VALUES (?, 1, ?, nullif(?, char(0)), nullif(?, {NO_DIGEST}), ?, ?, ?, ?, ?)
+    INSERT INTO changes (number, open, line, file, digest, op, once, request_id, started, resource, record)
+    VALUES (?, 1, ?, nullif(?, char(0)), nullif(?, {NO_DIGEST}), ?, ?, ?, ?, ?, ?)
 """
 MARK = f"""{MARK_NEW}
     ON CONFLICT DO UPDATE SET open = 1, line = excluded.line, file = excluded.file, digest = excluded.digest,
-        op = excluded.op, request_id = excluded.request_id, started = excluded.started,
+        op = excluded.op, once = excluded.once, request_id = excluded.request_id, started = excluded.started,
         resource = excluded.resource, record = excluded.record,
         error = CASE WHEN outcome IS NULL THEN NULL ELSE error END
 """
@@ -46,7 +46,6 @@ CLOSE = """
         request_id = excluded.request_id, resource = excluded.resource, error = excluded.error,
         message = excluded.message, record = excluded.record, attributes = excluded.attributes
 """
-ONCE = "UPDATE changes SET once = 1 WHERE number = ?"
 # What was under way when a run was killed may have been applied, however it had ended before.
 CLOSE_ONCE = f"""
     UPDATE changes SET open = 0, outcome = 'unknown', elapsed = {OF_NOW.format("elapsed")},
@@ -54,10 +53,12 @@ CLOSE_ONCE = f"""
     WHERE open AND once
 """
 # What takes a change back is on the disk before the change goes out, so these never went out.
-WITHDRAW_UNSENT = """
-    DELETE FROM changes WHERE open AND once AND outcome IS NULL AND attempts = 0
-        AND number NOT IN (SELECT number FROM undo)
+_UNSENT = """
+    open AND once AND outcome IS NULL AND attempts = 0 AND number NOT IN (SELECT number FROM undo)
 """
+WITHDRAW_UNSENT = f"DELETE FROM changes WHERE {_UNSENT}"
+BEGUN = f"(SELECT * FROM changes WHERE NOT ({_UNSENT})) AS changes"
+"""The changes of a journal that keeps what was there before, without the marks that its killed run left unsent."""
 RESOLVE = f"""
     UPDATE changes SET open = 0, outcome = :outcome, evidence = :evidence,
         error = CASE WHEN :done THEN NULL ELSE coalesce({OF_NOW.format("error")}, '{INTERRUPTED}') END,

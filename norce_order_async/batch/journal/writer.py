@@ -7,19 +7,17 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import cast
 
-from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.inputs import InputFile, check_files
 from norce_order_async.batch.journal import lock, old_values, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.files import create_file, look_at
-from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, State
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalSample, State
 from norce_order_async.batch.journal.reopening import reopen
-from norce_order_async.batch.journal.rows import Rows, Values, plain, rows_of, seconds, stands
+from norce_order_async.batch.journal.rows import Rows, Values, plain, seconds
 from norce_order_async.batch.journal.schema import VERSION, create, upgrade
 from norce_order_async.batch.journal.uri import beside
 from norce_order_async.batch.journal.wal import LOCK_TIMEOUT, SET_IN_WAL, WrittenFiles, connect, roll_back, wal_path
-from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.checks import check_switch
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
@@ -32,8 +30,8 @@ class Journal(JournalAccount):
     What was written stays written if the process is killed. One run at a time writes a journal: a file beside it,
     its name with ``.lock`` added, is locked meanwhile; the file stays, the lock ends with the process.
 
-    No method waits for another program that locks the file, except :meth:`open` and :meth:`close`: they raise
-    :class:`JournalBusy`, nothing is written, and may be called again.
+    Where another program locks the file, :meth:`open`, :meth:`end` and :meth:`close` wait for it. All others raise
+    :class:`JournalBusy`: nothing is written then, and they may be called again.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection, held: sqlite3.Connection, run: int) -> None:
@@ -104,29 +102,13 @@ class Journal(JournalAccount):
             stack.pop_all()
         return journal
 
-    def write(self, marks: Sequence[WorkItem], outcomes: Sequence[Outcome], *, once: Collection[int] = ()) -> None:
+    def write(self, rows: Rows) -> None:
         """Write down what is about to be sent and what has ended, all of it or nothing.
 
         A change that is marked again is open again, keeps the account of its last end until the next one, and its
         attempts are counted on. A change is marked before its outcome comes; a line that could not be read need not
-        be.
-
-        Args:
-            marks: What is about to be sent.
-            outcomes: What has ended.
-            once: The numbers of those marks that are sent at most once: when the run ends before their outcome is
-                known, they are ``unknown`` and not continued.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-            ValueError: A change has ended that was never marked.
-
-        :meta private:
-        """
-        self.write_rows(rows_of(marks, outcomes), once)
-
-    def write_rows(self, rows: Rows, once: Collection[int]) -> None:
-        """Write down what :meth:`write` does, of a process that has not the journal itself.
+        be. When the run ends before the outcome of one that is sent at most once is known, it is ``unknown`` and not
+        continued.
 
         Raises:
             ConfigurationError: It cannot be written.
@@ -140,8 +122,6 @@ class Journal(JournalAccount):
             closed = 0
             if rows.marks:
                 db.executemany(statements.MARK_NEW if are_new else statements.MARK, rows.marks)
-            if once:
-                db.executemany(statements.ONCE, [(number,) for number in once])
             if rows.in_full:
                 db.executemany(statements.CLOSE, rows.in_full)
             if rows.failed:
@@ -186,23 +166,11 @@ class Journal(JournalAccount):
                 f"{statements.CLOSE_ONCE} AND number = ?", [(INTERRUPTED, why, number) for number in numbers]
             )
 
-    def withdraw(self, items: Sequence[WorkItem]) -> None:
+    def withdraw(self, numbers: Sequence[int], requests: int) -> None:
         """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
 
         Their requests are counted among those of the run. A change that had ended before keeps its outcome; the
         request id and the start that go with it are lost.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        # What the workers of a cluster sent is known by the last outcome alone.
-        requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in items)
-        self.withdraw_numbers([item.number for item in items], requests)
-
-    def withdraw_numbers(self, numbers: Sequence[int], requests: int) -> None:
-        """Take back the marks of changes that took so many requests; see :meth:`withdraw`.
 
         Raises:
             ConfigurationError: It cannot be written.
@@ -217,18 +185,8 @@ class Journal(JournalAccount):
             )
             db.execute("UPDATE runs SET withdrawn = withdrawn + ? WHERE number = ?", (requests, self._run))
 
-    def leave_open(self, outcomes: Sequence[Outcome]) -> None:
+    def leave_open(self, rows: Sequence[Values]) -> None:
         """Write down how changes stand that were sent and are to be continued: they stay open.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        self.leave_rows_open(list(map(stands, outcomes)))
-
-    def leave_rows_open(self, rows: Sequence[Values]) -> None:
-        """Write down how changes stand, as values of SQL; see :meth:`leave_open`.
 
         Raises:
             ConfigurationError: It cannot be written.
@@ -286,7 +244,7 @@ class Journal(JournalAccount):
         with self._files.writing() as db:
             reopen(db, only, merchant, channel)
 
-    def sample(self, *, at: float, concurrency: int, rate: float | None, in_flight: int, reason: str | None) -> None:
+    def sample(self, sample: JournalSample) -> None:
         """Write down how fast the batch is; see :class:`JournalSample`.
 
         Raises:
@@ -295,7 +253,8 @@ class Journal(JournalAccount):
         :meta private:
         """
         with self._files.writing() as db:
-            values = (at, concurrency, rate, in_flight, None if reason is None else plain(reason))
+            reason = None if sample.reason is None else plain(sample.reason)
+            values = (sample.at, sample.concurrency, sample.rate, sample.in_flight, reason)
             db.execute("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", values)
 
     def set_stopped(self, reason: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import attrs
 
 from norce_order_async.batch.engine.accounting import GROUP, patiently
-from norce_order_async.batch.engine.work_item import GivenBack, Sender, WorkItem
+from norce_order_async.batch.engine.work_item import Sender, WorkItem
 from norce_order_async.batch.journal.old_values import Kept, OldValues, place_of
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.undo.parts import part_at
@@ -92,17 +92,17 @@ class KeepingSender:
         self._waiting: list[tuple[Kept, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome | None:
         """Make a change; one of which it could not be read what was there ends with the error of that read."""
         try:
             if not self._values.has(item.number):
-                if not item.redelivered:
+                if not item.entry.redelivered:
                     item.maybe_applied = False  # nothing goes out before that is written
                 if (outcome := await self._keep(item, probe=probe)) is not None:
                     return outcome
         except ConfigurationError as error:  # of the journal: the change is left undone
             self._fail(error)
-            raise GivenBack from None
+            return None
         return await self._sender.send(item, probe=probe)
 
     async def _keep(self, item: WorkItem, *, probe: bool) -> Outcome | None:
@@ -118,7 +118,7 @@ class KeepingSender:
                 back = Back(remark=_NOT_KNOWN) if old is None else undo_of(change, order, decode_json(old.encode()))
                 await self._write(_kept(item, back))
                 return None
-            if item.redelivered:
+            if item.entry.redelivered:
                 await self._write(_kept(item, Back(remark=_NOT_KNOWN), old=(place, None)))
                 return None
             return await self._read(item, place, part, probe=probe)

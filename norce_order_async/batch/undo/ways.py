@@ -175,12 +175,12 @@ def part_of(change: Change) -> str | None:
     return None if never(change) is not None else WAYS[change.op].part
 
 
-def undo_of(change: Change, place: Order, old: JSON) -> Back:
+def undo_of(change: Change, order: Order, old: JSON) -> Back:
     """What takes a change back.
 
     Args:
         change: The change.
-        place: The merchant, channel and id of its order.
+        order: The merchant, channel and id of its order.
         old: What that part of the order was before the batch; None where it was not there.
     """
     if (why := never(change)) is not None:
@@ -190,7 +190,7 @@ def undo_of(change: Change, place: Order, old: JSON) -> Back:
     try:
         back = way.back(change, old)
         if back.record is not None:
-            back = _sendable(back, change, place, way.remark)
+            back = _sendable(back, change, order, way.remark)
     except (CannotUndo, InvalidRequestError) as error:
         back = Back(remark=str(error))
     return attrs.evolve(back, piece=_piece_of(change, way))
@@ -203,14 +203,14 @@ def _piece_of(change: Change, way: Way) -> str:
     return change.resource
 
 
-def _sendable(back: Back, change: Change, place: Order, remark: str | None) -> Back:
+def _sendable(back: Back, change: Change, order: Order, remark: str | None) -> Back:
     """The same with the record of a whole line, once it is seen that what was there goes back as it was.
 
     Raises:
         CannotUndo: It would not.
         InvalidRequestError: It cannot be sent.
     """
-    merchant, channel, order_id = place
+    merchant, channel, order_id = order
     where: dict[str, JSON] = {"op": change.op, "order_id": order_id}
     where |= {name: value for name, value in (("merchant", merchant), ("channel", channel)) if value is not None}
     record = where | dict(back.record or {})

@@ -40,6 +40,8 @@ class Account:
         missing: The ids that were answered with 404.
         lost: When the last attempt with an id ended without an answer.
         resources: What each id that was carried out is about.
+        closed: The lines that have ended, by the journal, and how.
+        open: How many requests the lines that are open took, by the journal.
     """
 
     scene: Scene
@@ -52,6 +54,7 @@ class Account:
     lost: dict[str, float] = attrs.Factory(dict[str, float])
     resources: dict[str, object] = attrs.Factory(dict[str, object])
     closed: dict[int, OutcomeKind | None] = attrs.Factory(dict[int, OutcomeKind | None])
+    open: dict[int, int] = attrs.Factory(dict[int, int])
     written: dict[str, None] = attrs.Factory(dict[str, None])
 
     @classmethod
@@ -115,6 +118,7 @@ class Account:
     def _take(self, rows: list[JournalRow], is_open: set[int]) -> None:
         self.owners |= {row.request_id: row.number for row in rows if row.request_id is not None}
         self.closed = {row.number: row.outcome for row in rows if row.number not in is_open}
+        self.open = {row.number: row.attempts for row in rows if row.number in is_open}
 
     def settle(self, journal: Path) -> None:
         """See that every line has one true outcome, and that the last change of each resource is the last."""

@@ -36,7 +36,7 @@ class _Life:
         self._random = scene.world.stream(f"life {number}")
         self._workers: list[Process] = []
         self._killed = 0
-        self._before = len(account.closed)
+        self._closed, self._open = len(account.closed), account.open
         self.batch: ProcessBatch | None = None
         self.process = scene.world.start("dealer", CLIENT, self._run)
         self.process.host.start_program = self._start
@@ -90,16 +90,18 @@ class _Life:
         return batch.stopped is None
 
     def check(self) -> None:
-        """See that it has counted each line that has ended, once."""
+        """See that it has counted each line that has ended, or was sent and left to be continued, once."""
         note, world = self._scene.watch.violation, self._scene.world
         if self.batch is None:
             return
-        progress, closed = self.batch.progress, len(self._account.closed) - self._before
+        progress, account = self.batch.progress, self._account
+        left = sum(requests > self._open.get(number, 0) for number, requests in account.open.items())
+        ended = len(account.closed) - self._closed + left
         world.note("dealer", f"has counted {progress.ended} ended, {progress.done} done, {progress.failed} failed")
         if progress.ended != progress.done + progress.failed:
             note(f"{progress.ended} lines are counted, {progress.done} as done and {progress.failed} as failed")
-        if progress.ended != closed:
-            note(f"{progress.ended} lines are counted, and {closed} have ended by the journal")
+        if progress.ended != ended:
+            note(f"{progress.ended} lines are counted, and {ended} have ended by the journal")
         if not self.process.host.is_dead:
             self._scene.check_end(self.process)
         for worker in self._workers:

@@ -1,16 +1,20 @@
 """``batch run``: what is told while it runs, and of changes that it passes over."""
 
+import errno
 import json
 import os
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from shell import Shell, no_transport
+from support import ScriptedTransport
 
+from norce_order_async import ConnectError, Timeout
 from norce_order_async.testing import Sandbox
 
 
@@ -55,6 +59,54 @@ def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
 def test_an_empty_address_of_a_cluster_is_refused(shell: Shell) -> None:
     assert shell("batch", "run", "changes.jsonl", "--cluster", "")[0] == 2
     assert "argument --cluster: is empty" in shell.errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_the_limit_of_open_files_is_raised_where_the_connections_need_it(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    soft, hard = 200, 1_000
+
+    def limits_of(which: int) -> tuple[int, int]:
+        return soft, hard
+
+    def limit(which: int, limits: tuple[int, int]) -> None:
+        nonlocal soft
+        soft, most = limits
+        if soft > most:
+            raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", limits_of)
+    monkeypatch.setattr(resource, "setrlimit", limit)
+    line = {"op": "patch_consent", "order_id": "o_123", "consent_id": "ci_terms", "checked": True}
+    Path("changes.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    run = ("batch", "run", "changes.jsonl")
+    assert (shell(*run, "--concurrency", "100")[0], soft) == (0, 200)
+    assert (shell(*run, "--concurrency", "900", "--journal", "j")[0], soft) == (0, 964)
+    soft = 200
+    assert shell(*run, "--concurrency", "2000")[0] == 3
+    says = "2,000 connections need 2,064 open files, and this machine allows fewer to the command: "
+    assert f"{says}raise the limit (ulimit -n), or lower --concurrency" in shell.errors
+
+
+def test_a_machine_that_has_no_more_files_to_open_is_told_as_that(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_retry(concurrency: object) -> dict[str, Any]:
+        return {"retry": None, "timeout": Timeout()}
+
+    error = ConnectError("cannot connect to localhost:80: Too many open files", sent=False)
+    error.__cause__ = OSError(errno.EMFILE, "Too many open files")
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: ScriptedTransport(error))
+    lines = [{"op": "delete_consent", "order_id": f"o_{number}", "consent_id": "c"} for number in range(9)]
+    Path("changes.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    monkeypatch.setattr("norce_order_async.cli.batch_makers.client_defaults", no_retry)
+    code, out = shell("batch", "run", "changes.jsonl")
+    assert (code, "everything fails alike: cannot connect to localhost:80: Too many open files" in out) == (3, True)
+    assert "no more files open: raise the limit (ulimit -n), or lower --concurrency." in out
+    assert "--base-url" not in out
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
-from journals import bad_line, begin, end, mark
+from journals import bad_line, begin, end, mark, write
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import CreateHook
@@ -23,7 +23,7 @@ REFUSED = {"change": None, "source": HOOK.record(), "error": "InvalidRequestErro
 def told_of(path: Path, capsys: pytest.CaptureFixture[str], *ended: Outcome) -> str:
     """What is printed of a batch whose changes ended so."""
     with begin(path) as journal:
-        journal.write([mark(each.number, each.change) for each in ended if each.change is not None], ended)
+        write(journal, [mark(each.number, each.change) for each in ended if each.change is not None], ended)
         account = Account(title="t", summary=journal.summary(), journal=Path("j"), ended=len(ended))
     print_account(account, as_json=False)
     return capsys.readouterr().out
@@ -63,7 +63,7 @@ def test_what_is_unknown_and_must_not_be_made_twice(
 ) -> None:
     unknown = [end(1, OutcomeKind.UNKNOWN, HOOK), *(end(2 + number, OutcomeKind.UNKNOWN) for number in range(others))]
     with begin(tmp_path / "j") as journal:
-        journal.write([mark(each.number, each.change) for each in unknown], unknown)
+        write(journal, [mark(each.number, each.change) for each in unknown], unknown)
         if is_looked_at:
             journal.write_resolution(1, OutcomeKind.UNKNOWN, "two hooks look alike")
     assert expected + "\n" in told_of(tmp_path / "j", capsys)
