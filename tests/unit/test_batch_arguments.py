@@ -53,7 +53,7 @@ def test_a_journal_is_one_that_is_open(kind: str, journal: Any) -> None:
         pytest.importorskip("distributed")
         from norce_order_async.batch.cluster import ClusterBatch
 
-        return ClusterBatch([], cluster="tcp://x:1", settings={}, journal=journal)
+        return ClusterBatch([], cluster="tcp://x:1", settings={"merchant": "m", "channel": "c"}, journal=journal)
 
     with pytest.raises(ConfigurationError, match=r"journal must be a Journal \(Journal.open gives one\), got "):
         make()
