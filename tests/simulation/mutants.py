@@ -63,8 +63,8 @@ MUTANTS = (
         "repeats-all",
         "what may be sent once only is sent again",
         "middleware/retry.py",
-        "if call.repeat is Repeat.NEVER or (call.repeat is Repeat.IF_UNSENT and not refused):",
-        "if call.repeat is Repeat.NEVER and refused:",
+        "if call.repeat is Repeat.NEVER or (call.repeat is Repeat.IF_UNSENT and not attempt.unserved):",
+        "if call.repeat is Repeat.NEVER and attempt.unserved:",
         "worker",
     ),
     Mutant(
