@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import start
+from command import sandbox_settings, start
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
@@ -37,8 +37,7 @@ def test_a_call_under_way_is_cut_and_what_became_of_a_change_is_told(
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "m", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "t"}
-        process = start(*arguments, env=env)
+        process = start(*arguments, env=sandbox_settings(url))
         connection, _ = server.accept()
         with connection:
             connection.settimeout(30)
@@ -61,8 +60,7 @@ def test_a_change_that_is_interrupted_before_it_is_sent_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
-        env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "m", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "t"}
-        process = start("action", "execute", "o_1", "p", "a", env=env)
+        process = start("action", "execute", "o_1", "p", "a", env=sandbox_settings(url))
         connection, _ = server.accept()
         with connection:
             connection.settimeout(30)

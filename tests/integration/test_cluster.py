@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import clean
 from defective import Defective
 from distributed import Client, Event, LocalCluster
 from staging import sandbox_of
@@ -409,8 +410,7 @@ async def test_the_command_runs_on_a_cluster_that_is_there_and_needs_no_token_it
     ):  # fmt: skip
         command = [sys.executable, "-m", "norce_order_async", "batch", "run", "changes.jsonl"]
         command += ["--cluster", cluster.scheduler_address, "--base-url", settings["base_url"]]
-        env = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
-        env |= {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"}
+        env = clean({"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"})
         process = await asyncio.create_subprocess_exec(
             *command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
