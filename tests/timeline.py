@@ -158,8 +158,8 @@ def lost() -> ReadTimeout:
     return ReadTimeout("no answer", sent=True)
 
 
-def journal_at(path: Path) -> Journal:
-    return Journal.open(path, inputs=[], target="t")
+def journal_at(path: Path, *, undo: bool = False) -> Journal:
+    return Journal.open(path, inputs=[], target="t", undo=undo)
 
 
 def account(path: Path) -> dict[int, tuple[int, str | None]]:

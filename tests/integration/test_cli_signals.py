@@ -71,13 +71,18 @@ def test_a_change_that_is_interrupted_before_it_is_sent_says_so() -> None:
     assert errors.startswith("norce-order: ExecutePaymentAction: interrupted: nothing was sent [outcome not_sent, 1 ")
 
 
-@pytest.mark.parametrize(("form", "number"), [("jsonl", signal.SIGTERM), ("csv", signal.SIGINT)])
-def test_a_command_that_reads_is_ended(tmp_path: Path, form: str, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    "command",
+    ["batch run --dry-run --format csv", "batch run --dry-run --format jsonl", "sandbox --port 0 --orders-from"],
+)
+def test_a_command_that_reads_is_ended(tmp_path: Path, command: str, number: signal.Signals) -> None:
     pipe = tmp_path / "changes.jsonl"
     os.mkfifo(pipe)
-    process = start("batch", "run", "--dry-run", "--format", form, str(pipe))
+    process = start(*command.split(), str(pipe))
     with pipe.open("wb", buffering=0) as stream:
-        stream.write(b"op,order_id\n" + b"\n" * 300_000)  # more than a pipe holds: the command is reading
+        # More than a pipe holds: the command is reading.
+        stream.write(b"op,order_id\n" * command.startswith("batch") + b"\n" * 300_000)
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors) == (130, "", "norce-order: interrupted\n")
@@ -91,18 +96,6 @@ def test_the_sandbox_ends(number: signal.Signals) -> None:
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_sandbox_that_is_being_filled_ends(tmp_path: Path, number: signal.Signals) -> None:
-    pipe = tmp_path / "changes.jsonl"
-    os.mkfifo(pipe)
-    process = start("sandbox", "--port", "0", "--orders-from", str(pipe))
-    with pipe.open("wb", buffering=0) as stream:
-        stream.write(b"\n" * 300_000)  # more than a pipe holds: the command is reading
-        process.send_signal(number)
-        output, errors = process.communicate(timeout=30)
-    assert (process.returncode, output, errors) == (130, "", "norce-order: interrupted\n")
 
 
 def test_a_late_interrupt_ends_it_without_a_traceback() -> None:
