@@ -11,11 +11,11 @@ from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
 from norce_order_async.core.checks import check_header_value, check_switch, client_header
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
-from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset
+from norce_order_async.core.shapes import described
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.environ import settings_from
@@ -356,6 +356,6 @@ def check_client(client: OrderClient) -> OrderClient:
     Raises:
         TypeError: It cannot; arguments may have changed places.
     """
-    if not hasattr(client, "execute"):
-        raise TypeError(f"client must be an OrderClient, got {kind_of(client)}")
+    if isinstance(client, type) or not hasattr(client, "execute"):
+        raise TypeError(f"client must be an OrderClient, got {described(client)}")
     return client

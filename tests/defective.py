@@ -7,7 +7,7 @@ from norce_order_async.batch import Change
 
 
 class Defective(Change):
-    """Raises; of the order ``o_exit`` it ends its process."""
+    """Raises; of the orders ``o_exit`` and ``o_kill`` it ends its process."""
 
     op = "defective"
 
@@ -18,4 +18,6 @@ class Defective(Change):
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
         if self.order_id == "o_exit":
             os._exit(7)
+        if self.order_id == "o_kill":
+            os.kill(os.getpid(), 9)
         raise LookupError(self.order_id)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from typing import Any
 
@@ -101,7 +102,8 @@ class SharedTask:
                     return run
                 run.give_up()
             run = current.run = Run(loop)
-            run.task = loop.create_task(self.work())
+            # In a context of its own: it is for all who need its result, and may outlive the one who came first.
+            run.task = loop.create_task(self.work(), context=Context())
         run.task.add_done_callback(partial(_finish, current, run))
         return run
 

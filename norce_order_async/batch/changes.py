@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import attrs
 
 from norce_order_async.client import OrderClient
-from norce_order_async.core.checks import check_header_value
+from norce_order_async.core.checks import check_header_value, check_members
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import own
 from norce_order_async.core.options import CallOptions
@@ -53,14 +53,14 @@ def _check_order(instance: "Change", attribute: "attrs.Attribute[str]", value: s
 
 def _own_bool(value: object) -> bool:
     if value is not True and value is not False and not isinstance(value := own(value), bool):
-        raise TypeError(f"checked must be true or false, got {value!r}")
+        quotes = " without quotes" if isinstance(value, str) and value in ("true", "false") else ""
+        raise TypeError(f"checked must be true or false{quotes}, got {value!r}")
     return value
 
 
-def check_members(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def some_members(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """An attrs validator: an object that is not empty."""
-    if not isinstance(value, Mapping) or not value:
-        raise InvalidRequestError(f"{attribute.name} must be an object with at least one member")
+    check_members(attribute.name, value)
 
 
 @attrs.frozen(slots=False)  # made faster than with slots, and there is one for every line
@@ -163,7 +163,7 @@ class PatchAttributes(Change):
 
     op = "patch_attributes"
     operation = "PatchCheckoutOrderAttributes"
-    attributes: Mapping[str, JSON] = attrs.field(validator=check_members, repr=shown_names)
+    attributes: Mapping[str, JSON] = attrs.field(validator=some_members, repr=shown_names)
 
     @property
     def resource(self) -> str:

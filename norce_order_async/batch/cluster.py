@@ -7,10 +7,11 @@ from typing import Any, Unpack
 
 from norce_order_async.batch.cluster_sender import ClusterSender
 from norce_order_async.batch.dask import AnyCluster, connect
+from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.journal import Journal, old_values
+from norce_order_async.batch.journal.run_journal import JOURNAL
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.starting import check_can_start_python
 from norce_order_async.batch.worker import BatchPlugin
@@ -18,6 +19,7 @@ from norce_order_async.core.checks import check_count
 from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.settings import Timeout, as_timeout
+from norce_order_async.core.shapes import check_shape
 from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.sending.pace import Pace
 from norce_order_async.telemetry.telemetry import Telemetry
@@ -79,7 +81,8 @@ class ClusterBatch(Engine):
             check_count("cluster", cluster)
             check_can_start_python("a cluster of this machine")
         check_count("chunk", chunk)
-        old_values.refuse(None if journal is None else journal.undo)
+        if journal is not None:
+            old_values.refuse(check_shape("journal", journal, JOURNAL).undo)
         batch = BatchSettings(**arguments)
         clock = SystemClock()
         pace = Pace(concurrency=chunk, rate=batch.rate, clock=clock)

@@ -16,6 +16,7 @@ from norce_order_async.batch.files import (
     Format,
     InputLayout,
     InputLine,
+    check_reading,
     count_entries,
     delimiter_of,
     format_of,
@@ -27,6 +28,7 @@ from norce_order_async.batch.files import (
 )
 from norce_order_async.batch.fingerprint import Fingerprint
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.shapes import Shape, check_each, described
 
 AHEAD = 1_000
 """So many entries are read ahead at most from what may wait."""
@@ -50,6 +52,21 @@ class InputFile:
     changes: int | None
 
 
+_FILE = Shape("an InputFile (Input(...).survey() gives them)", (), kind=InputFile)
+
+
+def check_files(files: Sequence[InputFile]) -> tuple[InputFile, ...]:
+    """Return what a batch reads.
+
+    Raises:
+        ConfigurationError: It is something else, such as an :class:`Input` that was not surveyed.
+    """
+    given: object = files
+    if not isinstance(given, Sequence):
+        raise ConfigurationError(f"inputs must be a sequence of what Input(...).survey() gives, got {described(given)}")
+    return check_each("inputs", files, _FILE)
+
+
 def total_of(files: Sequence[InputFile]) -> int | None:
     """How many changes these files hold together; None where that is not known, as of no files."""
     counts = [file.changes for file in files if file.changes is not None]
@@ -68,11 +85,13 @@ class Input:
         layout: How their columns or members become those of changes.
 
     Raises:
-        ConfigurationError: No file, or one that is named twice. While iterating: as :func:`read_changes`, or a file has
+        ConfigurationError: No file, or one that is named twice; a format that there is not, or another layout than an
+            :class:`InputLayout`. While iterating: as :func:`read_changes`, or a file has
             changed since the survey.
     """
 
     def __init__(self, *paths: Path | str, format: Format | None = None, layout: InputLayout = PLAIN) -> None:
+        check_reading(format, layout)
         self._paths = tuple(os.fspath(path) for path in paths)
         self._format: Format | None = format
         self._layout = layout

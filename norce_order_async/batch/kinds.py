@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import ClassVar, cast, get_args, get_origin
+from typing import ClassVar, get_args, get_origin
 
 import attrs
 
-from norce_order_async.batch.changes import Change, check_members, members_of
+from norce_order_async.batch.changes import Change, members_of, some_members
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, CallHook, Repeat
-from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.endpoints.functions import function_of
+from norce_order_async.wire.bodies import check_model, check_models
 from norce_order_async.wire.decoders import Receipt, receipt_of
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.models import (
@@ -58,7 +58,7 @@ class TableChange(Change):
         for name in self.row.ids[1:]:
             segment(name, getattr(self, name))
         for name, (model, is_list) in models_of(type(self)).items():
-            _check_model(name, getattr(self, name), model, is_list)
+            (check_models if is_list else check_model)(name, getattr(self, name), model)
 
     @property
     def resource(self) -> str:
@@ -107,19 +107,6 @@ def models_of(kind: type[Change]) -> Mapping[str, tuple[type[Model], bool]]:
         if isinstance(model, type) and issubclass(model, Model):
             models[field.name] = model, is_list
     return models
-
-
-def _elements(name: str, value: object) -> Sequence[object]:
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"{name} must be a list, got {kind_of(value)}")
-    return cast("Sequence[object]", value)
-
-
-def _check_model(name: str, value: object, model: type[Model], is_list: bool) -> None:
-    elements = _elements(name, value) if is_list else [value]
-    for each in elements:
-        if not isinstance(each, model):
-            raise TypeError(f"{name} must be of {model.__name__}, got {kind_of(each)}")
 
 
 @attrs.frozen
@@ -201,7 +188,7 @@ class PatchConsents(TableChange):
     """Set whether several consents are given; see :func:`patch_consents`."""
 
     operation = "PatchCheckoutOrderConsents"
-    checked: Mapping[str, bool] = attrs.field(validator=check_members)
+    checked: Mapping[str, bool] = attrs.field(validator=some_members)
 
 
 @attrs.frozen

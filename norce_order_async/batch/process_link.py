@@ -18,8 +18,11 @@ from norce_order_async.batch.journal import State
 from norce_order_async.batch.process_worker import CREDIT
 from norce_order_async.batch.starting import interrupts_held
 from norce_order_async.batch.travel import HEAD, Dealt, frame, pack
+from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import text_of
 
 _GRACE = 10.0
+_KILLED = -9
 NO_SPEED = Speed(0, None, 0, None)
 """Before the process has told of one."""
 
@@ -56,19 +59,29 @@ class ProcessLink:
     _process: asyncio.subprocess.Process | None = attrs.field(default=None, init=False)
 
     async def start(self) -> None:
-        """Start a process; nothing of the settings is in its command line."""
+        """Start a process; nothing of the settings is in its command line.
+
+        Raises:
+            ConfigurationError: The system starts none, or no thread that waits for its end.
+        """
         # Where this package comes from may be known to this process alone, as in a zipapp.
         places = os.pathsep.join(filter(None, sys.path))
-        with interrupts_held():
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "norce_order_async.batch.process_worker",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": places},
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Ctrl-C of Windows ends at a group
-            )
+        group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Ctrl-C of Windows ends at a group
+        try:
+            with interrupts_held():
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "norce_order_async.batch.process_worker",
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    env=os.environ | {"PYTHONPATH": places},
+                    creationflags=group,
+                )
+        except (OSError, RuntimeError, MemoryError) as error:
+            raise ConfigurationError(
+                f"a worker process cannot be started: {text_of(error)}: see the limits of memory and processes (ulimit)"
+            ) from error
         assert self._process.stdin is not None
         self._process.stdin.write(self.setup)
         self.has_said, self.credit = False, CREDIT
@@ -136,12 +149,13 @@ class ProcessLink:
         self.passed.clear()
         self.size = 0
 
-    async def lost(self) -> int:
-        """Wait for the end of a process that is gone; its exit code. It is sent no more lines."""
+    async def lost(self) -> str:
+        """Wait for the end of a process that is gone; how it ended. It is sent no more lines."""
         assert self._process is not None
         self.credit = 0
         self.losses += 1
-        return await self._process.wait()
+        code = await self._process.wait()
+        return "by SIGKILL: is memory short?" if code == _KILLED else f"with exit code {code}"
 
     @property
     def span(self) -> tuple[int, int]:

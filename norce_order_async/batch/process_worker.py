@@ -109,6 +109,7 @@ class Lines:
     def __init__(self, pipe: Pipe, *, has_done: bool) -> None:
         self.batch: Batch | None = None
         self.has_done = has_done
+        self.has_inputs = True  # the digests of the lines come with them
         self._pipe = pipe
         self._waiting: deque[Dealt] = deque()
         self._news = asyncio.Event()

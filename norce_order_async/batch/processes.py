@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Unpack
 
 from norce_order_async.batch.engine.accounting import patiently, write_last_sample, write_sample
-from norce_order_async.batch.engine.feeding import Block, Changes, blocks, check_changes
+from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
 from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -16,6 +16,7 @@ from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
+from norce_order_async.batch.journal.run_journal import JOURNAL
 from norce_order_async.batch.process_link import NO_SPEED, ProcessLink
 from norce_order_async.batch.process_worker import CREDIT
 from norce_order_async.batch.starting import check_can_start_python
@@ -25,6 +26,7 @@ from norce_order_async.core.clock import SystemClock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.settings import Timeout, as_timeout
+from norce_order_async.core.shapes import check_shape
 from norce_order_async.core.wording import text_of
 from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.loops.tasks import pause
@@ -90,7 +92,7 @@ class ProcessBatch(RunsOnce):
         self._changes = changes.unread() if isinstance(changes, Input) else check_changes(changes)
         settle = self._settings.settle
         self._settle = settle_of(as_timeout(settings.get("timeout", Timeout.batch()))) if settle is None else settle
-        self._journal = journal
+        self._journal = check_shape("journal", journal, JOURNAL)
         self._scope = (settings.get("merchant"), settings.get("channel"))
         if check_count("processes", processes) > _MOST:
             raise ConfigurationError(f"processes must be at most {_MOST}, got {processes}")
@@ -191,7 +193,7 @@ class ProcessBatch(RunsOnce):
 
     async def _feed(self) -> None:
         try:
-            async for block in blocks(self._changes, lambda: _BLOCK, Block()):
+            async for block in blocks(self._changes, lambda: _BLOCK, Block(), self._journal):
                 await self._until_room()
                 if self.stopped is not None:
                     return
@@ -250,9 +252,9 @@ class ProcessBatch(RunsOnce):
                 await self._talk(link)
             if link.has_ended or self.stopped is not None:
                 return
-            code = await link.lost()
+            how = await link.lost()
             if link.losses >= _LOST:
-                self._fail(ConfigurationError(f"a worker process ended {_LOST} times, last with exit code {code}"))
+                self._fail(ConfigurationError(f"a worker process ended {_LOST} times, last {how}"))
                 return
             await self._take_back(link)
             await pause(self._clock, link.settles_at - self._clock.wall(), self.state.stopping)

@@ -11,15 +11,18 @@ import attrs
 
 from norce_order_async.batch.changes import Change, Order, order_of
 from norce_order_async.batch.engine.accounting import GROUP, patiently
+from norce_order_async.batch.engine.blocks import as_entry
 from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.engine.work_item import WorkItem, path_of
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.journal import INTERRUPTED, Journal
+from norce_order_async.batch.journal import INTERRUPTED, Journal, check_same
+from norce_order_async.batch.journal.run_journal import JOURNAL
 from norce_order_async.batch.report import JournalRow
 from norce_order_async.batch.run import Batch
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.shapes import check_shape
 from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.endpoints.resolution import Resolution, Verdict
@@ -63,7 +66,7 @@ class JournalResolver:
     Args:
         client: What to call with.
         journal: Of a batch whose run is over, and not ended.
-        entries: Gives the input of that batch, each time anew.
+        entries: Gives the input of that batch, changes or entries, each time anew.
         settle: Seconds for which a request may be carried out after it was given up; None is as long as an attempt may
             take.
         pace: How fast changes are made again.
@@ -73,14 +76,14 @@ class JournalResolver:
         self,
         client: OrderClient,
         journal: Journal,
-        entries: Callable[[], Iterable[InputLine]],
+        entries: Callable[[], Iterable[Change | InputLine]],
         *,
         settle: float | None = None,
         pace: PaceArguments | None = None,
     ) -> None:
         self._client = check_client(client)
         self._scope = client.merchant, client.channel
-        self._journal = journal
+        self._journal = check_shape("journal", journal, JOURNAL)
         self._entries = entries
         self._settle = settle_of(client.timeout) if settle is None else settle
         self._gate = asyncio.Semaphore(_AT_ONCE)
@@ -94,7 +97,9 @@ class JournalResolver:
         """Do it.
 
         Raises:
-            ConfigurationError: The journal cannot be read or written, or the input cannot be read again.
+            TypeError: The input gives something that is neither a change nor an entry.
+            ConfigurationError: The journal cannot be read or written, or the input cannot be read again or is another
+                one.
         """
         left: set[int] | None = None
         for _ in range(_ROUNDS):
@@ -110,6 +115,7 @@ class JournalResolver:
         scope, wanted = self._scope, set[Order]()
         for number, entry in self._numbered():
             if number in rows and entry.change is not None:
+                check_same(entry, self._journal.states(number, number)[number])
                 wanted.add(order_of(entry.change, scope, number))
         lines: defaultdict[Order, list[_Line]] = defaultdict(list)
         for number, entry in self._numbered():
@@ -118,7 +124,7 @@ class JournalResolver:
         return lines
 
     def _numbered(self) -> Iterable[tuple[int, InputLine]]:
-        return enumerate(self._entries(), 1)
+        return ((number, as_entry(number, item, self._journal)) for number, item in enumerate(self._entries(), 1))
 
     async def _order(self, lines: Sequence[_Line], rows: Mapping[int, JournalRow], now: float) -> list[_Line]:
         """Resolve what is unknown of one order, and was given up by ``now``; what is to be made again."""

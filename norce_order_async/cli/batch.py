@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import time
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,9 @@ from norce_order_async.wire.refusals import is_foreign
 
 if TYPE_CHECKING:
     from norce_order_async.testing import Sandbox
+
+_TOGETHER = 0.5
+"""Seconds in which signals are one: ``timeout``, say, sends its signal to a command and to the command's group."""
 
 
 def batch_run(options: argparse.Namespace) -> int:
@@ -230,22 +234,24 @@ def _advice(batch: RunsOnce) -> str | None:
 
 
 async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bool, ConfigurationError | None]:
-    """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, twice ends at once.
+    """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, once more ends at once.
 
     Returns:
         Whether it was interrupted, and what of its input or journal was lost while it ran.
     """
     interrupted = ended = False
+    since = 0.0
     failure: ConfigurationError | None = None
 
     def interrupt() -> None:
-        nonlocal interrupted
+        nonlocal interrupted, since
         if ended:
             return  # all that is left is to tell of it
         if interrupted:
-            batch.abort("interrupted")
+            if time.monotonic() - since > _TOGETHER:
+                batch.abort("interrupted")
             return
-        interrupted = True
+        interrupted, since = True, time.monotonic()
         batch.stop("interrupted")
         display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
 
@@ -254,7 +260,7 @@ async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bo
         async with display, events:
             async for told in batch:
                 if isinstance(told, Outcome):
-                    events.change(told)
+                    await events.change(told)
     except ConfigurationError as error:
         failure = error
     except asyncio.CancelledError:

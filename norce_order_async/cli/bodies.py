@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from norce_order_async.cli.commands import Command
-from norce_order_async.cli.masking import NOT_SHOWN, as_text, masked_unreadable
 from norce_order_async.cli.output import tell
 from norce_order_async.core.errors import InvalidRequestError, printable
 from norce_order_async.core.wording import reason_of
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import from_dict
 from norce_order_async.wire.models import Model
-from norce_order_async.wire.models.base import unknown_in
+from norce_order_async.wire.models.base import misfits_in, unknown_in
 from norce_order_async.wire.results import type_of
 from norce_order_async.wire.strict import decode_unique
 from norce_order_async.wire.table import ROWS
@@ -49,19 +48,11 @@ def _model(source: str, schema: str) -> Any:
         raise InvalidRequestError(f"--json: {error}") from None
     for index, model in enumerate(read if isinstance(read, list) else [read]):
         place = f"[{index}]" if isinstance(read, list) else ""
-        if unreadable := masked_unreadable(model):
-            path, raw = next(iter(unreadable.items()))
-            raise InvalidRequestError(f"--json: {place}{'.' if place else ''}{path} cannot be {_shown(raw)}")
+        for problem in misfits_in(model, place):
+            raise InvalidRequestError(f"--json: {problem}")
         for member in unknown_in(model, place):
             tell(f"norce-order: {printable(member)} is not known here; it is sent as it is")
     return read
-
-
-def _shown(raw: JSON) -> str:
-    if raw is NOT_SHOWN:
-        return "what is given"
-    text = as_text(raw)
-    return text if len(text) <= 64 else f"{text[:64]}..."
 
 
 def _flags(options: argparse.Namespace) -> Mapping[str, bool]:

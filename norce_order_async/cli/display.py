@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.cli.output import has_rich, silence, tell
 from norce_order_async.cli.summary import shown_rate
+from norce_order_async.cli.writing import Writing
 from norce_order_async.core.errors import printable
 
 _LINE_EVERY = 60.0
@@ -21,6 +23,8 @@ _RATE_OVER = 5.0
 
 class Display:
     """Shows on standard error how a batch goes: speed, done, failed, retried, left, and why it is slow.
+
+    A thread writes, so that a terminal that is stopped halts nothing.
 
     Args:
         batch: The batch.
@@ -33,7 +37,8 @@ class Display:
         self._started = time.monotonic()
         self._ended: float | None = None
         self._seen: list[tuple[float, int]] = [(self._started, 0)]
-        self._live = _live() if sys.stderr is not None and sys.stderr.isatty() else None
+        self._live = _live() if _is_terminal(sys.stderr) else None
+        self._writing = Writing()
         self._drawing: asyncio.Task[None] | None = None
 
     @property
@@ -43,7 +48,7 @@ class Display:
 
     async def __aenter__(self) -> Self:
         if self._live is not None:
-            self._draw_on_terminal(self._live.start)
+            await self._writing.write(_draw, self._live.start)
         self._drawing = asyncio.create_task(self._draw())
         return self
 
@@ -55,35 +60,27 @@ class Display:
             self._drawing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._drawing
-        self._show(self._batch.progress)
+        if error is None:
+            await self._show(self._batch.progress)
         if self._live is not None:
-            self._draw_on_terminal(self._live.stop)
-            self._draw_on_terminal(self._live.console.print)
+            self._live.transient = error is not None  # the account says how it stands then
+            await self._writing.write(_draw, self._live.stop)
+            await self._writing.write(_draw, self._live.console.print)
+        self._writing.close()
 
     def note(self, text: str) -> None:
         """Show a line of text."""
-        if self._live is not None:
-            self._draw_on_terminal(self._live.console.print, text)
-        else:
-            tell(text)
-
-    @staticmethod
-    def _draw_on_terminal(draw: Callable[..., object], *arguments: object, **options: object) -> None:
-        """Draw; a terminal that is closed ends nothing."""
-        try:
-            draw(*arguments, **options)
-        except OSError:
-            silence(sys.__stderr__)
+        self._writing.begin(_draw, tell if self._live is None else self._live.console.print, text)
 
     async def _draw(self) -> None:
         while True:
             await asyncio.sleep(_LINE_EVERY if self._live is None else _DRAW_EVERY)
-            self._show(self._batch.progress)
+            await self._show(self._batch.progress)
 
-    def _show(self, progress: Progress) -> None:
+    async def _show(self, progress: Progress) -> None:
         rate = self._rate(progress)
         if self._live is not None:
-            self._draw_on_terminal(self._live.update, self._panel(progress, rate), refresh=True)
+            await self._writing.write(_draw, partial(self._live.update, refresh=True), self._panel(progress, rate))
             return
         of = "" if self._total is None else f" of {self._total:,}"
         parts = [
@@ -96,7 +93,8 @@ class Display:
         if left is not None:
             parts.append(f"{left:,} left")
         parts += [f"{shown_rate(rate)}/s", f"{progress.in_flight:,} of {progress.concurrency:,} in flight"]
-        tell(", ".join(parts) + (f" ({printable(progress.reason)})" if progress.reason else ""))
+        reason = f" ({printable(progress.reason)})" if progress.reason else ""
+        await self._writing.write(_draw, tell, ", ".join(parts) + reason)
 
     def _left(self, progress: Progress) -> int | None:
         return None if self._total is None else max(0, self._total - progress.passed - progress.ended)
@@ -144,6 +142,18 @@ class Display:
         return Group(top, line, Text(why or "at full speed", "yellow" if why else "dim"))
 
 
+def _draw(draw: Callable[..., object], *arguments: object) -> None:
+    """Draw; a terminal that is closed ends nothing."""
+    try:
+        draw(*arguments)
+    except OSError:
+        silence(sys.__stderr__)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
 def _live() -> Any:
     if not has_rich():
         return None
@@ -151,5 +161,6 @@ def _live() -> Any:
     from rich.live import Live
 
     console = Console(stderr=True)
-    # Without a cursor that can go back, nothing would be shown before the end.
-    return None if console.is_dumb_terminal else Live(console=console, auto_refresh=False)
+    if console.is_dumb_terminal:
+        return None  # without a cursor that can go back, nothing would be shown before the end
+    return Live(console=console, auto_refresh=False, redirect_stdout=_is_terminal(sys.stdout))

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -12,17 +13,20 @@ from norce_order_async.batch.engine.running import RunsOnce
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import encode_record, report_record
 from norce_order_async.cli.output import described, is_reader_gone, silence
+from norce_order_async.cli.writing import Writing
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
 
 _PROGRESS_EVERY = 1.0
+_GROUP = 128
+"""So many events are written at once, at most."""
 
 
 class Events:
     """Writes events to standard output: each change as it ends, and every second how the batch stands.
 
-    A reader that goes away ends nothing, and neither does a disk that is full. Of processes only the journal has the
-    changes.
+    A reader that goes away ends nothing, and neither does a disk that is full. One that pauses has the batch wait, and
+    not the event loop: a thread writes. Of processes only the journal has the changes.
 
     Args:
         batch: The batch.
@@ -36,6 +40,8 @@ class Events:
         self._batch = batch
         self._is_on = is_on
         self.unwritten: list[ConfigurationError] = []
+        self._lines: list[str] = []
+        self._writing = Writing()
         self._telling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -50,28 +56,41 @@ class Events:
             self._telling.cancel()
             with suppress(asyncio.CancelledError):
                 await self._telling
+            await self._write_lines()
+        self._writing.close()
 
-    def change(self, outcome: Outcome) -> None:
-        """Tell of a change that ended; at the latest a second later it is written."""
+    async def change(self, outcome: Outcome) -> None:
+        """Tell of a change that ended; at the latest a second later it is written, if somebody reads."""
         if self._is_on:
-            self._write("change", report_record(outcome))
+            self._lines.append(_line("change", report_record(outcome)))
+            if len(self._lines) >= _GROUP:
+                await self._write_lines()
 
     async def _tell_progress(self) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY)
-            self.tell("progress", attrs.asdict(self._batch.progress))
+            self._lines.append(_line("progress", attrs.asdict(self._batch.progress)))
+            await self._write_lines()
 
     def tell(self, event: str, members: dict[str, JSON]) -> None:
-        """Write an event and all before it."""
+        """Write an event, while the batch does not run."""
         if self._is_on:
-            self._write(event, members, flush=True)
+            self._write([_line(event, members)])
 
-    def _write(self, event: str, members: dict[str, JSON], *, flush: bool = False) -> None:
+    async def _write_lines(self) -> None:
+        lines, self._lines = self._lines, []
+        await self._writing.write(self._write, lines)
+
+    def _write(self, lines: Sequence[str]) -> None:
         try:
-            # The record of a line that was refused may have a member of that name.
-            text = encode_record({name: value for name, value in members.items() if name != "event"})
-            print(f'{{"event":"{event}",{text[1:]}', flush=flush)
+            print("".join(lines), end="", flush=True)
         except OSError as error:
             silence(sys.stdout)
             if not is_reader_gone(error):
                 self.unwritten.append(ConfigurationError(described(error)))
+
+
+def _line(event: str, members: dict[str, JSON]) -> str:
+    # The record of a line that was refused may have a member of that name.
+    text = encode_record({name: value for name, value in members.items() if name != "event"})
+    return f'{{"event":"{event}",{text[1:]}\n'

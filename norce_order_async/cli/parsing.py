@@ -51,13 +51,24 @@ class Parser(argparse.ArgumentParser):
             super().__init__(description=description, **kwargs, formatter_class=_Formatter, allow_abbrev=False)
 
     def refuse(self, words: Sequence[str]) -> NoReturn:
-        """Say which words are not known, and which option was meant, perhaps."""
+        """Say which words are not known, and which option was meant, perhaps.
+
+        What is given to an option that is not known is never told: it may be a secret.
+        """
         from difflib import get_close_matches
 
-        options = [word.partition("=")[0] for word in words if word.startswith("-")]
-        near = [match for option in options for match in get_close_matches(option, self._option_string_actions, 1)]
+        known = self._option_string_actions
+        options = [_name_of(word) for word in words if word.startswith("-")]
+        near = [
+            match
+            for option in options
+            for match in [name for name in known if len(option) > 2 and name.startswith(option)][:1]
+            or get_close_matches(option, known, 1)
+        ]
         hint = f" (did you mean {', '.join(near)}?)" if near else ""
-        self.error(f"unrecognized arguments: {' '.join(words)}{hint}")
+        if any("token" in option for option in options):
+            hint = " (there is no flag for the token: set NORCE_TOKEN or NORCE_TOKEN_FILE)"
+        self.error(f"unrecognized arguments: {' '.join(options or words)}{hint}")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse lets go of what cannot be written: help that nobody gets would be a success.
@@ -69,6 +80,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong."""
         self.exit(2, f"{self.prog}: {message}\n  See: {self.prog} --help\n")
+
+
+def _name_of(option: str) -> str:
+    """An option without its value."""
+    return option.partition("=")[0] if option.startswith("--") else option[:2]
 
 
 def _columns() -> int:
@@ -122,7 +138,8 @@ def add_fault(parser: Any, purpose: str) -> None:
         default=[],
         help=f"{purpose}: latency:SECONDS, status:CODE, drop-before, drop-after, "
         "apply-late:SECONDS, truncate or slow:SECONDS, each with "
-        ":times=N, :share=P%% or :operation=NAME, a status also with :retry-after=SECONDS; may be repeated",
+        ":times=N, :share=P%%, :operation=NAME, :order=ID or :merchant=NAME, "
+        "a status also with :retry-after=SECONDS; may be repeated",
     )
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar, cast
 
 import attrs
@@ -190,6 +190,35 @@ def check_bool(name: str, value: object) -> bool:
     if not isinstance(truth, bool):
         raise TypeError(f"{name} must be a bool, got {kind_of(value)}")
     return truth
+
+
+def check_members(name: str, value: object) -> None:
+    """See that an argument is an object with something in it.
+
+    Raises:
+        TypeError: It is no mapping.
+        InvalidRequestError: It is empty.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be an object with at least one member, got {kind_of(value)}")
+    if not value:
+        raise InvalidRequestError(f"{name} must be an object with at least one member")
+
+
+def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """See that a setting is one of a few texts.
+
+    Raises:
+        ConfigurationError: It isn't.
+    """
+    if value not in (texts := tuple(map(str, known))):
+        raise ConfigurationError(f"{name} must be {' or '.join(texts)}, got {value!r}")
+
+
+def a_mapping(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """An attrs validator: a mapping, such as a dict."""
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{attribute.name} must be a mapping, got {kind_of(value)}")
 
 
 def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:

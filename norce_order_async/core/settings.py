@@ -157,7 +157,12 @@ def as_timeout(value: Timeout | float) -> Timeout:
     Raises:
         ConfigurationError: It is neither, or not above zero.
     """
-    return value if isinstance(value, Timeout) else Timeout(total=value)
+    if isinstance(value, Timeout):
+        return value
+    try:
+        return Timeout(total=value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"timeout: {error}") from None
 
 
 @attrs.frozen

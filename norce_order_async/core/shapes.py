@@ -20,15 +20,17 @@ class Shape:
         what: In words.
         methods: The methods that are called.
         awaited: Whether they may be async.
+        kind: The class that it is of.
     """
 
     what: str
     methods: tuple[str, ...] = ("__call__",)
     awaited: bool = True
+    kind: type = object
 
     def fits(self, value: object) -> bool:
         """Whether a value is that."""
-        if not all(has_method(value, name) for name in self.methods):
+        if not isinstance(value, self.kind) or not all(has_method(value, name) for name in self.methods):
             return False
         functions = (value, *(getattr(value, name) for name in self.methods))
         return self.awaited or not any(map(inspect.iscoroutinefunction, functions))
@@ -95,6 +97,18 @@ def check_plain_function(name: str, value: object) -> None:
     """
     if not callable(value) or inspect.iscoroutinefunction(value):
         raise TypeError(f"{name} must be a plain function, got {described(value)}")
+
+
+def check_not_awaitable(name: str, told: object) -> None:
+    """See that a plain function has not returned what is to be awaited; a coroutine of it is closed.
+
+    Raises:
+        TypeError: It has.
+    """
+    if inspect.isawaitable(told):
+        if inspect.iscoroutine(told):
+            told.close()  # so that nothing says that it was never awaited
+        raise TypeError(f"{name} must be a plain function, but returns a {kind_of(told)} to be awaited")
 
 
 def an_optional_hook(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.checks import check_members
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.codec import encode
@@ -26,10 +25,10 @@ async def patch_attributes(
     It is tried again: the same values replace themselves.
 
     Raises:
-        TypeError: ``order_id`` is not a str.
-        InvalidRequestError: ``attributes`` is not a mapping, is empty, holds something that isn't JSON (the message
-            says where), is nested deeper than 64 levels or larger than 1 MiB; or an id that would name another
-            resource. Nothing was sent.
+        TypeError: ``order_id`` is not a str, or ``attributes`` not a mapping.
+        InvalidRequestError: ``attributes`` is empty (what the API does then is not published), holds something that
+            isn't JSON (the message says where), is nested deeper than 64 levels or larger than 1 MiB; or an id that
+            would name another resource. Nothing was sent.
         CallError: The call did not succeed; see its ``outcome``.
 
     Source: PatchCheckoutOrderAttributes,
@@ -43,10 +42,8 @@ def attributes_body(attributes: Mapping[str, JSON]) -> bytes:
     """What :func:`patch_attributes` sends.
 
     Raises:
+        TypeError: ``attributes`` is not a mapping.
         InvalidRequestError: As there.
     """
-    if not isinstance(attributes, Mapping):
-        raise InvalidRequestError(f"attributes must be a mapping, got {kind_of(attributes)}")
-    if not attributes:
-        raise InvalidRequestError("attributes is empty; what the API does with an empty object is not published")
+    check_members("attributes", attributes)
     return encode(attributes, root="attributes")

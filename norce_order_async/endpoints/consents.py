@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring
 
 from norce_order_async.client import OrderClient, check_client
-from norce_order_async.core.checks import check_bool, check_id
-from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.checks import check_bool, check_id, check_members
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -66,10 +64,7 @@ async def patch_consents(
     Source: PatchCheckoutOrderConsents,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsents
     """
-    if not isinstance(checked, Mapping):
-        raise TypeError(f"checked must be a mapping, got {kind_of(checked)}")
-    if not checked:
-        raise InvalidRequestError("checked is empty")
+    check_members("checked", checked)
     for consent_id, value in checked.items():
         check_id("an id in checked", consent_id)
         check_bool(f"checked[{consent_id!r}]", value)

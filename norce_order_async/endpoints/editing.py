@@ -9,7 +9,7 @@ from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.errors import DecodeError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.shapes import check_plain_function
+from norce_order_async.core.shapes import check_not_awaitable, check_plain_function
 from norce_order_async.endpoints.reading import outcome_before, reading_for
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
@@ -116,7 +116,8 @@ async def edit_cart(
         await edit_cart(client, "o_1", lambda cart: attrs.evolve(cart, items=[*cart.items, row], total=None))
 
     Between the read and the write somebody else may write, and that is lost: the API has no version to compare. Where
-    the order has no cart, ``change`` gets an empty one. If it gives back what it got, nothing is written.
+    the order has no cart, ``change`` gets an empty one. If it gives back what it got, or changes only what no request
+    has, such as the id of a payment, nothing is written.
 
     What cannot be read of the cart goes back as it came, as long as ``change`` gives back a copy
     (:func:`attrs.evolve`). A result without it is refused, and so is a change of a cart that cannot be read at all.
@@ -188,14 +189,23 @@ async def _edit(
     with reading_for(outcome_before(options)):
         before = await check_client(client).execute(resource.read, options=options, **ids)
     wanted = change(before)
+    check_not_awaitable("change", wanted)
     body = body_of("the result of change", wanted, resource.model)
     if lost := _lost(before, wanted):
         raise InvalidRequestError(f"the result of change lacks what could not be read of {', '.join(lost)}")
-    if same(wanted, before):
+    if same(wanted, before) or body == _unchanged(resource.model, before):
         return Edited(before, before, None)
     written = await client.execute(resource.write, body=body, options=options, **ids)
     with reading_for(written.outcome):
         return Edited(before, await client.execute(resource.read, options=options, **ids), written)
+
+
+def _unchanged(model: type[Model], before: Model) -> bytes | None:
+    """The request that would change nothing; None where what was read cannot be sent."""
+    try:
+        return body_of("what was read", before, model)
+    except InvalidRequestError:
+        return None
 
 
 def _lost(before: Model, after: Model) -> Sequence[str]:

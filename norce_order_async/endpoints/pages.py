@@ -13,7 +13,8 @@ from norce_order_async.endpoints.filter_checks import FILTER_CHECKS, unfit_filte
 from norce_order_async.wire.codec import one_level, structure, wire_members
 from norce_order_async.wire.decoders import json_decoder
 from norce_order_async.wire.json import JSON, WireError
-from norce_order_async.wire.models import NOT_SET, Model, Order, OrderPaginationSet
+from norce_order_async.wire.models import Model, Order, OrderPaginationSet
+from norce_order_async.wire.results import PageOf
 from norce_order_async.wire.unread import find
 
 REMEMBERED_PAGES: Final = 8
@@ -117,7 +118,7 @@ class PageReader:
         raise PagingError(told, response.body, order)
 
 
-_read = json_decoder(OrderPaginationSet)
+_read = PageOf(json_decoder(OrderPaginationSet))
 
 
 def _elements(response: Response) -> Sequence[Order | JSON]:
@@ -129,9 +130,6 @@ def _elements(response: Response) -> Sequence[Order | JSON]:
     page = _read(response)
     unread = find(page.unread, "data")
     raws: Mapping[int | None, JSON] = unread.raws if unread else {}
-    is_page = page.data is not NOT_SET or page.pagination is not None
-    if None in raws or not is_page:
-        raise DecodeError("the answer is no page of orders: it has no list of them", response.body)
     orders = iter(page.data)
     return [raws[index] if index in raws else next(orders) for index in range(len(page.data) + len(raws))]
 

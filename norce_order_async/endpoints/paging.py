@@ -24,6 +24,8 @@ from norce_order_async.wire.operation import Operation, QueryValue
 T = TypeVar("T", covariant=True)
 
 _ON_UNREADABLE = ("raise", "yield")
+_SORTING = {"order_by": OrderListOrderBy.CREATED, "order_by_direction": OrderListOrderByDirection.ASC}
+"""How orders are sorted unless somebody says otherwise."""
 
 
 class OrderIterator(AsyncIterator[T]):
@@ -229,13 +231,8 @@ def _query(filters: OrderFilters) -> dict[str, QueryValue]:
         TypeError: A filter that there is not, or a value of the wrong type.
         InvalidRequestError: A value that cannot be meant.
     """
-    query = query_of(
-        {
-            **filters,
-            "order_by": filters.get("order_by") or OrderListOrderBy.CREATED,
-            "order_by_direction": filters.get("order_by_direction") or OrderListOrderByDirection.ASC,
-        }
-    )
+    given = {name: value for name, value in filters.items() if value is not None}
+    query = query_of({**_SORTING, **given})
     if query.get("limit") == 0:
         raise InvalidRequestError("limit must be above 0: a page without orders ends the list")
     return query

@@ -1,18 +1,16 @@
 """Waiting until an order is as wanted."""
 
 from collections.abc import Callable
-from inspect import isawaitable, iscoroutine
 
 import attrs
 
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.back_off import back_off, not_before
 from norce_order_async.core.checks import positive_seconds
-from norce_order_async.core.errors import CallError, DeadlineExceeded, printable
-from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.errors import CallError, printable
 from norce_order_async.core.options import CallOptions, limits_of, options_of
 from norce_order_async.core.random_source import RandomSource
-from norce_order_async.core.shapes import check_plain_function
+from norce_order_async.core.shapes import check_not_awaitable, check_plain_function
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.wire.models import Order
 
@@ -132,18 +130,15 @@ async def _look_until(
 
 def _is_wanted(order: Order, predicate: Callable[[Order], object]) -> bool:
     told = predicate(order)
-    if isawaitable(told):
-        if iscoroutine(told):
-            told.close()  # so that nothing says that it was never awaited
-        raise TypeError(f"predicate must be a plain function, but returns a {kind_of(told)} to be awaited")
+    check_not_awaitable("predicate", told)
     return bool(told)
 
 
 async def _look(client: OrderClient, order_id: str, options: CallOptions) -> Order | CallError:
-    """The order, or a failure in passing: one after which the retry policy would have allowed another try."""
+    """The order, or a failure in passing: a read that took too long, or one that the retry policy takes for passing."""
     try:
         return await get_order(client, order_id, options=options)
     except CallError as error:
-        if error.gave_up is None and not isinstance(error, DeadlineExceeded):
+        if error.gave_up is None and not isinstance(error, TimeoutError):
             raise
         return error

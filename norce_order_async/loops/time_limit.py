@@ -2,12 +2,17 @@
 
 import asyncio
 import math
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from norce_order_async.loops.per_loop import PerLoop
+from norce_order_async.core.errors import ClientStateError
+from norce_order_async.loops.per_loop import PerLoop, running_loop
 
 _PAUSE = 0.005  # seconds
+_LATE = 0.1  # seconds
+_TURNS = 5
+"""Turns of an event loop in which what has come is read, and whoever waits for it goes on."""
 
 
 class Limited(Protocol):
@@ -25,6 +30,8 @@ L = TypeVar("L", bound=Limited)
 
 class TimeLimits(Generic[L]):
     """Limits of one event loop, which share a timer. Nothing here refers to the loop while none runs.
+
+    A limit that is reached while the loop stands still ends a few turns after that: what has come by then is in time.
 
     Attributes:
         running: Those that have begun and not ended, in order; one that is reached stays until what runs inside has
@@ -47,14 +54,19 @@ class TimeLimits(Generic[L]):
     def _set_timer(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
         """Ring at ``when``, and no more at the time set before."""
         self.rings = when
-        loop.call_at(when, self._ring, when)
+        # In a context of its own: that of whoever begins a limit would be kept for as long as others follow it.
+        loop.call_at(when, self._ring, when, context=Context())
 
-    def _ring(self, when: float) -> None:
+    def _ring(self, when: float, turn: int = 0) -> None:
         if when != self.rings:
             return  # another timer was set since, for earlier
-        self.rings = math.inf
         loop = asyncio.get_running_loop()
         now = max(when, loop.time())
+        if now - when > _LATE and turn < _TURNS:
+            # The loop stood still: what came meanwhile may still be in its sockets, and is used first.
+            loop.call_later(2 * _PAUSE, self._ring, when, turn + 1)
+            return
+        self.rings = math.inf
         for limit in [limit for limit in self.running if limit.ends <= now]:
             limit.ends = math.inf
             limit.expire()
@@ -67,6 +79,8 @@ class TimeLimits(Generic[L]):
 class TimeLimit:
     """Cancels what runs inside it after ``seconds``, and raises an error in place of that cancellation.
 
+    It is made in the task that it limits.
+
     It treats cancellations from elsewhere as ``asyncio.timeout`` does. But many limits share one timer, set for the
     first of them to end, so a limit that is not reached neither sets nor cancels one.
 
@@ -76,7 +90,7 @@ class TimeLimit:
         loop: That event loop, if it is known: up to Python 3.11, to ask for it takes a system call.
 
     Raises:
-        RuntimeError: No event loop runs, or no task where it begins.
+        ClientStateError: No event loop of asyncio runs, or no task.
 
     Attributes:
         ends: When it is reached, in the event loop's time.
@@ -91,17 +105,17 @@ class TimeLimit:
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._seconds = math.inf if seconds is None else seconds
-        self._loop = loop or asyncio.get_running_loop()
-        self._all = _limits.of(self._loop) if among is None else among
+        self._loop = loop = loop or running_loop()
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise ClientStateError("no task of asyncio runs here: await this under asyncio.run(), or in a task")
+        self._task: asyncio.Task[Any] = task
+        self._all = _limits.of(loop) if among is None else among
         self._expired = False
 
     def __enter__(self) -> Self:
         loop = self._loop
-        task = asyncio.current_task(loop)
-        if task is None:
-            raise RuntimeError("a time limit needs a task")
-        self._task: asyncio.Task[Any] = task
-        self._cancelling = task.cancelling()
+        self._cancelling = self._task.cancelling()
         self.ends = loop.time() + self._seconds
         self._all.begin(self, loop)
         return self

@@ -25,8 +25,9 @@ _PLACE = "its place at the rate that the server accepts"
 class _Turns:
     """The pace of a shop in an event loop, and whose turn it is to take the next place in it.
 
-    Turns come in the order in which attempts came. While everything is refused, the last one that came is sent as a
-    probe: who has waited for long may be about to leave, and then nothing would be learned.
+    Turns come in the order in which attempts came. While everything is refused, the last one that came when a probe is
+    due is sent as that: who has waited for long has little time left for an answer, or may be about to leave, and then
+    nothing would be learned.
 
     Attributes:
         pace: The pace.
@@ -95,8 +96,10 @@ class Pacing:
             came = self._clock.monotonic()
             call.waiting = _PLACE
             try:
-                async with here:
-                    await self._wait(here, call, came)
+                has_place = False
+                while not has_place:
+                    async with here:
+                        has_place = await self._wait(here, call, came)
             finally:
                 call.waiting = None
         here.pace.begin()
@@ -105,8 +108,10 @@ class Pacing:
         finally:
             here.pace.end()
 
-    async def _wait(self, here: _Turns, call: Call, came: float) -> None:
+    async def _wait(self, here: _Turns, call: Call, came: float) -> bool:
         """Take a place and wait for it; it is given back where it is not used, and left where the schedule changes.
+
+        False where others came meanwhile, and the place is that of a probe: it is for the last of them.
 
         While a probe is under way its answer may change the schedule, so that no place is known to come too late.
         """
@@ -123,8 +128,12 @@ class Pacing:
             except BaseException:
                 pace.give_back()
                 raise
-            if not pace.renewed.is_set():
-                return
+            if pace.renewed.is_set():
+                continue
+            if delay and pace.is_closed and here.waiting:
+                pace.give_back()
+                return False
+            return True
 
     def observe(self, call: Call, attempt: Attempt) -> None:
         """Learn from an attempt that has ended. An ``on_attempt`` hook."""

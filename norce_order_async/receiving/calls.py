@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
 
+from norce_order_async.core.checks import check_choice
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.receiving.enumerations import EnumNames, check_enums, named
 from norce_order_async.receiving.errors import CallbackError
@@ -109,8 +110,8 @@ def parse_hook(
 
     Raises:
         CallbackError: It is none; its ``status`` is what to answer.
-        ConfigurationError: ``enums`` is no such mapping.
-        ValueError: The version is neither.
+        TypeError: ``headers`` or ``body`` is of another kind.
+        ConfigurationError: ``enums`` is no such mapping, or ``version`` is neither.
 
     Source: https://docs.norce.io/developer-portal/app-development/nco/hooks
     """
@@ -141,8 +142,8 @@ def parse_notification(
 
     Raises:
         CallbackError: It is none; its ``status`` is what to answer.
-        ConfigurationError: ``enums`` is no such mapping.
-        ValueError: The version is neither.
+        TypeError: ``headers`` or ``body`` is of another kind.
+        ConfigurationError: ``enums`` is no such mapping, or ``version`` is neither.
 
     Source: https://docs.norce.io/solution-portal/nco/core/notification
     """
@@ -184,14 +185,14 @@ def parse_validation(
 
     Raises:
         CallbackError: There is a body, and it is no order; its ``status`` is what to answer.
-        ConfigurationError: ``enums`` is no such mapping.
-        ValueError: The version is neither.
+        TypeError: ``headers`` or ``body`` is of another kind.
+        ConfigurationError: ``enums`` is no such mapping, or ``version`` is neither.
 
     Source: https://docs.norce.io/developer-portal/app-development/nco/validations
     """
     check_enums(enums)
     lower = joined(headers)
-    order = _order(_json(lower, body, limit), enums) if body.strip() else None
+    order = _order(_json(lower, body, limit), enums) if _checked(body).strip() else None
     return ValidationCall(**_context(lower, order, version, path), order=order)
 
 
@@ -201,12 +202,20 @@ def notification_key(call: NotificationCall) -> Hashable | None:
 
 
 def joined(headers: Headers) -> dict[str, str]:
-    """Headers by their names in lower case; several of one name are joined by commas."""
+    """Headers by their names in lower case; several of one name are joined by commas.
+
+    Raises:
+        TypeError: They are neither a mapping of texts nor pairs of them.
+    """
     found: dict[str, str] = {}
     pairs = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
-    for name, value in pairs:
-        lower = name.lower()
-        found[lower] = f"{found[lower]}, {value}" if lower in found else value
+    try:
+        for name, value in pairs:
+            lower = name.lower()
+            found[lower] = f"{found[lower]}, {value}" if lower in found else value
+    except (AttributeError, TypeError, ValueError):
+        got = kind_of(cast("object", headers))
+        raise TypeError(f"headers must be a mapping of texts, or pairs of them, got {got}") from None
     return found
 
 
@@ -234,11 +243,15 @@ def too_large(limit: int) -> CallbackError:
     return CallbackError(f"the body has more than {limit} bytes", status=413)
 
 
-def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, JSON]:
+def _checked(body: bytes) -> bytes:
     if not isinstance(body, bytes | bytearray):
         raise TypeError(f"the body must be bytes, got {kind_of(body)}")
+    return body
+
+
+def _json(headers: Mapping[str, str], body: bytes, limit: int) -> Mapping[str, JSON]:
     check_head(headers, limit)
-    if len(body) > limit:
+    if len(_checked(body)) > limit:
         raise too_large(limit)
     # Brackets are counted later: what is nested too deeply has many of them, and is told as that.
     _check_values(body.count(b","))
@@ -282,6 +295,7 @@ def _structured(value: Mapping[str, JSON], cls: type[M], enums: EnumNames | None
 
 
 def _context(headers: Mapping[str, str], order: Order | None, version: str, path: str) -> dict[str, Any]:
+    check_choice("version", version, OrderVersion)
     return {
         "merchant": headers.get("x-merchant") or (order.merchant if order else None),
         "channel": headers.get("x-channel") or (order.channel if order else None),

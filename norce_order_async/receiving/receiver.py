@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import attrs
 
-from norce_order_async.core.checks import positive_count, positive_seconds
+from norce_order_async.core.checks import check_choice, positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.logger import lines_of, logger
@@ -77,9 +77,8 @@ class Receiver:
     _repeats: Repeats = attrs.field(init=False, factory=Repeats, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        for name, known in (("on_failure", ("refuse", "allow")), ("version", tuple(map(str, OrderVersion)))):
-            if getattr(self, name) not in known:
-                raise ConfigurationError(f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
+        check_choice("on_failure", self.on_failure, ("refuse", "allow"))
+        check_choice("version", self.version, OrderVersion)
         for name in ("on_hook", "on_notification", "on_validation"):
             if getattr(self, name) is not None:
                 check_shape(name, getattr(self, name), HANDLER)

@@ -24,6 +24,8 @@ def web_app(receiver: Receiver) -> web.Application:
 
 async def _parts(request: web.Request) -> AsyncIterator[bytes]:
     try:
+        if request.content.at_eof():  # a middleware has read it, and aiohttp keeps what was read
+            yield await request.read()
         async for part in request.content.iter_any():
             yield part
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError):

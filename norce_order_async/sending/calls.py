@@ -156,7 +156,7 @@ class RunningCall(TimeLimit):
         ends: What is done at the end of the client's calls.
 
     Raises:
-        ClientStateError: The client is closed, or no event loop of asyncio runs.
+        ClientStateError: The client is closed, or no event loop of asyncio runs, or no task of it.
 
     Attributes:
         call: The call.

@@ -80,13 +80,17 @@ class Lifecycle:
 
     @property
     def slots_used(self) -> int:
-        """How many requests are under way, over all event loops."""
-        return sum(there.limiter.used for _, there in self.loops.items())
+        """How many requests are under way, over all event loops of this process."""
+        return sum(there.limiter.used for there in self._of_this_process())
 
     def slots_of(self, shop: Shop) -> tuple[int, int]:
-        """How many requests of a shop are under way, and how many wait, over all event loops."""
-        used, waiting = zip((0, 0), *(there.limiter.of(shop) for _, there in self.loops.items()), strict=True)
+        """How many requests of a shop are under way, and how many wait, over all event loops of this process."""
+        used, waiting = zip((0, 0), *(there.limiter.of(shop) for there in self._of_this_process()), strict=True)
         return sum(used), sum(waiting)
+
+    def _of_this_process(self) -> list[LoopState]:
+        process = os.getpid()
+        return [there for _, there in self.loops.items() if there.process == process]
 
     async def close(self, grace: float, *closers: Callable[[], Awaitable[object]]) -> None:
         """Take no more calls, end those that only wait, and give the others ``grace`` seconds; then close the rest.

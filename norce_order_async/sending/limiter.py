@@ -160,5 +160,7 @@ class ConcurrencyLimiter:
         return turns
 
     def _forget(self, turns: Turns) -> None:
-        if not turns.held and not turns.waiting and turns is not self._last:
-            self._turns.pop(turns.shop, None)
+        if turns.held or turns.waiting or turns is self._last:
+            return
+        if self._turns.get(turns.shop) is turns:  # else it was forgotten before, and its shop has come again since
+            del self._turns[turns.shop]

@@ -65,10 +65,14 @@ class Shops:
         """How many calls ended."""
         return self.own.counts.calls + self.scoped.calls
 
+    def _known(self) -> list[Shop]:
+        # From a list of references, made at once: another thread may add a shop meanwhile.
+        return [shop for reference in self._all.valuerefs() if (shop := reference()) is not None]
+
     def stats(self, shop: Shop, lifecycle: Lifecycle, *, by_shop: bool) -> Stats:
         """The sums over all shops, the budget of one, and if wanted those of each that is known."""
         own, scoped = self.own.counts, self.scoped
-        known = list(self._all.values()) if by_shop else []
+        known = self._known() if by_shop else []
         return Stats(
             calls=self.calls,
             attempts=own.attempts + scoped.attempts,

@@ -35,7 +35,8 @@ class TokenSources:
 
     async def aclose(self) -> None:
         """Close those that are still used."""
-        sources = list(self._scoped)
+        # From a list of references, made at once: another thread may add a source meanwhile.
+        sources = [source for reference in self._scoped.keyrefs() if (source := reference()) is not None]
         if self._own is not None:
             sources.append(self._own)
         for failure in await asyncio.gather(*(source.aclose() for source in sources), return_exceptions=True):

@@ -10,6 +10,7 @@ from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_switch
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.shapes import Shape, check_shape
 from norce_order_async.core.version import __version__
 from norce_order_async.telemetry.installed import check_installed
 from norce_order_async.telemetry.labels import OTHER, Labelling, Labels
@@ -52,7 +53,7 @@ class Telemetry:
         merchant: Whether ``norce.merchant`` is among the attributes, too.
 
     Raises:
-        ConfigurationError: OpenTelemetry's API is not installed (the extra ``otel`` has it).
+        ConfigurationError: OpenTelemetry's API is not installed (the extra ``otel`` has it), or a provider is none.
     """
 
     def __init__(
@@ -70,6 +71,12 @@ class Telemetry:
         from norce_order_async.telemetry.gauges import SCOPE, gauges_of
         from norce_order_async.telemetry.spans import attempt_span, call_span
 
+        for name, provider, method in (
+            ("tracer_provider", tracer_provider, "get_tracer"),
+            ("meter_provider", meter_provider, "get_meter"),
+        ):
+            if provider is not None:
+                check_shape(name, provider, Shape(f"an object with {method}()", (method,)))
         meter_provider = meter_provider or get_meter_provider()
         self._tracer = get_tracer(SCOPE, __version__, tracer_provider)
         self._count = Counters(meter_provider.get_meter(SCOPE, __version__))

@@ -28,12 +28,8 @@ if TYPE_CHECKING:
         ReceivedRequest as ReceivedRequest,
         SandboxResponse as SandboxResponse,
     )
-    from norce_order_async.testing.sandbox.faults import (
-        Fault as Fault,
-        FaultKind as FaultKind,
-        Faults as Faults,
-        Mishap as Mishap,
-    )
+    from norce_order_async.testing.sandbox.faults import Fault as Fault, FaultKind as FaultKind
+    from norce_order_async.testing.sandbox.mishaps import Faults as Faults, Mishap as Mishap
     from norce_order_async.testing.sandbox.server import SandboxServer as SandboxServer
     from norce_order_async.testing.sandbox.transport import SandboxTransport as SandboxTransport
 
@@ -46,7 +42,8 @@ _NAMES = LazyNames(
         "testing.sandbox": "SANDBOX_TOKEN Sandbox",
         "testing.sandbox.callbacks": "Adapter Callbacks",
         "testing.sandbox.exchange": "AdapterCall AdapterExchange AdapterReply ReceivedRequest SandboxResponse",
-        "testing.sandbox.faults": "Fault FaultKind Faults Mishap",
+        "testing.sandbox.faults": "Fault FaultKind",
+        "testing.sandbox.mishaps": "Faults Mishap",
         "testing.sandbox.server": "SandboxServer",
         "testing.sandbox.transport": "SandboxTransport",
     },

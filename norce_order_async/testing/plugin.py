@@ -19,7 +19,7 @@ from norce_order_async.testing.clock import FakeClock
 from norce_order_async.testing.listening import in_a_thread
 from norce_order_async.testing.request_log import request_log
 from norce_order_async.testing.sandbox import Sandbox
-from norce_order_async.testing.sandbox.faults import Faults
+from norce_order_async.testing.sandbox.mishaps import Faults
 from norce_order_async.testing.sandbox.server import SandboxServer
 
 _Setup: TypeAlias = Generator[None, Any, Any]

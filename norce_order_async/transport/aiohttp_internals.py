@@ -6,6 +6,7 @@ All that depends on how aiohttp works inside is here and in :mod:`norce_order_as
 import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context
 from functools import partial
 from typing import Any, cast
 from weakref import WeakSet
@@ -20,7 +21,7 @@ from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport.aiohttp_errors import NotSentAgain
-from norce_order_async.transport.connections import end_of_life, unread_check
+from norce_order_async.transport.connections import MOST_KEPT, end_of_life, unread_check
 from norce_order_async.transport.messages import Head, is_measured
 
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
@@ -280,6 +281,23 @@ class Connector(aiohttp.TCPConnector):
             exchange.protocol, exchange.stream = protocol, connection.transport
             cast("PlainRequest", req).exchange = exchange
             return connection
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        """Make a connection, and close the one that is idle for the longest, if too many are open."""
+        idle = [kept for kept in self._conns.values() if kept]
+        if idle and sum(map(len, idle)) + len(self._acquired) > MOST_KEPT:  # the new one is among those acquired
+            handler, _ = min(idle, key=lambda kept: kept[0][1]).popleft()
+            handler.abort()
+        return await super()._create_connection(req, traces, timeout)
+
+    def _cleanup(self) -> None:
+        """Close what has been idle for too long, and set the timer for the others.
+
+        In a context of its own: that of the first call would be kept for as long as others follow it.
+        """
+        Context().run(super()._cleanup)
 
     def send(self, exchange: Exchange, message: bytes) -> None:
         """Write a request; where others are under way, in a burst with theirs, one turn of the loop later.

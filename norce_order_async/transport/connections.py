@@ -9,6 +9,8 @@ from typing import Any
 
 from norce_order_async.core.random_source import RandomSource
 
+MOST_KEPT = 100
+"""Open connections of an event loop, those in use included, from which on a new one takes the place of an idle one."""
 _TURNS = 5
 """Turns of the event loop after which aborted connections are closed, TLS included."""
 

@@ -4,6 +4,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Iterable
+from contextvars import Context
 from functools import lru_cache
 
 import attrs
@@ -20,7 +21,7 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
-from norce_order_async.transport.connections import await_closed, end_of_life
+from norce_order_async.transport.connections import MOST_KEPT, await_closed, end_of_life
 from norce_order_async.transport.default import tls_context
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.errors import (
@@ -107,7 +108,7 @@ class _Pool:
         connection.idle_since = loop.time()
         self._idle.setdefault(exchange.origin.url, []).append(connection)
         if self._sweep is None and self._settings.keepalive < math.inf:
-            self._sweep = loop.call_later(self._settings.keepalive, self._close_old)
+            self._sweep_at(connection.idle_since + self._settings.keepalive, loop)
 
     async def connect(self, origin: Origin, call: Call, timeout: float) -> Connection:
         """Make a connection, in the time that the call and the attempt leave for it.
@@ -118,6 +119,7 @@ class _Pool:
         """
         if self._closed:
             raise transport_closed()
+        self._make_room()
         settings = self._settings
         connection = Connection(self._open, settings.max_body, self._buffer)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
@@ -174,7 +176,16 @@ class _Pool:
                 del self._idle[origin]
         if self._idle:
             first = min(idle[0].idle_since for idle in self._idle.values())
-            self._sweep = loop.call_at(first + self._settings.keepalive, self._close_old)
+            self._sweep_at(first + self._settings.keepalive, loop)
+
+    def _sweep_at(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        # In a context of its own: that of the first call would be kept for as long as others follow it.
+        self._sweep = loop.call_at(when, self._close_old, context=Context())
+
+    def _make_room(self) -> None:
+        """Close the connection that is idle for the longest, if too many are open."""
+        if len(self._open) >= MOST_KEPT and (idle := list(filter(None, self._idle.values()))):
+            min(idle, key=lambda each: each[0].idle_since).pop(0).abort()
 
 
 @attrs.define(kw_only=True, eq=False)

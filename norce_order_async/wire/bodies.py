@@ -25,8 +25,7 @@ def body_of(name: str, value: object, cls: type[Model]) -> bytes:
         InvalidRequestError: A member that the contract requires is missing, or a value cannot be sent; the message
             says where.
     """
-    if not isinstance(value, cls):
-        raise TypeError(f"{name} must be {_an(cls)}, got {kind_of(value)}")
+    check_model(name, value, cls)
     return encode(value, root=name, default=_sent_members)
 
 
@@ -37,15 +36,32 @@ def list_body_of(name: str, values: object, cls: type[Model]) -> bytes:
         TypeError: ``values`` is no list or tuple of them.
         InvalidRequestError: It is empty; or as :func:`body_of`.
     """
+    check_models(name, values, cls)
+    if not values:
+        raise InvalidRequestError(f"{name} is empty")
+    return encode(values, root=name, default=_sent_members)
+
+
+def check_model(name: str, value: object, cls: type[Model]) -> None:
+    """See that an argument is a model of a class.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(value, cls):
+        raise TypeError(f"{name} must be {_an(cls)}, got {kind_of(value)}")
+
+
+def check_models(name: str, values: object, cls: type[Model]) -> None:
+    """See that an argument is a list or tuple of models of a class.
+
+    Raises:
+        TypeError: It is something else.
+    """
     if not isinstance(values, list | tuple):
         raise TypeError(f"{name} must be a list, got {kind_of(values)}")
-    elements = cast("Sequence[object]", values)
-    if not elements:
-        raise InvalidRequestError(f"{name} is empty")
-    for index, element in enumerate(elements):
-        if not isinstance(element, cls):
-            raise TypeError(f"{name}[{index}] must be {_an(cls)}, got {kind_of(element)}")
-    return encode(elements, root=name, default=_sent_members)
+    for index, element in enumerate(cast("Sequence[object]", values)):
+        check_model(f"{name}[{index}]", element, cls)
 
 
 def _sent_members(value: object) -> object:

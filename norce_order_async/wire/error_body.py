@@ -16,6 +16,8 @@ _KNOWN = re.compile(
 """Those of text. Python decodes others too, such as punycode: slowly, or into what cannot be written again."""
 _MOST = 20
 _PROBLEM = frozenset({"type", "detail"})
+_OF_ERRORS = _PROBLEM | {"title", "status", "instance", "code", "message"}
+"""Members of errors; a result that has some of them, too, is not known by these."""
 
 
 @attrs.frozen
@@ -50,7 +52,7 @@ def read_error(body: bytes, content_type: str = "") -> ErrorBody | None:
 
 
 def is_error_shaped(body: bytes, members: Set[str]) -> bool:
-    """Whether this is a JSON object that says what is wrong, and has none of these members.
+    """Whether this is a JSON object that says what is wrong, and has none of these members that no error has.
 
     That is one with texts ``code`` and ``message``, or problem details.
     """
@@ -60,7 +62,7 @@ def is_error_shaped(body: bytes, members: Set[str]) -> bool:
         value = decode_json(body)
     except WireError:
         return False
-    if not isinstance(value, Mapping) or not members.isdisjoint(value):
+    if not isinstance(value, Mapping) or not (members - _OF_ERRORS).isdisjoint(value):
         return False
     texts = {name for name, member in value.items() if isinstance(member, str)}
     return {"code", "message"} <= texts or ("title" in texts and ("status" in value or not texts.isdisjoint(_PROBLEM)))

@@ -228,6 +228,12 @@ def no_constant(constant: str) -> object:
     raise ValueError(f"{constant} is not a JSON number")
 
 
+def read_problem(error: ValueError) -> str:
+    """What is wrong with JSON that cannot be read; of a number that is too long Python names a setting of its own."""
+    reason = str(error)
+    return "a number with too many digits" if reason.startswith("Exceeds the limit") else reason
+
+
 _read = JSONDecoder(parse_float=Decimal, parse_constant=no_constant).decode
 
 
@@ -246,6 +252,6 @@ def decode_json(body: bytes) -> JSON:
     except InvalidOperation:
         reason = "a number with too large an exponent"
     except ValueError as error:
-        reason = str(error)
+        reason = read_problem(error)
     # Raised out here because the errors above hold the whole body.
     raise WireError(reason)

@@ -13,6 +13,7 @@ from norce_order_async.wire.codec import wire_members
 from norce_order_async.wire.decoders import JsonAs, decode_receipt, json_body, json_decoder
 from norce_order_async.wire.problems import NoProblems
 from norce_order_async.wire.table import Row
+from norce_order_async.wire.unread import find
 
 T = TypeVar("T")
 
@@ -84,6 +85,35 @@ class Asked(Generic[T]):
 
 
 @attrs.frozen
+class PageOf:
+    """Reads a page of orders: an object with a list of them, or with the figures of one.
+
+    Attributes:
+        model: What to read.
+    """
+
+    model: JsonAs[models.OrderPaginationSet]
+
+    @property
+    def members(self) -> Set[str]:
+        """The members of the object that it reads."""
+        return self.model.members
+
+    def __call__(self, response: Response) -> models.OrderPaginationSet:
+        """Read it.
+
+        Raises:
+            DecodeError: It is not JSON, or no page.
+        """
+        page = self.model(response)
+        unread = find(page.unread, "data")
+        is_page = page.data is not models.NOT_SET or page.pagination is not None
+        if not is_page or (unread is not None and None in unread.raws):
+            raise DecodeError("the answer is no page of orders: it has no list of them", response.body)
+        return page
+
+
+@attrs.frozen
 class MaybeEmpty(Generic[T]):
     """Reads a result that only v1 is known to give: an empty body stands for None."""
 
@@ -119,5 +149,7 @@ def decoder_of(row: Row) -> Callable[[Response], Any]:
     if row.result == "list[ValidationError]":
         return NoProblems()
     read: JsonAs[Any] = json_decoder(type_of(row.result))
+    if row.result == "OrderPaginationSet":
+        return PageOf(read)
     model = Asked(read, row.ids[-1]) if row.path.endswith("}") else read
     return MaybeEmpty(model) if row.changes and row.evidence == "v1_types" else model

@@ -7,7 +7,7 @@ from json import JSONDecoder
 from typing import cast
 
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.wire.json import JSON, no_constant
+from norce_order_async.wire.json import JSON, no_constant, read_problem
 
 _POSITION = re.compile(r"(?: at)?: line 1 column (\d+) \(char \d+\)$")
 
@@ -40,6 +40,5 @@ def decode_unique(text: bytes) -> JSON:
     except InvalidOperation:
         problem = "not JSON: a number with too large an exponent"
     except ValueError as error:
-        reason = _POSITION.sub(r" at character \1", str(error))
-        problem = f"not JSON: {'a number with too many digits' if reason.startswith('Exceeds') else reason}"
+        problem = "not JSON: " + _POSITION.sub(r" at character \1", read_problem(error))
     raise InvalidRequestError(problem)

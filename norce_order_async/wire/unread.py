@@ -17,11 +17,13 @@ class Unread:
         member: The member's name on the wire.
         raws: The raw values by their index in the array that the member is; under None, the whole member.
         elements: The elements of the array that could be read.
+        problem: What is wrong with the first of it, behind its path; it shows no text.
     """
 
     member: str
     raws: Mapping[int | None, JSON] = attrs.field(repr=False)
     elements: Sequence[object] = attrs.field(default=(), repr=False)
+    problem: str = attrs.field(default="", repr=False, eq=False)
 
     def put_back(self, members: dict[str, object]) -> None:
         """Write it back where it was; a member that was given anew stays.
@@ -53,12 +55,14 @@ class PartlyReadError(WireError):
     """Some elements of an array don't fit.
 
     Attributes:
+        first: What is wrong with the first of them.
         raws: Their raw values, by their index.
         elements: The others.
     """
 
     def __init__(self, first: WireError, raws: Mapping[int | None, JSON], elements: Sequence[object]) -> None:
         super().__init__(str(first))
+        self.first = first
         self.raws = raws
         self.elements = elements
 
@@ -66,8 +70,8 @@ class PartlyReadError(WireError):
 def unread_member(member: str, raw: JSON, error: WireError) -> Unread:
     """What to keep of a member that doesn't fit."""
     if isinstance(error, PartlyReadError):
-        return Unread(member, error.raws, error.elements)
-    return Unread(member, {None: raw})
+        return Unread(member, error.raws, error.elements, error.first.under(member))
+    return Unread(member, {None: raw}, problem=error.under(member))
 
 
 def find(unread: Iterable[Unread], member: str) -> Unread | None:

@@ -45,7 +45,7 @@ def write_input(path: Path, count: int) -> None:
 async def batch(url: str, transport: Callable[[], Any], folder: Path, in_flight: int) -> AsyncGenerator[Send]:
     """Makes a whole batch at each call, on connections that stay open."""
     from norce_order_async import RetryPolicy, Timeout
-    from norce_order_async.batch import Input, Journal, run_batch
+    from norce_order_async.batch import Input, InputFile, Journal, run_batch
 
     async with ours.make_client(
         url, transport(), retry=RetryPolicy.batch(), timeout=Timeout.batch(), limit=in_flight
@@ -53,7 +53,8 @@ async def batch(url: str, transport: Callable[[], Any], folder: Path, in_flight:
 
         async def send(number: int) -> None:
             path = folder / f"{random.random()}.journal"
-            with Journal.open(path, inputs=[], target=url) as journal:
+            file = InputFile("changes.jsonl", None, CHANGES)
+            with Journal.open(path, inputs=[file], target=url) as journal:
                 entries = Input(folder / "changes.jsonl").entries()
                 outcomes = run_batch(client, entries, journal=journal, concurrency=in_flight)
                 done = sum([outcome.outcome.done async for outcome in outcomes])

@@ -60,7 +60,7 @@ async def batch(
 
 async def run(kind: str, path: Path, url: str, processes: int, concurrency: int | Literal["auto"]) -> None:
     """Run it to its end."""
-    with Journal.open(path.with_name(f"{kind}.journal"), inputs=[], target=url) as journal:
+    with Journal.open(path.with_name(f"{kind}.journal"), inputs=Input(path).survey(), target=url) as journal:
         async with batch(kind, path, url, journal, processes, concurrency) as made, made:
             async for _ in made:
                 pass

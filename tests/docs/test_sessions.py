@@ -33,6 +33,8 @@ def without_pytest() -> Iterator[str]:
                 match call.args:
                     case [ast.Constant("python"), ast.Constant("-m"), ast.Constant(str(module)), *_]:
                         yield module
+                    case _:
+                        pass
     yield from (f"soak_batch.{path.stem}" for path in ROOT.glob("tests/soak_batch/*.py"))
 
 

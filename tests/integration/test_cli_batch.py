@@ -435,14 +435,22 @@ def test_a_batch_that_only_ever_meets_web_pages_does_not_start(tmp_path: Path) -
     assert (told["done"], told["requests"] < 50) == (0, True)
 
 
-@pytest.mark.parametrize(("presses", "press"), [(1, signal.SIGINT), (2, signal.SIGINT), (1, signal.SIGTERM)])
-def test_ctrl_c_leaves_a_batch_that_can_be_continued(tmp_path: Path, presses: int, press: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("presses", "press", "together"),
+    [(1, signal.SIGINT, 1), (2, signal.SIGINT, 1), (1, signal.SIGTERM, 1), (1, signal.SIGTERM, 2)],
+)
+def test_ctrl_c_leaves_a_batch_that_can_be_continued(
+    tmp_path: Path, presses: int, press: signal.Signals, together: int
+) -> None:
     stuck = [{**GOOD[1], "order_id": f"o_{n}"} for n in range(4)]
     write(tmp_path, *many(20), *stuck, *many(576))
     slow = "latency:60:operation=PatchCheckoutOrderAttributes" if presses == 2 else "latency:0.1"
     process = start_batch("--sandbox", "--journal", "j", "--concurrency", "4", "--fault", slow, cwd=tmp_path)
     until_some_are_done(process, tmp_path / "j")
     process.send_signal(press)
+    if together == 2:
+        time.sleep(0.05)  # so that they are two
+        process.send_signal(press)
     assert process.stderr is not None
     while "press Ctrl-C again" not in process.stderr.readline():
         assert process.poll() is None

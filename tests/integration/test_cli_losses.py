@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, clean, sandbox_settings, start_batch
+from command import CLI, clean, sandbox_settings, start, start_batch
 from commanded import call, until_some_are_done
 
 from norce_order_async.testing import Sandbox, SandboxServer
@@ -107,6 +108,18 @@ def test_a_terminal_that_is_closed_under_nohup_leaves_the_reports(tmp_path: Path
     assert "All 100 changes are done" in (tmp_path / "page.html").read_text()
 
 
+def test_events_go_to_standard_output_also_where_a_terminal_shows_how_the_batch_goes(tmp_path: Path) -> None:
+    write(tmp_path, 10)
+    main, terminal = os.openpty()
+    command = ("batch", "run", "changes.jsonl", "--sandbox", "--output", "jsonl")
+    process = start(*command, cwd=tmp_path, stderr=terminal, env={"TERM": "xterm"})
+    os.close(terminal)
+    out, _ = process.communicate(timeout=60)
+    os.close(main)
+    told = Counter(json.loads(line)["event"] for line in out.splitlines())
+    assert (told["begin"], told["change"], told["end"]) == (1, 10, 1)
+
+
 def test_a_disk_that_fills_up_in_the_middle_is_accounted_for(tmp_path: Path) -> None:
     import resource
 
@@ -116,10 +129,11 @@ def test_a_disk_that_fills_up_in_the_middle_is_accounted_for(tmp_path: Path) -> 
         cwd=tmp_path,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000)),
     )
-    code, told, _ = ended(process)
+    code, told, err = ended(process)
     assert code == 1
     assert f"the journal {JOURNAL} cannot be written" in told["stopped"]
     assert told["done"] > 0
+    assert "in flight" not in err  # the account alone says how it stands: more is unknown by then
     assert told["done"] + told["failed"] + told["left"] == 2_000
     assert call("batch", "status", JOURNAL, cwd=tmp_path).returncode == 1
 

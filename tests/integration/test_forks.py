@@ -69,7 +69,16 @@ async def many(order):
     for _ in range(10):
         assert set(await asyncio.gather(*(read(order) for _ in range(5)))) == {order}
 
+def see_no_call_under_way():
+    shop, = client.stats(by_shop=True).shops
+    assert (client.stats().slots_used, shop.slots_used) == (0, 0)
+
 async def main():
+    call = asyncio.create_task(read("o_1"))
+    while not client.stats().slots_used:
+        await asyncio.sleep(0)
+    ended(child(see_no_call_under_way))
+    await call
     pid = child(use_its_own_loop)  # inside of a running loop
     await many("o_1")
     ended(pid)

@@ -181,11 +181,26 @@ async def test_failures_are_counted_over_all_processes(path: Path) -> None:
     assert batch.stopped == "20 changes failed"
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError(), BlockingIOError(11, "again")])
+async def test_a_system_that_starts_no_process_is_told_as_that(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def refuse(*arguments: object, **settings: object) -> None:
+        raise error
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+    with opened(path) as journal:
+        batch = ProcessBatch([DeleteConsent("o", "c")], processes=1, settings={}, journal=journal)
+        with pytest.raises(ConfigurationError, match=r"a worker process cannot be started: .+: see the limits of"):
+            await ended(batch)
+
+
 @pytest.mark.parametrize(
     ("order_id", "settings", "error", "says"),
     [
         ("o_1", {}, RuntimeError, "LookupError: o_1"),
         ("o_exit", {}, ConfigurationError, "a worker process ended 3 times, last with exit code 7"),
+        ("o_kill", {}, ConfigurationError, r"a worker process ended 3 times, last by SIGKILL: is memory short\?"),
         ("o_1", {"slug": 5}, ConfigurationError, "slug"),
     ],
 )

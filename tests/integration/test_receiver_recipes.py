@@ -16,7 +16,7 @@ import pytest
 from aiohttp import ClientSession, web
 from asgi import request
 
-from norce_order_async.receiving import HookCall, Receiver, Reply, allow, web_app
+from norce_order_async.receiving import HookCall, Receiver, Reply, allow, invalid, valid, web_app
 
 RECIPES = Path(__file__).parents[2] / "docs" / "examples" / "receivers"
 SECRET = "0123456789abcdef"
@@ -98,6 +98,30 @@ async def test_a_recipe_works_over_real_sockets(name: str, recipe: Callable[[str
                 return answer.status, await answer.read()
 
         await check(send)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_middleware_of_aiohttp_may_read_the_body_first(chunked: bool) -> None:
+    @web.middleware
+    async def audit(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+        await request.read()
+        return await handler(request)
+
+    receiver = Receiver(
+        on_hook=lambda call: allow(), on_validation=lambda call: valid() if call.order else invalid("no-order", "None.")
+    )
+    app = web.Application(middlewares=[audit])
+    app.add_subapp("/norce", web_app(receiver))
+
+    async def in_parts() -> AsyncGenerator[bytes]:
+        yield order(checked=True)
+
+    async with serving(app) as port, ClientSession() as session:
+        for path in ("hooks", "validations"):
+            data = in_parts() if chunked else order(checked=True)
+            async with session.post(f"http://127.0.0.1:{port}/norce/{path}", data=data) as answer:
+                assert (answer.status, await answer.read()) == (200, b"[]" if path == "hooks" else b"")
 
 
 def head(*lines: str) -> bytes:

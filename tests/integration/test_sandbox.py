@@ -295,6 +295,16 @@ async def test_a_mebibyte_goes_through(sandbox: Sandbox, door: Door) -> None:
 
 
 class TestTransport:
+    async def test_a_connection_that_is_refused_sends_nothing(self, sandbox: Sandbox) -> None:
+        sandbox.faults.add("refuse:times=3")
+        async with sandbox.client(retry=AT_ONCE) as client:
+            with pytest.raises(ConnectError) as caught:
+                await patch_consent(client, "o_1", "ci_news", checked=True)
+            assert [attempt.sent for attempt in caught.value.attempts] == [False] * 3
+            assert (caught.value.outcome, sandbox.count) == (OutcomeKind.NOT_SENT, 0)
+            sandbox.faults.add("status:503:times=1", "refuse:times=1")
+            assert (await patch_consent(client, "o_1", "ci_news", checked=True)).attempts == 3
+
     @pytest.mark.parametrize(
         ("settings", "known"),
         [
@@ -489,6 +499,14 @@ class TestServer:
             assert sandbox.count == 0
         (received,) = sandbox.requests
         assert (received.operation, received.status, received.applied) == ("RemoveCheckoutOrderConsent", 0, False)
+
+    async def test_it_has_no_connection_to_refuse(self, sandbox: Sandbox, server: SandboxServer) -> None:
+        sandbox.faults.add("refuse")
+        async with sandbox.client(base_url=server.url, transport=None, retry=None) as client:
+            with pytest.raises(ServerError, match="the fault refuse is for clients in process"):
+                await get_order(client, "o_1")
+        with pytest.raises(ConfigurationError, match="the fault refuse is for clients in process"):
+            await SandboxServer(sandbox).start()
 
     async def test_a_port_in_use_is_a_clear_error(self, sandbox: Sandbox, server: SandboxServer) -> None:
         port = int(server.url.split(":")[2].split("/")[0])

@@ -209,6 +209,24 @@ async def test_a_patch_that_no_longer_fits_is_a_conflict(stage: Stage) -> None:
     assert not stage.consent
 
 
+@pytest.mark.parametrize("policy", ["refuse", "allow"])
+async def test_so_it_is_where_the_order_changed_while_that_hook_was_asked(policy: str) -> None:
+    async with staged("transport", on_hook_failure=policy) as stage:
+
+        async def on_hook(call: HookCall) -> Reply:
+            assert call.order.consents
+            await delete_consent(stage.client, "o_1", "ci_two", options=CallOptions(adapter_id="ours"))
+            return change(call.order, attrs.evolve(call.order, consents=call.order.consents[:1]))
+
+        stage.sandbox.add_order("o_1", consents=["ci_news", "ci_two"])
+        stage.on_hook = on_hook
+        await stage.hook("ours")
+        with pytest.raises(ConflictError) as caught:
+            await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        assert caught.value.code == "order-conflict"
+        assert stage.order["consents"] == [{"id": "ci_news", "checked": False}]
+
+
 FAILURES = [
     ("slow", Reply(200), "no answer within 0.2 s"),
     ("status", Reply(500), "status 500"),

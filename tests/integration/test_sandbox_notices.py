@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from staging import IN_PROCESS, Stage, staged
 
 from norce_order_async import (
     BadRequestError,
+    CallError,
+    CallOptions,
     ValidationFailedError,
     patch_attributes,
     patch_consent,
@@ -48,6 +51,42 @@ async def test_a_notification_that_nobody_takes_is_given_up(stage: Stage, caplog
     await stage.sandbox.delivered()
     assert len(stage.called) == 8
     assert "gave up notification" in caplog.text
+
+
+async def test_those_of_another_thread_are_waited_for() -> None:
+    seen: list[str | None] = []
+    left = threading.Event()
+
+    async def on_notification(call: NotificationCall) -> None:
+        await asyncio.sleep(0.1)
+        seen.append(call.order.reference)
+
+    async with staged("transport") as stage:
+        stage.on_notification = on_notification
+        await stage.notify("/reference")
+
+        async def elsewhere() -> None:
+            async with stage.sandbox.client() as client:
+                await update_reference(client, "o_1", "R-1")
+                left.set()
+                await stage.sandbox.delivered()
+
+        other = asyncio.create_task(asyncio.to_thread(asyncio.run, elsewhere()))
+        await asyncio.to_thread(left.wait)
+        await stage.sandbox.delivered()
+        assert seen == ["R-1"]
+        await other
+
+
+async def test_what_is_carried_out_later_is_not_waited_for(stage: Stage) -> None:
+    await stage.notify()
+    await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+    stage.sandbox.faults.add("apply-late:inf")
+    with pytest.raises(CallError):
+        await patch_consent(stage.client, "o_1", "ci_news", checked=False, options=CallOptions(timeout=0.1))
+    async with asyncio.timeout(5):
+        await stage.sandbox.delivered()
+    assert len(stage.called) == 1
 
 
 async def test_notifications_that_wait_for_their_turn_were_not_tried_and_keep_no_hook_waiting() -> None:
@@ -112,6 +151,8 @@ async def test_a_refused_change_is_followed_by_nothing(stage: Stage) -> None:
     [
         ("/consents", None, 1),
         ("/reference", None, 0),
+        ("/consents/0", None, 0),
+        ("/consents/0/checked", None, 0),
         ("/consents", {"type": "array"}, 1),
         ("/consents", {"type": "object"}, 0),
         ("/consents", {"$ref": "http://192.0.2.1/schema"}, 0),

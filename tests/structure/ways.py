@@ -120,7 +120,7 @@ def _steps_of_batch(count: int) -> Steps:
 
 async def _batch(path: Path, count: int) -> Steps:
     async with _client(HttptoolsTransport()) as client:
-        with Journal.open(path.with_suffix(".journal"), inputs=[], target="here") as journal:
+        with Journal.open(path.with_suffix(".journal"), inputs=Input(path).survey(), target="here") as journal:
             steps = Steps()
             sys.setprofile(steps)
             outcomes = run_batch(client, Input(path).entries(), journal=journal, concurrency=1)

@@ -7,18 +7,27 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from norce_order_async import ConfigurationError
-from norce_order_async.batch import DeleteConsent, InputLine, PatchAttributes, PatchConsent, read_changes
+from norce_order_async.batch import (
+    CreateOrder,
+    DeleteConsent,
+    InputLayout,
+    InputLine,
+    PatchAttributes,
+    PatchConsent,
+    read_changes,
+)
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import Format, Unread, count_entries, format_of, json_lines
 from norce_order_async.batch.files.entry import MAX_LINE
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.travel import pack, unpack
+from norce_order_async.models import Cart, Order
 
 GOOD = b'{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}'
 MADE = DeleteConsent("o_1", "c")
@@ -127,7 +136,7 @@ BAD_LINES: list[tuple[bytes, str]] = [
     (delete(order_id='"\\u0000"'), "which an id cannot hold"),
     (delete(order_id='"\ufeffo"'), "which an id cannot hold"),
     (delete(order_id=f'"{"o" * 129}"'), "order_id has 129 characters"),
-    (delete(op='"patch_consent"', checked='"true"'), "checked must be true or false, got 'true'"),
+    (delete(op='"patch_consent"', checked='"true"'), "checked must be true or false without quotes, got 'true'"),
     (delete(op='"patch_consent"', checked="1"), "checked must be true or false, got 1"),
     (attributes("{}"), "attributes must be an object with at least one member"),
     (attributes("[1]"), "attributes must be an object"),
@@ -372,12 +381,17 @@ def test_a_quote_that_is_never_closed_is_bounded(tmp_path: Path) -> None:
         ("", "got none"),
         ("op,op,order_id\n", "got op, op, order_id$"),
         ("order_id,consent_id\n", "got order_id, consent_id"),
-        ("op,order,consent\n", "got op, order"),
+        ("op,consent,cart\n", "got op, consent"),
         ("op,order_id,chekced\n", "chekced"),
         ("op;order_id;konsent\n", "got op, order_id, konsent"),
         ("op;order_id;orderId\n", "got op, order_id, orderId"),
         ('#TYPE System.Object\n"op","order_id"\n', "leave out the line that begins with #TYPE"),
         ("o-123\no-124\n", "is it a list of ids"),
+        ("o_1\no_2\n", r"is it a list of ids \(--format ids\)"),
+        ("order_id,consent_id\n", r"each once: there is no column op, so add one, or say it .*--set op=delete_consent"),
+        ("op,consent_id\n", r"there is no column order_id, so name the one that has it \(--column order_id=OrderNo"),
+        ("op,order_id,City\n", r"no change has the column City, so pass it over \(--ignore-columns\); got op, order"),
+        ("op;order_id;orderId\n", "the column order_id is there twice; got op, order_id, orderId$"),
         ('{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}\n', "is it JSON Lines"),
         ("o\0p\0,\0", "is the file UTF-16"),
         ("op,order_id,\udcff\x1b[2J", r"\\x1b"),
@@ -391,6 +405,16 @@ def test_a_csv_file_names_its_columns(tmp_path: Path, head: str, says: str) -> N
     assert str(raised.value).isprintable()
     with pytest.raises(ConfigurationError, match="names its columns"):
         count_entries(str(path), None, len)
+
+
+@pytest.mark.parametrize("fill", [{}, {"op": "create_order"}])
+def test_orders_that_are_made_need_no_column_of_their_id(tmp_path: Path, fill: dict[str, Any]) -> None:
+    path = tmp_path / "changes.csv"
+    op, cell = ("", "") if fill else ("op,", "create_order,")
+    path.write_text(f'{op}order\n{cell}"{{""cart"":{{""reference"":""c-9""}}}}"\n', encoding="utf-8")
+    (line,) = read_changes(path, layout=InputLayout(fill=fill))
+    assert line.change == CreateOrder(Order(cart=Cart(reference="c-9")))
+    assert count_entries(str(path), None, len, InputLayout(fill=fill)) == 1
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -278,6 +278,7 @@ def test_a_run_that_was_killed(path: Path) -> None:
 def test_pauses_between_runs_take_no_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1e9
     monkeypatch.setattr("time.time", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     for _ in range(3):
         with begin(path, 300) as journal:
             first = journal.summary().total
@@ -306,6 +307,7 @@ def test_pauses_between_runs_take_no_room(path: Path, monkeypatch: pytest.Monkey
 def test_the_axis_has_few_buckets(path: Path, monkeypatch: pytest.MonkeyPatch, length: float) -> None:
     now = 1e9
     monkeypatch.setattr("time.time", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     with begin(path, 1) as journal:
         fill(journal, [end(journal, 1, started=now + length / 2)])
         now += length

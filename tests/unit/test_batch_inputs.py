@@ -79,7 +79,7 @@ def test_a_survey_tells_each_file_by_its_content(files: list[Path]) -> None:
     [
         ("absent.jsonl", None, "cannot be read: No such file"),
         (".", None, "it is a folder; name the files in it"),
-        ("head.csv", b"op;order\n", "head.csv: the first line of a table names its columns"),
+        ("head.csv", b"op;cart\n", "head.csv: the first line of a table names its columns"),
         ("cut.json", b'[{"op":', "cut.json: the array ends inside object 1"),
         ("cut.gz", gzip.compress(JSONL, mtime=0)[:-4], "cut.gz cannot be read beyond line 3: its gzip data is cut off"),
     ],

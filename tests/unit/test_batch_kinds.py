@@ -14,6 +14,7 @@ from unknowns import CHANGES, ORDER
 import norce_order_async
 from norce_order_async import Attempt, InvalidRequestError, OutcomeKind, Verdict
 from norce_order_async.batch import (
+    AddPaymentActions,
     Batch,
     Change,
     CreateHook,
@@ -96,7 +97,7 @@ def requested_of(change: Change | None) -> Any:
         ),
         (
             {"op": "update_cart", "order_id": "o", "cart": {"items": [{"quantity": 1.5}]}},
-            "cart.items[0].quantity does not fit: see Cart",
+            "cart.items[0].quantity: expected an integer, got 1.5",
         ),
         ({"op": "delete_hook", "order_id": "o", "hook_id": "a/b"}, "hook_id"),
         ({"op": "delete_hook", "order_id": "o", "hook_id": 3}, "hook_id must be a str, got int"),
@@ -120,7 +121,8 @@ def test_what_is_wrong_with_a_line_is_said(line: dict[str, Any], says: str) -> N
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: UpdateCart("o", {"items": []}), "cart must be of Cart, got dict"),  # type: ignore[arg-type]
+        (lambda: UpdateCart("o", {"items": []}), "cart must be a Cart, got dict"),  # type: ignore[arg-type]
+        (lambda: AddPaymentActions("o", "p", [HOOK]), r"actions\[0\] must be a PaymentAction, got Hook"),  # type: ignore[list-item]
         (lambda: CreateHook("o/p", HOOK), "order_id"),
     ],
 )

@@ -173,6 +173,25 @@ async def test_a_coroutine_function_is_no_change() -> None:
     assert transport.requests == []
 
 
+async def test_what_a_change_returns_to_be_awaited_is_named() -> None:
+    async def later(cart: Cart) -> Cart:
+        return cart
+
+    def change(cart: Cart) -> Any:
+        return later(cart)
+
+    client, transport, _ = scripted(order())
+    with pytest.raises(TypeError, match="change must be a plain function, but returns a coroutine"):
+        await edit_cart(client, "o_1", change)
+    assert len(transport.requests) == 1
+
+
+async def test_a_change_of_what_no_request_has_is_not_written() -> None:
+    client, transport, _ = scripted(answer({"id": "p_1", "name": "Card"}))
+    edited = await edit_payment(client, "o_1", "p_1", lambda payment: attrs.evolve(payment, id="p_2"))
+    assert (edited.receipt, len(transport.requests)) == (None, 1)
+
+
 async def test_what_cannot_be_written_of_a_change_is_named_by_its_place() -> None:
     client, _, _ = scripted(order())
     wrong: Any = {"weight": math.nan}

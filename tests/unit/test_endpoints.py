@@ -18,6 +18,7 @@ from norce_order_async import (
     CallOptions,
     DecodeError,
     InvalidRequestError,
+    OrderClient,
     OutcomeKind,
     RateLimitedError,
     Receipt,
@@ -77,6 +78,8 @@ async def test_a_function_sends_its_request_and_reads_its_answer(given: Given) -
 async def test_what_is_no_client_is_refused(given: Given) -> None:
     with pytest.raises(TypeError, match="client must be an OrderClient, got str"):
         await given.function("o_1", **given.arguments)
+    with pytest.raises(TypeError, match="client must be an OrderClient, got the class OrderClient"):
+        await given.function(OrderClient, **given.arguments)
 
 
 async def first_order(client: Any, _: object) -> object:
@@ -244,7 +247,7 @@ async def test_a_filter_of_the_wrong_kind_is_named_and_nothing_is_sent(name: str
 
 
 async def test_filters_of_one_text_or_several_and_none() -> None:
-    client, transport, _ = scripted((200, {}, b"{}"))
+    client, transport, _ = scripted((200, {}, b'{"data": []}'))
     await list_orders(
         client, countries={"SE": 1}.keys(), billing_emails=("a@b.example", "c"), search=None, order_by="CREATED"
     )

@@ -1,11 +1,13 @@
 """The structure of the package: who may import whom, what is exported, what an import loads."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from public_names import FACES
@@ -55,6 +57,15 @@ def test_every_public_name_exists_and_has_one_home() -> None:
     counted = Counter(name for names in FACES.values() for name in names)
     assert [name for name, count in counted.items() if count > 1] == []
     assert set(norce_order_async.__all__) < set(dir(norce_order_async))
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_the_types_of_public_functions_and_classes_can_be_read(face: str) -> None:
+    module = import_module(face)
+    for name in set(FACES[face]) - {"Callbacks"}:  # it may hold a Receiver, which loads asyncio: not with the sandbox
+        given = getattr(module, name)
+        if inspect.isclass(given) or inspect.isfunction(given):
+            assert isinstance(get_type_hints(given), dict)
 
 
 @pytest.mark.parametrize("face", FACES)

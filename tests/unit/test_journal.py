@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import stat
 import sys
+import time
 import tracemalloc
 from collections.abc import Iterator
 from itertools import islice
@@ -389,6 +390,17 @@ def test_runs_and_samples_are_told(path: Path) -> None:
 
 
 # Reading
+
+
+def test_a_run_takes_as_long_as_it_does_though_the_clock_is_set_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with begin(path):
+        monkeypatch.setattr(time, "time", lambda: 1_000_000_000.0)
+    with JournalReader.open(path) as reader:
+        run = reader.runs[-1]
+    assert run.ended is not None
+    assert 0 <= run.ended - run.started < 60
 
 
 def test_the_sums_are_those_of_the_outcomes(path: Path) -> None:

@@ -155,6 +155,30 @@ def test_who_would_get_its_slot_too_late_leaves_it_to_the_next_one() -> None:
     run(main())
 
 
+def test_a_call_that_is_too_late_and_cut_at_the_same_moment_leaves_the_slots_of_its_shop_alone() -> None:
+    async def main() -> None:
+        limiter = ConcurrencyLimiter(1)
+        held = limiter.acquire_nowait(B, 0.0)
+        assert held is not None
+        assert limiter.acquire_nowait(A, 0.0) is None
+        late = asyncio.create_task(limiter.acquire(A, 0.0, 1.0))
+        await asyncio.sleep(0)
+        assert limiter.acquire_nowait(B, 0.5) is None
+        limiter.release(held, 0.0, 0.99999)
+        taken = limiter.acquire_nowait(A, 0.99999)
+        assert taken is not None
+        late.cancel()
+        await asyncio.wait([late])
+        assert limiter.of(A) == (1, 0)
+        assert limiter.acquire_nowait(A, 1.0) is None
+        waiting = asyncio.create_task(limiter.acquire(A, 1.0, 60.0))
+        await asyncio.sleep(0)
+        limiter.release(taken, 0.99999, 1.1)
+        assert await waiting is taken
+
+    run(main())
+
+
 def test_a_shop_whose_last_call_is_too_late_is_forgotten() -> None:
     async def main() -> None:
         limiter = ConcurrencyLimiter(1)

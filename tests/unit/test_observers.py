@@ -10,6 +10,7 @@ from support import Hanging, scripted
 
 from norce_order_async import (
     Attempt,
+    ClientStateError,
     ConnectionLost,
     DeadlineExceeded,
     DecodeError,
@@ -131,6 +132,25 @@ async def test_a_call_that_never_starts_is_not_seen() -> None:
     client, _, _ = scripted(observers=[observer])
     with pytest.raises(InvalidRequestError):
         await delete_consent(client, "..", "ci")
+    assert observer.log == []
+
+
+async def test_a_call_that_runs_in_no_task_is_refused_and_not_seen() -> None:
+    def drive() -> None:
+        call = delete_consent(client, "o_1", "ci")
+        try:
+            call.send(None)
+        except BaseException as error:
+            refused.set_result(error)
+
+    observer = Recorder()
+    client, _, _ = scripted(observers=[observer])
+    loop = asyncio.get_running_loop()
+    refused = loop.create_future()
+    loop.call_soon(drive)
+    error = await refused
+    assert type(error) is ClientStateError
+    assert "no task" in str(error)
     assert observer.log == []
 
 

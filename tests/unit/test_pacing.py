@@ -112,16 +112,18 @@ def test_a_call_that_waits_for_its_place_ends_at_its_deadline_and_was_not_sent()
 
 
 class Outage(Transport):
-    """A server that refuses everything for a while, from a time on."""
+    """A server that refuses everything for a while, from a time on; it accepts after ``answer`` seconds."""
 
-    def __init__(self, start: float, end: float, retry_after: float) -> None:
-        self._start, self._end, self._retry_after = start, end, retry_after
+    def __init__(self, start: float, end: float, retry_after: float | None, answer: float = 0.05) -> None:
+        self._start, self._end, self._answer = start, end, answer
+        self._headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
 
     async def send(self, request: Request, *, timeout: float | None) -> Response:
         request.call.mark_sent()
         await asyncio.sleep(0.05)
         if self._start <= asyncio.get_running_loop().time() - 1000 < self._end:
-            return Response(request, 503, {"retry-after": f"{self._retry_after:g}"})
+            return Response(request, 503, self._headers)
+        await asyncio.sleep(self._answer - 0.05)
         return Response(request, 200)
 
     async def aclose(self) -> None:
@@ -164,6 +166,14 @@ def test_when_an_outage_is_over_calls_that_come_are_made_at_once(deadline: float
     ends = run(visits(transport, 20, 60 + outage, deadline=deadline, stays=stays))
     before, after = ends[: 20 * 10], ends[20 * round(10 + outage + 3) :]
     assert set(before) == set(after) == {"done"}
+
+
+@pytest.mark.parametrize(("outage", "answer"), [(8.0, 2.0), (20.0, 0.2), (70.0, 2.0)])
+def test_the_first_probe_after_an_outage_has_the_time_that_an_answer_takes(outage: float, answer: float) -> None:
+    """Probes come less and less often, so those that wait for one that is far have little time left when it is due."""
+    ends = run(visits(Outage(10.0, 10.0 + outage, None, answer), 20, 50 + outage, deadline=3.0, stays=60.0))
+    after = ends[20 * round(10 + outage + min(outage, 30.0) + 3) :]
+    assert set(after) == {"done"}
 
 
 @pytest.mark.parametrize("deadline", [1.0, 5.0])

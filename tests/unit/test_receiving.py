@@ -60,6 +60,22 @@ def test_what_only_v1_has_is_kept() -> None:
 def test_an_unknown_version_is_an_error() -> None:
     with pytest.raises(ValueError, match="v9"):
         parse_hook(HEADERS, raw(), "v9")
+    with pytest.raises(ConfigurationError, match="version must be v0 or v1, got 'v9'"):
+        parse_hook(HEADERS, raw(), "v9")
+
+
+@pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])
+@pytest.mark.parametrize("headers", ["x", b"x", ["x"], {1: "a"}, 5])
+def test_headers_of_another_kind_are_told(parse: Any, headers: Any) -> None:
+    with pytest.raises(TypeError, match="headers must be a mapping of texts, or pairs of them, got "):
+        parse(headers, raw())
+
+
+@pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])
+@pytest.mark.parametrize("body", [None, "{}", {}])
+def test_a_body_of_another_kind_is_told(parse: Any, body: Any) -> None:
+    with pytest.raises(TypeError, match="the body must be bytes, got "):
+        parse(HEADERS, body)
 
 
 def test_an_enumeration_s_integers_mean_what_the_table_says() -> None:

@@ -231,6 +231,48 @@ async def test_no_secret_of_an_adapter_is_kept(cassette: Path, sandbox: Sandbox)
     assert text.count("https://***@adapter.example/hooks/{order_id}?secret=***&version=***&adapter-key=***") == 2
 
 
+ORDER_ID, CHANNEL = "o_qNnZxZrBfglSSjjejxjzFHLNcs", "thingsandstuff-se-nonpsp"
+
+
+@pytest.mark.parametrize("value", [ORDER_ID, CHANNEL, CHANNEL[:16]])
+async def test_what_a_request_is_found_by_is_kept_also_where_an_address_has_it(
+    cassette: Path, sandbox: Sandbox, value: str
+) -> None:
+    sandbox.add_order(ORDER_ID, channel=CHANNEL)
+    hook = Hook(
+        subscribe_to="/cart", target="/cart", invoke=f"https://a.example/hooks?of={value}&key=canary-0123456789"
+    )
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner), channel=CHANNEL) as caller:
+            await patch_attributes(caller, ORDER_ID, {"of": value})
+            await create_hook(caller, ORDER_ID, hook)
+            order = await get_order(caller, ORDER_ID)
+    assert (order.id, order.channel, order.attributes) == (ORDER_ID, CHANNEL, {"of": value})
+    assert "canary" not in cassette.read_text(encoding="utf-8")
+
+
+async def test_a_secret_of_a_header_is_hidden_also_in_what_a_request_is_found_by(
+    cassette: Path, sandbox: Sandbox
+) -> None:
+    sandbox.add_order("canary-one-order", channel="canary-one-order")
+    transport, headers = RecordingTransport(cassette, SandboxTransport(sandbox)), {"x-api-key": "canary-one-order"}
+    async with client(transport, channel="canary-one-order", headers=headers) as caller:
+        await get_order(caller, "canary-one-order")
+    assert "canary" not in cassette.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("mode", ["once", "new_episodes", "all"])
+async def test_two_transports_may_record_into_one_cassette(cassette: Path, sandbox: Sandbox, mode: Any) -> None:
+    sandbox.add_order("o_2")
+    one, two = (client(RecordingTransport(cassette, SandboxTransport(sandbox), mode=mode)) for _ in range(2))
+    await get_order(one, "o_1")
+    await get_order(two, "o_2")
+    await one.aclose()
+    await two.aclose()
+    async with client(RecordingTransport(cassette, mode="none")) as caller:
+        assert [(await get_order(caller, order_id)).id for order_id in ("o_1", "o_2")] == ["o_1", "o_2"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -31,7 +31,8 @@ from norce_order_async.batch import Change, CreateOrder, PatchConsent
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.endpoints.findings import FINDERS, Sight, holds
+from norce_order_async.endpoints.comparison import holds
+from norce_order_async.endpoints.findings import FINDERS, Sight
 from norce_order_async.endpoints.looks import can_look
 from norce_order_async.endpoints.pairing import pairing
 from norce_order_async.middleware import Call

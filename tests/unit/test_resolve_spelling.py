@@ -1,6 +1,5 @@
 """What a service stores in another spelling than it was sent in is what was sent."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,9 +10,10 @@ import pytest
 from support import scripted
 
 from norce_order_async import CallError, OutcomeKind, Verdict, resolve
-from norce_order_async.batch import Change, PatchAttributes, kinds
+from norce_order_async.batch import Change, DeleteConsent, PatchAttributes, PatchConsent, kinds
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.models import Address, Cart, Consent, Item, Order, Payment, Price, Shipping, Upsell
+from norce_order_async.wire.json import encode_json
 
 pytestmark = pytest.mark.asyncio
 
@@ -51,7 +51,7 @@ def lost(at: float) -> CallError:
 
 async def told(change: Change, stored: dict[str, Any]) -> Verdict:
     order = {"id": "o_1", "lastModified": "2026-01-12T08:01:30Z", **stored}
-    client, _, clock = scripted((200, {}, json.dumps(order).encode()))
+    client, _, clock = scripted((200, {}, encode_json(order)))
     return (await resolve(client, change, lost(clock.wall()))).verdict
 
 
@@ -136,6 +136,98 @@ async def test_nobody_can_tell_whether_a_service_has_cut_the_parts_of_a_second()
         (expiring("2026-01-02T03:04:06.123Z"), Verdict.NOT_APPLIED),
     ]
     assert [await told(change, stored) for stored, _ in verdicts] == [verdict for _, verdict in verdicts]
+
+
+NET = Decimal(50) / Decimal("1.12")
+DOUBLE = 44.642857142857146
+ZERO = Decimal(0)
+
+
+def paid(amount: Any) -> dict[str, Any]:
+    return payment(amount=amount)
+
+
+def with_attribute(amount: Any) -> dict[str, Any]:
+    return {"attributes": {"a": amount}}
+
+
+def shipped(**members: Any) -> dict[str, Any]:
+    return {"shippings": [{"id": "s", "vatRate": 0, "total": {}, **members}]}
+
+
+def priced(amount: Any) -> dict[str, Any]:
+    return {"cart": {"items": [{"sku": "A", "price": {"excludingVat": amount}}]}}
+
+
+@pytest.mark.parametrize(
+    ("change", "stored"),
+    [
+        (kinds.UpdateCart("o_1", Cart(items=[Item(sku="A", price=Price(excluding_vat=NET))])), priced),
+        (kinds.UpdatePayment("o_1", "p", Payment(amount=NET)), paid),
+        (PatchAttributes("o_1", {"a": NET}), with_attribute),
+    ],
+)
+async def test_a_number_is_as_exact_as_a_service_stores_it(change: Change, stored: Any) -> None:
+    numbers = {DOUBLE: Verdict.APPLIED, 44.6429: Verdict.CANNOT_TELL, 44.64: Verdict.CANNOT_TELL}
+    numbers |= {44.65: Verdict.CANNOT_TELL, 44.66: Verdict.NOT_APPLIED, 45: Verdict.NOT_APPLIED}
+    assert {number: await told(change, stored(number)) for number in numbers} == numbers
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stored", "verdict"),
+    [
+        (49, 49.5, Verdict.NOT_APPLIED),
+        (Decimal("49.95"), 49.96, Verdict.NOT_APPLIED),
+        (2**53 + 1, 2**53, Verdict.CANNOT_TELL),  # a service may store doubles, or have another integer
+        (2**53 + 1, 2**53 + 4, Verdict.NOT_APPLIED),
+        (Decimal("1E+400"), Decimal("1E+400"), Verdict.APPLIED),
+        ([Decimal("0.001"), 5], [0, 5], Verdict.CANNOT_TELL),
+        (0, None, Verdict.CANNOT_TELL),
+        (False, None, Verdict.CANNOT_TELL),
+        (True, None, Verdict.NOT_APPLIED),
+        (["a", "b"], ["b", "a"], Verdict.CANNOT_TELL),
+        (["a", "b"], ["b", "b"], Verdict.NOT_APPLIED),
+        ({"at": "2026-01-02T03:04:05.5Z"}, {"at": "2026-01-02T03:04:05Z"}, Verdict.CANNOT_TELL),
+    ],
+)
+async def test_what_a_service_may_have_made_of_a_value_is_not_told_as_another_one(
+    wanted: Any, stored: Any, verdict: Verdict
+) -> None:
+    kept = {"attributes": {} if stored is None else {"a": stored}}
+    assert await told(PatchAttributes("o_1", {"a": wanted}), kept) is verdict
+
+
+async def test_some_attributes_that_surely_differ_tell_it_of_all() -> None:
+    change = PatchAttributes("o_1", {"a": 0, "b": 1})
+    assert await told(change, {"attributes": {"b": 2}}) is Verdict.NOT_APPLIED
+    assert await told(change, {"attributes": {"b": 1}}) is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("change", "stored"),
+    [
+        (kinds.UpdatePayment("o_1", "p", Payment(order_id="o_2", merchant="m", channel="2", name="n")), payment),
+        (kinds.UpdateShipping("o_1", "s", Shipping(merchant="NORCE", name="n", total=Price(), vat_rate=ZERO)), shipped),
+    ],
+)
+async def test_whose_a_part_is_the_service_may_write_itself(change: Change, stored: Any) -> None:
+    whose = {"orderId": "o_1", "merchant": "norce", "channel": "1"}
+    assert await told(change, stored(name="n", **whose)) is Verdict.CANNOT_TELL
+    assert await told(change, stored(name="other", **whose)) is Verdict.NOT_APPLIED
+
+
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [
+        (DeleteConsent("o_1", "CI"), {"consents": [{"id": "ci"}]}),
+        (kinds.CreateConsent("o_1", Consent(id="CI")), {"consents": [{"id": "ci"}]}),
+        (kinds.CreateConsent("o_1", Consent(text="t", required=False)), {"consents": [{"id": "ci", "text": "t"}]}),
+        (PatchConsent("o_1", "ci", checked=False), {"consents": [{"id": "ci"}]}),
+        (kinds.PatchConsents("o_1", {"ci": False}), {"consents": [{"id": "ci"}]}),
+    ],
+)
+async def test_a_part_that_may_be_the_one_meant_tells_nothing(change: Change, other: Any) -> None:
+    assert await told(change, other) is Verdict.CANNOT_TELL
 
 
 async def test_a_reference_of_digits_may_come_as_a_number() -> None:

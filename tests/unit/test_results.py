@@ -21,6 +21,7 @@ from norce_order_async import (
     create_payment,
     get_order,
     get_payment,
+    list_orders,
     patch_consent,
     update_payment,
     update_shipping,
@@ -181,6 +182,33 @@ async def test_another_one_than_the_one_asked_for_is_told(call: Callable[[OrderC
             await call(client)
     client, _, _ = scripted((200, {}, b'{"id": "X_1", "name": "Card"}'))
     assert (await call(client)).name == "Card"
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"message": "maintenance"}', b'{"status": "up"}', b'{"data": 7}', b"[]"])
+async def test_what_is_no_page_of_orders_is_no_empty_list(body: bytes) -> None:
+    client, _, _ = scripted((200, {}, body))
+    with pytest.raises(DecodeError):
+        await list_orders(client)
+
+
+async def test_an_order_without_an_id_does_not_lose_its_page() -> None:
+    client, _, _ = scripted((200, {}, b'{"data": [{}, {"id": "o_1"}]}'), (200, {}, b'{"pagination": {"size": 0}}'))
+    assert [order.id for order in (await list_orders(client)).data] == [None, "o_1"]
+    assert not (await list_orders(client)).data
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "the amount is locked"}',
+        b'{"type": "e", "code": "x", "message": "y"}',
+    ],
+)
+async def test_an_error_with_a_member_that_payments_have_too_is_no_payment(body: bytes) -> None:
+    client, _, _ = scripted((200, {}, body))
+    with pytest.raises(NotTheApiError) as caught:
+        await update_payment(client, "o_1", "p_1", Payment())
+    assert caught.value.outcome is OutcomeKind.UNKNOWN
 
 
 @pytest.mark.parametrize("status", [200, 404, 503])

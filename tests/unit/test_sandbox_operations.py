@@ -84,6 +84,12 @@ class TestCarts:
         assert [row["id"] for row in after["cart"]["items"]] == [before["cart"]["items"][1]["id"]]
         assert after["total"]["includingVat"] == Decimal("0.1")
 
+    def test_no_two_rows_get_the_id_of_one(self, api: Api, order: str) -> None:
+        given = api("GET", order)["cart"]["items"][0]["id"]
+        api("PUT", f"{order}/cart", {"items": [{"id": given, "reference": "row-1"}, {"reference": "row-1"}]})
+        first, second = api("GET", order)["cart"]["items"]
+        assert first["id"] == given != second["id"]
+
     def test_two_orders_cannot_have_one_cart_reference(self, api: Api, order: str) -> None:
         body = {"cart": {"reference": "cart-1"}}
         assert api.refusal("POST", "", body) == (409, "order-conflict")
@@ -300,6 +306,7 @@ def _cart(api: Api, order: str) -> object:
 
 CHANGES: Mapping[str, Callable[[Api, str], object]] = {
     "cart": _cart,
+    "bundle": lambda api, order: api("PUT", f"{order}/cart", {"items": [{"reference": "bundle", "items": ROWS}]}),
     "state": lambda api, order: api("PUT", f"{order}/state", {"currentStatus": "accepted"}),
     "billing": lambda api, order: api("PUT", f"{order}/customer/billing", {"city": "Lund"}),
     "reference": lambda api, order: api("PUT", f"{order}/reference", "R"),

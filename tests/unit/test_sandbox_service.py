@@ -120,6 +120,10 @@ class TestOrders:
         assert again is not None
         assert again["attributes"] == {"nested": [1]}
 
+    def test_one_consent_may_be_given_alone(self, sandbox: Sandbox) -> None:
+        sandbox.add_order("o_1", consents="ci_terms")
+        assert consents(sandbox) == [{"id": "ci_terms", "checked": False}]
+
     def test_a_test_may_set_any_member(self, sandbox: Sandbox) -> None:
         sandbox.add_order("o_2", state={"currentStatus": "completed"}, total={"includingVat": 1.5})
         order = sandbox.order("o_2")
@@ -235,6 +239,7 @@ class TestChecks:
             ({"Authorization": f"Basic {SANDBOX_TOKEN}"}, 401, "unauthorized"),
             ({"x-merchant": None}, 400, "bad-request"),
             ({"x-merchant": ""}, 400, "bad-request"),
+            ({"x-merchant": " "}, 400, "bad-request"),
             ({"x-merchant": "\udcff"}, 400, "bad-request"),
             ({"x-channel": None}, 400, "bad-request"),
             ({"Content-Type": None}, 400, "bad-request"),
@@ -303,8 +308,8 @@ class TestChecks:
             (b"\xff", "utf-8"),
             (b'{"a":"\\ud800"}', "surrogate"),
             (b"[" * 100_000, "nested"),
-            (b'{"a":' * 61 + b"1" + b"}" * 61, "nested"),
-            (b'{"a":' + b"9" * 5000 + b"}", "digits"),
+            (b'{"a":' * 61 + b"1" + b"}" * 61, "nested deeper than 60 levels"),
+            (b'{"a":' + b"9" * 5000 + b"}", "$: a number with too many digits"),
             (b'"text"', "$: 'text' is not of type 'object'"),
         ],
     )
@@ -408,6 +413,29 @@ class TestFaults:
         assert ask(sandbox, "GET", "/nowhere").status == 404
         assert ask(sandbox, "GET", f"{ORDERS}/o_1").status == 500
 
+    @pytest.mark.parametrize("only", [{"order": "o_2"}, {"merchant": "other"}])
+    def test_one_order_or_merchant_only(self, sandbox: Sandbox, only: Any) -> None:
+        for merchant in ("norce", "other"):
+            for order_id in ("o_1", "o_2"):
+                sandbox.add_order(order_id, merchant=merchant)
+        sandbox.faults.add(Fault.status(503, **only))
+        struck = {
+            (merchant, order_id)
+            for merchant in ("norce", "other")
+            for order_id in ("o_1", "o_2")
+            if ask(sandbox, "GET", f"{ORDERS}/{order_id}", headers=HEADERS | {"x-merchant": merchant}).status == 503
+        }
+        assert len(struck) == 2
+        assert all(only.get("order", order_id) == order_id for _, order_id in struck)
+        assert all(only.get("merchant", merchant) == merchant for merchant, _ in struck)
+        assert ask(sandbox, "GET", ORDERS).status == 200
+
+    def test_one_is_switched_off_by_its_text(self, sandbox: Sandbox) -> None:
+        sandbox.faults.add("status:503", "status:503:times=2")
+        assert sandbox.faults.remove("status:503:times=2")
+        assert not sandbox.faults.remove(Fault.status(503, times=2))
+        assert [str(fault) for fault in sandbox.faults] == ["status:503"]
+
     def test_an_operation_that_there_is_not(self, sandbox: Sandbox) -> None:
         with pytest.raises(ConfigurationError, match="PatchConsent"):
             sandbox.faults.add(Fault.truncate(operation="PatchConsent"))
@@ -446,6 +474,8 @@ class TestFaults:
             ("truncate", Fault.truncate()),
             ("slow:1.5:operation=GetCheckoutOrder", Fault.slow(1.5, operation="GetCheckoutOrder")),
             ("latency:inf", Fault.latency(float("inf"))),
+            ("refuse:times=2", Fault.refuse(times=2)),
+            ("status:503:order=o:17:merchant=acme", Fault.status(503, order="o:17", merchant="acme")),
         ],
     )
     def test_the_text_form(self, text: str, fault: Fault) -> None:
@@ -477,6 +507,9 @@ class TestFaults:
             ("slow:1:code=500", "takes no code"),
             ("status:503:retry-after=", "empty"),
             ("status:503:body=x", "takes no body"),
+            ("status:503:times=2:times=3", "times is there twice"),
+            ("status:503:code=500", "code is there twice"),
+            ("status:503:order=", "order must be text and not empty, got ''"),
         ],
     )
     def test_text_that_is_no_fault(self, text: str, part: str) -> None:
@@ -520,9 +553,15 @@ CALLBACKS: Any = Callbacks
         (lambda: FAULT.status(204, body=b"text"), "an answer with status 204 has no body"),
         (lambda: FAULT.status(304, body=b""), "an answer with status 304 has no body"),
         (lambda: FAULT.status("503"), "code must be a number, got '503'"),
+        (lambda: FAULT.status(503.5), "status takes an HTTP status of 200 to 599, got 503.5"),
+        (lambda: FAULT.status(503, order=17), "order must be text and not empty, got 17"),
         (lambda: FAULT.latency("1"), "seconds must be a number"),
         (lambda: FAULT.drop_after(share="5%"), "share must be a number"),
         (lambda: SANDBOX().faults.add(None), "a fault must be a Fault or a str, got NoneType"),
+        (lambda: SANDBOX().faults.remove(503), "a fault must be a Fault or a str, got int"),
+        (lambda: SANDBOX().faults.remove("status:5xx"), "code is a number"),
+        (lambda: SANDBOX().add_order(123), "order_id must be text and not empty, got 123"),
+        (lambda: SANDBOX().add_order(""), "order_id must be text and not empty, got ''"),
         (lambda: SANDBOX(callbacks={}), "callbacks must be Callbacks, got dict"),
         (lambda: SANDBOX(remember=-1), "remember must be a whole number of requests, or 0, got -1"),
         (lambda: SANDBOX(remember="9"), "remember must be a whole number of requests, or 0, got '9'"),

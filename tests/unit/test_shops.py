@@ -1,8 +1,11 @@
 """Many shops on one client: whose token goes where, what they share, and what they do not."""
 
 import copy
+import sys
 import traceback
 import weakref
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -182,6 +185,38 @@ async def test_shops_that_are_no_longer_used_leave_nothing_behind() -> None:
     assert len(client.stats(by_shop=True).shops) == 2 * KEPT + 1
     del views
     assert len(client.stats(by_shop=True).shops) == KEPT + 1
+
+
+@contextmanager
+def beside_another_thread(work: Callable[[], object]) -> Generator[None]:
+    """Whatever function is called inside, something is done first, as another thread may at any moment."""
+    sys.setprofile(lambda frame, event, arg: work() if event == "call" else None)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+async def test_another_thread_can_make_views_while_the_statistics_are_read() -> None:
+    client, _, _ = scripted()
+    views = [client.scoped(merchant="m0")]
+    with beside_another_thread(lambda: views.append(client.scoped(merchant=f"m{len(views)}"))):
+        shops = client.stats(by_shop=True).shops
+    assert 2 <= len(shops) <= len(views)
+
+
+async def test_another_thread_can_add_token_sources_while_the_others_are_closed() -> None:
+    client, _, _ = scripted()
+    sources = [Source("first"), Source("second")]
+    views = [client.scoped(auth=source) for source in sources]
+
+    def add() -> None:
+        sources.append(source := Source("later"))
+        views.append(client.scoped(auth=source))
+
+    with beside_another_thread(add):
+        await client.aclose()
+    assert [source.closed for source in sources[:2]] == [1, 1]
 
 
 async def test_the_statistics_tell_the_shops_apart() -> None:

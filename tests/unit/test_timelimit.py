@@ -5,8 +5,10 @@ import contextlib
 import gc
 import math
 import weakref
+from contextvars import ContextVar
 
 import pytest
+from simulation.loop import SimulatedLoop
 from virtual import run
 
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
@@ -56,12 +58,83 @@ def test_a_limit_still_ends_after_others_that_were_not_reached() -> None:
     assert run(work()) == pytest.approx([0] * 100 + [0.05], abs=0.006)
 
 
+def simulated_loop() -> SimulatedLoop:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimulatedLoop)
+    return loop
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_what_comes_while_the_loop_stands_still_is_used_before_the_limits_end(turns: int) -> None:
+    async def wait(seconds: float) -> tuple[bool, float]:
+        loop = simulated_loop()
+        began = loop.time()
+        answer = loop.create_future()
+        loop.host.arrive(began + seconds, lambda: asyncio.Handle(answer.set_result, (None,), loop))
+        try:
+            with TimeLimit(10):
+                await answer
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            return False, loop.time() - began
+        return True, loop.time() - began
+
+    async def work() -> list[tuple[bool, float]]:
+        loop = simulated_loop()
+        loop.call_later(1, loop.host.stall, 16)
+        return list(await asyncio.gather(*map(wait, (5, 15, 18))))
+
+    answered, took = zip(*run(work()), strict=True)
+    assert answered == (True, True, False)
+    assert took == pytest.approx((17, 17, 17), abs=0.06)
+
+
+def test_a_loop_that_is_always_late_puts_off_no_limit_for_long() -> None:
+    async def hold_up() -> None:
+        while True:
+            simulated_loop().host.stall(0.2)
+            await asyncio.sleep(0)
+
+    async def work() -> float:
+        busy = asyncio.create_task(hold_up())
+        took = await elapsed(1, 60)
+        busy.cancel()
+        return took
+
+    assert 1 <= run(work()) < 3
+
+
 @pytest.mark.asyncio
 async def test_the_inner_of_two_limits_ends_only_what_is_inside() -> None:
     with TimeLimit(10):
         with pytest.raises(TimeoutError), TimeLimit(0.01):
             await asyncio.sleep(10)
         await asyncio.sleep(0)
+
+
+def test_limits_that_follow_one_another_keep_the_context_of_none() -> None:
+    class Visitor:
+        pass
+
+    visitor = ContextVar[Visitor]("visitor")
+
+    async def visit() -> weakref.ref[Visitor]:
+        visitor.set(one := Visitor())
+        await elapsed(1.0, 0.3)
+        return weakref.ref(one)
+
+    async def work() -> list[bool]:
+        begun: list[asyncio.Task[weakref.ref[Visitor]]] = []
+        for _ in range(50):
+            begun.append(asyncio.create_task(visit()))
+            await asyncio.sleep(0.1)
+        visitors = [await task for task in begun]
+        begun.clear()
+        gc.collect()
+        return [one() is None for one in visitors[:-20]]
+
+    assert all(run(work()))
 
 
 def test_a_limit_that_is_reached_is_running_until_what_it_limits_has_ended() -> None:
@@ -85,12 +158,11 @@ def test_a_limit_that_is_reached_is_running_until_what_it_limits_has_ended() -> 
 @pytest.mark.asyncio
 async def test_a_cancellation_from_elsewhere_is_not_swallowed_at_the_same_moment() -> None:
     async def limited() -> None:
-        with limit:
+        with TimeLimit(10) as limit:
             limit.expire()
             task.cancel()
             await asyncio.sleep(0)
 
-    limit = TimeLimit(10)
     task = asyncio.create_task(limited())
     with pytest.raises(asyncio.CancelledError):
         await task

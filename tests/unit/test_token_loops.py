@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -149,6 +150,24 @@ def test_who_waits_in_another_thread_carries_on_what_a_loop_left(
             loop.run_until_complete(asyncio.sleep(0))
             assert endpoint.answers == 1  # what was left was cancelled
             loop.close()
+
+
+def test_a_refresh_runs_in_no_caller_s_context() -> None:
+    visitor = ContextVar("visitor", default="nobody")
+
+    class Watching(Endpoint):
+        async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+            seen.append(visitor.get())
+            return await super().send(request, timeout=timeout)
+
+    async def visit(name: str) -> str:
+        visitor.set(name)
+        return await source.get()
+
+    seen = list[str]()
+    source, _ = credentials(Watching())
+    assert asyncio.run(visit("first")) == "token-1"
+    assert seen == ["nobody"]
 
 
 def test_a_request_that_stood_still_with_its_loop_is_no_failure() -> None:

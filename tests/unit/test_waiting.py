@@ -23,6 +23,7 @@ from norce_order_async import (
     WaitTimeout,
     wait_until,
 )
+from norce_order_async.core.errors import ConnectTimeout, PoolTimeout, ReadTimeout, TransportError
 from norce_order_async.models import Order, OrderStatus
 from norce_order_async.transport import Request, Response
 
@@ -149,6 +150,13 @@ async def test_without_a_retry_policy_no_failure_passes() -> None:
     with pytest.raises(ServerError):
         await wait_until(client, "o_1", is_done, timeout=60)
     assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("slow", [ReadTimeout("slow", sent=True), ConnectTimeout("slow"), PoolTimeout("slow")])
+async def test_without_a_retry_policy_too_a_read_that_takes_too_long_is_a_look(slow: TransportError) -> None:
+    client, transport, _ = scripted(slow, order("completed"), retry=None)
+    assert is_done(await wait_until(client, "o_1", is_done, timeout=60))
+    assert len(transport.requests) == 2
 
 
 async def test_a_read_has_no_more_time_than_is_left() -> None:

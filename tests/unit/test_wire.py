@@ -220,7 +220,7 @@ def test_what_is_read(body: bytes, value: object) -> None:
         (b"[NaN]", "NaN is not a JSON number"),
         (b"[-Infinity]", "-Infinity is not a JSON number"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"9" * 5000, "Exceeds the limit"),
+        (b"9" * 5000, "^a number with too many digits$"),
         (b"1e" + b"9" * 30, "a number with too large an exponent"),
         ("[1]".encode("utf-16"), "'utf-8' codec can't decode"),
     ],

@@ -7,18 +7,20 @@ from typing import Any
 
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.accounting import Accountant, Marker
+from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.feeding import Changes, Feeder
+from norce_order_async.batch.engine.feeding import Feeder
 from norce_order_async.batch.engine.running import Progress, RunsOnce, Speed
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher
 from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import Sender
-from norce_order_async.batch.journal.run_journal import RunJournal
+from norce_order_async.batch.journal.run_journal import JOURNAL, RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
+from norce_order_async.core.shapes import check_shape
 from norce_order_async.core.wording import text_of
 from norce_order_async.sending.pace import Pace
 from norce_order_async.telemetry.telemetry import Telemetry
@@ -62,6 +64,8 @@ class Engine(RunsOnce):
         super().__init__(telemetry)
         if settings.only is not None and journal is None:
             raise ConfigurationError("only goes with a journal")
+        if journal is not None:
+            check_shape("journal", journal, JOURNAL)
         self._pace, self._around = pace, around
         state, self._schedule = self.state, Schedule(random)
         has_worked = journal is not None and journal.has_done

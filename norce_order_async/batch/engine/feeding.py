@@ -1,15 +1,14 @@
 """From the input to the schedule: what is taken, when, and what an earlier run has done of it already."""
 
 import asyncio
-import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+from collections.abc import Collection
 from contextlib import aclosing
-from typing import cast
 
 import attrs
 
 from norce_order_async.batch.changes import Change, Scope
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, Marker, patiently
+from norce_order_async.batch.engine.blocks import Block, Changes, blocks, check_changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE, Schedule
 from norce_order_async.batch.engine.settings import RunState
@@ -18,46 +17,12 @@ from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.sending.pace import Pace
 
-Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
-"""What a batch makes: changes, or the entries of a file."""
-_TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
-BLOCK_SIZE = 1024 * 1024
-"""Bytes of input after which a block ends."""
-
 _PERHAPS_APPLIED = (*DONE, OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
-
-
-def check_changes(changes: object) -> Changes:
-    """Return ``changes`` if a batch may read it.
-
-    Raises:
-        TypeError: It is text, a path, a record, or nothing that can be iterated over.
-    """
-    got = kind_of(changes)
-    if isinstance(changes, str | bytes | os.PathLike):
-        raise TypeError(f'{_TAKES}, got {got}: Input("changes.jsonl") reads a file')
-    if isinstance(changes, Mapping) or not isinstance(changes, Iterable | AsyncIterable):
-        raise TypeError(f"{_TAKES}, got {got}")
-    return cast("Changes", changes)
-
-
-@attrs.define
-class Block:
-    """Entries that follow each other.
-
-    Attributes:
-        first: The place of the first one in the whole input, from 1.
-        entries: The entries.
-    """
-
-    first: int = 1
-    entries: list[InputLine] = attrs.Factory(list[InputLine])
 
 
 class Feeder:
@@ -110,7 +75,7 @@ class Feeder:
         try:
             if (journal := self._accountant.journal) is not None and (only := self._only) is not None:
                 await patiently(lambda: journal.reopen(only, *self._scope))
-            async with aclosing(blocks(self._changes, self._block_size, rest)) as source:
+            async with aclosing(blocks(self._changes, self._block_size, rest, self._accountant.journal)) as source:
                 while await self._until_room() and (block := await anext(source, None)) is not None:
                     if self._take(block):
                         await self._accountant.write(())
@@ -231,98 +196,3 @@ class Feeder:
         """The monotonic time until which a request of an earlier run may still be carried out."""
         left = state.settles_after(self._began_wall, self._settle)
         return self._began + left if left > 0 else 0.0
-
-
-async def blocks(changes: Changes, size: Callable[[], int], rest: Block) -> AsyncGenerator[Block]:
-    """The entries in blocks of at most ``size()``; a slow asynchronous input gives smaller ones at once.
-
-    What the input raises is raised after the block of what came before it. What an asynchronous input has given
-    when this is closed goes to ``rest``.
-    """
-    first = 1
-    source = _pumped(changes, size, rest.entries) if isinstance(changes, AsyncIterable) else _sliced(changes, size)
-    try:
-        async with aclosing(source):
-            async for entries in source:
-                block = Block(first, entries)
-                first += len(entries)
-                yield block
-    finally:
-        rest.first = first
-
-
-def _entry_of(number: int, item: object) -> InputLine:
-    """One item of an input as an entry; a change is one without a file, and its place is its line.
-
-    Raises:
-        TypeError: It is neither a change nor an entry.
-    """
-    if isinstance(item, InputLine):
-        return item
-    if isinstance(item, Change):
-        return InputLine(number, item)
-    raise TypeError(f"{_TAKES}, got {kind_of(item)}")
-
-
-async def _sliced(changes: Iterable[Change | InputLine], size: Callable[[], int]) -> AsyncGenerator[list[InputLine]]:
-    block: list[InputLine] = []
-    most, weight = size(), 0
-    try:
-        for number, item in enumerate(changes, 1):
-            entry = item if isinstance(item, InputLine) else _entry_of(number, item)
-            weight += entry.size
-            block.append(entry)
-            if len(block) == most or weight >= BLOCK_SIZE:
-                yield block
-                block, most, weight = [], size(), 0
-    except (Exception, asyncio.CancelledError):
-        if block:
-            yield block
-        raise
-    if block:
-        yield block
-
-
-async def _pumped(
-    changes: AsyncIterable[Change | InputLine], size: Callable[[], int], rest: list[InputLine]
-) -> AsyncGenerator[list[InputLine]]:
-    waiting: list[InputLine] = []
-    number = weight = 0
-    arrived, taken = asyncio.Event(), asyncio.Event()
-
-    async def pump() -> None:
-        nonlocal number, weight
-        iterator = aiter(changes)
-        try:
-            async for item in iterator:
-                entry = _entry_of(number := number + 1, item)
-                weight += entry.size
-                waiting.append(entry)
-                arrived.set()
-                while len(waiting) >= size() or weight >= BLOCK_SIZE:
-                    taken.clear()
-                    await taken.wait()
-        finally:
-            if isinstance(iterator, AsyncGenerator):
-                await iterator.aclose()
-
-    pumping = asyncio.create_task(pump())
-    pumping.add_done_callback(lambda _: arrived.set())
-    try:
-        while True:
-            if not waiting and not pumping.done():
-                arrived.clear()
-                await arrived.wait()
-            if waiting:
-                block = waiting.copy()
-                waiting.clear()
-                weight = 0
-                taken.set()
-                yield block
-            elif pumping.done():
-                pumping.result()
-                return
-    finally:
-        pumping.cancel()
-        await asyncio.wait([pumping])
-        rest += waiting

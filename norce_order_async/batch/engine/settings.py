@@ -9,6 +9,7 @@ from attrs.validators import optional
 
 from norce_order_async.batch.changes import Scope
 from norce_order_async.core.checks import a_rate, a_switch, check_count, positive_count, positive_seconds, some_seconds
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import text_of
 
@@ -34,12 +35,21 @@ class BatchArguments(PaceArguments, total=False):
 
 
 def _check_concurrency(instance: object, attribute: "attrs.Attribute[int | Literal['auto']]", value: object) -> None:
+    if isinstance(value, str) and value != "auto":
+        raise ConfigurationError(f'concurrency must be "auto" or a whole number of at least 1, got {value!r}')
     if value != "auto":
         check_count(attribute.name, value)
 
 
 def _frozen(kinds: Collection[OutcomeKind] | None) -> frozenset[OutcomeKind] | None:
-    return None if kinds is None else frozenset(kinds)
+    if kinds is None:
+        return None
+    try:
+        if not isinstance(kinds, str):
+            return frozenset(map(OutcomeKind, kinds))
+    except (TypeError, ValueError):
+        pass
+    raise ConfigurationError(f'only must be several of {", ".join(OutcomeKind)}, as in ["rejected"], got {kinds!r}')
 
 
 @attrs.frozen(kw_only=True)

@@ -3,7 +3,14 @@
 from norce_order_async.batch.files.entry import Format, InputLine, Meaning, Unread
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.batch.files.opening import identity_of, is_stream, shown_name, unreadable
-from norce_order_async.batch.files.reading import count_entries, delimiter_of, format_of, read_changes, read_file
+from norce_order_async.batch.files.reading import (
+    check_reading,
+    count_entries,
+    delimiter_of,
+    format_of,
+    read_changes,
+    read_file,
+)
 
 __all__ = [
     "PLAIN",
@@ -12,6 +19,7 @@ __all__ = [
     "InputLine",
     "Meaning",
     "Unread",
+    "check_reading",
     "count_entries",
     "delimiter_of",
     "format_of",

@@ -193,7 +193,8 @@ def _header_hint(header: list[str]) -> str:
         return ": is the file UTF-16?"
     if first.startswith("#TYPE"):
         return ": leave out the line that begins with #TYPE (Export-Csv -NoTypeInformation does)"
-    if len(header) == 1 and first and not first.isidentifier() and not set(first) & set(DELIMITERS):
+    is_name = first.isidentifier() and not re.search(r"\d", first)
+    if len(header) == 1 and first and not is_name and not set(first) & set(DELIMITERS):
         return ": is it a list of ids (--format ids)?"
     return ""
 

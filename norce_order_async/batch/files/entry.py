@@ -31,7 +31,8 @@ class InputLine:
         source: The line as it was read, for a bad one.
         file: The name of the file, when there are several.
         size: How long the line is, in bytes; in CSV, in characters.
-        digest: A checksum of a line with a change, where the input can be read only once.
+        digest: A checksum of a line with a change, where the input can be read only once. With a journal that is of no
+            files, one of the change is made where it lacks.
         request_id: What to send as ``x-request-id``; without it a random one is made.
         redelivered: Whether the change may have been applied before; see :class:`CallOptions`.
     """

@@ -9,6 +9,7 @@ import attrs
 
 from norce_order_async.batch.columns import COLUMNS
 from norce_order_async.batch.files.entry import ContentError, Format
+from norce_order_async.core.checks import a_mapping
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
 from norce_order_async.wire.json import JSON
 
@@ -38,9 +39,9 @@ class InputLayout:
         ConfigurationError: A member that no change has, or one that is both read and filled in.
     """
 
-    columns: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    columns: Mapping[str, str] = attrs.field(factory=dict[str, str], validator=a_mapping)
     ignore: bool = False
-    fill: Mapping[str, JSON] = attrs.field(factory=dict[str, JSON])
+    fill: Mapping[str, JSON] = attrs.field(factory=dict[str, JSON], validator=a_mapping)
     delimiter: str | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -92,13 +93,25 @@ class InputLayout:
                 f"the columns {printable(', '.join(unread)[:200])} are not read, as the columns to read are named: "
                 "name them too (--column), or pass them over (--ignore-columns)"
             )
-        has_all = {"op", "order_id"} <= {*read, *self.fill}
-        if not has_all or (unread and not self.ignore) or len({*read}) < len(read):
+        if (problem := self._problem(read, unread)) is not None:
             raise ContentError(
-                f"the first line of a table names its columns, each once, some of {', '.join(COLUMNS)}; "
+                f"the first line of a table names its columns, each once{'' if hint else f': {printable(problem)}'}; "
                 f"got {printable(', '.join(header)[:200]) or 'none'}{hint}"
             )
         return tuple(members)
+
+    def _problem(self, read: Sequence[str], unread: Sequence[str]) -> str | None:
+        """What is wrong with the columns of a table; None if nothing is."""
+        given = {*read, *self.fill}
+        if "op" not in given:
+            return "there is no column op, so add one, or say it for every line (--set op=delete_consent)"
+        if not given & {"order_id", "order"}:
+            return "there is no column order_id, so name the one that has it (--column order_id=OrderNo)"
+        if unread and not self.ignore:
+            return f"no change has the column {', '.join(unread)[:200]}, so pass it over (--ignore-columns)"
+        if twice := [name for name in dict.fromkeys(read) if read.count(name) > 1]:
+            return f"the column {', '.join(twice)} is there twice"
+        return None
 
     def _by_column(self, names: Sequence[str]) -> dict[str, str]:
         """The member of each column that is read, by its name in the header.

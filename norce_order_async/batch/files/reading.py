@@ -15,7 +15,9 @@ from norce_order_async.batch.files.entry import ContentError, CutError, Format, 
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.batch.files.opening import is_stream, open_file, open_seekable, shown_name, unreadable
 from norce_order_async.batch.files.typed_table import TypedTable
+from norce_order_async.core.checks import check_choice
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.shapes import Shape, check_shape
 
 Note = Callable[[bytes], object]
 
@@ -54,6 +56,20 @@ _ENDINGS: Mapping[str, Format] = {
     ".parquet": "parquet",
 }
 _CHECK_EVERY = 1_000
+
+
+_LAYOUT = Shape("an InputLayout", (), kind=InputLayout)
+
+
+def check_reading(format: Format | None, layout: InputLayout) -> None:
+    """See that files can be read so.
+
+    Raises:
+        ConfigurationError: There is no such format, or ``layout`` is none.
+    """
+    if format is not None:
+        check_choice("format", format, _FORMATS)
+    check_shape("layout", layout, _LAYOUT)
 
 
 def format_of(path: Path | str, layout: InputLayout = PLAIN) -> Format:
@@ -114,9 +130,11 @@ def read_changes(path: Path | str, format: Format | None = None, layout: InputLa
     a pipe and ends inside a line was cut: in CSV the last line needs a line end, in JSON Lines it has to be an object.
 
     Raises:
-        ConfigurationError: The file cannot be read (the message names the last line that could be), is not of its
-            format, is a table whose first line doesn't name the columns, or was cut inside a line.
+        ConfigurationError: There is no such format, or the layout is none. While iterating: the file cannot be read
+            (the message names the last line that could be), is not of its format, is a table whose first line doesn't
+            name the columns, or was cut inside a line.
     """
+    check_reading(format, layout)
     return read_file(os.fspath(path), format, layout)
 
 

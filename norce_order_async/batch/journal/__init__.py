@@ -8,6 +8,8 @@ from norce_order_async.batch.journal.records import (
     JournalRun,
     JournalSample,
     State,
+    check_same,
+    digest_of,
     is_wanted,
 )
 from norce_order_async.batch.journal.writer import Journal
@@ -21,6 +23,8 @@ __all__ = [
     "JournalRun",
     "JournalSample",
     "State",
+    "check_same",
+    "digest_of",
     "discard",
     "is_wanted",
 ]

@@ -1,12 +1,16 @@
 """What a journal is told and tells, as values."""
 
+import json
+import zlib
 from collections.abc import Collection
 
 import attrs
 
+from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import InputLine
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.wire.codec import encode_shown
 
 INTERRUPTED = "Interrupted"
 """The error of a change whose run ended before its outcome was known."""
@@ -48,18 +52,39 @@ class State:
         return settle if self.outcome is None or self.outcome is OutcomeKind.UNKNOWN else 0.0
 
 
+def digest_of(change: Change) -> int | None:
+    """A checksum of a change that is given as a value; None where JSON cannot hold it.
+
+    It is the same in every process, and for members in any order.
+    """
+    try:
+        members = json.loads(encode_shown(change.record()))
+    except (InvalidRequestError, ValueError):  # a whole number with too many digits is one for JSON, not for Python
+        return None
+    return zlib.crc32(json.dumps(members, sort_keys=True).encode())
+
+
+def check_same(entry: InputLine, state: State) -> None:
+    """See that an entry is the one that the journal knows, as far as both have a digest.
+
+    Raises:
+        ConfigurationError: The journal knows another line of this number.
+    """
+    if None not in (state.digest, entry.digest) and state.digest != entry.digest:
+        raise ConfigurationError(
+            f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
+        )
+
+
 def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None) -> bool:
     """Whether a change is made in this run; another run may have made it.
 
     Raises:
         ConfigurationError: The journal knows another line of this number.
     """
-    if state is not None and None not in (state.digest, entry.digest) and state.digest != entry.digest:
-        raise ConfigurationError(
-            f"line {entry.line} is not the one that the journal knows: choose another journal for another input"
-        )
     if state is None:
         return only is None
+    check_same(entry, state)
     outcome = state.outcome or OutcomeKind.UNKNOWN
     wanted = state.outcome is None if only is None else outcome in only or state.reopened
     return wanted and not (state.once and _may_stand(state))

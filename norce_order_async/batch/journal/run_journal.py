@@ -7,6 +7,9 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal.records import State
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.shapes import Shape
+
+JOURNAL = Shape("a Journal (Journal.open gives one)", ("states", "write", "withdraw", "leave_open", "reopen", "sample"))
 
 
 class RunJournal(Protocol):
@@ -14,6 +17,8 @@ class RunJournal(Protocol):
 
     has_done: bool
     """Whether an earlier run has made a change."""
+    has_inputs: bool
+    """Whether it was begun with files: then their digests say what the batch is of."""
 
     def states(self, first: int, last: int) -> dict[int, State]:
         """Where changes stand."""

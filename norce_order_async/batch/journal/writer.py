@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.inputs import InputFile, check_files
 from norce_order_async.batch.journal import lock, old_values, statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import reading, telling
@@ -20,7 +20,9 @@ from norce_order_async.batch.journal.schema import VERSION, create, upgrade
 from norce_order_async.batch.journal.uri import beside
 from norce_order_async.batch.journal.wal import LOCK_TIMEOUT, SET_IN_WAL, WrittenFiles, connect, roll_back, wal_path
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.core.checks import check_switch
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import DONE, OutcomeKind
 
 
@@ -38,8 +40,10 @@ class Journal(JournalAccount):
         super().__init__(path, db, VERSION)
         self._lock = held
         self._run = run
+        self._began = time.monotonic()
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
         self.has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE {statements.IS_DONE})")[0][0])
+        self.has_inputs = bool(self.inputs)
         self._is_closed = self._has_ended = False
         self._files = WrittenFiles(path, db, self._mutex)
         if self.undo is not None:
@@ -51,16 +55,21 @@ class Journal(JournalAccount):
 
         Args:
             path: The file.
-            inputs: What the batch reads. The same contents are the same input, whatever the files are called.
+            inputs: The files that the batch reads; none where changes are given as values. The same contents are the
+                same input, whatever the files are called.
             target: The API's address, merchant and channel.
             undo: Whether what is there before each change is read and kept, for :func:`save_undo`. The journal stays
                 with that: it goes on neither with it if it was begun without, nor without.
 
         Raises:
-            ConfigurationError: It belongs to another batch, is in use by another run, isn't a journal, is damaged,
-                lacks its WAL, or cannot be written.
+            TypeError: ``path`` is none.
+            ConfigurationError: Another argument is of the wrong kind. Or it belongs to another batch, is in use by
+                another run, isn't a journal, is damaged, lacks its WAL, or cannot be written.
         """
-        path = Path(path)
+        path, inputs = Path(path), check_files(inputs)
+        if not isinstance(target, str):
+            raise ConfigurationError(f"target must be a str, got {kind_of(target)}")
+        check_switch("undo", undo)
         create_file(path)
         target = plain(target)
         has_wal = wal_path(path).exists()
@@ -316,7 +325,9 @@ class Journal(JournalAccount):
             self._has_ended = True
             self._db.execute(f"PRAGMA busy_timeout = {round(LOCK_TIMEOUT * 1000)}")
             with self._files.writing() as db:
-                db.execute("UPDATE runs SET ended = ? WHERE number = ?", (time.time(), self._run))
+                # Not the wall clock, which may be set meanwhile.
+                took = time.monotonic() - self._began
+                db.execute("UPDATE runs SET ended = started + ? WHERE number = ?", (took, self._run))
 
     def close(self) -> None:
         """End the run and close the journal; once more does nothing. No WAL is left, unless somebody reads it.

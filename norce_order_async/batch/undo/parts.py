@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.endpoints.findings import moment
+from norce_order_async.endpoints.comparison import moment
 from norce_order_async.wire.json import JSON
 
 _SHOWN = 5

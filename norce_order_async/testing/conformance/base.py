@@ -104,7 +104,8 @@ async def send(transport: Transport, request: Request, *, timeout: float | None 
         return Ending(False, error=error)
     assert response.request is request
     assert 100 <= response.status <= 999
-    assert all(name == name.lower() for name in response.headers)
+    capital = [name for name in response.headers if name != name.lower()]
+    assert not capital, f"a response has the names of its headers in lower case, and not {capital}"
     return Ending(True, received=response)
 
 
@@ -197,8 +198,9 @@ class Promises:
         """Make a transport; to be overridden. The suite closes it.
 
         Args:
-            **settings: ``ssl_context`` (an ``ssl.SSLContext``), ``proxy`` (a URL) or ``max_body`` (bytes); each
-                only by the tests that are about it. A transport that lacks one says so in ``cannot``.
+            **settings: ``ssl_context`` (an ``ssl.SSLContext``), ``proxy`` (a URL), ``max_body`` (bytes), ``max_age``
+                (seconds that a connection is used) or ``resolver`` (a ``HostResolver``); each only by the tests that
+                are about it. A transport that lacks one says so in ``cannot``.
         """
         raise NotImplementedError("make_transport(self, **settings) has to make your transport")
 

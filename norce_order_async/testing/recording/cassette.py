@@ -17,6 +17,7 @@ from norce_order_async.testing.recording.messages import Asked, answer_in, asked
 _FORMAT = 1
 _SHOWN = 10
 """Requests that an error lists."""
+_WRITING = threading.Lock()
 
 
 class NotRecordedError(InvalidRequestError):
@@ -55,7 +56,8 @@ class Cassette:
         self.path = path
         self.exchanges: list[Recorded] = []
         self._lock = threading.Lock()
-        if path.exists():
+        self._version = _version(path)
+        if self._version is not None:
             self.exchanges = _read(path)
 
     def take(self, asked: Asked) -> Mapping[str, Any] | None:
@@ -85,15 +87,24 @@ class Cassette:
         """Each process has its own: tests may run in several."""
         return self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
 
-    def write(self, exchanges: Sequence[Recorded]) -> None:
-        """Replace the file.
+    def add(self, new: Sequence[Recorded]) -> None:
+        """Write the file, with new exchanges at its end, also of what others wrote into it meanwhile.
 
         Raises:
             OSError: It cannot be written.
+            ConfigurationError: It is no cassette any more.
         """
+        with _WRITING:
+            if _version(self.path) not in (None, self._version):
+                self.exchanges = _read(self.path)
+            self.exchanges = [*self.exchanges, *new]
+            self._write()
+            self._version = _version(self.path)
+
+    def _write(self) -> None:
         content = {
             "format": _FORMAT,
-            "exchanges": [{"request": attrs.asdict(each.asked), "response": each.answer} for each in exchanges],
+            "exchanges": [{"request": attrs.asdict(each.asked), "response": each.answer} for each in self.exchanges],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._draft  # whole or not at all
@@ -112,6 +123,15 @@ class Cassette:
         if len(near) > _SHOWN:
             lines.append(f"  and {len(near) - _SHOWN} more")
         return NotRecordedError("\n".join(lines))
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file was written in between; None without a file."""
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_mtime_ns, told.st_size
 
 
 def _read(path: Path) -> list[Recorded]:

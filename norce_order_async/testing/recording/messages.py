@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import UnionType
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 import attrs
 
@@ -44,9 +44,19 @@ class Asked:
     channel: str | None
     body: dict[str, Any] | None = attrs.field(repr=False)
 
+    def tell(self, scrubber: Scrubber) -> None:
+        """Say what it is found by outside its body."""
+        values = [value for _, value in self.query]
+        for text in (self.path, unquote(self.path), self.merchant or "", self.channel or "", *values):
+            scrubber.find_by(text)
+
+    def without_secrets(self, scrubber: Scrubber) -> "Asked":
+        """The same without the secrets that were learned."""
+        return Asked(**scrubber.hide(attrs.asdict(self)))
+
 
 def asked_by(request: Request, scrubber: Scrubber) -> Asked:
-    """What is kept of a request."""
+    """What is kept of a request, before secrets are hidden that are known by their value."""
     # What is no text is refused by the transport that sends.
     headers = {name.lower(): value for name, value in request.headers.items() if type(name) is type(value) is str}
     for name, value in headers.items():
@@ -60,7 +70,8 @@ def asked_by(request: Request, scrubber: Scrubber) -> Asked:
         content = _content(body, content_type, scrubber)
     whose = headers.get("x-merchant"), headers.get("x-channel")
     asked = Asked(request.method, path, _pairs(query, scrubber), *whose, content)
-    return Asked(**scrubber.hide(attrs.asdict(asked)))
+    asked.tell(scrubber)
+    return asked
 
 
 def answer_of(response: Response, scrubber: Scrubber) -> dict[str, Any]:
@@ -83,11 +94,20 @@ def asked_in(content: Mapping[str, Any]) -> Asked:
 
     Raises:
         KeyError: A member is missing.
-        TypeError: It is no object, or has another member.
+        TypeError: It is no object, has another member, or one of another type.
     """
-    for field in attrs.fields(Asked):
-        if field.name not in content:
-            raise KeyError(field.name)
+    for name in ("method", "path"):
+        check_member(content, name, str)
+    for name in ("merchant", "channel"):
+        check_member(content, name, str | None)
+    check_member(content, "query", list)
+    check_member(content, "body", dict | None)
+    for pair in content["query"]:
+        match pair:
+            case [str(), str()]:
+                pass
+            case _:
+                raise TypeError("a query is a list of lists of a name and a value, both text")
     return Asked(**content)
 
 
@@ -96,13 +116,14 @@ def answer_in(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Raises:
         LookupError: Something is missing.
-        TypeError: Something is of another type.
+        TypeError: Something is of another type, or no status.
         AttributeError: The same.
         ValueError: Text that its charset does not have.
         RecursionError: The body nests too deeply.
     """
-    if not isinstance(content["status"], int) or not isinstance(content["truncated"], bool):
-        raise TypeError("a status is a number, and truncated true or false")
+    if type(content["status"]) is not int or not 100 <= content["status"] <= 599:
+        raise TypeError("a status is a number of 100 to 599")
+    check_member(content, "truncated", bool)
     check_member(content, "headers", dict)
     check_member(content, "body", dict | None)
     headers = {name.lower(): value for name, value in content["headers"].items()}

@@ -42,11 +42,22 @@ class Scrubber:
     def __init__(self, scrub: Scrub | None = None) -> None:
         self._scrub = scrub
         self._secrets: set[str] = set()
+        self._of_addresses: set[str] = set()
+        self._plain: set[str] = set()
+        self._hidden: Mapping[str, Sequence[str]] | None = None
 
     def learn(self, secret: str) -> None:
-        """Note a secret, as it is and as it stands in a URL."""
-        if len(secret) >= _SHORTEST:
-            self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret)}
+        """Note a secret, which is hidden as it is and as it stands in a URL."""
+        self._note(self._secrets, secret)
+
+    def find_by(self, text: str) -> None:
+        """Note what a request is found by: a value of an address that stands in it is kept, and no secret."""
+        self._note(self._plain, text)
+
+    def _note(self, known: set[str], text: str) -> None:
+        if len(text) >= _SHORTEST and text not in known:
+            known.add(text)
+            self._hidden = None
 
     def parameter(self, name: str, value: str) -> str:
         """What is kept of a parameter of a form or a query."""
@@ -101,10 +112,10 @@ class Scrubber:
 
     def _address(self, url: str) -> str:
         """What is kept of an address that Norce calls, whose query or user may be a secret of the adapter."""
-        self.learn(unquote(user_of(url).partition(":")[2]))
+        self._note(self._of_addresses, unquote(user_of(url).partition(":")[2]))
         for name, value in parse_qsl(url.partition("?")[2]):
             if len(value) >= _LONG or plain_name(name) in _SECRET_PARAMETERS:
-                self.learn(value)
+                self._note(self._of_addresses, value)
         return without_secrets(url)
 
     def text(self, text: str) -> str:
@@ -137,16 +148,40 @@ class Scrubber:
     def hide(self, value: Any) -> Any:
         """A copy of a JSON value in which no string holds a secret that was learned."""
         if isinstance(value, str):
-            # The longest first: one secret may be a part of another.
-            for secret in sorted(self._secrets, key=len, reverse=True):
-                value = value.replace(secret, HIDDEN)
-            return value
+            return self._hide_in(value)
         if isinstance(value, Mapping):
             members = cast("Mapping[str, Any]", value)
             return {self.hide(name): self.hide(member) for name, member in members.items()}
         if isinstance(value, list | tuple):
             return [self.hide(one) for one in cast("Sequence[Any]", value)]
         return value
+
+    def _hide_in(self, text: str) -> str:
+        if self._hidden is None:
+            self._hidden = self._by_beginning()
+        kept, begun, place = list[str](), 0, 0
+        while place <= len(text) - _SHORTEST:
+            for secret in self._hidden.get(text[place : place + _SHORTEST], ()):
+                if text.startswith(secret, place):
+                    kept += (text[begun:place], HIDDEN)
+                    begun = place = place + len(secret)
+                    break
+            else:
+                place += 1
+        return "".join([*kept, text[begun:]])
+
+    def _by_beginning(self) -> Mapping[str, Sequence[str]]:
+        """The secrets by their first characters, the longest first: one may be a part of another."""
+        plain = "\n".join(self._plain)
+        secrets = self._secrets | {value for value in self._of_addresses if value not in plain}
+        found: dict[str, list[str]] = {}
+        for secret in sorted({form for each in secrets for form in _forms(each)}, key=len, reverse=True):
+            found.setdefault(secret[:_SHORTEST], []).append(secret)
+        return found
+
+
+def _forms(secret: str) -> tuple[str, str, str]:
+    return secret, quote(secret, safe=""), quote_plus(secret)
 
 
 def _write(content: Any) -> bytes:

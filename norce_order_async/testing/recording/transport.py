@@ -1,16 +1,15 @@
 """A transport that writes down what another one carries, and replays it."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
-
-import attrs
 
 from norce_order_async.core.errors import ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.shapes import HOOK, TRANSPORT, check_shape
 from norce_order_async.testing.recording.cassette import Cassette, Recorded
-from norce_order_async.testing.recording.messages import Asked, answer_of, asked_by, replayed
+from norce_order_async.testing.recording.messages import answer_of, asked_by, replayed
 from norce_order_async.testing.recording.scrubbing import Scrub, Scrubber
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
@@ -24,7 +23,8 @@ class RecordingTransport(Transport):
 
     A request is found by its method, path, query, merchant, channel and body; not by its host. Each response is
     replayed once, equal requests in the order of recording. A request that had no response is not recorded. The
-    cassette is written by :meth:`aclose`, and only if something was recorded.
+    cassette is written by :meth:`aclose`, and only if something was recorded; what other transports of the process have
+    written into it meanwhile stays.
 
     No token, password or client secret stands in it: no header of the request but merchant and channel is kept, few of
     the response, and a secret that was sent or received is hidden wherever it stands. A body that is not text is left
@@ -34,8 +34,8 @@ class RecordingTransport(Transport):
         cassette: The file's path.
         inner: What carries the requests, by default an :class:`AiohttpTransport`. It is closed with this one.
         mode: ``none`` replays, and raises where there is nothing to replay. ``new_episodes`` sends and records it then.
-            ``all`` sends and records everything; the cassette is replaced. ``once`` is ``none`` where there is a
-            cassette, and ``all`` where there is none.
+            ``all`` sends and records everything; the cassette as it was is replaced. ``once`` is ``none`` where there
+            is a cassette, and ``all`` where there is none.
         scrub: Called with the name and the value of each member of a body and each parameter of a query; returns what
             is kept of it, for personal data. A value comes before the members in it; what stands in an array has the
             array's name, and a whole body has the empty one. It is also applied when a request is looked for.
@@ -69,8 +69,11 @@ class RecordingTransport(Transport):
         self._cassette = Cassette(path)
         if mode == "all":
             self._cassette.check_writable()
+            self._cassette.exchanges.clear()
         self._inner = inner
         self._scrubber = Scrubber(scrub)
+        for exchange in self._cassette.exchanges:
+            exchange.asked.tell(self._scrubber)
         self._recorded: list[Response] = []
         self._written = 0
         self._closed = False
@@ -89,7 +92,7 @@ class RecordingTransport(Transport):
             raise ClientStateError(IS_CLOSED)
         if self._mode != "all":
             try:
-                asked = asked_by(request, self._scrubber)
+                asked = asked_by(request, self._scrubber).without_secrets(self._scrubber)
             except InvalidRequestError as error:
                 raise error.with_traceback(None) from None  # the frames hold the body
             found = self._cassette.take(asked)
@@ -112,6 +115,7 @@ class RecordingTransport(Transport):
 
         Raises:
             OSError: The cassette cannot be written.
+            ConfigurationError: The file is no cassette any more; it stays as it is.
             InvalidRequestError: ``scrub`` failed; nothing is written.
         """
         self._closed = True
@@ -122,17 +126,17 @@ class RecordingTransport(Transport):
                 await self._inner.aclose()
 
     def _write(self) -> None:
-        if len(self._recorded) == self._written:
+        if not (responses := self._recorded[self._written :]):
             return
         self._written = len(self._recorded)
         try:
-            new = self._new()
+            new = self._new(responses)
         except InvalidRequestError as error:
             raise error.with_traceback(None) from None  # the frames hold bodies
-        self._cassette.write(new if self._mode == "all" else [*self._cassette.exchanges, *new])
+        self._cassette.add(new)
 
-    def _new(self) -> list[Recorded]:
+    def _new(self, responses: Sequence[Response]) -> list[Recorded]:
         scrubber = self._scrubber
-        pairs = [(asked_by(each.request, scrubber), answer_of(each, scrubber)) for each in self._recorded]
+        pairs = [(asked_by(each.request, scrubber), answer_of(each, scrubber)) for each in responses]
         # Last, because a secret may have been learned after it was first seen.
-        return [Recorded(Asked(**scrubber.hide(attrs.asdict(asked))), scrubber.hide(answer)) for asked, answer in pairs]
+        return [Recorded(asked.without_secrets(scrubber), scrubber.hide(answer)) for asked, answer in pairs]

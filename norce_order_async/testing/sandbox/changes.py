@@ -1,6 +1,5 @@
 """A change of an order with hooks: it is drafted, the hooks are asked, and then it is stored or refused."""
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,29 +80,29 @@ class Changes:
     ) -> Generator[Sequence[AdapterCall], Sequence[AdapterReply], None]:
         order = self.store.find(ask)
         hooks = _to_call(order, adapter_id)
-        draft = proposed()[0].find(ask)
-        due = [hook for hook in hooks if _concerns(hook, order, draft)]
+        store = proposed()[0]
+        due = [hook for hook in hooks if _concerns(hook, order, store.find(ask))]
         for _ in range(self.callbacks.most_calls):
             if not due:
                 return
-            hook = due.pop(0)
+            hook, shown = due.pop(0), store
             with self._counted(ask, hook):
-                (reply,) = yield [outgoing.call("hook", hook, hook["invoke"], ask, draft)]
+                (reply,) = yield [outgoing.call("hook", hook, hook["invoke"], ask, shown.find(ask))]
             # Others may have changed the order meanwhile.
             store = proposed()[0]
-            draft = store.find(ask)
             try:
                 operations = _operations(hook, reply)
-                patched = copy.deepcopy(draft)
-                _patch(store, ask, patched, operations)
+                _patch(shown, ask, shown.find(ask), operations)
             except PatchError as error:
                 if self.callbacks.on_hook_failure == "refuse":
                     raise Refused(400, "hook-failed", f"Hook with id:{hook.get('id')} failed: {error}.") from None
                 continue
             if operations:
+                before = store.find(ask)
                 patches.append(operations)
-                due = [one for one in hooks if one in due or (one is not hook and _concerns(one, draft, patched))]
-                draft = patched
+                store = proposed()[0]
+                after = store.find(ask)
+                due = [one for one in hooks if one in due or (one is not hook and _concerns(one, before, after))]
         if due:
             raise Refused(400, "too-many-hook-calls", "The order's hooks set off one another without end.")
 

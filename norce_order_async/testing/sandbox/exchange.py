@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from norce_order_async.testing.contract import ContractOperation, Resource
-from norce_order_async.testing.sandbox.faults import Mishap
+from norce_order_async.testing.sandbox.mishaps import Mishap
 from norce_order_async.wire.json import JSON
 
 

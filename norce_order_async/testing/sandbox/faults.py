@@ -1,10 +1,9 @@
 """What can go wrong, as values: scripts of faults that a test or a flag switches on."""
 
-import random
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 import attrs
 
@@ -30,6 +29,8 @@ class FaultKind(StrEnum):
     """The request is never answered, and carried out some seconds later."""
     SLOW = "slow"
     """The request is carried out; the answer's headers come at once, its body drips in."""
+    REFUSE = "refuse"
+    """No connection is made, and nothing is sent; in process only."""
 
 
 class When(TypedDict, total=False):
@@ -41,8 +42,13 @@ class When(TypedDict, total=False):
     """Only this share of them, above 0 and up to 1, drawn by the sandbox's own random numbers."""
     operation: str | None
     """Only those of this operationId."""
+    order: str | None
+    """Only those for the order of this id."""
+    merchant: str | None
+    """Only those of this merchant."""
 
 
+NOT_OVER_SOCKETS: Final = "the fault refuse is for clients in process: over a socket there is a connection already"
 _WITHOUT_BODY = (204, 304)
 
 
@@ -66,6 +72,8 @@ class Fault:
         times: Strikes only so many requests; None is no limit.
         share: Strikes only this share of the requests, 0 to 1.
         operation: Strikes only requests of this operationId.
+        order: Strikes only requests for the order of this id.
+        merchant: Strikes only requests of this merchant.
 
     Raises:
         ConfigurationError: A value out of its range.
@@ -79,18 +87,23 @@ class Fault:
     times: int | None = attrs.field(default=None, validator=attrs.validators.optional(positive_count))
     share: float = 1.0
     operation: str | None = None
+    order: str | None = None
+    merchant: str | None = None
 
     def __attrs_post_init__(self) -> None:
         for name in ("seconds", "code", "share"):
             if not isinstance(getattr(self, name), int | float):
                 raise ConfigurationError(f"{name} must be a number, got {getattr(self, name)!r}")
+        for name in ("operation", "order", "merchant"):
+            if (value := getattr(self, name)) is not None and not (isinstance(value, str) and value):
+                raise ConfigurationError(f"{name} must be text and not empty, got {value!r}")
         if not isinstance(self.body, bytes | None):
             raise ConfigurationError(f"body must be bytes, got {kind_of(self.body)}")
         timed = self.kind in _TIMED
         is_status = self.kind is FaultKind.STATUS
         if timed and not self.seconds > 0:
             raise ConfigurationError(f"{self.kind} takes seconds above 0, got {self.seconds}")
-        if is_status and not 200 <= self.code <= 599:
+        if is_status and not (isinstance(self.code, int) and 200 <= self.code <= 599):
             raise ConfigurationError(f"status takes an HTTP status of 200 to 599, got {self.code}")
         if self.code in _WITHOUT_BODY and self.body is not None:
             raise ConfigurationError(f"an answer with status {self.code} has no body")
@@ -111,16 +124,20 @@ class Fault:
         words = [self.kind.value]
         words += [f"{self.seconds!r}"] if self.kind in _TIMED else []
         words += [str(self.code)] if self.kind is FaultKind.STATUS else []
-        words += [f"retry-after={self.retry_after}"] if self.retry_after is not None else []
-        words += [f"times={self.times}"] if self.times is not None else []
-        words += [f"share={self.share!r}"] if self.share != 1 else []
-        words += [f"operation={self.operation}"] if self.operation is not None else []
-        return ":".join(words)
+        options = {
+            "retry-after": self.retry_after,
+            "times": self.times,
+            "share": None if self.share == 1 else self.share,
+            "operation": self.operation,
+            "order": self.order,
+            "merchant": self.merchant,
+        }
+        return ":".join(words + [f"{name}={value}" for name, value in options.items() if value is not None])
 
     @property
     def carries_out(self) -> bool:
         """Whether the requests that it strikes are carried out all the same."""
-        return self.kind not in (FaultKind.DROP_BEFORE, FaultKind.STATUS)
+        return self.kind not in (FaultKind.REFUSE, FaultKind.DROP_BEFORE, FaultKind.STATUS)
 
     @classmethod
     def latency(cls, seconds: float, **when: Unpack[When]) -> "Fault":
@@ -134,6 +151,11 @@ class Fault:
         """Answer a status without carrying anything out; ``retry_after`` is whole seconds or an HTTP date."""
         asked = None if retry_after is None else str(retry_after)
         return cls(kind=FaultKind.STATUS, code=code, retry_after=asked, body=body, **when)
+
+    @classmethod
+    def refuse(cls, **when: Unpack[When]) -> "Fault":
+        """Make no connection: nothing is sent. Only in process; a server answers 501 in its place."""
+        return cls(kind=FaultKind.REFUSE, **when)
 
     @classmethod
     def drop_before(cls, **when: Unpack[When]) -> "Fault":
@@ -165,7 +187,7 @@ class Fault:
         """A fault from its command line form, ``kind[:value][:name=value]...``.
 
         ``latency:0.2``, ``slow:1.5``, ``apply-late:3``, ``status:503:times=3``, ``status:429:retry-after=2:share=5%``,
-        ``drop-before``, ``drop-after:operation=RemoveCheckoutOrderConsent``, ``truncate:times=1``.
+        ``refuse``, ``drop-before``, ``drop-after:operation=RemoveCheckoutOrderConsent``, ``truncate:order=o_17``.
 
         Raises:
             ConfigurationError: Not of this form; the message says what is wrong.
@@ -189,8 +211,10 @@ def _settings(text: str) -> dict[str, Any]:
         key, _, given = option.partition("=")
         if key not in _READ:
             raise ConfigurationError(f"{name} takes no {key}")
+        if (member := key.replace("-", "_")) in settings:
+            raise ConfigurationError(f"{key} is there twice")
         try:
-            settings[key.replace("-", "_")] = _READ[key](given)
+            settings[member] = _READ[key](given)
         except ValueError:
             raise ConfigurationError(f"{key} is a number, got {given!r}") from None
     return settings
@@ -208,110 +232,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "times": int,
     "share": _share,
     "operation": str,
+    "order": str,
+    "merchant": str,
     "retry-after": str,
 }
-
-
-@attrs.frozen
-class Mishap:
-    """What goes wrong with one request.
-
-    Attributes:
-        latency: Seconds that its answer is late.
-        fault: What else goes wrong.
-    """
-
-    latency: float = 0.0
-    fault: Fault | None = None
-
-    @property
-    def drip(self) -> float:
-        """Seconds that the answer's body takes."""
-        return self.fault.seconds if self.fault is not None and self.fault.kind is FaultKind.SLOW else 0.0
-
-    @property
-    def late(self) -> float:
-        """Seconds after which it is carried out, and never answered; 0 is at once."""
-        return self.fault.seconds if self.fault is not None and self.fault.kind is FaultKind.APPLY_LATE else 0.0
-
-    @property
-    def delay(self) -> float:
-        """Seconds until the answer is complete."""
-        return self.latency + self.drip
-
-    def of(self, *kinds: FaultKind) -> bool:
-        """Whether what else goes wrong is one of these."""
-        return self.fault is not None and self.fault.kind in kinds
-
-
-_NOTHING = Mishap()
-
-
-@attrs.define(eq=False)
-class _Running:
-    fault: Fault
-    left: int | None
-
-
-class Faults:
-    """The faults that are switched on, in order.
-
-    Of those that match a request the first latency strikes, and the first of all others.
-    """
-
-    def __init__(self, operations: Collection[str], random_numbers: random.Random) -> None:
-        self._operations = operations
-        self._random = random_numbers
-        self._running: list[_Running] = []
-
-    def add(self, *faults: Fault | str) -> None:
-        """Switch faults on, as values or in the form that :meth:`Fault.parse` reads.
-
-        Raises:
-            ConfigurationError: A text that cannot be read, something else, or an operation that the API lacks.
-        """
-        for fault in faults:
-            fault = Fault.parse(fault) if isinstance(fault, str) else fault
-            if not isinstance(fault, Fault):
-                raise ConfigurationError(f"a fault must be a Fault or a str, got {kind_of(fault)}")
-            if fault.operation is not None and fault.operation not in self._operations:
-                raise ConfigurationError(f"the API has no operation {fault.operation!r}")
-            self._running.append(_Running(fault, fault.times))
-
-    def clear(self) -> None:
-        """Switch all faults off."""
-        self._running.clear()
-
-    def remove(self, fault: Fault) -> None:
-        """Switch one fault off, if it is on."""
-        for running in self._running[:]:
-            if running.fault == fault:
-                self._running.remove(running)
-                return
-
-    def left(self) -> list[tuple[Fault, int | None]]:
-        """The faults that are on, each with the number of requests that it will still strike; None is no limit."""
-        return [(running.fault, running.left) for running in self._running]
-
-    def __iter__(self) -> Iterator[Fault]:
-        return iter([running.fault for running in self._running])
-
-    def draw(self, operation: str | None) -> Mishap:
-        """What goes wrong with the next request, which is of this operation (None: of none)."""
-        late = other = None
-        for running in self._running[:]:
-            fault = running.fault
-            is_latency = fault.kind is FaultKind.LATENCY
-            if (late if is_latency else other) is None and self._strikes(fault, operation):
-                self._use(running)
-                late, other = (fault, other) if is_latency else (late, fault)
-        return Mishap(late.seconds if late else 0.0, other) if late or other else _NOTHING
-
-    def _strikes(self, fault: Fault, operation: str | None) -> bool:
-        return fault.operation in (None, operation) and (fault.share == 1 or self._random.random() < fault.share)
-
-    def _use(self, running: "_Running") -> None:
-        if running.left is not None:
-            running.left -= 1
-            if running.left == 0:
-                self._running.remove(running)

@@ -36,19 +36,22 @@ def notifications(ask: Ask, before: WireOrder, after: WireOrder, *, envelope: bo
     return [
         call("notification", one, one["invoke"], ask, after, envelope=envelope)
         for one in after.get("notifications", ())
-        if one.get("invoke") and differ(one.get("scope"), before, after) and _holds(one, after)
+        if one.get("invoke") and differ(one.get("scope"), before, after, into_lists=False) and _holds(one, after)
     ]
 
 
-def differ(pointer: str | None, before: WireOrder, after: WireOrder) -> bool:
+def differ(pointer: str | None, before: WireOrder, after: WireOrder, *, into_lists: bool = True) -> bool:
     """Whether what a JSON pointer leads to differs; nothing is watched without a pointer."""
     if not pointer:
         return False
-    pointer = f"/{pointer.strip('/')}"
-    one, other = patching.at(before, pointer), patching.at(after, pointer)
+    one, other = (_at(order, pointer, into_lists=into_lists) for order in (before, after))
     if not (patching.is_there(one) and patching.is_there(other)):
         return patching.is_there(one) or patching.is_there(other)
     return write(one) != write(other)
+
+
+def _at(order: WireOrder, pointer: str, *, into_lists: bool) -> Any:
+    return patching.at(order, f"/{pointer.strip('/')}", into_lists=into_lists)
 
 
 def problem_of(body: JSON, otherwise: str) -> tuple[str | None, str]:
@@ -61,7 +64,7 @@ def problem_of(body: JSON, otherwise: str) -> tuple[str | None, str]:
 def _holds(notification: Part, order: WireOrder) -> bool:
     if (schema := notification.get("schema")) is None:
         return True
-    value = patching.at(order, f"/{notification['scope'].strip('/')}")
+    value = _at(order, notification["scope"], into_lists=False)
     try:
         return patching.is_there(value) and _fits(value, schema)
     except Exception as error:  # whatever is in a schema that somebody wrote

@@ -51,10 +51,12 @@ def apply(order: dict[str, Any], operations: list[Mapping[str, Any]]) -> None:
         raise PatchError(f"an operation changes {member}, which only the API writes")
 
 
-def at(order: Any, pointer: str) -> Any:
+def at(order: Any, pointer: str, *, into_lists: bool) -> Any:
     """What a JSON pointer leads to; an object of its own kind if that is nothing."""
     try:
         for name in _names(pointer):
+            if _is_list(order) and not into_lists:
+                return _MISSING
             order = _member(order, name)
     except PatchError:
         return _MISSING

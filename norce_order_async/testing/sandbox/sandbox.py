@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.sandbox.seed import plausible_orders
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.testing.sandbox.store import WireOrder
@@ -62,14 +63,20 @@ class Sandbox(OrderService):
         """Put an order in, in place of one that has this id already.
 
         Args:
-            order_id: Its id.
+            order_id: Its id, any text that is not empty.
             merchant: Whose it is.
             channel: Of which channel.
-            consents: As on the wire, or just ids for consents that are not checked.
+            consents: As on the wire, or just ids for consents that are not checked; one id may be given alone.
             attributes: Its attributes.
             **members: Other members, as on the wire (``lastModified=...``); they are not checked.
+
+        Raises:
+            ConfigurationError: The id is no text, or empty.
         """
-        listed: list[JSON] = [{"id": one, "checked": False} if isinstance(one, str) else one for one in consents]
+        if not isinstance(order_id, str) or not order_id:
+            raise ConfigurationError(f"order_id must be text and not empty, got {order_id!r}")
+        given = (consents,) if isinstance(consents, str) else consents
+        listed: list[JSON] = [{"id": one, "checked": False} if isinstance(one, str) else one for one in given]
         own: Any = _as_read({"consents": listed, "attributes": attributes or {}, **members})
         with self._lock:
             self._store.put(merchant, channel, order_id, own)
@@ -99,7 +106,10 @@ class Sandbox(OrderService):
             return copy.deepcopy(self._store.get(merchant, channel, order_id))
 
     async def delivered(self) -> None:
-        """Wait until every notification that left in this event loop is delivered or given up."""
+        """Wait until every notification that left is delivered or given up.
+
+        Those of a server in another thread count, too; those of an event loop that does not run do not.
+        """
         from norce_order_async.testing.sandbox import serving
 
         await serving.delivered(self)

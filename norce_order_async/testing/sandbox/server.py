@@ -16,7 +16,7 @@ from norce_order_async.testing.sandbox import serving
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.console.console import Console
 from norce_order_async.testing.sandbox.exchange import SandboxResponse
-from norce_order_async.testing.sandbox.faults import FaultKind
+from norce_order_async.testing.sandbox.faults import NOT_OVER_SOCKETS, FaultKind
 from norce_order_async.testing.sandbox.network import Network
 from norce_order_async.testing.sandbox.service import OrderService
 
@@ -101,11 +101,14 @@ class SandboxServer:
         """Listen.
 
         Raises:
-            ConfigurationError: Host and port cannot be listened on, say because the port is in use.
+            ConfigurationError: Host and port cannot be listened on, say because the port is in use; or the fault
+                ``refuse`` is on, which is for clients in process.
             RuntimeError: The server is running.
         """
         if self._listener is not None:
             raise RuntimeError("the sandbox server is running already")
+        if any(fault.kind is FaultKind.REFUSE for fault in self._sandbox.faults):
+            raise ConfigurationError(NOT_OVER_SOCKETS)
         self._http = web.Server(
             self._serve,
             handler_cancellation=True,

@@ -38,9 +38,10 @@ from norce_order_async.testing.sandbox.exchange import (
     SandboxResponse,
     Steps,
 )
-from norce_order_async.testing.sandbox.faults import Fault, FaultKind, Faults
+from norce_order_async.testing.sandbox.faults import NOT_OVER_SOCKETS, Fault, FaultKind
 from norce_order_async.testing.sandbox.handlers import HANDLERS
 from norce_order_async.testing.sandbox.listing import FILTERS
+from norce_order_async.testing.sandbox.mishaps import Faults
 from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
 from norce_order_async.testing.sandbox.writing import write
@@ -114,9 +115,11 @@ class OrderService:
         path = path[before.end() :] if before else path
         resource, ids = self._contract.find(path)
         operation = resource.operations.get(method) if resource else None
+        # Spaces around a value are none of it: a server gets it without them.
+        lowered = {name.lower(): value.strip(" \t") for name, value in headers.items()}
         with self._lock:
-            mishap = self.faults.draw(operation.name if operation else None)
-        lowered = {name.lower(): value for name, value in headers.items()}
+            name = operation.name if operation else None
+            mishap = self.faults.draw(name, ids.get("order_id"), lowered.get("x-merchant"))
         return Arrival(method, path + mark + query, lowered, resource, operation, ids, mishap)
 
     def finish(self, arrival: Arrival, body: bytes) -> SandboxResponse:
@@ -266,6 +269,8 @@ def _instead(fault: Fault) -> tuple[int, dict[str, str], bytes]:
     """The status, headers and body that a fault puts in place of the service's own."""
     if fault.kind is FaultKind.DROP_BEFORE:
         return 0, {}, b""
+    if fault.kind is FaultKind.REFUSE:
+        return 501, {}, write({"code": "sandbox-fault", "message": f"{NOT_OVER_SOCKETS}."})
     headers = {} if fault.retry_after is None else {"retry-after": fault.retry_after}
     if fault.body is not None:
         return fault.code, {**headers, "content-type": "text/plain"}, fault.body

@@ -9,6 +9,8 @@ from typing import Protocol
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
+import attrs
+
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.logger import lines_of
 from norce_order_async.receiving import handlers
@@ -20,6 +22,7 @@ from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.wire.json import WireError, decode_json
 
 _MOST_PAUSE = 5.0
+_LOOK_AGAIN = 0.01
 _logger = logging.getLogger(__name__)
 _logger.addHandler(logging.NullHandler())
 
@@ -44,8 +47,15 @@ class Network(Protocol):
         ...
 
 
-_tasks: "WeakKeyDictionary[OrderService, dict[asyncio.Task[None], Network | None]]" = WeakKeyDictionary()
-"""What is still done for a sandbox after an answer, and over which network."""
+@attrs.frozen
+class _Work:
+    """What is still done for a sandbox after an answer: over which network, and whether it sends a notification."""
+
+    network: Network | None
+    is_notice: bool
+
+
+_tasks: "WeakKeyDictionary[OrderService, dict[asyncio.Task[None], _Work]]" = WeakKeyDictionary()
 
 
 class NotAllowedError(Exception):
@@ -68,7 +78,7 @@ async def answer(
     finally:
         service.drop(exchange)
     for notice in exchange.notices:
-        _keep(service, _deliver(service, notice, network), network)
+        _keep(service, _deliver(service, notice, network), _Work(network, is_notice=True))
     return exchange.answer
 
 
@@ -83,28 +93,34 @@ def answer_later(service: OrderService, arrival: Arrival, body: bytes, network: 
             raise
         await answer(service, arrival, body, network)
 
-    _keep(service, wait(), network)
+    _keep(service, wait(), _Work(network, is_notice=False))
 
 
 async def delivered(service: OrderService) -> None:
-    """Wait until every notification that left in this event loop is delivered or given up."""
-    loop = asyncio.get_running_loop()
-    while tasks := [task for task in list(_tasks.get(service, ())) if task.get_loop() is loop]:
-        await asyncio.wait(tasks)
+    """Wait until every notification that left is delivered or given up, unless its event loop stands still."""
+    here = asyncio.get_running_loop()
+    while tasks := [task for task, work in _under_way(service) if work.is_notice and task.get_loop().is_running()]:
+        own = [task for task in tasks if task.get_loop() is here]
+        # A task of another thread cannot be awaited, and its event loop may end before it.
+        await (asyncio.wait(own) if own else asyncio.sleep(_LOOK_AGAIN))
 
 
 async def abandon(service: OrderService, network: Network) -> None:
     """End what is still done over a network."""
-    tasks = [task for task, its_network in list(_tasks.get(service, {}).items()) if its_network is network]
+    tasks = [task for task, work in _under_way(service) if work.network is network]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _keep(service: OrderService, work: Coroutine[object, object, None], network: Network | None) -> None:
+def _under_way(service: OrderService) -> list[tuple[asyncio.Task[None], _Work]]:
+    return list(_tasks.get(service, {}).items())
+
+
+def _keep(service: OrderService, doing: Coroutine[object, object, None], work: _Work) -> None:
     tasks = _tasks.setdefault(service, {})
-    task = asyncio.create_task(work)
-    tasks[task] = network
+    task = asyncio.create_task(doing)
+    tasks[task] = work
     task.add_done_callback(lambda done: tasks.pop(done, None))
 
 

@@ -16,12 +16,9 @@ _WITHOUT_COST = frozenset({"removed", "failed"})
 def complete_cart(store: Store, cart: Part, before: Part | None = None) -> Part:
     """Give the rows of a cart their ids and totals, and the cart its total; what it has already stays.
 
-    A row without an id keeps that of the row with the same reference in the cart ``before``.
+    A row without an id keeps that of the row with the same reference at its place in the cart ``before``.
     """
-    rows = (before or {}).get("items", ())
-    known = {row["reference"]: row["id"] for row in rows if "reference" in row and "id" in row}
-    for row in cart.get("items", ()):
-        _complete_row(store, row, known)
+    _complete_rows(store, cart, before or {})
     if "total" not in cart:
         of_rows = [row["total"] for row in cart.get("items", ()) if "total" in row]
         cart["total"] = total_of(of_rows, _values(cart))
@@ -46,12 +43,15 @@ def total_of(prices: Iterable[Price], discounts: Iterable[Price] = (), *, times:
     return total
 
 
-def _complete_row(store: Store, row: Part, known: dict[str, str]) -> None:
-    row["id"] = row.get("id") or known.pop(row.get("reference", ""), None) or store.new_id("ci")
-    for inner in row.get("items", ()):
-        _complete_row(store, inner, known)
-    if "total" not in row and "price" in row:
-        row["total"] = total_of([row["price"]], _values(row), times=row.get("quantity", 1))
+def _complete_rows(store: Store, holder: Part, before: Part) -> None:
+    """Do this to the rows in a cart, or in a row."""
+    known: dict[str, Part] = {row["reference"]: row for row in before.get("items", ()) if "reference" in row}
+    for row in holder.get("items", ()):
+        same = known.pop(row.get("reference", ""), {})
+        row["id"] = row.get("id") or same.get("id") or store.new_id("ci")
+        _complete_rows(store, row, same)
+        if "total" not in row and "price" in row:
+            row["total"] = total_of([row["price"]], _values(row), times=row.get("quantity", 1))
 
 
 def _values(discounted: Part) -> list[Price]:

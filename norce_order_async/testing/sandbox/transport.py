@@ -53,7 +53,7 @@ class SandboxTransport(Transport):
         Raises:
             ClientStateError: The transport is closed.
             InvalidRequestError: A header or the address that no transport with a network would send.
-            ConnectError: A host that doesn't exist here.
+            ConnectError: A host that doesn't exist here, or a fault refused the connection.
             ConnectionLost: A fault cut the connection.
             ReadTimeout: A fault kept the answer longer than ``timeout``.
         """
@@ -67,9 +67,12 @@ class SandboxTransport(Transport):
         host = url.hostname or ""
         if not (host.endswith(".norce.tech") or is_loopback(host) or host in self._hosts):
             raise ConnectError(f"the sandbox has no host {host!r}", sent=False)
-        call.mark_sent()
         target = f"{url.path}?{url.query}" if url.query else url.path
         arrival = self._sandbox.begin(request.method, target, request.headers)
+        if arrival.mishap.of(FaultKind.REFUSE):
+            await asyncio.sleep(0)  # other tasks get their turn
+            raise ConnectError("the connection was refused by a fault", sent=False)
+        call.mark_sent()
         if arrival.mishap.of(FaultKind.APPLY_LATE):
             await self._apply_late(arrival, request.body or b"", timeout)
         mishap, answer = arrival.mishap, None

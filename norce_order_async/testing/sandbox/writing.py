@@ -2,7 +2,11 @@
 
 import sys
 
-from norce_order_async.wire.json import JSON, encode_json
+from norce_order_async.wire.fastjson import MAX_DEPTH
+from norce_order_async.wire.json import JSON, WireError, encode_json
+
+_MAX_DEPTH = MAX_DEPTH - 4
+"""Levels of what is stored: an order is so far down in a page of orders."""
 
 
 def write(content: JSON) -> bytes:
@@ -20,4 +24,10 @@ def check_can_be_stored(content: JSON) -> None:
     Raises:
         WireError: It cannot.
     """
-    write([[[[content]]]])
+    try:
+        write([[[[content]]]])
+    except WireError as error:
+        reason = error.args[0]
+    else:
+        return
+    raise WireError(f"nested deeper than {_MAX_DEPTH} levels" if reason.startswith("nested deeper") else reason)

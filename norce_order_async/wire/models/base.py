@@ -170,6 +170,15 @@ def unread_in(model: Model, path: str = "") -> Iterator[tuple[str, Unread, objec
                 yield _inside(path, member), unread, getattr(model, field.name)
 
 
+def misfits_in(model: Model, path: str = "") -> Iterator[str]:
+    """What could not be read in a model and those inside it, in words: where on the wire, what is wanted and what came.
+
+    A text that came is not shown: it may be personal data.
+    """
+    for place, inner in models_in(model, path):
+        yield from (_inside(place, unread.problem) for unread in inner.unread)
+
+
 def unknown_in(model: Model, path: str = "") -> Iterator[str]:
     """The paths on the wire of the members that a model, and those inside it, do not know."""
     for place, inner in models_in(model, path):

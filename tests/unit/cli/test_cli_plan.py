@@ -51,7 +51,7 @@ def fill(sandbox: Sandbox, count: int = 30) -> None:
         (("--where-consent", "ci=true", "--where-consent", "ci=false", *WITHDRAW), "names something twice: ci"),
         (("--status", "checkout", *WITHDRAW, "--out", "x", "--count"), "not allowed with"),
         (("--status", "checkout", *WITHDRAW, "--out", "-"), "argument --out: cannot be standard output"),
-        (("--state", "checkout", *WITHDRAW), "unrecognized arguments: --state checkout"),
+        (("--state", "checkout", *WITHDRAW), "unrecognized arguments: --state"),
     ],
 )
 def test_what_cannot_be_meant_is_told_and_nothing_read(shell: Shell, words: tuple[str, ...], says: str) -> None:

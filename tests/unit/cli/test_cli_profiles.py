@@ -171,6 +171,7 @@ def test_where_the_profiles_are(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ((404, {"content-type": "text/plain"}, b"404 page not found"), 3, "address", "something else than the API"),
         ((403, {"content-type": "text/html"}, b"<h1>Blocked</h1>"), 3, "address", "something else than the API"),
+        ((200, JSON, b'{"status": "up"}'), 3, "address", "something else than the API"),
         (503, 1, "address", "the service fails (HTTP 503): try again later"),
         ((503, {"content-type": "text/html"}, b"<h1>Maintenance</h1>"), 1, "address", "the service fails (HTTP 503)"),
         ((429, {"content-type": "text/html"}, b"<h1>Slow down</h1>"), 1, "address", "too many requests (429)"),

@@ -1,0 +1,187 @@
+"""The journal of changes that are given as values: the same list goes on, another one is refused."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from journals import mark
+from timeline import Answer, Sent, account, always, journal_at, lost, on_a_timeline, outcomes_of, until_it_fails
+
+from norce_order_async import ConfigurationError, OutcomeKind
+from norce_order_async.batch import Change, DeleteConsent, InputLine, JournalResolver, PatchAttributes, PatchConsents
+from norce_order_async.batch.engine.running import Progress
+from norce_order_async.batch.inputs import InputFile
+from norce_order_async.batch.journal import Journal, digest_of
+from norce_order_async.batch.kinds import UpdateCart
+from norce_order_async.batch.process_link import ProcessLink
+from norce_order_async.batch.processes import ProcessBatch
+from norce_order_async.batch.run import Batch
+from norce_order_async.models import Cart, Price
+
+ANOTHER = "is not the one that the journal knows: choose another journal for another input"
+FORMS: dict[str, Callable[[list[Change]], Any]] = {}
+
+
+def form(function: Callable[[list[Change]], Any]) -> Callable[[list[Change]], Any]:
+    """One of the forms in which changes are given."""
+    FORMS[function.__name__] = function
+    return function
+
+
+@form
+def values(changes: list[Change]) -> list[Change]:
+    return changes
+
+
+@form
+async def awaited(changes: list[Change]) -> AsyncIterator[Change]:
+    for change in changes:
+        yield change
+
+
+@form
+def entries(changes: list[Change]) -> list[InputLine]:
+    return [InputLine(7 * number, change) for number, change in enumerate(changes, 1)]
+
+
+def letters(names: str) -> list[Change]:
+    return [PatchAttributes(f"o_{name}", {"tag": name, "seen": True}) for name in names]
+
+
+async def made(path: Path, given: Any, answer: Callable[[Sent], Answer] = always) -> list[str]:
+    """The orders that were sent to in a run with this journal."""
+    client, origin, _ = on_a_timeline(answer)
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(client, given, journal=journal))
+    return [sent.order for sent in origin.sent]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("given", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("status", [200, 404, 502])
+async def test_the_same_list_goes_on_and_another_one_is_refused(
+    path: Path, given: Callable[[list[Change]], Any], status: int
+) -> None:
+    assert {*await made(path, given(letters("ab")), lambda sent: status)} == {"o_a", "o_b"}
+    assert await made(path, given(letters("ab"))) == []
+    before = account(path)
+    client, origin, _ = on_a_timeline()
+    for names, number in (("cd", 1), ("ac", 2)):
+        with journal_at(path) as journal:
+            outcomes, error = await until_it_fails(Batch(client, given(letters(names)), journal=journal))
+        assert isinstance(error, ConfigurationError)
+        assert str(error) == f"line {7 * number if given is entries else number} {ANOTHER}"
+        assert (outcomes, origin.sent, account(path)) == ([], [], before)
+    assert await made(path, given(letters("abc"))) == ["o_c"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("given", FORMS.values(), ids=FORMS)
+async def test_what_a_kill_left_open_is_continued_by_the_same_change_only(
+    path: Path, given: Callable[[list[Change]], Any]
+) -> None:
+    """A DELETE that finds nothing would be taken for what the killed run had done."""
+    client, origin, _ = on_a_timeline(lambda sent: 404)
+    with journal_at(path) as journal:
+        killed = DeleteConsent("o_1", "c")
+        journal.write([mark(1, killed, digest=digest_of(killed))], [])
+    with journal_at(path) as journal:
+        _, error = await until_it_fails(Batch(client, given([DeleteConsent("o_2", "c")]), journal=journal))
+    assert (ANOTHER in str(error), origin.sent, account(path)) == (True, [], {1: (1, None)})
+    assert await made(path, given([killed])) == ["o_1"]
+
+
+@pytest.mark.asyncio
+async def test_a_journal_of_before_goes_on_without_digests(path: Path) -> None:
+    with journal_at(path) as journal:
+        journal.write([mark(1, DeleteConsent("o_1", "c"))], [])
+    assert await made(path, [DeleteConsent("o_1", "c")]) == ["o_1"]
+
+
+@pytest.mark.asyncio
+async def test_lines_of_files_have_no_digest_of_their_own(path: Path) -> None:
+    """The journal has the digest of the file, so nothing is computed for each line."""
+    client, _, _ = on_a_timeline()
+    with Journal.open(path, inputs=[InputFile("changes.jsonl", "ab" * 32, 1)], target="t") as journal:
+        await outcomes_of(Batch(client, entries(letters("a")), journal=journal))
+        assert journal.states(1, 1)[1].digest is None
+
+
+async def progress_of(batch: ProcessBatch) -> list[Progress]:
+    return [progress async for progress in batch]
+
+
+@pytest.mark.asyncio
+async def test_another_list_is_refused_where_processes_make_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        while not batch.stopped:  # noqa: ASYNC110 (what the batch says)
+            await asyncio.sleep(0)
+        return "end", None, None, None, True
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    await made(path, letters("ab"))
+    settings: dict[str, Any] = {"base_url": "https://x.example", "merchant": "norce", "channel": "1", "auth": "t"}
+    with journal_at(path) as journal:
+        batch = ProcessBatch(letters("cd"), processes=1, settings=settings, journal=journal)
+        with pytest.raises(ConfigurationError, match=f"line 1 {ANOTHER}"):
+            await asyncio.wait_for(progress_of(batch), 20)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("given", [values, entries])
+async def test_what_is_unknown_is_looked_at_for_the_same_list_only(
+    path: Path, given: Callable[[list[Change]], Any]
+) -> None:
+    await made(path, given(letters("a")), lambda sent: lost())
+    client, origin, _ = on_a_timeline(lambda sent: 404)
+    with journal_at(path) as journal:
+        with pytest.raises(ConfigurationError, match=ANOTHER):
+            await JournalResolver(client, journal, lambda: given(letters("b")), settle=0.0).run()
+        assert [row.outcome for row in journal.rows()] == [OutcomeKind.UNKNOWN]
+        assert origin.sent == []
+        await JournalResolver(client, journal, lambda: given(letters("a")), settle=0.0).run()
+    assert [sent.order for sent in origin.sent] == ["o_a"]
+
+
+# The digest
+
+
+@attrs.frozen
+class Mine(DeleteConsent):
+    """A change whose record may be none that JSON holds."""
+
+    note: object = None
+
+
+def cart_of(total: int) -> UpdateCart:
+    return UpdateCart("o", Cart(total=Price(including_vat=Decimal(total))))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (PatchConsents("o", {"a": True, "b": False}), PatchConsents("o", {"b": False, "a": True}), True),
+        (DeleteConsent("o", "c"), DeleteConsent("o", "c", merchant="m"), False),
+        (DeleteConsent("o", "c"), PatchAttributes("o", {"c": 1}), False),
+        (PatchAttributes("o", {"a": 1}), PatchAttributes("o", {"a": 2}), False),
+        (cart_of(1), cart_of(2), False),
+        (Mine("o", "c", note=object()), Mine("o", "d", note=object()), True),
+        (Mine("o", "c", note=float("nan")), Mine("o", "d", note=float("nan")), True),
+        (Mine("o", "c", note=Decimal("1" * 9_999)), Mine("o", "d", note=Decimal("1" * 9_999)), True),
+    ],
+)
+def test_what_tells_changes_apart(one: Change, other: Change, same: bool) -> None:
+    assert (digest_of(one) == digest_of(other)) is same
+
+
+def test_a_digest_stays_what_it_is() -> None:
+    """Another version of the package goes on with the journal."""
+    assert digest_of(PatchConsents("o_1", {"ä": True, "b": False})) == 2_392_710_027
