@@ -274,6 +274,7 @@ def comparison(session: nox.Session) -> None:
     session.run("pytest", "tests/docs/test_examples.py", "-k", "comparison", env=INSTALLED)
 
 
+@nox.session
 def soak(session: nox.Session) -> None:
     """Hold the outcomes of 200,000 operations through faults against what the origin knows; takes minutes.
 
@@ -284,7 +285,7 @@ def soak(session: nox.Session) -> None:
     # mitmproxy has many dependencies: together with the package, so that it gets none that the package cannot have.
     session.install(".[all]", *group("soak"), success_codes=anything)
     wiremock = npm_package(session, "wiremock@3")
-    session.run("python", "tests/invariants.py", "20000", "--seeds", "5", env=INSTALLED)
+    session.run("python", "-m", "invariants", "20000", "--seeds", "5", env=WITH_TESTS)
     session.run("python", "-m", "soak_injectors.mitm", "20000", env=WITH_TESTS)
     session.run("python", "-m", "soak_injectors.wiremock", wiremock, env=WITH_TESTS)
 
@@ -360,7 +361,7 @@ def soak_batch(session: nox.Session) -> None:
     The session's arguments name some of them; by default it runs all but ``pace``, a table of what the pace makes of
     servers, ``million``, a batch of a million changes, and ``limiter``, which needs an otherwise idle machine.
     """
-    install(session, ".[all,parquet]")
+    install(session, ".[all,parquet,dask]")  # pace, and kills where it is asked to, use --workers
     names = session.posargs or [
         "memory", "kills", "syscalls", "outage", "bad_lines", "ctrl_c", "endings", "every_kind", "formats", "plan",
         "undo",

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from command import sandbox_settings
+
 Asked = tuple[str, str]
 """The merchant and the path of a request."""
 
@@ -41,9 +43,8 @@ def answering(answer: Callable[[Asked], int]) -> Generator[tuple[dict[str, str],
     with Server(("127.0.0.1", 0), Handler) as server:
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
-        settings = {"NORCE_BASE_URL": f"http://127.0.0.1:{server.server_address[1]}", "NORCE_TOKEN": "test-token"}
         try:
-            yield settings | {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"}, asked
+            yield sandbox_settings(f"http://127.0.0.1:{server.server_address[1]}"), asked
         finally:
             server.shutdown()
             serving.join(10)

@@ -19,6 +19,16 @@ def clean(env: dict[str, str] | None = None) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")} | (env or {})
 
 
+def sandbox_settings(url: str) -> dict[str, str]:
+    """The settings of a command that calls a sandbox there."""
+    return {
+        "NORCE_BASE_URL": url,
+        "NORCE_MERCHANT": "norce",
+        "NORCE_CHANNEL": "1",
+        "NORCE_TOKEN": "sandbox-token",  # SANDBOX_TOKEN
+    }
+
+
 def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> CompletedProcess[str]:
     """Run the command in a process of its own."""
     command = [*CLI, *arguments]

@@ -1,8 +1,13 @@
-"""What holds for every test: how garbage is collected, and how Hypothesis looks for examples."""
+"""What holds for every test: no settings of the tester, how garbage is collected, how Hypothesis looks for examples."""
 
 import gc
+import os
 
+from command import clean
 from hypothesis import HealthCheck, settings
+
+for name in os.environ.keys() - clean():
+    del os.environ[name]
 
 # The same few in every run; many others with ``--hypothesis-profile long``. No limit on time: the machine may be busy.
 settings.register_profile("long", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,6 +1,6 @@
 """Many operations through faults; then every outcome is held against what the origin knows.
 
-    python tests/invariants.py 20000 --seeds 5
+    PYTHONPATH=tests python -m invariants 20000 --seeds 5
 
 A seed decides operations and faults, so a violation can be run again.
 """

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import attrs
+from sandbox_requests import HEADERS
 
 from norce_order_async import (
     CallOptions,
@@ -63,7 +64,7 @@ from norce_order_async.models import (
     Price,
     Shipping,
 )
-from norce_order_async.testing import SANDBOX_TOKEN, Sandbox
+from norce_order_async.testing import Sandbox
 from norce_order_async.wire.json import decode_json
 
 ORDERS = "/api/v0/checkout/orders"
@@ -113,8 +114,7 @@ class Origin:
 
     def get(self, path: str, merchant: str = "norce") -> Any:
         """The JSON that it answers to a GET."""
-        headers = {"Authorization": f"Bearer {SANDBOX_TOKEN}", "x-merchant": merchant, "x-channel": "1"}
-        return decode_json(self._sandbox.handle("GET", path, headers).body)
+        return decode_json(self._sandbox.handle("GET", path, HEADERS | {"x-merchant": merchant}).body)
 
     def parts(self, at: Thing, name: str) -> Sequence[Mapping[str, Any]]:
         """What the order has of ``name``: its consents, its payments ..."""

@@ -103,7 +103,7 @@ async def staged(kind: str, **settings: Any) -> AsyncGenerator[Stage]:
             stage = Stage(sandbox, await stack.enter_async_context(sandbox.client(retry=None)), IN_PROCESS)
         else:
             sandbox = Sandbox(callbacks=Callbacks(**settings))
-            runner = web.AppRunner(web_app(receiver))
+            runner = web.AppRunner(web_app(receiver), shutdown_timeout=0.1)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()

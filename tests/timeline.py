@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
-import pytest
 from support import BASE_URL, TOKEN
 
 from norce_order_async import CallOptions, OrderClient, Receipt
@@ -135,7 +134,7 @@ async def until_it_fails(batch: Batch) -> tuple[list[Outcome], BaseException]:
             raise
         except BaseException as error:
             return outcomes, error
-    pytest.fail("the batch did not fail")
+    raise AssertionError("the batch did not fail")
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -143,7 +142,7 @@ async def until(condition: Callable[[], bool]) -> None:
         if condition():
             return
         await asyncio.sleep(0)
-    pytest.fail("it never happens")
+    raise AssertionError("it never happens")
 
 
 async def turns(number: int = 50) -> None:
@@ -159,8 +158,8 @@ def lost() -> ReadTimeout:
     return ReadTimeout("no answer", sent=True)
 
 
-def journal_at(path: Path) -> Journal:
-    return Journal.open(path, inputs=[], target="t")
+def journal_at(path: Path, *, undo: bool = False) -> Journal:
+    return Journal.open(path, inputs=[], target="t", undo=undo)
 
 
 def account(path: Path) -> dict[int, tuple[int, str | None]]:

@@ -5,16 +5,20 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import timeline
+from endpoint_calls import ACTION
 from timeline import Timeline, outcomes_of
-from unknowns import ACTION, ORDER
+from unknowns import ORDER
 
 from norce_order_async.batch import Change, InputLine, Journal, Outcome, save_undo
 from norce_order_async.batch.run import Batch
 from norce_order_async.testing import Sandbox
 
+journal_at = partial(timeline.journal_at, undo=True)
 _LONGEST_ID = len("made-wrote-99999-9")
 """What is longer is an id that the sandbox has made."""
 
@@ -61,10 +65,6 @@ def told(order: Mapping[str, Any] | None, new: Collection[str] = ()) -> Any:
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=float)
-
-
-def journal_at(path: Path, *, undo: bool = True) -> Journal:
-    return Journal.open(path, inputs=[], target="t", undo=undo)
 
 
 def order_with(**members: Any) -> Sandbox:

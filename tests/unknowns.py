@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+from endpoint_calls import ACTION, PRICE
 from virtual import VirtualClock
 
 from norce_order_async import CallError, OutcomeKind, Resolution, Verdict, resolve
@@ -24,16 +25,12 @@ from norce_order_async.models import (
     Notification,
     Order,
     Payment,
-    PaymentAction,
     PaymentTransaction,
-    Price,
     Shipping,
 )  # fmt: skip
 from norce_order_async.testing import Fault, Sandbox
 
 ATTEMPT = 5.0
-PRICE = Price(including_vat=Decimal("50.00"), excluding_vat=Decimal("40.00"))
-ACTION = PaymentAction(adapter_id="a", type="capture", url="https://a.example")
 ORDER: dict[str, Any] = {
     "reference": "before",
     "consents": [{"id": f"c{letter}", "checked": False} for letter in "ijkl"],
@@ -101,7 +98,7 @@ class Case:
         kind: Its ``op``.
         resolution: What was made of it.
         carried_out: Whether the service carried it out, as seen a minute later.
-        changed_before: Whether the order was like that before.
+        stood_before: Whether the order was like that before.
         waited: Whether it was resolved with ``wait``.
     """
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.util
-import os
 import signal
 import socket
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from norce_order_async.testing import SANDBOX_TOKEN
+from command import clean, sandbox_settings
 
 EXAMPLES = Path(__file__).parents[1] / "docs/examples/web"
 
@@ -56,11 +55,7 @@ class WebApp:
         self.url = f"http://127.0.0.1:{port}"
         self.lines: list[str] = []
         self._command = command.format(port=port).split()
-        self._environ = os.environ | {
-            "NORCE_BASE_URL": upstream,
-            "NORCE_MERCHANT": "norce",
-            "NORCE_CHANNEL": "1",
-            "NORCE_TOKEN": SANDBOX_TOKEN,
+        self._environ = clean(sandbox_settings(upstream)) | {
             "PYTHONPATH": str(EXAMPLES),  # also where PYTHONSAFEPATH is set
             "PYTHONWARNINGS": "default::ResourceWarning",
             "PYTHONUNBUFFERED": "1",

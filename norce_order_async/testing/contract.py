@@ -118,8 +118,8 @@ def load_contract() -> Contract:
     schemas: dict[str, Schema] = document["schemas"]
     checked = {name: _as_request(schema) for name, schema in schemas.items()}
 
-    def shape(schema: Schema) -> Shape:
-        whole = {"schemas": checked, **schema}
+    def shape(schema: Schema, known: Mapping[str, Schema] = checked) -> Shape:
+        whole = {"schemas": known, **schema}
         return Shape(schema, schemas, Draft202012Validator(whole, format_checker=formats))
 
     paths: dict[str, dict[str, ContractOperation]] = {}
@@ -136,11 +136,7 @@ def load_contract() -> Contract:
     return Contract(
         tuple(Resource(_pattern(path), operations) for path, operations in paths.items()),
         frozenset(operation.name for operations in paths.values() for operation in operations.values()),
-        Shape(
-            schemas["Order"],
-            schemas,
-            Draft202012Validator({"schemas": schemas, **schemas["Order"]}, format_checker=formats),
-        ),
+        shape(schemas["Order"], schemas),
     )
 
 

@@ -9,16 +9,14 @@ event loops of any scope, and with xdist.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Generator, Iterator
 from typing import Any, TypeAlias
 
 import pytest
 
 from norce_order_async.client import OrderClient
 from norce_order_async.testing.clock import FakeClock
+from norce_order_async.testing.listening import in_a_thread
 from norce_order_async.testing.request_log import request_log
 from norce_order_async.testing.sandbox import Sandbox
 from norce_order_async.testing.sandbox.mishaps import Faults
@@ -49,7 +47,7 @@ def norce_faults(norce_sandbox: Sandbox) -> Faults:
 @pytest.fixture
 def norce_sandbox_server(norce_sandbox: Sandbox) -> Iterator[SandboxServer]:
     """``norce_sandbox`` on a free port of this machine, served by a thread of its own; ``url`` is its address."""
-    with _in_a_thread(SandboxServer(norce_sandbox)) as server:
+    with in_a_thread(SandboxServer(norce_sandbox)) as server:
         yield server
 
 
@@ -71,30 +69,6 @@ def norce_client(
     # because the runner leaves the current event loop alone then: further tests may go on with it.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(client.aclose(grace=0))
-
-
-@contextmanager
-def _in_a_thread(server: SandboxServer) -> Generator[SandboxServer]:
-    """Serve in an event loop of its own: that of the test may stand still, or end."""
-    started: Future[Callable[[], object]] = Future()
-
-    async def serve() -> None:
-        async with server:
-            stop = asyncio.Event()
-            started.set_result(partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set))
-            await stop.wait()
-
-    with ThreadPoolExecutor(1, thread_name_prefix="norce_sandbox_server") as pool:
-        serving = pool.submit(asyncio.run, serve())
-        either: list[Future[Any]] = [started, serving]
-        wait(either, return_when=FIRST_COMPLETED)
-        if not started.done():
-            serving.result()
-        try:
-            yield server
-        finally:
-            started.result()()
-            serving.result()
 
 
 @pytest.hookimpl(wrapper=True)

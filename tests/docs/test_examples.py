@@ -142,10 +142,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     for module in ("client", "testing.recording.transport"):
         monkeypatch.setattr(f"norce_order_async.{module}.default_transport", lambda: NorceIsASandbox(norce))
     monkeypatch.chdir(tmp_path)
-    settings = {name for name in os.environ if name.startswith("NORCE_")}
     with patch.dict(os.environ, COLUMNS="80", NO_COLOR="1"), Page() as page:
-        for name in settings:
-            del os.environ[name]
         yield page
 
 

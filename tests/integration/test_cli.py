@@ -1,7 +1,6 @@
 """The command line, as a person or a script meets it: a process with output and an exit code."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -16,8 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from command import CLI, run
+from command import CLI, clean, run, sandbox_settings
 from commanded import call
+
+from norce_order_async import __version__
 
 TOKEN = "sandbox-token"
 
@@ -30,7 +31,7 @@ def sandbox() -> Iterator[dict[str, str]]:
     )
     assert process.stdout is not None
     url = process.stdout.readline().split()[3]
-    yield {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
+    yield sandbox_settings(url)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0
     process.stdout.close()
@@ -137,8 +138,7 @@ def test_a_sandbox_says_who_can_reach_it(host: str, says: list[str], never: str)
         text = ""
         while "consent patch" not in text:
             text += process.stdout.readline()
-        settings = {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
-        result = call("order", "get", "o_123", env=settings | {"NORCE_BASE_URL": text.split()[3]})
+        result = call("order", "get", "o_123", env=sandbox_settings(text.split()[3]))
         page = re.search(r"console, in a browser: (\S+)", text)
         assert page is not None
         console = HTTPConnection(urlsplit(page[1]).netloc, timeout=30)
@@ -171,23 +171,22 @@ def test_help_tells_the_exit_codes(arguments: list[str]) -> None:
 
 
 def test_version() -> None:
-    assert run("--version").stdout == "norce-order 1.0.0\n"
+    assert run("--version").stdout == f"norce-order {__version__}\n"
 
 
 def test_output_into_a_closed_pipe_is_no_traceback(sandbox: dict[str, str]) -> None:
-    command = " ".join([*CLI, "order", "get", "o_123", "|", "true"])
+    command = f"{{ {' '.join(CLI)} order get o_123; echo $? >&2; }} | true"
     result = subprocess.run(
-        ["/bin/sh", "-c", command], capture_output=True, text=True, env=os.environ | sandbox, timeout=30, check=False
+        ["/bin/sh", "-c", command], capture_output=True, text=True, env=clean(sandbox), timeout=30, check=False
     )
-    assert "Traceback" not in result.stderr
-    assert "BrokenPipe" not in result.stderr
+    assert result.stderr in ("0\n", "1\n")  # its reader may be there a little longer
 
 
 def test_a_reader_that_leaves_ends_a_list_quietly(sandbox: dict[str, str]) -> None:
     """The pipe holds less than what is to come, so the command is still writing when its reader leaves."""
     command = f"{{ {' '.join(CLI)} order list --output jsonl; echo $? >&2; }} | head -n 2"
     result = subprocess.run(
-        ["/bin/sh", "-c", command], capture_output=True, text=True, env=os.environ | sandbox, timeout=60, check=False
+        ["/bin/sh", "-c", command], capture_output=True, text=True, env=clean(sandbox), timeout=60, check=False
     )
     assert result.stderr == "1\n"
     assert [json.loads(line)["merchant"] for line in result.stdout.splitlines()] == ["norce", "norce"]
@@ -229,8 +228,7 @@ def test_check_finds_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
         thread = threading.Thread(target=serve)
         thread.start()
         url = f"https://localhost:{server.getsockname()[1]}"
-        env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
-        result = run("check", env=env, cwd=tmp_path)
+        result = run("check", env=sandbox_settings(url), cwd=tmp_path)
         thread.join(timeout=30)
     assert result.returncode == 3, result.stderr
     assert "TLS                   WRONG" in result.stdout

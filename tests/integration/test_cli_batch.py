@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, clean, run, start_batch
+from command import CLI, clean, run, sandbox_settings, start_batch
 from commanded import call, until_some_are_done
 
 from norce_order_async.batch import DeleteConsent, read_changes
@@ -69,8 +69,7 @@ def sandbox(norce_sandbox: Sandbox, norce_sandbox_server: SandboxServer) -> dict
     """The settings for a sandbox with the orders of 400 changes."""
     for number in range(400):
         norce_sandbox.add_order(f"o_{number}", consents=["ci"])
-    url = norce_sandbox_server.url
-    return {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
+    return sandbox_settings(norce_sandbox_server.url)
 
 
 def test_a_batch_with_bad_lines(tmp_path: Path) -> None:
@@ -217,8 +216,7 @@ def test_standard_input(sandbox: dict[str, str], tmp_path: Path) -> None:
 
     def batch(content: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = [*CLI, "batch", "run", "-", "--output", "json", *arguments]
-        env = os.environ | sandbox
-        return subprocess.run(command, input=content, cwd=tmp_path, env=env, capture_output=True, timeout=60)
+        return subprocess.run(command, input=content, cwd=tmp_path, env=clean(sandbox), capture_output=True, timeout=60)
 
     packed = gzip.compress(content)
     for given, extra, ended in ((content, ["--journal", "j"], 60), (packed, ["--journal", "j"], 0), (packed, [], 60)):
@@ -234,8 +232,7 @@ def test_standard_input(sandbox: dict[str, str], tmp_path: Path) -> None:
 def test_a_batch_that_gave_up_is_not_all_done(tmp_path: Path) -> None:
     write(tmp_path, *many(40))
     with socket.create_server(("127.0.0.1", 0)) as listener:  # takes connections, and never answers
-        env = {"NORCE_BASE_URL": f"http://127.0.0.1:{listener.getsockname()[1]}", "NORCE_TOKEN": TOKEN}
-        env |= {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"}
+        env = sandbox_settings(f"http://127.0.0.1:{listener.getsockname()[1]}")
         options = ("--journal", "j", "--patience", "1", "--timeout", "0.2")
         result = call("batch", "run", "changes.jsonl", *options, cwd=tmp_path, env=env)
     assert result.returncode in (1, 3), result.stderr
@@ -428,8 +425,7 @@ def test_a_batch_that_only_ever_meets_web_pages_does_not_start(tmp_path: Path) -
     write(tmp_path, *many(100))
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        env = {"NORCE_BASE_URL": f"http://127.0.0.1:{server.server_address[1]}", "NORCE_TOKEN": TOKEN}
-        env |= {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"}
+        env = sandbox_settings(f"http://127.0.0.1:{server.server_address[1]}")
         result = call("batch", "run", "changes.jsonl", env=env, cwd=tmp_path)
         server.shutdown()
     assert result.returncode == 3, result.stdout
@@ -518,7 +514,7 @@ def test_without_the_extras_it_says_what_to_install(tmp_path: Path) -> None:
     result = run("batch", "run", "changes.jsonl", "--sandbox", env=env, cwd=tmp_path)
     assert result.returncode == 3
     assert 'pip install "norce-order-async[sandbox]"' in result.stderr
-    env |= {"NORCE_BASE_URL": "http://127.0.0.1:9", "NORCE_MERCHANT": "m", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "t"}
+    env |= sandbox_settings("http://127.0.0.1:9")
     result = run("batch", "run", "changes.jsonl", "--workers", "2", env=env, cwd=tmp_path)
     assert result.returncode == 3
     assert 'pip install "norce-order-async[dask]"' in result.stderr

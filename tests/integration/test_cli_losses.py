@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI, start, start_batch
+from command import CLI, clean, sandbox_settings, start, start_batch
 from commanded import call, until_some_are_done
 
 from norce_order_async.testing import Sandbox, SandboxServer
@@ -172,7 +172,6 @@ def test_a_standard_input_that_is_cut_inside_a_line_has_no_such_line(
     for number in range(10):
         norce_sandbox.add_order(f"o_{number:06d}", consents=["ci"])
     url = norce_sandbox_server.url
-    env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "sandbox-token"}
 
     def batch(text: str) -> tuple[int, dict[str, Any]]:
         arguments = ["-", "--journal", "j", "--output", "json", "--format", "csv" if cut == "csv" else "jsonl"]
@@ -180,7 +179,7 @@ def test_a_standard_input_that_is_cut_inside_a_line_has_no_such_line(
             [*CLI, "batch", "run", *arguments],
             input=text,
             cwd=tmp_path,
-            env=os.environ | env,
+            env=clean(sandbox_settings(url)),
             capture_output=True,
             text=True,
             check=False,

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import CLI
+from command import CLI, clean, sandbox_settings
 
-from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServer
+from norce_order_async.testing import Fault, Sandbox, SandboxServer
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,17 +24,11 @@ NEWSLETTER = (
 TERMS = "--status checkout --where-consent ci_terms=false --set op=patch_consent --set consent_id=ci_terms"
 
 
-def environment(server: SandboxServer) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
-    ours = {"URL": server.url, "MERCHANT": "norce", "CHANNEL": "1", "TOKEN": SANDBOX_TOKEN}
-    return clean | {f"NORCE_{'BASE_URL' if name == 'URL' else name}": value for name, value in ours.items()}
-
-
 async def shell(server: SandboxServer, folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     """Run a line of the shell, in a thread, as this one's event loop serves the sandbox."""
     line = line.replace("norce-order", COMMAND)
     return await asyncio.to_thread(
-        subprocess.run, line, shell=True, cwd=folder, env=environment(server),
+        subprocess.run, line, shell=True, cwd=folder, env=clean(sandbox_settings(server.url)),
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
@@ -83,7 +77,7 @@ async def test_a_plan_that_is_interrupted_does_not_look_whole(
         arguments = ["batch", "plan", *shlex.split(NEWSLETTER.replace("checkout", "completed")), *out]
         sandbox.faults.add(Fault.latency(600))
         process = await asyncio.create_subprocess_exec(
-            *CLI, *arguments, env=environment(server), cwd=tmp_path, stdout=PIPE, stderr=PIPE
+            *CLI, *arguments, env=clean(sandbox_settings(server.url)), cwd=tmp_path, stdout=PIPE, stderr=PIPE
         )
         async with asyncio.timeout(60):
             while not sandbox.count:  # noqa: ASYNC110 (the request is another process's)
@@ -101,9 +95,8 @@ async def test_a_plan_that_nobody_reads_ends_without_a_traceback(tmp_path: Path)
     reading, writing = os.pipe()
     os.close(reading)
     async with SandboxServer(sandbox) as server:
-        process = await asyncio.create_subprocess_exec(
-            *CLI, "batch", "plan", *shlex.split(NEWSLETTER), env=environment(server), stdout=writing, stderr=PIPE
-        )
+        command, env = [*CLI, "batch", "plan", *shlex.split(NEWSLETTER)], clean(sandbox_settings(server.url))
+        process = await asyncio.create_subprocess_exec(*command, env=env, stdout=writing, stderr=PIPE)
         os.close(writing)
         _, told = await process.communicate()
     assert process.returncode == 1

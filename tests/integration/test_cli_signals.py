@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import start
+from command import sandbox_settings, start
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
@@ -37,8 +37,7 @@ def test_a_call_under_way_is_cut_and_what_became_of_a_change_is_told(
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "m", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "t"}
-        process = start(*arguments, env=env)
+        process = start(*arguments, env=sandbox_settings(url))
         connection, _ = server.accept()
         with connection:
             connection.settimeout(30)
@@ -61,8 +60,7 @@ def test_a_change_that_is_interrupted_before_it_is_sent_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
-        env = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "m", "NORCE_CHANNEL": "1", "NORCE_TOKEN": "t"}
-        process = start("action", "execute", "o_1", "p", "a", env=env)
+        process = start("action", "execute", "o_1", "p", "a", env=sandbox_settings(url))
         connection, _ = server.accept()
         with connection:
             connection.settimeout(30)
@@ -73,13 +71,18 @@ def test_a_change_that_is_interrupted_before_it_is_sent_says_so() -> None:
     assert errors.startswith("norce-order: ExecutePaymentAction: interrupted: nothing was sent [outcome not_sent, 1 ")
 
 
-@pytest.mark.parametrize(("form", "number"), [("jsonl", signal.SIGTERM), ("csv", signal.SIGINT)])
-def test_a_command_that_reads_is_ended(tmp_path: Path, form: str, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    "command",
+    ["batch run --dry-run --format csv", "batch run --dry-run --format jsonl", "sandbox --port 0 --orders-from"],
+)
+def test_a_command_that_reads_is_ended(tmp_path: Path, command: str, number: signal.Signals) -> None:
     pipe = tmp_path / "changes.jsonl"
     os.mkfifo(pipe)
-    process = start("batch", "run", "--dry-run", "--format", form, str(pipe))
+    process = start(*command.split(), str(pipe))
     with pipe.open("wb", buffering=0) as stream:
-        stream.write(b"op,order_id\n" + b"\n" * 300_000)  # more than a pipe holds: the command is reading
+        # More than a pipe holds: the command is reading.
+        stream.write(b"op,order_id\n" * command.startswith("batch") + b"\n" * 300_000)
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors) == (130, "", "norce-order: interrupted\n")
@@ -93,18 +96,6 @@ def test_the_sandbox_ends(number: signal.Signals) -> None:
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_sandbox_that_is_being_filled_ends(tmp_path: Path, number: signal.Signals) -> None:
-    pipe = tmp_path / "changes.jsonl"
-    os.mkfifo(pipe)
-    process = start("sandbox", "--port", "0", "--orders-from", str(pipe))
-    with pipe.open("wb", buffering=0) as stream:
-        stream.write(b"\n" * 300_000)  # more than a pipe holds: the command is reading
-        process.send_signal(number)
-        output, errors = process.communicate(timeout=30)
-    assert (process.returncode, output, errors) == (130, "", "norce-order: interrupted\n")
 
 
 def test_a_late_interrupt_ends_it_without_a_traceback() -> None:

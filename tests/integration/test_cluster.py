@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import clean
 from defective import Defective
 from distributed import Client, Event, LocalCluster
 from staging import sandbox_of
@@ -54,7 +55,7 @@ def _token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def dask(workers: int = 2, *, processes: bool = False) -> AsyncGenerator[Any]:
+async def dask(workers: int = 2, *, processes: bool = False, **more: Any) -> AsyncGenerator[Any]:
     kind: Any = LocalCluster
     async with kind(
         n_workers=workers,
@@ -64,6 +65,7 @@ async def dask(workers: int = 2, *, processes: bool = False) -> AsyncGenerator[A
         scheduler_kwargs={"dashboard": False},
         asynchronous=True,
         silence_logs=50,
+        **more,
     ) as cluster:
         yield cluster
 
@@ -414,16 +416,13 @@ async def test_the_command_starts_workers_and_ends_them(tmp_path: Path, how: str
 
 async def test_the_command_runs_on_a_cluster_that_is_there_and_needs_no_token_itself(tmp_path: Path) -> None:
     _write_changes(tmp_path, 60)
-    kind: Any = LocalCluster
     async with (
-        kind(n_workers=2, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address="127.0.0.1:0",
-             scheduler_kwargs={"dashboard": False}, asynchronous=True, silence_logs=50) as cluster,
+        dask(protocol="tcp", host="127.0.0.1") as cluster,
         sandbox_of(60) as (sandbox, settings),
-    ):  # fmt: skip
+    ):
         command = [sys.executable, "-m", "norce_order_async", "batch", "run", "changes.jsonl"]
         command += ["--cluster", cluster.scheduler_address, "--base-url", settings["base_url"]]
-        env = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
-        env |= {"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"}
+        env = clean({"NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1"})
         process = await asyncio.create_subprocess_exec(
             *command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

@@ -247,7 +247,8 @@ async def test_orders_of_all_shops_are_searched_and_paged_the_latest_first() -> 
     sandbox = Sandbox(wall=lambda: now)
     for number in range(60):
         now = float(number)
-        sandbox.add_order(f"o_{number:02}", merchant=f"m{number % 2}", customer={"billing": {"familyName": "Ek"}})
+        name = {"givenName": "Eva", "familyName": "Ek"}
+        sandbox.add_order(f"o_{number:02}", merchant=f"m{number % 2}", customer={"billing": name})
     sandbox.add_order("odd", cart=None, customer=7, reference=["<b>"], total={}, state="?")
     async with console(sandbox) as browser:
 
@@ -257,6 +258,7 @@ async def test_orders_of_all_shops_are_searched_and_paged_the_latest_first() -> 
                 return found["size"], [order["id"] for order in found["orders"]]
 
         assert await page(offset="25", search="ek") == (60, [f"o_{number:02}" for number in range(34, 9, -1)])
+        assert await page(search="eva ek", offset="59") == (60, ["o_00"])
         assert await page(search="O_0", offset="9") == (10, ["o_00"])
         assert await page(search="<B>") == (1, ["odd"])
         assert await page(offset="999") == (61, [])

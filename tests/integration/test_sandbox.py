@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sandbox_requests import HEADERS
 from tenacity import wait_none
 
 from norce_order_async import (
@@ -165,8 +166,7 @@ async def test_both_doors_are_equally_strict_about_the_head(
     sandbox: Sandbox, door: Door, headers: dict[str, str], path: str, status: int, code: str | None
 ) -> None:
     client = door()
-    own = {"Authorization": f"Bearer {SANDBOX_TOKEN}", "x-merchant": "norce", "x-channel": "1"}
-    request = make_request("GET", f"{client.base_url}/api/v0/checkout/orders/o_1{path}", headers=own | headers)
+    request = make_request("GET", f"{client.base_url}/api/v0/checkout/orders/o_1{path}", headers=HEADERS | headers)
     transport = read_up_to(sandbox, door, 10_000)
     answer = await transport.send(request, timeout=5)
     await transport.aclose()

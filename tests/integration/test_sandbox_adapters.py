@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import attrs
 import pytest
-import pytest_asyncio
 from staging import Stage, staged
 
 from norce_order_async import (
@@ -25,17 +23,12 @@ from norce_order_async import (
     patch_consent,
     update_reference,
 )
-from norce_order_async.models import Consent, Hook, Order
+from norce_order_async.endpoints.payments import create_payment
+from norce_order_async.models import Consent, Hook, Order, Payment
 from norce_order_async.receiving import HookCall, Reply, allow, change, refuse
 from norce_order_async.testing import Callbacks, Sandbox
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest_asyncio.fixture(params=["transport", "server"])
-async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    async with staged(request.param) as stage:
-        yield stage
 
 
 async def test_a_hook_that_refuses_keeps_the_change_from_being_stored(stage: Stage) -> None:
@@ -65,6 +58,22 @@ async def test_a_hook_lets_pass_and_is_called_before_the_change_is_stored(stage:
     assert (await patch_consent(stage.client, "o_1", "ci_news", checked=True)).outcome is OutcomeKind.APPLIED
     assert stage.consent
     assert stage.called == ["ours"]
+
+
+async def test_a_change_that_a_hook_lets_pass_has_its_own_answer(stage: Stage) -> None:
+    await stage.hook(watch="/payments")
+    made = await create_payment(stage.client, "o_1", Payment())
+    assert (stage.called, made) == (["ours"], stage.order["payments"][0]["id"])
+
+
+async def test_a_patch_takes_a_member_off(stage: Stage) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        return Reply(200, b'[{"op": "remove", "path": "/attributes/b"}]')
+
+    stage.on_hook = on_hook
+    await stage.hook(watch="/attributes")
+    await patch_attributes(stage.client, "o_1", {"a": 1, "b": 2})
+    assert stage.order["attributes"] == {"a": 1}
 
 
 async def test_what_a_hook_does_not_watch_does_not_call_it(stage: Stage) -> None:
@@ -226,6 +235,8 @@ FAILURES = [
     ("no-list", Reply(200, b"{}"), "no list"),
     ("no-operation", Reply(200, b'[{"op": "move", "path": "/consents/0"}]'), "neither add"),
     ("no-value", Reply(200, b'[{"op": "add", "path": "/consents/0"}]'), "no value"),
+    ("path-is-no-text", Reply(200, b'[{"op": "remove", "path": 7}]'), "slash"),
+    ("no-slash", Reply(200, b'[{"op": "remove", "path": "consents/0"}]'), "slash"),
     ("nowhere", Reply(200, b'[{"op": "remove", "path": "/consents/7"}]'), "leads nowhere"),
     ("beside-target", Reply(200, b'[{"op": "add", "path": "/reference", "value": "R"}]'), "target"),
     ("breaks-contract", Reply(200, b'[{"op": "replace", "path": "/consents/0/checked", "value": 7}]'), "contract"),

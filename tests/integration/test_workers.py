@@ -5,7 +5,6 @@ What needs a broker's package is skipped without it; the session `workers` of no
 
 import asyncio
 import json
-import os
 import pickle
 import signal
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import clean, sandbox_settings
 
 import norce_order_async
 from norce_order_async import (
@@ -51,10 +51,7 @@ async def test_the_plain_queue_ends_what_it_has_read_when_it_is_asked_to_end() -
     sandbox = sandbox_of(40)
     sandbox.faults.add(Fault.latency(0.2), Fault.drop_after(times=3))
     async with SandboxServer(sandbox) as server:
-        env = os.environ | {
-            "NORCE_BASE_URL": server.url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": SANDBOX_TOKEN,
-        }  # fmt: skip
-        pipe = asyncio.subprocess.PIPE
+        pipe, env = asyncio.subprocess.PIPE, clean(sandbox_settings(server.url))
         worker = await asyncio.create_subprocess_exec(
             sys.executable, str(EXAMPLES / "asyncio_queue.py"), stdin=pipe, stdout=pipe, stderr=pipe, env=env
         )

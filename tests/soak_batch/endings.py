@@ -7,7 +7,6 @@ The counts must agree, and the exit code must be the one of the table in the doc
 
 import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from typing import Any
 
 import attrs
 from answering import Asked, answering
-from command import CLI
+from command import CLI, clean
 
 from norce_order_async.cli import main as command_line
 from norce_order_async.core.outcome import OutcomeKind
@@ -116,10 +115,9 @@ def end(ending: Ending, folder: Path) -> dict[str, Told]:
         return ending.answer(requests)
 
     with answering(answer) as (settings, _):
-        env = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")} | settings
         command = [*CLI, "batch", "run", "changes.jsonl", "--output", "json", "--concurrency", "4", *ending.arguments]
         process = subprocess.Popen(
-            command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            command, cwd=folder, env=clean(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             preexec_fn=None if ending.file_size is None else lambda: _limit(ending.file_size or 0),
         )  # fmt: skip
         out, err = process.communicate(timeout=120)

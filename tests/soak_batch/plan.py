@@ -9,7 +9,6 @@ Plans are killed while they write into a pipe, and what they had written is give
 import argparse
 import asyncio
 import json
-import os
 import random
 import shlex
 import subprocess
@@ -21,10 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from command import CLI, measured
+from command import CLI, clean, measured, sandbox_settings
 from soak_injectors.programs import main, running
-
-from norce_order_async.testing import SANDBOX_TOKEN
 
 COMMAND = shlex.join(CLI)
 WITHDRAW = "--set op=delete_consent --set consent_id=ci_newsletter"
@@ -47,11 +44,9 @@ Env = Mapping[str, str]
 async def seeded(orders: int) -> AsyncGenerator[Env]:
     """The environment of commands that go to a sandbox with so many orders."""
     command = [*CLI, "sandbox", "--port", "0", "--seed-orders", str(orders)]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
     async with running(*command, port=r"http://127\.0\.0\.1:(\d+)/") as program:
         url = f"http://127.0.0.1:{program.port}/checkout/order"
-        ours = {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": SANDBOX_TOKEN}
-        yield clean | ours
+        yield clean(sandbox_settings(url))
 
 
 def shell(line: str, env: Env, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -12,10 +12,8 @@ from subprocess import DEVNULL, Popen
 from typing import Any
 
 import attrs
-from command import CLI, measured
+from command import CLI, clean, measured, sandbox_settings
 from soak_injectors.programs import running
-
-from norce_order_async.testing import SANDBOX_TOKEN
 
 INPUT = "changes.jsonl"
 JOURNAL = f"{INPUT}.journal"
@@ -48,8 +46,7 @@ class Running:
     def __init__(
         self, folder: Path, url: str, *arguments: str, name: str = INPUT, prefix: tuple[str, ...] = ()
     ) -> None:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("NORCE_")}
-        env |= {"NORCE_BASE_URL": url, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": SANDBOX_TOKEN}
+        env = clean(sandbox_settings(url))
         self._out, self._err = folder / "stdout", folder / "stderr"
         self._started = time.monotonic()
         with self._out.open("wb") as out, self._err.open("wb") as err:

@@ -204,7 +204,7 @@ async def test_a_source_that_hangs_is_left_when_the_client_is_closed() -> None:
 
 
 @pytest.mark.parametrize("error", [ClientStateError("closed"), ValueError("closed"), asyncio.CancelledError()])
-async def test_a_source_that_was_closed_with_its_client_says_that_of_the_client(error: BaseException) -> None:
+async def test_closing_the_client_closes_its_token_source_and_frees_who_waits_for_a_token(error: BaseException) -> None:
     class Closing:
         def __init__(self) -> None:
             self.closed = asyncio.Event()
@@ -219,11 +219,11 @@ async def test_a_source_that_was_closed_with_its_client_says_that_of_the_client(
     client, transport, _ = scripted(auth=Closing())
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
     await asyncio.sleep(0)
-    await client.aclose()
+    await client.aclose(grace=60)
     with pytest.raises(ClientClosedError) as caught:
         await call
     assert caught.value.outcome is OutcomeKind.NOT_SENT
-    assert transport.requests == []
+    assert (transport.requests, transport.closed) == ([], 1)
 
 
 async def test_what_may_never_be_sent_again_is_not_after_a_401_either() -> None:

@@ -26,11 +26,6 @@ def _the_same_chances_each_time() -> None:
     random.seed(0)  # waits are drawn at random, and so is the next fresh change while the batch holds
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 @pytest.mark.parametrize("retry", RETRIES, ids=["once", "retried"])
 @pytest.mark.parametrize("concurrency", [1, 4, "auto"])
 @pytest.mark.parametrize("fails", ["500", "hangs"])

@@ -69,11 +69,6 @@ from norce_order_async.transport import Request, Response
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 @attrs.frozen
 class AddConsent(Change):
     op: ClassVar[str] = "add_consent"

@@ -31,11 +31,6 @@ TARGET = "https://api.example/checkout/order as m/1"
 HOSTILE = "</title><script>alert('1')</script>\"&amp;\x00\x1b[31m\u202e\ud800"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 def begin(path: Path, changes: int | None = 3, name: str = "changes.jsonl", digest: str | None = "ab") -> Journal:
     return Journal.open(path, inputs=[InputFile(name, digest, changes)], target=TARGET)
 

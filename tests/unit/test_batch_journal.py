@@ -2,34 +2,21 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
 from support import scripted
-from timeline import lost, on_a_timeline, refused
+from timeline import deletes, journal_at, lost, on_a_timeline, refused
 
 from norce_order_async import ConfigurationError, OutcomeKind
-from norce_order_async.batch import DeleteConsent, Journal, JournalReader, JournalRun, Outcome
+from norce_order_async.batch import JournalReader, JournalRun, Outcome
 from norce_order_async.batch.engine import accounting
 from norce_order_async.batch.run import Batch
 from norce_order_async.batch.samples import slowed
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
-def deletes(count: int) -> Iterator[DeleteConsent]:
-    return (DeleteConsent(f"o_{number}", "c") for number in range(count))
-
-
-def journal_at(path: Path) -> Journal:
-    return Journal.open(path, inputs=[], target="here")
 
 
 def written(path: Path) -> set[int]:
@@ -138,21 +125,15 @@ async def test_what_slowed_a_batch_ends_with_it_though_its_run_goes_on(path: Pat
     assert 0 < held.total() <= took + 1
 
 
-async def test_requests_are_counted_also_of_what_was_cut_at_the_end_of_the_patience(path: Path) -> None:
-    client, origin, _ = on_a_timeline(lambda sent: lost() if sent.at > 5 else 200, latency=0.2)
+@pytest.mark.parametrize("failure", [lost, refused])
+async def test_requests_are_counted_also_of_what_is_left_at_the_end_of_the_patience(
+    path: Path, failure: Callable[[], Exception]
+) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: failure() if sent.at > 5 else 200, latency=0.2)
     with journal_at(path) as journal:
         async with Batch(client, deletes(1_000), concurrency=8, patience=60, journal=journal) as batch:
             async for _ in batch:
                 pass
         assert "nothing went through for 60 s" in str(batch.stopped)
-        assert journal.summary().requests == len(origin.sent)
-
-
-async def test_requests_are_counted_also_of_what_was_refused_and_left(path: Path) -> None:
-    client, origin, _ = on_a_timeline(lambda sent: refused() if sent.at > 5 else 200, latency=0.2)
-    with journal_at(path) as journal:
-        async with Batch(client, deletes(1_000), concurrency=8, patience=60, journal=journal) as batch:
-            async for _ in batch:
-                pass
         assert journal.summary().requests == len(origin.sent)
         assert not journal.summary().outcomes.keys() - {OutcomeKind.APPLIED}

@@ -28,11 +28,6 @@ from norce_order_async.models import Consent
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 async def killed(path: Path, changes: list[Change], answer: int, *, after: int, once: bool) -> tuple[Origin, Path]:
     """A run that is killed when so many requests were sent: what it has sent, and the journal that is left."""
     left = path.parent / "left"

@@ -29,11 +29,6 @@ from norce_order_async.testing import Sandbox
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 def lines(orders: int, values: int = 2) -> list[Change]:
     return [PatchAttributes(f"o_{order}", {"n": value}) for value in range(values) for order in range(orders)]
 

@@ -49,11 +49,6 @@ WEB_PAGE = (200, {"content-type": "text/html"}, b"<!DOCTYPE html><title>Sign in<
 NOT_THE_API = [NotTheApiError("a web page", status=200), WEB_PAGE]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 # Something else than the API answers
 
 

@@ -48,11 +48,6 @@ def entries(changes: list[Change]) -> list[InputLine]:
     return [InputLine(7 * number, change) for number, change in enumerate(changes, 1)]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 def letters(names: str) -> list[Change]:
     return [PatchAttributes(f"o_{name}", {"tag": name, "seen": True}) for name in names]
 

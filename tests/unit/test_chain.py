@@ -359,25 +359,3 @@ async def test_a_call_that_goes_well_is_silent_above_debug(caplog: pytest.LogCap
     client, _, _ = scripted(200)
     await delete_consent(client, "o_1", "ci")
     assert caplog.records == []
-
-
-async def test_closing_the_client_closes_its_token_source_and_frees_who_waits_for_a_token() -> None:
-    class Source:
-        def __init__(self) -> None:
-            self.closed = asyncio.Event()
-
-        async def get(self, *, rejected: str | None = None) -> str:
-            await self.closed.wait()
-            raise ClientStateError("the token source is closed")
-
-        async def aclose(self) -> None:
-            self.closed.set()
-
-    client, transport, _ = scripted(auth=Source())
-    call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle()
-    await client.aclose(grace=60)
-    with pytest.raises(ClientClosedError) as caught:
-        await call
-    assert caught.value.outcome is OutcomeKind.NOT_SENT
-    assert (transport.requests, transport.closed) == ([], 1)

@@ -28,12 +28,6 @@ from norce_order_async.batch.lines import parse_change
 from norce_order_async.batch.page.page import html_report
 from norce_order_async.batch.report import report_record
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 # What is written
 
 

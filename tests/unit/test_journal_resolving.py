@@ -11,11 +11,6 @@ from norce_order_async.batch.journal.old_values import Kept
 from norce_order_async.batch.report import report_record
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "j"
-
-
 @pytest.mark.parametrize(
     ("outcome", "error"), [(OutcomeKind.APPLIED_INFERRED, None), (OutcomeKind.UNKNOWN, "NotFoundError")]
 )

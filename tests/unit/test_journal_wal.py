@@ -33,11 +33,6 @@ from norce_order_async.batch.journal import wal, writer
 needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "batch.journal"
-
-
 def killed(path: Path, code: str) -> None:
     ended = run(KILL + code, path)
     assert ended.returncode == -signal.SIGKILL, ended.stderr

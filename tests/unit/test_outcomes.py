@@ -236,13 +236,6 @@ async def test_only_a_4xx_is_a_no(status: int) -> None:
     assert (caught.value.outcome, only(client)) == (OutcomeKind.UNKNOWN, OutcomeKind.UNKNOWN)
 
 
-async def test_a_404_that_names_the_order_tells_nothing_of_the_consent() -> None:
-    client, _, _ = scripted(LOST, (404, {}, ERROR))
-    with pytest.raises(NotFoundError) as caught:
-        await delete_consent(client, "o_1", "ci")
-    assert caught.value.outcome is OutcomeKind.UNKNOWN
-
-
 DELETE_ORDER = Operation(
     "DeleteCheckoutOrder", "DELETE", "/api/v0/checkout/orders/{order_id}", Repeat.SAFE, decode_receipt
 )  # fmt: skip
@@ -261,9 +254,10 @@ async def test_a_404_of_another_code_does_and_one_of_the_order_where_that_was_de
         b'{"message": "no Route matched with those values"}',
         b'{"type": "about:blank", "title": "Not Found", "status": 404}',
         b'[{"message": "Not Found"}]',
+        ERROR,
     ],
 )
-async def test_a_404_without_a_code_may_be_a_gateway_s_and_tells_nothing(body: bytes) -> None:
+async def test_a_404_of_the_order_or_without_a_code_as_of_a_gateway_tells_nothing_of_the_consent(body: bytes) -> None:
     client, _, _ = scripted(LOST, (404, {}, body))
     with pytest.raises(NotFoundError) as caught:
         await delete_consent(client, "o_1", "ci")
@@ -287,7 +281,9 @@ async def test_202_is_accepted_and_returned() -> None:
 # What is tried again, and what it costs
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529, 530, 599, 408, 425])
+@pytest.mark.parametrize(
+    "status", [500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529, 530, 599, 408, 425, 429]
+)
 async def test_a_failure_that_passes_is_tried_again(status: int) -> None:
     client, transport, _ = scripted(status, 200)
     assert (await delete_consent(client, "o_1", "ci")).attempts == len(transport.requests) == 2

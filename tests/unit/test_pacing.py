@@ -1,7 +1,6 @@
 """A client that goes at the rate that the server accepts, beside a plain one, in virtual time."""
 
 import asyncio
-import selectors
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -10,47 +9,10 @@ import pytest
 from soak_batch.pace_table import limited, random_refusals
 from soak_batch.servers import Closed, Latency, Server
 from support import TOKEN
+from virtual import VirtualClock, run
 
 from norce_order_async import CallError, DeadlineExceeded, OrderClient, OutcomeKind, Receipt, delete_consent
 from norce_order_async.transport import Request, Response, Transport
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps to the next timer."""
-
-    def __init__(self) -> None:
-        self._now = 1000.0
-        super().__init__(_Jumping(self))
-
-    def time(self) -> float:
-        return self._now
-
-    def pass_time(self, seconds: float) -> None:
-        self._now += seconds
-
-
-class _Jumping(selectors.DefaultSelector):
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout:
-            self._loop.pass_time(timeout)
-        return super().select(0)
-
-
-class LoopClock:
-    """The clock of the running event loop."""
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> float:
-        return self.monotonic()
-
-    async def sleep(self, delay: float, /) -> None:
-        await asyncio.sleep(delay)
 
 
 class Simulated(Transport):
@@ -85,8 +47,8 @@ async def call_for(seconds: float, server: Server, *, adaptive: bool, workers: i
     """Workers that make one call after another, on a client and its scoped views in turn."""
     transport = Simulated(server)
     async with OrderClient(
-        base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport, clock=LoopClock(),
-        adaptive=adaptive, random=Random(1),
+        base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport,
+        clock=VirtualClock(), adaptive=adaptive, random=Random(1),
     ) as client:  # fmt: skip
         end = asyncio.get_running_loop().time() + seconds
 
@@ -102,8 +64,7 @@ async def call_for(seconds: float, server: Server, *, adaptive: bool, workers: i
 
 
 def in_virtual_time(seconds: float, server: Server, *, adaptive: bool) -> Simulated:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(call_for(seconds, server, adaptive=adaptive))
+    return run(call_for(seconds, server, adaptive=adaptive))
 
 
 @pytest.mark.parametrize(
@@ -128,11 +89,11 @@ def test_an_adaptive_client_is_hardly_refused_and_uses_the_limit(
 
 
 def test_a_call_that_waits_for_its_place_ends_at_its_deadline_and_was_not_sent() -> None:
-    async def run() -> list[CallError]:
+    async def work() -> list[CallError]:
         transport = Simulated(Closed(Latency(0.02, Random(1)), 0.0, 1e6))
         client = OrderClient(
             base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport, retry=None,
-            clock=LoopClock(), adaptive=True, timeout=4.0,
+            clock=VirtualClock(), adaptive=True, timeout=4.0,
         )  # fmt: skip
         async with client:
             calls = [delete_consent(client, "o_1", "ci") for _ in range(100)]
@@ -143,8 +104,7 @@ def test_a_call_that_waits_for_its_place_ends_at_its_deadline_and_was_not_sent()
         assert len(transport.answers) < 110
         return [error for error in late if isinstance(error, CallError)]
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        errors = runner.run(run())
+    errors = run(work())
     assert len(errors) == 50
     waited = [error for error in errors if isinstance(error, DeadlineExceeded)]
     assert len(waited) > 40
@@ -185,8 +145,8 @@ async def visits(transport: Transport, rate: float, seconds: float, *, deadline:
         return "done"
 
     async with OrderClient(
-        base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport, clock=LoopClock(),
-        adaptive=True, timeout=deadline, random=Random(1),
+        base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport,
+        clock=VirtualClock(), adaptive=True, timeout=deadline, random=Random(1),
     ) as client:  # fmt: skip
         tasks: list[asyncio.Task[str]] = []
         start = loop.time()
@@ -203,8 +163,7 @@ async def visits(transport: Transport, rate: float, seconds: float, *, deadline:
 )
 def test_when_an_outage_is_over_calls_that_come_are_made_at_once(deadline: float, stays: float, outage: float) -> None:
     transport = Outage(10.0, 10.0 + outage, 1.0)
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        ends = runner.run(visits(transport, 20, 60 + outage, deadline=deadline, stays=stays))
+    ends = run(visits(transport, 20, 60 + outage, deadline=deadline, stays=stays))
     before, after = ends[: 20 * 10], ends[20 * round(10 + outage + 3) :]
     assert set(before) == set(after) == {"done"}
 
@@ -212,8 +171,7 @@ def test_when_an_outage_is_over_calls_that_come_are_made_at_once(deadline: float
 @pytest.mark.parametrize(("outage", "answer"), [(8.0, 2.0), (20.0, 0.2), (70.0, 2.0)])
 def test_the_first_probe_after_an_outage_has_the_time_that_an_answer_takes(outage: float, answer: float) -> None:
     """Probes come less and less often, so those that wait for one that is far have little time left when it is due."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        ends = runner.run(visits(Outage(10.0, 10.0 + outage, None, answer), 20, 50 + outage, deadline=3.0, stays=60.0))
+    ends = run(visits(Outage(10.0, 10.0 + outage, None, answer), 20, 50 + outage, deadline=3.0, stays=60.0))
     after = ends[20 * round(10 + outage + min(outage, 30.0) + 3) :]
     assert set(after) == {"done"}
 
@@ -221,8 +179,7 @@ def test_the_first_probe_after_an_outage_has_the_time_that_an_answer_takes(outag
 @pytest.mark.parametrize("deadline", [1.0, 5.0])
 def test_of_more_calls_than_are_accepted_as_many_succeed_as_would_be(deadline: float) -> None:
     transport = Simulated(limited(Random(1), burst=20))
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        ends = runner.run(visits(transport, 300, 40, deadline=deadline, stays=60.0))
+    ends = run(visits(transport, 300, 40, deadline=deadline, stays=60.0))
     assert transport.accepted(20, 40) >= 0.9 * 200
     assert transport.refused(20, 40) <= 0.03
     later = ends[300 * 20 :]
@@ -231,11 +188,11 @@ def test_of_more_calls_than_are_accepted_as_many_succeed_as_would_be(deadline: f
 
 
 def test_a_call_whose_place_comes_after_its_deadline_ends_at_once_and_says_why() -> None:
-    async def run() -> tuple[float, list[BaseException | Receipt]]:
+    async def work() -> tuple[float, list[BaseException | Receipt]]:
         begin, ends = 0.0, list[BaseException | Receipt]()
         client = OrderClient(
             base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, adaptive=True, timeout=10.0,
-            transport=Outage(0.0, 1e6, 600.0), clock=LoopClock(),
+            transport=Outage(0.0, 1e6, 600.0), clock=VirtualClock(),
         )  # fmt: skip
         async with client:
 
@@ -250,8 +207,7 @@ def test_a_call_whose_place_comes_after_its_deadline_ends_at_once_and_says_why()
                 ends = await call_often()
             return asyncio.get_running_loop().time() - begin, ends
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        took, (probe, *others) = runner.run(run())
+    took, (probe, *others) = run(work())
     assert took < 0.2
     assert isinstance(probe, CallError)
     assert len(probe.attempts) == 1
@@ -264,11 +220,11 @@ def test_a_call_whose_place_comes_after_its_deadline_ends_at_once_and_says_why()
 def test_while_a_probe_is_under_way_no_call_is_given_up() -> None:
     """Its answer may be a yes, and then the places of the others come at once."""
 
-    async def run() -> list[BaseException | Receipt]:
+    async def work() -> list[BaseException | Receipt]:
         transport = Outage(0.0, 20.0, 1.0)
         client = OrderClient(
             base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, adaptive=True, timeout=8.0,
-            transport=transport, clock=LoopClock(), retry=None, random=Random(1),
+            transport=transport, clock=VirtualClock(), retry=None, random=Random(1),
         )  # fmt: skip
         async with client:
             while asyncio.get_running_loop().time() < 1019.5:  # until the next place is half a minute after a probe
@@ -278,6 +234,5 @@ def test_while_a_probe_is_under_way_no_call_is_given_up() -> None:
             calls = [delete_consent(client, "o_1", "ci") for _ in range(50)]
             return await asyncio.gather(*calls, return_exceptions=True)
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        ends = runner.run(run())
+    ends = run(work())
     assert all(isinstance(end, Receipt) for end in ends)

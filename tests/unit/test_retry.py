@@ -55,12 +55,6 @@ async def failing(*script: Any, **settings: Any) -> tuple[CallError, ScriptedTra
     return caught.value, transport, clock.slept
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_a_passing_status_is_tried_again(status: int) -> None:
-    client, transport, _ = scripted(status, 200)
-    assert (await delete_consent(client, "o_123", "ci")).attempts == len(transport.requests) == 2
-
-
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 402, 405, 406, 407, 409, 410, 412, 413, 422, 501])
 async def test_a_final_status_is_not(status: int) -> None:
     error, transport, slept = await failing(status)

@@ -275,6 +275,10 @@ class TestPayments:
         assert answer.status == (400 if codes else 200)
         assert [problem["code"] for problem in json.loads(answer.body)] == codes
 
+    def test_a_validation_without_an_address_is_not_asked(self, api: Api, order: str, payment: str) -> None:
+        api("POST", f"{order}/validations", {"adapterId": "stock"})
+        assert api("POST", f"{order}/validate") == []
+
 
 class TestShippings:
     def test_they_are_part_of_the_total(self, api: Api, order: str) -> None:
@@ -362,6 +366,20 @@ class TestFormats:
         row = api("GET", "/" + json.loads(answer.body)["id"])["cart"]["items"][0]
         assert repr(row["quantity"]) == "84019"
         assert row["logistics"]["shippingDate"] == "2026-01-12T08:00:00Z"
+
+    @pytest.mark.parametrize(
+        ("quantity", "taken"),
+        [
+            ("-2147483648", True),
+            ("-2147483649", False),
+            ("2147483647", True),
+            ("2147483648", False),
+            ("1e999999999", False),
+        ],
+    )
+    def test_an_integer_has_32_bits(self, api: Api, quantity: str, taken: bool) -> None:
+        body = b'{"cart":{"items":[{"quantity":%s}]}}' % quantity.encode()
+        assert api.sandbox.handle("POST", ORDERS, HEADERS, body).status == (201 if taken else 400)
 
     def test_a_number_is_a_double(self, api: Api, order: str) -> None:
         for body in (b'{"amount":1e400}', b'{"amount":1' + b"0" * 400 + b"}"):

@@ -210,6 +210,8 @@ class TestAttributes:
         ("DELETE", "/consents/ci_news", None, True),
         ("POST", "/consents", {"id": "ci_sms"}, True),
         ("POST", "/consents", {"id": "ci_news"}, False),
+        ("POST", "/payments", {}, True),
+        ("POST", "/validations", {}, True),
         ("PATCH", "/attributes", {"a": 1}, True),
         ("PATCH", "/attributes", {}, False),
         ("GET", "", None, False),

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from command import sandbox_settings
 from workers.broker import EXAMPLES, VARIANTS, Worker, redis
 from workers.ledger import CONSENT, Ledger
 
 from norce_order_async import OutcomeKind, Receipt
 from norce_order_async.core.errors import NorceOrderError
-from norce_order_async.testing import SANDBOX_TOKEN, SandboxServer
+from norce_order_async.testing import SandboxServer
 
 JOB_SECONDS = 5
 QUIET = 45.0
@@ -91,9 +92,11 @@ async def run(subject: Subject, count: int, seed: int, folder: Path) -> Result:
     began = time.monotonic()
     async with redis() as redis_url, SandboxServer(ledger.sandbox) as server:
         env = {
-            "REDIS_URL": redis_url, "JOB_SECONDS": str(JOB_SECONDS), "NORCE_BASE_URL": server.url,
-            "JOBS_FOLDER": str(folder), "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": SANDBOX_TOKEN,
-        }  # fmt: skip
+            **sandbox_settings(server.url),
+            "REDIS_URL": redis_url,
+            "JOB_SECONDS": str(JOB_SECONDS),
+            "JOBS_FOLDER": str(folder),
+        }
         worker = Worker(subject.command.split(), env, folder / f"{subject.module}.log")
         shop = await Shop.connect(subject, env)
         for job in ledger.jobs:

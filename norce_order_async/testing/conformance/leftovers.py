@@ -28,6 +28,7 @@ from norce_order_async.testing.conformance.base import (
 from norce_order_async.testing.conformance.certificates import Certificates
 from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
+from norce_order_async.testing.listening import in_a_thread
 from norce_order_async.transport import Transport
 from norce_order_async.transport.resolver import HostResolver
 
@@ -41,10 +42,10 @@ class Leftovers(Promises):
     def test_loops_that_are_closed_bluntly_leave_nothing(self, certificates: Certificates, tls: bool) -> None:
         """What they kept is closed when the next loop comes, or by ``aclose``."""
         transport = self.make_transport(**({"ssl_context": certificates.trusted} if tls else {}))
-        with elsewhere(certificates.server if tls else None) as url:
+        with in_a_thread(RawOrigin(tls=certificates.server if tls else None)) as origin:
             before = sockets()
             for _ in range(10):
-                bluntly(self.make_loop(), send(transport, make_request("GET", url)))
+                bluntly(self.make_loop(), send(transport, make_request("GET", origin.url)))
                 gc.collect()
                 assert sockets() <= before + 2  # the newest one's, which has both its ends here
             bluntly(self.make_loop(), transport.aclose())
@@ -62,15 +63,15 @@ class Leftovers(Promises):
             endings += await asyncio.gather(*(send(transport, make_request("GET", url)) for _ in range(5)))
             return [ending.response.body for ending in endings]
 
-        with elsewhere(None) as url:
+        with in_a_thread(RawOrigin()) as origin:
             for _ in range(3):
                 loop = self.make_loop()
-                assert loop.run_until_complete(many(url)) == [b"ok"] * 10
+                assert loop.run_until_complete(many(origin.url)) == [b"ok"] * 10
                 loop.close()
             bluntly(self.make_loop(), transport.aclose())
 
     @pytest.mark.filterwarnings("ignore:unclosed resource:ResourceWarning")
-    def test_a_call_that_is_cut_while_it_clears_up_after_a_loop_was_not_sent(self) -> None:
+    def test_a_call_that_is_cut_while_it_clears_up_after_a_loop_says_whether_it_was_sent(self) -> None:
         """At each turn of the event loop; and what is cleared up is closed all the same."""
 
         async def cut(transport: Transport, url: str, turns: int) -> None:
@@ -84,11 +85,11 @@ class Leftovers(Promises):
             await transport.aclose()
 
         before = sockets()
-        with elsewhere(None) as url:
+        with in_a_thread(RawOrigin()) as origin:
             for turns in range(1, 9):
                 transport = self.make_transport()
-                bluntly(self.make_loop(), send(transport, make_request("GET", url)))
-                self.run(partial(cut, transport, url, turns))
+                bluntly(self.make_loop(), send(transport, make_request("GET", origin.url)))
+                self.run(partial(cut, transport, origin.url, turns))
         gc.collect()
         assert sockets() <= before
 
@@ -96,12 +97,12 @@ class Leftovers(Promises):
     def test_a_loop_that_rests_is_closed_from_another(self, certificates: Certificates, tls: bool) -> None:
         """Neither closed nor running, it can do nothing itself."""
         transport = self.make_transport(**({"ssl_context": certificates.trusted} if tls else {}))
-        with elsewhere(certificates.server if tls else None) as url:
+        with in_a_thread(RawOrigin(tls=certificates.server if tls else None)) as origin:
             resting = self.make_loop()
             before = sockets()
-            assert resting.run_until_complete(send(transport, make_request("GET", url))).response.body == b"ok"
+            assert resting.run_until_complete(send(transport, make_request("GET", origin.url))).response.body == b"ok"
             bluntly(self.make_loop(), transport.aclose())
-            late = resting.run_until_complete(send(transport, make_request("GET", url)))
+            late = resting.run_until_complete(send(transport, make_request("GET", origin.url)))
             assert isinstance(late.error, ClientStateError)
             bluntly(resting, asyncio.sleep(0))
             gc.collect()
@@ -149,10 +150,7 @@ class Leftovers(Promises):
             gc.collect()
             assert held() is None
 
-    @pytest.mark.parametrize(
-        "header",
-        [{"a": "b\r\nc: d"}, {"a": "b\nc"}, {"a\r\nb": "c"}, {"a": "\0"}, {"a": 5}, {"a": b"c"}, {5: "a"}, {"a": None}],
-    )
+    @pytest.mark.parametrize("header", [{"a": 5}, {"a": b"c"}, {5: "a"}, {"a": None}])
     @in_a_loop
     async def test_a_header_that_cannot_be_sent_is_refused(self, header: dict[Any, Any]) -> None:
         """A middleware may have set it; nothing is sent."""
@@ -222,31 +220,6 @@ def refusing(tls: ssl.SSLContext) -> Generator[str]:
         yield f"https://127.0.0.1:{listener.getsockname()[1]}/a"
     finally:
         listener.close()
-        thread.join()
-
-
-@contextmanager
-def elsewhere(tls: ssl.SSLContext | None) -> Generator[str]:
-    """An origin in a thread of its own; its address."""
-    urls: list[str] = []
-    ready = threading.Event()
-    stop: list[Callable[[], object]] = []
-
-    async def serve() -> None:
-        loop, over = asyncio.get_running_loop(), asyncio.Event()
-        async with RawOrigin(tls=tls) as origin:
-            urls.append(origin.url)
-            stop.append(lambda: loop.call_soon_threadsafe(over.set))
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    ready.wait()
-    try:
-        yield urls[0]
-    finally:
-        stop[0]()
         thread.join()
 
 

@@ -127,7 +127,7 @@ class Responses(Promises):
 
     @pytest.mark.parametrize("named", [True, False])
     @in_a_loop
-    async def test_a_switch_of_protocols_is_an_answer_and_ends_its_connection(self, named: bool) -> None:
+    async def test_a_switch_of_protocols_is_an_answer_or_an_error_and_ends_its_connection(self, named: bool) -> None:
         """Nobody asked for it, and it may not say to which."""
         switch = b"HTTP/1.1 101 Switching Protocols\r\n" + named * b"Upgrade: x\r\nConnection: upgrade\r\n" + b"\r\n"
         faults: list[dict[str, Any]] = []

@@ -1,17 +1,7 @@
 """Consents of an order."""
 
 from norce_order_async.testing.sandbox.exchange import Ask, Result
-from norce_order_async.testing.sandbox.store import Part, Store, find_part, not_taken, refuse_twin
-
-
-def create_consent(store: Store, ask: Ask) -> Result:
-    """Add a consent, with an id of its own or one that is made."""
-    order = store.find(ask)
-    consent_id = ask.body.get("id") or store.new_id("ci")
-    refuse_twin(order["consents"], "order", "id", consent_id)
-    order["consents"].append({**ask.body, "id": consent_id})
-    store.touch(order)
-    return None
+from norce_order_async.testing.sandbox.store import Part, Store, find_part, not_taken
 
 
 def patch_consents(store: Store, ask: Ask) -> Result:
@@ -32,14 +22,6 @@ def patch_consent(store: Store, ask: Ask) -> Result:
     order = store.find(ask)
     consent = find_part(order["consents"], "consent", ask.ids["consent_id"])
     store.write(order, consent, "checked", _checked(ask.body, "$"))
-    return None
-
-
-def remove_consent(store: Store, ask: Ask) -> Result:
-    """Take a consent off."""
-    order = store.find(ask)
-    order["consents"].remove(find_part(order["consents"], "consent", ask.ids["consent_id"]))
-    store.touch(order)
     return None
 
 

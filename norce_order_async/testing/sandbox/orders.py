@@ -1,5 +1,7 @@
 """Orders: create, read, list, delete, and the parts that an order has once."""
 
+from collections.abc import Callable
+
 from norce_order_async.testing.sandbox.exchange import Ask, Created, Refused, Result
 from norce_order_async.testing.sandbox.listing import page_of
 from norce_order_async.testing.sandbox.registrations import with_ids
@@ -66,14 +68,16 @@ def update_cart(store: Store, ask: Ask) -> Result:
     return None
 
 
-def update_billing(store: Store, ask: Ask) -> Result:
-    """Replace the billing address."""
-    return _update_address(store, ask, "billing")
+def update_address(role: str) -> Callable[[Store, Ask], Result]:
+    """The operation that replaces an address of the customer."""
 
+    def handler(store: Store, ask: Ask) -> Result:
+        order = store.find(ask)
+        customer = order.setdefault("customer", {"type": ask.body.get("type", "person")})
+        store.write(order, customer, role, ask.body)
+        return None
 
-def update_shipping_address(store: Store, ask: Ask) -> Result:
-    """Replace the shipping address."""
-    return _update_address(store, ask, "shipping")
+    return handler
 
 
 def update_reference(store: Store, ask: Ask) -> Result:
@@ -88,11 +92,4 @@ def patch_attributes(store: Store, ask: Ask) -> Result:
     order = store.find(ask)
     for name, value in ask.body.items():
         store.write(order, order["attributes"], name, value)
-    return None
-
-
-def _update_address(store: Store, ask: Ask, name: str) -> Result:
-    order = store.find(ask)
-    customer = order.setdefault("customer", {"type": ask.body.get("type", "person")})
-    store.write(order, customer, name, ask.body)
     return None

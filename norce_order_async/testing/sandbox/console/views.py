@@ -39,7 +39,7 @@ def found(order: WireOrder, text: str) -> bool:
     if not text:
         return True
     values = [_at(order, *path) for path in _SEARCHED]
-    return text.casefold() in "\n".join([str(value) for value in values if value is not None]).casefold()
+    return text.casefold() in " ".join([str(value) for value in values if value is not None]).casefold()
 
 
 def modified(order: WireOrder) -> str:

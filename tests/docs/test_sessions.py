@@ -1,0 +1,46 @@
+"""The sessions of noxfile.py: none is lost, and each installs what its programs import."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NOXFILE = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+FUNCTIONS = [node for node in NOXFILE.body if isinstance(node, ast.FunctionDef)]
+
+
+def calls(node: ast.AST, name: str) -> list[ast.Call]:
+    found = [part for part in ast.walk(node) if isinstance(part, ast.Call)]
+    return [call for call in found if ast.unparse(call.func) == name]
+
+
+def test_a_function_that_takes_a_session_is_one_or_is_called_by_one() -> None:
+    taking = {node for node in FUNCTIONS if any("nox.Session" in ast.unparse(arg) for arg in node.args.args)}
+    sessions = {node.name for node in taking if any("nox.session" in ast.unparse(one) for one in node.decorator_list)}
+    assert "tests" in sessions
+    assert [node.name for node in taking if node.name not in sessions and not calls(NOXFILE, node.name)] == [
+        "run_program"  # it is made a session for each of PROGRAMS
+    ]
+
+
+def without_pytest() -> Iterator[str]:
+    """The modules that are run by sessions which do not install the packages of the tests."""
+    for node in FUNCTIONS:
+        if not any("'tests'" in ast.unparse(call) for call in calls(node, "group")):
+            for call in calls(node, "session.run"):
+                match call.args:
+                    case [ast.Constant("python"), ast.Constant("-m"), ast.Constant(str(module)), *_]:
+                        yield module
+                    case _:
+                        pass
+    yield from (f"soak_batch.{path.stem}" for path in ROOT.glob("tests/soak_batch/*.py"))
+
+
+def test_a_session_that_does_not_install_pytest_runs_no_program_that_imports_it() -> None:
+    modules = [f"{name}.__main__" if ROOT.joinpath("tests", name).is_dir() else name for name in without_pytest()]
+    assert "invariants" in modules
+    code = "import importlib, sys; sys.modules['pytest'] = None; [*map(importlib.import_module, sys.argv[1:])]"
+    ended = subprocess.run([sys.executable, "-c", code, *modules], cwd=ROOT / "tests", capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
