@@ -7,8 +7,8 @@ from typing import Any, Unpack
 
 from norce_order_async.batch.cluster_sender import ClusterSender
 from norce_order_async.batch.dask import AnyCluster, connect
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.journal import Journal, old_values
 from norce_order_async.batch.journal.run_journal import JOURNAL

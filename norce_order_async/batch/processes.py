@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Unpack
 
-from norce_order_async.batch.engine.accounting import patiently
-from norce_order_async.batch.engine.blocks import Changes, blocks, check_changes
-from norce_order_async.batch.engine.running import Progress, RunsOnce, Tally, write_last_sample, write_sample
+from norce_order_async.batch.engine.accounting import Tally, patiently
+from norce_order_async.batch.engine.feeding import Changes, blocks, check_changes
+from norce_order_async.batch.engine.running import Progress, RunsOnce, write_last_sample, write_sample
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine

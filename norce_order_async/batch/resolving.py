@@ -11,7 +11,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change, Order, order_of
 from norce_order_async.batch.engine.accounting import GROUP, patiently
-from norce_order_async.batch.engine.blocks import as_entry
+from norce_order_async.batch.engine.feeding import as_entry
 from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.engine.work_item import WorkItem, path_of
 from norce_order_async.batch.files import InputLine

@@ -8,8 +8,8 @@ import attrs
 from tenacity import retry_all
 
 from norce_order_async.batch.changes import CALLS, Calls, Scope
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.engine.work_item import Sender, WorkItem
 from norce_order_async.batch.journal import Journal

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from norce_order_async.batch.changes import Scope
-from norce_order_async.batch.engine.running import Progress, Tally, write_last_sample, write_sample
+from norce_order_async.batch.engine.running import Progress, write_last_sample, write_sample
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
@@ -15,7 +15,8 @@ from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.logger import logger
+from norce_order_async.core.outcome import APPLIED, OutcomeKind
 from norce_order_async.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -52,6 +53,52 @@ async def patiently(step: Callable[[], T], *, until: Callable[[], bool] = lambda
             if until() or loop.time() - began > LONGEST_LOCK:
                 raise
         await asyncio.sleep(_LOOK_AGAIN)
+
+
+class Tally:
+    """The sums of a run.
+
+    Args:
+        max_failures: Stop after so many changes that failed.
+        stop: Stops the batch.
+        telemetry: Told how many changes have ended.
+
+    Attributes:
+        passed: How many changes were passed over because the journal has their outcome.
+        ended: How many have ended; see :class:`Progress` for ``done``, ``failed`` and ``retried``.
+        unknown: How many of these have come to nobody knows what.
+        count: Told how many changes have ended in each outcome, where somebody is.
+    """
+
+    def __init__(self, max_failures: int | None, stop: Callable[[str], None], telemetry: Telemetry | None) -> None:
+        self.passed = self.ended = self.retried = self.unknown = 0
+        self.done: int = 0
+        self.failed: int = 0
+        self.count = None if telemetry is None else telemetry.count_changes
+        self._max_failures = max_failures
+        self._stop = stop
+
+    def add(self, kind: OutcomeKind, attempts: int, times: int = 1) -> None:
+        """Add a change that has ended, or several alike."""
+        self.ended += times
+        if attempts > 1:
+            self.retried += times
+        if kind is APPLIED:
+            self.done += times
+            return
+        self.done += times * kind.done
+        self.failed += times * kind.failed
+        if kind is OutcomeKind.UNKNOWN:
+            self.unknown += times
+        if self._max_failures is not None and self.failed >= self._max_failures:
+            self._stop(f"{self._max_failures} changes failed")
+
+    def log_unknown(self) -> None:
+        """Log how many changes are unknown at the end."""
+        if self.unknown:
+            logger.warning(
+                "a batch ended; changes whose outcome is unknown: %d", self.unknown, extra={"unknown": self.unknown}
+            )
 
 
 class Accountant(Tally):

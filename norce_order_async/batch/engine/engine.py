@@ -7,9 +7,8 @@ from typing import Any
 
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.accounting import Accountant, Marker
-from norce_order_async.batch.engine.blocks import Changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
-from norce_order_async.batch.engine.feeding import Feeder
+from norce_order_async.batch.engine.feeding import Changes, Feeder
 from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.batch.engine.sending import Dispatcher

@@ -1,25 +1,50 @@
 """From the input to the schedule: what is taken, when, and what an earlier run has done of it already."""
 
 import asyncio
-from collections.abc import Collection
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
+from functools import partial
+from typing import cast
 
 import attrs
 
 from norce_order_async.batch.changes import Change, Scope
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, Marker, patiently
-from norce_order_async.batch.engine.blocks import Changes, blocks, check_changes
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.journal import INTERRUPTED, State, is_wanted
+from norce_order_async.batch.journal import INTERRUPTED, State, digest_of, is_wanted
+from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.loops.tasks import is_cancelled
 
+Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
+"""What a batch makes: changes, or the entries of a file."""
+_TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
+BLOCK_SIZE = 1024 * 1024
+"""Bytes of input after which a block ends."""
+
+
 _PERHAPS_APPLIED = (*DONE, OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
+
+
+def check_changes(changes: object) -> Changes:
+    """Return ``changes`` if a batch may read it.
+
+    Raises:
+        TypeError: It is text, a path, a record, or nothing that can be iterated over.
+    """
+    got = kind_of(changes)
+    if isinstance(changes, str | bytes | os.PathLike):
+        raise TypeError(f'{_TAKES}, got {got}: Input("changes.jsonl") reads a file')
+    if isinstance(changes, Mapping) or not isinstance(changes, Iterable | AsyncIterable):
+        raise TypeError(f"{_TAKES}, got {got}")
+    return cast("Changes", changes)
 
 
 class Feeder:
@@ -196,3 +221,112 @@ class Feeder:
         """The monotonic time until which a request of an earlier run may still be carried out."""
         left = state.settles_after(self._began_wall, self._settle)
         return self._began + left if left > 0 else 0.0
+
+
+def blocks(
+    changes: Changes, size: Callable[[], int], rest: list[InputLine], journal: RunJournal | None
+) -> AsyncGenerator[list[InputLine]]:
+    """The entries in blocks of at most ``size()``; a slow asynchronous input gives smaller ones at once.
+
+    What the input raises is raised after the block of what came before it. What an asynchronous input has given
+    when this is closed goes to ``rest``.
+    """
+    # The lines of files go on as they are.
+    kept = () if journal is not None and not journal.has_inputs else InputLine
+    entry_of = partial(as_entry, journal=journal)
+    if isinstance(changes, AsyncIterable):
+        return _pumped(changes, size, rest, kept, entry_of)
+    return _sliced(changes, size, kept, entry_of)
+
+
+def as_entry(number: int, item: object, journal: RunJournal | None) -> InputLine:
+    """One item of an input as an entry; a change is one without a file, and its place is its line.
+
+    With a journal it has a digest where nothing else says which change it is.
+
+    Raises:
+        TypeError: It is neither a change nor an entry.
+    """
+    if isinstance(item, Change):
+        return InputLine(number, item, digest=None if journal is None else digest_of(item))
+    if not isinstance(item, InputLine):
+        raise TypeError(f"{_TAKES}, got {kind_of(item)}")
+    if journal is None or journal.has_inputs or item.change is None or item.digest is not None:
+        return item
+    return attrs.evolve(item, digest=digest_of(item.change))
+
+
+_Kept = type[InputLine] | tuple[()]
+"""The class of items that are entries already."""
+_EntryOf = Callable[[int, object], InputLine]
+
+
+async def _sliced(
+    changes: Iterable[Change | InputLine], size: Callable[[], int], kept: _Kept, entry_of: _EntryOf
+) -> AsyncGenerator[list[InputLine]]:
+    block: list[InputLine] = []
+    most, weight = size(), 0
+    try:
+        for number, item in enumerate(changes, 1):
+            entry = item if isinstance(item, kept) else entry_of(number, item)
+            weight += entry.size
+            block.append(entry)
+            if len(block) == most or weight >= BLOCK_SIZE:
+                yield block
+                block, most, weight = [], size(), 0
+    except (Exception, asyncio.CancelledError):
+        if block:
+            yield block
+        raise
+    if block:
+        yield block
+
+
+async def _pumped(
+    changes: AsyncIterable[Change | InputLine],
+    size: Callable[[], int],
+    rest: list[InputLine],
+    kept: _Kept,
+    entry_of: _EntryOf,
+) -> AsyncGenerator[list[InputLine]]:
+    waiting: list[InputLine] = []
+    number = weight = 0
+    arrived, taken = asyncio.Event(), asyncio.Event()
+
+    async def pump() -> None:
+        nonlocal number, weight
+        iterator = aiter(changes)
+        try:
+            async for item in iterator:
+                number += 1
+                entry = item if isinstance(item, kept) else entry_of(number, item)
+                weight += entry.size
+                waiting.append(entry)
+                arrived.set()
+                while len(waiting) >= size() or weight >= BLOCK_SIZE:
+                    taken.clear()
+                    await taken.wait()
+        finally:
+            if isinstance(iterator, AsyncGenerator):
+                await iterator.aclose()
+
+    pumping = asyncio.create_task(pump())
+    pumping.add_done_callback(lambda _: arrived.set())
+    try:
+        while True:
+            if not waiting and not pumping.done():
+                arrived.clear()
+                await arrived.wait()
+            if waiting:
+                block = waiting.copy()
+                waiting.clear()
+                weight = 0
+                taken.set()
+                yield block
+            elif pumping.done():
+                pumping.result()
+                return
+    finally:
+        pumping.cancel()
+        await asyncio.wait([pumping])
+        rest += waiting

@@ -14,8 +14,6 @@ from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
-from norce_order_async.core.logger import logger
-from norce_order_async.core.outcome import APPLIED, OutcomeKind
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -52,52 +50,6 @@ class Progress:
     def accepted(self) -> int:
         """Changes of this run that the server has taken in and not finished."""
         return self.ended - self.done - self.failed
-
-
-class Tally:
-    """The sums of a run.
-
-    Args:
-        max_failures: Stop after so many changes that failed.
-        stop: Stops the batch.
-        telemetry: Told how many changes have ended.
-
-    Attributes:
-        passed: How many changes were passed over because the journal has their outcome.
-        ended: How many have ended; see :class:`Progress` for ``done``, ``failed`` and ``retried``.
-        unknown: How many of these have come to nobody knows what.
-        count: Told how many changes have ended in each outcome, where somebody is.
-    """
-
-    def __init__(self, max_failures: int | None, stop: Callable[[str], None], telemetry: Telemetry | None) -> None:
-        self.passed = self.ended = self.retried = self.unknown = 0
-        self.done: int = 0
-        self.failed: int = 0
-        self.count = None if telemetry is None else telemetry.count_changes
-        self._max_failures = max_failures
-        self._stop = stop
-
-    def add(self, kind: OutcomeKind, attempts: int, times: int = 1) -> None:
-        """Add a change that has ended, or several alike."""
-        self.ended += times
-        if attempts > 1:
-            self.retried += times
-        if kind is APPLIED:
-            self.done += times
-            return
-        self.done += times * kind.done
-        self.failed += times * kind.failed
-        if kind is OutcomeKind.UNKNOWN:
-            self.unknown += times
-        if self._max_failures is not None and self.failed >= self._max_failures:
-            self._stop(f"{self._max_failures} changes failed")
-
-    def log_unknown(self) -> None:
-        """Log how many changes are unknown at the end."""
-        if self.unknown:
-            logger.warning(
-                "a batch ended; changes whose outcome is unknown: %d", self.unknown, extra={"unknown": self.unknown}
-            )
 
 
 def write_sample(journal: RunJournal, clock: Clock, progress: Progress) -> bool:
