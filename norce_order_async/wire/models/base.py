@@ -12,8 +12,9 @@ from typing import Any, Final, Never, cast
 import attrs
 
 from norce_order_async.core.shown import SHORT, shown_names
-from norce_order_async.core.urls import CALLED, without_secrets
+from norce_order_async.core.urls import without_secrets
 from norce_order_async.wire.json import JSON
+from norce_order_async.wire.secrets import names_an_address
 from norce_order_async.wire.unread import Unread, find
 
 
@@ -93,7 +94,7 @@ class Model:
             if field.name in NOT_MEMBERS or value is None or value is NOT_SET:
                 continue
             if field.repr:
-                if field.name in CALLED and isinstance(value, str):
+                if isinstance(value, str) and names_an_address(field.name):
                     value = without_secrets(value)
                 yield field.name, value if isinstance(value, Model) else _Shown(_shown(value))
             else:
