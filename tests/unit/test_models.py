@@ -135,6 +135,12 @@ def test_a_list_is_kept_as_it_was_given_and_as_it_is_read(model: Any, field: Any
     assert inspect.signature(model).parameters[field.name].annotation == model.__annotations__[field.name]
 
 
+def test_the_types_in_the_signature_of_a_model_can_be_looked_up() -> None:
+    parameters = inspect.signature(Price, eval_str=True).parameters
+    assert parameters["unread"].annotation == inspect.signature(Model, eval_str=True).parameters["unread"].annotation
+    assert parameters["including_vat"].annotation == Decimal | None
+
+
 def test_what_is_written_and_read_again_is_equal() -> None:
     cart = Cart(items=[Item(sku="a", items=[])], discounts=[])
     assert from_json(to_json(cart), Cart) == cart
