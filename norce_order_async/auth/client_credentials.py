@@ -180,6 +180,8 @@ class ClientCredentials(Refreshing):
         Raises:
             ConfigurationError: A setting that cannot be one.
         """
+        if not (environment and slug):
+            raise ConfigurationError("for_norce needs an environment and a slug")
         norce = Address.of(environment, slug, None, allow_http=False)
         host = urlsplit(norce.url).netloc
         settings.setdefault("token_url", f"https://{host}/identity/1.0/connect/token")

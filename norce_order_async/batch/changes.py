@@ -60,7 +60,9 @@ def _own_bool(value: object) -> bool:
 
 def some_members(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """An attrs validator: an object that is not empty."""
-    check_members(attribute.name, value)
+    kind = type(value)
+    if kind is not dict or not value:  # nearly never: there is one of these for every line
+        check_members(attribute.name, value)
 
 
 @attrs.frozen(slots=False)  # made faster than with slots, and there is one for every line

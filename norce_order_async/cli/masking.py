@@ -3,29 +3,36 @@
 from collections.abc import Mapping
 from typing import Final
 
-from norce_order_async.core.urls import CALLED, without_secrets
+from norce_order_async.core.errors import printable
+from norce_order_async.core.urls import without_secrets
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
+from norce_order_async.wire.json_text import to_dict
 from norce_order_async.wire.models import Model
-from norce_order_async.wire.secrets import names_a_secret
+from norce_order_async.wire.secrets import names_a_secret, names_an_address
 
 NOT_SHOWN: Final = "(not shown; --output json has it)"
 
 
-def masked(value: JSON, name: str = "") -> JSON:
+def masked(value: object, name: str = "") -> JSON:
     """JSON without what its members of secret names hold, and without the secrets of addresses that are called.
 
     Args:
-        value: The JSON.
+        value: JSON, or a model.
         name: The member that holds it.
+
+    Raises:
+        InvalidRequestError: It is nested deeper than 64 levels.
     """
-    if names_a_secret(name):
-        return NOT_SHOWN
+    return NOT_SHOWN if names_a_secret(name) else _masked(to_dict(value), name)
+
+
+def _masked(value: JSON, name: str) -> JSON:
     if isinstance(value, Mapping):
-        return {each: masked(member, each) for each, member in value.items()}
+        return {each: NOT_SHOWN if names_a_secret(each) else _masked(member, each) for each, member in value.items()}
     if isinstance(value, list | tuple):
-        return [masked(element, name) for element in value]
-    return without_secrets(value) if name in CALLED and isinstance(value, str) else value
+        return [_masked(element, name) for element in value]
+    return without_secrets(value) if isinstance(value, str) and names_an_address(name) else value
 
 
 def masked_unreadable(model: Model) -> dict[str, JSON]:
@@ -34,5 +41,5 @@ def masked_unreadable(model: Model) -> dict[str, JSON]:
 
 
 def as_text(value: JSON) -> str:
-    """Masked JSON as text."""
-    return value if value is NOT_SHOWN else encode_shown(value).decode()
+    """Masked JSON as text, fit for one line."""
+    return value if value is NOT_SHOWN else printable(encode_shown(value).decode())

@@ -101,7 +101,7 @@ def on_terminal() -> bool:
 def _table(command: Command, result: Any) -> tuple[Sequence[str], Rows, str]:
     """The names of the columns, the rows, and what stands below them."""
     if command.operation not in _COLUMNS:
-        return ("member", "value"), list(_members("", masked(to_dict(result)))), ""
+        return ("member", "value"), list(_members("", masked(result))), ""
     columns = _COLUMNS[command.operation]
     rows = [_cells(to_dict(each), columns) for each in _each(result)]
     below = ""

@@ -10,7 +10,7 @@ from norce_order_async.cli.masking import as_text, masked, masked_unreadable
 from norce_order_async.cli.order_text import order_title
 from norce_order_async.core.errors import printable
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.json_text import to_dict, to_json
+from norce_order_async.wire.json_text import to_json
 from norce_order_async.wire.models import Order
 
 _NAMES = ("id", "name", "code", "status", "event")
@@ -20,7 +20,7 @@ _NAMES = ("id", "name", "code", "status", "event")
 def print_tree(order: Order) -> None:
     """Print an order with everything in it."""
     tree = Tree(Text(printable(order_title(order)), "bold"), guide_style="dim")
-    _grow(tree, masked(to_dict(order)))
+    _grow(tree, masked(order))
     for path, raw in masked_unreadable(order).items():
         tree.add(Text.assemble((f"could not be read: {printable(path)}", "red"), "  ", as_text(raw)))
     Console().print(tree)

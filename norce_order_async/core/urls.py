@@ -6,8 +6,6 @@ from typing import Final
 
 HIDDEN: Final = "***"
 """What stands in place of a secret."""
-CALLED: Final = frozenset({"invoke", "url"})
-"""The members of hooks, notifications and validations with the address that Norce calls: it has a secret of theirs."""
 _USER = re.compile(r"^((?:[a-z][a-z0-9+.-]*:)?//)?(.*)(?=@)", re.IGNORECASE | re.DOTALL)
 _LONG = 32
 _PATHS = ("/", ".", "~")

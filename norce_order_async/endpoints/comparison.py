@@ -1,5 +1,6 @@
 """Whether JSON that is stored is what was wanted: surely, perhaps, or not."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
@@ -90,7 +91,8 @@ def _is_same_number(wanted: object, stored: object, loosely: bool) -> bool:
     if not (isinstance(wanted, int | Decimal) and isinstance(stored, int | Decimal)):
         return False
     first, second = Decimal(wanted), Decimal(stored)
-    are_same_double = float(first) == float(second)
+    # What no double holds is infinite as one.
+    are_same_double = math.isfinite(float(first)) and float(first) == float(second)
     if not loosely:
         return are_same_double and not (isinstance(wanted, int) and isinstance(stored, int))
     decimals = max(_LEAST_DECIMALS, min(_decimals(first), _decimals(second)))

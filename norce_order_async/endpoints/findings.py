@@ -67,13 +67,21 @@ def _part(order: Json, name: str, part_id: str) -> Json | None:
 
 def _is_spelt_otherwise(order: Json, name: str, part_id: str) -> bool:
     """Whether a part has this id but for the case of its letters: how the service spells ids is not established."""
-    return any(str(part.get("id")).casefold() == part_id.casefold() for part in _parts(order, name))
+    known = [part["id"] for part in _parts(order, name) if part.get("id") is not None]
+    return any(str(one).casefold() == part_id.casefold() for one in known)
 
 
-def _all_of(sights: Sequence[Sight], things: str) -> Finding:
-    """Several values that were sent together."""
+def _all_of(values: Sequence[tuple[object, object]], things: str) -> Finding:
+    """Several values that were sent together, each with what is stored.
+
+    A value that is stored nearly as asked speaks for the change; one that is left out does not.
+    """
+    sights = [_sight(wanted, stored) for wanted, stored in values]
     if Sight.ABSENT in sights:
-        if Sight.STANDS in sights:
+        nearly = any(
+            sight is Sight.UNCLEAR and stored is not None for sight, (_, stored) in zip(sights, values, strict=True)
+        )
+        if nearly or Sight.STANDS in sights:
             return Finding(Sight.UNCLEAR, f"some of the {things} are as asked and some are not")
         return Finding(Sight.ABSENT, f"the {things} are not as asked")
     if Sight.UNCLEAR in sights:
@@ -96,7 +104,7 @@ def _several_checked(ids: Json, wanted: Sequence[Json], order: Json) -> Finding:
     missing = [each["id"] for consent, each in consents if consent is None]
     if missing:
         return Finding(Sight.UNCLEAR, f"the order has no consent {missing[0]}")
-    return _all_of([_sight(each["checked"], (consent or {}).get("checked")) for consent, each in consents], "consents")
+    return _all_of([(each["checked"], (consent or {}).get("checked")) for consent, each in consents], "consents")
 
 
 def _attributes(ids: Json, wanted: Json, order: Json) -> Finding:
@@ -107,10 +115,10 @@ def _attributes(ids: Json, wanted: Json, order: Json) -> Finding:
     if not telling and any(wanted[name] is not None for name in empty):
         return Finding(Sight.UNCLEAR, "the attributes are not there and were sent empty")
     telling = telling or list(wanted)
-    sights = [_sight(wanted[name], stored.get(name)) for name in telling]
-    if all(sight is Sight.STANDS for sight in sights) and not holds(wanted, stored):
+    finding = _all_of([(wanted[name], stored.get(name)) for name in telling], "attributes")
+    if finding.sight is Sight.STANDS and not holds(wanted, stored):
         return Finding(Sight.UNCLEAR, "some of the attributes are as asked and some are not")
-    return _all_of(sights, "attributes")
+    return finding
 
 
 def _state(ids: Json, wanted: Json, order: Json) -> Finding:

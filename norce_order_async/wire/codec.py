@@ -25,6 +25,7 @@ from norce_order_async.wire.unread import PartlyReadError, Unread, unread_member
 T = TypeVar("T")
 _Reader = Callable[[Any, Any], Any]  # cattrs calls it with the value and the type to make of it
 _MAX_DIGITS = 20
+_SHOWN_DIGITS = 40
 
 _converter = Converter(detailed_validation=False)
 
@@ -263,7 +264,7 @@ def _read_time(value: object, _: object) -> datetime:
     if not isinstance(value, str):
         raise _unfit("a date-time", value)
     if (time := read_time(value)) is None:
-        raise WireError("expected a date-time, got another string")
+        raise WireError("expected a date-time, got a string that is none")
     return time
 
 
@@ -289,7 +290,8 @@ def _unfit(wanted: str, value: object) -> WireError:
         case bool():
             got = str(value).lower()
         case int() | float() | Decimal():
-            got = str(value)[:40]
+            text = str(value)
+            got = text if len(text) <= _SHOWN_DIGITS else f"{text[:_SHOWN_DIGITS]}..."
         case str():
             got = "a string"
         case Mapping():

@@ -1,4 +1,4 @@
-"""Which members of JSON hold a secret, by their names."""
+"""Which members of JSON hold a secret, or an address with one, by their names."""
 
 SECRET_NAMES = frozenset(
     {
@@ -7,11 +7,18 @@ SECRET_NAMES = frozenset(
     }
 )  # fmt: skip
 """As :func:`plain_name` writes them."""
+_ADDRESS_NAMES = frozenset({"hooks", "invoke", "notifications", "url", "validations"})
+"""Of the addresses that Norce calls, and of the lists that may have an address in place of an object."""
 
 
 def names_a_secret(name: str) -> bool:
     """Whether a member of this name holds a secret."""
     return plain_name(name) in SECRET_NAMES
+
+
+def names_an_address(name: str) -> bool:
+    """Whether a text under this name is an address that Norce calls, which may hold a secret of the adapter."""
+    return plain_name(name) in _ADDRESS_NAMES
 
 
 def plain_name(name: str) -> str:

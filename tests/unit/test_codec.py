@@ -326,6 +326,9 @@ def test_other_things_than_models_are_read() -> None:
         (None, str, "expected a string, got null"),
         ([{"amount": 1}, None, 5], list[Payment], "[1]: expected an object, got null"),
         ({}, list[Payment], "expected an array, got an object"),
+        (10**40, Order, f"expected an object, got 1{'0' * 39}..."),
+        (10**39, Order, f"expected an object, got 1{'0' * 39}"),
+        ("soon", datetime, "expected a date-time, got a string that is none"),
     ],
 )
 def test_a_whole_answer_that_does_not_fit_is_an_error(wire: JSON, cls: type[Any], message: str) -> None:

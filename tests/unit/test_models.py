@@ -6,6 +6,7 @@ import json
 import keyword
 import pickle
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -18,8 +19,10 @@ from rich.pretty import pretty_repr
 
 import norce_order_async
 from norce_order_async.batch import PatchAttributes
+from norce_order_async.cli.masking import masked
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.cli.tree import print_tree
+from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import structure
@@ -132,6 +135,12 @@ def test_a_list_is_kept_as_it_was_given_and_as_it_is_read(model: Any, field: Any
     assert inspect.signature(model).parameters[field.name].annotation == model.__annotations__[field.name]
 
 
+def test_the_types_in_the_signature_of_a_model_can_be_looked_up() -> None:
+    parameters = inspect.signature(Price, eval_str=True).parameters
+    assert parameters["unread"].annotation == inspect.signature(Model, eval_str=True).parameters["unread"].annotation
+    assert parameters["including_vat"].annotation == Decimal | None
+
+
 def test_what_is_written_and_read_again_is_equal() -> None:
     cart = Cart(items=[Item(sku="a", items=[])], discounts=[])
     assert from_json(to_json(cart), Cart) == cart
@@ -223,18 +232,38 @@ def test_an_order_as_text_tells_what_could_not_be_read() -> None:
     ]
 
 
+@pytest.mark.parametrize("shows", [order_text, print_tree, masked])
+@pytest.mark.parametrize("member", ["attributes", "reference"])
+def test_what_is_nested_too_deeply_to_be_shown_is_told_as_that(shows: Callable[[Order], object], member: str) -> None:
+    value: JSON = "canary"
+    for _ in range(600):
+        value = {"a": value}
+    with pytest.raises(InvalidRequestError, match=r"a: nested deeper than 64 levels$"):
+        shows(structure({"id": "o_1", member: value}, Order))
+
+
+def test_the_characters_of_what_could_not_be_read_do_not_control_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    order = structure({"id": "o_1", "reference": ["\x9b31m\u202e"]}, Order)
+    print_tree(order)
+    for text in (order_text(order), capsys.readouterr().out):
+        assert '["\\x9b31m\\u202e"]' in text
+
+
 def test_a_secret_that_could_not_be_read_is_in_no_text_and_no_tree(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     hook = {"invoke": ["https://u:canary@h/x?code=canary"]}
     payments: list[JSON] = [{"recurring": {"token": ["canary"]}}, {"recurring": [{"token": "canary"}]}]
-    order = structure({"id": "o_1", "hooks": [hook], "payments": payments}, Order)
+    validations: list[JSON] = ["https://u:canary@h/x?code=canary"]
+    wire: JSON = {"id": "o_1", "hooks": [hook], "payments": payments, "validations": validations}
+    order = structure(wire, Order)
     print_tree(order)
     for text in (order_text(order), capsys.readouterr().out):
         assert "payments[0].recurring.token  (not shown; --output json has it)" in text
         assert 'payments[1].recurring  [{"token":"(not shown; --output json has it)"}]' in text
         assert 'hooks[0].invoke  ["https://***@h/x?code=***"]' in text
+        assert 'validations[0]  "https://***@h/x?code=***"' in text
         assert "canary" not in text
 
 

@@ -231,6 +231,18 @@ async def test_no_secret_of_an_adapter_is_kept(cassette: Path, sandbox: Sandbox)
     assert text.count("https://***@adapter.example/hooks/{order_id}?secret=***&version=***&adapter-key=***") == 2
 
 
+@pytest.mark.parametrize("member", ["URL", "Invoke", "hooks"])
+async def test_no_secret_of_an_address_is_kept_under_another_spelling_or_in_place_of_an_object(
+    cassette: Path, sandbox: Sandbox, member: str
+) -> None:
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            await patch_attributes(caller, "o_1", {member: ["https://u:canary@adapter.example/?key=canary"]})
+    text = cassette.read_text(encoding="utf-8")
+    assert "canary" not in text
+    assert "https://***@adapter.example/?key=***" in text
+
+
 ORDER_ID, CHANNEL = "o_qNnZxZrBfglSSjjejxjzFHLNcs", "thingsandstuff-se-nonpsp"
 
 

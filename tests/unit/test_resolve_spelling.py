@@ -181,6 +181,7 @@ async def test_a_number_is_as_exact_as_a_service_stores_it(change: Change, store
         (2**53 + 1, 2**53, Verdict.CANNOT_TELL),  # a service may store doubles, or have another integer
         (2**53 + 1, 2**53 + 4, Verdict.NOT_APPLIED),
         (Decimal("1E+400"), Decimal("1E+400"), Verdict.APPLIED),
+        (Decimal("1E+400"), Decimal("1E+401"), Verdict.NOT_APPLIED),  # no double holds either
         ([Decimal("0.001"), 5], [0, 5], Verdict.CANNOT_TELL),
         (0, None, Verdict.CANNOT_TELL),
         (False, None, Verdict.CANNOT_TELL),
@@ -201,6 +202,11 @@ async def test_some_attributes_that_surely_differ_tell_it_of_all() -> None:
     change = PatchAttributes("o_1", {"a": 0, "b": 1})
     assert await told(change, {"attributes": {"b": 2}}) is Verdict.NOT_APPLIED
     assert await told(change, {"attributes": {"b": 1}}) is Verdict.CANNOT_TELL
+    assert await told(change, {"attributes": {"a": Decimal("0.001"), "b": 2}}) is Verdict.CANNOT_TELL
+
+
+async def test_a_part_without_an_id_is_not_the_one_meant() -> None:
+    assert await told(DeleteConsent("o_1", "None"), {"consents": [{"text": "t"}]}) is Verdict.APPLIED
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,12 @@ def test_an_environment_that_norce_does_not_have() -> None:
         ClientCredentials.for_norce(absent, "acme", client_id="id", client_secret=SECRET)
 
 
+@pytest.mark.parametrize("place", [(None, "acme"), (Environment.STAGE, None)])
+def test_the_address_of_norce_needs_an_environment_and_a_slug(place: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^for_norce needs an environment and a slug$"):
+        ClientCredentials.for_norce(*place, client_id="id", client_secret=SECRET)
+
+
 @pytest.mark.asyncio
 async def test_a_token_serves_until_it_expires() -> None:
     source, transport, clock = credentials(issue(lifetime=100))

@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.urls import CALLED, HIDDEN, user_of, without_secrets
+from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
 from norce_order_async.wire.json import WireError, decode_json, encode_json
-from norce_order_async.wire.secrets import SECRET_NAMES, names_a_secret, plain_name
+from norce_order_async.wire.secrets import SECRET_NAMES, names_a_secret, names_an_address, plain_name
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
@@ -71,7 +71,7 @@ class Scrubber:
         if names_a_secret(name) and isinstance(value, str):
             self.learn(value)
             return HIDDEN
-        if name in CALLED and isinstance(value, str):
+        if isinstance(value, str) and names_an_address(name):
             value = self._address(value)
         value = self._kept(name, value)
         if isinstance(value, Mapping):

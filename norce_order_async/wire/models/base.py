@@ -1,7 +1,5 @@
 """What all models share, and how their members are called on the wire."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -12,8 +10,9 @@ from typing import Any, Final, Never, cast
 import attrs
 
 from norce_order_async.core.shown import SHORT, shown_names
-from norce_order_async.core.urls import CALLED, without_secrets
+from norce_order_async.core.urls import without_secrets
 from norce_order_async.wire.json import JSON
+from norce_order_async.wire.secrets import names_an_address
 from norce_order_async.wire.unread import Unread, find
 
 
@@ -85,7 +84,7 @@ class Model:
     def __rich_repr__(self) -> Iterator[Any]:
         return ((name, value) if name else value for name, value in self._given())
 
-    def _given(self) -> Iterator[tuple[str, Model | _Shown]]:
+    def _given(self) -> Iterator[tuple[str, "Model | _Shown"]]:
         """What was given, by its names: in short, and nothing that may be personal data."""
         hides = False
         for field in attrs.fields(type(self)):
@@ -93,7 +92,7 @@ class Model:
             if field.name in NOT_MEMBERS or value is None or value is NOT_SET:
                 continue
             if field.repr:
-                if field.name in CALLED and isinstance(value, str):
+                if isinstance(value, str) and names_an_address(field.name):
                     value = without_secrets(value)
                 yield field.name, value if isinstance(value, Model) else _Shown(_shown(value))
             else:
@@ -106,7 +105,7 @@ class Model:
             yield "", _Shown("...")
 
 
-def lists_as_tuples(model: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+def lists_as_tuples(model: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
     """A transformer of attrs' fields: a list that is given is kept as a tuple, as one that was read is.
 
     So what nobody can change stays as it is, and is equal to what it is written and read as.
@@ -114,7 +113,7 @@ def lists_as_tuples(model: type, fields: list[attrs.Attribute[Any]]) -> list[att
     return [field.evolve(converter=_as_tuple(field)) if field.default is NOT_SET else field for field in fields]
 
 
-def _as_tuple(field: attrs.Attribute[Any]) -> Callable[[object], object]:
+def _as_tuple(field: "attrs.Attribute[Any]") -> Callable[[object], object]:
     def as_tuple(value: object) -> object:
         return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 

@@ -261,10 +261,12 @@ class TestOutputs:
     def test_no_form_of_an_order_shows_a_secret(self, shell: Shell, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
         shell("attributes", "patch", "o_123", "token=canary", "apiKey=canary", 'n:={"secret": {"a": "canary"}}')
         shell("hook", "create", "o_123", "--json", '{"subscribeTo": "/state", "invoke": "https://h/x?secret=canary"}')
+        shell("attributes", "patch", "o_123", "URL=https://u:canary@h/y?code=canary")
         monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: form == "tree")
         text = shell("order", "get", "o_123", "--output", "table" if form == "table" else "text")[1]
         assert text.count("(not shown; --output json has it)") == 3
         assert ("https://h/x?secret=***" in text) == (form != "text")
+        assert "https://***@h/y?code=***" in text
         assert "canary" not in text
 
 
