@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -19,53 +20,64 @@ from norce_order_async.sending.calls import too_late
 from norce_order_async.sending.pace import Pace
 
 _PLACE = "its place at the rate that the server accepts"
+_Times: TypeAlias = tuple[float, float]
+"""The deadline of a call, and when its attempt came."""
 
 
 @attrs.define(eq=False)
 class _Turns:
     """The pace of a shop in an event loop, and whose turn it is to take the next place in it.
 
-    Turns come in the order in which attempts came. While everything is refused, the last one that came when a probe is
-    due is sent as that: who has waited for long has little time left for an answer, or may be about to leave, and then
-    nothing would be learned.
+    Turns come in the order in which attempts came. While everything is refused, the one with the latest deadline, of
+    several the last that came, is sent as a probe when that is due: who has little time left for an answer, or may be
+    about to leave, would learn nothing.
 
     Attributes:
         pace: The pace.
         answers: How long attempts take.
-        waiting: Who waits for a turn, in the order they came.
+        waiting: Who waits for a turn, in the order they came, and their times.
         is_taken: Whether it is somebody's turn.
     """
 
     pace: Pace
     answers: AnswerTime = attrs.Factory(AnswerTime)
-    waiting: OrderedDict[asyncio.Future[None], None] = attrs.Factory(OrderedDict[asyncio.Future[None], None])
+    waiting: OrderedDict[asyncio.Future[None], _Times] = attrs.Factory(OrderedDict[asyncio.Future[None], _Times])
     is_taken: bool = False
 
-    async def __aenter__(self) -> None:
+    async def take(self, times: _Times, *, is_first: bool) -> None:
+        """Wait for a turn, before all others or after them."""
         if not self.is_taken:
             self.is_taken = True
             return
         turn = running_loop().create_future()
-        self.waiting[turn] = None
+        self.waiting[turn] = times
+        if is_first:
+            self.waiting.move_to_end(turn, last=False)
         try:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self._pass_on()  # it came together with the cancellation
+                self.pass_on()  # it came together with the cancellation
             else:
                 self.waiting.pop(turn, None)
             raise
 
-    async def __aexit__(self, *_: object) -> None:
-        self._pass_on()
-
-    def _pass_on(self) -> None:
+    def pass_on(self) -> None:
+        """End a turn; the next one begins."""
         while self.waiting:
-            turn, _ = self.waiting.popitem(last=self.pace.is_closed)
+            turn, _ = self.waiting.popitem(last=False)
             if not turn.done():  # else it was cancelled, and does not know it yet
                 turn.set_result(None)
                 return
         self.is_taken = False
+
+    def put_first(self, later_than: _Times) -> bool:
+        """Give the next turn to the one with the latest deadline; False where nobody's is later than this one."""
+        latest = max(self.waiting, key=self.waiting.__getitem__, default=None)
+        if latest is None or self.waiting[latest] <= later_than:
+            return False
+        self.waiting.move_to_end(latest, last=False)
+        return True
 
 
 class Pacing:
@@ -93,13 +105,17 @@ class Pacing:
         call = request.call
         here = self._of(call)
         if here.is_taken or here.pace.is_limited:
-            came = self._clock.monotonic()
+            times = call.deadline, self._clock.monotonic()
             call.waiting = _PLACE
             try:
-                has_place = False
+                has_place = handed_on = False
                 while not has_place:
-                    async with here:
-                        has_place = await self._wait(here, call, came)
+                    await here.take(times, is_first=handed_on)
+                    try:
+                        has_place = await self._wait(here, call, times)
+                    finally:
+                        here.pass_on()
+                    handed_on = True
             finally:
                 call.waiting = None
         here.pace.begin()
@@ -108,20 +124,20 @@ class Pacing:
         finally:
             here.pace.end()
 
-    async def _wait(self, here: _Turns, call: Call, came: float) -> bool:
+    async def _wait(self, here: _Turns, call: Call, times: _Times) -> bool:
         """Take a place and wait for it; it is given back where it is not used, and left where the schedule changes.
 
-        False where others came meanwhile, and the place is that of a probe: it is for the last of them.
+        False where one with a later deadline waits by then, and the place is that of a probe: it is for that one.
 
         While a probe is under way its answer may change the schedule, so that no place is known to come too late.
         """
-        pace = here.pace
+        pace, (deadline, came) = here.pace, times
         while True:
             pace.renewed.clear()
             delay = pace.reserve()
             try:
                 is_known = not (pace.is_closed and pace.in_flight)
-                if is_known and here.answers.is_too_late(came, self._clock.monotonic() + delay, call.deadline):
+                if is_known and here.answers.is_too_late(came, self._clock.monotonic() + delay, deadline):
                     raise too_late(call, _PLACE)
                 if delay:
                     await pause(self._clock, delay, pace.renewed)
@@ -130,7 +146,7 @@ class Pacing:
                 raise
             if pace.renewed.is_set():
                 continue
-            if delay and pace.is_closed and here.waiting:
+            if pace.is_closed and here.put_first(later_than=times):
                 pace.give_back()
                 return False
             return True

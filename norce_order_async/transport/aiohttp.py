@@ -178,7 +178,8 @@ class AiohttpTransport(PooledTransport[_Pool]):
         connector = Connector(
             max_age=self.max_age,
             limit=0,
-            keepalive_timeout=min(self.keepalive, 1e9),  # it makes an integer of it
+            # It makes an integer of it, and its timer keeps the context of the call that sets it; for None it has none.
+            keepalive_timeout=None if self.keepalive == math.inf else min(self.keepalive, 1e9),
             ssl=True if self.ssl_context is None else self.ssl_context,
             resolver=_Resolver(self.resolver),
             use_dns_cache=False,

@@ -21,7 +21,7 @@ from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.transport.aiohttp_errors import NotSentAgain
-from norce_order_async.transport.connections import MOST_KEPT, end_of_life, unread_check
+from norce_order_async.transport.connections import end_of_life, take_surplus, unread_check
 from norce_order_async.transport.messages import Head, is_measured
 
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
@@ -285,11 +285,10 @@ class Connector(aiohttp.TCPConnector):
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        """Make a connection, and close the one that is idle for the longest, if too many are open."""
-        idle = [kept for kept in self._conns.values() if kept]
-        if idle and sum(map(len, idle)) + len(self._acquired) > MOST_KEPT:  # the new one is among those acquired
-            handler, _ = min(idle, key=lambda kept: kept[0][1]).popleft()
-            handler.abort()
+        """Make a connection, and close the one that is idle for the longest, if too many are."""
+        surplus = take_surplus(self._conns, lambda kept: kept[1], lambda kept: kept[0].is_connected())
+        if surplus is not None:
+            surplus[0].abort()
         return await super()._create_connection(req, traces, timeout)
 
     def _cleanup(self) -> None:

@@ -3,14 +3,15 @@
 import asyncio
 import select
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, MutableSequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from norce_order_async.core.random_source import RandomSource
 
-MOST_KEPT = 100
-"""Open connections of an event loop, those in use included, from which on a new one takes the place of an idle one."""
+T = TypeVar("T")
+MOST_IDLE = 100
+"""Idle connections of an event loop that are kept when another one is made, those in use not counted."""
 _TURNS = 5
 """Turns of the event loop after which aborted connections are closed, TLS included."""
 
@@ -22,6 +23,33 @@ def end_of_life(loop: asyncio.AbstractEventLoop, max_age: float, random: RandomS
     is kept does not add to it.
     """
     return loop.time() + max_age * random.uniform(0.8, 0.95)
+
+
+def take_surplus(
+    idle: Mapping[Any, MutableSequence[T]], since: Callable[[T], float], is_open: Callable[[T], bool]
+) -> T | None:
+    """Before a connection is made: of too many idle ones, take out the one that is idle for the longest, to be closed.
+
+    So at most ``MOST_IDLE`` more are open than are in use at once. Those that the server has closed are taken out, too.
+
+    Args:
+        idle: The idle connections to each origin, the one that is idle for the longest first.
+        since: When one became idle, in seconds.
+        is_open: Whether one is open.
+    """
+    if sum(map(len, idle.values())) < MOST_IDLE:
+        return None
+    for connections in idle.values():
+        still_open = list(filter(is_open, connections))
+        connections.clear()
+        connections.extend(still_open)
+    kept = list(filter(None, idle.values()))
+    if sum(map(len, kept)) < MOST_IDLE:
+        return None
+    oldest = min(kept, key=lambda connections: since(connections[0]))
+    first = oldest[0]
+    del oldest[0]
+    return first
 
 
 def unread_check(connection: asyncio.Transport) -> Callable[[], object]:

@@ -21,7 +21,7 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
-from norce_order_async.transport.connections import MOST_KEPT, await_closed, end_of_life
+from norce_order_async.transport.connections import await_closed, end_of_life, take_surplus
 from norce_order_async.transport.default import tls_context
 from norce_order_async.transport.dial import Origin, Proxy, dial
 from norce_order_async.transport.errors import (
@@ -119,7 +119,9 @@ class _Pool:
         """
         if self._closed:
             raise transport_closed()
-        self._make_room()
+        surplus = take_surplus(self._idle, lambda kept: kept.idle_since, lambda kept: kept.stream is not None)
+        if surplus is not None:
+            surplus.abort()
         settings = self._settings
         connection = Connection(self._open, settings.max_body, self._buffer)
         context = (settings.ssl_context or _default_context()) if origin.tls else None
@@ -181,11 +183,6 @@ class _Pool:
     def _sweep_at(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
         # In a context of its own: that of the first call would be kept for as long as others follow it.
         self._sweep = loop.call_at(when, self._close_old, context=Context())
-
-    def _make_room(self) -> None:
-        """Close the connection that is idle for the longest, if too many are open."""
-        if len(self._open) >= MOST_KEPT and (idle := list(filter(None, self._idle.values()))):
-            min(idle, key=lambda each: each[0].idle_since).pop(0).abort()
 
 
 @attrs.define(kw_only=True, eq=False)

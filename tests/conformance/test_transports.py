@@ -1,13 +1,8 @@
 """What every transport that we ship has to do, whatever it runs on."""
 
 import asyncio
-import gc
-import math
-import socket
-import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import attrs
@@ -40,10 +35,7 @@ from norce_order_async import (
 from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent
 from norce_order_async.testing import Fault, Sandbox, SandboxServer, SandboxTransport
-from norce_order_async.testing.conformance.base import make_request
-from norce_order_async.testing.conformance.origin import RawOrigin
-from norce_order_async.transport import HostResolver, Request, Response, Transport
-from norce_order_async.transport.connections import MOST_KEPT
+from norce_order_async.transport import Request, Response, Transport
 
 pytestmark = pytest.mark.asyncio
 
@@ -256,57 +248,6 @@ async def test_closing_twice_is_fine_and_closed_is_closed(client: OrderClient) -
     await transport.aclose()
     with pytest.raises(ClientStateError):
         await get_order(client, "o_123")
-
-
-@pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
-@pytest.mark.parametrize("keepalive", [1e-9, math.inf])
-async def test_a_connection_is_kept_for_any_number_of_seconds(kind: Any, keepalive: float) -> None:
-    async with RawOrigin() as origin, kind(keepalive=keepalive) as transport:
-        for _ in range(3):
-            await transport.send(make_request("GET", origin.url), timeout=5.0)
-            await asyncio.sleep(0.001)
-        assert len(origin.peers) == (1 if keepalive == math.inf else 3)
-
-
-@pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
-async def test_idle_connections_to_many_hosts_make_room_for_new_ones(kind: Any) -> None:
-    def look_up(host: str, port: int) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
-
-    async with RawOrigin() as origin, kind(resolver=HostResolver(look_up)) as transport:
-
-        async def send(host: int) -> None:
-            url = origin.url.replace("127.0.0.1", f"h{host}.test")
-            await transport.send(make_request("GET", url), timeout=5.0)
-
-        for number in range(MOST_KEPT + 20):
-            await send(number)
-        await asyncio.gather(*(peer.gone.wait() for peer in origin.peers[:20]))
-        await asyncio.gather(*map(send, range(20, MOST_KEPT + 20)))  # the connections of these are kept
-        assert len(origin.peers) == MOST_KEPT + 20
-
-
-@pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
-async def test_the_sweep_of_idle_connections_keeps_no_caller_s_context(kind: Any) -> None:
-    class Visitor:
-        pass
-
-    visitor = ContextVar[Visitor]("visitor")
-
-    async with RawOrigin() as origin, kind(keepalive=0.2, max_age=0.1) as transport:
-
-        async def visit() -> weakref.ref[Visitor]:
-            visitor.set(one := Visitor())
-            # Without a limit of connecting, whose timer asyncio keeps for a while after it was cancelled.
-            await transport.send(make_request("GET", origin.url, connect=math.inf), timeout=5.0)
-            return weakref.ref(one)
-
-        first = await asyncio.create_task(visit())
-        for _ in range(50):
-            await asyncio.sleep(0.01)
-            await asyncio.create_task(visit())
-        gc.collect()
-        assert first() is None
 
 
 async def test_an_error_of_the_server_is_told_apart_from_the_transport_s(client: OrderClient, sandbox: Sandbox) -> None:

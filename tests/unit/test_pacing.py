@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from random import Random
 
@@ -11,7 +12,15 @@ from soak_batch.servers import Closed, Latency, Server
 from support import TOKEN
 from virtual import VirtualClock, run
 
-from norce_order_async import CallError, DeadlineExceeded, OrderClient, OutcomeKind, Receipt, delete_consent
+from norce_order_async import (
+    CallError,
+    CallOptions,
+    DeadlineExceeded,
+    OrderClient,
+    OutcomeKind,
+    Receipt,
+    delete_consent,
+)
 from norce_order_async.transport import Request, Response, Transport
 
 
@@ -174,6 +183,37 @@ def test_the_first_probe_after_an_outage_has_the_time_that_an_answer_takes(outag
     ends = run(visits(Outage(10.0, 10.0 + outage, None, answer), 20, 50 + outage, deadline=3.0, stays=60.0))
     after = ends[20 * round(10 + outage + min(outage, 30.0) + 3) :]
     assert set(after) == {"done"}
+
+
+@pytest.mark.parametrize("outage", [70.0, 90.0])
+def test_the_probe_has_time_for_an_answer_also_where_calls_with_less_come_last(outage: float) -> None:
+    """Work in the background with a long deadline, beside a web app's calls with short ones."""
+
+    async def run() -> float:
+        well_at = 1010.0 + outage
+        succeeded = list[float]()
+        async with OrderClient(
+            base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, clock=LoopClock(), adaptive=True,
+            transport=Outage(10.0, 10.0 + outage, None, 0.45), retry=None, random=Random(1),
+        ) as client:  # fmt: skip
+            loop = asyncio.get_running_loop()
+
+            async def call_every(seconds: float, deadline: float) -> None:
+                async with asyncio.TaskGroup() as group:
+                    while loop.time() < well_at + 100:
+                        group.create_task(call(deadline))
+                        await asyncio.sleep(seconds)
+
+            async def call(deadline: float) -> None:
+                with suppress(CallError):
+                    await delete_consent(client, "o_1", "ci", options=CallOptions(timeout=deadline))
+                    succeeded.append(loop.time() - well_at)
+
+            await asyncio.gather(call_every(2.0, 60.0), call_every(0.3, 0.5))
+        return min(after for after in succeeded if after > 0)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(run()) <= 31  # probes are at most 30 seconds apart
 
 
 @pytest.mark.parametrize("deadline", [1.0, 5.0])
