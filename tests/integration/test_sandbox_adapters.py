@@ -1,6 +1,7 @@
 """Hooks that a sandbox calls before it stores a change, in process and over a socket."""
 
 import asyncio
+import itertools
 import json
 from typing import Any
 
@@ -22,11 +23,12 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
     update_reference,
+    update_state,
 )
 from norce_order_async.endpoints.payments import create_payment
 from norce_order_async.models import Consent, Hook, Order, Payment
 from norce_order_async.receiving import HookCall, Reply, allow, change, refuse
-from norce_order_async.testing import Callbacks, Sandbox
+from norce_order_async.testing import AdapterCall, Callbacks, Sandbox
 
 pytestmark = pytest.mark.asyncio
 
@@ -300,6 +302,21 @@ async def test_hooks_that_set_off_one_another_are_bounded(stage: Stage) -> None:
         await patch_consent(stage.client, "o_1", "ci_news", checked=True)
     assert (caught.value.code, len(stage.called)) == ("too-many-hook-calls", 20)
     assert not stage.consent
+
+
+async def test_hooks_on_a_part_with_time_stamps_do_not_set_off_one_another() -> None:
+    seconds, called = itertools.count(1.7e9), list[str]()
+
+    def adapter(call: AdapterCall) -> Reply:
+        called.append(call.part_id)
+        return Reply(200, f'[{{"op": "add", "path": "/attributes/{call.part_id}", "value": 1}}]'.encode())
+
+    sandbox = Sandbox(callbacks=Callbacks(adapters={"https://a.example": adapter}), wall=lambda: next(seconds))
+    hooks = [{"id": hook_id, "subscribeTo": "/state", "invoke": "https://a.example"} for hook_id in ("one", "two")]
+    sandbox.add_order("o_1", hooks=hooks)
+    async with sandbox.client() as client:
+        await update_state(client, "o_1", "accepted")
+    assert called == ["one", "two"]
 
 
 async def test_a_caller_that_gives_up_is_told_that_it_cannot_know(stage: Stage) -> None:

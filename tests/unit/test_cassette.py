@@ -1,6 +1,7 @@
 """The file of a recording, and what it is made with: what cannot be is told at once."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def without(members: dict[str, Any], name: str) -> dict[str, Any]:
         (cassette(request={**REQUEST, "query": {BODY_CANARY: "5"}}), "exchange 2: the member 'query' is of another"),
         (cassette(request={**REQUEST, "query": [[BODY_CANARY]]}), "exchange 2: a query is a list of lists"),
         (cassette(request={**REQUEST, "query": [[BODY_CANARY, 5]]}), "exchange 2: a query is a list of lists"),
-        (cassette(response={**RESPONSE, "status": 42}), "exchange 2: a status is a number of 100 to 599"),
+        (cassette(response={**RESPONSE, "status": 42}), "exchange 2: a status is a number of 100 to 999"),
         (cassette(response={**RESPONSE, "truncated": 0}), "exchange 2: the member 'truncated' is of another type"),
         (cassette(response=without(RESPONSE, "truncated")), "exchange 2: the member 'truncated' is missing"),
         (cassette(response={**RESPONSE, "status": BODY_CANARY}), "exchange 2: a status is a number"),
@@ -71,6 +72,15 @@ def test_what_is_wrong_with_a_file_is_told_without_its_values(tmp_path: Path, co
 def test_a_folder_is_no_cassette(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is not a cassette: "):
         RecordingTransport(tmp_path)
+
+
+def test_threads_may_begin_one_cassette_at_once(tmp_path: Path) -> None:
+    def begin(_: int) -> RecordingTransport:
+        return RecordingTransport(tmp_path / "one.json", mode="all")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(list(threads.map(begin, range(200)))) == 200
+    assert list(tmp_path.iterdir()) == []
 
 
 async def _scrub(name: str, value: Any) -> Any:

@@ -18,13 +18,16 @@ from norce_order_async import (
     InvalidRequestError,
     NotFoundError,
     OrderClient,
+    RetryPolicy,
     TokenError,
+    UnexpectedStatusError,
     create_consent,
     create_hook,
     get_order,
     list_orders,
     patch_attributes,
     patch_consent,
+    update_reference,
 )
 from norce_order_async.models import Consent, Hook
 from norce_order_async.testing import FakeClock, NotRecordedError, RecordingTransport, Sandbox, SandboxTransport
@@ -93,6 +96,13 @@ async def test_a_retry_is_replayed_as_it_went(cassette: Path, sandbox: Sandbox) 
         assert receipt.attempts == 2
         assert clock.slept[0] >= 2
     assert sandbox.count == 2
+
+
+async def test_an_answer_with_any_status_is_replayed(cassette: Path) -> None:
+    for inner in (ScriptedTransport((999, {}, b"")), None):
+        async with client(RecordingTransport(cassette, inner), retry=RetryPolicy(max_attempts=1)) as caller:
+            with pytest.raises(UnexpectedStatusError, match="HTTP 999"):
+                await get_order(caller, "o_1")
 
 
 async def test_a_header_that_was_added_by_hand_counts_in_any_case(cassette: Path, sandbox: Sandbox) -> None:
@@ -283,6 +293,43 @@ async def test_two_transports_may_record_into_one_cassette(cassette: Path, sandb
     await two.aclose()
     async with client(RecordingTransport(cassette, mode="none")) as caller:
         assert [(await get_order(caller, order_id)).id for order_id in ("o_1", "o_2")] == ["o_1", "o_2"]
+
+
+async def test_equal_requests_of_two_transports_are_replayed_in_the_order_of_recording(
+    cassette: Path, sandbox: Sandbox
+) -> None:
+    for mode in ("once", "none"):
+        transports = (RecordingTransport(cassette, SandboxTransport(sandbox), mode=mode) for _ in range(3))
+        seen: list[str | None] = []
+        async with client(next(transports)) as one:
+            for reference in ("R-1", "R-2"):
+                seen.append((await get_order(one, "o_1")).reference)
+                async with client(next(transports)) as two:
+                    await update_reference(two, "o_1", reference)
+                    seen.append((await get_order(two, "o_1")).reference)
+            seen.append((await get_order(one, "o_1")).reference)
+        assert seen == [None, "R-1", "R-1", "R-2", "R-2"]
+
+
+async def test_a_transport_that_is_not_closed_holds_no_cassette(cassette: Path, sandbox: Sandbox) -> None:
+    await once(RecordingTransport(cassette, SandboxTransport(sandbox)))
+    for _ in range(2):
+        assert (await get_order(client(RecordingTransport(cassette)), "o_1")).id == "o_1"
+
+
+async def test_a_cassette_that_is_extended_keeps_what_it_had(cassette: Path, sandbox: Sandbox) -> None:
+    sandbox.add_order(ORDER_ID)
+
+    async def register(caller: OrderClient) -> None:
+        await create_hook(caller, "o_1", Hook(subscribe_to="/cart", invoke=f"https://a.example/hooks?of={ORDER_ID}"))
+        await patch_attributes(caller, "o_1", {"of": ORDER_ID})
+
+    async with client(RecordingTransport(cassette, SandboxTransport(sandbox))) as caller:
+        await register(caller)
+    await once(RecordingTransport(cassette, SandboxTransport(sandbox), mode="new_episodes"), ORDER_ID)
+    async with client(RecordingTransport(cassette)) as caller:
+        await register(caller)
+        assert (await get_order(caller, ORDER_ID)).id == ORDER_ID
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,19 @@ class TestCarts:
         first, second = api("GET", order)["cart"]["items"]
         assert first["id"] == given != second["id"]
 
+    def test_a_row_with_an_id_of_its_own_leaves_the_other_its_id(self, api: Api, order: str) -> None:
+        given = api("GET", order)["cart"]["items"][0]["id"]
+        for reference in ("row-1", "row-2"):
+            api("PUT", f"{order}/cart", {"items": [{"id": "mine", "reference": reference}, ROWS[0]]})
+            assert [each["id"] for each in api("GET", order)["cart"]["items"]] == ["mine", given]
+
+    def test_of_a_row_that_was_seeded_without_rows_nothing_is_kept(self) -> None:
+        sandbox = Sandbox()
+        sandbox.add_order("o_1", cart={"items": [{"id": "a", "reference": "row-1", "items": None}]})
+        api = Api(sandbox)
+        api("PUT", "/o_1/cart", {"items": ROWS[:1]})
+        assert api("GET", "/o_1")["cart"]["items"][0]["id"] == "a"
+
     def test_two_orders_cannot_have_one_cart_reference(self, api: Api, order: str) -> None:
         body = {"cart": {"reference": "cart-1"}}
         assert api.refusal("POST", "", body) == (409, "order-conflict")

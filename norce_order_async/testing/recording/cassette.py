@@ -1,23 +1,28 @@
 """A cassette: a file of requests and the responses that they had."""
 
+import itertools
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
+from weakref import WeakSet, WeakValueDictionary
 
 import attrs
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.wording import reason_of
 from norce_order_async.testing.recording.messages import Asked, answer_in, asked_in, check_member
+from norce_order_async.testing.recording.scrubbing import Scrubber
 
 _FORMAT = 1
 _SHOWN = 10
 """Requests that an error lists."""
-_WRITING = threading.Lock()
+_LOCK = threading.Lock()
+"""Transports of several threads may have one cassette."""
+_OPEN: WeakValueDictionary[str, "Cassette"] = WeakValueDictionary()
 
 
 class NotRecordedError(InvalidRequestError):
@@ -43,10 +48,15 @@ class Recorded:
 
 
 class Cassette:
-    """What was recorded, each exchange to be replayed once.
+    """What was recorded, each exchange to be replayed once: one for all transports with its file that are open at once.
 
     Args:
         path: The file.
+
+    Attributes:
+        existed: Whether there was the file.
+        exchanges: What it had.
+        places: Numbers for what is recorded, as it arrives.
 
     Raises:
         ConfigurationError: The file is not a cassette.
@@ -54,17 +64,36 @@ class Cassette:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.exchanges: list[Recorded] = []
-        self._lock = threading.Lock()
-        self._version = _version(path)
-        if self._version is not None:
-            self.exchanges = _read(path)
+        self.existed = path.exists()
+        self.exchanges = _read(path) if self.existed else []
+        self.places = itertools.count()
+        self._new: dict[int, Recorded] = {}
+        self._users: WeakSet[object] = WeakSet()
 
-    def take(self, asked: Asked) -> Mapping[str, Any] | None:
-        """The response to a request, in the order of recording; None if there is none left."""
-        with self._lock:
+    @classmethod
+    def shared(cls, path: Path, user: object) -> "Cassette":
+        """The cassette of a file, as its other users have it, until :meth:`leave`."""
+        with _LOCK:
+            key = os.path.realpath(path)
+            cassette = _OPEN.get(key)
+            if cassette is None or not cassette._users:
+                cassette = _OPEN[key] = cls(path)
+            cassette._users.add(user)
+            return cassette
+
+    def leave(self, user: object) -> None:
+        """Be no user any more."""
+        with _LOCK:
+            self._users.discard(user)
+
+    def take(self, asked: Asked, scrubber: Scrubber) -> Mapping[str, Any] | None:
+        """The response to a request without secrets, in the order of recording; None if there is none left."""
+        with _LOCK:
             for exchange in self.exchanges:
-                if not exchange.played and exchange.asked == asked:
+                if exchange.played or exchange.asked.path != asked.path:
+                    continue
+                # More may be kept of it, because later requests were found by that.
+                if exchange.asked == asked or exchange.asked.without_secrets(scrubber) == asked:
                     exchange.played = True
                     return exchange.answer
         return None
@@ -76,9 +105,10 @@ class Cassette:
             ConfigurationError: It cannot.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._draft.touch()
-            self._draft.unlink()
+            with _LOCK:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._draft.touch()
+                self._draft.unlink()
         except OSError as error:
             raise ConfigurationError(f"{self.path} cannot be written: {reason_of(error)}") from None
 
@@ -87,29 +117,24 @@ class Cassette:
         """Each process has its own: tests may run in several."""
         return self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
 
-    def add(self, new: Sequence[Recorded]) -> None:
-        """Write the file, with new exchanges at its end, also of what others wrote into it meanwhile.
+    def all(self) -> list[Recorded]:
+        """What the file had, and what is new, in the order of its arrival."""
+        return [*self.exchanges, *(self._new[place] for place in sorted(self._new))]
+
+    def add(self, new: Mapping[int, Recorded]) -> None:
+        """Write the file, with new exchanges by their places.
 
         Raises:
             OSError: It cannot be written.
-            ConfigurationError: It is no cassette any more.
         """
-        with _WRITING:
-            if _version(self.path) not in (None, self._version):
-                self.exchanges = _read(self.path)
-            self.exchanges = [*self.exchanges, *new]
-            self._write()
-            self._version = _version(self.path)
-
-    def _write(self) -> None:
-        content = {
-            "format": _FORMAT,
-            "exchanges": [{"request": attrs.asdict(each.asked), "response": each.answer} for each in self.exchanges],
-        }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._draft  # whole or not at all
-        draft.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        draft.replace(self.path)
+        with _LOCK:
+            self._new |= new
+            exchanges = [{"request": attrs.asdict(each.asked), "response": each.answer} for each in self.all()]
+            content = {"format": _FORMAT, "exchanges": exchanges}
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._draft  # whole or not at all
+            draft.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            draft.replace(self.path)
 
     def missing(self, asked: Asked) -> NotRecordedError:
         """The error for a request that has no response here."""
@@ -123,15 +148,6 @@ class Cassette:
         if len(near) > _SHOWN:
             lines.append(f"  and {len(near) - _SHOWN} more")
         return NotRecordedError("\n".join(lines))
-
-
-def _version(path: Path) -> tuple[int, int, int] | None:
-    """What differs when a file was written in between; None without a file."""
-    try:
-        told = path.stat()
-    except OSError:
-        return None
-    return told.st_ino, told.st_mtime_ns, told.st_size
 
 
 def _read(path: Path) -> list[Recorded]:

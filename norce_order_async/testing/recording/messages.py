@@ -44,15 +44,14 @@ class Asked:
     channel: str | None
     body: dict[str, Any] | None = attrs.field(repr=False)
 
-    def tell(self, scrubber: Scrubber) -> None:
-        """Say what it is found by outside its body."""
+    def outside_body(self) -> str:
+        """The values that it is found by outside its body."""
         values = [value for _, value in self.query]
-        for text in (self.path, unquote(self.path), self.merchant or "", self.channel or "", *values):
-            scrubber.find_by(text)
+        return "\n".join([self.path, unquote(self.path), self.merchant or "", self.channel or "", *values])
 
-    def without_secrets(self, scrubber: Scrubber) -> "Asked":
-        """The same without the secrets that were learned."""
-        return Asked(**scrubber.hide(attrs.asdict(self)))
+    def without_secrets(self, scrubber: Scrubber, kept: str = "") -> "Asked":
+        """The same without secrets; a value of an address is none that stands outside the body, or in what is kept."""
+        return Asked(**scrubber.hide(attrs.asdict(self), f"{self.outside_body()}\n{kept}"))
 
 
 def asked_by(request: Request, scrubber: Scrubber) -> Asked:
@@ -69,9 +68,7 @@ def asked_by(request: Request, scrubber: Scrubber) -> Asked:
     else:
         content = _content(body, content_type, scrubber)
     whose = headers.get("x-merchant"), headers.get("x-channel")
-    asked = Asked(request.method, path, _pairs(query, scrubber), *whose, content)
-    asked.tell(scrubber)
-    return asked
+    return Asked(request.method, path, _pairs(query, scrubber), *whose, content)
 
 
 def answer_of(response: Response, scrubber: Scrubber) -> dict[str, Any]:
@@ -121,8 +118,8 @@ def answer_in(content: Mapping[str, Any]) -> Mapping[str, Any]:
         ValueError: Text that its charset does not have.
         RecursionError: The body nests too deeply.
     """
-    if type(content["status"]) is not int or not 100 <= content["status"] <= 599:
-        raise TypeError("a status is a number of 100 to 599")
+    if type(content["status"]) is not int or not 100 <= content["status"] <= 999:
+        raise TypeError("a status is a number of 100 to 999")
     check_member(content, "truncated", bool)
     check_member(content, "headers", dict)
     check_member(content, "body", dict | None)

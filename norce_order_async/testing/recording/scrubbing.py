@@ -2,6 +2,7 @@
 
 import re
 import sys
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
@@ -43,21 +44,24 @@ class Scrubber:
         self._scrub = scrub
         self._secrets: set[str] = set()
         self._of_addresses: set[str] = set()
-        self._plain: set[str] = set()
-        self._hidden: Mapping[str, Sequence[str]] | None = None
+        self._forms: dict[str, list[tuple[str, str]]] = {}
+        self._first = ""
+        self._begin = re.compile("(?!)")
 
     def learn(self, secret: str) -> None:
         """Note a secret, which is hidden as it is and as it stands in a URL."""
         self._note(self._secrets, secret)
 
-    def find_by(self, text: str) -> None:
-        """Note what a request is found by: a value of an address that stands in it is kept, and no secret."""
-        self._note(self._plain, text)
-
-    def _note(self, known: set[str], text: str) -> None:
-        if len(text) >= _SHORTEST and text not in known:
-            known.add(text)
-            self._hidden = None
+    def _note(self, known: set[str], secret: str) -> None:
+        if len(secret) < _SHORTEST or secret in known:
+            return
+        known.add(secret)
+        for form in {secret, quote(secret, safe=""), quote_plus(secret)}:
+            # By their first characters, the longest first: one may be a part of another.
+            insort(self._forms.setdefault(form[:_SHORTEST], []), (form, secret), key=lambda each: -len(each[0]))
+            if form[0] not in self._first:
+                self._first += form[0]
+                self._begin = re.compile(f"[{re.escape(self._first)}]")
 
     def parameter(self, name: str, value: str) -> str:
         """What is kept of a parameter of a form or a query."""
@@ -145,43 +149,31 @@ class Scrubber:
             problem = f"scrub raised {type(error).__name__} for a value named {name!r}"
         raise InvalidRequestError(problem)  # out here, because the error's frames hold the value
 
-    def hide(self, value: Any) -> Any:
-        """A copy of a JSON value in which no string holds a secret that was learned."""
+    def hide(self, value: Any, kept: str = "") -> Any:
+        """A copy of a JSON value without the secrets that were learned; what ``kept`` has of an address's is none."""
         if isinstance(value, str):
-            return self._hide_in(value)
+            return self._hide_in(value, kept)
         if isinstance(value, Mapping):
             members = cast("Mapping[str, Any]", value)
-            return {self.hide(name): self.hide(member) for name, member in members.items()}
+            return {self.hide(name, kept): self.hide(member, kept) for name, member in members.items()}
         if isinstance(value, list | tuple):
-            return [self.hide(one) for one in cast("Sequence[Any]", value)]
+            return [self.hide(one, kept) for one in cast("Sequence[Any]", value)]
         return value
 
-    def _hide_in(self, text: str) -> str:
-        if self._hidden is None:
-            self._hidden = self._by_beginning()
-        kept, begun, place = list[str](), 0, 0
-        while place <= len(text) - _SHORTEST:
-            for secret in self._hidden.get(text[place : place + _SHORTEST], ()):
-                if text.startswith(secret, place):
-                    kept += (text[begun:place], HIDDEN)
-                    begun = place = place + len(secret)
+    def _hide_in(self, text: str, kept: str) -> str:
+        if len(text) < _SHORTEST:
+            return text
+        pieces: list[str] = []
+        begun = 0
+        for found in self._begin.finditer(text):
+            place = found.start()
+            for form, secret in self._forms.get(text[place : place + _SHORTEST], ()):
+                is_here = place >= begun and text.startswith(form, place)
+                if is_here and (secret in self._secrets or secret not in kept):
+                    pieces += (text[begun:place], HIDDEN)
+                    begun = place + len(form)
                     break
-            else:
-                place += 1
-        return "".join([*kept, text[begun:]])
-
-    def _by_beginning(self) -> Mapping[str, Sequence[str]]:
-        """The secrets by their first characters, the longest first: one may be a part of another."""
-        plain = "\n".join(self._plain)
-        secrets = self._secrets | {value for value in self._of_addresses if value not in plain}
-        found: dict[str, list[str]] = {}
-        for secret in sorted({form for each in secrets for form in _forms(each)}, key=len, reverse=True):
-            found.setdefault(secret[:_SHORTEST], []).append(secret)
-        return found
-
-
-def _forms(secret: str) -> tuple[str, str, str]:
-    return secret, quote(secret, safe=""), quote_plus(secret)
+        return "".join([*pieces, text[begun:]]) if pieces else text
 
 
 def _write(content: Any) -> bytes:

@@ -1,7 +1,7 @@
 """A transport that writes down what another one carries, and replays it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -23,8 +23,8 @@ class RecordingTransport(Transport):
 
     A request is found by its method, path, query, merchant, channel and body; not by its host. Each response is
     replayed once, equal requests in the order of recording. A request that had no response is not recorded. The
-    cassette is written by :meth:`aclose`, and only if something was recorded; what other transports of the process have
-    written into it meanwhile stays.
+    cassette is written by :meth:`aclose`, and only if something was recorded. Transports of one process that are open
+    at once share their cassette.
 
     No token, password or client secret stands in it: no header of the request but merchant and channel is kept, few of
     the response, and a secret that was sent or received is hidden wherever it stands. A body that is not text is left
@@ -35,7 +35,7 @@ class RecordingTransport(Transport):
         inner: What carries the requests, by default an :class:`AiohttpTransport`. It is closed with this one.
         mode: ``none`` replays, and raises where there is nothing to replay. ``new_episodes`` sends and records it then.
             ``all`` sends and records everything; the cassette as it was is replaced. ``once`` is ``none`` where there
-            is a cassette, and ``all`` where there is none.
+            is a cassette, and ``all`` where there is none, as it was for the first of those that share it.
         scrub: Called with the name and the value of each member of a body and each parameter of a query; returns what
             is kept of it, for personal data. A value comes before the members in it; what stands in an array has the
             array's name, and a whole body has the empty one. It is also applied when a request is looked for.
@@ -61,21 +61,18 @@ class RecordingTransport(Transport):
         if scrub is not None:
             check_shape("scrub", scrub, HOOK)
         path = Path(cassette)
-        if mode == "once":
-            mode = "none" if path.exists() else "all"
-        elif mode == "none" and not path.exists():
+        if mode == "none" and not path.exists():
             raise ConfigurationError(f"there is no cassette {path}; record it in another mode")
+        self._cassette = Cassette.shared(path, self)
+        if mode == "once":
+            mode = "none" if self._cassette.existed else "all"
         self._mode = mode
-        self._cassette = Cassette(path)
         if mode == "all":
             self._cassette.check_writable()
             self._cassette.exchanges.clear()
         self._inner = inner
         self._scrubber = Scrubber(scrub)
-        for exchange in self._cassette.exchanges:
-            exchange.asked.tell(self._scrubber)
-        self._recorded: list[Response] = []
-        self._written = 0
+        self._recorded: dict[int, Response] = {}
         self._closed = False
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
@@ -95,7 +92,7 @@ class RecordingTransport(Transport):
                 asked = asked_by(request, self._scrubber).without_secrets(self._scrubber)
             except InvalidRequestError as error:
                 raise error.with_traceback(None) from None  # the frames hold the body
-            found = self._cassette.take(asked)
+            found = self._cassette.take(asked, self._scrubber)
             if found is not None:
                 request.call.mark_sent()
                 await asyncio.sleep(0)  # other tasks get their turn, as they would with a network
@@ -107,7 +104,7 @@ class RecordingTransport(Transport):
         if self._inner is None:
             self._inner = default_transport()
         response = await self._inner.send(request, timeout=timeout)
-        self._recorded.append(response)
+        self._recorded[next(self._cassette.places)] = response
         return response
 
     async def aclose(self) -> None:
@@ -115,28 +112,32 @@ class RecordingTransport(Transport):
 
         Raises:
             OSError: The cassette cannot be written.
-            ConfigurationError: The file is no cassette any more; it stays as it is.
             InvalidRequestError: ``scrub`` failed; nothing is written.
         """
         self._closed = True
         try:
             self._write()
         finally:
+            self._cassette.leave(self)
             if self._inner is not None:
                 await self._inner.aclose()
 
     def _write(self) -> None:
-        if not (responses := self._recorded[self._written :]):
+        if not self._recorded:
             return
-        self._written = len(self._recorded)
+        responses, self._recorded = self._recorded, {}
         try:
             new = self._new(responses)
         except InvalidRequestError as error:
             raise error.with_traceback(None) from None  # the frames hold bodies
         self._cassette.add(new)
 
-    def _new(self, responses: Sequence[Response]) -> list[Recorded]:
+    def _new(self, responses: Mapping[int, Response]) -> Mapping[int, Recorded]:
         scrubber = self._scrubber
-        pairs = [(asked_by(each.request, scrubber), answer_of(each, scrubber)) for each in responses]
-        # Last, because a secret may have been learned after it was first seen.
-        return [Recorded(asked.without_secrets(scrubber), scrubber.hide(answer)) for asked, answer in pairs]
+        new = {
+            at: Recorded(asked_by(each.request, scrubber), answer_of(each, scrubber)) for at, each in responses.items()
+        }
+        kept = "\n".join(each.asked.outside_body() for each in [*self._cassette.all(), *new.values()])
+        for each in new.values():  # last, because a secret may have been learned after it was first seen
+            each.asked, each.answer = each.asked.without_secrets(scrubber, kept), scrubber.hide(each.answer, kept)
+        return new

@@ -1,5 +1,6 @@
 """A change of an order with hooks: it is drafted, the hooks are asked, and then it is stored or refused."""
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ class Changes:
                 for operations in patches:
                     _patch(draft, ask, draft.find(ask), operations)
             except PatchError:
-                raise Refused(409, "order-conflict", "The order changed while its hooks were called.") from None
+                raise _conflict() from None
             return draft, result
 
         yield from self._ask_hooks(ask, adapter_id, proposed, patches)
@@ -81,28 +82,33 @@ class Changes:
         order = self.store.find(ask)
         hooks = _to_call(order, adapter_id)
         store = proposed()[0]
-        due = [hook for hook in hooks if _concerns(hook, order, store.find(ask))]
+        draft = store.find(ask)
+        due = [hook for hook in hooks if _concerns(hook, order, draft)]
         for _ in range(self.callbacks.most_calls):
             if not due:
                 return
-            hook, shown = due.pop(0), store
+            hook, of_shown, shown = due.pop(0), store, draft
             with self._counted(ask, hook):
-                (reply,) = yield [outgoing.call("hook", hook, hook["invoke"], ask, shown.find(ask))]
+                (reply,) = yield [outgoing.call("hook", hook, hook["invoke"], ask, shown)]
             # Others may have changed the order meanwhile.
             store = proposed()[0]
+            draft = store.find(ask)
             try:
                 operations = _operations(hook, reply)
-                _patch(shown, ask, shown.find(ask), operations)
+                patched = copy.deepcopy(draft)
+                try:
+                    _patch(store, ask, patched, operations)
+                except PatchError:
+                    _patch(of_shown, ask, shown, operations)  # where this fails too, it is the patch that is wrong
+                    raise _conflict() from None
             except PatchError as error:
                 if self.callbacks.on_hook_failure == "refuse":
                     raise Refused(400, "hook-failed", f"Hook with id:{hook.get('id')} failed: {error}.") from None
                 continue
             if operations:
-                before = store.find(ask)
                 patches.append(operations)
-                store = proposed()[0]
-                after = store.find(ask)
-                due = [one for one in hooks if one in due or (one is not hook and _concerns(one, before, after))]
+                due = [one for one in hooks if one in due or (one is not hook and _concerns(one, draft, patched))]
+                draft = patched
         if due:
             raise Refused(400, "too-many-hook-calls", "The order's hooks set off one another without end.")
 
@@ -119,6 +125,10 @@ class Changes:
             self._waiting[place] -= 1
             if not self._waiting[place]:
                 del self._waiting[place]
+
+
+def _conflict() -> Refused:
+    return Refused(409, "order-conflict", "The order changed while its hooks were called.")
 
 
 def _to_call(order: WireOrder, adapter_id: str | None) -> list[Part]:

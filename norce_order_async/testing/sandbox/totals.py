@@ -20,7 +20,7 @@ def complete_cart(store: Store, cart: Part, before: Part | None = None) -> Part:
     """
     _complete_rows(store, cart, before or {})
     if "total" not in cart:
-        of_rows = [row["total"] for row in cart.get("items", ()) if "total" in row]
+        of_rows = [row["total"] for row in cart.get("items") or () if "total" in row]
         cart["total"] = total_of(of_rows, _values(cart))
     return cart
 
@@ -45,11 +45,15 @@ def total_of(prices: Iterable[Price], discounts: Iterable[Price] = (), *, times:
 
 def _complete_rows(store: Store, holder: Part, before: Part) -> None:
     """Do this to the rows in a cart, or in a row."""
-    known: dict[str, Part] = {row["reference"]: row for row in before.get("items", ()) if "reference" in row}
-    for row in holder.get("items", ()):
-        same = known.pop(row.get("reference", ""), {})
-        row["id"] = row.get("id") or same.get("id") or store.new_id("ci")
-        _complete_rows(store, row, same)
+    known: dict[str, Part] = {row["reference"]: row for row in before.get("items") or () if "reference" in row}
+    rows: list[Part] = holder.get("items") or []
+    taken = {row.get("id") for row in rows}
+    for row in rows:
+        same = known.get(row.get("reference", ""), {})
+        if not row.get("id"):
+            row["id"] = store.new_id("ci") if same.get("id") in {None, "", *taken} else same["id"]
+            taken.add(row["id"])
+        _complete_rows(store, row, same if row["id"] == same.get("id") else {})
         if "total" not in row and "price" in row:
             row["total"] = total_of([row["price"]], _values(row), times=row.get("quantity", 1))
 
