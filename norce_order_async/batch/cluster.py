@@ -51,7 +51,7 @@ class ClusterBatch(Engine):
         cluster: A scheduler's address, a Dask client or cluster, which stays open, or how many processes to start on
             this machine.
         settings: Arguments of :meth:`OrderClient.from_env` at each worker, all but ``auth``. The workers of a cluster
-            that was started elsewhere take ``merchant`` and ``channel`` from here, not from their environment.
+            that was started elsewhere need ``merchant`` and ``channel`` here: their environment may have others.
         environment: Environment variables of the processes that are started here.
         journal: Where every change is written down, so that the batch can be continued.
         chunk: How many changes go to a worker at once, at most.

@@ -6,7 +6,9 @@ import sys
 from norce_order_async.core.errors import CallError, ConfigurationError
 
 _OTHERS = 64
-"""Files that are open beside the connections, such as the input, the journal and the reports."""
+"""Files that may be open beside the connections, such as the input, the journal and the reports."""
+_FEWEST_OTHERS = 20
+"""So many of them are open in any case."""
 
 
 def allow_connections(connections: int) -> None:
@@ -19,17 +21,21 @@ def allow_connections(connections: int) -> None:
         return
     import resource
 
-    needed = connections + _OTHERS
+    wanted, needed = connections + _OTHERS, connections + _FEWEST_OTHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     except (ValueError, OSError):
+        wanted = soft
+    if wanted < needed:
         raise ConfigurationError(
             f"{connections:,} connections need {needed:,} open files, and this machine allows fewer to the command: "
             "raise the limit (ulimit -n), or lower --concurrency"
-        ) from None
+        )
 
 
 def advice_for_open_files(error: CallError) -> str | None:

@@ -52,6 +52,9 @@ class State:
         return settle if self.outcome is None or self.outcome is OutcomeKind.UNKNOWN else 0.0
 
 
+_SORTED = json.JSONEncoder(sort_keys=True)
+
+
 def digest_of(change: Change) -> int | None:
     """A checksum of a change that is given as a value; None where JSON cannot hold it.
 
@@ -61,7 +64,7 @@ def digest_of(change: Change) -> int | None:
         members = json.loads(encode_shown(change.record()))
     except (InvalidRequestError, ValueError):  # a whole number with too many digits is one for JSON, not for Python
         return None
-    return zlib.crc32(json.dumps(members, sort_keys=True).encode())
+    return zlib.crc32(_SORTED.encode(members).encode())
 
 
 def check_same(entry: InputLine, state: State) -> None:

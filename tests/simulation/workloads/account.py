@@ -42,6 +42,7 @@ class Account:
         resources: What each id that was carried out is about.
         closed: The lines that have ended, by the journal, and how.
         open: How many requests the lines that are open took, by the journal.
+        written: How often a request with an id was written since the last look at the journal, and not refused with 429.
     """
 
     scene: Scene
@@ -55,7 +56,7 @@ class Account:
     resources: dict[str, object] = attrs.Factory(dict[str, object])
     closed: dict[int, OutcomeKind | None] = attrs.Factory(dict[int, OutcomeKind | None])
     open: dict[int, int] = attrs.Factory(dict[int, int])
-    written: dict[str, None] = attrs.Factory(dict[str, None])
+    written: Counter[str] = attrs.Factory(Counter[str])
 
     @classmethod
     def begin(cls, scene: Scene, folder: Path, count: int, choices: random.Random) -> tuple["Account", Path]:
@@ -73,7 +74,7 @@ class Account:
 
     def on_written(self, request_id: str) -> None:
         """A request is written: not for a line that was closed before."""
-        self.written[request_id] = None
+        self.written[request_id] += 1
         self.sent[request_id] += 1
         self.latest[request_id] = self.scene.world.now, here().number
         number = self.owners.get(request_id)
@@ -84,6 +85,8 @@ class Account:
         """An attempt has ended."""
         if attempt.status is None and attempt.sent is not False:
             self.lost[call.request_id] = self.scene.world.now
+        elif attempt.status == 429:  # nothing was made of it: its mark may be taken back
+            self.written[call.request_id] -= 1
 
     def on_received(self, request: ReceivedRequest) -> None:
         """The server has decided on a request."""
@@ -107,8 +110,8 @@ class Account:
         """Hold what was sent so far against what a journal says by now, also in the midst of a run."""
         violation, before = self.scene.watch.violation, self.closed
         self._take(*look(journal))
-        for request_id in self.written:
-            if request_id not in self.owners:
+        for request_id, count in self.written.items():
+            if count > 0 and request_id not in self.owners:
                 violation(f"{request_id} was sent, and the journal has no mark of it")
         for number, outcome in before.items():
             if self.closed.get(number) is not outcome:
