@@ -42,7 +42,7 @@ class Account:
         resources: What each id that was carried out is about.
         closed: The lines that have ended, by the journal, and how.
         open: How many requests the lines that are open took, by the journal.
-        written: How often a request with an id was written since the last look at the journal, and not refused with 429.
+        written: How often a request with an id was written since the last look, and not refused with 429.
     """
 
     scene: Scene
