@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import time
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -28,6 +29,7 @@ from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file, files_of_journal
 from norce_order_async.cli.signals import on_ending
 from norce_order_async.cli.summary import Account, account_record, print_account
+from norce_order_async.cli.writing import Writing
 from norce_order_async.core.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -133,7 +135,7 @@ def _sandbox(options: argparse.Namespace, source: Input, files: tuple[InputFile,
 async def _run(
     options: argparse.Namespace, source: Input, files: tuple[InputFile, ...], path: Path, sandbox: "Sandbox | None"
 ) -> int:
-    total = total_of(files)
+    total, writing = total_of(files), Writing()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await client_of(options, sandbox, stack))
         target = f"{'a sandbox' if sandbox else client.base_url} as {client.merchant}/{client.channel}"
@@ -143,11 +145,11 @@ async def _run(
             tell(f"Continuing {printable(str(path))}, with {counted(known, 'change')} begun before.")
         refuse_to_replace(options.undo, journal)
         async with batch_of(options, source, journal, client) as batch:
-            display = Display(batch, total)
+            display = Display(batch, writing, total)
             names: list[JSON] = [file.name for file in files]
-            events = Events(batch, is_on=options.output == "jsonl")
-            events.tell("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
-            interrupted, failure = await _follow(batch, display, events)
+            events = Events(batch, writing, is_on=options.output == "jsonl")
+            await events.tell("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
+            interrupted, failure = await _follow(batch, display, events, writing)
         if options.resolve and failure is None and batch.stopped is None:
             interrupted = await resolve_unknown(options, source, journal, client)
         if failure is not None and not batch.progress.ended and batch.error is None:
@@ -169,7 +171,8 @@ async def _run(
             only=options.only is not None,
             undo=write_undo(options, journal, unwritten),
         )
-    events.tell("end", account_record(account))
+    await events.tell("end", account_record(account))
+    await writing.aclose()
     if options.output != "jsonl":
         print_account(account, as_json=options.output == "json")
     unwritten += events.unwritten
@@ -236,8 +239,12 @@ def _advice(batch: RunsOnce) -> str | None:
     return advice_for_open_files(error) or advice_for(NotTheApiError if is_foreign(error) else type(error))
 
 
-async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bool, ConfigurationError | None]:
+async def _follow(
+    batch: RunsOnce, display: Display, events: Events, writing: Writing
+) -> tuple[bool, ConfigurationError | None]:
     """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, once more ends at once.
+
+    Where nobody reads what is written, the second one ends the process: the journal has all, as after a kill.
 
     Returns:
         Whether it was interrupted, and what of its input or journal was lost while it ran.
@@ -248,10 +255,12 @@ async def _follow(batch: RunsOnce, display: Display, events: Events) -> tuple[bo
 
     def interrupt() -> None:
         nonlocal interrupted, since
-        if ended:
-            return  # all that is left is to tell of it
-        if interrupted:
-            if time.monotonic() - since > _TOGETHER:
+        if interrupted or ended:
+            if time.monotonic() - since <= _TOGETHER:
+                return
+            if writing.is_stuck:
+                os._exit(130)
+            if not ended:  # else all that is left is to tell of it
                 batch.abort("interrupted")
             return
         interrupted, since = True, time.monotonic()

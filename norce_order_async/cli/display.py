@@ -28,17 +28,18 @@ class Display:
 
     Args:
         batch: The batch.
+        writing: What writes.
         total: How many changes its input has; None when that is not known.
     """
 
-    def __init__(self, batch: RunsOnce, total: int | None) -> None:
+    def __init__(self, batch: RunsOnce, writing: Writing, total: int | None) -> None:
         self._batch = batch
+        self._writing = writing
         self._total = total
         self._started = time.monotonic()
         self._ended: float | None = None
         self._seen: list[tuple[float, int]] = [(self._started, 0)]
         self._live = _live() if _is_terminal(sys.stderr) else None
-        self._writing = Writing()
         self._drawing: asyncio.Task[None] | None = None
 
     @property
@@ -66,7 +67,6 @@ class Display:
             self._live.transient = error is not None  # the account says how it stands then
             await self._writing.write(_draw, self._live.stop)
             await self._writing.write(_draw, self._live.console.print)
-        self._writing.close()
 
     def note(self, text: str) -> None:
         """Show a line of text."""

@@ -30,18 +30,19 @@ class Events:
 
     Args:
         batch: The batch.
+        writing: What writes.
         is_on: Whether anything is written.
 
     Attributes:
         unwritten: Why not all of it could be written, if somebody still reads it.
     """
 
-    def __init__(self, batch: RunsOnce, *, is_on: bool) -> None:
+    def __init__(self, batch: RunsOnce, writing: Writing, *, is_on: bool) -> None:
         self._batch = batch
+        self._writing = writing
         self._is_on = is_on
         self.unwritten: list[ConfigurationError] = []
         self._lines: list[str] = []
-        self._writing = Writing()
         self._telling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -57,7 +58,6 @@ class Events:
             with suppress(asyncio.CancelledError):
                 await self._telling
             await self._write_lines()
-        self._writing.close()
 
     async def change(self, outcome: Outcome) -> None:
         """Tell of a change that ended; at the latest a second later it is written, if somebody reads."""
@@ -72,10 +72,10 @@ class Events:
             self._lines.append(_line("progress", attrs.asdict(self._batch.progress)))
             await self._write_lines()
 
-    def tell(self, event: str, members: dict[str, JSON]) -> None:
+    async def tell(self, event: str, members: dict[str, JSON]) -> None:
         """Write an event, while the batch does not run."""
         if self._is_on:
-            self._write([_line(event, members)])
+            await self._writing.write(self._write, [_line(event, members)])
 
     async def _write_lines(self) -> None:
         lines, self._lines = self._lines, []

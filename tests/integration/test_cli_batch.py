@@ -435,6 +435,22 @@ def test_a_batch_that_only_ever_meets_web_pages_does_not_start(tmp_path: Path) -
     assert (told["done"], told["requests"] < 50) == (0, True)
 
 
+def test_ctrl_c_ends_a_batch_whose_reader_stands_still(tmp_path: Path) -> None:
+    write(tmp_path, *many(3000))
+    process = start_batch("--sandbox", "--journal", "j", "--output", "jsonl", cwd=tmp_path)
+    until_some_are_done(process, tmp_path / "j")
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.7)  # the pipe is full by then, and presses that come together are one
+        process.send_signal(signal.SIGINT)
+    is_ended = process.poll() is not None
+    process.kill()
+    out, _ = process.communicate()
+    assert (is_ended, process.returncode, len(out) > 10_000) == (True, 130, True)
+    told = batch("changes.jsonl", "--sandbox", "--journal", "j", cwd=tmp_path)
+    assert (told["code"], told["done"], told["left"]) == (0, 3000, 0)
+
+
 @pytest.mark.parametrize(
     ("presses", "press", "together"),
     [(1, signal.SIGINT, 1), (2, signal.SIGINT, 1), (1, signal.SIGTERM, 1), (1, signal.SIGTERM, 2)],

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import threading
+from contextlib import aclosing
 from types import SimpleNamespace
 from typing import cast
 
@@ -15,6 +16,7 @@ from norce_order_async.batch import Outcome
 from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.events import Events
+from norce_order_async.cli.writing import Writing
 
 BATCH = cast("RunsOnce", SimpleNamespace(progress=Progress(0, 0, 0, 0, 0, 0, 0, 4, None, None)))
 
@@ -54,7 +56,7 @@ async def test_a_reader_of_events_that_pauses_has_the_batch_wait_and_not_the_eve
     told = list[int]()
     stream = Paused()
     monkeypatch.setattr(sys, "stdout", stream)
-    async with Events(BATCH, is_on=True) as events:
+    async with aclosing(Writing()) as writing, Events(BATCH, writing, is_on=True) as events:
         telling = asyncio.create_task(tell())
         await asyncio.to_thread(stream.waits.wait, 5)
         assert len(told) < 1000
@@ -71,7 +73,7 @@ async def test_a_reader_of_events_that_pauses_has_the_batch_wait_and_not_the_eve
 async def test_a_terminal_that_is_stopped_does_not_halt_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Paused()
     monkeypatch.setattr(sys, "stderr", stream)
-    async with Display(BATCH, 3) as display:
+    async with aclosing(Writing()) as writing, Display(BATCH, writing, 3) as display:
         display.note("Finishing what is in flight.")
         await asyncio.to_thread(stream.waits.wait, 5)
         stream.go.set()
