@@ -1,6 +1,7 @@
 """The sessions of noxfile.py: none is lost, and each installs what its programs import."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,5 +43,6 @@ def test_a_session_that_does_not_install_pytest_runs_no_program_that_imports_it(
     modules = [f"{name}.__main__" if ROOT.joinpath("tests", name).is_dir() else name for name in without_pytest()]
     assert "invariants" in modules
     code = "import importlib, sys; sys.modules['pytest'] = None; [*map(importlib.import_module, sys.argv[1:])]"
-    ended = subprocess.run([sys.executable, "-c", code, *modules], cwd=ROOT / "tests", capture_output=True, text=True)
+    env = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
+    ended = subprocess.run([sys.executable, "-c", code, *modules], env=env, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
