@@ -22,7 +22,7 @@ from norce_order_async.core.wording import text_of
 
 _GRACE = 10.0
 _KILLED = -9
-NO_SPEED = JournalSample(at=0.0, concurrency=0, rate=None, in_flight=0, reason=None)
+NO_SAMPLE = JournalSample(at=0.0, concurrency=0, rate=None, in_flight=0, reason=None)
 """Before the process has told of one."""
 
 
@@ -37,7 +37,7 @@ class ProcessLink:
         size: How many bytes all the lines are that are here.
         dealt: The lines that it has and that have not ended.
         passed: Lines that it has and does not make: their resources have to settle.
-        speed: How fast it goes.
+        sample: How fast it goes.
         losses: How many processes were lost since a line was dealt with.
         settles_at: Until when a request of what has ended may still be carried out, in seconds since 1970-01-01 UTC.
         has_ended: Whether it has said that it is done.
@@ -50,7 +50,7 @@ class ProcessLink:
     size: int = 0
     dealt: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
     passed: dict[int, tuple[Dealt, int]] = attrs.Factory(dict[int, tuple[Dealt, int]])
-    speed: JournalSample = NO_SPEED
+    sample: JournalSample = NO_SAMPLE
     losses: int = 0
     settles_at: float = 0.0
     has_ended: bool = False
@@ -183,7 +183,7 @@ class ProcessLink:
             self.queue.appendleft(((number, packed, state, made), size))
         self.dealt.clear()
         self.passed.clear()
-        self.speed = NO_SPEED
+        self.sample = NO_SAMPLE
         return given_up
 
     async def end(self) -> None:

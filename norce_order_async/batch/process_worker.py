@@ -193,7 +193,7 @@ class Lines:
 
     def sample(self, sample: JournalSample) -> None:
         """Tell how fast it is."""
-        self._pipe.tell("speed", sample)
+        self._pipe.tell("sample", sample)
 
 
 async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments, *, has_done: bool) -> None:

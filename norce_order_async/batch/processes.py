@@ -18,7 +18,7 @@ from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.journal.run_journal import JOURNAL
-from norce_order_async.batch.process_link import NO_SPEED, ProcessLink
+from norce_order_async.batch.process_link import NO_SAMPLE, ProcessLink
 from norce_order_async.batch.process_worker import CREDIT
 from norce_order_async.batch.run import scope_and_settle
 from norce_order_async.batch.starting import check_can_start_python
@@ -106,9 +106,9 @@ class ProcessBatch(RunsOnce):
     @property
     def progress(self) -> Progress:
         """How it stands."""
-        speeds = [link.speed for link in self._links]
-        in_flight = sum(speed.in_flight for speed in speeds)
-        rates = [speed.rate for speed in speeds if speed.rate is not None]
+        samples = [link.sample for link in self._links]
+        in_flight = sum(sample.in_flight for sample in samples)
+        rates = [sample.rate for sample in samples if sample.rate is not None]
         return Progress(
             passed=self._tally.passed,
             ended=self._tally.ended,
@@ -117,9 +117,9 @@ class ProcessBatch(RunsOnce):
             retried=self._tally.retried,
             in_flight=in_flight,
             waiting=max(0, sum(len(link.dealt) for link in self._links) - in_flight),
-            concurrency=sum(speed.concurrency for speed in speeds),
-            rate=sum(rates) if len(rates) == len(speeds) else None,
-            reason=next((speed.reason for speed in speeds if speed.reason is not None), None),
+            concurrency=sum(sample.concurrency for sample in samples),
+            rate=sum(rates) if len(rates) == len(samples) else None,
+            reason=next((sample.reason for sample in samples if sample.reason is not None), None),
         )
 
     def stop(self, reason: str) -> None:
@@ -268,8 +268,8 @@ class ProcessBatch(RunsOnce):
             elif kind == "want":
                 link.credit += rest[0]
                 self._deal(link)
-            elif kind == "speed":
-                link.speed = rest[0]
+            elif kind == "sample":
+                link.sample = rest[0]
             elif kind == "left":
                 link.close(rest[0])
                 self.state.room.set()
@@ -310,7 +310,7 @@ class ProcessBatch(RunsOnce):
         self, link: ProcessLink, stopped: str | None, error: Exception | None, failure: Exception | None, worked: bool
     ) -> None:
         link.has_ended = True
-        link.speed = NO_SPEED
+        link.sample = NO_SAMPLE
         link.drop()
         self.state.room.set()
         self.state.worked |= worked
