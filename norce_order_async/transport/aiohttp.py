@@ -138,10 +138,11 @@ class AiohttpTransport(PooledTransport[_Pool]):
         try:
             # aiohttp's own limit can swallow a cancellation, and misses a stalled chunked body.
             with exchange.limit:
+                url, host = _address(request.url)
                 exchange.response = await pool.session.request(
                     request.method,
-                    _url(request.url),
-                    headers=CIMultiDict(request.headers),  # what aiohttp would make of them, slower
+                    url,
+                    headers=CIMultiDict({"Host": host, **request.headers}),  # what aiohttp would make, slower
                     data=_body(request.body),
                     allow_redirects=False,
                     timeout=_connect_limit(call.timeout.connect),
@@ -220,18 +221,20 @@ def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> Transpo
 
 
 @lru_cache(maxsize=1024)  # one for each shop that has its own host
-def _origin(url: str) -> URL:
-    return URL(url)
+def _origin(url: str) -> tuple[URL, str]:
+    origin = URL(url)
+    return origin, origin.host_port_subcomponent or ""
 
 
-def _url(url: str) -> URL:
-    """The URL as it stands, made from its origin: to parse it anew for each order would cost more."""
+def _address(url: str) -> tuple[URL, str]:
+    """The URL as it stands and its host, made from its origin: to parse it anew for each order would cost more."""
     path = url.find("/", len("https://"))
     if path < 0:
         return _origin(url)
+    origin, host = _origin(url[:path])
     if "?" in url:
-        return URL(f"{_origin(url[:path])}{url[path:]}", encoded=True)
-    return _origin(url[:path]).with_path(url[path:], encoded=True)
+        return URL(f"{origin}{url[path:]}", encoded=True), host
+    return origin.with_path(url[path:], encoded=True), host
 
 
 @lru_cache

@@ -43,11 +43,7 @@ def take_headers_as_given(session: aiohttp.ClientSession) -> None:
 
 
 def _as_given(headers: CIMultiDict[str] | None) -> CIMultiDict[str]:
-    if headers is None:
-        return CIMultiDict()
-    if len(set(map(str.lower, headers))) < len(headers):  # a middleware gave some that differ in case only
-        return CIMultiDict({name.lower(): value for name, value in headers.items()})
-    return headers
+    return CIMultiDict() if headers is None else headers
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -72,7 +68,7 @@ class _Written(http_writer.StreamWriter):
 
 
 class PlainRequest(aiohttp.ClientRequest):
-    """Sends the headers that it is given, ``Host`` and the body's length, and adds none.
+    """Sends the headers that it is given and the body's length, and adds none.
 
     A small body is written together with them; aiohttp would start a task for it.
     """
@@ -81,9 +77,8 @@ class PlainRequest(aiohttp.ClientRequest):
     _small_body: bytes | None = None
 
     def update_headers(self, headers: Any) -> None:
-        """Take the headers as they are."""
-        self.headers = CIMultiDict(Host=self.url.host_port_subcomponent or "")
-        self.headers.extend(headers)
+        """Take the headers as they are; they tell the host."""
+        self.headers = headers
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Add none."""
