@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from norce_order_async.core.budget import RetryBudget
-from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
-from norce_order_async.core.checks import check_header_value, check_switch, client_header
+from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
+from norce_order_async.core.checks import check_switch, client_header
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.observer import CallObserver
@@ -22,7 +22,7 @@ from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Middleware
 from norce_order_async.middleware.core import ClientCore, call_defaults
 from norce_order_async.sending.caller import Caller
-from norce_order_async.sending.calls import RunningCall, new_request
+from norce_order_async.sending.calls import BatchCalls, RunningCall, new_request
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.shops import Shops
 from norce_order_async.sending.sources import TokenSources
@@ -110,7 +110,7 @@ class OrderClient:
         self._caller = Caller.of_client(address, shops, channel, adapter_id, Credential(auth), user_agent, headers)
         self._core = ClientCore(
             defaults=call_defaults(timeout, retry, clock, random),
-            transport=transport or default_transport(),
+            transport=default_transport() if transport is None else transport,
             owns_transport=transport is None,
             shops=shops,
             sources=TokenSources(auth),
@@ -287,32 +287,13 @@ class OrderClient:
         with RunningCall(request, options, core.lifecycle, core.ends) as running:
             return operation.decode(running.check_success(await handler(request), operation))
 
-    async def carry_out(
-        self,
-        operation: Operation[Any],
-        ids: Mapping[str, str],
-        body: object,
-        options: CallOptions,
-        *,
-        request_id: str,
-        on_attempt: AttemptHook,
-        redelivered: bool,
-    ) -> tuple[Call, int]:
-        """Run an operation for a batch; its call and the status that it ends with. Raises what ``execute`` does.
-
-        All calls of a batch have the same options, checked before, but for what is given by name in place of theirs.
+    def for_batch(self) -> BatchCalls:
+        """What runs operations for a batch, without what each call of its own needs.
 
         :meta private:
         """
-        check_header_value("request_id", request_id)
-        core = self._core
-        request = new_request(self._caller, operation, ids, None, body, options, core.defaults, request_id)
-        call = request.call
-        call.on_attempt, call.redelivered = on_attempt, redelivered
-        handler = self._chain.once if call.retry is None else self._chain.retrying
-        with RunningCall(request, options, core.lifecycle, core.ends) as running:
-            response = running.check_success(await handler(request), operation)
-            return response.request.call, response.status
+        core, chain = self._core, self._chain
+        return BatchCalls(self._caller, core.defaults, core.lifecycle, core.ends, chain.once, chain.retrying)
 
     def stats(self, *, by_shop: bool = False) -> Stats:
         """What this client and its scoped views did so far.

@@ -186,7 +186,7 @@ class ProcessBatch(RunsOnce):
                 await self._until_room()
                 if self.stopped is not None:
                     return
-                await self._take(first, entries)
+                self._take(first, entries)
                 first += len(entries)
                 await asyncio.sleep(0)
         except Exception as error:
@@ -207,8 +207,8 @@ class ProcessBatch(RunsOnce):
             self.state.room.clear()
             await self.state.room.wait()
 
-    async def _take(self, first: int, entries: list[InputLine]) -> None:
-        known = await patiently(lambda: self._journal.states(first, first + len(entries) - 1))
+    def _take(self, first: int, entries: list[InputLine]) -> None:
+        known = self._journal.states(first, first + len(entries) - 1)
         links, only, count, now = self._links, self._settings.only, len(self._links), self._clock.wall()
         for number, entry in enumerate(entries, first):
             made, state = True, known.get(number)
@@ -252,8 +252,7 @@ class ProcessBatch(RunsOnce):
 
     async def _take_back(self, link: ProcessLink) -> None:
         """Have what a lost process had made by the next one, but for what must not be made twice."""
-        states = await patiently(lambda: self._journal.states(*link.span))
-        if given_up := link.take_back(states, only=self._settings.only is not None):
+        if given_up := link.take_back(self._journal.states(*link.span), only=self._settings.only is not None):
             await patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
             self._count({(OutcomeKind.UNKNOWN, 1): len(given_up)})
 

@@ -40,7 +40,6 @@ _OUTCOMES = {
     Verdict.NOT_APPLIED: OutcomeKind.NOT_SENT,  # nothing of it is on the server
     Verdict.CANNOT_TELL: OutcomeKind.UNKNOWN,
 }
-_NOT_APPLIED = frozenset({OutcomeKind.NOT_SENT, OutcomeKind.REJECTED})
 
 
 @attrs.frozen
@@ -176,7 +175,7 @@ class JournalResolver:
 
     def _may_stand(self, number: int) -> bool:
         state = self._journal.states(number, number).get(number)
-        return state is not None and state.outcome not in _NOT_APPLIED
+        return state is not None and state.may_stand
 
     async def _make_again(self, lines: Sequence[_Line]) -> set[int]:
         """Make changes again, those of one resource in turn; the numbers of those that are unknown once more."""
@@ -208,7 +207,7 @@ class JournalResolver:
     def _was_not_applied(self, line: _Line) -> bool:
         """Whether a change that is safe to repeat ended without being applied."""
         state = self._journal.states(line.number, line.number).get(line.number)
-        return line.change.not_twice is None and state is not None and state.outcome in _NOT_APPLIED
+        return line.change.not_twice is None and state is not None and not state.may_stand
 
 
 def _paths(change: Change) -> list[tuple[str, ...]]:

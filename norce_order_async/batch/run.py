@@ -18,6 +18,7 @@ from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.undo.keeping import KeepingSender
 from norce_order_async.client import OrderClient, check_client
 from norce_order_async.core.call import AttemptHook, RetryRules
+from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
@@ -63,7 +64,7 @@ class ClientSender:
     """
 
     def __init__(self, client: OrderClient, pace: Pace, options: CallOptions | None = None) -> None:
-        self._client = client
+        self._client, self._calls = client, client.for_batch()
         options = options_of(options)
         if options.request_id is not None or options.on_attempt is not None:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
@@ -71,7 +72,7 @@ class ClientSender:
             raise ConfigurationError("redelivered is a matter of each change: see InputLine")
         self.timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
         # A client with an ``execute`` of its own sees every call.
-        self._calls: Calls = CALLS if type(client).execute is OrderClient.execute else {}
+        self._call_of: Calls = CALLS if type(client).execute is OrderClient.execute else {}
         self._clock = client.clock
         self._pace = pace
         self._options = attrs.evolve(
@@ -88,21 +89,24 @@ class ClientSender:
 
     async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome:
         """Make a change; see :class:`Sender`."""
-        change, client = item.change, self._client
+        change, client, calls = item.change, self._client, self._calls
         options = self._probe_options if probe else self._options
         item.pace = self._pace
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
+            if item.entry.request_id is not None:  # otherwise it is one of ours
+                check_header_value("request_id", item.request_id)
             if change.merchant is not None or change.channel is not None:
                 client = scoped_to(client, change)
-            if (call_of := self._calls.get(type(change).apply)) is None:
+                calls = client.for_batch()
+            if (call_of := self._call_of.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
                 outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id
                 attempts, elapsed = receipt.attempts, self._clock.monotonic() - begin
             else:
                 operation, ids, body = call_of(change)
-                call, status = await client.carry_out(
+                call, status = await calls.run(
                     operation,
                     ids,
                     body,
@@ -129,6 +133,7 @@ class ClientSender:
     async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
         """Read the order of a change; see :class:`OrderSender`."""
         options = self._probe_options if probe else self._options
+        check_header_value("request_id", item.request_id)
         options = options.for_call(item.request_id, on_attempt, redelivered=False)
         client = scoped_to(self._client, item.change)
         return await client.execute(operation, options=options, order_id=item.change.order_id)

@@ -91,12 +91,7 @@ class CallOptions:
         object.__setattr__(self, "__dict__", {**self.__dict__})
 
     def for_call(self, request_id: str, on_attempt: AttemptHook, *, redelivered: bool) -> "CallOptions":
-        """A copy for one call of many, without another check of what was checked.
-
-        Raises:
-            InvalidRequestError: The request id cannot be sent.
-        """
-        check_header_value("request_id", request_id)
+        """A copy for one call of many, without another check of what was checked."""
         copy = object.__new__(CallOptions)
         given = {"request_id": request_id, "on_attempt": on_attempt, "redelivered": redelivered}
         object.__setattr__(copy, "__dict__", {**self.__dict__, **given})

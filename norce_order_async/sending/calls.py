@@ -2,14 +2,14 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
 from typing import Any, TypeVar, TypeVarTuple
 
 import attrs
 
-from norce_order_async.core.call import Call, CallHook, RetryRules
+from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     CallError,
@@ -35,7 +35,6 @@ from norce_order_async.wire.operation import Operation, QueryValue
 
 A = TypeVarTuple("A")
 R = TypeVar("R")
-_NO_MEMBERS = frozenset[str]()
 
 
 @attrs.frozen(eq=False)
@@ -83,7 +82,7 @@ def new_request(
         defaults.retry if options.retry is UNSET else options.retry,
         operation.reads_body,
         operation.changes,
-        operation.members if operation.reads_body else _NO_MEMBERS,
+        operation.members,
         ids,
         operation.path,
         defaults.random,
@@ -232,6 +231,41 @@ class RunningCall(TimeLimit):
         """End it because its client is closed."""
         if not self._expired:
             super().expire()
+
+
+@attrs.frozen(eq=False)
+class BatchCalls:
+    """Runs operations for a batch, whose calls all have the same options, checked before."""
+
+    caller: Caller
+    defaults: CallDefaults
+    lifecycle: Lifecycle
+    ends: "CallEnds"
+    once: Callable[[Request], Awaitable[Response]]
+    retrying: Callable[[Request], Awaitable[Response]]
+
+    async def run(
+        self,
+        operation: Operation[Any],
+        ids: Mapping[str, str],
+        body: object,
+        options: CallOptions,
+        *,
+        request_id: str,
+        on_attempt: AttemptHook,
+        redelivered: bool,
+    ) -> tuple[Call, int]:
+        """Run an operation; its call and the status that it ends with. Raises what ``execute`` does.
+
+        What is given by name stands in place of what the options say.
+        """
+        request = new_request(self.caller, operation, ids, None, body, options, self.defaults, request_id)
+        call = request.call
+        call.on_attempt, call.redelivered = on_attempt, redelivered
+        handler = self.once if call.retry is None else self.retrying
+        with RunningCall(request, options, self.lifecycle, self.ends) as running:
+            response = running.check_success(await handler(request), operation)
+            return response.request.call, response.status
 
 
 @attrs.define(eq=False)

@@ -122,8 +122,6 @@ class SendRate:
     def at(self, now: float) -> float:
         """Requests per second; infinite is no limit."""
         phase, start = self._phase, self._start
-        if self.is_unlimited():
-            return math.inf
         grown = now - self._since - self._hold
         if grown <= 0 or phase is _Phase.TEST:
             return start
@@ -173,10 +171,12 @@ class SendRate:
         if sent < self._since:
             return False
         if phase is _Phase.CLOSED:
-            return self._probed(now, refused, retry_after)
+            self._probed(now, refused, retry_after)
+            return True
         if refused and self._in_a_row >= max(_IN_A_ROW, waiting):
             self.refusal = refusal or ""
-            return self._close(now, retry_after)
+            self._close(now, retry_after)
+            return True
         if phase is _Phase.TEST:
             return self._test(now, refused, waiting)
         if phase is _Phase.OPEN:
@@ -314,24 +314,22 @@ class SendRate:
 
     # All is refused
 
-    def _close(self, now: float, retry_after: float | None) -> bool:
+    def _close(self, now: float, retry_after: float | None) -> None:
         self._begin(now, _Phase.CLOSED, self._start if self._start < math.inf else self._first(now))
         self._in_a_row = 0
         self._back_off = SLOWEST
         self._put_off(now, retry_after)
-        return True
 
     def _put_off(self, now: float, retry_after: float | None) -> None:
         asked = math.inf if retry_after is None else max(SLOWEST, retry_after)
         self._probe_at = now + min(self._back_off, asked)
 
-    def _probed(self, now: float, refused: bool, retry_after: float | None) -> bool:
+    def _probed(self, now: float, refused: bool, retry_after: float | None) -> None:
         if refused:
             self._back_off = min(_LONGEST_BACK_OFF, 2 * self._back_off)
             self._put_off(now, retry_after)
-            return True
-        self._begin(now, _Phase.RISING, self._start)
-        return True
+        else:
+            self._begin(now, _Phase.RISING, self._start)
 
     def _begin(self, now: float, phase: _Phase, start: float) -> None:
         self._phase, self._start, self._since, self._hold = phase, start, now, 0.0

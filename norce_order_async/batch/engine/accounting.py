@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -113,8 +113,6 @@ class Accountant(Tally):
 
     Attributes:
         left: How many of what has ended are to be continued.
-        unread: The outcomes that nobody has read yet.
-        was_full: Whether something waits until fewer are unread.
     """
 
     def __init__(
@@ -129,16 +127,17 @@ class Accountant(Tally):
         self.journal = journal
         self._state = shared.state
         self._clock = shared.clock
+        self._pace = shared.pace
         self._progress = progress
-        self._closed: list[Outcome] = []
+        self._unwritten: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
         self._sampled, self._is_slow = -_SAMPLE_EVERY, False
         self.left = 0
-        self.unread: deque[Outcome] = deque()
+        self._unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
         self._most_waiting = 0 if journal is None else GROUP
-        self.was_full = False
+        self._was_full = False
 
     # To the journal
 
@@ -148,8 +147,8 @@ class Accountant(Tally):
         if self.journal is None:
             self._tell([outcome])
             return
-        self._closed.append(outcome)
-        if len(self._closed) >= _MOST_CLOSED and self._busy_since is None:
+        self._unwritten.append(outcome)
+        if len(self._unwritten) >= _MOST_CLOSED and self._busy_since is None:
             self._save()
         elif self._saving is None:
             self._saving = asyncio.get_running_loop().call_later(_SAVE_AFTER, self._save)
@@ -180,12 +179,12 @@ class Accountant(Tally):
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
-        if self.journal is None or not (items or self._closed):
+        if self.journal is None or not (items or self._unwritten):
             return
         self.sample()
-        self.journal.write(rows_of(items, self._closed))
+        self.journal.write(rows_of(items, self._unwritten))
         self._busy_since = None
-        closed, self._closed = self._closed, []
+        closed, self._unwritten = self._unwritten, []
         self._tell(closed)
 
     def sample(self, *, at_once: bool = False) -> None:
@@ -219,7 +218,7 @@ class Accountant(Tally):
     async def leave(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Let go of what is left at the end, and log how many changes are unknown."""
         await self.let_go(left)
-        for outcome in self._closed:  # it could not be written, so the journal has it as unknown
+        for outcome in self._unwritten:  # it could not be written, so the journal has it as unknown
             self.done -= outcome.outcome.done
             self.failed += not outcome.outcome.failed
             self.unknown += outcome.change is not None and outcome.outcome is not OutcomeKind.UNKNOWN
@@ -237,34 +236,36 @@ class Accountant(Tally):
 
     # To the reader
 
-    def is_full(self, limit: int) -> bool:
-        """Whether so many outcomes are unread, where so many changes may be under way, that it has to wait."""
-        self.was_full = len(self.unread) >= 2 * limit + self._most_waiting
-        return self.was_full
+    def is_full(self) -> bool:
+        """Whether so many outcomes are unread that what makes more has to wait."""
+        self._was_full = len(self._unread) >= 2 * self._pace.limit + self._most_waiting
+        return self._was_full
 
-    async def until_unread(self, running: asyncio.Task[None]) -> bool:
-        """Wait for the next outcome; False when the batch has ended and all are read."""
-        while not self.unread:
-            if running.done():
-                return False
-            self._arrived.clear()
-            await self._arrived.wait()
-        return True
-
-    def go_on(self) -> None:
-        """Let go on what waited because too many were unread."""
-        self.was_full = False
-        self._state.wake.set()
-        self._state.room.set()
-
-    def close(self) -> None:
-        """Nothing more will come."""
-        self._arrived.set()
+    async def outcomes(
+        self, begin: Callable[[], asyncio.Task[None]], end: Callable[[], Awaitable[None]]
+    ) -> AsyncGenerator[Outcome]:
+        """Begin the batch, give its outcomes as they come, and end it when nobody reads on."""
+        running = begin()
+        running.add_done_callback(lambda _: self._arrived.set())
+        try:
+            while self._unread or not running.done():
+                if not self._unread:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                    continue
+                if self._was_full:  # what waited for that goes on
+                    self._was_full = False
+                    self._state.wake.set()
+                    self._state.room.set()
+                yield self._unread.popleft()
+            await running
+        finally:
+            await end()
 
     def _tell(self, outcomes: list[Outcome], *, have_ended: bool = True) -> None:
         if self.count is not None and have_ended:
             self.count(Counter(outcome.outcome for outcome in outcomes))
-        self.unread += outcomes
+        self._unread += outcomes
         self._arrived.set()
 
 

@@ -1,7 +1,6 @@
 """The circuit breaker of a batch: noticing that the server is out of reach, and when to look again."""
 
 import math
-from collections.abc import Collection
 
 from norce_order_async.batch.changes import Order
 from norce_order_async.batch.engine.schedule import LOOKAHEAD
@@ -73,7 +72,6 @@ class CircuitBreaker:
         self._last_success = float("-inf")
         self._unreached: set[Order] = set()
         self._row = self._refused = 0
-        self._few_left = False
         self._failing_since: float | None = None
         self._probes = 0
         self._last_probe = 0.0
@@ -115,7 +113,6 @@ class CircuitBreaker:
     def failed(self, item: WorkItem, error: CallError) -> bool:
         """A change ended with this error; whether that counts among the times that it may fail."""
         now, last = self._clock.monotonic(), self._last
-        self._few_left = last is not None and last <= FEW
         if isinstance(error, PermissionDeniedError):
             self._state.error = error
             self._last_success = now  # but it says nothing of the change
@@ -184,7 +181,7 @@ class CircuitBreaker:
         until, refusal = self._not_before if self._row >= IN_A_ROW else (0.0, "")
         if until - now > self.patience:
             return f"the server asks to wait {math.ceil(until - now)} s: {refusal}"
-        is_outage = len(self._unreached) >= IN_A_ROW and not (self._few_left and self._may_be_of_orders)
+        is_outage = len(self._unreached) >= IN_A_ROW and not self.tries_all
         if (is_outage or is_throttled(error)) and now - since >= self.patience:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
         return None
@@ -226,7 +223,7 @@ class CircuitBreaker:
     def _may_be_of_merchant(self) -> bool:
         """Whether only one merchant has failed, and others can be tried, or may be."""
         merchants = self._failing_merchants
-        return len(merchants) < 2 and self._has_others(merchants)
+        return len(merchants) < 2 and not (self._is_read_ahead and self._schedule.merchants() <= merchants)
 
     @property
     def _not_before(self) -> tuple[float, str]:
@@ -235,10 +232,6 @@ class CircuitBreaker:
             return 0.0, ""
         left = self._schedule.merchants()
         return min((self._asked.get(merchant, (0.0, "")) for merchant in left), default=(0.0, ""))
-
-    def _has_others(self, merchants: Collection[str | None]) -> bool:
-        """Whether something of another merchant is left, or may come."""
-        return not self._is_read_ahead or not self._schedule.merchants().issubset(merchants)
 
     @property
     def _is_read_ahead(self) -> bool:

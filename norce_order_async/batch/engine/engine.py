@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from norce_order_async.batch.changes import Scope
@@ -129,19 +130,8 @@ class Engine(RunsOnce):
         self.stop(reason)
         self._dispatcher.cancel()
 
-    async def __aiter__(self) -> AsyncGenerator[Outcome]:
-        running = self._begin(self._run)
-        running.add_done_callback(lambda _: self.accountant.close())
-        try:
-            accountant = self.accountant
-            unread = accountant.unread
-            while unread or await accountant.until_unread(running):
-                if accountant.was_full:
-                    accountant.go_on()
-                yield unread.popleft()
-            await running
-        finally:
-            await self.aclose()
+    def __aiter__(self) -> AsyncGenerator[Outcome]:
+        return self.accountant.outcomes(partial(self._begin, self._run), self.aclose)
 
     async def _run(self) -> None:
         async with self._around():

@@ -20,7 +20,7 @@ from norce_order_async.batch.journal import INTERRUPTED, State, digest_of, is_wa
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.outcome import DONE, OutcomeKind
+from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.loops.tasks import is_cancelled
 
 Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
@@ -28,9 +28,6 @@ Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
 _TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
 BLOCK_SIZE = 1024 * 1024
 """Bytes of input after which a block ends."""
-
-
-_PERHAPS_APPLIED = (*DONE, OutcomeKind.UNKNOWN, OutcomeKind.ACCEPTED)
 
 
 def check_changes(changes: object) -> Changes:
@@ -138,7 +135,7 @@ class Feeder:
             len(schedule.ready) < limit
             and schedule.held < LOOKAHEAD
             and schedule.size < LOOKAHEAD_SIZE
-            and not self._accountant.is_full(self._pace.limit)
+            and not self._accountant.is_full()
         )
 
     async def _until_room(self) -> bool:
@@ -166,14 +163,14 @@ class Feeder:
             if (change := entry.change) is None:
                 self._end(bad_line(number, entry))
                 continue
-            if change.not_twice is not None and (outcome := self._not_made(number, entry, change)) is not None:
+            item = WorkItem(number, entry, change, self._scope, self._random)
+            if change.not_twice is not None and (outcome := self._not_made(item)) is not None:
                 self._end(outcome)
                 continue
-            item = WorkItem(number, entry, change, self._scope, self._random)
             item.started = started
             if state is not None:
                 item.known = state.outcome
-                item.maybe_applied |= (state.outcome or OutcomeKind.UNKNOWN) in _PERHAPS_APPLIED
+                item.maybe_applied |= state.may_stand
                 item.settles_at = self._settles_at(state)
             if closed and (why := closed.get(item.order[:2])) is not None:
                 accountant.leave_out(item.left(NOT_TRIED, why))
@@ -191,15 +188,12 @@ class Feeder:
         else:
             self._accountant.leave_out(attrs.evolve(outcome, error=NOT_TRIED, message="not tried"))
 
-    def _not_made(self, number: int, entry: InputLine, change: Change) -> Outcome | None:
+    def _not_made(self, item: WorkItem) -> Outcome | None:
         """How a change that must not be made twice ends without being made; None where it is made."""
         if not self._once:
-            return bad_line(number, attrs.evolve(entry, problem=must_be_once(change), source=change.record()))
-        if not entry.redelivered:
-            return None
-        return WorkItem(number, entry, change, self._scope, self._random).left(
-            INTERRUPTED, "the worker that made it was lost"
-        )
+            problem, source = must_be_once(item.change), item.change.record()
+            return bad_line(item.number, attrs.evolve(item.entry, problem=problem, source=source))
+        return item.left(INTERRUPTED, "the worker that made it was lost") if item.entry.redelivered else None
 
     def _is_wanted(self, number: int, entry: InputLine, state: State | None) -> bool:
         """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""

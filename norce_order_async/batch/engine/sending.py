@@ -121,7 +121,7 @@ class Dispatcher:
             and bool(schedule.ready or schedule.requeued)
             and not self._breaker.is_open
             and self._state.stopped is None
-            and not self._accountant.is_full(self._pace.limit)
+            and not self._accountant.is_full()
         )
 
     def _may_probe(self) -> bool:

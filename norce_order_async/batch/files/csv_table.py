@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import BinaryIO, TextIO
 
+from norce_order_async.batch.changes import Order
 from norce_order_async.batch.files.cells import row_meaning
 from norce_order_async.batch.files.entry import (
     MAX_LINE,
@@ -79,9 +80,7 @@ def delimiter_of(stream: BinaryIO, layout: InputLayout) -> str:
     return _Table(stream, layout).delimiter
 
 
-def _order(
-    layout: InputLayout, columns: tuple[str | None, ...], row: list[str]
-) -> tuple[str | None, str | None, str] | None:
+def _order(layout: InputLayout, columns: tuple[str | None, ...], row: list[str]) -> Order | None:
     """The order that a row names, if it can be told without reading the whole row."""
     if len(row) != len(columns):
         return None

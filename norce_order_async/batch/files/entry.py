@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import attrs
 
-from norce_order_async.batch.changes import Change
+from norce_order_async.batch.changes import Change, Order
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON
@@ -58,7 +58,7 @@ class Unread(InputLine):
         meaning: What reads the content.
     """
 
-    order: tuple[str | None, str | None, str]
+    order: Order
     content: Any
     meaning: Callable[[int, Any], Meaning]
 
@@ -79,7 +79,7 @@ def record_meaning(record: Mapping[str, JSON]) -> Meaning:
         return None, str(error), record
 
 
-def named_order(record: Mapping[str, object]) -> tuple[str | None, str | None, str] | None:
+def named_order(record: Mapping[str, object]) -> Order | None:
     """The merchant, channel and id of the order that a record names; None where they are not plain text."""
     merchant, channel, order_id = record.get("merchant"), record.get("channel"), record.get("order_id")
     if (

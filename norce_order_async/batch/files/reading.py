@@ -4,7 +4,7 @@ import codecs
 import os
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -98,10 +98,8 @@ def _begins_an_array(path: str) -> bool:
         return False
 
 
-@contextmanager
-def _open(path: str, format: Format, note: Note | None) -> Generator[BinaryIO]:
-    with (open_seekable if format in _SOUGHT_IN else open_file)(path, note) as stream:
-        yield stream
+def _open(path: str, format: Format, note: Note | None) -> AbstractContextManager[BinaryIO]:
+    return (open_seekable if format in _SOUGHT_IN else open_file)(path, note)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.old_values import OldValues, is_kept
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalRun, JournalSample
 from norce_order_async.batch.journal.rows import count, moment, row_of, seconds, text_or_none
-from norce_order_async.batch.journal.statements import BEGUN, OF_NOW
+from norce_order_async.batch.journal.statements import BEGUN, OF_NOW, ended_so
 from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import ErrorSummary, JournalRow, Summary
 from norce_order_async.core.errors import InvalidRequestError
@@ -145,12 +145,11 @@ class JournalAccount:
         outcome.
         """
         is_running = self.is_running
-        wanted, kinds = "1", list[str]()
+        wanted = "1"
         if only is not None:
-            kinds = [kind.value for kind in only]
-            wanted = f"((NOT open AND outcome IN ({', '.join('?' * len(kinds))}))"
-            wanted += " OR open)" if OutcomeKind.UNKNOWN in only and not is_running else ")"
-        yield from self._rows(wanted, kinds, is_running=is_running)
+            wanted = f"(NOT open AND {ended_so(only)})"
+            wanted += " OR open" if OutcomeKind.UNKNOWN in only and not is_running else ""
+        yield from self._rows(wanted, is_running=is_running)
 
     def unknown(self) -> list[JournalRow]:
         """The changes whose outcome is unknown, those among them that are still open; call it when nothing is sent.
@@ -158,16 +157,16 @@ class JournalAccount:
         Raises:
             ConfigurationError: It cannot be read.
         """
-        return list(self._rows("(open OR outcome = 'unknown')", (), is_running=False))
+        return list(self._rows("open OR outcome = 'unknown'", is_running=False))
 
-    def _rows(self, wanted: str, kinds: Collection[str], *, is_running: bool) -> Iterator[JournalRow]:
+    def _rows(self, wanted: str, *, is_running: bool) -> Iterator[JournalRow]:
         (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]
         query = _ROWS.format(
             waited=_WAITED if has_waits else "NULL",
             evidence="evidence" if self._version >= 2 else "NULL",
             changes=self._begun(is_running),
         )
-        for values in self._pages(f"{query} WHERE number > ? AND {wanted} ORDER BY number", kinds):
+        for values in self._pages(f"{query} WHERE number > ? AND ({wanted}) ORDER BY number"):
             with reading(self.path):
                 row = row_of(values, is_running)
             yield row
@@ -179,7 +178,7 @@ class JournalAccount:
     def samples(self) -> Iterator[JournalSample]:
         """How fast the batch was, moment after moment."""
         query = "SELECT rowid, at, concurrency, rate, in_flight, reason FROM samples WHERE rowid > ? ORDER BY rowid"
-        for _, at, concurrency, rate, in_flight, reason in self._pages(query, ()):
+        for _, at, concurrency, rate, in_flight, reason in self._pages(query):
             with reading(self.path):
                 sample = JournalSample(
                     at=moment(at),
@@ -199,7 +198,7 @@ class JournalAccount:
         with self._mutex, reading(self.path):
             return self._db.execute(query, values).fetchall()
 
-    def _pages(self, query: str, values: Collection[object]) -> Iterator[tuple[Any, ...]]:
+    def _pages(self, query: str) -> Iterator[tuple[Any, ...]]:
         """Rows by their first column, which the query begins after.
 
         No statement stays open between two pages: a reader that is slow would keep the WAL from being reset, which
@@ -209,7 +208,7 @@ class JournalAccount:
         while True:
             page: list[tuple[Any, ...]] = []
             size, has_more = 0, False
-            with self._mutex, reading(self.path), closing(self._db.execute(query, (last, *values))) as found:
+            with self._mutex, reading(self.path), closing(self._db.execute(query, (last,))) as found:
                 for row in found:
                     page.append(row)
                     size += sum(len(value) for value in row if isinstance(value, str))

@@ -23,8 +23,13 @@ def telling(path: Path, what: str) -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        kind = JournalBusy if is_busy(error) else ConfigurationError
-        raise kind(f"the journal {path} cannot be {what}: {error}") from None
+        raise told(path, what, error) from None
+
+
+def told(path: Path, what: str, error: sqlite3.Error) -> ConfigurationError:
+    """The error for one of SQLite: :class:`JournalBusy` where another program locks the file."""
+    kind = JournalBusy if is_busy(error) else ConfigurationError
+    return kind(f"the journal {path} cannot be {what}: {error}")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The tables of a journal that hold what was there before a batch, and what takes each change back."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -166,7 +166,7 @@ class OldValues:
         self,
         path: Path,
         read: Callable[..., list[Any]],
-        pages: Callable[[str, Collection[object]], Iterator[tuple[Any, ...]]],
+        pages: Callable[[str], Iterator[tuple[Any, ...]]],
         writing: Callable[[], AbstractContextManager[sqlite3.Connection]] | None = None,
         run: int = 0,
     ) -> None:
@@ -217,7 +217,7 @@ class OldValues:
         Left out are changes that are not made, and those of which what takes another one of the same back brings back
         all: a later one, or, where nothing else can, an earlier one.
         """
-        for values in self._pages(_ROWS, ()):
+        for values in self._pages(_ROWS):
             with reading(self._path):
                 number, line, file, outcome, once, remark, record, source, replaces = values
                 row = UndoRow(

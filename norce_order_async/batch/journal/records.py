@@ -39,6 +39,11 @@ class State:
     ended: float | None = None
     once: bool = False
 
+    @property
+    def may_stand(self) -> bool:
+        """Whether the change may be on the server."""
+        return self.outcome not in (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
+
     def settles_after(self, began: float, settle: float) -> float:
         """Seconds after ``began`` until which a request of an earlier run may still be carried out.
 
@@ -90,12 +95,7 @@ def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: Sta
     check_same(entry, state)
     outcome = state.outcome or OutcomeKind.UNKNOWN
     wanted = state.outcome is None if only is None else outcome in only or state.reopened
-    return wanted and not (state.once and _may_stand(state))
-
-
-def _may_stand(state: State) -> bool:
-    """Whether a change that an earlier run knows may be on the server."""
-    return state.outcome not in (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
+    return wanted and not (state.once and state.may_stand)
 
 
 @attrs.frozen

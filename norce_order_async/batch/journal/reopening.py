@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Collection
 
-from norce_order_async.batch.journal.statements import IS_DONE
+from norce_order_async.batch.journal.statements import IS_DONE, ended_so
 from norce_order_async.core.outcome import OutcomeKind
 
 _ORDER = """json_array(coalesce(json_extract(record, '$.merchant'), :merchant),
@@ -28,8 +28,7 @@ _REOPEN = f"""
 def reopen(db: sqlite3.Connection, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
     """Open again what was done after a change of the same resource that ended so; see :meth:`Journal.reopen`."""
     scope: dict[str, object] = {"merchant": merchant, "channel": channel}
-    kinds = {f"kind{place}": kind.value for place, kind in enumerate(only)}
-    wanted = f"(NOT open AND outcome IN ({', '.join(f':{name}' for name in kinds)}))"
+    wanted = f"(NOT open AND {ended_so(only)})"
     if OutcomeKind.UNKNOWN in only:
         wanted += " OR open"
     db.execute(_FILL_IN)
@@ -37,7 +36,7 @@ def reopen(db: sqlite3.Connection, only: Collection[OutcomeKind], merchant: str 
     db.execute("CREATE TEMP TABLE again (place TEXT, resource TEXT, number INTEGER, PRIMARY KEY (place, resource))")
     gather = f"""INSERT OR IGNORE INTO again SELECT {_ORDER}, resource, min(number) FROM changes
         WHERE resource IS NOT NULL AND ({{wanted}}) GROUP BY 1, 2"""
-    db.execute(gather.format(wanted=wanted), scope | kinds)
+    db.execute(gather.format(wanted=wanted), scope)
     # What is opened again may nest with what was done after it in turn.
     while db.execute(_REOPEN, scope).rowcount > 0:
         db.execute(gather.format(wanted=f"open AND {IS_DONE}"), scope)

@@ -197,7 +197,7 @@ def _message(outcome: Outcome) -> str | None:
 
 
 def failed(outcome: Outcome) -> tuple[object, ...] | None:
-    """What is written of a change that has a mark and an error; None for one whose attributes cannot be written."""
+    """What is written of a change that has a mark and is not merely done; None where its attributes cannot be written."""
     try:
         attributes = _attributes(outcome.change)
     except InvalidRequestError:
@@ -213,7 +213,7 @@ def failed(outcome: Outcome) -> tuple[object, ...] | None:
 
 
 def in_full(outcome: Outcome) -> tuple[object, ...]:
-    """What is written of a change that is not done, or has an error."""
+    """What is written of a change that has no mark, or whose attributes cannot be written."""
     change = outcome.change
     return (
         outcome.number,

@@ -1,10 +1,18 @@
 """What a run writes to its journal, in SQL."""
 
-from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
-from norce_order_async.core.outcome import DONE
+from collections.abc import Iterable
 
-_DONE = ", ".join(f"'{kind}'" for kind in DONE)
-IS_DONE = f"outcome IN ({_DONE})"
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
+from norce_order_async.core.outcome import DONE, OutcomeKind
+
+
+def ended_so(kinds: Iterable[OutcomeKind]) -> str:
+    """Whether a change has one of these outcomes, of when it ended last."""
+    values = ", ".join(f"'{kind.value}'" for kind in kinds)
+    return f"outcome IN ({values})"
+
+
+IS_DONE = ended_so(DONE)
 """Whether a change was done when it ended last."""
 OF_NOW = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE {} END"
 """A column of a change without what is left of its last end while it is made again."""

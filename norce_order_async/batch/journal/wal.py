@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from norce_order_async.batch.journal import lock
-from norce_order_async.batch.journal.errors import telling
+from norce_order_async.batch.journal.errors import telling, told
 from norce_order_async.batch.journal.schema import version_of
 from norce_order_async.batch.journal.uri import beside, uri_of
 from norce_order_async.core.errors import ConfigurationError
@@ -140,24 +140,27 @@ class WrittenFiles:
         self._identity = _identity_of(self._real_path)
 
     @contextmanager
-    def writing(self) -> Generator[sqlite3.Connection]:
-        """A transaction. What the WAL has grown to is copied to the main file after it.
+    def writing(self, *, is_last: bool = False) -> Generator[sqlite3.Connection]:
+        """A transaction. What the WAL has grown to, or the last one leaves there, is copied to the main file after it.
 
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._mutex, telling(self._path, "written"):
-            is_full = self._check() > MAX_WAL
-            with self._db as db:
-                db.execute("BEGIN IMMEDIATE")
+        with self._mutex:
+            try:
+                is_full = self._check() > MAX_WAL or is_last
+                with self._db as db:
+                    db.execute("BEGIN IMMEDIATE")
+                    if is_full:
+                        db.execute(SET_IN_WAL)
+                    elif self._is_marked:
+                        db.execute(CLEAR_IN_WAL)
+                    yield db
+                self._is_marked = is_full
                 if is_full:
-                    db.execute(SET_IN_WAL)
-                elif self._is_marked:
-                    db.execute(CLEAR_IN_WAL)
-                yield db
-            self._is_marked = is_full
-            if is_full:
-                self._checkpoint()
+                    self._checkpoint()
+            except sqlite3.Error as error:
+                raise told(self._path, "written", error) from None
 
     def end(self) -> None:
         """Copy all of the WAL to the main file, and delete it unless somebody reads it.
@@ -165,13 +168,9 @@ class WrittenFiles:
         Raises:
             ConfigurationError: It cannot be written.
         """
-        # All rows first, so that the main file never lacks one when it says that it is whole.
-        with self.writing() as db:
-            db.execute(SET_IN_WAL)
-        self._is_marked = True
         try:
-            with telling(self._path, "written"):
-                self._checkpoint()
+            with self.writing(is_last=True):
+                pass
         finally:  # where that fails, SQLite does it when the connection is closed
             with self.writing():
                 pass
@@ -184,7 +183,6 @@ class WrittenFiles:
     def _checkpoint(self) -> None:
         """Copy the WAL to the main file; the next transaction tries again what a reader holds up."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._is_marked = True
 
     def _check(self) -> int:
         """The size of the WAL.

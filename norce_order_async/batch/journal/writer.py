@@ -90,15 +90,11 @@ class Journal(JournalAccount):
                         create(db, inputs, target)
                     upgrade(db, version)
                     old_values.begin(db, path, undo=undo)
-                    if undo:
-                        db.execute(statements.WITHDRAW_UNSENT)
-                    db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
-                    run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
-                    db.execute(SET_IN_WAL)
+                    run = _begin_run(db, undo=undo)
                 if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                     raise ConfigurationError(f"the journal {path} cannot be written: another program reads it")
                 db.execute("PRAGMA busy_timeout = 0")
-            journal = cls(path, db, held, cast("int", run))
+            journal = cls(path, db, held, run)
             stack.pop_all()
         return journal
 
@@ -301,3 +297,13 @@ class Journal(JournalAccount):
             with closing(self._lock), closing(self._db):
                 self.end()
                 self._files.end()
+
+
+def _begin_run(db: sqlite3.Connection, *, undo: bool) -> int:
+    """Write down that a run begins, and what is left of one that was killed; the number of the run."""
+    if undo:
+        db.execute(statements.WITHDRAW_UNSENT)
+    db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
+    run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
+    db.execute(SET_IN_WAL)
+    return cast("int", run)

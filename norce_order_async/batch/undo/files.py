@@ -1,6 +1,6 @@
 """The files of the way back: a batch that brings the old values back, and what cannot be brought back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from norce_order_async.batch.report import NOT_WRITTEN, encode_record, moment_no
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import reason_of
-from norce_order_async.wire.json import JSON, decode_json
+from norce_order_async.wire.json import JSON, decode_json, members_of
 
 _UNKNOWN = "whether it was made is unknown, and what takes it back must not be made twice: look at the order"
 
@@ -128,24 +128,20 @@ def _write(row: UndoRow, of: Mapping[str, JSON], back: BinaryIO, left: BinaryIO,
     notes: dict[str, JSON] = {"_undoes": row.number, "_line": row.line, "_file": row.file, "_outcome": row.outcome}
     remark = row.remark
     is_perhaps_made = row.once and row.outcome is OutcomeKind.UNKNOWN
-    is_made = isinstance(row.record, Mapping) and not (is_perhaps_made or row.is_doubtful)
+    made = row.record if isinstance(row.record, Mapping) and not (is_perhaps_made or row.is_doubtful) else None
     if row.record is not None and is_perhaps_made:
         remark = _UNKNOWN
     notes |= {"_remark": remark, **of}
     record: dict[str, JSON] = {}
-    if is_made and isinstance(row.record, Mapping):
-        record = dict(row.record)
+    if made is not None:
+        record = dict(made)
         summary.changes += 1
         summary.once += row.once
     else:
         summary.left += 1
-        notes |= {f"_{name}": value for name, value in _members(row.source) if not name.startswith("_")}
+        notes |= {f"_{name}": value for name, value in members_of(row.source).items() if not name.startswith("_")}
         notes |= {"_undo": row.record}
     if remark is not None and (remark in summary.remarks or len(summary.remarks) < _REMARKS):
         summary.remarks[remark] = summary.remarks.get(remark, 0) + 1
     line = record | {name: value for name, value in notes.items() if value is not None}
-    (back if is_made else left).write(encode_record(line).encode() + b"\n")
-
-
-def _members(record: JSON) -> Iterator[tuple[str, JSON]]:
-    yield from record.items() if isinstance(record, Mapping) else ()
+    (left if made is None else back).write(encode_record(line).encode() + b"\n")
