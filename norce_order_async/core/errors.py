@@ -56,11 +56,6 @@ def excerpt(body: bytes, text: str | None = None) -> str:
     return printable(shown.strip()[:_SHOWN])
 
 
-def bare(error: OSError) -> OSError:
-    """A copy with class, errno and text, fit for a ``__cause__``: the frames of the original hold requests."""
-    return OSError(error.errno, error.strerror) if error.errno is not None else OSError(str(error))
-
-
 class NorceOrderError(Exception):
     """The base of every error of this package.
 

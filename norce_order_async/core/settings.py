@@ -226,9 +226,8 @@ class Address:
             raise InvalidRequestError(str(error)) from None
 
 
-@lru_cache(maxsize=1024)  # views are made for each request, and a check of an address takes longer than all the rest
-def _address(environment: Environment | None, slug: str | None, base_url: str | None, *, allow_http: bool) -> Address:
-    return Address.of(environment, slug, base_url, allow_http=allow_http)
+# Views are made for each request, and a check of an address takes longer than all the rest.
+_address = lru_cache(maxsize=1024)(Address.of)
 
 
 def _or_none(value: T | Unset) -> T | None:

@@ -17,7 +17,7 @@ from norce_order_async.wire.decoders import Receipt, decode_receipt
 from norce_order_async.wire.equality import same
 from norce_order_async.wire.models import NOT_SET, Address, Cart, Model, Payment, Shipping
 from norce_order_async.wire.models.base import models_in, unread_in
-from norce_order_async.wire.operation import Operation, expected_members
+from norce_order_async.wire.operation import Operation
 from norce_order_async.wire.table import ROWS
 from norce_order_async.wire.unread import Unread
 
@@ -49,16 +49,13 @@ class _Within(Generic[T]):
         model: What it is.
         place: The members that lead to it; none where it is the result itself.
         decode: Reads that result.
+        members: The members of that result's object.
     """
 
     model: type[T]
     place: Sequence[str]
     decode: Callable[[Response], Any]
-
-    @property
-    def members(self) -> Set[str] | None:
-        """The members of the object that it reads."""
-        return expected_members(self.decode)
+    members: Set[str] | None
 
     def __call__(self, response: Response) -> T:
         """Read it.
@@ -94,7 +91,7 @@ def _resource(name: str, model: type[T]) -> _Resource[T]:
     write: Operation[Any] = OPERATIONS[name]
     return _Resource(
         model,
-        attrs.evolve(read, decode=_Within(model, place, read.decode)),
+        attrs.evolve(read, decode=_Within(model, place, read.decode, read.members)),
         attrs.evolve(write, decode=decode_receipt),
     )
 

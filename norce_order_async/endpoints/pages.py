@@ -11,7 +11,6 @@ from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.endpoints.filter_checks import FILTER_CHECKS, unfit_filter
 from norce_order_async.wire.codec import one_level, structure, wire_members
-from norce_order_async.wire.decoders import json_decoder
 from norce_order_async.wire.json import JSON, WireError
 from norce_order_async.wire.models import Model, Order, OrderPaginationSet
 from norce_order_async.wire.results import PageOf
@@ -118,7 +117,7 @@ class PageReader:
         raise PagingError(told, response.body, order)
 
 
-_read = PageOf(json_decoder(OrderPaginationSet))
+_read = PageOf(OrderPaginationSet)
 
 
 def _elements(response: Response) -> Sequence[Order | JSON]:

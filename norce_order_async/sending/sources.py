@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any, Protocol, TypeGuard
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 
 class _Closable(Protocol):
@@ -25,18 +25,24 @@ class TokenSources:
 
     def __init__(self, own: object) -> None:
         self._own = own if _is_closable(own) else None
-        # Not a WeakSet: they are closed in the order in which they came.
-        self._scoped: WeakKeyDictionary[_Closable, None] = WeakKeyDictionary()
+        # By identity, as two may be equal, or have no hash; and in the order in which they came.
+        self._scoped: WeakValueDictionary[int, _Closable] = WeakValueDictionary()
+        self._kept: dict[int, _Closable] = {}
+        """Those that have no place for a weak reference."""
 
     def add(self, source: object) -> None:
         """Take the source of a scoped view, or its token."""
         if _is_closable(source) and source is not self._own:
-            self._scoped[source] = None
+            try:
+                self._scoped[id(source)] = source
+            except TypeError:
+                self._kept[id(source)] = source
 
     async def aclose(self) -> None:
         """Close those that are still used."""
         # From a list of references, made at once: another thread may add a source meanwhile.
-        sources = [source for reference in self._scoped.keyrefs() if (source := reference()) is not None]
+        sources = [source for reference in self._scoped.valuerefs() if (source := reference()) is not None]
+        sources += self._kept.values()
         if self._own is not None:
             sources.append(self._own)
         for failure in await asyncio.gather(*(source.aclose() for source in sources), return_exceptions=True):

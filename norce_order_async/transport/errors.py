@@ -2,7 +2,7 @@
 
 import ssl
 
-from norce_order_async.core.errors import ClientStateError, ConnectError, ProxyError, TLSError, TransportError, bare
+from norce_order_async.core.errors import ClientStateError, ConnectError, ProxyError, TLSError, TransportError
 from norce_order_async.core.wording import reason_of
 from norce_order_async.transport.messages import Head, ResponseHeaders
 
@@ -51,6 +51,11 @@ def caused_by(error: Exception, failure: TransportError) -> TransportError:
     if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ssl.SSLError):
         failure.__cause__ = bare(error)
     return failure
+
+
+def bare(error: OSError) -> OSError:
+    """A copy with class, errno and text, fit for a ``__cause__``: the frames of the original hold requests."""
+    return OSError(error.errno, error.strerror) if error.errno is not None else OSError(str(error))
 
 
 def refused_certificate(error: BaseException | None) -> TLSError | None:

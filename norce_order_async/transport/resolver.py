@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.checks import positive_seconds
-from norce_order_async.core.errors import bare
 from norce_order_async.loops.per_loop import PerLoop
+from norce_order_async.transport.errors import bare
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]
 """One address of a host, as ``socket.getaddrinfo`` gives it."""

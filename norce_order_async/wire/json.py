@@ -228,8 +228,16 @@ def no_constant(constant: str) -> object:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-def read_problem(error: ValueError) -> str:
+UNREADABLE = (RecursionError, InvalidOperation, ValueError)
+"""What a reader of JSON meets."""
+
+
+def read_problem(error: Exception) -> str:
     """What is wrong with JSON that cannot be read; of a number that is too long Python names a setting of its own."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, InvalidOperation):
+        return "a number with too large an exponent"
     reason = str(error)
     return "a number with too many digits" if reason.startswith("Exceeds the limit") else reason
 
@@ -247,11 +255,7 @@ def decode_json(body: bytes) -> JSON:
     try:
         value = fastjson.read(body)
         return cast("JSON", _read(body.decode("utf-8-sig")) if value is None else value)
-    except RecursionError:
-        reason = "nested too deeply"
-    except InvalidOperation:
-        reason = "a number with too large an exponent"
-    except ValueError as error:
+    except UNREADABLE as error:
         reason = read_problem(error)
     # Raised out here because the errors above hold the whole body.
     raise WireError(reason)

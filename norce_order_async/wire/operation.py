@@ -46,6 +46,7 @@ class Operation(Generic[T]):
         refused: Makes the error that stands for a response which is not a 2xx.
         evidence: How sure it is that the operation is like this; None for one of your own.
         reads_body: Whether ``decode`` needs the response's body.
+        members: The members of the object that ``decode`` reads; None when that is not known.
     """
 
     name: str
@@ -57,21 +58,19 @@ class Operation(Generic[T]):
     refused: Callable[[Response], CallError] = attrs.field(kw_only=True, default=status_error, repr=False, eq=False)
     evidence: OperationEvidence | None = attrs.field(kw_only=True, default=None, repr=False, eq=False)
     reads_body: bool = attrs.field(init=False, repr=False, eq=False)
+    members: Set[str] | None = attrs.field(init=False, repr=False, eq=False)
     _start: str = attrs.field(init=False, repr=False, eq=False)
     _rest: tuple[tuple[str, str], ...] = attrs.field(init=False, repr=False, eq=False)
     _names: Set[str] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "reads_body", self.decode is not decode_receipt)
+        reads_body = self.decode is not decode_receipt
+        object.__setattr__(self, "reads_body", reads_body)
+        object.__setattr__(self, "members", getattr(self.decode, "members", None) if reads_body else frozenset())
         start, *rest = _PLACEHOLDER.split(self.path)
         object.__setattr__(self, "_start", start)
         object.__setattr__(self, "_rest", tuple(zip(rest[::2], rest[1::2], strict=True)))
         object.__setattr__(self, "_names", frozenset(rest[::2]))
-
-    @property
-    def members(self) -> Set[str] | None:
-        """The members of the object that ``decode`` reads; None when that is not known."""
-        return expected_members(self.decode)
 
     def success(self, response: Response) -> OutcomeKind | None:
         """In what success a call ends with this response; None if it is none.
@@ -123,11 +122,6 @@ class Operation(Generic[T]):
     def _other_ids(self, ids: Mapping[str, str]) -> InvalidRequestError:
         wanted = ", ".join(name for name, _ in self._rest) or "none"
         return InvalidRequestError(f"{self.name} takes the ids {wanted}, got {sorted(ids)}")
-
-
-def expected_members(decode: Callable[[Response], Any]) -> Set[str] | None:
-    """The members of the object that a decoder reads; None when that is not known."""
-    return getattr(decode, "members", None)
 
 
 def segment(name: str, value: str) -> str:

@@ -10,7 +10,7 @@ from norce_order_async.core.errors import DecodeError, printable
 from norce_order_async.core.http import Response
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import wire_members
-from norce_order_async.wire.decoders import JsonAs, decode_receipt, json_body, json_decoder
+from norce_order_async.wire.decoders import JsonAs, decode_receipt, json_body
 from norce_order_async.wire.problems import NoProblems
 from norce_order_async.wire.table import Row
 from norce_order_async.wire.unread import find
@@ -32,7 +32,7 @@ class CreatedId:
         located = _id_in_location(response)
         try:
             body = json_body(response)
-            created = body if isinstance(body, str) else json_decoder(models.CreateResponse)(response).id
+            created = body if isinstance(body, str) else JsonAs(models.CreateResponse)(response).id
         except DecodeError:
             if located is None:
                 raise
@@ -53,21 +53,14 @@ def _id_in_location(response: Response) -> str | None:
 
 
 @attrs.frozen
-class Asked(Generic[T]):
+class Asked(JsonAs[T]):
     """Reads the very thing that was asked for. Ids are compared without case: how they are spelt is not established.
 
     Attributes:
-        model: What to read.
         id_name: The id in the path that names it.
     """
 
-    model: JsonAs[T]
     id_name: str
-
-    @property
-    def members(self) -> Set[str]:
-        """The members of the object that it reads."""
-        return self.model.members
 
     def __call__(self, response: Response) -> T:
         """Read it.
@@ -75,7 +68,7 @@ class Asked(Generic[T]):
         Raises:
             DecodeError: It is not JSON, doesn't fit, has no id, or is another one (then ``result`` has that).
         """
-        found: Any = self.model(response)
+        found: Any = super().__call__(response)
         noun, wanted = self.id_name.removesuffix("_id"), response.request.call.ids.get(self.id_name, "")
         if not found.id:
             raise DecodeError(f"the answer is no {noun}: it has no id", response.body, found)
@@ -84,20 +77,8 @@ class Asked(Generic[T]):
         return found  # type: ignore[no-any-return]
 
 
-@attrs.frozen
-class PageOf:
-    """Reads a page of orders: an object with a list of them, or with the figures of one.
-
-    Attributes:
-        model: What to read.
-    """
-
-    model: JsonAs[models.OrderPaginationSet]
-
-    @property
-    def members(self) -> Set[str]:
-        """The members of the object that it reads."""
-        return self.model.members
+class PageOf(JsonAs[models.OrderPaginationSet]):
+    """Reads a page of orders: an object with a list of them, or with the figures of one."""
 
     def __call__(self, response: Response) -> models.OrderPaginationSet:
         """Read it.
@@ -105,7 +86,7 @@ class PageOf:
         Raises:
             DecodeError: It is not JSON, or no page.
         """
-        page = self.model(response)
+        page = super().__call__(response)
         unread = find(page.unread, "data")
         is_page = page.data is not models.NOT_SET or page.pagination is not None
         if not is_page or (unread is not None and None in unread.raws):
@@ -117,7 +98,7 @@ class PageOf:
 class MaybeEmpty(Generic[T]):
     """Reads a result that only v1 is known to give: an empty body stands for None."""
 
-    model: JsonAs[T] | Asked[T]
+    model: JsonAs[T]
 
     @property
     def members(self) -> Set[str]:
@@ -148,8 +129,8 @@ def decoder_of(row: Row) -> Callable[[Response], Any]:
         return CreatedId()
     if row.result == "list[ValidationError]":
         return NoProblems()
-    read: JsonAs[Any] = json_decoder(type_of(row.result))
+    kind = type_of(row.result)
     if row.result == "OrderPaginationSet":
-        return PageOf(read)
-    model = Asked(read, row.ids[-1]) if row.path.endswith("}") else read
+        return PageOf(kind)
+    model: JsonAs[Any] = Asked(kind, row.ids[-1]) if row.path.endswith("}") else JsonAs(kind)
     return MaybeEmpty(model) if row.changes and row.evidence == "v1_types" else model

@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from json import JSONDecoder
 from typing import cast
 
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.wire.json import JSON, no_constant, read_problem
+from norce_order_async.wire.json import JSON, UNREADABLE, no_constant, read_problem
 
 _POSITION = re.compile(r"(?: at)?: line 1 column (\d+) \(char \d+\)$")
 
@@ -35,10 +35,6 @@ def decode_unique(text: bytes) -> JSON:
         raise
     except UnicodeDecodeError as error:
         problem = f"not UTF-8 text: it holds the byte {error.object[error.start]:#04x}"
-    except RecursionError:
-        problem = "not JSON: nested too deeply"
-    except InvalidOperation:
-        problem = "not JSON: a number with too large an exponent"
-    except ValueError as error:
+    except UNREADABLE as error:
         problem = "not JSON: " + _POSITION.sub(r" at character \1", read_problem(error))
     raise InvalidRequestError(problem)

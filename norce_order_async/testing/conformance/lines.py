@@ -3,13 +3,16 @@
 import asyncio
 from typing import Any
 
+from norce_order_async.core.errors import ConnectionLost
 from norce_order_async.core.http import Request
 from norce_order_async.testing.conformance.base import (
     BODY_CANARY,
+    Promises,
     make_request,
+    send_to,
     settle,
 )
-from norce_order_async.testing.conformance.origin import Hole, Line, Peer, RawOrigin
+from norce_order_async.testing.conformance.origin import OK, Hole, Line, Peer, RawOrigin, responding
 
 METHODS = ["GET", "PUT", "DELETE", "POST", "PATCH"]
 BODIES = {method: f'{{"{method}":"{BODY_CANARY}"}}'.encode() for method in ("PUT", "POST", "PATCH")}
@@ -78,6 +81,15 @@ def of(method: str, origin: RawOrigin | Hole, path: str = "/api/v0/checkout/orde
     return make_request(method, origin.url + path, BODIES.get(method), **more)
 
 
+async def expect_no_answer(promises: Promises, line: Line, method: str = "GET") -> None:
+    """See that what a server says is no response, and that the transport is as good as before."""
+    async with promises.origin(responding(line, OK)) as origin:
+        transport = promises.open()
+        ending = await send_to(origin, transport, of(method, origin))
+        assert (type(ending.failure), ending.sent is False) == (ConnectionLost, False)
+        assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
+
+
 FAILURES: dict[str, Line] = {
     "closed": None,
     "reset": reset,
@@ -102,8 +114,3 @@ GARBAGE: dict[str, bytes] = {
     "a huge header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000 + b"\r\n\r\n",
     "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000 + b"\r\n",
 }
-
-
-def make_request_as(request: Request, url: str) -> Request:
-    """The same request to another address."""
-    return Request(request.call, request.method, url, request.headers, request.body)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import attrs
 
-from norce_order_async.core.checks import positive_count, positive_seconds
+from norce_order_async.core.checks import check_choice, positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.shapes import HANDLER, check_shape
@@ -25,8 +25,7 @@ _NAME = re.compile(r"[\w.-]+").fullmatch
 
 
 def _known(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    if value not in ("refuse", "allow"):
-        raise ConfigurationError(f"{attribute.name} must be refuse or allow, got {value!r}")
+    check_choice(attribute.name, value, ("refuse", "allow"))
 
 
 def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: object) -> None:

@@ -106,6 +106,14 @@ class AdapterCall:
         return f"{self.kind} {self.part_id} of {self.adapter_id or 'nobody'}"
 
 
+class NotAllowedError(Exception):
+    """The sandbox may not call there."""
+
+
+class NoAnswerError(Exception):
+    """What an adapter gave is no answer; the text says why, without values."""
+
+
 @attrs.frozen
 class AdapterReply:
     """What an adapter said to a call.

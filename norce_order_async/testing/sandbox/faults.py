@@ -7,8 +7,8 @@ from typing import Any, Final, TypedDict, Unpack
 
 import attrs
 
-from norce_order_async.core.checks import check_header_value, positive_count
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.checks import client_header, positive_count
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 
 
@@ -114,10 +114,7 @@ class Fault:
         if not is_status and (self.code, self.retry_after, self.body) != (0, None, None):
             raise ConfigurationError(f"{self.kind} takes no code, retry-after or body")
         if self.retry_after is not None:
-            try:
-                check_header_value("retry-after", self.retry_after)
-            except InvalidRequestError as error:
-                raise ConfigurationError(str(error)) from None
+            client_header("retry-after", self.retry_after)
 
     def __str__(self) -> str:
         """The form that :meth:`parse` reads; it has no ``body``."""

@@ -3,16 +3,15 @@
 import asyncio
 import socket
 from collections.abc import Collection
-from ipaddress import ip_address
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from norce_order_async.core.settings import is_loopback
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.checks import MAX_BODY
-from norce_order_async.testing.sandbox.exchange import AdapterCall
-from norce_order_async.testing.sandbox.serving import NoAnswerError, NotAllowedError
+from norce_order_async.testing.sandbox.exchange import AdapterCall, NoAnswerError, NotAllowedError
 from norce_order_async.transport.resolver import is_address
 
 _MOST_NOTIFICATIONS = 50
@@ -54,16 +53,22 @@ class Network:
             _check(host, host)
         headers = {**call.headers, "content-type": "application/json"}
         async with self._session.post(url, data=call.body, headers=headers, allow_redirects=False) as response:
-            body = bytearray()
-            async for part in response.content.iter_any():
-                body += part
-                if len(body) > MAX_BODY:
-                    raise NoAnswerError("its answer is too large")
-            return Reply(response.status, bytes(body))
+            body = await read_body(response.content, MAX_BODY)
+            if len(body) > MAX_BODY:
+                raise NoAnswerError("its answer is too large")
+            return Reply(response.status, body)
 
     async def aclose(self) -> None:
         """Cut the connections."""
         await self._session.close()
+
+
+async def read_body(content: aiohttp.StreamReader, most: int) -> bytes:
+    """A body, or a little more than ``most`` bytes of it."""
+    body = bytearray()
+    while len(body) <= most and (part := await content.readany()):
+        body += part
+    return bytes(body)
 
 
 class _Resolver(AbstractResolver):
@@ -97,9 +102,5 @@ def _url(text: str) -> URL:
 
 
 def _check(address: str, host: str) -> None:
-    try:
-        is_loopback = ip_address(address).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if not is_loopback(address):
         raise NotAllowedError(f"the host {host} is not on this machine, and was not allowed")

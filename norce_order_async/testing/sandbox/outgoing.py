@@ -1,18 +1,17 @@
 """What the sandbox sends to adapters."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from norce_order_async.core.logger import logger
 from norce_order_async.testing.sandbox import patching
 from norce_order_async.testing.sandbox.exchange import AdapterCall, Ask
 from norce_order_async.testing.sandbox.store import Part, WireOrder
 from norce_order_async.testing.sandbox.writing import write
 from norce_order_async.wire.json import JSON
 
-_logger = logging.getLogger(__name__)
-_logger.addHandler(logging.NullHandler())
+_logger = logger.getChild("testing.sandbox.outgoing")
 
 
 def call(kind: str, part: Part, url: str, ask: Ask, order: WireOrder, *, envelope: bool = False) -> AdapterCall:

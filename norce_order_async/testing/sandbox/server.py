@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import logging
 import os
 import sys
 from types import TracebackType
@@ -11,13 +10,14 @@ from typing import Literal, Self
 from aiohttp import web
 
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.logger import logger
 from norce_order_async.testing.listening import stop_listening
 from norce_order_async.testing.sandbox import serving
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.console.console import Console
 from norce_order_async.testing.sandbox.exchange import SandboxResponse
 from norce_order_async.testing.sandbox.faults import NOT_OVER_SOCKETS, FaultKind
-from norce_order_async.testing.sandbox.network import Network
+from norce_order_async.testing.sandbox.network import Network, read_body
 from norce_order_async.testing.sandbox.service import OrderService
 
 _JSON = {"content-type": "application/json"}
@@ -28,8 +28,7 @@ _MAX_LINE = 1024 * 1024  # bytes; far above what the sandbox takes, so that it i
 _MAX_HEADERS = 10_000  # so is this
 _DRIPS = 10
 
-_logger = logging.getLogger(__name__)
-_logger.addHandler(logging.NullHandler())
+_logger = logger.getChild("testing.sandbox.server")
 
 
 class SandboxServer:
@@ -153,7 +152,7 @@ class SandboxServer:
         if self._console is not None and self._console.takes(request):
             return await self._console.answer(request)
         arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
-        body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
+        body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await read_body(request.content, MAX_BODY)
         if arrival.mishap.of(FaultKind.APPLY_LATE):
             serving.answer_later(self._sandbox, arrival, body, self._network)
             await asyncio.get_running_loop().create_future()  # until the client, or the server, cuts the connection
@@ -168,16 +167,6 @@ class SandboxServer:
         if answer.mishap.of(FaultKind.SLOW):
             return await _slow(request, answer)
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
-
-
-async def _body(request: web.BaseRequest) -> bytes:
-    """The request's body, or a little more of it than the sandbox takes."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY:
-            break
-    return bytes(body)
 
 
 async def _truncated(request: web.BaseRequest, answer: SandboxResponse) -> web.StreamResponse:

@@ -106,7 +106,10 @@ class OrderService:
             headers: The headers, in any case.
             body: The body's bytes.
         """
-        return self.finish(self.begin(method, target, headers), body)
+        exchange = self.start(self.begin(method, target, headers), body)
+        while exchange.answer is None:
+            self.resume(exchange, [AdapterReply(200)] * len(exchange.calls))
+        return exchange.answer
 
     def begin(self, method: str, target: str, headers: Mapping[str, str]) -> Arrival:
         """Take a request without its body, which is to be read only if the faults let it."""
@@ -121,13 +124,6 @@ class OrderService:
             name = operation.name if operation else None
             mishap = self.faults.draw(name, ids.get("order_id"), lowered.get("x-merchant"))
         return Arrival(method, path + mark + query, lowered, resource, operation, ids, mishap)
-
-    def finish(self, arrival: Arrival, body: bytes) -> SandboxResponse:
-        """Do the rest of :meth:`handle`, without calls to adapters."""
-        exchange = self.start(arrival, body)
-        while exchange.answer is None:
-            self.resume(exchange, [AdapterReply(200)] * len(exchange.calls))
-        return exchange.answer
 
     def start(self, arrival: Arrival, body: bytes) -> Exchange:
         """Carry a request out as far as it goes without calls to adapters."""

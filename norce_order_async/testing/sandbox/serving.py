@@ -1,73 +1,53 @@
 """What the sandbox's transport and its server both do with a request: the part that may wait."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import nullcontext
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
 import attrs
 
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.logger import lines_of
+from norce_order_async.core.logger import lines_of, logger
 from norce_order_async.receiving import handlers
 from norce_order_async.receiving.receiver import Receiver
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.callbacks import Adapter
-from norce_order_async.testing.sandbox.exchange import AdapterCall, AdapterReply, Arrival, SandboxResponse
+from norce_order_async.testing.sandbox.exchange import (
+    AdapterCall,
+    AdapterReply,
+    Arrival,
+    NoAnswerError,
+    NotAllowedError,
+    SandboxResponse,
+)
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.wire.json import WireError, decode_json
 
+if TYPE_CHECKING:
+    from norce_order_async.testing.sandbox.network import Network
+
 _MOST_PAUSE = 5.0
 _LOOK_AGAIN = 0.01
-_logger = logging.getLogger(__name__)
-_logger.addHandler(logging.NullHandler())
-
-
-class Network(Protocol):
-    """POSTs calls over sockets.
-
-    Attributes:
-        notifications: Held by each notification while it is sent.
-    """
-
-    notifications: asyncio.Semaphore
-
-    async def __call__(self, call: AdapterCall) -> Reply:
-        """Make one call.
-
-        Raises:
-            NotAllowedError: The sandbox may not call there.
-            NoAnswerError: What came is no answer.
-            OSError: There is no connection.
-        """
-        ...
+_logger = logger.getChild("testing.sandbox.serving")
 
 
 @attrs.frozen
 class _Work:
     """What is still done for a sandbox after an answer: over which network, and whether it sends a notification."""
 
-    network: Network | None
+    network: "Network | None"
     is_notice: bool
 
 
 _tasks: "WeakKeyDictionary[OrderService, dict[asyncio.Task[None], _Work]]" = WeakKeyDictionary()
 
 
-class NotAllowedError(Exception):
-    """The sandbox may not call there."""
-
-
-class NoAnswerError(Exception):
-    """What an adapter gave is no answer; the text says why, without values."""
-
-
 async def answer(
-    service: OrderService, arrival: Arrival, body: bytes, network: Network | None = None
+    service: OrderService, arrival: Arrival, body: bytes, network: "Network | None" = None
 ) -> SandboxResponse:
     """Have a request answered, with the calls to adapters that this takes; notifications follow by themselves."""
     exchange = service.start(arrival, body)
@@ -82,7 +62,7 @@ async def answer(
     return exchange.answer
 
 
-def answer_later(service: OrderService, arrival: Arrival, body: bytes, network: Network | None = None) -> None:
+def answer_later(service: OrderService, arrival: Arrival, body: bytes, network: "Network | None" = None) -> None:
     """Have a request carried out when its fault says so, whoever waits for its answer."""
 
     async def wait() -> None:
@@ -105,7 +85,7 @@ async def delivered(service: OrderService) -> None:
         await (asyncio.wait(own) if own else asyncio.sleep(_LOOK_AGAIN))
 
 
-async def abandon(service: OrderService, network: Network) -> None:
+async def abandon(service: OrderService, network: "Network") -> None:
     """End what is still done over a network."""
     tasks = [task for task, work in _under_way(service) if work.network is network]
     for task in tasks:
@@ -124,7 +104,7 @@ def _keep(service: OrderService, doing: Coroutine[object, object, None], work: _
     task.add_done_callback(lambda done: tasks.pop(done, None))
 
 
-async def _deliver(service: OrderService, notice: AdapterCall, network: Network | None) -> None:
+async def _deliver(service: OrderService, notice: AdapterCall, network: "Network | None") -> None:
     """Send a notification until it is taken."""
     pause = service.callbacks.pause
     for left in reversed(range(service.callbacks.tries)):
@@ -138,7 +118,7 @@ async def _deliver(service: OrderService, notice: AdapterCall, network: Network 
     _logger.warning("gave up %s after %d tries", notice, service.callbacks.tries)
 
 
-async def _call(service: OrderService, call: AdapterCall, network: Network | None) -> AdapterReply:
+async def _call(service: OrderService, call: AdapterCall, network: "Network | None") -> AdapterReply:
     """Call an adapter, in process if there is one, and note it."""
     begun = time.perf_counter()
     reply = AdapterReply(0, problem="nobody waits for its answer any more")
@@ -149,7 +129,7 @@ async def _call(service: OrderService, call: AdapterCall, network: Network | Non
     return reply
 
 
-async def _reply(service: OrderService, call: AdapterCall, network: Network | None) -> AdapterReply:
+async def _reply(service: OrderService, call: AdapterCall, network: "Network | None") -> AdapterReply:
     """What an adapter says, or why it says nothing."""
     deadline = service.callbacks.deadline
     limit = asyncio.timeout(deadline)
@@ -173,7 +153,7 @@ async def _reply(service: OrderService, call: AdapterCall, network: Network | No
         return AdapterReply(reply.status, problem="its answer is no JSON")
 
 
-async def _send(adapters: Mapping[str, Adapter], call: AdapterCall, network: Network | None) -> Reply:
+async def _send(adapters: Mapping[str, Adapter], call: AdapterCall, network: "Network | None") -> Reply:
     beginnings = [one for one in adapters if call.url.startswith(one) and _ends(call.url, one)]
     if beginnings:
         longest = max(beginnings, key=len)

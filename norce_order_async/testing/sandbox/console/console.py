@@ -3,7 +3,6 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
-from ipaddress import ip_address
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,7 +12,9 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.sandbox.console import views
 from norce_order_async.testing.sandbox.console.feed import Feed
 from norce_order_async.testing.sandbox.console.masking import Mask
+from norce_order_async.testing.sandbox.network import read_body
 from norce_order_async.testing.sandbox.service import OrderService
+from norce_order_async.transport.resolver import is_address
 
 _FOLDER = "norce_order_async.testing.sandbox.console"
 _FILES: Final = {
@@ -94,7 +95,7 @@ class Console:
             host = (URL(f"http://{request.headers.get('host', '')}").host or "").lower()
         except ValueError:
             host = ""
-        if host not in ("localhost", self._host) and not _is_address(host):
+        if host not in ("localhost", self._host) and not is_address(host):
             raise _No(403, "The console is for localhost, or for an address of this machine.")
 
     async def _file(self, request: web.BaseRequest) -> web.Response:
@@ -146,11 +147,9 @@ class Console:
         # A page of somebody else cannot send this type without being asked first.
         if request.content_type != "application/json":
             raise _No(415, "The body is to be JSON.")
-        body = bytearray()
-        async for part in request.content.iter_any():
-            body += part
-            if len(body) > _MOST_BODY:
-                raise _No(413, "The body is too large.")
+        body = await read_body(request.content, _MOST_BODY)
+        if len(body) > _MOST_BODY:
+            raise _No(413, "The body is too large.")
         try:
             fault = json.loads(body)["fault"]
         except (ValueError, TypeError, LookupError, RecursionError):
@@ -169,14 +168,6 @@ def _check_origin(request: web.BaseRequest) -> None:
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
     if origin not in (None, f"http://{request.headers.get('host')}") or site not in ("same-origin", "none"):
         raise _No(403, "Another page may not use the console.")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _number(text: str) -> int:
