@@ -31,7 +31,7 @@ _MOMENT = 0.05
 """Seconds of sending for which changes are marked at once."""
 _FEWEST = 8
 """So many are marked at once at least, where so many may be sent."""
-_MOST_CLOSED = 2 * GROUP
+_MOST_UNWRITTEN = 2 * GROUP
 """So many changes that have ended wait for the next group that is written, at most."""
 _SAVE_AFTER = 0.05
 _LOOK_AGAIN = 0.02
@@ -148,7 +148,7 @@ class Accountant(Tally):
             self._tell([outcome])
             return
         self._unwritten.append(outcome)
-        if len(self._unwritten) >= _MOST_CLOSED and self._busy_since is None:
+        if len(self._unwritten) >= _MOST_UNWRITTEN and self._busy_since is None:
             self._save()
         elif self._saving is None:
             self._saving = asyncio.get_running_loop().call_later(_SAVE_AFTER, self._save)
@@ -184,8 +184,8 @@ class Accountant(Tally):
         self.sample()
         self.journal.write(rows_of(items, self._unwritten))
         self._busy_since = None
-        closed, self._unwritten = self._unwritten, []
-        self._tell(closed)
+        written, self._unwritten = self._unwritten, []
+        self._tell(written)
 
     def sample(self, *, at_once: bool = False) -> None:
         """Write down how fast it is, once a second, or at once."""

@@ -197,7 +197,7 @@ def _message(outcome: Outcome) -> str | None:
 
 
 def failed(outcome: Outcome) -> tuple[object, ...] | None:
-    """What is written of a change that has a mark and is not merely done; None where its attributes cannot be written."""
+    """What is written of a change with a mark that is not merely done; None where its attributes cannot be written."""
     try:
         attributes = _attributes(outcome.change)
     except InvalidRequestError:
