@@ -22,14 +22,29 @@ class Reply:
     """What a hook or a validation is answered.
 
     Attributes:
-        status: The HTTP status.
-        body: The body's bytes: JSON, or none.
+        status: The HTTP status, from 200 to 599.
+        body: The body's bytes: JSON, or none. With the statuses 204 and 304 there is none.
         allow: The methods that there are, where the status is 405.
+
+    Raises:
+        TypeError: ``status`` is no int, or ``body`` is no bytes.
+        InvalidRequestError: ``status`` is another one, or has no body and ``body`` is one.
     """
 
     status: int
     body: bytes = attrs.field(default=b"", repr=False)
     allow: Sequence[str] = attrs.field(default=(), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        status, body = cast("object", self.status), cast("object", self.body)
+        if not isinstance(status, int):
+            raise TypeError(f"status must be an int, got {kind_of(status)}")
+        if not isinstance(body, bytes | bytearray):
+            raise TypeError(f"body must be bytes, got {kind_of(body)}")
+        if not 200 <= status <= 599:
+            raise InvalidRequestError(f"status must be from 200 to 599, got {status}")
+        if body and status in (204, 304):
+            raise InvalidRequestError(f"an answer with the status {status} has no body")
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -50,6 +50,8 @@ async def hook(call: HookCall) -> Reply:
             raise asyncio.CancelledError
         case "nothing":
             return None  # type: ignore[return-value]  # pyright: ignore
+        case "text":
+            return Reply(200, "[]")  # type: ignore[arg-type]  # pyright: ignore
         case _:
             pass
     return refuse("consent-missing", "The terms are not accepted.")
@@ -165,7 +167,8 @@ async def test_a_client_that_is_gone_gets_no_answer_and_its_half_call_no_handler
 
 
 @pytest.mark.parametrize(
-    "target", ["/hooks/raise", "/hooks/sleep", "/hooks/nothing", "/hooks/cancelled", "/validations/raise"]
+    "target",
+    ["/hooks/raise", "/hooks/sleep", "/hooks/nothing", "/hooks/text", "/hooks/cancelled", "/validations/raise"],
 )
 @pytest.mark.parametrize("on_failure", ["refuse", "allow"])
 async def test_a_handler_that_fails_is_answered_as_configured_and_logged_without_the_body(

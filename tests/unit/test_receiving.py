@@ -255,6 +255,30 @@ def test_the_answers_are_as_published(reply: Reply, status: int, body: bytes) ->
     assert ("content-type" in reply.headers) == bool(body)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "error", "told"),
+    [
+        (200, "[]", TypeError, "body must be bytes, got str"),
+        (200, None, TypeError, "body must be bytes, got NoneType"),
+        (200, [], TypeError, "body must be bytes, got list"),
+        ("200", b"[]", TypeError, "status must be an int, got str"),
+        (0, b"", InvalidRequestError, "status must be from 200 to 599, got 0"),
+        (199, b"", InvalidRequestError, "from 200 to 599"),
+        (600, b"", InvalidRequestError, "from 200 to 599"),
+        (204, b"[]", InvalidRequestError, "an answer with the status 204 has no body"),
+        (304, b"[]", InvalidRequestError, "has no body"),
+    ],
+)
+def test_a_reply_that_cannot_be_sent_is_refused(status: Any, body: Any, error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told):
+        Reply(status, body)
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, bytearray(b"[]")), (204, b""), (599, b"{}")])
+def test_a_reply_may_be_made_by_hand(status: int, body: bytes) -> None:
+    assert Reply(status, body).headers["content-length"] == str(len(body))
+
+
 @pytest.mark.parametrize("arguments", [("", "text"), (b"code", "text"), ("code", None)])
 def test_a_refusal_needs_a_code_and_a_text(arguments: tuple[Any, Any]) -> None:
     with pytest.raises((InvalidRequestError, TypeError)):
