@@ -26,7 +26,7 @@ _BEFORE_VALUES = (b",", b"{", b"[")
 """Each value but the whole is the first of an object or an array, or follows a comma: so these bound them."""
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
-"""Headers by name, in any case, or as pairs."""
+"""Headers by name, in any case, or as pairs. They are texts: decode bytes, as ASGI's, as Latin-1."""
 
 NotificationKey: TypeAlias = tuple[str | None, str, str, str]
 """What a repeat of a notification has in common with the first: notification id, order id, ``lastModified``, and a
@@ -202,20 +202,23 @@ def notification_key(call: NotificationCall) -> Hashable | None:
 
 
 def joined(headers: Headers) -> dict[str, str]:
-    """Headers by their names in lower case; several of one name are joined by commas.
+    """Headers by their names in lower case, without blanks around values; several of one name are joined by commas.
 
     Raises:
         TypeError: They are neither a mapping of texts nor pairs of them.
     """
     found: dict[str, str] = {}
-    pairs = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+    wanted, got = "headers must be a mapping of texts, or pairs of them", kind_of(cast("object", headers))
+    given = cast("Mapping[object, object]", headers).items() if isinstance(headers, Mapping) else headers
     try:
-        for name, value in pairs:
-            lower = name.lower()
-            found[lower] = f"{found[lower]}, {value}" if lower in found else value
-    except (AttributeError, TypeError, ValueError):
-        got = kind_of(cast("object", headers))
-        raise TypeError(f"headers must be a mapping of texts, or pairs of them, got {got}") from None
+        pairs: list[tuple[object, object]] = [(name, value) for name, value in given]
+    except (TypeError, ValueError):
+        raise TypeError(f"{wanted}, got {got}") from None
+    for name, value in pairs:
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"{wanted}, got {got} of {kind_of(name)} and {kind_of(value)}")
+        lower, text = name.lower(), value.strip(" \t")
+        found[lower] = f"{found[lower]}, {text}" if lower in found else text
     return found
 
 
@@ -226,7 +229,7 @@ def check_head(headers: Mapping[str, str], limit: int) -> int | None:
         CallbackError: The body is compressed (a small one may hold very much), or has more than ``limit`` bytes; or its
             length is no number.
     """
-    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+    if headers.get("content-encoding", "").lower() not in ("", "identity"):
         raise CallbackError("a compressed body is not read", status=415)
     length = headers.get("content-length")
     if length is None:

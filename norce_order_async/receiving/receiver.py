@@ -110,6 +110,9 @@ class Receiver:
             query: The query, as it came.
             headers: The headers.
             body: The parts of the body. No more of it is read than it may have.
+
+        Raises:
+            TypeError: ``headers`` is of another kind.
         """
         name, _, rest = path.strip("/").partition("/")
         kind = self._kinds.get(name)

@@ -14,7 +14,9 @@ def web_app(receiver: Receiver) -> web.Application:
 
     async def serve(request: web.Request) -> web.Response:
         path, query = request.match_info["path"], request.rel_url.raw_query_string
-        reply = await receiver.answer(request.method, path, query, request.headers.items(), _parts(request))
+        # As ASGI has them: aiohttp's own texts are of UTF-8.
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
+        reply = await receiver.answer(request.method, path, query, headers, _parts(request))
         return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
 
     app = web.Application()

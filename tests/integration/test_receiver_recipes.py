@@ -133,6 +133,7 @@ BOMB = gzip.compress(b" " * 10_000_000)
 HOSTILE: list[tuple[bytes, int | None]] = [
     (head("Content-Length: 10") + b'{"id":"o"}', 200),
     (head(CHUNKED) + b'A\r\n{"id":"o"}\r\n0\r\n\r\n', 200),
+    (head("Content-Length:  10\t ", "X-Merchant: \xe5 ") + b'{"id":"o"}', 200),
     (head(CHUNKED) + b"64\r\n" + b" " * 100 + b"\r\n64\r\n" + b" " * 100, 413),
     (head("Content-Length: 99999999") + b"{", 413),
     (head("Content-Length: 10") + b"{", 408),
@@ -170,7 +171,8 @@ async def test_a_hostile_body_over_a_socket_is_a_4xx(name: str, caplog: pytest.L
         half.close()
         assert await send(HOSTILE[0][0]) == 200
     assert got == [status for _, status in HOSTILE]
-    assert len(calls) == 3
+    assert len(calls) == 4
+    assert {call.merchant for call in calls} == {None, "\xe5".encode().decode("latin-1")}
     # What is no HTTP never comes to the receiver: aiohttp logs that itself.
     ours = [record for record in caplog.records if record.name != "aiohttp.server"]
     assert not [record for record in ours if record.exc_info or record.levelno > logging.WARNING]

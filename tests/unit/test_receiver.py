@@ -322,7 +322,10 @@ async def test_who_does_not_know_the_secret_is_refused_before_the_body_is_read()
     app = receiver(secret=SharedSecret("0123456789abcdef", header="x-key"))
     assert (await request(app, "POST", "/hooks/pass", 30.0, ORDER))[0] == 401
     assert (await request(app, "POST", "/hooks/pass?secret=0123456789abcdef", ORDER))[0] == 200
-    assert (await request(app, "POST", "/hooks/pass", ORDER, headers=[("X-Key", "0123456789abcdef")]))[0] == 200
+    for key in ("0123456789abcdef", " 0123456789abcdef\t"):
+        assert (await request(app, "POST", "/hooks/pass", ORDER, headers=[("X-Key", key)]))[0] == 200
+    assert (await request(app, "PUT", "/hooks/pass", ORDER))[0] == 401
+    assert (await request(app, "PUT", "/hooks/pass?secret=0123456789abcdef", ORDER))[0] == 405
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ def test_without_headers_the_order_says_whose_it_is() -> None:
     assert (call.merchant, call.channel) == ("acme", None)
 
 
+def test_the_headers_come_before_what_the_order_says() -> None:
+    call = parse_hook(HEADERS, raw(merchant="other", channel="9"))
+    assert (call.merchant, call.channel) == ("acme", "7")
+
+
 def test_what_only_v1_has_is_kept() -> None:
     call = parse_hook(HEADERS, raw(hooks=[{"id": "h", "scope": "/cart"}], state={"currentStatus": "canceled"}), "v1")
     assert call.version == "v1"
@@ -65,10 +70,24 @@ def test_an_unknown_version_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])
-@pytest.mark.parametrize("headers", ["x", b"x", ["x"], {1: "a"}, 5])
+@pytest.mark.parametrize(
+    "headers", ["x", b"x", ["x"], {1: "a"}, 5, {"x-merchant": b"acme"}, {"x-other": None}, {"content-length": 5}]
+)
 def test_headers_of_another_kind_are_told(parse: Any, headers: Any) -> None:
     with pytest.raises(TypeError, match="headers must be a mapping of texts, or pairs of them, got "):
         parse(headers, raw())
+
+
+def test_headers_of_bytes_are_told_as_that() -> None:
+    gzip: Any = [(b"content-encoding", b"gzip")]
+    with pytest.raises(TypeError, match="got list of bytes and bytes"):
+        parse_hook(gzip, raw())
+
+
+def test_blanks_around_a_header_s_value_do_not_count() -> None:
+    headers = [("x-merchant", " acme\t"), ("x-channel", "7 "), ("content-length", " 12 "), ("content-encoding", " ")]
+    call = parse_hook(headers, raw())
+    assert (call.merchant, call.channel) == ("acme", "7")
 
 
 @pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])
