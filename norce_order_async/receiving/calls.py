@@ -60,7 +60,7 @@ class NotificationCall:
         merchant: As of a :class:`HookCall`; so are ``channel``, ``path`` and ``version``.
         order: The order after the change, or later.
         notification: What was registered, where the message has it.
-        key: The same in a repeat of this message; None where the order has no id or no ``lastModified``.
+        key: The same in a repeat of this message; None where the order has no ``lastModified``.
     """
 
     merchant: str | None

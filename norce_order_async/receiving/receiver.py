@@ -167,6 +167,6 @@ class Receiver:
         key = self.repeat_key(call)
         if key is None:
             await run(handler, call)
-        else:
-            await self._repeats.once(key, lambda: run(handler, call))
+        elif not await self._repeats.once(key, lambda: run(handler, call)):
+            return self._kinds["notifications"].failed
         return Reply(200)

@@ -16,12 +16,18 @@ class Repeats:
         self._seen: dict[Hashable, None] = {}
         self._running: dict[Hashable, asyncio.Event] = {}
 
-    async def once(self, key: Hashable, work: Callable[[], Awaitable[object]]) -> None:
-        """Do the work, unless work of the same key succeeded before; if some is under way, see first how it ends."""
-        while (running := self._running.get(key)) is not None:
+    async def once(self, key: Hashable, work: Callable[[], Awaitable[object]]) -> bool:
+        """Do the work, unless work of the same key succeeded before or is under way: then wait until that ends.
+
+        Returns:
+            Whether the work is done. It is not where the other one has failed: then this one, which has waited, is
+            not begun, as it would have only what is left of its time.
+        """
+        if (running := self._running.get(key)) is not None:
             await running.wait()
+            return key in self._seen
         if key in self._seen:
-            return
+            return True
         ended = self._running[key] = asyncio.Event()
         try:
             await work()
@@ -31,3 +37,4 @@ class Repeats:
         finally:
             del self._running[key]
             ended.set()
+        return True
