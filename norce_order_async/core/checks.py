@@ -94,6 +94,22 @@ def check_header_value(name: str, value: object) -> str:
     return value
 
 
+def check_header_name(name: object) -> str:
+    """Return ``name`` if it is one of a header.
+
+    Raises:
+        TypeError: It is not a str.
+        InvalidRequestError: It is too long, or not an HTTP token.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a header's name must be a str, got {kind_of(name)}")
+    if len(name) > _MAX_NAME:
+        raise InvalidRequestError(f"a header's name has {len(name)} characters, more than {_MAX_NAME}")
+    if not _TOKEN.fullmatch(name):
+        raise InvalidRequestError(f"{name!r} is not a header name")
+    return name
+
+
 def check_header(name: object, value: object) -> None:
     """Check one header that the caller wants to send.
 
@@ -102,12 +118,7 @@ def check_header(name: object, value: object) -> None:
         InvalidRequestError: The name is not an HTTP token or is one that the client sets itself, or the value
             cannot stand in a header.
     """
-    if not isinstance(name, str):
-        raise TypeError(f"a header's name must be a str, got {kind_of(name)}")
-    if len(name) > _MAX_NAME:
-        raise InvalidRequestError(f"a header's name has {len(name)} characters, more than {_MAX_NAME}")
-    if not _TOKEN.fullmatch(name):
-        raise InvalidRequestError(f"{name!r} is not a header name")
+    name = check_header_name(name)
     if (hint := _RESERVED_HEADERS.get(name.lower())) is not None:
         raise InvalidRequestError(f"the header {name!r} cannot be set by hand: {hint}")
     check_header_value(f"header {name}", value)

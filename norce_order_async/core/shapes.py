@@ -1,7 +1,7 @@
 """Checks of the objects and functions that a client is given: what cannot be called later is told at once."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -74,6 +74,22 @@ def check_shape(name: str, value: T, shape: Shape) -> T:
     if not shape.fits(value):
         raise ConfigurationError(f"{name} must be {shape.what}, got {described(value)}")
     return value
+
+
+def check_takes_call(name: str, function: Callable[..., object]) -> None:
+    """See that a function can be called with one argument, the call. One whose signature cannot be seen is taken.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)  # a decorator may give it other arguments
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise ConfigurationError(f"{name} must take one argument, the call: {error}") from None
 
 
 def check_each(name: str, values: Iterable[T], shape: Shape) -> tuple[T, ...]:

@@ -10,7 +10,7 @@ from norce_order_async.core.checks import check_choice, positive_count, positive
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.logger import lines_of, logger
-from norce_order_async.core.shapes import HANDLER, HOOK, check_shape
+from norce_order_async.core.shapes import HANDLER, HOOK, check_not_awaitable, check_shape, check_takes_call
 from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
@@ -56,11 +56,12 @@ class Receiver:
         version: The shape of the orders, ``v0`` or ``v1``, as registered.
         enums: What integers in place of enumerations stand for.
         repeat_key: What a repeat of a notification has in common with the first; what gives None is no repeat. The
-            latest 10,000 keys are remembered, in this process. It is a function that is not async.
+            latest 10,000 keys are remembered, in this process. It is a function that is not async. If it fails, or
+            returns what has no hash, the answer is 500 and the handler is not called.
 
     Raises:
-        ConfigurationError: A handler is no function, ``secret`` is no :class:`SharedSecret`, or ``on_failure``,
-            ``deadline``, ``limit``, ``version``, ``enums`` or ``repeat_key`` cannot be.
+        ConfigurationError: A handler or ``repeat_key`` is no function of one argument, ``secret`` is no
+            :class:`SharedSecret`, or ``on_failure``, ``deadline``, ``limit``, ``version`` or ``enums`` cannot be.
     """
 
     on_hook: Callable[[HookCall], Awaitable[Reply] | Reply] | None = None
@@ -80,11 +81,11 @@ class Receiver:
         check_choice("on_failure", self.on_failure, ("refuse", "allow"))
         check_choice("version", self.version, OrderVersion)
         for name in ("on_hook", "on_notification", "on_validation"):
-            if getattr(self, name) is not None:
-                check_shape(name, getattr(self, name), HANDLER)
+            if (handler := getattr(self, name)) is not None:
+                check_takes_call(name, check_shape(name, handler, HANDLER))
         if not isinstance(self.secret, SharedSecret | None):
             raise ConfigurationError(f"secret must be a SharedSecret, got {kind_of(self.secret)}")
-        check_shape("repeat_key", self.repeat_key, HOOK)
+        check_takes_call("repeat_key", check_shape("repeat_key", self.repeat_key, HOOK))
         check_enums(self.enums)
         passes, post = self.on_failure == "allow", ("POST",)
         if self.on_hook:
@@ -118,7 +119,8 @@ class Receiver:
         kind = self._kinds.get(name)
         try:
             if kind is None:
-                raise CallbackError("nothing is received here", status=404)
+                places = ", ".join(f"/{each}" for each in self._kinds) or "none"
+                raise CallbackError(f"nothing is received here; handlers: {places}", status=404)
             lower = calls.joined(headers)
             if self.secret is not None:
                 self.secret.check(lower, query)
@@ -164,9 +166,17 @@ class Receiver:
     async def _notify(self, call: NotificationCall) -> Reply:
         handler = self.on_notification
         assert handler is not None
-        key = self.repeat_key(call)
+        failed = self._kinds["notifications"].failed
+        try:
+            key = self.repeat_key(call)
+            check_not_awaitable("repeat_key", key)
+            hash(key)
+        except Exception as error:
+            what, where = type(error).__qualname__, lines_of(error)
+            _logger.error("repeat_key failed, or returned what is no key: %s in %s", what, where)
+            return failed
         if key is None:
             await run(handler, call)
         elif not await self._repeats.once(key, lambda: run(handler, call)):
-            return self._kinds["notifications"].failed
+            return failed
         return Reply(200)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from hmac import compare_digest
 from urllib.parse import parse_qsl
 
-from norce_order_async.core.checks import check_header_value
+from norce_order_async.core.checks import check_header_name, check_header_value
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.secretive import Secretive
 from norce_order_async.receiving.errors import CallbackError
@@ -24,6 +24,7 @@ class SharedSecret(Secretive):
 
     Raises:
         ConfigurationError: There is no value, or one is shorter than 16 characters or no printable ASCII.
+            ``header`` is no name of a header.
     """
 
     def __init__(self, *values: str, query: str = "secret", header: str | None = None) -> None:
@@ -34,7 +35,10 @@ class SharedSecret(Secretive):
         if not self._values or min(map(len, self._values)) < 16:
             raise ConfigurationError("a shared secret needs at least 16 printable ASCII characters")
         self._query = query
-        self._header = header.lower() if header else None
+        try:
+            self._header = check_header_name(header).lower() if header else None
+        except (TypeError, ValueError):  # whose text may have the secret
+            raise ConfigurationError("header must be the name of a header") from None
 
     def __repr__(self) -> str:
         return f"SharedSecret(query={self._query!r}, header={self._header!r})"

@@ -5,7 +5,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Hashable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import attrs
@@ -55,6 +55,10 @@ async def hook(call: HookCall) -> Reply:
         case _:
             pass
     return refuse("consent-missing", "The terms are not accepted.")
+
+
+async def hook_of_a_shop(call: HookCall, shop: str) -> Reply:
+    return refuse("shop", shop)
 
 
 async def validation(call: ValidationCall) -> Reply:
@@ -142,6 +146,13 @@ async def test_an_answer_of_405_says_which_methods_there_are(method: str, target
     assert (status == 405) == (allowed is not None)
 
 
+async def test_an_answer_of_404_says_what_is_received(caplog: pytest.LogCaptureFixture) -> None:
+    app = receiver(on_validation=None)
+    await request(app, "POST", "/hook", ORDER)
+    assert "404: nothing is received here; handlers: /hooks, /notifications" in caplog.text
+    assert (await request(Receiver(), "POST", "/hooks", ORDER))[0] == 404
+
+
 async def test_no_more_of_a_body_is_read_than_it_may_have() -> None:
     taken = 0
 
@@ -193,8 +204,16 @@ async def test_the_log_says_where_a_handler_failed(caplog: pytest.LogCaptureFixt
 
 
 async def test_the_log_has_a_place_where_a_handler_takes_no_call(caplog: pytest.LogCaptureFixture) -> None:
-    await request(receiver(on_hook=lambda: allow()), "POST", "/hooks", ORDER)
+    await request(receiver(on_hook=iter), "POST", "/hooks", ORDER)  # whose signature cannot be seen
     assert re.search(r"hooks failed: TypeError in \w+\.py:\d+ ", caplog.text)
+
+
+async def test_a_handler_may_be_wrapped_by_what_gives_it_more() -> None:
+    @wraps(hook_of_a_shop)
+    async def in_a_shop(call: HookCall) -> Reply:
+        return await hook_of_a_shop(call, "acme")
+
+    assert (await request(receiver(on_hook=in_a_shop), "POST", "/hooks", ORDER))[2] == refuse("shop", "acme").body
 
 
 async def test_a_handler_may_be_a_plain_function_or_anything_that_is_called() -> None:
@@ -284,6 +303,32 @@ async def test_nothing_is_a_repeat_if_the_key_says_so() -> None:
     assert len(calls) == 2
 
 
+def failing_key(call: NotificationCall) -> Hashable:
+    raise ValueError(call.order.reference)
+
+
+def unhashable_key(call: NotificationCall) -> Any:
+    return [call.path]
+
+
+def awaited_key(call: NotificationCall) -> Any:
+    return notification(call)
+
+
+@pytest.mark.parametrize("repeat_key", [failing_key, unhashable_key, awaited_key])
+async def test_a_repeat_key_that_fails_or_gives_none_is_told_as_that(
+    repeat_key: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    noted: list[NotificationCall] = []
+    app = Receiver(on_notification=noted.append, repeat_key=repeat_key)
+    status, _, body = await request(app, "POST", "/notifications", ORDER)
+    assert (status, json.loads(body)["code"]) == (500, "adapter-error")
+    assert noted == []
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "repeat_key failed, or returned what is no key: " in caplog.text
+    assert CANARY not in caplog.text
+
+
 async def test_a_message_counts_as_seen_only_after_its_handler_succeeded() -> None:
     started: asyncio.Queue[asyncio.Future[None]] = asyncio.Queue()
 
@@ -337,6 +382,8 @@ async def test_who_does_not_know_the_secret_is_refused_before_the_body_is_read()
         {"on_failure": "maybe"}, {"deadline": 0}, {"limit": 0}, {"version": "v2"}, {"secret": CANARY}, {"on_hook": 3},
         {"on_notification": "note"}, {"on_validation": ()}, {"repeat_key": 5}, {"repeat_key": notification},
         {"enums": [1]}, {"enums": {OrderStatus: ["checkout"]}}, {"enums": {"OrderStatus": {1: "processing"}}},
+        {"on_hook": allow}, {"on_notification": hook_of_a_shop}, {"on_validation": partial(valid)},
+        {"repeat_key": hook_of_a_shop}, {"repeat_key": allow},
     ],
 )  # fmt: skip
 async def test_a_setting_that_cannot_be_is_refused(settings: dict[str, Any]) -> None:

@@ -434,3 +434,14 @@ def test_a_secret_that_can_be_guessed_or_not_be_sent_is_refused(values: Any) -> 
     with pytest.raises(ConfigurationError) as caught:
         SharedSecret(*values)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", [5, "x secret", "x-s: ", f"X-Key:{SECRET}", " X-Key ", "å"])
+def test_a_header_that_cannot_come_is_refused(header: Any) -> None:
+    with pytest.raises(ConfigurationError, match="header must be the name of a header") as caught:
+        SharedSecret(SECRET, header=header)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_header_that_is_the_client_s_own_may_have_the_secret() -> None:
+    SharedSecret(SECRET, header="Authorization").check({"authorization": SECRET}, "")
