@@ -154,6 +154,8 @@ class Receiver:
             with TimeLimit(self.deadline):
                 reply = await run(kind.handle, call)
             if isinstance(reply, Reply):
+                if reply.kind not in (None, name):
+                    _logger.warning("the handler of %s returned a reply for %s, which is sent", name, reply.kind)
                 return reply
             _logger.error("the handler of %s returned no Reply: %s", name, kind_of(reply))
         except (Exception, asyncio.CancelledError) as error:

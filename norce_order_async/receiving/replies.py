@@ -1,7 +1,7 @@
 """What an integrator answers to hooks and validations, as status and body."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import attrs
 
@@ -25,6 +25,8 @@ class Reply:
         status: The HTTP status, from 200 to 599.
         body: The body's bytes: JSON, or none. With the statuses 204 and 304 there is none.
         allow: The methods that there are, where the status is 405.
+        kind: ``hooks`` or ``validations``, where a function such as :func:`allow` has made it for these. It does not
+            count when replies are compared.
 
     Raises:
         TypeError: ``status`` is no int, or ``body`` is no bytes.
@@ -34,6 +36,7 @@ class Reply:
     status: int
     body: bytes = attrs.field(default=b"", repr=False)
     allow: Sequence[str] = attrs.field(default=(), repr=False)
+    kind: Literal["hooks", "validations"] | None = attrs.field(default=None, repr=False, eq=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         status, body = cast("object", self.status), cast("object", self.body)
@@ -56,7 +59,7 @@ class Reply:
 
 def allow() -> Reply:
     """Let the change of a hook pass: 200 with a patch without operations."""
-    return Reply(200, b"[]")
+    return Reply(200, b"[]", kind="hooks")
 
 
 def refuse(code: str, message: str, *, status: int = 400) -> Reply:
@@ -72,7 +75,7 @@ def refuse(code: str, message: str, *, status: int = 400) -> Reply:
     """
     if status not in (400, 404):
         raise InvalidRequestError(f"a hook is refused with 400 or 404, not {status!r}")
-    return problem(status, code, message)
+    return Reply(status, encode_shown(_problem(code, message)), kind="hooks")
 
 
 def change(before: Order, after: Order) -> Reply:
@@ -100,7 +103,7 @@ def change(before: Order, after: Order) -> Reply:
         right = to_dict({name: value for name, value in new.items() if old.get(name, _ABSENT) is not value})
         if (member := read_only_change(left, right)) is not None:
             raise InvalidRequestError(f"{member} differs: only the service writes it")
-        return Reply(200, encode_shown(list(operations(left, right))))
+        return Reply(200, encode_shown(list(operations(left, right))), kind="hooks")
     raise InvalidRequestError(problem)
 
 
@@ -110,7 +113,7 @@ def _members(order: Order) -> Mapping[str, object]:
 
 def valid() -> Reply:
     """Nothing is wrong with the order of a validation: 200 without a body."""
-    return Reply(200)
+    return Reply(200, kind="validations")
 
 
 def invalid(code: str, message: str, *, adapter_id: str | None = None) -> Reply:
@@ -127,7 +130,7 @@ def invalid(code: str, message: str, *, adapter_id: str | None = None) -> Reply:
     members = _problem(code, message)
     if adapter_id is not None:
         members["adapterId"] = adapter_id
-    return Reply(400, encode_shown([members]))
+    return Reply(400, encode_shown([members]), kind="validations")
 
 
 def problem(status: int, code: str, message: str) -> Reply:

@@ -13,7 +13,7 @@ import pytest
 from asgi import request
 
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.models import OrderStatus
+from norce_order_async.models import Order, OrderStatus
 from norce_order_async.receiving import (
     HookCall,
     NotificationCall,
@@ -195,6 +195,28 @@ async def test_a_handler_that_fails_is_answered_as_configured_and_logged_without
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert caplog.records[0].exc_info is None
     assert CANARY not in caplog.text + body.decode()
+
+
+@pytest.mark.parametrize(
+    ("reply", "other"),
+    [
+        (allow(), "validations"), (refuse("code", "text"), "validations"), (change(Order(), Order()), "validations"),
+        (valid(), "hooks"), (invalid("code", "text"), "hooks"), (Reply(200, b"[]"), ""),
+    ],
+)  # fmt: skip
+async def test_the_log_warns_of_a_reply_for_another_kind_of_call(
+    reply: Reply, other: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(call: HookCall | ValidationCall) -> Reply:
+        return reply
+
+    app = receiver(on_hook=answer, on_validation=answer)
+    for kind in ("hooks", "validations"):
+        caplog.clear()
+        status, _, body = await request(app, "POST", f"/{kind}", ORDER)
+        assert (status, body) == (reply.status, reply.body)
+        told = [record.getMessage().partition(", ")[0] for record in caplog.records]
+        assert told == ([f"the handler of {kind} returned a reply for {reply.kind}"] if kind == other else [])
 
 
 async def test_the_log_says_where_a_handler_failed(caplog: pytest.LogCaptureFixture) -> None:
