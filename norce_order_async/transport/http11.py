@@ -201,14 +201,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
-        self._stream = None
+        stream, self._stream = self._stream, None
+        is_first = self.idle_since == -math.inf
         del self._parser  # the two refer to each other
         self._open.pop(self, None)
         if exc is None and self._head_ended and not is_measured(self.headers):
             self._end(reusable=False)
         elif self._aborted:
             self._fail("the transport was closed")
-        elif self.status is None and (refused := refused_certificate(exc)):
+        elif self.status is None and (refused := refused_certificate(exc, stream, is_first=is_first)):
             self._fail_with(refused)
         else:
             self._fail(CUT_OFF if exc is None else reason_of(exc))
