@@ -204,7 +204,11 @@ class AiohttpTransport(PooledTransport[_Pool]):
 async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
     """A body, or more than ``limit`` bytes of it."""
     body = bytearray()
-    while len(body) <= limit and not content.at_eof():
+    while len(body) <= limit:
+        if content.at_eof():
+            if (error := content.exception()) is not None:
+                raise error
+            break
         body += await content.readany()
     return bytes(body)
 
