@@ -170,6 +170,12 @@ class Exchange:
         if isinstance(error, aiohttp.ClientOSError) and not is_measured(head):
             raise error
 
+    def cause(self, error: Exception) -> Exception:
+        """The error of the connection, where aiohttp raises that of the body which it has cut off."""
+        lost = None if self.protocol is None else self.protocol.exception()
+        is_cut_off = isinstance(error, aiohttp.ClientPayloadError) and isinstance(lost, aiohttp.ClientOSError)
+        return lost if is_cut_off else error
+
     def leave(self) -> None:
         """Close the connection, unless the whole response was read and the whole request sent."""
         if self.response is not None and not self.response.closed:

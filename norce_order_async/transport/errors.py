@@ -10,8 +10,12 @@ from norce_order_async.transport.messages import Head, ResponseHeaders
 _WORDS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
 TOO_LONG = "what came is too long for the head of an answer"
 """The reason of the error for a response whose head is longer than is read."""
+NO_STATUS = "what came is not an HTTP answer: its status is below 100"
+"""The reason of the error for a response whose status no response can have."""
 CUT_OFF = "the server closed the connection before its answer ended"
 """The reason of the error for a response that ends too early."""
+NOT_BEGUN = "the connection ended before the request was sent"
+"""The reason of the error for a kept connection that ends, or brings an answer, before its next request goes out."""
 NO_CONNECTION = "no connection in time"
 """The reason of the error for a connection that was not made within its time limit."""
 NO_RESPONSE = "no complete answer in time"

@@ -15,7 +15,7 @@ from norce_order_async.core.wording import reason_of
 from norce_order_async.loops.time_limit import TimeLimits
 from norce_order_async.transport.connections import unread_check
 from norce_order_async.transport.dial import Origin
-from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, TOO_LONG, refused_certificate
+from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, NO_STATUS, TOO_LONG, refused_certificate
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
@@ -234,8 +234,11 @@ class Connection(asyncio.BufferedProtocol):
         if b"\0" in b"".join(chain.from_iterable(self.headers)):
             self._fail(_NUL)
         if not self._done:
-            self.status = self._parser.get_status_code()
-            self._head_ended = True
+            status = self._parser.get_status_code()
+            if status < 100:
+                self._fail(NO_STATUS)
+                return
+            self.status, self._head_ended = status, True
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body came."""

@@ -1,4 +1,4 @@
-"""Parts that both transports have in common."""
+"""Parts that the transports have in common."""
 
 import ssl
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from norce_order_async.transport.errors import refused_certificate
+from norce_order_async.transport.messages import ResponseHeaders
 
 
 class Stream:
@@ -38,3 +39,13 @@ def test_a_refused_certificate_leaves_a_request_unsent_only_at_the_end_of_the_ha
     failure = refused_certificate(alert, stream, is_first=is_first)
     assert failure is not None
     assert failure.sent is sent
+
+
+def test_of_several_headers_with_one_name_the_last_counts() -> None:
+    headers = ResponseHeaders([(b"Retry-After", b"1"), (b"retry-after", b"2")])
+    assert dict(headers) == {"retry-after": "2"}
+
+
+def test_only_spaces_and_tabs_around_a_value_are_no_part_of_it() -> None:
+    head = [(b"Transfer-Encoding", b"\x0bchunked"), (b"a", b" \t b\xa0 ")]
+    assert dict(ResponseHeaders(head)) == {"transfer-encoding": "\x0bchunked", "a": "b\xa0"}
