@@ -173,8 +173,9 @@ class Exchange:
     def cause(self, error: Exception) -> Exception:
         """The error of the connection, where aiohttp raises that of the body which it has cut off."""
         lost = None if self.protocol is None else self.protocol.exception()
-        is_cut_off = isinstance(error, aiohttp.ClientPayloadError) and isinstance(lost, aiohttp.ClientOSError)
-        return lost if is_cut_off else error
+        if isinstance(error, aiohttp.ClientPayloadError) and isinstance(lost, aiohttp.ClientOSError):
+            return lost
+        return error
 
     def leave(self) -> None:
         """Close the connection, unless the whole response was read and the whole request sent."""
