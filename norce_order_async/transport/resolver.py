@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -149,9 +149,9 @@ def _addresses(found: Any) -> list[Address]:
     Raises:
         OSError: It is nothing that ``socket.getaddrinfo`` could give.
     """
-    entries: list[Any] = list(found) if isinstance(found, Iterable) else [found]
+    entries = list[Any](found) if hasattr(found, "__iter__") else [found]
     for entry in entries:
-        if not (isinstance(entry, tuple) and len(entry) == 5 and isinstance(entry[4], tuple)):
+        if not (issubclass(type(entry), tuple) and len(entry) == 5 and issubclass(type(entry[4]), tuple)):
             wanted = "tuples of (family, type, protocol, name, (host, port))"
             raise OSError(f"the look-up has to give what socket.getaddrinfo gives, {wanted}, got {described(entry)}")
     return [entry for entry in entries if entry[1] == socket.SOCK_STREAM]

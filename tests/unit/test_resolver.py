@@ -38,6 +38,13 @@ async def later(host: str, port: int) -> list[Address]:
     return [FOUND]
 
 
+def giving(found: Any) -> Any:
+    def look_up(host: str, port: int) -> Any:
+        return found
+
+    return look_up
+
+
 def nothing(host: str, port: int) -> Iterator[Address]:
     return iter(())
 
@@ -58,13 +65,13 @@ def ended(host: str, port: int) -> list[Address]:
         (later, "coroutine"),
         (ended, "ended"),
         (nothing, "no address"),
-        (lambda host, port: "10.0.0.1", "socket.getaddrinfo gives, .* got str"),
-        (lambda host, port: None, "socket.getaddrinfo gives, .* got None"),
-        (lambda host, port: [("10.0.0.1", 80)], "socket.getaddrinfo gives, .* got tuple"),
-        (lambda host, port: [FOUND[:4]], "socket.getaddrinfo gives"),
-        (lambda host, port: [(*FOUND[:4], "10.0.0.1")], "socket.getaddrinfo gives"),
-        (lambda host, port: [None, FOUND], "socket.getaddrinfo gives, .* got None"),
-        (lambda host, port: [DATAGRAM], "no address"),
+        (giving("10.0.0.1"), "socket.getaddrinfo gives, .* got str"),
+        (giving(None), "socket.getaddrinfo gives, .* got None"),
+        (giving([("10.0.0.1", 80)]), "socket.getaddrinfo gives, .* got tuple"),
+        (giving([FOUND[:4]]), "socket.getaddrinfo gives"),
+        (giving([(*FOUND[:4], "10.0.0.1")]), "socket.getaddrinfo gives"),
+        (giving([None, FOUND]), "socket.getaddrinfo gives, .* got None"),
+        (giving([DATAGRAM]), "no address"),
     ],
 )
 async def test_a_look_up_that_gives_no_addresses_is_no_connection(look_up: Any, says: str) -> None:
