@@ -21,7 +21,7 @@ from norce_order_async.core.errors import ClientStateError, InvalidRequestError,
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
-from norce_order_async.transport.aiohttp_errors import HeadTooLong, translate
+from norce_order_async.transport.aiohttp_errors import UnusableHead, translate
 from norce_order_async.transport.aiohttp_internals import (
     Connector,
     Exchange,
@@ -31,7 +31,14 @@ from norce_order_async.transport.aiohttp_internals import (
     whole_body,
 )
 from norce_order_async.transport.connections import await_closed
-from norce_order_async.transport.errors import forget_frames, note_head, refused_certificate, transport_closed
+from norce_order_async.transport.errors import (
+    NO_STATUS,
+    TOO_LONG,
+    forget_frames,
+    note_head,
+    refused_certificate,
+    transport_closed,
+)
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
@@ -149,8 +156,8 @@ class AiohttpTransport(PooledTransport[_Pool]):
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
                 )
                 status, head = exchange.response.status, exchange.response.raw_headers
-                if is_too_long(head):
-                    raise HeadTooLong
+                if status < 100 or is_too_long(head):
+                    raise UnusableHead(NO_STATUS if status < 100 else TOO_LONG)
                 content = exchange.response.content
                 body = whole_body(content) if content.is_eof() else await _read(content, self.max_body)
                 exchange.check_end(head)
@@ -180,7 +187,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             max_age=self.max_age,
             limit=0,
             # It makes an integer of it, and its timer keeps the context of the call that sets it; for None it has none.
-            keepalive_timeout=None if self.keepalive == math.inf else min(self.keepalive, 1e9),
+            keepalive_timeout=None if self.keepalive == math.inf else self.keepalive,
             ssl=True if self.ssl_context is None else self.ssl_context,
             resolver=_Resolver(self.resolver),
             use_dns_cache=False,
@@ -204,7 +211,11 @@ class AiohttpTransport(PooledTransport[_Pool]):
 async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
     """A body, or more than ``limit`` bytes of it."""
     body = bytearray()
-    while len(body) <= limit and not content.at_eof():
+    while len(body) <= limit:
+        if content.at_eof():
+            if (error := content.exception()) is not None:
+                raise error
+            break
         body += await content.readany()
     return bytes(body)
 
@@ -212,10 +223,10 @@ async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
 def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> TransportError:
     """The error that stands for one of an exchange; with what is known of its response, if its head came."""
     response = exchange.response
-    refused = refused_certificate(error) if response is None else None
+    refused = refused_certificate(error, exchange.stream, is_first=exchange.is_first) if response is None else None
     through = proxy if exchange.protocol is None else None
-    failure = refused or translate(error, sent=exchange.attempt.sent, proxy=through)
-    if response is not None and not isinstance(error, HeadTooLong):
+    failure = refused or translate(exchange.cause(error), sent=exchange.attempt.sent, proxy=through)
+    if response is not None and not isinstance(error, UnusableHead):
         note_head(failure, response.status, response.raw_headers)
     return failure
 

@@ -18,9 +18,9 @@ from norce_order_async.transport.errors import (
     CUT_OFF,
     NO_CONNECTION,
     NO_RESPONSE,
+    NOT_BEGUN,
     PROXY_CUT_OFF,
     PROXY_NOT_HTTP,
-    TOO_LONG,
     caused_by,
     not_connected,
     place_of,
@@ -31,8 +31,8 @@ class NotSentAgain(Exception):
     """Wraps an error after which aiohttp would send the request again: ClientOSError, ServerDisconnectedError."""
 
 
-class HeadTooLong(Exception):
-    """The head of a response is too long; aiohttp limits its lines and their number, not the whole."""
+class UnusableHead(Exception):
+    """The head of a response that aiohttp takes, and that is none: for the reason that the text says."""
 
 
 def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> TransportError:
@@ -65,13 +65,13 @@ def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> Tran
         case aiohttp.ClientOSError() if proxy is not None:
             url = URL(proxy)
             return not_connected(cause, place_of(url.raw_host or "", url.port), ProxyError)
-        case HeadTooLong():
-            return ConnectionLost(TOO_LONG, sent=sent)
+        case UnusableHead():
+            return ConnectionLost(str(cause), sent=sent)
         case aiohttp.ClientResponseError() | HttpProcessingError():
             reason = type(cause.__cause__ or cause).__name__
             return ConnectionLost(f"what came is not an HTTP answer: {reason}", sent=sent)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
-            return ConnectionLost(CUT_OFF, sent=sent)
+            return ConnectionLost(NOT_BEGUN if sent is False else CUT_OFF, sent=sent)
         case OSError() if cause.errno is not None:
             return caused_by(cause, ConnectionLost(reason_of(cause), sent=sent))
         case _:

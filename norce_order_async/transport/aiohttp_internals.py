@@ -170,6 +170,13 @@ class Exchange:
         if isinstance(error, aiohttp.ClientOSError) and not is_measured(head):
             raise error
 
+    def cause(self, error: Exception) -> Exception:
+        """The error of the connection, where aiohttp raises that of the body which it has cut off."""
+        lost = None if self.protocol is None else self.protocol.exception()
+        if isinstance(error, aiohttp.ClientPayloadError) and isinstance(lost, aiohttp.ClientOSError):
+            return lost
+        return error
+
     def leave(self) -> None:
         """Close the connection, unless the whole response was read and the whole request sent."""
         if self.response is not None and not self.response.closed:
@@ -225,7 +232,6 @@ class Handler(ResponseHandler):
     def set_response_params(self, **params: Any) -> None:
         """Keep how the next response is read; that of a proxy, which aiohttp asks before, is read at once."""
         self._params = params
-        self._parser = None  # so that what comes meanwhile is none
         if self.ends is None:
             self.begin()
 
@@ -234,11 +240,13 @@ class Handler(ResponseHandler):
         super().set_response_params(**self._params)
 
     def set_exception(self, *error: Any, **cause: Any) -> None:
-        """Note an error, and tell who reads the body of one in it, which aiohttp does not."""
+        """Note an error, and end the body that is being read with it, which aiohttp does not."""
         body = self._payload
         super().set_exception(*error, **cause)
-        if body is not None and not body.is_eof() and body.exception() is None:
-            body.set_exception(*error, **cause)
+        if body is not None and not body.is_eof():
+            if body.exception() is None:
+                body.set_exception(*error, **cause)
+            body.feed_eof()  # who was woken for a chunk, and has not run yet, would wait again
 
     def has_data(self) -> bool:
         """Whether something came that answers no request of ours, but would be taken for the response to the next."""
@@ -285,6 +293,11 @@ class Connector(aiohttp.TCPConnector):
         if surplus is not None:
             surplus[0].abort()
         return await super()._create_connection(req, traces, timeout)
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        """Keep a connection that has served an exchange, or close it."""
+        super()._release(key, protocol, should_close=should_close)
+        protocol._parser = None  # so that what comes before the next request is no answer, nor a part of one
 
     def _cleanup(self) -> None:
         """Close what has been idle for too long, and set the timer for the others.

@@ -12,7 +12,7 @@ import attrs
 from aiohappyeyeballs import remove_addr_infos, start_connection  # pyright: ignore[reportUnknownVariableType]
 from yarl import URL
 
-from norce_order_async.core.errors import InvalidRequestError, ProxyError, printable
+from norce_order_async.core.errors import InvalidRequestError, ProxyError
 from norce_order_async.transport.errors import (
     PROXY_CUT_OFF,
     PROXY_NOT_HTTP,
@@ -27,7 +27,12 @@ from norce_order_async.transport.resolver import Address, HostResolver
 _HAPPY_EYEBALLS = 0.25
 """Seconds after which the next one of a host's addresses is tried beside the first."""
 _HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
-_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?\r?\n")
+_HEAD = re.compile(
+    rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n"
+    rb"(?:[!#-'*+.^_`|~0-9A-Za-z-]+[ \t]*:[^\r\n\0]*\r?\n(?:[ \t][^\r\n\0]*\r?\n)*)*\r?\n"
+)
+"""The head of a proxy's answer, with its status: lines, and headers that may be folded."""
+_BEGINNING = b"HTTP/1."
 
 
 @attrs.frozen
@@ -180,19 +185,22 @@ async def _connect(
 async def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy) -> None:
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, _connect_request(origin, proxy))
-    head = b""
-    while (end := _HEAD_ENDS.search(head)) is None:
-        more = await loop.sock_recv(sock, 4096)
-        head += more
-        if not more or len(head) > MAX_HEAD:
-            raise ProxyError(PROXY_CUT_OFF, sent=False)
-    status = _STATUS.match(head)
-    if status is None:
-        raise ProxyError(PROXY_NOT_HTTP, sent=False)
-    if not status[1].startswith(b"2"):
-        reason = printable(b" ".join(part for part in status.groups() if part).decode("latin-1"))
-        raise ProxyError(f"the proxy answered {reason[:100]}", sent=False)
-    if end.end() < len(head):
+    status, came = 100, b""
+    while 100 <= status < 200 and status != 101:  # an interim answer, or none yet
+        while (end := _HEAD_ENDS.search(came)) is None:
+            more = await loop.sock_recv(sock, 4096)
+            came = (came + more).lstrip(b"\r\n")
+            if not _BEGINNING.startswith(came[: len(_BEGINNING)]):
+                raise ProxyError(PROXY_NOT_HTTP, sent=False)
+            if not more or len(came) > MAX_HEAD:
+                raise ProxyError(PROXY_CUT_OFF, sent=False)
+        head = _HEAD.fullmatch(came, 0, end.end())
+        if head is None:
+            raise ProxyError(PROXY_NOT_HTTP, sent=False)
+        status, came = int(head[1]), came[end.end() :]
+    if status != 200:
+        raise ProxyError(f"the proxy answered {status}", sent=False)
+    if came:
         raise ProxyError("the proxy sent something before the server could", sent=False)
 
 

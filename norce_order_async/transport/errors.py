@@ -1,5 +1,6 @@
 """Errors that every transport treats in the same way."""
 
+import asyncio
 import ssl
 
 from norce_order_async.core.errors import ClientStateError, ConnectError, ProxyError, TLSError, TransportError
@@ -9,8 +10,12 @@ from norce_order_async.transport.messages import Head, ResponseHeaders
 _WORDS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
 TOO_LONG = "what came is too long for the head of an answer"
 """The reason of the error for a response whose head is longer than is read."""
+NO_STATUS = "what came is not an HTTP answer: its status is below 100"
+"""The reason of the error for a response whose status no response can have."""
 CUT_OFF = "the server closed the connection before its answer ended"
 """The reason of the error for a response that ends too early."""
+NOT_BEGUN = "the connection ended before the request was sent"
+"""The reason of the error for a kept connection that ends, or brings an answer, before its next request goes out."""
 NO_CONNECTION = "no connection in time"
 """The reason of the error for a connection that was not made within its time limit."""
 NO_RESPONSE = "no complete answer in time"
@@ -58,19 +63,36 @@ def bare(error: OSError) -> OSError:
     return OSError(error.errno, error.strerror) if error.errno is not None else OSError(str(error))
 
 
-def refused_certificate(error: BaseException | None) -> TLSError | None:
+def refused_certificate(
+    error: BaseException | None, stream: asyncio.Transport | None, *, is_first: bool
+) -> TLSError | None:
     """The error for a server that ended a connection because it does not accept the client's certificate.
 
-    In TLS 1.3 that comes after the client's side of the handshake, in place of the response. The server's side of the
-    handshake is not complete then, so the application behind it has read nothing of the request.
+    In TLS 1.3 that comes after the client's side of the handshake, in place of the first response. The server's side of
+    the handshake is not complete then, so the application behind it has read nothing of the request. Whenever else it
+    comes, the request may have been read: a server may ask for a certificate after the handshake, too.
+
+    Args:
+        error: Why the connection ended.
+        stream: The event loop's transport of the connection; None if it was not made.
+        is_first: Whether the request is the first one on the connection.
     """
     while error is not None:
         # Subclasses of other libraries may lack the reason.
         reason = (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
         if "_ALERT_" in reason and any(word in reason for word in _WORDS):
-            return TLSError(f"the server does not accept the client's certificate: {error}", sent=False)
+            sent = stream is not None and not (is_first and _asks_in_the_handshake_only(stream))
+            return TLSError(f"the server does not accept the client's certificate: {error}", sent=sent)
         error = error.__cause__
     return None
+
+
+def _asks_in_the_handshake_only(stream: asyncio.Transport) -> bool:
+    """Whether a server refuses a certificate after the client's side of the handshake, and at no later time."""
+    # What is asked of the ssl_object is None by now.
+    cipher: tuple[str, str, int] | None = stream.get_extra_info("cipher")
+    context: ssl.SSLContext = stream.get_extra_info("sslcontext")
+    return cipher is not None and cipher[1] == "TLSv1.3" and not context.post_handshake_auth
 
 
 def note_head(error: BaseException, status: int, head: Head) -> None:

@@ -15,7 +15,7 @@ from norce_order_async.core.wording import reason_of
 from norce_order_async.loops.time_limit import TimeLimits
 from norce_order_async.transport.connections import unread_check
 from norce_order_async.transport.dial import Origin
-from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, TOO_LONG, refused_certificate
+from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, NO_STATUS, TOO_LONG, refused_certificate
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
@@ -201,14 +201,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
-        self._stream = None
+        stream, self._stream = self._stream, None
+        is_first = self.idle_since == -math.inf
         del self._parser  # the two refer to each other
         self._open.pop(self, None)
         if exc is None and self._head_ended and not is_measured(self.headers):
             self._end(reusable=False)
         elif self._aborted:
             self._fail("the transport was closed")
-        elif self.status is None and (refused := refused_certificate(exc)):
+        elif self.status is None and (refused := refused_certificate(exc, stream, is_first=is_first)):
             self._fail_with(refused)
         else:
             self._fail(CUT_OFF if exc is None else reason_of(exc))
@@ -233,8 +234,11 @@ class Connection(asyncio.BufferedProtocol):
         if b"\0" in b"".join(chain.from_iterable(self.headers)):
             self._fail(_NUL)
         if not self._done:
-            self.status = self._parser.get_status_code()
-            self._head_ended = True
+            status = self._parser.get_status_code()
+            if status < 100:
+                self._fail(NO_STATUS)
+                return
+            self.status, self._head_ended = status, True
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body came."""

@@ -138,7 +138,7 @@ def _lower(name: bytes) -> str:
 
 
 def _text(value: bytes) -> str:
-    text = value.decode("latin-1").strip()
+    text = value.decode("latin-1").strip(" \t\r\n")  # no other character is white space there
     return _FOLD.sub(" ", text) if "\n" in text else text
 
 
@@ -146,7 +146,7 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
     """Make the response that a transport returns.
 
     A body that ``Content-Encoding`` says to be in gzip or deflate is unpacked; the header is left out then. One
-    in another encoding, or that cannot be unpacked, is returned as it came, with the header.
+    in another encoding or in several, or that cannot be unpacked, is returned as it came, with the header.
 
     Args:
         request: The request that it answers.
@@ -157,9 +157,10 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
     """
     headers = ResponseHeaders(head)
     coding = headers.get("content-encoding")
-    if coding is not None and 0 < len(body) <= limit and (plain := unpack(coding, body, limit)) is not None:
-        body = plain
-        headers = ResponseHeaders([each for each in head if _lower(each[0]) != "content-encoding"])
+    if coding is not None and 0 < len(body) <= limit:
+        others = [each for each in head if _lower(each[0]) != "content-encoding"]
+        if len(others) + 1 == len(head) and (plain := unpack(coding, body, limit)) is not None:
+            body, headers = plain, ResponseHeaders(others)
     truncated = len(body) > limit
     return Response(request, status, headers, body[:limit] if truncated else body, truncated)
 

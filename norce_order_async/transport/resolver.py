@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.checks import positive_seconds
+from norce_order_async.core.shapes import described
 from norce_order_async.loops.per_loop import PerLoop
 from norce_order_async.transport.errors import bare
 
@@ -106,7 +107,7 @@ class HostResolver:
     ) -> None:
         found: _Known | OSError = OSError("the look-up was ended")  # by an error that is no Exception
         try:
-            addresses = list(self.look_up(host, port))
+            addresses = _addresses(self.look_up(host, port))
             found = _Known(addresses, self.now() + self.keep) if addresses else OSError("the host has no address")
         except OSError as error:
             found = bare(error)
@@ -140,6 +141,20 @@ def is_address(host: str) -> bool:
 
 shared = HostResolver()
 """The resolver of transports that are not given another."""
+
+
+def _addresses(found: Any) -> list[Address]:
+    """The addresses for streams of what a look-up gives.
+
+    Raises:
+        OSError: It is nothing that ``socket.getaddrinfo`` could give.
+    """
+    entries = list[Any](found) if hasattr(found, "__iter__") else [found]
+    for entry in entries:
+        if not (issubclass(type(entry), tuple) and len(entry) == 5 and issubclass(type(entry[4]), tuple)):
+            wanted = "tuples of (family, type, protocol, name, (host, port))"
+            raise OSError(f"the look-up has to give what socket.getaddrinfo gives, {wanted}, got {described(entry)}")
+    return [entry for entry in entries if entry[1] == socket.SOCK_STREAM]
 
 
 def _literal(host: str, port: int) -> Address:

@@ -1,15 +1,41 @@
-"""The public suite, over the transport that we ship for sockets."""
+"""The public suite, over the transport that we ship for sockets, and what is only its own."""
 
+import asyncio
 from typing import Any
 
 from norce_order_async import AiohttpTransport
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
+from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to, settle
+from norce_order_async.testing.conformance.lines import FAILURES
+from norce_order_async.testing.conformance.origin import responding
 from norce_order_async.transport import Transport
 
 
 class TestAiohttpTransport(TransportConformance):
     def make_transport(self, **settings: Any) -> Transport:
         return AiohttpTransport(**settings)
+
+    @in_a_loop
+    async def test_a_connection_that_is_reset_is_told_as_that_also_after_the_head(self) -> None:
+        async with self.origin(responding(FAILURES["reset after the head"])) as origin:
+            ending = await send_to(origin, self.open(), make_request("GET", origin.url))
+        assert (str(ending.failure), ending.failure.status) == ("Connection reset by peer", 200)
+
+    @in_a_loop
+    async def test_a_kept_connection_that_ends_before_its_turn_is_told_as_that(self) -> None:
+        told = set[str]()
+        transport = self.open()
+        async with self.under_way(transport):
+            for turns in range(12):
+                async with self.origin() as origin:
+                    await send_to(origin, transport, make_request("GET", origin.url))
+                    call = asyncio.ensure_future(send_to(origin, transport, make_request("GET", origin.url)))
+                    await settle(turns)
+                    origin.peers[0].close()
+                    ending = await call
+                if ending.sent is False:
+                    told.add(str(ending.failure))
+        assert told == {"the connection ended before the request was sent"}
 
 
 class TestAiohttpTransportOverTls(TlsTransportConformance):

@@ -11,6 +11,7 @@ import pytest
 from norce_order_async.transport.resolver import Address, HostResolver
 
 FOUND: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 80))
+DATAGRAM: Address = (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("10.0.0.1", 80))
 
 
 @pytest.mark.asyncio
@@ -37,6 +38,13 @@ async def later(host: str, port: int) -> list[Address]:
     return [FOUND]
 
 
+def giving(found: Any) -> Any:
+    def look_up(host: str, port: int) -> Any:
+        return found
+
+    return look_up
+
+
 def nothing(host: str, port: int) -> Iterator[Address]:
     return iter(())
 
@@ -51,7 +59,21 @@ def ended(host: str, port: int) -> list[Address]:
 
 @pytest.mark.asyncio
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-@pytest.mark.parametrize(("look_up", "says"), [(later, "coroutine"), (ended, "ended"), (nothing, "no address")])
+@pytest.mark.parametrize(
+    ("look_up", "says"),
+    [
+        (later, "coroutine"),
+        (ended, "ended"),
+        (nothing, "no address"),
+        (giving("10.0.0.1"), "socket.getaddrinfo gives, .* got str"),
+        (giving(None), "socket.getaddrinfo gives, .* got None"),
+        (giving([("10.0.0.1", 80)]), "socket.getaddrinfo gives, .* got tuple"),
+        (giving([FOUND[:4]]), "socket.getaddrinfo gives"),
+        (giving([(*FOUND[:4], "10.0.0.1")]), "socket.getaddrinfo gives"),
+        (giving([None, FOUND]), "socket.getaddrinfo gives, .* got None"),
+        (giving([DATAGRAM]), "no address"),
+    ],
+)
 async def test_a_look_up_that_gives_no_addresses_is_no_connection(look_up: Any, says: str) -> None:
     def start(work: Callable[[], None]) -> None:
         with suppress(SystemExit):
@@ -65,3 +87,9 @@ async def test_a_look_up_that_gives_no_addresses_is_no_connection(look_up: Any, 
 async def test_a_look_up_may_give_its_addresses_one_by_one() -> None:
     resolver = HostResolver(one_by_one)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert await resolver.resolve("api.test", 80) == [FOUND]
+
+
+@pytest.mark.asyncio
+async def test_of_a_look_up_for_all_kinds_of_sockets_the_addresses_for_streams_are_taken() -> None:
+    resolver = HostResolver(lambda host, port: [FOUND, DATAGRAM])
+    assert [await resolver.resolve("api.test", 80) for _ in range(2)] == [[FOUND]] * 2

@@ -247,14 +247,14 @@ def named(host: str, origin: RawOrigin, **more: Any) -> Any:
     return make_request("PATCH", f"http://{host}:{origin.port}/a", b"{}", **more)
 
 
-def tunnel(origin: RawOrigin) -> Any:
-    """What a proxy does with a connection: it joins it to the origin's."""
+def tunnel(origin: RawOrigin, interim: bytes = b"") -> Any:
+    """What a proxy does with a connection: it joins it to the origin's, maybe after interim answers."""
 
     async def serve(peer: Peer) -> None:
         await peer.request()
         given = len(peer.received)
         reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
-        peer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        peer.write(interim + b"HTTP/1.1 200 Connected\r\n\r\n")
 
         async def back() -> None:
             while data := await reader.read(65536):

@@ -183,6 +183,37 @@ class Leftovers(Promises):
             ending = await send(self.open(ssl_context=client), make_request("PATCH", url, b"{}"))
         assert (type(ending.failure), ending.sent, ending.failure.retryable) == (TLSError, False, False)
 
+    @pytest.mark.parametrize("earlier", [0, 1], ids=["new", "kept"])
+    @in_a_loop
+    async def test_a_client_certificate_that_is_asked_for_after_a_request_leaves_it_sent(
+        self, certificates: Certificates, earlier: int
+    ) -> None:
+        """The server has read it by then, whether the connection is new or has served before."""
+        trustme = pytest.importorskip("trustme", reason="the promises about TLS need trustme")
+        authority = trustme.CA()
+        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+        authority.issue_cert("127.0.0.1").configure_cert(server)
+        authority.configure_trust(client)
+        server.verify_mode = ssl.CERT_REQUIRED
+        server.minimum_version = ssl.TLSVersion.TLSv1_3
+        server.post_handshake_auth = client.post_handshake_auth = True
+
+        def answer(peer: ssl.SSLSocket) -> None:
+            for _ in range(earlier):
+                read_head(peer)
+                peer.sendall(OK)
+            read_head(peer)
+            peer.verify_client_post_handshake()
+            peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")  # which sends the question
+            peer.recv(1)  # which reads that there is no certificate
+
+        with refusing(server, answer) as url:
+            transport = self.open(ssl_context=client)
+            for _ in range(earlier):
+                assert (await send(transport, make_request("GET", url))).response.body == b"ok"
+            ending = await send(transport, make_request("DELETE", url))
+        assert (type(ending.failure), ending.sent) == (TLSError, True)
+
 
 def is_of_a_call(one: object) -> bool:
     """Whether something that was left is an error or something of ours; what the origin leaves does not count."""
@@ -200,15 +231,21 @@ def bluntly(loop: asyncio.AbstractEventLoop, work: Any) -> None:
 
 
 @contextmanager
-def refusing(tls: ssl.SSLContext) -> Generator[str]:
-    """A server that tells why it ends a handshake, which asyncio's do not; its address."""
+def refusing(tls: ssl.SSLContext, answer: Callable[[ssl.SSLSocket], None] | None = None) -> Generator[str]:
+    """A server that tells why it ends a handshake, which asyncio's do not; its address.
+
+    Args:
+        tls: With which it makes one connection.
+        answer: What it does with the connection.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         plain, _ = listener.accept()
         with plain.dup() as spare:
-            with suppress(OSError):
-                tls.wrap_socket(plain, server_side=True)
+            with suppress(OSError), tls.wrap_socket(plain, server_side=True) as peer:
+                if answer is not None:
+                    answer(peer)
             # To close with something unread would be a reset, which may overtake what was said.
             with suppress(OSError):
                 while spare.recv(4096):
@@ -221,6 +258,13 @@ def refusing(tls: ssl.SSLContext) -> Generator[str]:
     finally:
         listener.close()
         thread.join()
+
+
+def read_head(peer: ssl.SSLSocket) -> None:
+    """Read a request without a body."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += peer.recv(65536)
 
 
 @contextmanager

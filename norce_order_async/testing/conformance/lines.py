@@ -106,6 +106,8 @@ GARBAGE: dict[str, bytes] = {
     "a TLS alert": b"\x15\x03\x01\x00\x02\x02\x46",
     "http/2": b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18),
     "no status": b"HTTP/1.1 abc OK\r\n\r\n",
+    "status 000": b"HTTP/1.1 000 OK\r\nContent-Length: 2\r\n\r\nok",
+    "status 099": b"HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok",
     "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     "length and chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello",

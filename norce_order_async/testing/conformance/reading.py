@@ -145,7 +145,8 @@ class Reading(Promises):
     # Bodies that are packed, though nobody asked for it
 
     @pytest.mark.parametrize(
-        "coding", ["gzip", "GZIP", "x-gzip", "deflate", "deflate without a header", "identity", ""]
+        "coding",
+        ["gzip", "gzip in padded parts", "GZIP", "x-gzip", "deflate", "deflate without a header", "identity", ""],
     )
     @in_a_loop
     async def test_a_packed_body_is_unpacked(self, coding: str) -> None:
@@ -157,6 +158,7 @@ class Reading(Promises):
             "identity": plain,
             "deflate": zlib.compress(plain),
             "deflate without a header": raw.compress(plain) + raw.flush(),
+            "gzip in padded parts": gzip.compress(plain[:10]) + bytes(8) + gzip.compress(plain[10:]) + bytes(8),
         }.get(coding, gzip.compress(plain[:10]) + gzip.compress(plain[10:]))
         async with self.origin(
             responding(response_bytes(200, packed, Content_Encoding=coding.split(" ")[0]))
@@ -174,6 +176,17 @@ class Reading(Promises):
             response = (await send_to(origin, transport, of("GET", origin))).response
             assert (response.body, response.truncated) == (bytes(100_000), True)
             assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
+
+    @pytest.mark.parametrize("first", ["br", "gzip"])
+    @in_a_loop
+    async def test_a_body_with_two_encodings_is_returned_as_it_came(self, first: str) -> None:
+        """In two lines as well as in one."""
+        body = gzip.compress(gzip.compress(b"twice"))
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {first}\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}"
+        async with self.origin(responding(head.encode() + b"\r\n\r\n" + body)) as origin:
+            response = (await send_to(origin, self.open(), of("GET", origin))).response
+            assert response.body == body
+            assert "content-encoding" in response.headers
 
     @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, br", "gzip", "deflate"])
     @in_a_loop

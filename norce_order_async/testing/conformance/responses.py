@@ -34,6 +34,8 @@ from norce_order_async.testing.conformance.lines import (
 )
 from norce_order_async.testing.conformance.origin import OK, Peer, responding, response_bytes
 
+_INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
+
 
 class Responses(Promises):
     """Responses that are none, or that come at the wrong time."""
@@ -74,11 +76,13 @@ class Responses(Promises):
             await origin.peers[0].gone.wait()
 
     @pytest.mark.parametrize("bad", [b"zz\r\n", b"f" * 19 + b"\r\n", b"3\r\n{}}xx\r\n"])
+    @pytest.mark.parametrize("end", ["before", "with it"])
     @in_a_loop
-    async def test_a_bad_chunk_in_a_later_segment_expect_no_answer(self, bad: bytes) -> None:
-        """And does not wait for the timer."""
-        line = in_pieces(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", bad)
-        await expect_no_answer(self, line)
+    async def test_a_bad_chunk_in_a_later_segment_expect_no_answer(self, end: str, bad: bytes) -> None:
+        """And does not wait for the timer, wherever the chunk before it ends."""
+        chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello"
+        pieces = (chunk + b"\r\n", bad) if end == "before" else (chunk, b"\r\n" + bad)
+        await expect_no_answer(self, in_pieces(*pieces))
 
     @in_a_loop
     async def test_an_answer_that_drips_is_read_if_it_ends_in_time(self) -> None:
@@ -250,6 +254,25 @@ class Responses(Promises):
                 assert (ending.response.status, ending.response.body) == (404, b"mine")
             else:
                 assert isinstance(ending.failure, ConnectionLost)
+
+    @pytest.mark.parametrize("part", [b"\r\n", b"H", OK[:30], _INTERIM[:-4], _INTERIM[:-2], _INTERIM])
+    @in_a_loop
+    async def test_a_connection_on_which_part_of_an_answer_has_come_is_used_no_more(self, part: bytes) -> None:
+        """However little of it: the rest would come as the answer to the next request."""
+        stray, mine = _INTERIM + response_bytes(200, b"stray"), response_bytes(404, b"mine")
+        rest = stray.removeprefix(part) if stray.startswith(part) else stray
+        async with self.origin(responding(OK, mine)) as origin:
+            transport = self.open()
+            assert (await send_to(origin, transport, of("GET", origin))).response.body == b"ok"
+            idle = origin.peers[0]
+            idle.write(part)
+            await settle(20)
+            call = asyncio.ensure_future(send_to(origin, transport, of("DELETE", origin)))
+            await settle(20)
+            if not idle.gone.is_set():
+                idle.write(rest)
+            assert (await call).response.body == b"mine"
+            assert len(origin.peers) == 2
 
     @pytest.mark.parametrize("parts", [1, 2])
     @in_a_loop

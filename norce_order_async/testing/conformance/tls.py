@@ -23,6 +23,7 @@ from norce_order_async.testing.conformance.lines import (
     GARBAGE,
     SHORT,
     forever,
+    in_pieces,
     of,
     then_close,
 )
@@ -164,6 +165,28 @@ class Tls(Promises):
             )
             assert (type(ending.failure), ending.failure.sent) == (ProxyError, False)
 
+    @pytest.mark.parametrize("garbage", ["ssh", "a TLS alert"])
+    @in_a_loop
+    async def test_a_proxy_that_speaks_something_else_does_not_hang(self, garbage: str) -> None:
+        """It keeps the connection open, as if there were more to come."""
+        line = in_pieces(GARBAGE[garbage])
+        async with RawOrigin(responding(line)) as proxy:
+            ending = await send_to(
+                proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
+            )
+            assert (type(ending.failure), ending.sent) == (ProxyError, False)
+
+    @pytest.mark.parametrize("answer", ["101 Switch", "201 Created", "204 None", "099 None", "200 OK\r\nno colon here"])
+    @in_a_loop
+    async def test_a_proxy_opens_a_tunnel_with_200_alone(self, answer: str) -> None:
+        """And with a head that is one. What else it says is not shown: it may be the password."""
+        head = f"HTTP/1.1 {answer} {PROXY_CANARY}\r\n\r\n".encode()
+        async with RawOrigin(responding(head)) as proxy:
+            ending = await send_to(
+                proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
+            )
+            assert (type(ending.failure), ending.sent) == (ProxyError, False)
+
     @in_a_loop
     async def test_a_proxy_that_says_nothing_is_a_connect_timeout(self) -> None:
         """There is no connection before it has answered."""
@@ -173,12 +196,13 @@ class Tls(Promises):
             assert (type(ending.failure), ending.sent) == (ConnectTimeout, False)
             await proxy.peers[0].gone.wait()
 
+    @pytest.mark.parametrize("interim", [b"", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\nLink: </x>\r\n\r\n"])
     @in_a_loop
-    async def test_a_proxy_carries_what_is_encrypted(self, certificates: Certificates) -> None:
-        """It sees where to, and nothing else."""
+    async def test_a_proxy_carries_what_is_encrypted(self, certificates: Certificates, interim: bytes) -> None:
+        """It sees where to, and nothing else. It may send interim answers first."""
         async with (
             RawOrigin(responding(OK), tls=certificates.server) as origin,
-            RawOrigin(tunnel(origin)) as proxy,
+            RawOrigin(tunnel(origin, interim)) as proxy,
         ):
             transport = self.open(proxy=proxy.url, ssl_context=certificates.trusted)
             ending = await send_to(origin, transport, of("PATCH", origin))
