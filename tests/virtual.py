@@ -5,6 +5,10 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from simulation.world import EPOCH, World
+from support import TOKEN
+
+from norce_order_async import OrderClient
+from norce_order_async.transport import Transport
 
 T = TypeVar("T")
 
@@ -20,6 +24,12 @@ class VirtualClock:
 
     async def sleep(self, delay: float, /) -> None:
         await asyncio.sleep(delay)
+
+
+def new_client(transport: Transport, **settings: Any) -> OrderClient:
+    """A client over a transport, in simulated time."""
+    given: dict[str, Any] = {"base_url": "https://api.test", "merchant": "own", "channel": "1", "auth": TOKEN}
+    return OrderClient(**given | {"transport": transport, "clock": VirtualClock()} | settings)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
