@@ -78,7 +78,7 @@ class Telemetry:
         ):
             if provider is not None:
                 check_shape(name, provider, Shape(f"an object with {method}()", (method,)))
-        meter_provider = meter_provider or get_meter_provider()
+        meter_provider = get_meter_provider() if meter_provider is None else meter_provider
         self._tracer = get_tracer(SCOPE, __version__, tracer_provider)
         self._count = Counters(meter_provider.get_meter(SCOPE, __version__))
         self._gauges = gauges_of(meter_provider)
