@@ -112,6 +112,11 @@ def group(*names: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, *names)
 
 
+def try_install(session: nox.Session, name: str) -> None:
+    """Install a dependency group, if it can be had; with the package, so that it gets nothing that this cannot."""
+    session.install(".[all]", *group(name), success_codes=range(256))
+
+
 def npm_package(session: nox.Session, package: str) -> str:
     """Install a package of npm, if there is npm and it can be had; the folder it is in."""
     folder = session.create_tmp()
@@ -223,16 +228,6 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
-def pages(session: nox.Session) -> None:
-    """Look at the built documentation in an installed Chromium; skipped where there is none. Run `docs` before.
-
-    The session's arguments go to the run: `--pictures FOLDER` keeps what was seen.
-    """
-    install(session, ".[all]")
-    session.run("python", "-m", "pages", *session.posargs, env=WITH_TESTS)
-
-
-@nox.session
 def demo(session: nox.Session) -> None:
     """Run a batch of changes against the sandbox on this machine."""
     install(session, ".[all]")
@@ -261,9 +256,9 @@ def bench(session: nox.Session) -> None:
     arguments = session.posargs or ["--write", "docs/_static/performance"]
     session.run("python", "-m", "benchmarks.report", *arguments, env=WITH_TESTS)
     if not session.posargs:
-        session.run("python", "tests/benchmarks/batch_memory.py", env=WITH_TESTS)
-        session.run("python", "tests/benchmarks/journal_cost.py", env=WITH_TESTS)
-        session.run("python", "tests/benchmarks/paging.py", env=WITH_TESTS)
+        session.run("python", "-m", "benchmarks.batch_memory", env=WITH_TESTS)
+        session.run("python", "-m", "benchmarks.journal_cost", env=WITH_TESTS)
+        session.run("python", "-m", "benchmarks.paging", env=WITH_TESTS)
         session.run("python", "-m", "benchmarks.shops", env=WITH_TESTS)
 
 
@@ -281,9 +276,7 @@ def soak(session: nox.Session) -> None:
     Then the same with faults that others make, mitmproxy and WireMock, each skipped where it cannot be had.
     """
     install(session, ".[all]")
-    anything = range(256)
-    # mitmproxy has many dependencies: together with the package, so that it gets none that the package cannot have.
-    session.install(".[all]", *group("soak"), success_codes=anything)
+    try_install(session, "soak")
     wiremock = npm_package(session, "wiremock@3")
     session.run("python", "-m", "invariants", "20000", "--seeds", "5", env=WITH_TESTS)
     session.run("python", "-m", "soak_injectors.mitm", "20000", env=WITH_TESTS)
@@ -297,9 +290,8 @@ def contract_clients(session: nox.Session) -> None:
     Each is skipped where it cannot be installed. The session's arguments go to the second: EXAMPLES, and a document.
     """
     install(session, ".[all]")
-    for name in ("contract-client", "contract-fuzz"):
-        # Together with the package, so that it gets nothing that the package cannot have.
-        session.install(".[all]", *group(name), success_codes=range(256))
+    try_install(session, "contract-client")
+    try_install(session, "contract-fuzz")
     session.run("python", "-m", "contract_clients.generated", env=WITH_TESTS)
     session.run("python", "-m", "contract_clients.fuzz", *session.posargs, env=WITH_TESTS)
 
@@ -336,7 +328,7 @@ def web(session: nox.Session) -> None:
     what the sandbox knows. What is not installed is skipped. The session's arguments are the visits of each app.
     """
     install(session, ".[all]")
-    session.install(".[all]", *group("web"), success_codes=range(256))
+    try_install(session, "web")
     session.run("python", "-m", "soak_web", *session.posargs, env=WITH_TESTS)
 
 
@@ -390,6 +382,7 @@ PROGRAMS = {
     "contract": "Say what another OpenAPI file has otherwise than the package's contract: `nox -s contract -- FILE`.",
     "console": "Try the sandbox's console in Chromium; `--pictures docs/_static` takes the pictures of the docs.",
     "live": "Ask Norce's playground what no published page says, on an order of its own; needs credentials in NORCE_*.",
+    "pages": "Look at the docs, built before, in Chromium, if there is one; `--pictures FOLDER` keeps what was seen.",
     "soak_resolve": "Lose the answers to some 2,000 changes of all kinds, and see that none is resolved wrong.",
 }
 """Programs among the tests, each a session: it gets the session's arguments, and what a group of its name lists."""

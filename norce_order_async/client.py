@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Never, Self, TypeVar
 
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
@@ -247,6 +247,12 @@ class OrderClient:
         if core is not None and not self._is_view and core.has_open_connections:
             fix = "use it with 'async with', or await aclose()"
             warnings.warn(f"unclosed {self!r}: {fix}", ResourceWarning, stacklevel=2, source=self)
+
+    def __copy__(self) -> "OrderClient":
+        return self.scoped()  # a second owner would close the same connections
+
+    def __reduce__(self) -> Never:
+        raise TypeError("an OrderClient neither pickles nor is deep-copied: make one in each process")
 
     def __repr__(self) -> str:
         return f"OrderClient({self.base_url!r}, merchant={self.merchant!r}, channel={self.channel!r})"

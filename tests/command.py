@@ -35,6 +35,12 @@ def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = N
     return subprocess.run(command, capture_output=True, text=True, env=clean(env), cwd=cwd, timeout=60, check=False)
 
 
+def run_code(code: str, *arguments: str, **options: Any) -> CompletedProcess[str]:
+    """Run a program in a process of its own."""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
 def start(
     *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None, **options: Any
 ) -> subprocess.Popen[str]:

@@ -1,12 +1,14 @@
 """The command line in the test's own process, at a fraction of the cost; and looks at what one of its own has done."""
 
 import io
+import json
 import os
 import subprocess
 import time
 from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -28,6 +30,15 @@ def call(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = 
     for stream in (out, err):
         stream.seek(0)
     return CompletedProcess(arguments, code, out.read(), err.read())
+
+
+def batch(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run a batch, and what it tells a program; its exit code is there, too."""
+    result = call("batch", "run", *arguments, "--output", "json", cwd=cwd, env=env)
+    assert "Traceback" not in result.stderr
+    assert result.stdout, result.stderr
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told | {"code": result.returncode}
 
 
 def until_some_are_done(process: subprocess.Popen[str], journal: Path, least: int = 20) -> None:

@@ -1,8 +1,10 @@
-"""What holds for every test: no settings of the tester, how garbage is collected, how Hypothesis looks for examples."""
+"""For every test: no settings of the tester, how garbage is collected, how Hypothesis looks for examples."""
 
 import gc
 import os
+from pathlib import Path
 
+import pytest
 from command import clean
 from hypothesis import HealthCheck, settings
 
@@ -19,3 +21,9 @@ def pytest_collection_finish() -> None:
     """Leave modules and thousands of tests out of all further collections, which many tests ask for."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a journal is."""
+    return tmp_path / "batch.journal"

@@ -1,12 +1,12 @@
 """Journals in tests: marks, outcomes, and code that runs in a process of its own."""
 
 import subprocess
-import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
+from command import run_code
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes
@@ -72,5 +72,4 @@ from journals import *
 from norce_order_async import ConfigurationError
 path = Path(sys.argv[1])
 """
-    command = [sys.executable, "-c", imports + code, str(path), str(Path(__file__).parent)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_code(imports + code, str(path), str(Path(__file__).parent))

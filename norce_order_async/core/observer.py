@@ -13,8 +13,9 @@ class CallObserver(Protocol):
 
     A middleware sees less: the error of a status, of a body that cannot be read and of a deadline is made outside the
     chain. One observer serves many calls at once; the :class:`Call`, compared by identity, tells them apart. Every
-    start is followed by its end, in the same task. The methods run in the event loop, so they must be quick; what one
-    raises is logged and does not change the call. Of several observers the first begins first and ends last.
+    start is followed by its end, in the same task; an attempt that a middleware makes in a task of its own may end
+    after its call. The methods run in the event loop, so they must be quick; what one raises is logged and does not
+    change the call. Of several observers the first begins first and ends last.
     """
 
     def call_started(self, request: Request, /) -> None:

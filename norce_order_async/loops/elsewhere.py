@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from norce_order_async.loops.tasks import wait_first
+
 _LOOK = 0.01
 """Seconds after which to look again whether the other loop was closed: that wakes nobody."""
 _under_way = set[asyncio.Task[None]]()
@@ -43,9 +45,5 @@ async def run_elsewhere(loop: asyncio.AbstractEventLoop, make: Callable[[], Coro
         loop.call_soon_threadsafe(start)
     except RuntimeError:
         return  # it is closed
-    waiting = asyncio.ensure_future(ended.wait())
-    try:
-        while not waiting.done() and not loop.is_closed():
-            await asyncio.wait({waiting}, timeout=_LOOK)
-    finally:
-        waiting.cancel()
+    while not ended.is_set() and not loop.is_closed():
+        await wait_first(ended.wait(), timeout=_LOOK)

@@ -1,6 +1,7 @@
 """A task that waits: until something comes before its time, and whether somebody cancelled it."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from norce_order_async.core.clock import Clock
@@ -12,12 +13,16 @@ def is_cancelled() -> bool:
     return task is None or task.cancelling() > 0
 
 
-async def pause(clock: Clock, delay: float, *until: asyncio.Event) -> None:
-    """Wait until so many seconds have passed, or one of the events is set."""
-    coroutines = (clock.sleep(delay), *(event.wait() for event in until))
-    waits: list[asyncio.Future[Any]] = list(map(asyncio.ensure_future, coroutines))
+async def wait_first(*coroutines: Coroutine[Any, Any, object], timeout: float | None = None) -> None:
+    """Wait until one of them has ended, or so many seconds have passed; the others are cancelled."""
+    waits: list[asyncio.Future[object]] = list(map(asyncio.ensure_future, coroutines))
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
+
+
+async def pause(clock: Clock, delay: float, *until: asyncio.Event) -> None:
+    """Wait until so many seconds have passed, or one of the events is set."""
+    await wait_first(clock.sleep(delay), *(event.wait() for event in until))

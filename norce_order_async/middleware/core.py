@@ -62,8 +62,9 @@ def call_defaults(
         ConfigurationError: A timeout, a policy, a clock or a source of random numbers that is none.
     """
     policy = RetryPolicy.interactive() if isinstance(retry, Unset) else check_retry(retry)
-    clock = check_shape("clock", clock or SystemClock(), CLOCK)
-    return CallDefaults(as_timeout(timeout), policy, clock, check_shape("random", random or SYSTEM_RANDOM, RANDOM))
+    clock = check_shape("clock", SystemClock() if clock is None else clock, CLOCK)
+    random = check_shape("random", SYSTEM_RANDOM if random is None else random, RANDOM)
+    return CallDefaults(as_timeout(timeout), policy, clock, random)
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -35,7 +35,7 @@ class Tracing:
 
         from norce_order_async.telemetry.spans import whole_span
 
-        self._tracer = tracer or get_tracer("norce_order_async")
+        self._tracer = get_tracer("norce_order_async") if tracer is None else tracer
         self._span = whole_span
 
     async def __call__(self, request: Request, call_next: Handler, /) -> Response:

@@ -200,7 +200,7 @@ class RunningCall(TimeLimit):
         finally:
             here = self._here
             if here.changed is not None and not here.calls.running:
-                here.changed.set()
+                here.look_again()
 
     def check_success(self, response: Response, operation: Operation[Any]) -> Response:
         """Return what the chain returned, if it is a success, and note what it means.

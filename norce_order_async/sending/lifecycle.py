@@ -3,7 +3,7 @@
 import asyncio
 import math
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from numbers import Real
@@ -17,6 +17,7 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.shop import Shop
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
+from norce_order_async.loops.tasks import wait_first
 from norce_order_async.loops.time_limit import Limited, TimeLimits
 from norce_order_async.sending.limiter import ConcurrencyLimiter
 
@@ -42,7 +43,7 @@ class LoopState:
         limiter: How many requests at once.
         calls: The calls that are under way, each a limit of time.
         process: The process that the loop belongs to; a forked child inherits what it cannot close.
-        changed: Set when a closing has to look again: no call is left, or its grace was made shorter.
+        changed: Set when a closing has to look again, and replaced by the next one; None until something is closed.
         closing: The closing under way.
     """
 
@@ -51,6 +52,19 @@ class LoopState:
     process: int = attrs.Factory(os.getpid)
     changed: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
+
+    def look_again(self) -> None:
+        """Have each closing look again: no call is left, what it waits for has ended, or its grace was made shorter."""
+        if self.changed is not None:
+            self.changed.set()
+            self.changed = asyncio.Event()
+
+    async def until(self, done: Callable[[], bool], ends: Callable[[], float]) -> None:
+        """Wait in this event loop until something is done, or its end has come; both are looked at again and again."""
+        time = asyncio.get_running_loop().time
+        while not done() and (seconds := ends() - time()) > 0:
+            self.changed = self.changed or asyncio.Event()
+            await wait_first(self.changed.wait(), timeout=seconds)
 
 
 def _check_grace(value: object) -> None:
@@ -122,13 +136,11 @@ class Lifecycle:
         self._ends = min(self._ends, ends)
         this = asyncio.get_running_loop()
         for loop, there in self.loops.items():
-            if there.changed is None:
-                continue
             if loop is this:
-                there.changed.set()
+                there.look_again()
             elif loop.is_running() and there.process == os.getpid():
                 with suppress(RuntimeError):  # it was closed meanwhile
-                    loop.call_soon_threadsafe(there.changed.set)
+                    loop.call_soon_threadsafe(there.look_again)
 
     async def _close(self, closers: tuple[Callable[[], Awaitable[object]], ...]) -> None:
         this = asyncio.get_running_loop()
@@ -139,42 +151,34 @@ class Lifecycle:
             elif loop.is_running() and there.process == os.getpid():
                 drain = partial(self._drain_calls, there)
                 waits.append(asyncio.create_task(run_elsewhere(loop, drain)))
-        await asyncio.wait(waits, timeout=self._left() + 2 * _TIME_TO_END)
-        for task in waits:
-            task.cancel()  # those that are late
+        await self._wait(waits, after=2 * _TIME_TO_END, least=2 * _TIME_TO_END)
         failures: list[BaseException] = []
         for close in closers:
             closing = asyncio.ensure_future(close())
-            await asyncio.wait([closing], timeout=max(self._left(), _TIME_TO_END))
-            if not closing.done():
-                closing.cancel()
-            elif not closing.cancelled() and (failure := closing.exception()) is not None:
+            await self._wait([closing], after=0.0, least=_TIME_TO_END)
+            if closing.done() and not closing.cancelled() and (failure := closing.exception()) is not None:
                 failures.append(failure)
         if failures:
             raise failures[0]
 
-    def _left(self) -> float:
-        return max(0.0, self._ends - asyncio.get_running_loop().time())
+    async def _wait(self, tasks: Sequence[asyncio.Future[Any]], *, after: float, least: float) -> None:
+        """Wait for all of them until so many seconds after the grace, and for at least so many; then cancel them."""
+        here, earliest = self.loops.here(), asyncio.get_running_loop().time() + least
+        for task in tasks:
+            task.add_done_callback(lambda _: here.look_again())
+        await here.until(lambda: all(task.done() for task in tasks), lambda: max(self._ends + after, earliest))
+        for task in tasks:
+            task.cancel()
 
     def _drain_calls(self, here: LoopState) -> Coroutine[Any, Any, None] | None:
         return self._drain(here) if here.calls.running else None
 
     async def _drain(self, here: LoopState) -> None:
-        here.changed = asyncio.Event()
         for running in list(here.calls.running):
             if running.call.waiting:
                 running.cut()
-        await self._empty(here, self._left)
+        await here.until(lambda: not here.calls.running, lambda: self._ends)
         for running in list(here.calls.running):
             running.cut()
         last = asyncio.get_running_loop().time() + _TIME_TO_END
-        await self._empty(here, lambda: last - asyncio.get_running_loop().time())
-
-    async def _empty(self, here: LoopState, left: Callable[[], float]) -> None:
-        """Wait until no call is under way, or no time is left."""
-        assert here.changed is not None
-        while here.calls.running and (seconds := left()) > 0:
-            here.changed.clear()
-            waiting = asyncio.ensure_future(here.changed.wait())
-            await asyncio.wait([waiting], timeout=seconds)
-            waiting.cancel()
+        await here.until(lambda: not here.calls.running, lambda: last)

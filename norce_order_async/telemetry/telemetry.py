@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class _Open:
-    """A call under way, and the attempt of it that is."""
+    """A call under way, and the attempt of it that is; an attempt in a task of its own may outlive the call."""
 
     labels: Labels
     span: "CurrentSpan"
+    ended: bool = False
     attempt: "CurrentSpan | None" = None
     attempt_labels: Labels | None = None
 
@@ -77,7 +78,7 @@ class Telemetry:
         ):
             if provider is not None:
                 check_shape(name, provider, Shape(f"an object with {method}()", (method,)))
-        meter_provider = meter_provider or get_meter_provider()
+        meter_provider = get_meter_provider() if meter_provider is None else meter_provider
         self._tracer = get_tracer(SCOPE, __version__, tracer_provider)
         self._count = Counters(meter_provider.get_meter(SCOPE, __version__))
         self._gauges = gauges_of(meter_provider)
@@ -96,7 +97,10 @@ class Telemetry:
 
     def attempt_started(self, request: Request, attempt: Attempt, /) -> Mapping[str, str]:
         """Begin the span of an attempt; the headers that tell the server of it."""
-        open_call, labels = self._open[request.call], self._labels.of(request)
+        open_call = self._open.get(request.call)
+        if open_call is None:
+            return {}  # the call's start failed, or it has ended
+        labels = self._labels.of(request)
         again = {"http.request.resend_count": attempt.number - 1} if attempt.number > 1 else {}
         open_call.attempt_labels = labels
         open_call.attempt = span = self._attempt_span(self._tracer, labels.request, {**labels.spans, **again})
@@ -104,11 +108,12 @@ class Telemetry:
 
     def attempt_ended(self, call: Call, attempt: Attempt, /) -> None:
         """End the span of an attempt, and count its duration."""
-        open_call = self._open[call]
-        span, labels = open_call.attempt, open_call.attempt_labels
-        if span is None or labels is None:
+        open_call = self._open.get(call)
+        if open_call is None or (span := open_call.attempt) is None or (labels := open_call.attempt_labels) is None:
             return  # its start failed
         open_call.attempt = None
+        if open_call.ended:
+            del self._open[call]
         error_type = self._labels.error_of(attempt)
         status: dict[str, str | int] = {}
         if attempt.status is not None:
@@ -120,7 +125,12 @@ class Telemetry:
 
     def call_ended(self, call: Call, response: Response | None, error: BaseException | None, /) -> None:
         """End the span of a call, and count it by its outcome."""
-        open_call = self._open.pop(call)
+        open_call = self._open.get(call)
+        if open_call is None:
+            return  # its start failed
+        open_call.ended = True
+        if open_call.attempt is None:
+            del self._open[call]
         labels, span = open_call.labels, open_call.span
         error_type = None if error is None else self._labels.error(type(error).__name__)
         ending = {"norce.outcome": call.outcome.value}

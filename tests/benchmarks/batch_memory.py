@@ -1,7 +1,7 @@
 """Peak memory and speed of a batch over the in-process sandbox.
 
-    python tests/benchmarks/batch_memory.py              1,000 and 100,000 changes, compared
-    python tests/benchmarks/batch_memory.py CHANGES      so many, in this process
+    PYTHONPATH=tests python -m benchmarks.batch_memory              1,000 and 100,000 changes, compared
+    PYTHONPATH=tests python -m benchmarks.batch_memory CHANGES      so many, in this process
 
 The orders are the same thousand however many changes there are.
 """

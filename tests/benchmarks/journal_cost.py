@@ -1,7 +1,7 @@
 """What the journal of a batch costs for each change: its mark and its outcome, and reading both back.
 
-    python tests/benchmarks/journal_cost.py              200,000 changes
-    python tests/benchmarks/journal_cost.py CHANGES      so many
+    PYTHONPATH=tests python -m benchmarks.journal_cost              200,000 changes
+    PYTHONPATH=tests python -m benchmarks.journal_cost CHANGES      so many
 
 Each transaction marks 100 changes and closes the 100 before them, as a batch does when it is busy. Beside it stands
 what SQLite alone takes for the same rows in the same run, the least of three turns of each.

@@ -1,7 +1,7 @@
 """Peak memory and requests of going through all orders.
 
-    python tests/benchmarks/paging.py              1,000 and 100,000 orders, compared
-    python tests/benchmarks/paging.py ORDERS       so many, in this process
+    PYTHONPATH=tests python -m benchmarks.paging              1,000 and 100,000 orders, compared
+    PYTHONPATH=tests python -m benchmarks.paging ORDERS       so many, in this process
 
 The orders are the sandbox's thousand seeded ones again and again, each with an id of its own. There is no network.
 """

@@ -90,6 +90,14 @@ class ListensToNobody(Wrapped):
             raise ConnectionLost("cancelled", sent=True) from error
 
 
+def suite_of(flawed: Callable[[], Transport]) -> TransportConformance:
+    class Suite(TransportConformance):
+        def make_transport(self, **settings: Any) -> Transport:
+            return flawed()
+
+    return Suite()
+
+
 @pytest.mark.parametrize(
     ("flawed", "complaint"),
     [
@@ -101,35 +109,23 @@ class ListensToNobody(Wrapped):
     ],
 )
 def test_it_sees_what_is_wrong(flawed: Callable[[], Transport], complaint: str) -> None:
-    class Suite(TransportConformance):
-        def make_transport(self, **settings: Any) -> Transport:
-            return flawed()
-
-    suite = Suite()
+    suite = suite_of(flawed)
     with pytest.raises((AssertionError, OSError)) as caught:
         suite.test_one_send_is_one_request("PATCH", "closed", False)
     assert re.search(complaint, repr(caught.value))
 
 
 def test_it_sees_a_cancellation_that_was_swallowed() -> None:
-    class Suite(TransportConformance):
-        def make_transport(self, **settings: Any) -> Transport:
-            return ListensToNobody()
-
     with pytest.raises(AssertionError, match="a cancelled send ended otherwise"):
-        Suite().test_cancelling_ends_at_once_and_sends_nothing_more()
+        suite_of(ListensToNobody).test_cancelling_ends_at_once_and_sends_nothing_more()
 
 
 @pytest.mark.parametrize(
     ("flawed", "complaint"), [(DropsAHeader, "location"), (KeepsCapitals, "in lower case, and not .*'Location'")]
 )
 def test_it_sees_a_header_that_is_lost_or_has_another_name(flawed: Callable[[], Transport], complaint: str) -> None:
-    class Suite(TransportConformance):
-        def make_transport(self, **settings: Any) -> Transport:
-            return flawed()
-
     with pytest.raises(AssertionError, match=complaint):
-        Suite().test_every_status_is_an_answer(201)
+        suite_of(flawed).test_every_status_is_an_answer(201)
 
 
 def test_a_promise_that_cannot_be_kept_is_an_expected_failure_with_its_reason(pytester: pytest.Pytester) -> None:

@@ -2,10 +2,10 @@
 
 import ast
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from command import run_code
 
 ROOT = Path(__file__).parents[2]
 NOXFILE = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
@@ -54,5 +54,5 @@ def test_a_session_that_does_not_install_pytest_runs_no_program_that_imports_it(
     modules = [f"{name}.__main__" if ROOT.joinpath("tests", name).is_dir() else name for name in without_pytest()]
     assert "invariants" in modules
     env = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
-    ended = subprocess.run([sys.executable, "-c", IMPORTS, *modules], env=env, capture_output=True, text=True)
+    ended = run_code(IMPORTS, *modules, env=env)
     assert ended.returncode == 0, ended.stderr

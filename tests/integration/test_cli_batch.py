@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from command import CLI, clean, run, sandbox_settings, start_batch
-from commanded import call, until_some_are_done
+from commanded import batch, call, until_some_are_done
 
 from norce_order_async.batch import DeleteConsent, read_changes
 from norce_order_async.testing import Sandbox, SandboxServer
@@ -42,15 +42,6 @@ def write(folder: Path, *lines: Any, name: str = "changes.jsonl") -> Path:
 
 def many(count: int) -> list[dict[str, Any]]:
     return [{**GOOD[0], "order_id": f"o_{n}"} for n in range(count)]
-
-
-def batch(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> dict[str, Any]:
-    """Run a batch, and what it tells a program; its exit code is there, too."""
-    result = call("batch", "run", *arguments, "--output", "json", cwd=cwd, env=env)
-    assert "Traceback" not in result.stderr
-    assert result.stdout, result.stderr
-    told: dict[str, Any] = json.loads(result.stdout)
-    return told | {"code": result.returncode}
 
 
 def report(journal: str, *arguments: str, cwd: Path) -> list[dict[str, Any]]:

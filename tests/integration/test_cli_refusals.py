@@ -7,9 +7,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import commanded
 import pytest
 from answering import Asked, answering
-from commanded import call
 
 COUNT = 100
 AT_ONCE = 16
@@ -22,11 +22,7 @@ def change(number: int, merchant: str) -> str:
 
 
 def batch(folder: Path, env: dict[str, str], *arguments: str) -> dict[str, Any]:
-    at_once = ("--concurrency", str(AT_ONCE))
-    result = call("batch", "run", "changes.jsonl", "--output", "json", *at_once, *arguments, cwd=folder, env=env)
-    assert "Traceback" not in result.stderr
-    told: dict[str, Any] = json.loads(result.stdout)
-    return told | {"code": result.returncode}
+    return commanded.batch("changes.jsonl", "--concurrency", str(AT_ONCE), *arguments, cwd=folder, env=env)
 
 
 @pytest.mark.parametrize("order", ["in turn", "the refused one first", "the refused one last"])
@@ -48,7 +44,7 @@ def test_a_merchant_that_is_refused_is_left_and_the_others_go_on(tmp_path: Path,
         )
         assert told["requests"] == len(asked) <= COUNT + AT_ONCE + IN_A_ROW
         assert len((tmp_path / "report.jsonl").read_text().splitlines()) == COUNT
-        status = call("batch", "status", "changes.jsonl.journal", cwd=tmp_path)
+        status = commanded.call("batch", "status", "changes.jsonl.journal", cwd=tmp_path)
         assert status.returncode == 1
         assert "Stopped: what is left of mine/1 was not made" in status.stdout
         assert re.search(rf"{COUNT} +left +not begun", status.stdout)

@@ -4,12 +4,10 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from command import sandbox_settings, start
+from command import run_code, sandbox_settings, start
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
@@ -107,6 +105,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # also where these tes
 atexit.register(signal.raise_signal, signal.SIGINT)
 sys.exit(main())
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ran = run_code(code)
     assert (ran.returncode, ran.stderr) == (-signal.SIGINT, "")
     assert ran.stdout.startswith("norce-order")

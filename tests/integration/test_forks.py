@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from command import run_code
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -180,6 +181,5 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("transport", ["AiohttpTransport", "HttptoolsTransport"])
 def test_a_look_up_that_hangs_keeps_no_process_alive(transport: str) -> None:
-    command = [sys.executable, "-c", HANGING, transport]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ran = run_code(HANGING, transport)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "in time\n", "")

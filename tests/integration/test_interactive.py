@@ -2,11 +2,10 @@
 
 import importlib.util
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command import run_code
 
 SESSION = """
 from IPython.core.interactiveshell import InteractiveShell
@@ -27,7 +26,7 @@ await client.aclose(); await server.aclose()
 @pytest.mark.skipif(importlib.util.find_spec("IPython") is None, reason="IPython is not installed")
 def test_cells_await_and_share_a_client(tmp_path: Path) -> None:
     environ = os.environ | {"IPYTHONDIR": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-c", SESSION], env=environ, capture_output=True, text=True, timeout=60)
+    run = run_code(SESSION, env=environ)
     assert run.returncode == 0, run.stderr
     assert [line.partition(": ")[2] for line in run.stdout.splitlines()] == [
         "State(current_status='checkout', transitions=<1 Transition>)",

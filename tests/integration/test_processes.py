@@ -28,11 +28,6 @@ pytestmark = pytest.mark.asyncio
 sandbox_of = partial(sandbox_without_token, auth=SANDBOX_TOKEN)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 def opened(path: Path) -> Journal:
     return Journal.open(path, inputs=[], target="a sandbox")
 

@@ -131,6 +131,7 @@ async def test_as_many_hooks_are_asked_as_there_are_changes() -> None:
         for n in range(60):
             stage.sandbox.add_order(f"h_{n}", hooks=[hook])
         await asyncio.gather(*(patch_attributes(stage.client, f"h_{n}", {"a": 1}) for n in range(60)))
+    assert waiting == 60
 
 
 async def test_a_refused_change_is_followed_by_nothing(stage: Stage) -> None:

@@ -5,8 +5,6 @@ import io
 import json
 import logging
 import pickle
-import subprocess
-import sys
 import traceback
 from collections.abc import Iterator
 from functools import cache
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 import sentry_sdk
 import support
+from command import run_code
 from failing import CANARIES, FAILURES, TRANSPORTS, silence
 from rich.traceback import Traceback
 from sentry_sdk.envelope import Envelope
@@ -190,7 +189,7 @@ def test_no_event_of_a_program_with_sentry_holds_a_secret() -> None:
     """In a process of its own, because Sentry changes what other libraries do."""
     path = [str(Path(support.__file__).parent), str(Path(__file__).parent)]
     code = f"import sys; sys.path[:0] = {path!r}; import test_secrets; test_secrets.main()"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    run = run_code(code)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == {"failures": len(FAILURES) * len(TRANSPORTS), "leaks": []}
 

@@ -258,25 +258,20 @@ async def test_a_batch_takes_changes_of_one_s_own() -> None:
     assert transport.requests[0].body == b'{"id":"ci_newsletter","checked":false}'
 
 
-class OwnDelete(DeleteConsent):
+class Own(Change):
     """One that a batch makes by its ``apply``, as it does what somebody else has written."""
 
     async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
-        return await super().apply(client, options)
+        return await super().apply(client, options)  # type: ignore[safe-super]
 
 
-class OwnPatch(PatchConsent):
-    """The same."""
-
-    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
-        return await super().apply(client, options)
+class OwnDelete(Own, DeleteConsent): ...
 
 
-class OwnAttributes(PatchAttributes):
-    """The same."""
+class OwnPatch(Own, PatchConsent): ...
 
-    async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
-        return await super().apply(client, options)
+
+class OwnAttributes(Own, PatchAttributes): ...
 
 
 LOST = ConnectionLost("the answer was lost", sent=True)

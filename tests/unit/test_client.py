@@ -5,6 +5,7 @@ import json
 import pickle
 import traceback
 from collections import UserList
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -400,6 +401,23 @@ async def test_the_token_is_in_no_repr_no_error_and_no_pickle() -> None:
         with pytest.raises(TypeError, match="Request holds secrets"):
             pickle.dumps(holder)
         assert copy.copy(holder) == holder
+
+
+@pytest.mark.parametrize("way", [pickle.dumps, copy.deepcopy])
+async def test_a_client_does_not_pickle(way: Callable[[object], object]) -> None:
+    client, _, _ = scripted()
+    for each in (client, client.scoped(merchant="m2")):
+        with pytest.raises(TypeError, match="make one in each process"):
+            way(each)
+
+
+async def test_a_copy_of_a_client_is_a_view() -> None:
+    client, transport, _ = scripted()
+    copied = copy.copy(client)
+    await copied.aclose()
+    assert transport.closed == 0
+    await delete_consent(copied, "o_1", "ci")
+    assert copied.stats() == client.stats()
 
 
 async def test_what_a_body_cannot_carry_names_the_place() -> None:

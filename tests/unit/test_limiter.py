@@ -7,10 +7,9 @@ from random import Random
 from statistics import quantiles
 
 import pytest
-from support import TOKEN
-from virtual import VirtualClock, run
+from virtual import new_client, run, visits
 
-from norce_order_async import CallError, OrderClient, Timeout, delete_consent
+from norce_order_async import CallError, Timeout, delete_consent
 from norce_order_async.core.errors import ReadTimeout
 from norce_order_async.core.shop import Shop
 from norce_order_async.sending.answer_time import AnswerTime
@@ -206,10 +205,7 @@ def test_calls_that_wait_while_others_hang_are_made_when_these_end(limit: int, b
             return await super().send(request, timeout=timeout)
 
     async def main() -> None:
-        async with OrderClient(
-            base_url="https://api.test", merchant="own", channel="1", auth=TOKEN, transport=Hanging(0.1),
-            clock=VirtualClock(), timeout=10.0, limit=limit,
-        ) as client:  # fmt: skip
+        async with new_client(Hanging(0.1), timeout=10.0, limit=limit) as client:
             for _ in range(before):
                 await delete_consent(client, "o_1", "ci")
             await asyncio.gather(*(delete_consent(client, "o_1", "ci") for _ in range(calls)))
@@ -258,10 +254,8 @@ async def live(bad: dict[str, int]) -> tuple[list[float], int]:
     times: list[float] = []
     failures = 0
     loop = asyncio.get_running_loop()
-    async with OrderClient(
-        base_url="https://api.test", merchant="own", channel="1", auth=TOKEN, transport=Shops(), clock=VirtualClock(),
-        timeout=Timeout(total=8, attempt=5), random=Random(1), limit=20,
-    ) as client:  # fmt: skip
+    timeout = Timeout(total=8, attempt=5)
+    async with new_client(Shops(), timeout=timeout, random=Random(1), limit=20) as client:
 
         async def call(merchant: str) -> None:
             nonlocal failures
@@ -333,27 +327,6 @@ class Steady(Transport):
         pass
 
 
-async def _offer(rate: float, *, limit: int, deadline: float, answer: float, seconds: float) -> tuple[list[str], int]:
-    transport, loop = Steady(answer), asyncio.get_running_loop()
-
-    async def call(client: OrderClient) -> str:
-        try:
-            await delete_consent(client, "o_1", "ci")
-        except CallError as error:
-            return f"{type(error).__name__} {error.outcome}"
-        return "done"
-
-    async with OrderClient(
-        base_url="https://api.test", merchant="own", channel="1", auth=TOKEN, transport=transport, clock=VirtualClock(),
-        timeout=deadline, limit=limit,
-    ) as client:  # fmt: skip
-        start, calls = loop.time(), list[asyncio.Task[str]]()
-        for number in range(round(rate * seconds)):
-            await asyncio.sleep(start + number / rate - loop.time())
-            calls.append(asyncio.create_task(call(client)))
-        return await asyncio.gather(*calls), transport.requests
-
-
 @pytest.mark.parametrize(
     ("more", "limit", "answer", "deadline"),
     [(1.1, 10, 0.1, 1.0), (1.5, 10, 0.1, 0.4), (1.5, 100, 1.0, 10.0), (3.0, 10, 0.1, 1.0)],
@@ -363,13 +336,14 @@ def test_of_more_calls_than_there_are_slots_as_many_succeed_as_can_and_the_other
 ) -> None:
     seconds = 4 * deadline / min(0.5, more - 1)
     rate = limit / answer
-    ends, requests = run(_offer(more * rate, limit=limit, deadline=deadline, answer=answer, seconds=seconds))
+    transport = Steady(answer)
+    ends = run(visits(new_client(transport, timeout=deadline, limit=limit), more * rate, seconds))
     done = ends.count("done") / (seconds + deadline)  # the last ones end after the last was begun
     print(f"of {more * rate:.0f} calls a second where {rate:.0f} can be made, {done:.0f} succeed")
     assert ends.count("done") >= 0.9 * rate * seconds
-    assert ends.count("DeadlineExceeded not_sent") == len(ends) - ends.count("done") == len(ends) - requests
+    assert ends.count("DeadlineExceeded not_sent") == len(ends) - ends.count("done") == len(ends) - transport.requests
 
 
 def test_many_calls_at_once_are_all_made_as_long_as_their_deadline_lets_them() -> None:
-    ends, _ = run(_offer(1e6, limit=10, deadline=10.0, answer=0.1, seconds=960e-6))
+    ends = run(visits(new_client(Steady(0.1), timeout=10.0, limit=10), 1e6, 960e-6))
     assert ends == ["done"] * 960

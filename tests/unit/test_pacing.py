@@ -9,8 +9,7 @@ from random import Random
 import pytest
 from soak_batch.pace_table import limited, random_refusals
 from soak_batch.servers import Closed, Latency, Server
-from support import TOKEN
-from virtual import VirtualClock, run
+from virtual import new_client, run, visits
 
 from norce_order_async import (
     CallError,
@@ -55,10 +54,7 @@ class Simulated(Transport):
 async def call_for(seconds: float, server: Server, *, adaptive: bool, workers: int = 40) -> Simulated:
     """Workers that make one call after another, on a client and its scoped views in turn."""
     transport = Simulated(server)
-    async with OrderClient(
-        base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport,
-        clock=VirtualClock(), adaptive=adaptive, random=Random(1),
-    ) as client:  # fmt: skip
+    async with new_client(transport, adaptive=adaptive, random=Random(1)) as client:
         end = asyncio.get_running_loop().time() + seconds
 
         async def work(view: OrderClient) -> None:
@@ -100,11 +96,7 @@ def test_an_adaptive_client_is_hardly_refused_and_uses_the_limit(
 def test_a_call_that_waits_for_its_place_ends_at_its_deadline_and_was_not_sent() -> None:
     async def work() -> list[CallError]:
         transport = Simulated(Closed(Latency(0.02, Random(1)), 0.0, 1e6))
-        client = OrderClient(
-            base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport, retry=None,
-            clock=VirtualClock(), adaptive=True, timeout=4.0,
-        )  # fmt: skip
-        async with client:
+        async with new_client(transport, retry=None, adaptive=True, timeout=4.0) as client:
             calls = [delete_consent(client, "o_1", "ci") for _ in range(100)]
             await asyncio.gather(*calls, return_exceptions=True)
             late = await asyncio.gather(
@@ -139,30 +131,8 @@ class Outage(Transport):
         pass
 
 
-async def visits(transport: Transport, rate: float, seconds: float, *, deadline: float, stays: float) -> list[str]:
-    """Calls that come at a rate whatever becomes of them, and how each ended; who leaves cancels its call."""
-    loop = asyncio.get_running_loop()
-
-    async def visit(client: OrderClient) -> str:
-        try:
-            async with asyncio.timeout(stays):
-                await delete_consent(client, "o_1", "ci")
-        except CallError as error:
-            return f"{type(error).__name__} {error.outcome}"
-        except TimeoutError:
-            return "left"
-        return "done"
-
-    async with OrderClient(
-        base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, transport=transport,
-        clock=VirtualClock(), adaptive=True, timeout=deadline, random=Random(1),
-    ) as client:  # fmt: skip
-        tasks: list[asyncio.Task[str]] = []
-        start = loop.time()
-        for number in range(round(rate * seconds)):
-            await asyncio.sleep(start + number / rate - loop.time())
-            tasks.append(asyncio.create_task(visit(client)))
-        return await asyncio.gather(*tasks)
+def adaptive_client(transport: Transport, deadline: float) -> OrderClient:
+    return new_client(transport, adaptive=True, timeout=deadline, random=Random(1))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +142,7 @@ async def visits(transport: Transport, rate: float, seconds: float, *, deadline:
 )
 def test_when_an_outage_is_over_calls_that_come_are_made_at_once(deadline: float, stays: float, outage: float) -> None:
     transport = Outage(10.0, 10.0 + outage, 1.0)
-    ends = run(visits(transport, 20, 60 + outage, deadline=deadline, stays=stays))
+    ends = run(visits(adaptive_client(transport, deadline), 20, 60 + outage, stays=stays))
     before, after = ends[: 20 * 10], ends[20 * round(10 + outage + 3) :]
     assert set(before) == set(after) == {"done"}
 
@@ -180,7 +150,8 @@ def test_when_an_outage_is_over_calls_that_come_are_made_at_once(deadline: float
 @pytest.mark.parametrize(("outage", "answer"), [(8.0, 2.0), (20.0, 0.2), (70.0, 2.0)])
 def test_the_first_probe_after_an_outage_has_the_time_that_an_answer_takes(outage: float, answer: float) -> None:
     """Probes come less and less often, so those that wait for one that is far have little time left when it is due."""
-    ends = run(visits(Outage(10.0, 10.0 + outage, None, answer), 20, 50 + outage, deadline=3.0, stays=60.0))
+    transport = Outage(10.0, 10.0 + outage, None, answer)
+    ends = run(visits(adaptive_client(transport, 3.0), 20, 50 + outage))
     after = ends[20 * round(10 + outage + min(outage, 30.0) + 3) :]
     assert set(after) == {"done"}
 
@@ -192,10 +163,8 @@ def test_the_probe_has_time_for_an_answer_also_where_calls_with_less_come_last(o
     async def until_it_is_well() -> float:
         well_at = 1010.0 + outage
         succeeded = list[float]()
-        async with OrderClient(
-            base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, clock=VirtualClock(), adaptive=True,
-            transport=Outage(10.0, 10.0 + outage, None, 0.45), retry=None, random=Random(1),
-        ) as client:  # fmt: skip
+        transport = Outage(10.0, 10.0 + outage, None, 0.45)
+        async with new_client(transport, adaptive=True, retry=None, random=Random(1)) as client:
             loop = asyncio.get_running_loop()
 
             async def call_every(seconds: float, deadline: float) -> None:
@@ -218,22 +187,18 @@ def test_the_probe_has_time_for_an_answer_also_where_calls_with_less_come_last(o
 @pytest.mark.parametrize("deadline", [1.0, 5.0])
 def test_of_more_calls_than_are_accepted_as_many_succeed_as_would_be(deadline: float) -> None:
     transport = Simulated(limited(Random(1), burst=20))
-    ends = run(visits(transport, 300, 40, deadline=deadline, stays=60.0))
-    assert transport.accepted(20, 40) >= 0.9 * 200
-    assert transport.refused(20, 40) <= 0.03
-    later = ends[300 * 20 :]
-    assert later.count("done") >= 0.9 * 200 * 20
+    ends = run(visits(adaptive_client(transport, deadline), 300, 20))
+    assert transport.accepted(10, 20) >= 0.9 * 200
+    assert transport.refused(10, 20) <= 0.03
+    later = ends[300 * 10 :]
+    assert later.count("done") >= 0.9 * 200 * 10
     assert later.count("DeadlineExceeded not_sent") >= 0.95 * (len(later) - later.count("done"))
 
 
 def test_a_call_whose_place_comes_after_its_deadline_ends_at_once_and_says_why() -> None:
     async def work() -> tuple[float, list[BaseException | Receipt]]:
         begin, ends = 0.0, list[BaseException | Receipt]()
-        client = OrderClient(
-            base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, adaptive=True, timeout=10.0,
-            transport=Outage(0.0, 1e6, 600.0), clock=VirtualClock(),
-        )  # fmt: skip
-        async with client:
+        async with new_client(Outage(0.0, 1e6, 600.0), adaptive=True, timeout=10.0) as client:
 
             async def call_often() -> list[BaseException | Receipt]:
                 calls = [delete_consent(client, "o_1", "ci") for _ in range(20)]
@@ -261,11 +226,7 @@ def test_while_a_probe_is_under_way_no_call_is_given_up() -> None:
 
     async def work() -> list[BaseException | Receipt]:
         transport = Outage(0.0, 20.0, 1.0)
-        client = OrderClient(
-            base_url="https://api.test", merchant="norce", channel="1", auth=TOKEN, adaptive=True, timeout=8.0,
-            transport=transport, clock=VirtualClock(), retry=None, random=Random(1),
-        )  # fmt: skip
-        async with client:
+        async with new_client(transport, adaptive=True, timeout=8.0, retry=None, random=Random(1)) as client:
             while asyncio.get_running_loop().time() < 1019.5:  # until the next place is half a minute after a probe
                 await asyncio.gather(delete_consent(client, "o_1", "ci"), return_exceptions=True)
                 await asyncio.sleep(0.1)

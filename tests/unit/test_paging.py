@@ -190,14 +190,14 @@ async def test_a_page_that_comes_twice_is_passed_over() -> None:
     assert await ids(client) == [f"o_{number}" for number in (*range(20), *range(30, 40))]
 
 
-@pytest.mark.parametrize("bad", [[], [None, 7]])
-async def test_a_service_that_ignores_the_offset_is_found_out(bad: list[Wire]) -> None:
+@pytest.mark.parametrize(("good", "bad"), [(10, []), (10, [None, 7]), (0, [None, 7])])
+async def test_a_service_that_ignores_the_offset_is_found_out(good: int, bad: list[Wire]) -> None:
     client, service = listing([])
-    service.body = lambda query: page([*numbered(10), *bad])
+    service.body = lambda query: page([*numbered(good), *bad] if len(service.queries) <= 10 else [])
     came: list[Order | DecodeError] = []
     with pytest.raises(PagingError, match=r"ignore the offset.*request id"):
         await collect(iter_orders(client, on_unreadable="yield"), came)
-    assert [order.id for order in came if isinstance(order, Order)] == [f"o_{number}" for number in range(10)]
+    assert [order.id for order in came if isinstance(order, Order)] == [f"o_{number}" for number in range(good)]
     assert len(service.queries) == 10
 
 
@@ -426,6 +426,7 @@ async def by_aclose(client: OrderClient) -> None:
     await anext(orders)
     await settle()
     await orders.aclose()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     await orders.aclose()
     assert [order async for order in orders] == []
 

@@ -3,13 +3,13 @@
 import ast
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from command import run_code
 from sandbox_requests import HEADERS, ORDERS
 
 from norce_order_async import ConfigurationError, testing
@@ -610,8 +610,9 @@ def test_without_jsonschema_the_error_says_what_to_install(monkeypatch: pytest.M
 
 def test_without_pytest_the_conformance_suite_says_what_to_install() -> None:
     code = "import sys; sys.modules['pytest'] = None; from norce_order_async.testing import TransportConformance"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert run.stderr.endswith("ConfigurationError: the conformance suite needs pytest: pip install pytest\n")
+    assert run_code(code).stderr.endswith(
+        "ConfigurationError: the conformance suite needs pytest: pip install pytest\n"
+    )
 
 
 def test_without_pytest_what_looks_at_the_names_finds_all_others() -> None:
@@ -619,15 +620,5 @@ def test_without_pytest_what_looks_at_the_names_finds_all_others() -> None:
         "import inspect, sys; sys.modules['pytest'] = None; from norce_order_async import testing;"
         "from norce_order_async.testing import *; print([name for name, _ in inspect.getmembers(testing)])"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     listed = {name for name in testing.__all__ if not name.endswith("Conformance")}
-    assert set(ast.literal_eval(run.stdout)) == listed
-
-
-def test_the_service_loads_neither_an_event_loop_nor_an_http_library() -> None:
-    code = (
-        "import sys; from norce_order_async.testing import Fault, Sandbox; Sandbox();"
-        "print([name for name in ('aiohttp', 'asyncio', 'cattrs', 'tenacity') if name in sys.modules])"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+    assert set(ast.literal_eval(run_code(code).stdout)) == listed

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support import scripted
+from support import ScriptedTransport, scripted
 
 from norce_order_async import (
     AiohttpTransport,
@@ -22,6 +22,7 @@ from norce_order_async import (
     delete_consent,
 )
 from norce_order_async.middleware import SystemClock
+from norce_order_async.testing.clock import FakeClock
 from norce_order_async.transport import HostResolver
 
 
@@ -61,6 +62,8 @@ class Once:
         ("auth", TokenFile, "got the class TokenFile"),
         ("auth", {"get": "x"}, "got dict"),
         ("clock", time, "got module"),
+        ("clock", 0, "got int"),
+        ("random", 0, "got int"),
         ("random", random.Random, "got the class Random"),
         ("telemetry", Telemetry, "got the class Telemetry"),
         ("on_call", later, "must be a sequence, got an async function"),
@@ -107,6 +110,27 @@ def test_what_can_be_called_is_a_setting() -> None:
         transport=HttptoolsTransport(), clock=SystemClock, random=random, observers=[Watching()],
         on_call=[print, partial(print, 1)], on_attempt=(), call_middlewares=[Once(), later],
     )  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_what_has_a_length_of_0_is_a_setting_too() -> None:
+    class Recorded(ScriptedTransport):
+        def __len__(self) -> int:
+            return len(self.requests)
+
+    class Slept(FakeClock):
+        def __len__(self) -> int:
+            return len(self.slept)
+
+    class Drawn(random.Random):
+        def __len__(self) -> int:
+            return 0
+
+    transport, clock, drawn = Recorded(), Slept(), Drawn()
+    client, _, _ = scripted(transport=transport, clock=clock, random=drawn)
+    await delete_consent(client, "o_1", "ci")
+    assert len(transport) == 1
+    assert (client.clock, client.random) == (clock, drawn)
 
 
 @pytest.mark.parametrize("name", ["on_attempt", "on_call", "on_response"])

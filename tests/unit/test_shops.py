@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
 import pytest
 from support import BASE_URL, PACKAGE, TOKEN, scripted
 
@@ -160,6 +161,29 @@ async def test_sources_are_closed_with_the_client() -> None:
     assert (own.closed, kept.closed) == (1, 1)
 
 
+@pytest.mark.parametrize("kind", [{"eq": False}, {"frozen": True}, {"eq": True}, {"weakref_slot": False}], ids=str)
+async def test_sources_are_closed_once_each_in_the_order_in_which_they_came(kind: dict[str, Any]) -> None:
+    """Also those that are equal, have no hash, or have no place for a weak reference."""
+    closings: list[int] = []
+
+    class Value:
+        token: str = TOKEN
+
+        async def get(self, *, rejected: str | None = None) -> str:
+            return self.token
+
+        async def aclose(self) -> None:
+            closings.append(id(self))
+
+    made = attrs.define(**kind)(Value)
+    client, transport, _ = scripted()
+    sources = [made() for _ in range(3)]
+    for source in sources:
+        await sent(client.scoped(auth=source), transport)
+    await client.aclose()
+    assert closings == list(map(id, sources))
+
+
 async def test_a_shop_that_fails_leaves_the_others_their_retries() -> None:
     budget = RetryBudget(capacity=28)
     client, transport, _ = scripted(
@@ -185,6 +209,15 @@ async def test_shops_that_are_no_longer_used_leave_nothing_behind() -> None:
     assert len(client.stats(by_shop=True).shops) == 2 * KEPT + 1
     del views
     assert len(client.stats(by_shop=True).shops) == KEPT + 1
+
+
+async def test_of_shops_that_are_no_longer_used_those_asked_for_last_are_remembered() -> None:
+    client, _, _ = scripted()
+    for number in (*range(KEPT), 0, KEPT):
+        client.scoped(merchant=f"m{number}")
+    known = {shop.merchant for shop in client.stats(by_shop=True).shops}
+    assert "m0" in known
+    assert "m1" not in known
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 from collected import Collected
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from support import TOKEN, Hanging, ScriptedTransport, scripted
 
@@ -150,6 +151,53 @@ async def test_a_call_that_is_cut_ends_in_error(how: str, error: str) -> None:
     assert ended(inner)[0] is StatusCode.ERROR
     assert ended(outer) == (StatusCode.ERROR, error)
     assert said(outer)["norce.outcome"] == "unknown"
+
+
+async def test_an_attempt_that_ends_after_its_call_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
+    begun, answered = asyncio.Event(), asyncio.Event()
+    attempts: list[asyncio.Task[Response]] = []
+
+    class Slow(ScriptedTransport):
+        async def send(self, request: Request, /, *, timeout: float | None) -> Response:
+            begun.set()
+            await answered.wait()
+            return await super().send(request, timeout=timeout)
+
+    async def shielded(request: Request, call_next: Handler) -> Response:
+        async def attempt() -> Response:
+            return await call_next(request)
+
+        attempts.append(asyncio.create_task(attempt()))
+        return await asyncio.shield(attempts[0])
+
+    collected = Collected()
+    client, _, _ = scripted(telemetry=collected.telemetry(), transport=Slow(), attempt_middlewares=[shielded])
+    call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
+    await begun.wait()
+    call.cancel()
+    await asyncio.wait([call])
+    answered.set()
+    await attempts[0]
+    outer, inner = collected.spans
+    assert ended(outer) == (StatusCode.ERROR, "CancelledError")
+    assert ended(inner) == (StatusCode.UNSET, None)
+    assert said(inner)["http.response.status_code"] == 200
+    assert collected.metrics["http.client.request.duration"] == [({**SENT, "http.response.status_code": 200}, 1)]
+    assert "a hook failed" not in caplog.text
+
+
+async def test_a_span_that_cannot_begin_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(SpanProcessor):
+        def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+            if span.kind is SpanKind.INTERNAL:
+                raise OSError("no disk")
+
+    collected = Collected()
+    collected.tracers.add_span_processor(Failing())
+    client, _, _ = scripted(503, 200, telemetry=collected.telemetry())
+    await delete_consent(client, "o_1", "ci")
+    failures = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert failures == [OSError]
 
 
 async def test_the_end_of_a_delete_that_was_done_before_is_no_error() -> None:

@@ -92,7 +92,7 @@ class OrderService:
         self.faults = Faults(self._contract.names, random.Random(f"{seed} faults"))
         self.requests: deque[ReceivedRequest] = deque(maxlen=remember)
         self.count = 0
-        self.callbacks = callbacks or Callbacks()
+        self.callbacks = Callbacks() if callbacks is None else callbacks
         self.called: deque[AdapterExchange] = deque(maxlen=remember)
         self._noted = 0
         self._changes = Changes(self._store, self.callbacks)

@@ -6,8 +6,10 @@ import random
 import shutil
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
@@ -205,6 +207,17 @@ def look(journal: Path) -> tuple[list[JournalRow], set[int]]:
             return rows, {number for (number,) in db.execute("SELECT number FROM changes WHERE open")}
     except EmptyJournal:
         return [], set()
+
+
+def in_a_folder(batch: Callable[[Scene, Path, int], None]) -> Callable[[Scene, float], None]:
+    """A workload of a batch in a folder of its own, in memory where that can be; hours say how many lines it has."""
+
+    def run(scene: Scene, hours: float) -> None:
+        folder = Path("/dev/shm")
+        with TemporaryDirectory(dir=folder if folder.is_dir() else None) as path:
+            batch(scene, Path(path), max(20, round(hours * 400)))
+
+    return run
 
 
 def copy(journal: Path, to: Path, choices: random.Random | None) -> None:

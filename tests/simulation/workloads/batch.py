@@ -4,21 +4,13 @@ import random
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from simulation.scene import CLIENT, Scene
-from simulation.workloads.account import TIMEOUT, Account, copy
+from simulation.workloads.account import TIMEOUT, Account, copy, in_a_folder
 
 from norce_order_async import RetryPolicy
 from norce_order_async.batch import Batch, Input
 from norce_order_async.batch.journal import Journal
-
-
-def run(scene: Scene, hours: float) -> None:
-    """Let a batch be killed again and again until it is done; ``hours`` say how many lines it has."""
-    folder = Path("/dev/shm")
-    with TemporaryDirectory(dir=folder if folder.is_dir() else None) as path:
-        _run(scene, Path(path), max(20, round(hours * 400)))
 
 
 def _work(
@@ -43,7 +35,9 @@ def _work(
     return work
 
 
-def _run(scene: Scene, folder: Path, count: int) -> None:
+@in_a_folder
+def run(scene: Scene, folder: Path, count: int) -> None:
+    """Let a batch be killed again and again until it is done."""
     world = scene.world
     choices = world.stream("batch")
     account, source = Account.begin(scene, folder, count, choices)

@@ -2,14 +2,13 @@
 
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from simulation import programs
 from simulation.process import Process
 from simulation.programs import Program
 from simulation.scene import CLIENT, Scene
-from simulation.workloads.account import TIMEOUT, Account, copy
+from simulation.workloads.account import TIMEOUT, Account, copy, in_a_folder
 
 from norce_order_async import ConfigurationError
 from norce_order_async.batch import Input
@@ -109,14 +108,9 @@ class _Life:
                 self._scene.check_end(worker)
 
 
-def run(scene: Scene, hours: float) -> None:
-    """Let a batch be killed again and again until it is done; ``hours`` say how many lines it has."""
-    folder = Path("/dev/shm")
-    with TemporaryDirectory(dir=folder if folder.is_dir() else None) as path:
-        _run(scene, Path(path), max(20, round(hours * 400)))
-
-
-def _run(scene: Scene, folder: Path, count: int) -> None:
+@in_a_folder
+def run(scene: Scene, folder: Path, count: int) -> None:
+    """Let a batch be killed again and again until it is done."""
     world = scene.world
     choices = world.stream("batch")
     account, source = Account.begin(scene, folder, count, choices)
