@@ -168,16 +168,19 @@ def check_token(value: object) -> str:
         ConfigurationError: It is not a str, empty, longer than servers take, not printable ASCII, or has spaces.
     """
     if not isinstance(value, str):
-        raise ConfigurationError(f"the token must be a str, got {kind_of(value)}")
-    if not value:
-        raise ConfigurationError("the token is empty")
-    if value.lower().startswith("bearer "):
-        raise ConfigurationError("give the token alone, without the word Bearer")
-    if len(value) > _MAX_VALUE:
-        raise ConfigurationError(_too_long("the token", value))
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ConfigurationError("the token holds a space, a line break or another character that is not ASCII text")
-    return value
+        problem = f"the token must be a str, got {kind_of(value)}"
+    elif not value:
+        problem = "the token is empty"
+    elif value.lower().startswith("bearer "):
+        problem = "give the token alone, without the word Bearer"
+    elif len(value) > _MAX_VALUE:
+        problem = _too_long("the token", value)
+    elif not value.isascii() or not value.isprintable() or " " in value:
+        problem = "the token holds a space, a line break or another character that is not ASCII text"
+    else:
+        return value
+    del value  # so that the traceback cannot show it
+    raise ConfigurationError(problem)
 
 
 def _too_long(name: str, value: str) -> str:
