@@ -172,6 +172,7 @@ async def test_a_call_whose_turn_never_comes_was_not_sent() -> None:
         await delete_consent(client, "o_2", "ci")
     assert caught.value.outcome is OutcomeKind.NOT_SENT
     assert caught.value.attempts == ()
+    assert caught.value.gave_up == "it waited for a slot"
     with pytest.raises(DeadlineExceeded) as caught:
         await first
     assert caught.value.outcome is OutcomeKind.UNKNOWN
