@@ -10,7 +10,7 @@ from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.checks import check_switch, client_header
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import ClientStateError
+from norce_order_async.core.errors import ClientStateError, ConfigurationError
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.random_source import RandomSource
@@ -29,6 +29,7 @@ from norce_order_async.sending.sources import TokenSources
 from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
+from norce_order_async.transport.errors import forget_frames
 from norce_order_async.wire.operation import Operation, QueryValue
 
 T = TypeVar("T")
@@ -105,15 +106,17 @@ class OrderClient:
         clock: Clock | None = None,
         random: RandomSource | None = None,
     ) -> None:
+        credential = Credential(auth)
+        del auth  # so that the traceback of an error cannot show it
         address = Address.of(environment, slug, base_url, allow_http=check_switch("allow_http", allow_http))
         shops = Shops(address.url, client_header("merchant", merchant), budget)
-        self._caller = Caller.of_client(address, shops, channel, adapter_id, Credential(auth), user_agent, headers)
+        self._caller = Caller.of_client(address, shops, channel, adapter_id, credential, user_agent, headers)
         self._core = ClientCore(
             defaults=call_defaults(timeout, retry, clock, random),
             transport=default_transport() if transport is None else transport,
             owns_transport=transport is None,
             shops=shops,
-            sources=TokenSources(auth),
+            sources=TokenSources(credential.value),
             lifecycle=Lifecycle(limit),
             on_call=on_call,
             observers=observers,
@@ -124,7 +127,7 @@ class OrderClient:
             telemetry=telemetry,
         )
         self._chain = self._core.chain(self._caller)
-        self._core.adopt(auth)
+        self._core.adopt(credential.value)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:
@@ -145,7 +148,12 @@ class OrderClient:
         Raises:
             ConfigurationError: A setting is missing or wrong.
         """
-        return cls(**settings_from(os.environ if environ is None else environ, overrides))
+        try:
+            return cls(**settings_from(os.environ if environ is None else environ, overrides))
+        except ConfigurationError as error:
+            forget_frames(error)  # they hold the variables, with the token
+            del environ, overrides
+            raise
 
     def scoped(
         self,
@@ -185,16 +193,14 @@ class OrderClient:
         """
         credential = None if isinstance(auth, Unset) else Credential(auth)
         del auth  # so that the traceback of an error cannot show it
-        caller, core = self._caller, self._core
-        address = caller.address
+        caller, core, address = self._caller, self._core, self._caller.address
         if not (environment is slug is base_url is UNSET):
             address = address.scoped(environment, slug, base_url)
         scoped = caller.scoped(core.shops, address, merchant, channel, adapter_id, credential, headers)
         if credential is not None:
             core.adopt(credential.value)
         view = object.__new__(OrderClient)
-        view._is_view = True
-        view._core, view._caller, view._chain = core, scoped, core.chain(scoped)
+        view._is_view, view._core, view._caller, view._chain = True, core, scoped, core.chain(scoped)
         return view
 
     @property
@@ -255,6 +261,8 @@ class OrderClient:
         raise TypeError("an OrderClient neither pickles nor is deep-copied: make one in each process")
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_caller"):  # a setting is wrong: what renders the variables of that error needs a text
+            return "OrderClient()"
         return f"OrderClient({self.base_url!r}, merchant={self.merchant!r}, channel={self.channel!r})"
 
     async def execute(

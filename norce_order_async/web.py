@@ -39,7 +39,7 @@ _LONGEST_WAIT: Final = 86_400  # seconds
 
 _BROKEN = "The order service did not answer as it should."
 _LATE = "The order service did not answer in time."
-_STOPPING = "This server is stopping."
+_NOT_NOW = "This server cannot carry out the request now."
 _NOT_LET_IN = "This server has no access to the order service."
 
 _ANSWERS: Final[dict[type[NorceOrderError], tuple[int, str]]] = {
@@ -47,8 +47,8 @@ _ANSWERS: Final[dict[type[NorceOrderError], tuple[int, str]]] = {
     ConfigurationError: (500, "This server is not set up as it should be."),
     InvalidRequestError: (400, "A value of the request cannot be sent."),
     CallbackError: (400, "The request is no callback of the order service."),
-    ClientStateError: (503, _STOPPING),
-    ClientClosedError: (503, _STOPPING),
+    ClientStateError: (503, _NOT_NOW),
+    ClientClosedError: (503, _NOT_NOW),
     CallError: (502, _BROKEN),
     DeadlineExceeded: (504, _LATE),
     WaitTimeout: (504, "The order was not as wanted in time."),

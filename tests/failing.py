@@ -20,10 +20,12 @@ from norce_order_async import (
     OrderClient,
     Timeout,
     TokenPair,
+    Tracing,
     get_order,
     patch_attributes,
 )
-from norce_order_async.transport import Transport
+from norce_order_async.middleware import Handler
+from norce_order_async.transport import Request, Response, Transport
 
 SECRET = "canary-secret-41c7"
 ISSUED = "canary-issued-77d0"
@@ -234,6 +236,38 @@ class Broken:
             raise ValueError(f"not {token}") from error
 
 
+async def break_a_header(request: Request, call_next: Handler) -> Response:
+    """A middleware whose header cannot be sent."""
+    return await call_next(request.with_headers(x_visitor="a\nb"))
+
+
+async def by_a_timeout(client: OrderClient) -> object:
+    async with asyncio.timeout(0.05):
+        return await get_order(client, "o_123")
+
+
+async def by_its_task(client: OrderClient) -> object:
+    call = asyncio.create_task(get_order(client, "o_123"))
+    asyncio.get_running_loop().call_later(0.05, call.cancel)
+    return await call
+
+
+def cancelled(
+    cut: Callable[[OrderClient], Awaitable[object]], behaviour: Behaviour = silence, **settings: Any
+) -> Failure:
+    """A call that its caller ends so."""
+
+    async def fail(make: Callable[..., Transport]) -> BaseException:
+        async with RawServer(behaviour) as server, server.client(transport=make(), **settings) as client:
+            try:
+                await cut(client)
+            except (TimeoutError, asyncio.CancelledError) as error:
+                return error
+        raise AssertionError("the call was not cancelled")
+
+    return fail
+
+
 def with_source(make_source: Callable[[], Any], **settings: Any) -> Failure:
     async def fail(make: Callable[..., Transport]) -> BaseException:
         async with (
@@ -247,6 +281,22 @@ def with_source(make_source: Callable[[], Any], **settings: Any) -> Failure:
 
 ECHO = '{"error": "invalid_client", "error_description": "no client has SECRET", "error_uri": "https://x/?SECRET"}'
 
+
+async def stall(writer: asyncio.StreamWriter) -> None:
+    """A server that says half of it and then nothing."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+    await silence(writer)
+
+
+CANCELLATIONS: dict[str, Failure] = {
+    "by a timeout": cancelled(by_a_timeout),
+    "by its task": cancelled(by_its_task),
+    "in the body": cancelled(by_a_timeout, stall),
+    "with an issued token": cancelled(by_its_task, auth=TokenPair(ISSUED, TOKEN)),
+    "while a source hangs": cancelled(by_its_task, auth=Broken(hangs=True)),
+    "in a span": cancelled(by_a_timeout, call_middlewares=[Tracing()]),
+}
+
 FAILURES: dict[str, Failure] = {
     "refused": refused,
     "dropped": served(None),
@@ -256,6 +306,11 @@ FAILURES: dict[str, Failure] = {
     "silence": served(silence),
     "deadline": served(silence, timeout=0.05),
     "closed": closed_under_the_call,
+    "in a span, dropped": served(None, call_middlewares=[Tracing()]),
+    "in a span, deadline": served(silence, timeout=0.05, call_middlewares=[Tracing()]),
+    "in a span, 503": served(answer(503), call_middlewares=[Tracing()]),
+    "header of a call middleware": served(silence, call_middlewares=[break_a_header]),
+    "header of an attempt middleware": served(silence, attempt_middlewares=[break_a_header]),
     "no TLS": over_tls(no_tls, tls=False),
     "handshake cut": over_tls(close_at_once, tls=False),
     "handshake never": over_tls(never, tls=False),

@@ -124,18 +124,24 @@ def check_header(name: object, value: object) -> None:
     check_header_value(f"header {name}", value)
 
 
-def flaw_of_headers(headers: Mapping[Any, Any], before: Mapping[str, str]) -> str | None:
+def flaw_of_headers(headers: object, before: Mapping[str, str]) -> str | None:
     """What keeps the headers that a middleware passes on from being sent; None if nothing does.
 
-    Those that it was given are right. It raises nothing, because a traceback would show them. What is not text, the
-    transport tells.
+    Those that it was given are right. It raises nothing, because a traceback would show them. Of a value that is not
+    text, the transport tells.
     """
-    for name, value in headers.items():
+    try:
+        named: Mapping[Any, Any] = check_named(headers)
+    except TypeError as error:
+        return str(error)
+    for name, value in named.items():
         if before.get(name) is value:
             continue
-        if isinstance(name, str) and not _TOKEN.fullmatch(name):
+        if not isinstance(name, str):
+            return f"a header's name is not text: {name!r}"
+        if not _TOKEN.fullmatch(name):
             return f"{name!r} is not a header name"
-        if isinstance(name, str) and name.lower() in _FRAMING:
+        if name.lower() in _FRAMING:
             return f"the header {name!r} cannot be set by hand: {_RESERVED_HEADERS[name.lower()]}"
         if isinstance(value, str) and _CONTROL.search(value):
             return f"the header {name!r} holds a line break or another control character"
@@ -173,16 +179,19 @@ def check_token(value: object) -> str:
         ConfigurationError: It is not a str, empty, longer than servers take, not printable ASCII, or has spaces.
     """
     if not isinstance(value, str):
-        raise ConfigurationError(f"the token must be a str, got {kind_of(value)}")
-    if not value:
-        raise ConfigurationError("the token is empty")
-    if value.lower().startswith("bearer "):
-        raise ConfigurationError("give the token alone, without the word Bearer")
-    if len(value) > _MAX_VALUE:
-        raise ConfigurationError(_too_long("the token", value))
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ConfigurationError("the token holds a space, a line break or another character that is not ASCII text")
-    return value
+        problem = f"the token must be a str, got {kind_of(value)}"
+    elif not value:
+        problem = "the token is empty"
+    elif value.lower().startswith("bearer "):
+        problem = "give the token alone, without the word Bearer"
+    elif len(value) > _MAX_VALUE:
+        problem = _too_long("the token", value)
+    elif not value.isascii() or not value.isprintable() or " " in value:
+        problem = "the token holds a space, a line break or another character that is not ASCII text"
+    else:
+        return value
+    del value  # so that the traceback cannot show it
+    raise ConfigurationError(problem)
 
 
 def _too_long(name: str, value: str) -> str:

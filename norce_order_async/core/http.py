@@ -59,6 +59,20 @@ class Request(Secretive):
         return replace_headers(self, merge_headers(self.headers, named))
 
 
+def without_twins(request: Request) -> Request:
+    """A request with the last of those headers that differ in case only, and ``Authorization`` spelled so.
+
+    No local variable holds a header's value, so that no traceback can show the token.
+    """
+    last = {name.lower(): name for name in request.headers}
+    if len(last) == len(request.headers) and last.get("authorization") in (None, "Authorization"):
+        return request
+    return replace_headers(
+        request,
+        {"Authorization" if key == "authorization" else name: request.headers[name] for key, name in last.items()},
+    )
+
+
 def replace_headers(request: Request, headers: Mapping[str, str]) -> Request:
     """A copy of a request with these headers and no others."""
     # attrs.evolve takes ten times as long, and most calls have a token source.

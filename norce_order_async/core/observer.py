@@ -35,8 +35,8 @@ class CallObserver(Protocol):
             attempt: Its account; ``attempt.number - 1`` is how often the call was sent before.
 
         Returns:
-            Headers to send with it, say ``traceparent``, or None. Where one of them cannot be sent, or is one that the
-            client sets itself, that is logged, and none of them is sent.
+            Headers to send with it, say ``traceparent``, or None. One that cannot be sent, or that the client sets
+            itself, is logged and left out; the others are sent.
         """
         ...
 

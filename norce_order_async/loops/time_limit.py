@@ -109,13 +109,13 @@ class TimeLimit:
         task = asyncio.current_task(loop)
         if task is None:
             raise ClientStateError("no task of asyncio runs here: await this under asyncio.run(), or in a task")
-        self._task: asyncio.Task[Any] = task
+        self._task: asyncio.Task[Any] | None = task
+        self._cancelling = task.cancelling()
         self._all = _limits.of(loop) if among is None else among
         self._expired = False
 
     def __enter__(self) -> Self:
         loop = self._loop
-        self._cancelling = self._task.cancelling()
         self.ends = loop.time() + self._seconds
         self._all.begin(self, loop)
         return self
@@ -134,13 +134,17 @@ class TimeLimit:
     def finish(self, kind: type[BaseException] | None) -> bool:
         """What runs inside ended, with an error of this kind; whether that is the limit's own cancellation."""
         self._all.running.pop(self, None)
-        return self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError
+        task, self._task = self._task, None  # a task that fails keeps its error, whose frames lead here
+        if not self._expired or task is None:
+            return False
+        return task.uncancel() <= self._cancelling and kind is asyncio.CancelledError
 
     def expire(self) -> None:
         """Cancel what runs inside; twice is fine, and so is a loop that was closed meanwhile."""
-        if not self._expired and not self._task.get_loop().is_closed():
+        task = self._task
+        if task is not None and not self._expired and not task.get_loop().is_closed():
             self._expired = True
-            self._task.cancel()
+            task.cancel()
 
 
 _limits: PerLoop[TimeLimits[TimeLimit]] = PerLoop(TimeLimits[TimeLimit])

@@ -8,11 +8,13 @@ middlewares, and :class:`AttemptSender`, which waits for a slot and hands each a
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+import attrs
+
 from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
 from norce_order_async.core.checks import flaw_of_headers
 from norce_order_async.core.clock import Clock, SystemClock
 from norce_order_async.core.errors import ClientStateError, InvalidRequestError
-from norce_order_async.core.http import Request, Response
+from norce_order_async.core.http import Request, Response, without_twins
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.random_source import RandomSource
@@ -46,21 +48,31 @@ class Middleware(Protocol):
 
 
 def checked(middleware: Middleware) -> Middleware:
-    """A middleware of the user's: the headers that it passes on can be sent, and it returns a response.
+    """A middleware of the user's: it passes on a request that can be sent, and returns a response to the one it got.
 
-    An InvalidRequestError tells of other headers, a ClientStateError of anything else that it returns.
+    An InvalidRequestError tells of headers that cannot be sent, a ClientStateError of anything else that it passes on
+    or returns. Of headers that differ in case only the last is sent. A response to another call, which a middleware
+    shares among several, counts for this one.
     """
 
     async def call(request: Request, call_next: Handler, /) -> Response:
-        def go_on(changed: Request, /) -> Awaitable[Response]:
-            before = request.headers
-            if changed.headers is not before and (flaw := flaw_of_headers(changed.headers, before)) is not None:
-                raise InvalidRequestError(flaw)
+        def go_on(changed: object, /) -> Awaitable[Response]:
+            # No local variable holds the headers, so that no traceback can show the token.
+            if not isinstance(changed, Request):
+                kind = kind_of(changed)
+                del changed
+                raise ClientStateError(f"a middleware gave call_next {kind}, not a Request")
+            if changed.headers is not request.headers:
+                if (flaw := flaw_of_headers(changed.headers, request.headers)) is not None:
+                    raise InvalidRequestError(flaw)
+                changed = without_twins(changed)
             return call_next(changed)
 
         response: object = await middleware(request, go_on)
         if not isinstance(response, Response):
             raise ClientStateError(f"a middleware returned {kind_of(response)}, not the Response of call_next")
+        if response.request.call is not request.call:
+            return attrs.evolve(response, request=request)
         return response
 
     return call

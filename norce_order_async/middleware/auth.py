@@ -22,7 +22,8 @@ _SCHEME = "Bearer "
 class Auth:
     """Puts a token of the call's source on every attempt; after a 401 asks once for another and sends again with that.
 
-    What may never be sent again is not; its next call has the other token.
+    What may never be sent again is not; its next call has the other token. A call that has a header ``Authorization``
+    by then goes on with that, and the source is not asked.
 
     No local variable holds a token, so that no traceback can show one. Nor does an error keep the source's own: its
     frames may hold tokens.
@@ -40,6 +41,8 @@ class Auth:
             TokenError: The source failed, or gave something that is not a token.
             ClientStateError: The client was closed meanwhile.
         """
+        if "Authorization" in request.headers:  # a call middleware's
+            return await call_next(request)
         refused = await self._authorized(request)
         response = await call_next(refused)
         if response.status != 401:

@@ -9,8 +9,9 @@ from tenacity.wait import WaitBaseT, wait_base
 
 from norce_order_async.core.back_off import back_off, not_before
 from norce_order_async.core.checks import positive_count, positive_seconds
-from norce_order_async.core.errors import ConfigurationError, TransportError
+from norce_order_async.core.errors import TransportError
 from norce_order_async.core.outcome import Attempt
+from norce_order_async.core.shapes import Shape, check_shape
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
 
 
@@ -59,9 +60,11 @@ class BackOff(wait_base):
         return not_before(attempt.retry_after, delay, random)
 
 
+_STRATEGY = Shape("a tenacity strategy that is not async", awaited=False)
+
+
 def _check_strategy(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if not callable(value):
-        raise ConfigurationError(f"{attribute.name} must be a tenacity strategy, got {value!r}")
+    check_shape(attribute.name, value, _STRATEGY)
 
 
 @attrs.frozen
@@ -77,7 +80,7 @@ class RetryPolicy:
         max_retry_after: Seconds; a server that asks to wait longer ends the call at once.
 
     Raises:
-        ConfigurationError: A number that is not above zero, or a strategy that cannot be called.
+        ConfigurationError: A number that is not above zero, or a strategy that is async or cannot be called.
     """
 
     max_attempts: int = attrs.field(default=3, validator=positive_count)

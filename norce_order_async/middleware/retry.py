@@ -1,5 +1,7 @@
 """Trying again, with back-off, never past the call's deadline."""
 
+from typing import Any
+
 import attrs
 from tenacity import AsyncRetrying, RetryCallState, stop_after_attempt
 
@@ -7,6 +9,8 @@ from norce_order_async.core.call import Call, Repeat, RetryRules
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import TransportError
 from norce_order_async.core.http import Request, Response
+from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.shapes import check_not_awaitable
 from norce_order_async.middleware import Handler
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_give_up, log_retry
@@ -67,8 +71,14 @@ class Retry:
             del last, state  # an error's traceback holds this frame, so this frame must not hold the error
 
     def _delay(self, call: Call, policy: RetryRules, state: RetryCallState) -> float | None:
-        """Seconds to wait before the next attempt; None when there is to be none."""
-        if not policy.retry(state):
+        """Seconds to wait before the next attempt; None when there is to be none.
+
+        Raises:
+            TypeError: A strategy is async, or gives no seconds.
+        """
+        wanted: object = policy.retry(state)
+        check_not_awaitable("retry", wanted)
+        if not wanted:
             return None
         if self.lifecycle.closed:
             call.gave_up = "the client was closed"
@@ -84,7 +94,7 @@ class Retry:
             most = policy.max_attempts
             call.gave_up = "the limit is 1 attempt" if most == 1 else f"the limit is {most} attempts"
             return None
-        delay = max(0.0, float(policy.wait(state)))  # 0 also of NaN
+        delay = _seconds(policy.wait(state))
         if self.clock.monotonic() + delay >= call.deadline:
             call.gave_up = f"the next wait of {delay:.2f} s would pass the deadline"
             return None
@@ -95,6 +105,14 @@ class Retry:
                 return None
             call.paid = cost
         return delay
+
+
+def _seconds(told: Any) -> float:
+    check_not_awaitable("wait", told)
+    try:
+        return max(0.0, float(told))  # 0 also of NaN
+    except TypeError:
+        raise TypeError(f"wait must return seconds, got {kind_of(told)}") from None
 
 
 def _end(last: Response | TransportError) -> Response:

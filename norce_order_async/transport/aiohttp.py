@@ -168,6 +168,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             if not pool.session.closed or is_cancelled():
                 if exchange.response is not None:
                     note_head(error, exchange.response.status, exchange.response.raw_headers)
+                forget_frames(error)  # aiohttp's: they hold the headers, with the token
                 raise
             failure = transport_closed()
         except Exception as error:

@@ -6,7 +6,7 @@ import json
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,24 @@ import pytest
 import sentry_sdk
 import support
 from command import run_code
-from failing import CANARIES, FAILURES, TRANSPORTS, silence
+from failing import CANARIES, CANCELLATIONS, FAILURES, TRANSPORTS, silence
 from rich.traceback import Traceback
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.utils import event_from_exception
 from support import TOKEN, RawServer, answer
 
-from norce_order_async import CallError, NorceOrderError, RetryPolicy, Timeout, get_order, patch_attributes
+from norce_order_async import (
+    CallError,
+    ConfigurationError,
+    InvalidRequestError,
+    NorceOrderError,
+    OrderClient,
+    RetryPolicy,
+    Timeout,
+    get_order,
+    patch_attributes,
+)
 
 # Deprecated in new versions; what replaced it is not in old ones.
 pytestmark = pytest.mark.filterwarnings("ignore:The send_default_pii option:DeprecationWarning")
@@ -158,11 +168,50 @@ async def test_no_local_variable_of_an_error_shows_a_secret(
     caplog.set_level(logging.DEBUG)
     error = await FAILURES[kind](TRANSPORTS[transport])
     assert isinstance(error, NorceOrderError)
+    assert_no_error_shows(error)
+    assert_no_canary(pickle.dumps(error).decode("latin-1"), "pickle")
+    assert_no_canary(caplog.text + "".join(repr(vars(record)) for record in caplog.records), "log")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("kind", CANCELLATIONS)
+async def test_no_local_variable_of_a_cancellation_shows_a_secret(kind: str, transport: str) -> None:
+    assert_no_error_shows(await CANCELLATIONS[kind](TRANSPORTS[transport]))
+
+
+GIVEN: dict[str, Any] = {"base_url": support.BASE_URL, "merchant": "norce", "channel": "1", "auth": TOKEN}
+ENVIRON = {"NORCE_BASE_URL": support.BASE_URL, "NORCE_MERCHANT": "norce", "NORCE_CHANNEL": "1", "NORCE_TOKEN": TOKEN}
+WRONG: dict[str, Callable[[], object]] = {
+    "a number": lambda: OrderClient(**GIVEN, limit=0),
+    "a header": lambda: OrderClient(**GIVEN, headers={"x-a": ""}),
+    "a hook": lambda: OrderClient(**GIVEN, on_call=[3]),  # type: ignore[list-item]
+    "the address": lambda: OrderClient(**dict(GIVEN, base_url="ftp://x")),
+    "the token": lambda: OrderClient(**dict(GIVEN, auth=f"{TOKEN} ")),
+    "no source": lambda: OrderClient(**dict(GIVEN, auth={"token": TOKEN})),
+    "a view's token": lambda: OrderClient(**GIVEN).scoped(auth=f"Bearer {TOKEN}"),
+    "a view's channel": lambda: OrderClient(**GIVEN).scoped(auth=TOKEN, channel=""),
+    "a variable that is missing": lambda: OrderClient.from_env(ENVIRON | {"NORCE_CHANNEL": ""}),
+    "a variable": lambda: OrderClient.from_env(ENVIRON | {"NORCE_BASE_URL": "x"}),
+    "a file of authorities": lambda: OrderClient.from_env(ENVIRON | {"NORCE_CA_FILE": "/absent"}),
+    "a proxy": lambda: OrderClient.from_env(ENVIRON | {"NORCE_BASE_URL": "https://x", "NORCE_PROXY": "ftp://x"}),
+    "the token of a variable": lambda: OrderClient.from_env(ENVIRON | {"NORCE_TOKEN": f"{TOKEN} "}),
+    "an override": lambda: OrderClient.from_env({}, **GIVEN, limit=0),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_no_local_variable_of_an_error_of_settings_shows_a_secret(wrong: str) -> None:
+    with pytest.raises((ConfigurationError, InvalidRequestError)) as caught:
+        WRONG[wrong]()
+    assert_no_error_shows(caught.value)
+
+
+def assert_no_error_shows(error: BaseException) -> None:
+    """See that no renderer finds a secret in an error, or in what can be reached from it."""
     for each in chain(error):
         for render in RENDERERS:
             assert_no_canary(render(each), f"{render.__name__} of {type(each).__name__}")
-    assert_no_canary(pickle.dumps(error).decode("latin-1"), "pickle")
-    assert_no_canary(caplog.text + "".join(repr(vars(record)) for record in caplog.records), "log")
 
 
 def assert_no_canary(shown: str, where: str) -> None:

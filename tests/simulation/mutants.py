@@ -138,8 +138,8 @@ MUTANTS = (
         "limit-left",
         "the time limit of a call goes on after its end",
         "loops/time_limit.py",
-        "        self._all.running.pop(self, None)\n        return",
-        "        return",
+        "        self._all.running.pop(self, None)\n",
+        "",
         "worker",
     ),
     Mutant(

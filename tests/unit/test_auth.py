@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 from collections.abc import Awaitable, Callable
+from traceback import walk_tb
 from typing import Any
 
 import attrs
@@ -174,13 +175,22 @@ async def hang() -> str:
 
 
 @pytest.mark.parametrize("first", [True, False])
-async def test_a_caller_s_own_cancellation_goes_through(first: bool) -> None:
-    client, _, _ = scripted(401, auth=Source(hang, first))
+async def test_a_caller_s_own_cancellation_goes_through_without_the_source_s_frames(first: bool) -> None:
+    asked = asyncio.Event()
+
+    async def answer() -> str:
+        asked.set()
+        return await hang()
+
+    client, _, _ = scripted(401, auth=Source(answer, first))
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await asyncio.sleep(0.01)
+    await asked.wait()
     call.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(asyncio.CancelledError) as caught:
         await call
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    names = {frame.f_code.co_name for frame, _ in walk_tb(caught.value.__traceback__)}
+    assert names.isdisjoint({"get", "answer", "hang"})
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -189,6 +199,7 @@ async def test_a_source_that_hangs_is_left_at_the_deadline(first: bool) -> None:
     with pytest.raises(DeadlineExceeded) as caught:
         await delete_consent(client, "o_1", "ci")
     assert caught.value.outcome is (OutcomeKind.NOT_SENT if first else OutcomeKind.REJECTED)
+    assert caught.value.gave_up == "it waited for a token"
     assert len(transport.requests) == (0 if first else 1)
 
 

@@ -119,20 +119,6 @@ async def test_two_attempts_at_once_are_refused() -> None:
     assert client.stats().slots_used == 0
 
 
-@pytest.mark.parametrize("retry", [None, RetryPolicy()])
-@pytest.mark.parametrize("where", ["call_middlewares", "attempt_middlewares"])
-async def test_a_middleware_that_returns_no_response_is_told_as_that(where: str, retry: RetryPolicy | None) -> None:
-    async def forgets(request: Request, call_next: Handler) -> Any:
-        await call_next(request)
-
-    settings: dict[str, Any] = {where: [forgets]}
-    client, transport, _ = scripted(retry=retry, **settings)
-    with pytest.raises(ClientStateError, match="a middleware returned NoneType, not the Response") as caught:
-        await delete_consent(client, "o_1", "ci")
-    assert caught.value.outcome is OutcomeKind.APPLIED
-    assert len(transport.requests) == 1
-
-
 async def test_a_call_that_has_ended_sends_nothing_more() -> None:
     async def shielding(request: Request, call_next: Handler) -> Response:
         task = asyncio.ensure_future(call_next(request))
@@ -186,6 +172,7 @@ async def test_a_call_whose_turn_never_comes_was_not_sent() -> None:
         await delete_consent(client, "o_2", "ci")
     assert caught.value.outcome is OutcomeKind.NOT_SENT
     assert caught.value.attempts == ()
+    assert caught.value.gave_up == "it waited for a slot"
     with pytest.raises(DeadlineExceeded) as caught:
         await first
     assert caught.value.outcome is OutcomeKind.UNKNOWN

@@ -329,6 +329,34 @@ async def test_a_wait_that_is_no_time_is_none(seconds: float) -> None:
     assert (len(transport.requests), slept) == (3, [0, 0])
 
 
+async def later(state: RetryCallState) -> float:
+    return 0.0
+
+
+def begun(state: RetryCallState) -> Any:
+    """Gives what is to be awaited."""
+    return later(state)
+
+
+def none(state: RetryCallState) -> None:
+    """Gives no seconds."""
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy", "says"),
+    [
+        ("retry", begun, "retry must be a plain function, but returns a coroutine to be awaited"),
+        ("wait", begun, "wait must be a plain function, but returns a coroutine to be awaited"),
+        ("wait", none, "wait must return seconds, got NoneType"),
+    ],
+)
+async def test_a_strategy_that_returns_something_else_is_named(name: str, strategy: Any, says: str) -> None:
+    client, transport, _ = scripted(503, retry=RetryPolicy(**{name: strategy}))
+    with pytest.raises(TypeError, match=says):
+        await delete_consent(client, "o_123", "ci")
+    assert len(transport.requests) == 1
+
+
 async def test_concurrent_calls_do_not_share_their_state() -> None:
     policy, timeout = RetryPolicy(max_attempts=300), Timeout(total=10_000)
     client, _, _ = scripted(*([503, 200] * 100), retry=policy, timeout=timeout, budget=None)

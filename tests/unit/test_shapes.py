@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from support import ScriptedTransport, scripted
+from tenacity import retry_if_exception_type, wait_fixed
+from tenacity.asyncio.retry import retry_if_exception
 
 from norce_order_async import (
     AiohttpTransport,
@@ -28,6 +30,11 @@ from norce_order_async.transport import HostResolver
 
 async def later(*args: Any) -> None:
     """A hook that nobody would await."""
+
+
+async def false(error: BaseException) -> bool:
+    """What tenacity's asyncio strategies take."""
+    return False
 
 
 class Later:
@@ -103,6 +110,23 @@ def test_a_setting_of_a_transport_that_would_fail_at_its_first_use_is_named(
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} must be .*{says}"):
         kind(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["wait", "retry"])
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [
+        (later, "got an async function"),
+        (Later(), "got Later"),
+        (retry_if_exception(false), "got retry_if_exception"),
+        (wait_fixed, "got the class wait_fixed"),
+        (retry_if_exception_type, "got the class retry_if_exception_type"),
+        (3, "got int"),
+    ],
+)
+def test_a_strategy_that_cannot_judge_is_refused(name: str, strategy: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be a tenacity strategy that is not async, {says}"):
+        RetryPolicy(**{name: strategy})
 
 
 def test_what_can_be_called_is_a_setting() -> None:

@@ -179,6 +179,30 @@ def test_a_closed_loop_is_not_kept() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("reached", [False, True])
+async def test_the_task_of_a_limit_is_let_go_with_its_error(reached: bool) -> None:
+    """Its error leads to the frames that hold the limit: a cycle would keep both until the next collection."""
+
+    async def limited() -> None:
+        with TimeLimit(0.01 if reached else 10) as limit:
+            if reached:
+                await asyncio.sleep(10)
+            raise LookupError(limit.ends)
+
+    gc.disable()
+    try:
+        task = asyncio.create_task(limited())
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), TimeoutError if reached else LookupError)
+        kept = weakref.ref(task)
+        del task
+        await asyncio.sleep(0)
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.asyncio
 async def test_its_error_leads_to_nothing_that_ran_inside() -> None:
     with pytest.raises(TimeoutError) as caught, TimeLimit(0.01):
         await asyncio.sleep(10)

@@ -14,6 +14,8 @@ import pytest
 import norce_order_async
 from norce_order_async import (
     CallError,
+    ClientClosedError,
+    ClientStateError,
     InvalidRequestError,
     NorceOrderError,
     NotFoundError,
@@ -72,6 +74,13 @@ def test_every_error_has_an_answer_that_tells_no_secret(cls: type[NorceOrderErro
     assert CANARY not in json.dumps([headers, body])
     assert body.get("problems", []) == ([{"code": "cart-empty"}] if cls is ValidationFailedError else [])
     assert body.get("request_id", "") == ("r-1" if isinstance(error, CallError) else "")
+
+
+@pytest.mark.parametrize("cls", [ClientStateError, ClientClosedError])
+def test_a_client_in_the_wrong_state_is_not_told_as_a_server_that_stops(cls: type[NorceOrderError]) -> None:
+    """A middleware that returns no response ends so, too."""
+    status, _, body = problem_details(cls("a middleware returned NoneType"))
+    assert (status, body["detail"]) == (503, "This server cannot carry out the request now.")
 
 
 @pytest.mark.parametrize(

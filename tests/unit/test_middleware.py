@@ -1,0 +1,185 @@
+"""What a middleware passes on and returns: which header wins, what is refused, and whose call a response is of."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import attrs
+import pytest
+from support import TOKEN, ScriptedTransport, scripted
+
+from norce_order_async import (
+    AuthenticationError,
+    ClientStateError,
+    ConnectionLost,
+    InvalidRequestError,
+    OutcomeKind,
+    RetryPolicy,
+    Tracing,
+    delete_consent,
+    get_order,
+    patch_consent,
+)
+from norce_order_async.middleware import Call, Handler, Middleware
+from norce_order_async.transport import Request, Response
+
+pytestmark = pytest.mark.asyncio
+
+PLACES = ["call_middlewares", "attempt_middlewares"]
+
+
+@pytest.mark.parametrize("retry", [None, RetryPolicy()])
+@pytest.mark.parametrize("where", PLACES)
+async def test_a_middleware_that_returns_no_response_is_told_as_that(where: str, retry: RetryPolicy | None) -> None:
+    async def forgets(request: Request, call_next: Handler) -> Any:
+        await call_next(request)
+
+    settings: dict[str, Any] = {where: [forgets]}
+    client, transport, _ = scripted(retry=retry, **settings)
+    with pytest.raises(ClientStateError, match="a middleware returned NoneType, not the Response") as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert caught.value.outcome is OutcomeKind.APPLIED
+    assert len(transport.requests) == 1
+
+
+Change = Callable[[Request], Any]
+
+
+def passing_on(change: Change) -> Middleware:
+    """A middleware that passes on what this makes of its request."""
+
+    async def middleware(request: Request, call_next: Handler) -> Response:
+        return await call_next(change(request))
+
+    return middleware
+
+
+def with_headers(**headers: str) -> Middleware:
+    """A middleware that puts these headers behind the others, in the letters in which they are given."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return passing_on(lambda request: attrs.evolve(request, headers={**request.headers, **named}))
+
+
+def shown_frames(error: BaseException) -> str:
+    """The local variables of all frames below the caller's, as their reprs show them."""
+    shown: list[str] = []
+    traceback = error.__traceback__ and error.__traceback__.tb_next
+    while traceback is not None:
+        for value in traceback.tb_frame.f_locals.values():
+            with suppress(AttributeError):  # a request whose headers are none
+                shown.append(repr(value))
+        traceback = traceback.tb_next
+    assert shown
+    return "".join(shown)
+
+
+def with_items(request: Request, headers: Any) -> Request:
+    """The request with what may be no headers."""
+    return attrs.evolve(request, headers=headers)
+
+
+UNFIT: list[tuple[Change, type[Exception], str]] = [
+    (lambda _: None, ClientStateError, "a middleware gave call_next NoneType, not a Request"),
+    (lambda request: request.headers, ClientStateError, "a middleware gave call_next dict, not a Request"),
+    (
+        lambda request: with_items(request, list(request.headers.items())),
+        InvalidRequestError,
+        "headers must be a mapping, got list",
+    ),
+    (lambda request: request.with_headers(x_a="a\nb"), InvalidRequestError, "the header 'x-a' holds a line break"),
+    (
+        lambda request: with_items(request, {**request.headers, 3: "x"}),
+        InvalidRequestError,
+        "a header's name is not text: 3",
+    ),
+]
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize(("change", "kind", "says"), UNFIT)
+async def test_what_cannot_be_passed_on_is_told_without_the_token(
+    where: str, change: Change, kind: type[Exception], says: str
+) -> None:
+    client, transport, _ = scripted(**{where: [passing_on(change)]})
+    with pytest.raises(kind, match=says) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert getattr(caught.value, "outcome", None) is OutcomeKind.NOT_SENT
+    assert TOKEN not in shown_frames(caught.value)
+    assert transport.requests == []
+
+
+async def test_tracing_shows_no_token_either() -> None:
+    client, _, _ = scripted(ConnectionLost("cut", sent=True), retry=None, call_middlewares=[Tracing()])
+    with pytest.raises(ConnectionLost) as caught:
+        await get_order(client, "o_1")
+    assert TOKEN not in shown_frames(caught.value)
+
+
+@pytest.mark.parametrize("where", PLACES)
+async def test_of_headers_that_differ_in_case_only_the_last_is_sent(where: str) -> None:
+    first, last = with_headers(X_Merchant="first", x_own="1"), with_headers(X_MERCHANT="last", X_Own="2")
+    client, transport, _ = scripted(**{where: [first, last]})
+    await delete_consent(client, "o_1", "ci")
+    sent = {name: value for name, value in transport.requests[0].headers.items() if value in ("norce", "1", "2")}
+    sent |= {name: value for name, value in transport.requests[0].headers.items() if "merchant" in name.lower()}
+    assert sent == {"x-channel": "1", "X-MERCHANT": "last", "X-Own": "2"}
+
+
+class Counting:
+    """A source that notes what it is asked with."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+
+    async def get(self, *, rejected: str | None = None) -> str:
+        self.asked.append(rejected)
+        return f"token-{len(self.asked)}"
+
+
+def authorizations(transport: ScriptedTransport) -> list[list[str]]:
+    """What each request has of that header, in whatever letters."""
+    return [
+        [value for name, value in request.headers.items() if name.lower() == "authorization"]
+        for request in transport.requests
+    ]
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization"])
+async def test_the_authorization_of_a_call_middleware_wins_and_no_source_is_asked(name: str) -> None:
+    for source in (TOKEN, Counting()):
+        client, transport, _ = scripted(401, auth=source, call_middlewares=[with_headers(**{name: "Bearer mine"})])
+        with pytest.raises(AuthenticationError):
+            await get_order(client, "o_1")
+        assert authorizations(transport) == [["Bearer mine"]]
+        assert getattr(source, "asked", []) == []
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization"])
+async def test_the_authorization_of_an_attempt_middleware_replaces_the_token(name: str) -> None:
+    source = Counting()
+    client, transport, _ = scripted(401, 200, auth=source, attempt_middlewares=[with_headers(**{name: "Bearer mine"})])
+    await delete_consent(client, "o_1", "ci")
+    assert authorizations(transport) == [["Bearer mine"], ["Bearer mine"]]
+    assert source.asked == [None, "token-1"]
+
+
+async def test_a_response_that_calls_share_is_an_account_of_each() -> None:
+    shared: list[asyncio.Task[Response]] = []
+
+    async def share(request: Request, call_next: Handler) -> Response:
+        if not shared:
+            shared.append(asyncio.ensure_future(call_next(request)))
+        return await asyncio.shield(shared[0])
+
+    def note(call: Call, error: BaseException | None) -> None:
+        ended.append(call.request_id)
+
+    ended: list[str] = []
+    client, transport, _ = scripted(202, 404, call_middlewares=[share], on_call=[note])
+    receipts = await asyncio.gather(*(patch_consent(client, "o_1", "ci", checked=True) for _ in range(3)))
+    assert len(transport.requests) == 1
+    assert [receipt.outcome for receipt in receipts] == [OutcomeKind.ACCEPTED] * 3
+    assert [receipt.attempts for receipt in receipts] == [1, 0, 0]
+    assert sorted(receipt.request_id for receipt in receipts) == sorted(ended)
+    assert len(set(ended)) == 3
