@@ -2,12 +2,10 @@
 
 import json
 import re
-from base64 import b64decode
 from collections.abc import Mapping
-from contextlib import suppress
 from types import UnionType
 from typing import Any
-from urllib.parse import parse_qsl, unquote, unquote_plus
+from urllib.parse import parse_qsl, unquote
 
 import attrs
 
@@ -17,7 +15,6 @@ from norce_order_async.wire.error_body import charset_of
 from norce_order_async.wire.json import WireError, decode_json
 
 _KEPT_HEADERS = ("allow", "content-encoding", "content-type", "date", "location", "retry-after", "x-request-id")
-_SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
 _URL = re.compile(r"(?:[^/?#]*:)?(?://[^/?#]*)?([^?#]*)\??([^#]*)")
 """Path and query of any text: what others send may be no URL."""
 _LEFT_OUT = {"text": "(left out of the cassette: it is no text, or JSON that nests too deeply)"}
@@ -50,7 +47,7 @@ class Asked:
         return "\n".join([self.path, unquote(self.path), self.merchant or "", self.channel or "", *values])
 
     def without_secrets(self, scrubber: Scrubber, kept: str = "") -> "Asked":
-        """The same without secrets; a value of an address is none that stands outside the body, or in what is kept."""
+        """The same without secrets; one of a body is none that stands outside the body, or in what is kept."""
         return Asked(**scrubber.hide(attrs.asdict(self), f"{self.outside_body()}\n{kept}"))
 
 
@@ -59,8 +56,7 @@ def asked_by(request: Request, scrubber: Scrubber) -> Asked:
     # What is no text is refused by the transport that sends.
     headers = {name.lower(): value for name, value in request.headers.items() if type(name) is type(value) is str}
     for name, value in headers.items():
-        if any(word in name for word in _SECRET_HEADERS):
-            _learn(value, scrubber)
+        scrubber.header(name, value)
     path, query = _split(request.url)
     body, content_type = request.body or b"", headers.get("content-type", "")
     if content_type.startswith(_FORM):
@@ -150,17 +146,6 @@ def _bytes(answer: Mapping[str, Any]) -> bytes:
         check_member(content, "text", str)
     text: str = json.dumps(content["json"]) if "json" in content else content["text"]
     return text.encode(charset_of(answer["headers"].get("content-type", "")) or "utf-8")
-
-
-def _learn(header: str, scrubber: Scrubber) -> None:
-    scheme, _, credentials = header.partition(" ")
-    scrubber.learn(header)
-    scrubber.learn(credentials)
-    if scheme.lower() == "basic":
-        with suppress(ValueError):
-            password = b64decode(credentials).decode().partition(":")[2]
-            scrubber.learn(password)
-            scrubber.learn(unquote_plus(password))
 
 
 def _split(url: str) -> tuple[str, str]:
