@@ -576,6 +576,29 @@ def test_what_a_sandbox_cannot_use_is_refused_when_it_is_given(make: Callable[[]
         make()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "members", "violation"),
+    [
+        ("PUT", "/o_1/cart", {"shippings": [{"id": "s_1"}]}, "$.shippings[0]: 'total' is a required property"),
+        ("POST", "/o_1/validate", {"total": 5}, "$.total: 5 is not of type 'object'"),
+        ("PUT", "/o_1/state", {"state": "completed"}, "$.state: 'completed' is not of type 'object'"),
+        ("PUT", "/o_1/customer/billing", {"customer": "Bob"}, "$.customer: 'Bob' is not of type 'object'"),
+        ("GET", "?order_by=created", {"created": 5}, "$.created: 5 is not of type 'string'"),
+    ],
+)
+@pytest.mark.parametrize("hooks", [[], [{"id": "h_1", "subscribeTo": "/state", "invoke": "https://a.example"}]])
+def test_an_order_that_breaks_the_contract_is_told(
+    sandbox: Sandbox, method: str, path: str, members: Any, violation: str, hooks: Any
+) -> None:
+    sandbox.add_order("o_2", **members, hooks=hooks)
+    sandbox.add_order("o_1", **members, hooks=hooks)
+    body = {"currentStatus": "completed", "reference": "c", "type": "person"} if method == "PUT" else None
+    status, code, message = refusal(ask(sandbox, method, f"{ORDERS}{path}", body))
+    assert (status, code) == (500, "sandbox-failed")
+    assert re.fullmatch(rf"Order with id:o_[12] breaks the contract: {re.escape(violation)}", message)
+    assert (sandbox.count, sandbox.requests[-1].status, sandbox.requests[-1].applied) == (1, 500, False)
+
+
 @pytest.mark.parametrize("base", ["", "/checkout/order", "/api", "/x/api/y", "/api/api"])
 @pytest.mark.parametrize("order_id", ["o_1", "api"])
 def test_a_base_url_may_have_any_path(base: str, order_id: str) -> None:

@@ -68,7 +68,8 @@ class Sandbox(OrderService):
             channel: Of which channel.
             consents: As on the wire, or just ids for consents that are not checked; one id may be given alone.
             attributes: Its attributes.
-            **members: Other members, as on the wire (``lastModified=...``); they are not checked.
+            **members: Other members, as on the wire (``lastModified=...``); they are not checked. A request that cannot
+                be carried out for them is answered with 500, which says what is wrong.
 
         Raises:
             ConfigurationError: The id is no text, or empty.
