@@ -28,9 +28,10 @@ from norce_order_async import (
     list_orders,
     patch_attributes,
     patch_consent,
+    update_cart,
     update_reference,
 )
-from norce_order_async.models import JSON, Consent, Hook, Notification
+from norce_order_async.models import JSON, Cart, Consent, Hook, Notification, Price, to_json
 from norce_order_async.testing import FakeClock, NotRecordedError, RecordingTransport, Sandbox, SandboxTransport
 from norce_order_async.testing.conformance.base import BODY_CANARY, check_error
 from norce_order_async.transport import Transport
@@ -405,6 +406,24 @@ async def test_personal_data_is_scrubbed_on_both_sides(cassette: Path, sandbox: 
             await list_orders(caller, billing_emails=["anna@example.com"])
     assert (order.attributes or {})["team"] == [{"name": "somebody"}]
     assert "nna" not in cassette.read_text(encoding="utf-8")
+
+
+async def test_numbers_are_replayed_with_their_digits_and_the_file_can_be_edited(
+    cassette: Path, sandbox: Sandbox
+) -> None:
+    total = Price(including_vat=Decimal("50.00"), excluding_vat=Decimal("1.2345678901234567890"))
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            await update_cart(caller, "o_1", Cart(total=total))
+            order = await get_order(caller, "o_1")
+        assert order.cart
+        assert str(order.cart.total) == str(total)
+    text = cassette.read_text(encoding="utf-8")
+    assert '"includingVat": 50.00,\n' in text
+    cassette.write_text(text.replace("50.00", "50.10"), encoding="utf-8")
+    async with client(RecordingTransport(cassette)) as caller:
+        order = await get_order(caller, "o_1")
+    assert "50.10" in to_json(order)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A cassette: a file of requests and the responses that they had."""
 
 import itertools
-import json
 import os
 import threading
 from collections.abc import Mapping
@@ -14,8 +13,10 @@ import attrs
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.wording import reason_of
+from norce_order_async.testing.recording.layout import laid_out
 from norce_order_async.testing.recording.messages import Asked, answer_in, asked_in, check_member
 from norce_order_async.testing.recording.scrubbing import Scrubber
+from norce_order_async.wire.json import WireError, decode_json
 
 _FORMAT = 1
 _SHOWN = 10
@@ -133,7 +134,7 @@ class Cassette:
             content = {"format": _FORMAT, "exchanges": exchanges}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._draft  # whole or not at all
-            draft.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            draft.write_text(f"{laid_out(content)}\n", encoding="utf-8")
             draft.replace(self.path)
 
     def missing(self, asked: Asked) -> NotRecordedError:
@@ -153,7 +154,7 @@ class Cassette:
 def _read(path: Path) -> list[Recorded]:
     where = ""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write the mark
+        content: Any = decode_json(path.read_bytes())
         if content["format"] != _FORMAT:
             raise ConfigurationError(f"{path} is a cassette of another format than {_FORMAT}")
         check_member(content, "exchanges", list)
@@ -175,7 +176,7 @@ def _read(path: Path) -> list[Recorded]:
 def _told(error: Exception) -> str:
     """What is wrong with the file, without a value of it."""
     match error:
-        case json.JSONDecodeError():
+        case WireError():
             return str(error)
         case KeyError():
             return f"the member {error} is missing"

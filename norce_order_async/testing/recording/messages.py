@@ -10,13 +10,15 @@ from urllib.parse import parse_qsl, unquote
 import attrs
 
 from norce_order_async.core.http import Request, Response
+from norce_order_async.testing.recording.layout import compact
 from norce_order_async.testing.recording.scrubbing import Scrubber
 from norce_order_async.wire.error_body import charset_of
-from norce_order_async.wire.json import WireError, decode_json
+from norce_order_async.wire.json import decode_json
 
 _KEPT_HEADERS = ("allow", "content-encoding", "content-type", "date", "location", "retry-after", "x-request-id")
 _URL = re.compile(r"(?:[^/?#]*:)?(?://[^/?#]*)?([^?#]*)\??([^#]*)")
 """Path and query of any text: what others send may be no URL."""
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _LEFT_OUT = {"text": "(left out of the cassette: it is no text, or JSON that nests too deeply)"}
 _FORM = "application/x-www-form-urlencoded"
 
@@ -142,10 +144,16 @@ def _bytes(answer: Mapping[str, Any]) -> bytes:
     content = answer["body"]
     if content is None:
         return b""
+    charset = charset_of(answer["headers"].get("content-type", "")) or "utf-8"
     if "json" not in content:
         check_member(content, "text", str)
-    text: str = json.dumps(content["json"]) if "json" in content else content["text"]
-    return text.encode(charset_of(answer["headers"].get("content-type", "")) or "utf-8")
+        text: str = content["text"]
+        return text.encode(charset)
+    written = compact(content["json"]).decode()
+    try:
+        return written.encode(charset)
+    except UnicodeEncodeError:
+        return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], written).encode(charset)
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -172,11 +180,4 @@ def _content(body: bytes, content_type: str, scrubber: Scrubber) -> dict[str, An
         return {"text": scrubber.text(text)}
     if (kept := scrubber.json(content)) is None:
         return _LEFT_OUT
-    # As JSON, to be read by people, where the standard library writes the same value again.
-    value = json.loads(kept)
-    try:
-        if decode_json(json.dumps(value, ensure_ascii=False).encode()) == decode_json(kept):
-            return {"json": value}
-    except (WireError, UnicodeEncodeError):
-        pass
-    return {"text": kept.decode()}
+    return {"json": decode_json(kept)}

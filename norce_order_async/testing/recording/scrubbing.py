@@ -1,7 +1,6 @@
 """What must not stand in a cassette: secrets, known by name or by value, and what the user calls personal."""
 
 import re
-import sys
 from base64 import b64decode
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,8 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
-from norce_order_async.wire.json import WireError, decode_json, encode_json
+from norce_order_async.testing.recording.layout import compact
+from norce_order_async.wire.json import WireError, decode_json
 from norce_order_async.wire.secrets import holds_headers, names_a_secret, names_an_address, plain_name
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
@@ -117,12 +117,12 @@ class Scrubber:
             InvalidRequestError: The user's rules fail, or give something else than JSON.
         """
         try:
-            _write(content)
+            compact(content)
         except WireError:
             return None
         kept = self.value("", content)
         try:
-            return _write(kept)
+            return compact(kept)
         except WireError as error:
             problem = f"scrub gave what is not JSON: {error}"
         raise InvalidRequestError(problem)  # out here, because the error's frames hold the value
@@ -136,7 +136,7 @@ class Scrubber:
                 pass
             else:
                 kept = self.json(content)
-                return HIDDEN if kept is None else text if kept == _write(content) else kept.decode()
+                return HIDDEN if kept is None else text if kept == compact(content) else kept.decode()
         return self._without_credentials(text)
 
     def _address(self, url: str) -> str:
@@ -203,7 +203,3 @@ class Scrubber:
 
 def _is_secret_parameter(name: str) -> bool:
     return names_a_secret(name) or plain_name(name) in _SECRET_PARAMETERS
-
-
-def _write(content: Any) -> bytes:
-    return encode_json(content, limit=sys.maxsize, escape_surrogates=True)
