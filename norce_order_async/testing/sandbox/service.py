@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import attrs
 
-from norce_order_async.core.checks import check_token
+from norce_order_async.core.checks import check_token, one_or_several
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.logger import lines_of, logger
@@ -43,6 +43,7 @@ from norce_order_async.testing.sandbox.faults import NOT_OVER_SOCKETS, Fault, Fa
 from norce_order_async.testing.sandbox.handlers import HANDLERS
 from norce_order_async.testing.sandbox.listing import FILTERS
 from norce_order_async.testing.sandbox.mishaps import Faults
+from norce_order_async.testing.sandbox.remembered import Remembered
 from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
 from norce_order_async.testing.sandbox.writing import write
@@ -76,10 +77,10 @@ class OrderService:
         ignored_filters: Collection[str] = (),
     ) -> None:
         self._contract = load_contract()
-        self._tokens = tuple(check_token(token) for token in ((tokens,) if isinstance(tokens, str) else tokens))
+        self._tokens = tuple(map(check_token, one_or_several("tokens", tokens)))
         if not self._tokens:
             raise ConfigurationError("a sandbox without tokens takes no requests")
-        self._ignored = frozenset((ignored_filters,) if isinstance(ignored_filters, str) else ignored_filters)
+        self._ignored = frozenset(one_or_several("ignored_filters", ignored_filters))
         if unknown := self._ignored - set(FILTERS):
             raise ConfigurationError(f"there is no filter {min(unknown)!r} to ignore: one of {', '.join(FILTERS)}")
         if not isinstance(callbacks, Callbacks | None):
@@ -93,10 +94,10 @@ class OrderService:
         self._lock = threading.Lock()
         self._seeds = random.Random(seed)
         self.faults = Faults(self._contract.names, random.Random(f"{seed} faults"))
-        self.requests: deque[ReceivedRequest] = deque(maxlen=remember)
+        self.requests: deque[ReceivedRequest] = Remembered(maxlen=remember)
         self.count = 0
         self.callbacks = callbacks or Callbacks()
-        self.called: deque[AdapterExchange] = deque(maxlen=remember)
+        self.called: deque[AdapterExchange] = Remembered(maxlen=remember)
         self._noted = 0
         self._changes = Changes(self._store, self.callbacks)
 
