@@ -68,6 +68,7 @@ class Cassette:
         self.existed = path.exists()
         self.exchanges = _read(path) if self.existed else []
         self.places = itertools.count()
+        self._begin = 0  # all before it are played
         self._new: dict[int, Recorded] = {}
         self._users: WeakSet[object] = WeakSet()
 
@@ -90,7 +91,9 @@ class Cassette:
     def take(self, asked: Asked, scrubber: Scrubber) -> Mapping[str, Any] | None:
         """The response to a request without secrets, in the order of recording; None if there is none left."""
         with _LOCK:
-            for exchange in self.exchanges:
+            while self._begin < len(self.exchanges) and self.exchanges[self._begin].played:
+                self._begin += 1
+            for exchange in itertools.islice(self.exchanges, self._begin, None):
                 if exchange.played or exchange.asked.path != asked.path:
                     continue
                 # More may be kept of it, because later requests were found by that.
