@@ -50,6 +50,19 @@ _RESERVED_HEADERS = (
 )
 
 
+def one_or_several(name: str, given: Iterable[T]) -> tuple[T, ...]:
+    """What was given, as several: a text or a mapping that is given alone is one.
+
+    Raises:
+        ConfigurationError: It is neither one nor several.
+    """
+    if isinstance(given, str | Mapping):
+        return (cast("T", given),)
+    if isinstance(given, Iterable):
+        return tuple(given)
+    raise ConfigurationError(f"{name} must be a sequence, got {kind_of(given)}")
+
+
 def check_id(name: str, value: object) -> str:
     r"""Return ``value`` if it can stand, percent-encoded, as one segment of a path.
 

@@ -10,6 +10,7 @@ event loops of any scope, and with xdist.
 
 import asyncio
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import pytest
@@ -65,8 +66,25 @@ def norce_client(
     settings: dict[str, Any] = {"clock": norce_clock, **norce_client_settings}
     client = norce_sandbox.client(**settings)
     yield client
-    # In this thread, so that connections of event loops that do not run now are closed as well. With a factory,
-    # because the runner leaves the current event loop alone then: further tests may go on with it.
+    if not _is_loop_here():
+        # In this thread, so that connections of event loops that do not run now are closed as well.
+        _close(client)
+    else:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_close, client).result()
+
+
+def _is_loop_here() -> bool:
+    """Whether an event loop runs in this thread: that of a program that calls pytest."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _close(client: OrderClient) -> None:
+    # With a factory, because the runner leaves the current event loop alone then: further tests may go on with it.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(client.aclose(grace=0))
 

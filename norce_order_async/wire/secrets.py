@@ -1,19 +1,21 @@
 """Which members of JSON hold a secret, or an address with one, by their names."""
 
-SECRET_NAMES = frozenset(
-    {
-        "accesstoken", "apikey", "assertion", "authorization", "clientassertion", "clientsecret", "idtoken", "password",
-        "refreshtoken", "secret", "token",
-    }
-)  # fmt: skip
+_SECRET_NAMES = frozenset({"apikey", "assertion", "authorization", "clientassertion"})
 """As :func:`plain_name` writes them."""
+_SECRET_ENDINGS = ("password", "secret", "token")
 _ADDRESS_NAMES = frozenset({"hooks", "invoke", "notifications", "url", "validations"})
 """Of the addresses that Norce calls, and of the lists that may have an address in place of an object."""
 
 
 def names_a_secret(name: str) -> bool:
     """Whether a member of this name holds a secret."""
-    return plain_name(name) in SECRET_NAMES
+    plain = plain_name(name)
+    return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS)
+
+
+def holds_headers(name: str) -> bool:
+    """Whether an object of this name has headers for a call as its members: any of their values may be a secret."""
+    return plain_name(name) == "headers"
 
 
 def names_an_address(name: str) -> bool:

@@ -208,6 +208,7 @@ async def test_no_secret_is_shown() -> None:
         reference=TOKEN,
         attributes={
             "client_secret": "hunter22",
+            "sharedSecret": "hunter22",
             "token": {"deep": "hunter22"},
             TOKEN: f"Bearer {TOKEN}",
             "answer": '{"client_secret": "hunter22", "other": 1}',
@@ -217,6 +218,7 @@ async def test_no_secret_is_shown() -> None:
             {"id": "h_2", "invoke": "{config.adapter.publicUrl}/norce/hooks?secret=hunter22"},
         ],
         validations=[{"id": "oc_1", "adapterId": "a", "url": "//user:hunter22@a.example/?hunter22"}],
+        notifications=[{"id": "n_1", "url": "http://127.0.0.1:1/", "headers": {"x-site": "hunter22", "x-key": 1}}],
         consents=["ci"],
     )
     sandbox.faults.add(f"status:503:times=1:retry-after={TOKEN}:operation=Validate")

@@ -1,5 +1,7 @@
 """The pytest plugin, in test runs of its own: under every plugin that runs async tests, and when a test fails."""
 
+import asyncio
+
 import pytest
 
 # Loaded here, once, for all the runs.
@@ -97,6 +99,33 @@ def test_it_works_with_every_runner_of_async_tests(
     pytester.makepyfile(EVERY_FIXTURE.replace("@MARK", f"@pytest.mark.{mark}"))
     result = pytester.runpytest(*COMMON, *options)
     result.assert_outcomes(passed=12)
+
+
+IN_A_LOOP = """
+import asyncio
+import threading
+from norce_order_async import get_order
+
+def test_a_client_that_is_not_used(norce_client):
+    asyncio.get_running_loop()
+
+def test_a_client_that_is_used_in_another_thread(norce_client, norce_sandbox):
+    norce_sandbox.add_order("o_1")
+    thread = threading.Thread(target=lambda: asyncio.run(get_order(norce_client, "o_1")))
+    thread.start()
+    thread.join()
+    assert norce_sandbox.requests[-1].status == 200
+"""
+
+
+def test_it_works_where_an_event_loop_runs_in_the_thread_of_pytest(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(IN_A_LOOP)
+
+    async def run() -> pytest.RunResult:
+        return pytester.runpytest(*COMMON, "-p", "no:asyncio")
+
+    asyncio.run(run()).assert_outcomes(passed=2)
 
 
 FAILING = """

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import attrs
 import pytest
+from aiohttp import web
 from staging import Stage, staged
 
 from norce_order_async import (
@@ -17,6 +18,7 @@ from norce_order_async import (
     ConflictError,
     NotFoundError,
     OutcomeKind,
+    create_hook,
     create_order,
     delete_consent,
     get_order,
@@ -76,6 +78,41 @@ async def test_a_patch_takes_a_member_off(stage: Stage) -> None:
     await stage.hook(watch="/attributes")
     await patch_attributes(stage.client, "o_1", {"a": 1, "b": 2})
     assert stage.order["attributes"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("registered", "called"),
+    [
+        ("/h%41/../%7e?secret=%41%2b+/='()", "/h%41/../%7e?secret=%41%2b+/='()"),
+        ("/h å\r\nx: y", "/h%20%C3%A5x:%20y"),
+        ("?secret=%zz", "/?secret=%25zz"),
+    ],
+)
+async def test_a_server_calls_an_address_as_it_is_registered(registered: str, called: str) -> None:
+    seen: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request.raw_path)
+        return web.Response(body=b"[]")
+
+    listener = await asyncio.get_running_loop().create_server(web.Server(answer), "127.0.0.1", 0)
+    async with listener, staged("server") as stage:
+        host, port = listener.sockets[0].getsockname()
+        hook = Hook(subscribe_to="/attributes", invoke=f"http://{host}:{port}{registered}")
+        await create_hook(stage.client, "o_1", hook)
+        await patch_attributes(stage.client, "o_1", {"a": 1})
+    assert seen == [called]
+
+
+@pytest.mark.parametrize("pointer", ["/attributes", "/attributes/", "attributes", "/"])
+async def test_a_target_is_read_as_what_a_hook_watches(stage: Stage, pointer: str) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        return Reply(200, b'[{"op": "add", "path": "/attributes/b", "value": 2}]')
+
+    stage.on_hook = on_hook
+    await stage.hook(watch=pointer, target=pointer)
+    await patch_attributes(stage.client, "o_1", {"a": 1})
+    assert stage.order["attributes"] == {"a": 1, "b": 2}
 
 
 async def test_what_a_hook_does_not_watch_does_not_call_it(stage: Stage) -> None:
@@ -263,6 +300,18 @@ async def test_a_hook_that_fails_is_taken_as_configured(policy: str, kind: str, 
         stage.on_hook = on_hook
         await stage.hook(target="/consents")
         await _fails_as_configured(stage, policy, message)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "allow"])
+@pytest.mark.parametrize("body", [None, [], 7])
+async def test_so_is_one_whose_body_is_no_bytes(policy: str, body: Any) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        return Reply(200, body)
+
+    async with staged("transport", deadline=0.2, on_hook_failure=policy) as stage:
+        stage.on_hook = on_hook
+        await stage.hook()
+        await _fails_as_configured(stage, policy, "no answer|status 500")
 
 
 @pytest.mark.parametrize("policy", ["refuse", "allow"])

@@ -19,7 +19,7 @@ from rich.pretty import pretty_repr
 
 import norce_order_async
 from norce_order_async.batch import PatchAttributes
-from norce_order_async.cli.masking import masked
+from norce_order_async.cli.masking import as_text, masked
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.cli.tree import print_tree
 from norce_order_async.core.errors import InvalidRequestError
@@ -256,7 +256,9 @@ def test_a_secret_that_could_not_be_read_is_in_no_text_and_no_tree(
     hook = {"invoke": ["https://u:canary@h/x?code=canary"]}
     payments: list[JSON] = [{"recurring": {"token": ["canary"]}}, {"recurring": [{"token": "canary"}]}]
     validations: list[JSON] = ["https://u:canary@h/x?code=canary"]
-    wire: JSON = {"id": "o_1", "hooks": [hook], "payments": payments, "validations": validations}
+    notices: list[JSON] = [{"headers": {"x-site": "canary"}, "api_token": "canary"}]
+    parts: dict[str, JSON] = {"payments": payments, "validations": validations, "notifications": notices}
+    wire: JSON = {"id": "o_1", "hooks": [hook], **parts}
     order = structure(wire, Order)
     print_tree(order)
     for text in (order_text(order), capsys.readouterr().out):
@@ -265,6 +267,9 @@ def test_a_secret_that_could_not_be_read_is_in_no_text_and_no_tree(
         assert 'hooks[0].invoke  ["https://***@h/x?code=***"]' in text
         assert 'validations[0]  "https://***@h/x?code=***"' in text
         assert "canary" not in text
+    shown = as_text(masked(order))
+    assert '"headers":{"x-site":"(not shown; --output json has it)"}' in shown
+    assert "canary" not in shown
 
 
 def test_the_repr_hides_payment_tokens() -> None:

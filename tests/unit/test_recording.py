@@ -23,13 +23,15 @@ from norce_order_async import (
     UnexpectedStatusError,
     create_consent,
     create_hook,
+    create_notification,
     get_order,
     list_orders,
     patch_attributes,
     patch_consent,
+    update_cart,
     update_reference,
 )
-from norce_order_async.models import Consent, Hook
+from norce_order_async.models import JSON, Cart, Consent, Hook, Notification, Price, to_json
 from norce_order_async.testing import FakeClock, NotRecordedError, RecordingTransport, Sandbox, SandboxTransport
 from norce_order_async.testing.conformance.base import BODY_CANARY, check_error
 from norce_order_async.transport import Transport
@@ -253,6 +255,25 @@ async def test_no_secret_of_an_address_is_kept_under_another_spelling_or_in_plac
     assert "https://***@adapter.example/?key=***" in text
 
 
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"headers": {"Authorization": "Bearer canary-1", "x-norce-secret": "canary-2"}, "seen": "canary-1 canary-2"},
+        {"Headers": {"X-Api-Key": ["canary-3"], "x-site": "canary-4"}, "seen": "canary-3"},
+        {"headers": [{"name": "x-site", "value": "canary-5"}]},
+        {"api_token": "canary-6", "sharedSecret": "canary-7", "user-password": "canary-8", "seen": "canary-6"},
+    ],
+)
+async def test_no_secret_of_a_registration_is_kept(cassette: Path, sandbox: Sandbox, member: dict[str, JSON]) -> None:
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            await create_notification(caller, "o_1", Notification(scope="/state", extra=member))
+            assert (await get_order(caller, "o_1")).notifications
+    text = cassette.read_text(encoding="utf-8")
+    assert "canary" not in text
+    assert all(f'"{name}"' in text for name in member)
+
+
 ORDER_ID, CHANNEL = "o_qNnZxZrBfglSSjjejxjzFHLNcs", "thingsandstuff-se-nonpsp"
 
 
@@ -271,6 +292,18 @@ async def test_what_a_request_is_found_by_is_kept_also_where_an_address_has_it(
             order = await get_order(caller, ORDER_ID)
     assert (order.id, order.channel, order.attributes) == (ORDER_ID, CHANNEL, {"of": value})
     assert "canary" not in cassette.read_text(encoding="utf-8")
+
+
+async def test_what_a_request_is_found_by_is_kept_also_where_a_body_calls_it_a_token(
+    cassette: Path, sandbox: Sandbox
+) -> None:
+    sandbox.add_order(ORDER_ID)
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            await get_order(caller, ORDER_ID)
+            await patch_attributes(caller, ORDER_ID, {"token": ORDER_ID, "seen": ORDER_ID})
+            order = await get_order(caller, ORDER_ID)
+    assert order.attributes == {"token": "***", "seen": ORDER_ID}
 
 
 async def test_a_secret_of_a_header_is_hidden_also_in_what_a_request_is_found_by(
@@ -373,6 +406,24 @@ async def test_personal_data_is_scrubbed_on_both_sides(cassette: Path, sandbox: 
             await list_orders(caller, billing_emails=["anna@example.com"])
     assert (order.attributes or {})["team"] == [{"name": "somebody"}]
     assert "nna" not in cassette.read_text(encoding="utf-8")
+
+
+async def test_numbers_are_replayed_with_their_digits_and_the_file_can_be_edited(
+    cassette: Path, sandbox: Sandbox
+) -> None:
+    total = Price(including_vat=Decimal("50.00"), excluding_vat=Decimal("1.2345678901234567890"))
+    for inner in (SandboxTransport(sandbox), None):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            await update_cart(caller, "o_1", Cart(total=total))
+            order = await get_order(caller, "o_1")
+        assert order.cart
+        assert str(order.cart.total) == str(total)
+    text = cassette.read_text(encoding="utf-8")
+    assert '"includingVat": 50.00,\n' in text
+    cassette.write_text(text.replace("50.00", "50.10"), encoding="utf-8")
+    async with client(RecordingTransport(cassette)) as caller:
+        order = await get_order(caller, "o_1")
+    assert "50.10" in to_json(order)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """The sandbox's service, called directly: what each request does and what it is answered."""
 
 import ast
+import asyncio
 import json
+import random
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,9 +15,18 @@ import pytest
 from command import run_code
 from sandbox_requests import HEADERS, ORDERS
 
-from norce_order_async import ConfigurationError, testing
-from norce_order_async.testing import SANDBOX_TOKEN, Callbacks, Fault, FaultKind, Sandbox, SandboxResponse
+from norce_order_async import ConfigurationError, get_order, testing
+from norce_order_async.testing import (
+    SANDBOX_TOKEN,
+    Callbacks,
+    Fault,
+    FaultKind,
+    Sandbox,
+    SandboxResponse,
+    SandboxTransport,
+)
 from norce_order_async.testing.contract import load_contract
+from norce_order_async.testing.sandbox.mishaps import Faults
 
 
 def ask(
@@ -499,7 +511,8 @@ class TestFaults:
             ("status:503:times=1.5", "times is a number"),
             ("status:503:share=0", "share is above 0"),
             ("status:503:share=200%", "share is above 0"),
-            ("status:503:often=1", "takes no often"),
+            ("status:503:often=1", "takes no often$"),
+            ("status:503:retry_after=2", "takes no retry_after, retry-after is meant$"),
             ("status:503:", "code is a number"),
             ("truncate:5", "takes no value"),
             ("truncate:retry-after=5", "takes no code, retry-after"),
@@ -552,6 +565,7 @@ CALLBACKS: Any = Callbacks
         (lambda: FAULT.status(503, body="text"), "body must be bytes, got str"),
         (lambda: FAULT.status(204, body=b"text"), "an answer with status 204 has no body"),
         (lambda: FAULT.status(304, body=b""), "an answer with status 304 has no body"),
+        (lambda: FAULT(kind=FaultKind.STATUS, code=503, retry_after=5), "retry-after"),
         (lambda: FAULT.status("503"), "code must be a number, got '503'"),
         (lambda: FAULT.status(503.5), "status takes an HTTP status of 200 to 599, got 503.5"),
         (lambda: FAULT.status(503, order=17), "order must be text and not empty, got 17"),
@@ -562,6 +576,10 @@ CALLBACKS: Any = Callbacks
         (lambda: SANDBOX().faults.remove("status:5xx"), "code is a number"),
         (lambda: SANDBOX().add_order(123), "order_id must be text and not empty, got 123"),
         (lambda: SANDBOX().add_order(""), "order_id must be text and not empty, got ''"),
+        (lambda: SANDBOX().add_order("o_1", consents=True), "consents must be a sequence, got bool"),
+        (lambda: SANDBOX(tokens=None), "tokens must be a sequence, got NoneType"),
+        (lambda: SANDBOX(ignored_filters=7), "ignored_filters must be a sequence, got int"),
+        (lambda: CALLBACKS(hosts=None), "hosts must be a sequence, got NoneType"),
         (lambda: SANDBOX(callbacks={}), "callbacks must be Callbacks, got dict"),
         (lambda: SANDBOX(remember=-1), "remember must be a whole number of requests, or 0, got -1"),
         (lambda: SANDBOX(remember="9"), "remember must be a whole number of requests, or 0, got '9'"),
@@ -574,6 +592,64 @@ CALLBACKS: Any = Callbacks
 def test_what_a_sandbox_cannot_use_is_refused_when_it_is_given(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         make()
+
+
+@pytest.mark.parametrize("order", [iter, reversed])
+def test_requests_may_be_looked_at_while_more_come(sandbox: Sandbox, order: Callable[[Any], Iterator[Any]]) -> None:
+    for _ in range(3):
+        ask(sandbox, "GET", f"{ORDERS}/o_1")
+    seen = [ask(sandbox, "GET", f"{ORDERS}/o_1").status for _ in order(sandbox.requests)]
+    assert (seen, len(sandbox.requests)) == ([200] * 3, 6)
+
+
+@pytest.mark.parametrize("switch_off", [Faults.clear, lambda faults: faults.remove("status:503:times=1:share=0.5")])
+def test_faults_may_be_switched_off_while_a_request_is_struck(switch_off: Callable[[Faults], object]) -> None:
+    class Meanwhile(random.Random):
+        def random(self) -> float:
+            other.start()
+            other.join(0.05)
+            return 0.0
+
+    faults = Faults((), Meanwhile())
+    other = threading.Thread(target=switch_off, args=[faults])
+    faults.add("status:503:times=1:share=0.5")
+    assert faults.draw(None, None, None).fault is not None
+    other.join()
+    assert list(faults) == []
+
+
+def test_one_may_be_given_alone_in_place_of_several() -> None:
+    sandbox = Sandbox(tokens=SANDBOX_TOKEN, ignored_filters="status")
+    sandbox.add_order("o_1", consents={"id": "ci_terms", "checked": True})
+    assert consents(sandbox) == [{"id": "ci_terms", "checked": True}]
+    sandbox.add_order("o_1", consents="ci_terms")
+    assert consents(sandbox) == [{"id": "ci_terms", "checked": False}]
+    transport = SandboxTransport(sandbox, hosts="Orders.example")
+    client = sandbox.client(transport=transport, base_url="https://orders.example")
+    assert asyncio.run(get_order(client, "o_1")).id == "o_1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "members", "violation"),
+    [
+        ("PUT", "/o_1/cart", {"shippings": [{"id": "s_1"}]}, "$.shippings[0]: 'total' is a required property"),
+        ("POST", "/o_1/validate", {"total": 5}, "$.total: 5 is not of type 'object'"),
+        ("PUT", "/o_1/state", {"state": "completed"}, "$.state: 'completed' is not of type 'object'"),
+        ("PUT", "/o_1/customer/billing", {"customer": "Bob"}, "$.customer: 'Bob' is not of type 'object'"),
+        ("GET", "?order_by=created", {"created": 5}, "$.created: 5 is not of type 'string'"),
+    ],
+)
+@pytest.mark.parametrize("hooks", [[], [{"id": "h_1", "subscribeTo": "/state", "invoke": "https://a.example"}]])
+def test_an_order_that_breaks_the_contract_is_told(
+    sandbox: Sandbox, method: str, path: str, members: Any, violation: str, hooks: Any
+) -> None:
+    sandbox.add_order("o_2", **members, hooks=hooks)
+    sandbox.add_order("o_1", **members, hooks=hooks)
+    body = {"currentStatus": "completed", "reference": "c", "type": "person"} if method == "PUT" else None
+    status, code, message = refusal(ask(sandbox, method, f"{ORDERS}{path}", body))
+    assert (status, code) == (500, "sandbox-failed")
+    assert re.fullmatch(rf"Order with id:o_[12] breaks the contract: {re.escape(violation)}", message)
+    assert (sandbox.count, sandbox.requests[-1].status, sandbox.requests[-1].applied) == (1, 500, False)
 
 
 @pytest.mark.parametrize("base", ["", "/checkout/order", "/api", "/x/api/y", "/api/api"])

@@ -1,7 +1,6 @@
 """A cassette: a file of requests and the responses that they had."""
 
 import itertools
-import json
 import os
 import threading
 from collections.abc import Mapping
@@ -14,8 +13,10 @@ import attrs
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.wording import reason_of
+from norce_order_async.testing.recording.layout import laid_out
 from norce_order_async.testing.recording.messages import Asked, answer_in, asked_in, check_member
 from norce_order_async.testing.recording.scrubbing import Scrubber
+from norce_order_async.wire.json import WireError, decode_json
 
 _FORMAT = 1
 _SHOWN = 10
@@ -67,6 +68,7 @@ class Cassette:
         self.existed = path.exists()
         self.exchanges = _read(path) if self.existed else []
         self.places = itertools.count()
+        self._begin = 0  # all before it are played
         self._new: dict[int, Recorded] = {}
         self._users: WeakSet[object] = WeakSet()
 
@@ -89,7 +91,9 @@ class Cassette:
     def take(self, asked: Asked, scrubber: Scrubber) -> Mapping[str, Any] | None:
         """The response to a request without secrets, in the order of recording; None if there is none left."""
         with _LOCK:
-            for exchange in self.exchanges:
+            while self._begin < len(self.exchanges) and self.exchanges[self._begin].played:
+                self._begin += 1
+            for exchange in itertools.islice(self.exchanges, self._begin, None):
                 if exchange.played or exchange.asked.path != asked.path:
                     continue
                 # More may be kept of it, because later requests were found by that.
@@ -133,7 +137,7 @@ class Cassette:
             content = {"format": _FORMAT, "exchanges": exchanges}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._draft  # whole or not at all
-            draft.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            draft.write_text(f"{laid_out(content)}\n", encoding="utf-8")
             draft.replace(self.path)
 
     def missing(self, asked: Asked) -> NotRecordedError:
@@ -153,7 +157,7 @@ class Cassette:
 def _read(path: Path) -> list[Recorded]:
     where = ""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write the mark
+        content: Any = decode_json(path.read_bytes())
         if content["format"] != _FORMAT:
             raise ConfigurationError(f"{path} is a cassette of another format than {_FORMAT}")
         check_member(content, "exchanges", list)
@@ -175,7 +179,7 @@ def _read(path: Path) -> list[Recorded]:
 def _told(error: Exception) -> str:
     """What is wrong with the file, without a value of it."""
     match error:
-        case json.JSONDecodeError():
+        case WireError():
             return str(error)
         case KeyError():
             return f"the member {error} is missing"

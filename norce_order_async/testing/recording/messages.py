@@ -2,24 +2,23 @@
 
 import json
 import re
-from base64 import b64decode
 from collections.abc import Mapping
-from contextlib import suppress
 from types import UnionType
 from typing import Any
-from urllib.parse import parse_qsl, unquote, unquote_plus
+from urllib.parse import parse_qsl, unquote
 
 import attrs
 
 from norce_order_async.core.http import Request, Response
+from norce_order_async.testing.recording.layout import compact
 from norce_order_async.testing.recording.scrubbing import Scrubber
 from norce_order_async.wire.error_body import charset_of
-from norce_order_async.wire.json import WireError, decode_json
+from norce_order_async.wire.json import decode_json
 
 _KEPT_HEADERS = ("allow", "content-encoding", "content-type", "date", "location", "retry-after", "x-request-id")
-_SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
 _URL = re.compile(r"(?:[^/?#]*:)?(?://[^/?#]*)?([^?#]*)\??([^#]*)")
 """Path and query of any text: what others send may be no URL."""
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _LEFT_OUT = {"text": "(left out of the cassette: it is no text, or JSON that nests too deeply)"}
 _FORM = "application/x-www-form-urlencoded"
 
@@ -50,7 +49,7 @@ class Asked:
         return "\n".join([self.path, unquote(self.path), self.merchant or "", self.channel or "", *values])
 
     def without_secrets(self, scrubber: Scrubber, kept: str = "") -> "Asked":
-        """The same without secrets; a value of an address is none that stands outside the body, or in what is kept."""
+        """The same without secrets; one of a body is none that stands outside the body, or in what is kept."""
         return Asked(**scrubber.hide(attrs.asdict(self), f"{self.outside_body()}\n{kept}"))
 
 
@@ -59,8 +58,7 @@ def asked_by(request: Request, scrubber: Scrubber) -> Asked:
     # What is no text is refused by the transport that sends.
     headers = {name.lower(): value for name, value in request.headers.items() if type(name) is type(value) is str}
     for name, value in headers.items():
-        if any(word in name for word in _SECRET_HEADERS):
-            _learn(value, scrubber)
+        scrubber.header(name, value)
     path, query = _split(request.url)
     body, content_type = request.body or b"", headers.get("content-type", "")
     if content_type.startswith(_FORM):
@@ -146,21 +144,16 @@ def _bytes(answer: Mapping[str, Any]) -> bytes:
     content = answer["body"]
     if content is None:
         return b""
+    charset = charset_of(answer["headers"].get("content-type", "")) or "utf-8"
     if "json" not in content:
         check_member(content, "text", str)
-    text: str = json.dumps(content["json"]) if "json" in content else content["text"]
-    return text.encode(charset_of(answer["headers"].get("content-type", "")) or "utf-8")
-
-
-def _learn(header: str, scrubber: Scrubber) -> None:
-    scheme, _, credentials = header.partition(" ")
-    scrubber.learn(header)
-    scrubber.learn(credentials)
-    if scheme.lower() == "basic":
-        with suppress(ValueError):
-            password = b64decode(credentials).decode().partition(":")[2]
-            scrubber.learn(password)
-            scrubber.learn(unquote_plus(password))
+        text: str = content["text"]
+        return text.encode(charset)
+    written = compact(content["json"]).decode()
+    try:
+        return written.encode(charset)
+    except UnicodeEncodeError:
+        return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], written).encode(charset)
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -187,11 +180,4 @@ def _content(body: bytes, content_type: str, scrubber: Scrubber) -> dict[str, An
         return {"text": scrubber.text(text)}
     if (kept := scrubber.json(content)) is None:
         return _LEFT_OUT
-    # As JSON, to be read by people, where the standard library writes the same value again.
-    value = json.loads(kept)
-    try:
-        if decode_json(json.dumps(value, ensure_ascii=False).encode()) == decode_json(kept):
-            return {"json": value}
-    except (WireError, UnicodeEncodeError):
-        pass
-    return {"text": kept.decode()}
+    return {"json": decode_json(kept)}

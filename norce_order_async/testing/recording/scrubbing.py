@@ -1,17 +1,19 @@
 """What must not stand in a cassette: secrets, known by name or by value, and what the user calls personal."""
 
 import re
-import sys
+from base64 import b64decode
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias, cast
-from urllib.parse import parse_qsl, quote, quote_plus, unquote
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
-from norce_order_async.wire.json import WireError, decode_json, encode_json
-from norce_order_async.wire.secrets import SECRET_NAMES, names_a_secret, names_an_address, plain_name
+from norce_order_async.testing.recording.layout import compact
+from norce_order_async.wire.json import WireError, decode_json
+from norce_order_async.wire.secrets import holds_headers, names_a_secret, names_an_address, plain_name
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
@@ -22,8 +24,9 @@ JSON in a text, has the empty name.
 
 _SHORTEST = 6
 """Characters; a shorter secret would take pieces out of ordinary words."""
-_SECRET_PARAMETERS = SECRET_NAMES | {"clientid", "code"}
-"""In forms and queries; in JSON some of these are ordinary names."""
+_SECRET_PARAMETERS = frozenset({"clientid", "code"})
+"""In forms and queries; in JSON these are ordinary names."""
+_SECRET_HEADERS = ("auth", "cookie", "key", "secret", "token")
 _IN_TEXT = re.compile(
     r"""((?:access|refresh|id)_?token|(?:client_?)?secret|password)(["']?\s*[:=]\s*["']?)([^"'&\s,;}<]+)""",
     re.IGNORECASE,
@@ -43,16 +46,13 @@ class Scrubber:
     def __init__(self, scrub: Scrub | None = None) -> None:
         self._scrub = scrub
         self._secrets: set[str] = set()
-        self._of_addresses: set[str] = set()
+        self._of_bodies: set[str] = set()
         self._forms: dict[str, list[tuple[str, str]]] = {}
         self._first = ""
         self._begin = re.compile("(?!)")
 
-    def learn(self, secret: str) -> None:
-        """Note a secret, which is hidden as it is and as it stands in a URL."""
-        self._note(self._secrets, secret)
-
     def _note(self, known: set[str], secret: str) -> None:
+        """Note a secret, which is hidden as it is and as it stands in a URL."""
         if len(secret) < _SHORTEST or secret in known:
             return
         known.add(secret)
@@ -63,27 +63,52 @@ class Scrubber:
                 self._first += form[0]
                 self._begin = re.compile(f"[{re.escape(self._first)}]")
 
+    def header(self, name: str, value: str) -> None:
+        """Note the secrets of a request's header, if its name says that it has some."""
+        self._note_header(self._secrets, name, value)
+
+    def _note_header(self, known: set[str], name: str, value: str) -> None:
+        if not any(word in name.lower() for word in _SECRET_HEADERS):
+            return
+        scheme, _, credentials = value.partition(" ")
+        self._note(known, value)
+        self._note(known, credentials)
+        if scheme.lower() == "basic":
+            with suppress(ValueError):
+                password = b64decode(credentials).decode().partition(":")[2]
+                self._note(known, password)
+                self._note(known, unquote_plus(password))
+
     def parameter(self, name: str, value: str) -> str:
         """What is kept of a parameter of a form or a query."""
-        if plain_name(name) in _SECRET_PARAMETERS:
-            self.learn(value)
+        if _is_secret_parameter(name):
+            self._note(self._secrets, value)
             return HIDDEN
         return self._kept_text(name, value)
 
     def value(self, name: str, value: Any) -> Any:
         """What is kept of a JSON value that has this name."""
         if names_a_secret(name) and isinstance(value, str):
-            self.learn(value)
+            self._note(self._of_bodies, value)
             return HIDDEN
         if isinstance(value, str) and names_an_address(name):
             value = self._address(value)
         value = self._kept(name, value)
         if isinstance(value, Mapping):
             members = cast("Mapping[str, Any]", value)
+            if holds_headers(name):
+                return {each: self._of_header(each, member) for each, member in members.items()}
             return {each: self.value(each, member) for each, member in members.items()}
         if isinstance(value, list | tuple):
             return [self.value(name, one) for one in cast("Sequence[Any]", value)]
         return self._inside(value) if isinstance(value, str) else value
+
+    def _of_header(self, name: str, value: Any) -> str:
+        """What is kept of a header in JSON, whose value may be a list."""
+        for one in cast("Sequence[Any]", value) if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, str):
+                self._note_header(self._of_bodies, name, one)
+        return HIDDEN
 
     def json(self, content: Any) -> bytes | None:
         """What is kept of a whole body of JSON; None where it nests too deeply to be written.
@@ -92,12 +117,12 @@ class Scrubber:
             InvalidRequestError: The user's rules fail, or give something else than JSON.
         """
         try:
-            _write(content)
+            compact(content)
         except WireError:
             return None
         kept = self.value("", content)
         try:
-            return _write(kept)
+            return compact(kept)
         except WireError as error:
             problem = f"scrub gave what is not JSON: {error}"
         raise InvalidRequestError(problem)  # out here, because the error's frames hold the value
@@ -111,15 +136,15 @@ class Scrubber:
                 pass
             else:
                 kept = self.json(content)
-                return HIDDEN if kept is None else text if kept == _write(content) else kept.decode()
+                return HIDDEN if kept is None else text if kept == compact(content) else kept.decode()
         return self._without_credentials(text)
 
     def _address(self, url: str) -> str:
         """What is kept of an address that Norce calls, whose query or user may be a secret of the adapter."""
-        self._note(self._of_addresses, unquote(user_of(url).partition(":")[2]))
+        self._note(self._of_bodies, unquote(user_of(url).partition(":")[2]))
         for name, value in parse_qsl(url.partition("?")[2]):
-            if len(value) >= _LONG or plain_name(name) in _SECRET_PARAMETERS:
-                self._note(self._of_addresses, value)
+            if len(value) >= _LONG or _is_secret_parameter(name):
+                self._note(self._of_bodies, value)
         return without_secrets(url)
 
     def text(self, text: str) -> str:
@@ -130,7 +155,7 @@ class Scrubber:
         lowered = text.lower()
         if any(word in lowered for word in _WORDS):  # the expression below is slow
             for found in _IN_TEXT.finditer(text):
-                self.learn(found[3])
+                self._note(self._of_bodies, found[3])
             text = _IN_TEXT.sub(rf"\1\2{HIDDEN}", text)
         return text
 
@@ -150,7 +175,7 @@ class Scrubber:
         raise InvalidRequestError(problem)  # out here, because the error's frames hold the value
 
     def hide(self, value: Any, kept: str = "") -> Any:
-        """A copy of a JSON value without the secrets that were learned; what ``kept`` has of an address's is none."""
+        """A copy of a JSON value without the secrets that were learned; one of a body that ``kept`` has is none."""
         if isinstance(value, str):
             return self._hide_in(value, kept)
         if isinstance(value, Mapping):
@@ -176,5 +201,5 @@ class Scrubber:
         return "".join([*pieces, text[begun:]]) if pieces else text
 
 
-def _write(content: Any) -> bytes:
-    return encode_json(content, limit=sys.maxsize, escape_surrogates=True)
+def _is_secret_parameter(name: str) -> bool:
+    return names_a_secret(name) or plain_name(name) in _SECRET_PARAMETERS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import attrs
 
-from norce_order_async.core.checks import check_choice, positive_count, positive_seconds
+from norce_order_async.core.checks import check_choice, one_or_several, positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.shapes import HANDLER, check_shape
@@ -38,7 +38,7 @@ def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: o
 
 
 def _names(hosts: Collection[str]) -> Collection[str]:
-    return tuple(map(_host, (hosts,) if isinstance(hosts, str) else hosts))
+    return tuple(map(_host, one_or_several("hosts", hosts)))
 
 
 def _host(name: str) -> str:

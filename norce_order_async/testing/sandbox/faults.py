@@ -201,13 +201,14 @@ def _settings(text: str) -> dict[str, Any]:
         raise ConfigurationError(f"{name!r} is none of {', '.join(FaultKind)}")
     settings: dict[str, Any] = {"kind": FaultKind(name)}
     # Not every colon separates: an HTTP date has some of its own.
-    value, *options = re.split(r"(?:^|:)(?=[a-z-]+=)", rest)
+    value, *options = re.split(r"(?:^|:)(?=[a-z_-]+=)", rest)
     if value:
         options.insert(0, f"{_VALUE_IS.get(settings['kind'], 'value')}={value}")
     for option in options:
         key, _, given = option.partition("=")
         if key not in _READ:
-            raise ConfigurationError(f"{name} takes no {key}")
+            meant = key.replace("_", "-")
+            raise ConfigurationError(f"{name} takes no {key}{f', {meant} is meant' if meant in _READ else ''}")
         if (member := key.replace("-", "_")) in settings:
             raise ConfigurationError(f"{key} is there twice")
         try:

@@ -1,6 +1,7 @@
 """The faults that are switched on, and what goes wrong with a request for them."""
 
 import random
+import threading
 from collections.abc import Collection, Iterator
 
 import attrs
@@ -68,6 +69,8 @@ class Faults:
         self._operations = operations
         self._random = random_numbers
         self._running: list[_Running] = []
+        self._lock = threading.Lock()
+        """Requests are struck in other threads, too."""
 
     def add(self, *faults: Fault | str) -> None:
         """Switch faults on, as values or in the form that :meth:`Fault.parse` reads.
@@ -82,7 +85,8 @@ class Faults:
 
     def clear(self) -> None:
         """Switch all faults off."""
-        self._running.clear()
+        with self._lock:
+            self._running.clear()
 
     def remove(self, fault: Fault | str) -> bool:
         """Switch one fault off, if it is on; it is given as :meth:`add` takes it.
@@ -94,10 +98,11 @@ class Faults:
             ConfigurationError: A text that cannot be read, or something else.
         """
         wanted = _fault(fault)
-        for running in self._running[:]:
-            if running.fault == wanted:
-                self._running.remove(running)
-                return True
+        with self._lock:
+            for running in self._running:
+                if running.fault == wanted:
+                    self._running.remove(running)
+                    return True
         return False
 
     def left(self) -> list[tuple[Fault, int | None]]:
@@ -111,12 +116,13 @@ class Faults:
         """What goes wrong with the next request, which is of this operation, order and merchant (None: of none)."""
         about = operation, order, merchant
         late = other = None
-        for running in self._running[:]:
-            fault = running.fault
-            is_latency = fault.kind is FaultKind.LATENCY
-            if (late if is_latency else other) is None and self._strikes(fault, about):
-                self._use(running)
-                late, other = (fault, other) if is_latency else (late, fault)
+        with self._lock:
+            for running in self._running[:]:
+                fault = running.fault
+                is_latency = fault.kind is FaultKind.LATENCY
+                if (late if is_latency else other) is None and self._strikes(fault, about):
+                    self._use(running)
+                    late, other = (fault, other) if is_latency else (late, fault)
         return Mishap(late.seconds if late else 0.0, other) if late or other else _NOTHING
 
     def _strikes(self, fault: Fault, about: tuple[str | None, ...]) -> bool:

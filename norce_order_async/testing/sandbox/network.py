@@ -1,6 +1,7 @@
 """The sandbox's calls over sockets: to loopback addresses, and to hosts that were named."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Collection
 
@@ -15,6 +16,7 @@ from norce_order_async.testing.sandbox.exchange import AdapterCall, NoAnswerErro
 from norce_order_async.transport.resolver import is_address
 
 _MOST_NOTIFICATIONS = 50
+_IS_URL = re.compile(r"(?:[\w.~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*", re.ASCII).fullmatch
 
 
 class Network:
@@ -93,7 +95,8 @@ class _Resolver(AbstractResolver):
 def _url(text: str) -> URL:
     """The URL as it is connected to: another parser might find another host in it."""
     try:
-        url = URL(text)
+        # As it is registered; only what cannot stand in a URL is escaped.
+        url = URL(text, encoded=_IS_URL(text) is not None)
         if url.scheme in ("http", "https") and url.host and "{" not in text:
             return url
     except ValueError:

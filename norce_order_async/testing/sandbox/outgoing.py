@@ -50,7 +50,7 @@ def differ(pointer: str | None, before: WireOrder, after: WireOrder, *, into_lis
 
 
 def _at(order: WireOrder, pointer: str, *, into_lists: bool) -> Any:
-    return patching.at(order, f"/{pointer.strip('/')}", into_lists=into_lists)
+    return patching.at(order, patching.registered(pointer), into_lists=into_lists)
 
 
 def problem_of(body: JSON, otherwise: str) -> tuple[str | None, str]:

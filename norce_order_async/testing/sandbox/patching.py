@@ -1,7 +1,7 @@
 """What a hook answers: the operations of a JSON patch (RFC 6902) that are published, add, replace and remove."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from norce_order_async.wire.json import JSON
@@ -28,7 +28,7 @@ def checked(value: JSON, target: str | None) -> list[Mapping[str, Any]]:
         if operation["op"] != "remove" and "value" not in operation:
             raise PatchError("an operation has no value")
         names = _names(operation.get("path"))
-        wanted = _names(target) if target else []
+        wanted = registered(target or "")
         if names[: len(wanted)] != wanted:
             raise PatchError("an operation changes what is not below the hook's target")
     return cast("list[Mapping[str, Any]]", value)
@@ -51,10 +51,16 @@ def apply(order: dict[str, Any], operations: list[Mapping[str, Any]]) -> None:
         raise PatchError(f"an operation changes {member}, which only the API writes")
 
 
-def at(order: Any, pointer: str, *, into_lists: bool) -> Any:
-    """What a JSON pointer leads to; an object of its own kind if that is nothing."""
+def registered(pointer: str) -> list[str]:
+    """The names in a pointer of a registration, with or without slashes at its ends; none are the whole order."""
+    inside = pointer.strip("/")
+    return _names(f"/{inside}") if inside else []
+
+
+def at(order: Any, names: Sequence[str], *, into_lists: bool) -> Any:
+    """What the names of a JSON pointer lead to; an object of its own kind if that is nothing."""
     try:
-        for name in _names(pointer):
+        for name in names:
             if _is_list(order) and not into_lists:
                 return _MISSING
             order = _member(order, name)

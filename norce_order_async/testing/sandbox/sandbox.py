@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from norce_order_async.core.checks import one_or_several
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.testing.sandbox.seed import plausible_orders
 from norce_order_async.testing.sandbox.service import OrderService
@@ -41,9 +42,9 @@ class Sandbox(OrderService):
 
     Attributes:
         faults: What goes wrong, and when.
-        requests: The latest requests, oldest first.
+        requests: The latest requests, oldest first; it may be iterated while a server in another thread goes on.
         count: How many requests there were in all.
-        called: The latest calls to adapters, oldest first.
+        called: The latest calls to adapters, in the same way.
 
     Raises:
         ConfigurationError: A package of the extra ``sandbox`` is not installed, a token that cannot be one, a filter
@@ -66,16 +67,17 @@ class Sandbox(OrderService):
             order_id: Its id, any text that is not empty.
             merchant: Whose it is.
             channel: Of which channel.
-            consents: As on the wire, or just ids for consents that are not checked; one id may be given alone.
+            consents: As on the wire, or just ids for consents that are not checked; one may be given alone.
             attributes: Its attributes.
-            **members: Other members, as on the wire (``lastModified=...``); they are not checked.
+            **members: Other members, as on the wire (``lastModified=...``); they are not checked. A request that cannot
+                be carried out for them is answered with 500, which says what is wrong.
 
         Raises:
-            ConfigurationError: The id is no text, or empty.
+            ConfigurationError: The id is no text, or empty, or ``consents`` is no sequence.
         """
         if not isinstance(order_id, str) or not order_id:
             raise ConfigurationError(f"order_id must be text and not empty, got {order_id!r}")
-        given = (consents,) if isinstance(consents, str) else consents
+        given: tuple[JSON, ...] = one_or_several("consents", consents)
         listed: list[JSON] = [{"id": one, "checked": False} if isinstance(one, str) else one for one in given]
         own: Any = _as_read({"consents": listed, "attributes": attributes or {}, **members})
         with self._lock:

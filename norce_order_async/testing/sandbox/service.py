@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 import attrs
 
-from norce_order_async.core.checks import check_token
+from norce_order_async.core.checks import check_token, one_or_several
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.logger import lines_of, logger
 from norce_order_async.testing.contract import load_contract
 from norce_order_async.testing.sandbox.callbacks import Callbacks
 from norce_order_async.testing.sandbox.changes import Changes
@@ -42,12 +43,15 @@ from norce_order_async.testing.sandbox.faults import NOT_OVER_SOCKETS, Fault, Fa
 from norce_order_async.testing.sandbox.handlers import HANDLERS
 from norce_order_async.testing.sandbox.listing import FILTERS
 from norce_order_async.testing.sandbox.mishaps import Faults
+from norce_order_async.testing.sandbox.remembered import Remembered
 from norce_order_async.testing.sandbox.store import Store
 from norce_order_async.testing.sandbox.validating import validate
 from norce_order_async.testing.sandbox.writing import write
+from norce_order_async.wire.json import JSON
 
 _BEFORE_API: Final = re.compile(r".*(?=/api/v\d)|.*?(?=/api/)")
 """What a base URL puts in front of the API's own path; it may have ``/api/`` too."""
+_logger = logger.getChild("testing.sandbox.service")
 Noted = TypeVar("Noted", ReceivedRequest, AdapterExchange)
 
 SANDBOX_TOKEN: Final = "sandbox-token"
@@ -73,10 +77,10 @@ class OrderService:
         ignored_filters: Collection[str] = (),
     ) -> None:
         self._contract = load_contract()
-        self._tokens = tuple(check_token(token) for token in ((tokens,) if isinstance(tokens, str) else tokens))
+        self._tokens = tuple(map(check_token, one_or_several("tokens", tokens)))
         if not self._tokens:
             raise ConfigurationError("a sandbox without tokens takes no requests")
-        self._ignored = frozenset((ignored_filters,) if isinstance(ignored_filters, str) else ignored_filters)
+        self._ignored = frozenset(one_or_several("ignored_filters", ignored_filters))
         if unknown := self._ignored - set(FILTERS):
             raise ConfigurationError(f"there is no filter {min(unknown)!r} to ignore: one of {', '.join(FILTERS)}")
         if not isinstance(callbacks, Callbacks | None):
@@ -90,10 +94,10 @@ class OrderService:
         self._lock = threading.Lock()
         self._seeds = random.Random(seed)
         self.faults = Faults(self._contract.names, random.Random(f"{seed} faults"))
-        self.requests: deque[ReceivedRequest] = deque(maxlen=remember)
+        self.requests: deque[ReceivedRequest] = Remembered(maxlen=remember)
         self.count = 0
         self.callbacks = Callbacks() if callbacks is None else callbacks
-        self.called: deque[AdapterExchange] = deque(maxlen=remember)
+        self.called: deque[AdapterExchange] = Remembered(maxlen=remember)
         self._noted = 0
         self._changes = Changes(self._store, self.callbacks)
 
@@ -212,14 +216,35 @@ class OrderService:
 
     def _advance(self, exchange: Exchange, replies: Sequence[AdapterReply] | None) -> None:
         try:
+            self._step(exchange, replies)
+        except Refused as refused:
+            self._conclude(exchange, refused.status, refused.headers, write(refused.body), applied=False)
+        except Exception as error:  # whatever a test put into an order
+            arrival, what = exchange.arrival, type(error).__name__  # not its text, which may hold a value
+            name = arrival.operation.name if arrival.operation else arrival.method
+            _logger.error("%s failed: %s in %s", name, what, lines_of(error))
+            message = self._flaw(arrival) or f"The sandbox met {what}."
+            failed: JSON = {"code": "sandbox-failed", "message": message}
+            self._conclude(exchange, 500, {}, write(failed), applied=False)
+
+    def _step(self, exchange: Exchange, replies: Sequence[AdapterReply] | None) -> None:
+        try:
             exchange.calls = exchange.steps.send(replies)  # type: ignore[arg-type]  # the first one is None
         except StopIteration as end:
             operation = exchange.arrival.operation
             assert operation is not None
             headers, content = _rendered(exchange.arrival, end.value)
             self._conclude(exchange, operation.success, headers, content, applied=True)
-        except Refused as refused:
-            self._conclude(exchange, refused.status, refused.headers, write(refused.body), applied=False)
+
+    def _flaw(self, arrival: Arrival) -> str | None:
+        """What breaks the contract in the order that a request is about, or in one of those that it lists."""
+        merchant, channel = (arrival.headers.get(name, "") for name in ("x-merchant", "x-channel"))
+        order_id = arrival.ids.get("order_id")
+        one = None if order_id is None else self._store.get(merchant, channel, order_id)
+        for order in self._store.orders_of(merchant, channel) if one is None else (one,):
+            if (violation := self._contract.order.violation(order)) is not None:
+                return f"Order with id:{order['id']} breaks the contract: {violation}"
+        return None
 
     def _conclude(
         self, exchange: Exchange, status: int, headers: Mapping[str, str], content: bytes, *, applied: bool

@@ -135,7 +135,7 @@ async def _reply(service: OrderService, call: AdapterCall, network: "Network | N
     limit = asyncio.timeout(deadline)
     try:
         async with limit:
-            reply = await _send(service.callbacks.adapters, call, network)
+            return _read(await _send(service.callbacks.adapters, call, network))
     except NotAllowedError as error:
         return AdapterReply(0, skipped=True, problem=str(error))
     except Exception as error:
@@ -145,6 +145,9 @@ async def _reply(service: OrderService, call: AdapterCall, network: "Network | N
         what = str(error) if isinstance(error, NoAnswerError) else f"no answer ({type(error).__name__})"
         _logger.warning("%s failed: %s in %s", call, what, lines_of(error))
         return AdapterReply(0, problem=what)
+
+
+def _read(reply: Reply) -> AdapterReply:
     if not reply.body.strip():
         return AdapterReply(reply.status)
     try:

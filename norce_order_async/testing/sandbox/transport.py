@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from norce_order_async.core.checks import check_count
+from norce_order_async.core.checks import check_count, one_or_several
 from norce_order_async.core.errors import (
     ClientStateError,
     ConnectError,
@@ -33,18 +33,18 @@ class SandboxTransport(Transport):
 
     Args:
         sandbox: Who answers; several transports may share one.
-        hosts: Further host names.
+        hosts: Further host names; one may be given alone.
         max_body: How many bytes of an answer's body are read, as in the transports with a network. Of a larger one the
             beginning is returned, marked ``truncated``.
 
     Raises:
-        ConfigurationError: ``max_body`` is not a whole number above 0.
+        ConfigurationError: ``max_body`` is not a whole number above 0, or ``hosts`` is no sequence.
     """
 
     def __init__(self, sandbox: OrderService, *, hosts: Iterable[str] = (), max_body: int = MAX_BODY) -> None:
         self._sandbox = sandbox
         self._max_body = check_count("max_body", max_body)
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = frozenset(host.lower() for host in one_or_several("hosts", hosts))
         self._closed = False
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
