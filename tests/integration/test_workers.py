@@ -77,6 +77,30 @@ async def test_the_plain_queue_ends_what_it_has_read_when_it_is_asked_to_end() -
     assert [(sandbox.order(f"o_{number}") or {})["consents"] for number in range(40)] == [[]] * 40
 
 
+@pytest.mark.asyncio
+async def test_a_line_that_is_no_job_ends_alone() -> None:
+    sandbox = sandbox_of(4)
+    sandbox.faults.add(Fault.latency(0.2))
+    jobs = [
+        {"job_id": f"job-{number}", "order_id": f"o_{number}", "consent_id": "ci_newsletter"} for number in range(4)
+    ]
+    bad = [b"{", b"[]", b"\xff", b"[" * 3000, b'{"order_id": "o_1"}', b'{"job_id": "7", "order_id": 7}']
+    bad.append(json.dumps(jobs[0] | {"job_id": "8", "order_id": 8}).encode())
+    lines = b"".join(line + b"\n" for line in [*(json.dumps(job).encode() for job in jobs), *bad])
+    async with SandboxServer(sandbox) as server:
+        pipe, env = asyncio.subprocess.PIPE, clean(sandbox_settings(server.url))
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, str(EXAMPLES / "asyncio_queue.py"), stdin=pipe, stdout=pipe, stderr=pipe, env=env
+        )
+        told, said = await asyncio.wait_for(worker.communicate(lines), 60)
+    assert (worker.returncode, said) == (0, b"")
+    outcomes = [line["outcome"] for line in map(json.loads, told.splitlines())]
+    assert [outcome["outcome"] for outcome in outcomes if isinstance(outcome, dict)] == ["applied"] * 4
+    refused = [outcome for outcome in outcomes if isinstance(outcome, list)]
+    assert len(refused) == len(bad)
+    assert all(getattr(norce_order_async, name)(*args).permanent for name, *args in refused)
+
+
 # Serializers
 
 
