@@ -96,7 +96,7 @@ async def test_a_line_that_is_no_job_ends_alone() -> None:
     assert (worker.returncode, said) == (0, b"")
     outcomes = [line["outcome"] for line in map(json.loads, told.splitlines())]
     assert [outcome["outcome"] for outcome in outcomes if isinstance(outcome, dict)] == ["applied"] * 4
-    refused = [outcome for outcome in outcomes if isinstance(outcome, list)]
+    refused: list[list[Any]] = [outcome for outcome in outcomes if isinstance(outcome, list)]
     assert len(refused) == len(bad)
     assert all(getattr(norce_order_async, name)(*args).permanent for name, *args in refused)
 
@@ -273,10 +273,13 @@ async def _celery_tries_again(example: Any, client: OrderClient, patch: pytest.M
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, coroutine).result()
 
+    def retry(**_: object) -> Exception:
+        return RuntimeError()  # what the task raises, with no broker to send it to
+
     patch.setattr(example, "norce", SimpleNamespace(client=client, run=run), raising=False)
     task = example.withdraw
     task.push_request(id="j", delivery_info={})
-    patch.setattr(task, "retry", lambda **_: RuntimeError())  # what it raises, with no broker to send it to
+    patch.setattr(task, "retry", retry)
     try:
         task.run("o_0", "ci_newsletter")
     except RuntimeError:
@@ -340,7 +343,7 @@ async def test_a_job_fails_for_good_only_on_what_another_try_cannot_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip(broker)
-    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
     sandbox = sandbox_of(1)
     sandbox.faults.add(Fault.status(status, retry_after=600))
     async with sandbox.client() as client:
