@@ -248,8 +248,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure everything that docs/performance.md shows, and write it there; takes a quarter of an hour.
+    """Measure what the files of docs/_static/performance show, and write them; takes a quarter of an hour.
 
+    What a change costs through a whole batch is measured by `python -m benchmarks.batch_cost`.
     The session's arguments go to the report instead: parts of it, `--rounds 3`, `--write FOLDER`.
     """
     install(session, ".[all]", *group("bench"))

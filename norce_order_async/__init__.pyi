@@ -85,5 +85,3 @@ from norce_order_async.transport.httptools import HttptoolsTransport as Httptool
 from norce_order_async.web import problem_details as problem_details
 from norce_order_async.wire.decoders import Receipt as Receipt
 from norce_order_async.wire.problems import ValidationFailedError as ValidationFailedError
-
-__all__: list[str]

@@ -24,7 +24,7 @@ _NAMES = LazyNames(
         "wire.table": "OperationEvidence",
     },
 )
-__all__ = _NAMES.names  # pyright: ignore[reportUnsupportedDunderAll]
 
-if not TYPE_CHECKING:  # else every name would be taken for one of the module
+if not TYPE_CHECKING:  # else every name would be taken for one of the module, and `import *` would bring none
+    __all__ = _NAMES.names
     __getattr__, __dir__ = _NAMES.load, _NAMES.listed

@@ -21,11 +21,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(norce_order_async.__file__).parent
 PAGE = ROOT / "docs" / "names.md"
 BEGIN, END = "<!-- names: begin -->\n", "<!-- names: end -->\n"
+_NAMES: list[str] = import_module("norce_order_async").__all__
 FACES = {
     module: tuple(import_module(module).__all__)
     for module in (
         "norce_order_async",
-        *(f"norce_order_async.{face}" for face in dir(norce_order_async) if face not in norce_order_async.__all__),
+        *(f"norce_order_async.{face}" for face in dir(norce_order_async) if face not in _NAMES),
     )
 }
 """Every public name, by the module that exports it."""

@@ -1,6 +1,7 @@
 """Every other change of the API as a value: one class an operation, its members those of the endpoint function."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import ClassVar, get_args, get_origin
 
@@ -9,6 +10,7 @@ import attrs
 from norce_order_async.batch.changes import Change, members_of, some_members
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, CallHook, Repeat
+from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.endpoints.functions import function_of
 from norce_order_async.wire.bodies import check_model, check_models
@@ -79,12 +81,14 @@ class TableChange(Change):
         return receipt_of(calls[-1], calls[-1].attempts[-1].status or 0)
 
     def record(self) -> dict[str, JSON]:
-        """The change as a line of a batch file."""
+        """The change as a line of a batch file; a model that cannot be written stays one, as it is never sent."""
         record = super().record()
         if models := models_of(type(self)).keys() & record.keys():
             from norce_order_async.wire.json_text import to_dict  # heavy, so only where there is a model
 
-            record |= {name: to_dict(record[name]) for name in models}
+            for name in models:
+                with suppress(InvalidRequestError):
+                    record[name] = to_dict(record[name])
         return record
 
 

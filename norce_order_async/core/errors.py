@@ -13,13 +13,8 @@
         ├── DecodeError                        a 2xx response whose body is not what was asked for
         ├── NotTheApiError                     a 2xx response that the API did not give
         ├── TransportError                     no complete response
-        │   ├── ConnectError                       refused, unreachable, unknown host
-        │   ├── TLSError                           no TLS: the server's certificate is not accepted, say
-        │   ├── ProxyError                         the proxy refused
-        │   ├── ConnectTimeout (TimeoutError)      no connection in time
-        │   ├── PoolTimeout (TimeoutError)         no free connection in time
-        │   ├── ReadTimeout (TimeoutError)         no complete response in time
-        │   └── ConnectionLost                     cut off, or a response that is not HTTP
+        │   ├── ConnectError · TLSError · ProxyError · ConnectionLost
+        │   └── ConnectTimeout · PoolTimeout · ReadTimeout (TimeoutError)
         └── StatusError                        a response that is not a 2xx
             ├── BadRequestError 400 · AuthenticationError 401 · PermissionDeniedError 403
             ├── NotFoundError 404 · ConflictError 409 · RateLimitedError 429 · ServerError 5xx
@@ -35,10 +30,12 @@ from typing import Any, ClassVar, cast
 
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.plain import as_plain, from_plain
+from norce_order_async.core.statuses import RETRYABLE_STATUSES
 from norce_order_async.core.wording import counted
 
 _SHOWN = 300
 _STATUS = re.compile(r"HTTP (\d+)")
+_NOT_PERMANENT = RETRYABLE_STATUSES | {401, 403}  # they say that it is too early, or are about the token
 
 
 def printable(text: str) -> str:
@@ -68,6 +65,11 @@ class NorceOrderError(Exception):
     """
 
     outcome: OutcomeKind = OutcomeKind.NOT_SENT
+
+    @property
+    def permanent(self) -> bool:
+        """Whether another try of the same call ends the same: it is refused for what it asks for."""
+        return False
 
     def __init__(self, message: str = "", known: object = None) -> None:
         super().__init__(message)
@@ -104,6 +106,11 @@ class ConfigurationError(NorceOrderError, ValueError):
 
 class InvalidRequestError(NorceOrderError, ValueError):
     """An argument of a call is wrong. Nothing was sent."""
+
+    @property
+    def permanent(self) -> bool:
+        """True: the argument stays wrong."""
+        return True
 
 
 class ClientStateError(NorceOrderError, RuntimeError):
@@ -195,14 +202,9 @@ class NotTheApiError(CallError):
     """
 
     def __init__(
-        self,
-        message: str,
-        known: object = None,
-        *,
-        status: int = 0,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> None:
+        self, message: str, known: object = None, *,
+        status: int = 0, headers: Mapping[str, str] | None = None, body: bytes = b"",
+    ) -> None:  # fmt: skip
         self.status = status
         self.headers = dict(headers or {})
         self.body = body
@@ -222,14 +224,9 @@ class TransportError(CallError):
     retryable: ClassVar[bool] = True
 
     def __init__(
-        self,
-        message: str,
-        known: object = None,
-        *,
-        sent: bool | None = None,
-        status: int | None = None,
-        content_type: str | None = None,
-    ) -> None:
+        self, message: str, known: object = None, *,
+        sent: bool | None = None, status: int | None = None, content_type: str | None = None,
+    ) -> None:  # fmt: skip
         self.sent = sent
         self.status = status
         self.content_type = content_type
@@ -278,16 +275,10 @@ class StatusError(CallError):
     """
 
     def __init__(
-        self,
-        status: int | str,
-        known: object = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        code: str | None = None,
-        message: str | None = None,
-        text: str | None = None,
-    ) -> None:
+        self, status: int | str, known: object = None, *,
+        headers: Mapping[str, str] | None = None, body: bytes = b"",
+        code: str | None = None, message: str | None = None, text: str | None = None,
+    ) -> None:  # fmt: skip
         if isinstance(status, str):  # the text of an error that is rebuilt
             shown = status
             found = _STATUS.match(shown)
@@ -301,6 +292,11 @@ class StatusError(CallError):
         self.code = code
         self.message = message
         super().__init__(shown, known)
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the outcome is ``rejected`` for what the call asks for, and not with 401, 403, 408, 425 or 429."""
+        return self.outcome is OutcomeKind.REJECTED and self.status not in _NOT_PERMANENT
 
     @staticmethod
     def class_for(status: int) -> type["StatusError"]:

@@ -50,7 +50,7 @@ _NAMES = LazyNames(
 )
 if find_spec("pytest") is None:  # `import *` and help() load all that is listed
     _NAMES.names = [name for name in _NAMES.names if not name.endswith("Conformance")]
-__all__ = _NAMES.names  # pyright: ignore[reportUnsupportedDunderAll]
 
-if not TYPE_CHECKING:  # else every name would be taken for one of the module
+if not TYPE_CHECKING:  # else every name would be taken for one of the module, and `import *` would bring none
+    __all__ = _NAMES.names
     __getattr__, __dir__ = _NAMES.load, _NAMES.listed

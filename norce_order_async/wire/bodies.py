@@ -8,6 +8,7 @@ from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.wire.codec import encode, one_level
 from norce_order_async.wire.json import WireError
+from norce_order_async.wire.member_checks import an
 from norce_order_async.wire.models import Model
 from norce_order_async.wire.schemas import ADDRESSED, READ_ONLY, REQUIRED
 
@@ -49,7 +50,7 @@ def check_model(name: str, value: object, cls: type[Model]) -> None:
         TypeError: It is something else.
     """
     if not isinstance(value, cls):
-        raise TypeError(f"{name} must be {_an(cls)}, got {kind_of(value)}")
+        raise TypeError(f"{name} must be {an(cls)}, got {kind_of(value)}")
 
 
 def check_models(name: str, values: object, cls: type[Model]) -> None:
@@ -87,7 +88,3 @@ def _check_addressed(value: object) -> None:
     else:
         return
     raise WireError(reason).inside("id")
-
-
-def _an(cls: type[Model]) -> str:
-    return f"{'an' if cls.__name__[0] in 'AEIOU' else 'a'} {cls.__name__}"

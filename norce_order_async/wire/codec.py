@@ -17,6 +17,7 @@ from cattrs import Converter
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON, WireError, decimal_text, encode_json, refuse
+from norce_order_async.wire.member_checks import check_of
 from norce_order_async.wire.models import NOT_SET, Model
 from norce_order_async.wire.models.base import NOT_MEMBERS, wire_name
 from norce_order_async.wire.times import read_time, time_text
@@ -42,7 +43,7 @@ def one_level(value: object) -> object:
     """What to write in place of an object that JSON doesn't know: of a model, its members, and in them models again.
 
     Raises:
-        WireError: It is no model, or a date-time in it has no time zone.
+        WireError: It is no model, or a member is of another type, or a date-time without a time zone.
     """
     return _converter.unstructure(value) if isinstance(value, Model) else refuse(value)
 
@@ -57,7 +58,8 @@ def encode(value: object, *, root: str = "body", default: Callable[[object], obj
 
     Raises:
         InvalidRequestError: Something in it cannot be written (see :func:`~norce_order_async.wire.json.encode_json`),
-            or a date-time of a model has no time zone. The message begins with the path to it.
+            a member of a model is of another type, or a date-time has no time zone. The message begins with the path
+            to it.
     """
     try:
         return encode_json(value, default=default)
@@ -115,14 +117,20 @@ def wire_members(cls: object) -> frozenset[str]:
 @_converter.register_unstructure_hook_factory(_subclass_of(Model))
 def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
     """One level deep: the JSON writer comes back for the models inside, so that it knows the path to them."""
-    names = [(field.name, wire_name(field.name)) for field in attrs.fields(cls) if field.name not in NOT_MEMBERS]
+    fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if field.name not in NOT_MEMBERS]
+    names = [(field.name, wire_name(field.name), check_of(field.type)) for field in fields]
 
     def write(model: Model) -> dict[str, object]:
         members: dict[str, object] = {}
-        for name, member in names:
+        for name, member, check in names:
             value: object = getattr(model, name)
             if value is None or value is NOT_SET:
                 continue
+            try:
+                check(value)
+            except WireError as error:
+                error.inside(member)
+                raise
             members[member] = _written_time(value, member) if isinstance(value, datetime) else value
         for unread in model.unread:
             unread.put_back(members)

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,6 +75,30 @@ async def test_the_plain_queue_ends_what_it_has_read_when_it_is_asked_to_end() -
     assert {receipt.request_id for receipt in receipts.values()} == set(receipts)
     assert sorted(receipt.outcome for receipt in receipts.values())[-4:] == ["applied", *["applied_inferred"] * 3]
     assert [(sandbox.order(f"o_{number}") or {})["consents"] for number in range(40)] == [[]] * 40
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_is_no_job_ends_alone() -> None:
+    sandbox = sandbox_of(4)
+    sandbox.faults.add(Fault.latency(0.2))
+    jobs = [
+        {"job_id": f"job-{number}", "order_id": f"o_{number}", "consent_id": "ci_newsletter"} for number in range(4)
+    ]
+    bad = [b"{", b"[]", b"\xff", b"[" * 3000, b'{"order_id": "o_1"}', b'{"job_id": "7", "order_id": 7}']
+    bad.append(json.dumps(jobs[0] | {"job_id": "8", "order_id": 8}).encode())
+    lines = b"".join(line + b"\n" for line in [*(json.dumps(job).encode() for job in jobs), *bad])
+    async with SandboxServer(sandbox) as server:
+        pipe, env = asyncio.subprocess.PIPE, clean(sandbox_settings(server.url))
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, str(EXAMPLES / "asyncio_queue.py"), stdin=pipe, stdout=pipe, stderr=pipe, env=env
+        )
+        told, said = await asyncio.wait_for(worker.communicate(lines), 60)
+    assert (worker.returncode, said) == (0, b"")
+    outcomes = [line["outcome"] for line in map(json.loads, told.splitlines())]
+    assert [outcome["outcome"] for outcome in outcomes if isinstance(outcome, dict)] == ["applied"] * 4
+    refused: list[list[Any]] = [outcome for outcome in outcomes if isinstance(outcome, list)]
+    assert len(refused) == len(bad)
+    assert all(getattr(norce_order_async, name)(*args).permanent for name, *args in refused)
 
 
 # Serializers
@@ -218,6 +244,110 @@ async def test_a_subscriber_of_faststream_in_memory() -> None:
     async with client, running:
         await broker.publish({"order_id": "o_0", "consent_id": "ci_newsletter"}, stream="withdrawals")
     assert outcomes == [OutcomeKind.APPLIED]
+
+
+# What becomes of a job that failed
+
+
+async def _arq_tries_again(example: Any, client: OrderClient, _: pytest.MonkeyPatch) -> bool:
+    try:
+        await example.withdraw({"norce": client, "job_id": "j", "job_try": 1}, "o_0", "ci_newsletter")
+    except pytest.importorskip("arq").Retry:
+        return True
+    except CallError:
+        return False
+    raise AssertionError("it did not fail")
+
+
+async def _saq_tries_again(example: Any, client: OrderClient, _: pytest.MonkeyPatch) -> bool:
+    context = {"norce": client, "job": SimpleNamespace(key="j", attempts=1)}
+    try:
+        await example.withdraw(context, order_id="o_0", consent_id="ci_newsletter")
+    except CallError:
+        return True
+    return False
+
+
+async def _celery_tries_again(example: Any, client: OrderClient, patch: pytest.MonkeyPatch) -> bool:
+    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, coroutine).result()
+
+    def retry(**_: object) -> Exception:
+        return RuntimeError()  # what the task raises, with no broker to send it to
+
+    patch.setattr(example, "norce", SimpleNamespace(client=client, run=run), raising=False)
+    task = example.withdraw
+    task.push_request(id="j", delivery_info={})
+    patch.setattr(task, "retry", retry)
+    try:
+        task.run("o_0", "ci_newsletter")
+    except RuntimeError:
+        return True
+    except CallError:
+        return False
+    finally:
+        task.pop_request()
+    raise AssertionError("it did not fail")
+
+
+async def _faststream_tries_again(example: Any, client: OrderClient, _: pytest.MonkeyPatch) -> bool:
+    async def first() -> int:
+        return 1
+
+    async def keep(*_: object) -> None:
+        pass
+
+    message, outcomes = SimpleNamespace(get_delivery_count=first), SimpleNamespace(hset=keep)
+    try:
+        await example.withdraw("j", "o_0", "ci_newsletter", message, client, outcomes)
+    except CallError:
+        return True
+    return False
+
+
+async def _taskiq_tries_again(example: Any, client: OrderClient, patch: pytest.MonkeyPatch) -> bool:
+    tried: list[object] = []
+
+    async def on_error(*_: object) -> None:
+        tried.append(1)
+
+    patch.setattr(pytest.importorskip("taskiq").SimpleRetryMiddleware, "on_error", on_error)
+    message = SimpleNamespace(task_id="j", labels={"tries": 1})
+    context = SimpleNamespace(message=message, state=SimpleNamespace(norce=client))
+    with pytest.raises(CallError) as caught:
+        await example.withdraw.original_func("o_0", "ci_newsletter", context)
+    await example.Tries().on_error(message, None, caught.value)
+    return bool(tried)
+
+
+@pytest.mark.parametrize(
+    ("status", "again"), [(400, False), (404, False), (401, True), (403, True), (408, True), (429, True), (503, True)]
+)
+@pytest.mark.parametrize(
+    ("broker", "tries_again"),
+    [
+        ("arq", _arq_tries_again),
+        ("saq", _saq_tries_again),
+        ("taskiq", _taskiq_tries_again),
+        ("celery", _celery_tries_again),
+        ("faststream", _faststream_tries_again),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_job_fails_for_good_only_on_what_another_try_cannot_change(
+    broker: str,
+    tries_again: Callable[[Any, OrderClient, pytest.MonkeyPatch], Coroutine[Any, Any, bool]],
+    status: int,
+    again: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip(broker)
+    monkeypatch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
+    sandbox = sandbox_of(1)
+    sandbox.faults.add(Fault.status(status, retry_after=600))
+    async with sandbox.client() as client:
+        assert await tries_again(import_module(f"{broker}_worker"), client, monkeypatch) is again
 
 
 # Synchronous callers

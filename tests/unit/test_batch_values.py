@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -20,7 +21,7 @@ from norce_order_async.batch.kinds import UpdateCart
 from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.run import Batch
-from norce_order_async.models import Cart, Price
+from norce_order_async.models import Cart, Item, Logistics, Price
 
 ANOTHER = "is not the one that the journal knows: choose another journal for another input"
 FORMS: dict[str, Callable[[list[Change]], Any]] = {}
@@ -185,3 +186,24 @@ def test_what_tells_changes_apart(one: Change, other: Change, same: bool) -> Non
 def test_a_digest_stays_what_it_is() -> None:
     """Another version of the package goes on with the journal."""
     assert digest_of(PatchConsents("o_1", {"ä": True, "b": False})) == 2_392_710_027
+
+
+@pytest.mark.parametrize(
+    "cart",
+    [
+        Cart(items=cast("list[Item]", [{"sku": "A"}])),
+        Cart(total=Price(including_vat=Decimal("NaN"))),
+        Cart(items=[Item(logistics=Logistics(shipping_date=datetime(2026, 1, 2)))]),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_model_that_cannot_be_written_ends_its_own_change_alone(tmp_path: Path, cart: Cart) -> None:
+    client, origin, _ = on_a_timeline()
+    path = tmp_path / "j"
+    with journal_at(path) as journal:
+        batch = Batch(client, [UpdateCart("o_1", cart), *letters("ab")], journal=journal)
+        outcomes = {outcome.line: outcome for outcome in await outcomes_of(batch)}
+    assert (outcomes[1].outcome, outcomes[1].error) == (OutcomeKind.NOT_SENT, "InvalidRequestError")
+    assert [outcomes[line].outcome for line in (2, 3)] == ["applied", "applied"]
+    assert sorted(sent.order for sent in origin.sent) == ["o_a", "o_b"]
+    assert account(path) == {1: (0, "not_sent"), 2: (0, "applied"), 3: (0, "applied")}

@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 from support import scripted
 
 import norce_order_async
-from norce_order_async import create_order
+from norce_order_async import create_order, update_cart
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.endpoints.filters import query_of
 from norce_order_async.wire import models
@@ -149,6 +149,8 @@ def test_only_what_was_given_is_written() -> None:
         (Order(created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)), '{"created":"2026-01-02T03:04:05+00:00"}'),
         (Notification(schema={"const": "completed"}), '{"schema":{"const":"completed"}}'),
         (Cart(items=[Item(items=[Item(sku="A")])]), '{"items":[{"items":[{"sku":"A"}]}]}'),
+        (Item(quantity=cast("int", Decimal(2))), '{"quantity":2}'),
+        (Order(created=cast("datetime", "2026-01-02T03:04:05Z")), '{"created":"2026-01-02T03:04:05Z"}'),
     ],
 )
 def test_what_a_model_is_written_as(model: Model, text: str) -> None:
@@ -175,6 +177,11 @@ def test_unstructured_models_share_nothing() -> None:
 NOW: Any = datetime(2026, 1, 2, tzinfo=UTC)
 
 
+def anything(value: object) -> Any:
+    """A value of a type that its member does not have."""
+    return value
+
+
 def cyclic_cart() -> Cart:
     attributes: dict[str, Any] = {}
     attributes["carts"] = [Cart(attributes=attributes)]
@@ -195,6 +202,26 @@ def cyclic_cart() -> Cart:
         (Consent(text="\ud800"), "body.text: a lone surrogate cannot be written as UTF-8"),
         (Consent, "body: type is not a JSON value"),
         (cyclic_cart(), "body.attributes.carts[0].attributes: it contains itself"),
+        (Cart(items=anything([{"sku": "A"}])), "body.items[0]: expected an Item, got dict (from_dict makes one)"),
+        (Cart(items=[Item(), anything(None)]), "body.items[1]: expected an Item, got NoneType"),
+        (Cart(items=anything({"sku": "A"})), "body.items: expected a list, got dict"),
+        (Order(cart=anything({"reference": "c"})), "body.cart: expected a Cart, got dict (from_dict makes one)"),
+        (Order(cart=anything(Price())), "body.cart: expected a Cart, got Price"),
+        (Order(consents=anything("ci_terms")), "body.consents: expected a list, got str"),
+        (Order(attributes=anything("red")), "body.attributes: expected an object, got str"),
+        (Payment(amount=anything("12,50")), "body.amount: expected a number, got str"),
+        (Payment(amount=anything(True)), "body.amount: expected a number, got bool"),
+        (Payment(reference=anything(5)), "body.reference: expected a string, got int"),
+        (Payment(state=anything(5)), "body.state: expected a string, got int"),
+        (Consent(checked=anything("no")), "body.checked: expected true or false, got str"),
+        (
+            Order(cart=Cart(items=[Item(quantity=anything("1"))])),
+            "body.cart.items[0].quantity: expected an integer, got str",
+        ),
+        (Item(quantity=anything(1.5)), "body.quantity: expected an integer, got float"),
+        (Item(quantity=anything(Decimal("NaN"))), "body.quantity: expected an integer, got Decimal"),
+        (Order(created=anything("today")), "body.created: expected a date-time, got str"),
+        (Logistics(tags=anything([1])), "body.tags[0]: expected a string, got int"),
     ],
 )
 def test_what_cannot_be_written_is_named_by_its_path(value: object, message: str) -> None:
@@ -452,6 +479,15 @@ def test_an_element_that_could_not_be_read_keeps_its_place(given: Any, written: 
             to_dict(order)
     assert to_dict(attrs.evolve(cart, items=NOT_SET)) == {}
     assert to_dict(attrs.evolve(cart, items=given, unread=())) == to_dict(Cart(items=given))
+
+
+@pytest.mark.asyncio
+async def test_a_dict_in_place_of_a_model_is_told_before_anything_is_sent() -> None:
+    client, transport, _ = scripted(200)
+    cart = Cart(items=cast("list[Item]", [{"sku": "A", "vat_rate": 0.25}]))
+    with pytest.raises(InvalidRequestError, match=r"^cart\.items\[0\]: expected an Item, got dict \(from_dict"):
+        await update_cart(client, "o_1", cart)
+    assert transport.requests == []
 
 
 @pytest.mark.asyncio

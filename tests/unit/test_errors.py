@@ -29,10 +29,12 @@ from norce_order_async.core.errors import (
     TransportError,
 )
 from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.endpoints.consents import patch_consent
 from norce_order_async.endpoints.pages import PagingError
 from norce_order_async.endpoints.waiting import WaitTimeout
+from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.receiving.errors import CallbackError
-from norce_order_async.testing import NotRecordedError
+from norce_order_async.testing import FakeClock, Fault, NotRecordedError, Sandbox
 from norce_order_async.wire.models import Order, ValidationError
 from norce_order_async.wire.problems import ValidationFailedError
 
@@ -143,6 +145,44 @@ def test_these_are_all_errors() -> None:
     ours = {cls for cls in found if cls.__module__.startswith("norce_order_async.")}
     bases = {NorceOrderError, errors.CallError, TransportError, StatusError}
     assert ours - bases <= {type(error) for error in ALL}
+
+
+@pytest.mark.parametrize(
+    ("faults", "permanent"),
+    [
+        ((400,), True),
+        ((404,), True),
+        ((409,), True),
+        ((429, 404), True),
+        ((401,), False),
+        ((403,), False),
+        ((408,), False),
+        ((425,), False),
+        ((429,), False),
+        ((503,), False),
+        ((503, 404), False),  # unknown: the first one may have worked
+        ((429, None), False),
+    ],
+)
+@pytest.mark.asyncio
+async def test_an_error_is_permanent_where_the_call_is_refused_for_what_it_asks_for(
+    faults: tuple[int | None, ...], permanent: bool
+) -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(*(Fault.refuse(times=1) if each is None else Fault.status(each, times=1) for each in faults))
+    async with sandbox.client(retry=RetryPolicy(max_attempts=len(faults)), clock=FakeClock()) as client:
+        with pytest.raises(errors.CallError) as caught:
+            await patch_consent(client, "o_1", "ci_terms", checked=True)
+    error = caught.value
+    assert [attempt.status for attempt in error.attempts] == list(faults)
+    assert error.permanent is permanent
+    assert type(error)(*json.loads(json.dumps(error.args))).permanent is permanent
+
+
+def test_an_argument_that_is_wrong_stays_wrong() -> None:
+    assert InvalidRequestError("no").permanent
+    assert not errors.ClientStateError("closed").permanent
+    assert not DeadlineExceeded("late").permanent
 
 
 def test_an_error_comes_whole_out_of_another_process() -> None:

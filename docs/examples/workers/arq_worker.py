@@ -10,16 +10,7 @@ from arq import Retry
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.jobs import Job
 
-from norce_order_async import (
-    CallError,
-    CallOptions,
-    OrderClient,
-    OutcomeKind,
-    Receipt,
-    RetryPolicy,
-    Timeout,
-    delete_consent,
-)
+from norce_order_async import CallError, CallOptions, OrderClient, Receipt, RetryPolicy, Timeout, delete_consent
 
 REDIS = RedisSettings.from_dsn(os.environ.get("REDIS_URL", "redis://localhost"))
 JOB_SECONDS = float(os.environ.get("JOB_SECONDS", "60"))  # what a dead worker had is given out again 10 s after that
@@ -41,9 +32,10 @@ async def withdraw(ctx: dict[str, Any], order_id: str, consent_id: str) -> Recei
     try:
         return await delete_consent(ctx["norce"], order_id, consent_id, options=options)
     except CallError as error:
-        if error.outcome is OutcomeKind.REJECTED or ctx["job_try"] == TRIES:
+        if error.permanent or ctx["job_try"] == TRIES:
             raise  # it is the job's result: arq pickles receipts and errors
-        raise Retry(defer=ctx["job_try"]) from error
+        wait = max(ctx["job_try"], error.retry_after or 0)
+        raise Retry(defer=min(wait, 3600)) from error
 
 
 class WorkerSettings:

@@ -2,8 +2,8 @@
 
     echo '{"job_id": "1", "order_id": "o_1", "consent_id": "ci_newsletter"}' | python asyncio_queue.py
 
-SIGTERM ends it when all that was read is done. A job may have ``"redelivered": true``: it was read before, by one that
-died. Nobody but who writes the input knows that.
+SIGTERM ends it when all that was read is done. A line that is no job has an outcome, too. A job may have
+``"redelivered": true``: it was read before, by one that died. Nobody but who writes the input knows that.
 """
 
 import asyncio
@@ -17,19 +17,23 @@ from norce_order_async.models import to_json
 
 LIMIT = 20  # jobs at once, and requests at once
 
-Queue = asyncio.Queue[dict[str, Any]]
+Queue = asyncio.Queue[bytes]
 
 
 async def work(client: OrderClient, queue: Queue) -> None:
     while True:
-        job = await queue.get()
-        options = CallOptions(request_id=job["job_id"], redelivered=job.get("redelivered", False))
-        outcome: object
+        line = await queue.get()
+        job_id, outcome = None, None
         try:
+            job = json.loads(line)
+            job_id = job["job_id"]
+            options = CallOptions(request_id=job_id, redelivered=job.get("redelivered", False))
             outcome = await delete_consent(client, job["order_id"], job["consent_id"], options=options)
         except NorceOrderError as error:
             outcome = [type(error).__name__, *error.args]
-        print(to_json({"job_id": job["job_id"], "outcome": outcome}), flush=True)
+        except (LookupError, RecursionError, TypeError, ValueError) as error:
+            outcome = ["InvalidRequestError", f"this is no job: {error!r}"]
+        print(to_json({"job_id": job_id, "outcome": outcome}), flush=True)
         queue.task_done()
 
 
@@ -42,7 +46,7 @@ async def main() -> None:
     async with OrderClient.from_env(limit=LIMIT, adaptive=True, **settings) as client, asyncio.TaskGroup() as tasks:
         workers = [tasks.create_task(work(client, queue)) for _ in range(LIMIT)]
         while (line := await lines.readline()).endswith(b"\n"):
-            await queue.put(json.loads(line))  # waits while all are busy
+            await queue.put(line)  # waits while all are busy
         await queue.join()
         for worker in workers:
             worker.cancel()

@@ -13,16 +13,7 @@ from celery import Celery, Task
 from celery.result import AsyncResult
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from norce_order_async import (
-    CallError,
-    CallOptions,
-    OrderClient,
-    OutcomeKind,
-    Receipt,
-    RetryPolicy,
-    Timeout,
-    delete_consent,
-)
+from norce_order_async import CallError, CallOptions, OrderClient, Receipt, RetryPolicy, Timeout, delete_consent
 from norce_order_async.models import from_dict, to_dict
 
 T = TypeVar("T")
@@ -87,9 +78,10 @@ def withdraw(self: Task, order_id: str, consent_id: str) -> dict[str, Any]:
     try:
         return to_dict(norce.run(delete_consent(norce.client, order_id, consent_id, options=options)))
     except CallError as error:
-        if error.outcome is OutcomeKind.REJECTED:
+        if error.permanent:
             raise
-        raise self.retry(exc=error, countdown=request.retries + 1) from error
+        wait = max(request.retries + 1, error.retry_after or 0)
+        raise self.retry(exc=error, countdown=min(wait, JOB_SECONDS)) from error  # below visibility_timeout
 
 
 # The shop's side

@@ -15,17 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 import norce_order_async
-from norce_order_async import (
-    CallError,
-    CallOptions,
-    NorceOrderError,
-    OrderClient,
-    OutcomeKind,
-    Receipt,
-    RetryPolicy,
-    Timeout,
-    delete_consent,
-)
+from norce_order_async import CallOptions, NorceOrderError, OrderClient, Receipt, RetryPolicy, Timeout, delete_consent
 from norce_order_async.models import from_dict, from_json, to_json
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
@@ -72,7 +62,7 @@ async def withdraw(
     try:
         receipt = await delete_consent(norce, order_id, consent_id, options=options)
     except NorceOrderError as error:
-        if isinstance(error, CallError) and error.outcome is not OutcomeKind.REJECTED and tries < TRIES:
+        if not error.permanent and tries < TRIES:
             raise  # not acknowledged: it is given out again
         outcome = to_json([type(error).__name__, *error.args])
     else:

@@ -9,17 +9,7 @@ from typing import Any
 from saq import Job, Queue
 
 import norce_order_async
-from norce_order_async import (
-    CallError,
-    CallOptions,
-    NorceOrderError,
-    OrderClient,
-    OutcomeKind,
-    Receipt,
-    RetryPolicy,
-    Timeout,
-    delete_consent,
-)
+from norce_order_async import CallOptions, NorceOrderError, OrderClient, Receipt, RetryPolicy, Timeout, delete_consent
 from norce_order_async.models import from_dict, to_json
 
 JOB_SECONDS = float(os.environ.get("JOB_SECONDS", "60"))  # what a dead worker had is given out again after that
@@ -44,7 +34,7 @@ async def withdraw(ctx: dict[str, Any], *, order_id: str, consent_id: str) -> An
     try:
         return await delete_consent(ctx["norce"], order_id, consent_id, options=options)
     except NorceOrderError as error:
-        if isinstance(error, CallError) and error.outcome is not OutcomeKind.REJECTED and job.attempts < TRIES:
+        if not error.permanent and job.attempts < TRIES:
             raise  # SAQ tries again
         return [type(error).__name__, *error.args]  # of an error that is raised, SAQ keeps the traceback only
 

@@ -10,16 +10,7 @@ from redis.asyncio import Redis
 from taskiq import Context, SimpleRetryMiddleware, TaskiqDepends, TaskiqEvents, TaskiqMessage, TaskiqResult, TaskiqState
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
-from norce_order_async import (
-    CallError,
-    CallOptions,
-    OrderClient,
-    OutcomeKind,
-    Receipt,
-    RetryPolicy,
-    Timeout,
-    delete_consent,
-)
+from norce_order_async import CallOptions, NorceOrderError, OrderClient, Receipt, RetryPolicy, Timeout, delete_consent
 from norce_order_async.models import from_json, to_json
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
@@ -45,7 +36,7 @@ class Tries(SimpleRetryMiddleware):
         return message
 
     async def on_error(self, message: TaskiqMessage, result: TaskiqResult[Any], exception: BaseException) -> None:
-        if isinstance(exception, CallError) and exception.outcome is not OutcomeKind.REJECTED:
+        if isinstance(exception, NorceOrderError) and not exception.permanent:
             await super().on_error(message, result, exception)
 
 
