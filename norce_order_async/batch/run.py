@@ -51,6 +51,16 @@ def scope_and_settle(settings: Mapping[str, Any], variables: Mapping[str, str]) 
     return scope_from(variables, settings), settle_of(as_timeout(settings.get("timeout", Timeout.batch())))
 
 
+def pace_of(client: OrderClient, settings: BatchSettings) -> Pace:
+    """The pace of a batch that this client makes."""
+    return Pace(
+        concurrency=settings.concurrency,
+        maximum=check_client(client).stats().slots,
+        rate=settings.rate,
+        clock=client.clock,
+    )
+
+
 class ClientSender:
     """Makes changes with a client.
 
@@ -132,11 +142,15 @@ class ClientSender:
 
     async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
         """Read the order of a change; see :class:`OrderSender`."""
-        options = self._probe_options if probe else self._options
-        check_header_value("request_id", item.request_id)
-        options = options.for_call(item.request_id, on_attempt, redelivered=False)
+        options = self.read_options(item, on_attempt, probe=probe)
         client = scoped_to(self._client, item.change)
         return await client.execute(operation, options=options, order_id=item.change.order_id)
+
+    def read_options(self, item: WorkItem, on_attempt: AttemptHook, *, probe: bool) -> CallOptions:
+        """Options of a read for a change."""
+        options = self._probe_options if probe else self._options
+        check_header_value("request_id", item.request_id)
+        return options.for_call(item.request_id, on_attempt, redelivered=False)
 
 
 def _unless_asked_to_wait(policy: RetryRules | None) -> RetryPolicy | None:
@@ -189,12 +203,7 @@ class Batch(Engine):
         **arguments: Unpack[BatchArguments],
     ) -> None:
         settings = BatchSettings(**arguments)
-        pace = Pace(
-            concurrency=settings.concurrency,
-            maximum=check_client(client).stats().slots,
-            rate=settings.rate,
-            clock=client.clock,
-        )
+        pace = pace_of(client, settings)
         sender = ClientSender(client, pace, options)
         maker: Sender = sender
         if isinstance(journal, Journal) and (values := journal.undo) is not None:

@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import os
-import time
 from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from norce_order_async.batch.inputs import Input, InputFile, total_of
 from norce_order_async.batch.journal import Journal, discard
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import check_report_name, report_format_of
+from norce_order_async.batch.resolving import JournalResolver
 from norce_order_async.cli.batch_check import print_check, tell_before
 from norce_order_async.cli.batch_layout import input_of, shown_delimiters
 from norce_order_async.cli.batch_makers import batch_of, client_of
@@ -24,10 +23,10 @@ from norce_order_async.cli.batch_undo import check_undo, refuse_to_replace, undo
 from norce_order_async.cli.display import Display
 from norce_order_async.cli.errors import CANNOT_START, advice_for
 from norce_order_async.cli.events import Events
+from norce_order_async.cli.interrupts import Interrupts
 from norce_order_async.cli.open_files import advice_for_open_files, allow_connections
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file, files_of_journal
-from norce_order_async.cli.signals import on_ending
 from norce_order_async.cli.summary import Account, account_record, print_account
 from norce_order_async.cli.writing import Writing
 from norce_order_async.core.errors import (
@@ -45,8 +44,8 @@ from norce_order_async.wire.refusals import is_foreign
 if TYPE_CHECKING:
     from norce_order_async.testing import Sandbox
 
-_TOGETHER = 0.5
-"""Seconds in which signals are one: ``timeout``, say, sends its signal to a command and to the command's group."""
+_Ended = RunsOnce | JournalResolver
+"""What ended last: the batch, or what looked at its unknown changes."""
 
 
 def batch_run(options: argparse.Namespace) -> int:
@@ -150,11 +149,12 @@ async def _run(
             events = Events(batch, writing, is_on=options.output == "jsonl")
             await events.tell("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
             interrupted, failure = await _follow(batch, display, events, writing)
+        last: _Ended = batch
         if options.resolve and failure is None and batch.stopped is None:
-            interrupted = await resolve_unknown(options, source, journal, client)
+            last, interrupted = await resolve_unknown(options, source, journal, client, writing, worked=batch.worked)
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
-        _end(journal, batch.stopped)
+        _end(journal, last.stopped)
         unwritten = write_reports(options, source, journal)
         account = Account(
             title=f"{', '.join(Path(file.name).name for file in files)} against {target}",
@@ -164,8 +164,8 @@ async def _run(
             total=total,
             ended=batch.progress.ended,
             elapsed=display.elapsed,
-            stopped=batch.stopped,
-            advice=_advice(batch),
+            stopped=last.stopped,
+            advice=_advice(last),
             journal=None if options.journal is None and files[0].digest is None else path,
             goes_on=options.journal is not None or not options.sandbox,
             only=options.only is not None,
@@ -182,7 +182,7 @@ async def _run(
         _tell_why_nothing(options, files, account, begun)
     if failure is not None or interrupted:
         return 1 if failure is not None else 130
-    return _exit_code(batch, account) or int(bool(unwritten))
+    return _exit_code(last, account) or int(bool(unwritten))
 
 
 def _tell_why_nothing(
@@ -201,10 +201,10 @@ def _tell_why_nothing(
         )
 
 
-def _exit_code(batch: RunsOnce, account: Account) -> int:
-    error = batch.error
-    could_not_start = not batch.worked and error is not None and (isinstance(error, CANNOT_START) or is_foreign(error))
-    if batch.stopped is not None and could_not_start:
+def _exit_code(last: _Ended, account: Account) -> int:
+    error = last.error
+    could_not_start = not last.worked and error is not None and (isinstance(error, CANNOT_START) or is_foreign(error))
+    if last.stopped is not None and could_not_start:
         return 3
     return 1 if account.summary.failed or account.left or account.stopped is not None else 0
 
@@ -229,10 +229,10 @@ def _journal(path: Path, files: tuple[InputFile, ...], target: str, *, undo: boo
             journal.close()
 
 
-def _advice(batch: RunsOnce) -> str | None:
+def _advice(last: _Ended) -> str | None:
     """What to do about the server that stopped it; an outage that is over is no reason."""
-    error = batch.error
-    if error is None or batch.stopped is None or not batch.stopped.endswith(error.reason):
+    error = last.error
+    if error is None or last.stopped is None or not last.stopped.endswith(error.reason):
         return None
     if isinstance(error, RateLimitedError):
         return "Too many requests: wait, or run with a lower --concurrency."
@@ -242,32 +242,13 @@ def _advice(batch: RunsOnce) -> str | None:
 async def _follow(
     batch: RunsOnce, display: Display, events: Events, writing: Writing
 ) -> tuple[bool, ConfigurationError | None]:
-    """Let it run, and show how it goes; Ctrl-C once finishes what is in flight, once more ends at once.
-
-    Where nobody reads what is written, the second one ends the process: the journal has all, as after a kill.
+    """Let it run, and show how it goes.
 
     Returns:
         Whether it was interrupted, and what of its input or journal was lost while it ran.
     """
-    interrupted = ended = False
-    since = 0.0
     failure: ConfigurationError | None = None
-
-    def interrupt() -> None:
-        nonlocal interrupted, since
-        if interrupted or ended:
-            if time.monotonic() - since <= _TOGETHER:
-                return
-            if writing.is_stuck:
-                os._exit(130)
-            if not ended:  # else all that is left is to tell of it
-                batch.abort("interrupted")
-            return
-        interrupted, since = True, time.monotonic()
-        batch.stop("interrupted")
-        display.note("Finishing what is in flight; press Ctrl-C again to end at once.")
-
-    on_ending(interrupt)
+    interrupts = Interrupts(batch, writing, display.note)
     try:
         async with display, events:
             async for told in batch:
@@ -276,8 +257,8 @@ async def _follow(
     except ConfigurationError as error:
         failure = error
     except asyncio.CancelledError:
-        interrupted = True
+        interrupts.interrupted = True
         await batch.aclose()
         batch.state.stopped = "interrupted"
-    ended = True
-    return interrupted, failure
+    interrupts.has_ended = True
+    return interrupts.interrupted, failure

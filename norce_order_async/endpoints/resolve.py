@@ -1,9 +1,6 @@
 """Finding out what became of a change whose answer was lost."""
 
 import math
-from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import Any
 
 import attrs
 
@@ -36,7 +33,7 @@ def settle_of(timeout: Timeout) -> float:
 
 
 @attrs.frozen
-class _Window:
+class Window:
     """When a change may have been carried out.
 
     Attributes:
@@ -101,14 +98,17 @@ async def resolve(
     settle = check_seconds("settle", settle_of(limits) if settle is None else settle)
     if (known := _unread(error_or_receipt.outcome, operation, later)) is not None:
         return known
-    client = scoped_to(client, change)
-    if (sent := requested(change)) is None:
-        return _unclear("it is not a single call")
-    window = _window(error_or_receipt, settle, client.clock)
-    look = partial(
-        look_for, client, operation or "", sent, window.begun, redelivered=window.redelivered, options=options
-    )
-    return await _resolve(look, client.clock, window, wait)
+    window, clock = window_of(error_or_receipt, settle, client.clock), client.clock
+    while True:
+        is_over = window.due <= clock.monotonic()
+        try:
+            told, is_final = await look_at(client, change, window, options)
+        except CallError as error:
+            told, is_final = not_read(error), is_over
+        if is_final or not wait:
+            return told
+        while (left := window.due - clock.monotonic()) > 0:
+            await clock.sleep(left)
 
 
 def _unread(outcome: OutcomeKind, operation: str | None, later: bool) -> Resolution | None:
@@ -117,32 +117,31 @@ def _unread(outcome: OutcomeKind, operation: str | None, later: bool) -> Resolut
         return known
     if later:
         return _unclear("a later change of the same was made, or may have been")
-    if not can_look(operation):
-        return _unclear("what it leaves has no mark to know it by")
-    return None
+    return None if can_look(operation) else _NO_MARK
 
 
-async def _resolve(
-    look_once: Callable[[], Coroutine[Any, Any, Look]], clock: Clock, window: _Window, wait: bool
-) -> Resolution:
-    while True:
-        left = window.due - clock.monotonic()
-        at = clock.wall()
-        try:
-            look = await look_once()
-        except CallError as error:
-            told = _unclear(f"it could not be read: {type(error).__name__}")
-            is_final = False
-        else:
-            told = attrs.evolve(_judged(look, window, left), looked_at=look.looked_at, at=at)
-            is_final = look.finding.sight is not Sight.ABSENT or window.accepted
-        if is_final or left <= 0 or not wait:
-            return told
-        while (left := window.due - clock.monotonic()) > 0:
-            await clock.sleep(left)
+async def look_at(
+    client: OrderClient, change: ApiChange, window: Window, options: CallOptions | None
+) -> tuple[Resolution, bool]:
+    """Read once what a change was to change; what that tells, and whether another look tells no more.
+
+    Raises:
+        CallError: It cannot be read.
+        TypeError: The change holds something of the wrong type.
+        InvalidRequestError: The change cannot be sent at all.
+    """
+    operation, client, clock = operation_of(change), scoped_to(client, change), client.clock
+    if operation is None or not can_look(operation):
+        return _NO_MARK, True
+    if (sent := requested(change)) is None:
+        return _unclear("it is not a single call"), True
+    left, at = window.due - clock.monotonic(), clock.wall()
+    look = await look_for(client, operation, sent, window.begun, redelivered=window.redelivered, options=options)
+    told = attrs.evolve(_judged(look, window, left), looked_at=look.looked_at, at=at)
+    return told, left <= 0 or window.accepted or look.finding.sight is not Sight.ABSENT
 
 
-def _judged(look: Look, window: _Window, left: float) -> Resolution:
+def _judged(look: Look, window: Window, left: float) -> Resolution:
     finding = look.finding
     if finding.sight is Sight.UNCLEAR:
         return _unclear(finding.what)
@@ -158,7 +157,7 @@ def _judged(look: Look, window: _Window, left: float) -> Resolution:
     return Resolution(Verdict.NOT_APPLIED, f"{finding.what}, and no request of it can be under way any more{others}")
 
 
-def _standing(finding: Finding, look: Look, window: _Window) -> Resolution:
+def _standing(finding: Finding, look: Look, window: Window) -> Resolution:
     if look.is_gone:
         return Resolution(Verdict.APPLIED, f"{finding.what}; whether it was there before cannot be seen")
     if window.begun is None or (moved := look.is_after(finding.since or look.modified, window.begun)) is None:
@@ -170,19 +169,28 @@ def _standing(finding: Finding, look: Look, window: _Window) -> Resolution:
     return _unclear(f"{finding.what}, but may have been before the first attempt ({begun})")
 
 
+def not_read(error: BaseException) -> Resolution:
+    """What is said of a change where it could not be read what became of it."""
+    return _unclear(f"it could not be read: {type(error).__name__}")
+
+
 def _unclear(evidence: str) -> Resolution:
     return Resolution(Verdict.CANNOT_TELL, evidence)
 
 
-def _window(ended: CallError | Receipt, settle: float, clock: Clock) -> _Window:
+_NO_MARK = _unclear("what it leaves has no mark to know it by")
+
+
+def window_of(ended: CallError | Receipt, settle: float, clock: Clock) -> Window:
+    """When a change whose call ended so may have been carried out."""
     now, wall = clock.monotonic(), clock.wall()
     if isinstance(ended, Receipt):
-        return _Window(ended.at, now, ended.outcome is OutcomeKind.ACCEPTED)
+        return Window(ended.at, now, ended.outcome is OutcomeKind.ACCEPTED)
     begun = ended.attempts[0].at if ended.attempts else None
     accepted = any(attempt.success is OutcomeKind.ACCEPTED for attempt in ended.attempts)
     given_up = max((_given_up(attempt, wall) for attempt in ended.attempts), default=wall)
     # A wall time of another machine, or of before the clock was set, must not make it longer.
-    return _Window(begun, now + min(settle, given_up + settle - wall), accepted, ended.redelivered)
+    return Window(begun, now + min(settle, given_up + settle - wall), accepted, ended.redelivered)
 
 
 def _given_up(attempt: Attempt, now: float) -> float:

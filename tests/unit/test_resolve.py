@@ -27,7 +27,7 @@ from norce_order_async import (
     patch_consent,
     resolve,
 )
-from norce_order_async.batch import Change, CreateOrder, PatchConsent
+from norce_order_async.batch import Change, CreateOrder, DeleteOrder, PatchConsent
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.outcome import Attempt
@@ -188,6 +188,58 @@ async def test_it_waits_as_long_as_an_attempt_may_take_with_the_options_of_the_c
     client, _, clock = scripted(answered(order("false")), timeout=Timeout(attempt=ATTEMPT))
     await resolve(client, CHANGE, lost(), options=CallOptions(timeout=Timeout(attempt=9.0)))
     assert clock.now == 9.0
+
+
+@pytest.mark.asyncio
+async def test_it_waits_no_longer_where_the_clock_of_the_error_is_ahead() -> None:
+    client, _, clock = scripted(answered(order("false")))
+    assert (await resolve(client, CHANGE, lost(clock.wall() + 3600), settle=9.0)).verdict is Verdict.NOT_APPLIED
+    assert clock.now == 9.0
+
+
+@pytest.mark.asyncio
+async def test_a_deleted_order_is_gone() -> None:
+    sandbox, change = Sandbox(), DeleteOrder("o_1")
+    sandbox.add_order("o_1")
+    sandbox.faults.add(Fault.drop_after(times=1))
+    async with sandbox.client(retry=None) as client:
+        with pytest.raises(CallError) as caught:
+            await change.apply(client)
+        assert (await resolve(client, change, caught.value)).verdict is Verdict.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("operation", "wanted", "stored", "sight", "since"),
+    [
+        (
+            "CreateOrderPayment",
+            {"reference": "r"},
+            {"payments": [{"id": "1", "reference": "r"}, {"id": "2", "reference": "r"}]},
+            Sight.UNCLEAR,
+            None,
+        ),
+        ("PatchCheckoutOrderAttributes", {"a": 1, "b": None}, {"attributes": {"a": 1, "b": "x"}}, Sight.UNCLEAR, None),
+        (
+            "UpdateCheckoutOrderState",
+            {"currentStatus": "processing"},
+            {
+                "state": {
+                    "currentStatus": "completed",
+                    "transitions": [
+                        {"status": "processing", "timeStamp": "t1"},
+                        {"status": "completed", "timeStamp": "t2"},
+                    ],
+                }
+            },
+            Sight.STANDS,
+            "t1",
+        ),
+    ],
+    ids=["twins", "one is not as asked", "moved on"],
+)
+def test_what_is_seen_in_an_order(operation: str, wanted: Any, stored: Any, sight: Sight, since: str | None) -> None:
+    finding = FINDERS[operation]({}, wanted, stored)
+    assert (finding.sight, finding.since) == (sight, since)
 
 
 @pytest.mark.asyncio
@@ -390,3 +442,17 @@ async def test_the_time_of_an_attempt_is_not_later_than_the_attempt() -> None:
     await patch_consent(client, "o_1", "ci", checked=True)
     assert len(later) == 2
     assert max(later) <= 0
+
+
+@pytest.mark.asyncio
+async def test_each_attempt_has_a_time_of_its_own() -> None:
+    times: list[tuple[float | None, float]] = []
+
+    def note(call: Call, attempt: Attempt) -> None:
+        times.append((attempt.at, clock.epoch + call.started + attempt.started))
+
+    client, _, clock = scripted(503, 503, 200, on_attempt=[note])
+    await patch_consent(client, "o_1", "ci", checked=True)
+    assert len({at for at, _ in times}) == 3
+    for at, begun in times:
+        assert at == pytest.approx(begun, abs=1e-3)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
 from norce_order_async.core.outcome import DONE, OutcomeKind
+from norce_order_async.endpoints.resolution import Verdict
 
 
 def ended_so(kinds: Iterable[OutcomeKind]) -> str:
@@ -74,4 +75,8 @@ RESOLVE = f"""
         attributes = CASE WHEN :done THEN NULL ELSE attributes END
     WHERE number = :number AND (open OR outcome = 'unknown')
 """
+NOT_APPLIED = (
+    f"{ended_so([OutcomeKind.NOT_SENT])} AND evidence GLOB '{Verdict.NOT_APPLIED}: *' AND NOT open AND NOT once"
+)
+"""Whether a change was found not to be applied, is safe to repeat, and was not made again."""
 WAIT = "INSERT OR REPLACE INTO waits VALUES (?, ?)"

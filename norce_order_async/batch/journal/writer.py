@@ -149,6 +149,16 @@ class Journal(JournalAccount):
             if not db.execute(statements.RESOLVE, members).rowcount:
                 raise ValueError(f"the outcome of change {number} is not unknown")
 
+    def not_applied(self) -> list[int]:
+        """The changes that were found not to be applied, and were not made again; those that are safe to repeat.
+
+        Raises:
+            ConfigurationError: It cannot be read.
+
+        :meta private:
+        """
+        return [int(number) for (number,) in self._read(f"SELECT number FROM changes WHERE {statements.NOT_APPLIED}")]
+
     def give_up(self, numbers: Sequence[int], why: str) -> None:
         """Write down that changes which are sent at most once, and are open, have come to nobody knows what.
 
