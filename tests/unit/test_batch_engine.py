@@ -4,7 +4,7 @@ import asyncio
 import gc
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from itertools import count, pairwise
 from pathlib import Path
@@ -62,6 +62,7 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal, JournalSample
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
+from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent
 from norce_order_async.testing.clock import FakeClock
 from norce_order_async.transport import Request, Response
@@ -638,6 +639,80 @@ async def test_whatever_ends_a_run_the_next_one_makes_the_rest(path: Path, end: 
     kinds = Counter(outcome for _, outcome in account(path).values())
     assert kinds == ({"applied": 199, "rejected": 1} if end == "failures" else {"applied": 200})
     assert len(origin.sent) - 200 <= (4 if end in ("abort", "break") else 0)
+
+
+def creations(number: int) -> list[Change]:
+    return [CreateConsent(f"o_{n}", CONSENT) for n in range(number)]
+
+
+@pytest.mark.parametrize("changes", [deletes, creations])
+@pytest.mark.parametrize("when", ["before", "between", "under way"])
+async def test_a_client_that_is_closed_ends_no_change(
+    path: Path, when: str, changes: Callable[[int], list[Change]]
+) -> None:
+    """What may have been sent is ``unknown``: it is continued, or never sent again where it must not be."""
+    closing: list[asyncio.Task[None]] = []
+
+    def answer(sent: Sent) -> Answer:
+        if len(origin.sent) == 40 and when != "before":
+            closing.append(asyncio.create_task(client.aclose(grace=0.0 if when == "under way" else 30.0)))
+        return 200
+
+    client, origin, clock = on_a_timeline(answer)
+    again, _, _ = on_a_timeline(transport=origin, clock=clock)
+    if when == "before":
+        await client.aclose()
+    with journal_at(path) as journal:
+        batch = Batch(client, changes(90), concurrency=4, journal=journal, once=True)
+        told, error = await until_it_fails(batch)
+        await asyncio.gather(*closing)
+        assert isinstance(error, ClientStateError)
+        assert batch.stopped is not None
+        assert "closed" in batch.stopped
+        assert {outcome for is_open, outcome in account(path).values() if not is_open} <= {"applied"}
+    cut = {one.number for one in told if one.outcome is OutcomeKind.UNKNOWN}
+    assert bool(cut) == (when == "under way")
+    assert {one.error for one in told if not one.outcome.done} <= {"ClientStateError", "ClientClosedError", "NotTried"}
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(again, changes(90), concurrency=4, journal=journal, once=True))
+    for_good = cut if changes is creations else set[int]()
+    expected = {number: (0, "unknown" if number in for_good else "applied") for number in range(1, 91)}
+    assert account(path) == expected
+    assert len(origin.sent) == 90 + len(cut - for_good)
+
+
+@pytest.mark.parametrize("by", ["middleware", "change"])
+async def test_what_raises_an_error_of_its_own_is_continued_once_that_is_mended(path: Path, by: str) -> None:
+    has_defect = True
+
+    async def signed(request: Request, call_next: Handler) -> Response:
+        if has_defect and by == "middleware" and "/o_30/" in request.url:
+            raise LookupError("no key")
+        return await call_next(request)
+
+    async def looked_up(client: OrderClient, options: CallOptions | None) -> Receipt:
+        if has_defect:
+            raise LookupError("no key")
+        return await delete_consent(client, "o_30", "c", options=options)
+
+    changes = deletes(60)
+    if by == "change":
+        changes[30] = Doing("o_30", what=looked_up)
+    client, origin, _ = on_a_timeline(call_middlewares=[signed])
+    with journal_at(path) as journal:
+        batch = Batch(client, changes, concurrency=1, journal=journal)
+        outcomes, error = await until_it_fails(batch)
+        assert isinstance(error, LookupError)
+        (failed,) = (outcome for outcome in outcomes if outcome.error not in (None, "NotTried"))
+        assert (failed.number, failed.outcome, failed.message) == (31, OutcomeKind.UNKNOWN, "no key")
+        assert batch.progress.failed == 1
+        journal.end()
+        assert journal.summary().problems["LookupError"].count == 1
+    has_defect = False
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(client, changes, journal=journal))
+    assert Counter(account(path).values()) == {(0, "applied"): 60}
+    assert len(origin.sent) == 60
 
 
 async def test_only_makes_those_again_that_ended_so(path: Path) -> None:
