@@ -205,7 +205,9 @@ class Accountant(Tally):
             numbers = [item.number for item in withdrawn]
             # What the workers of a cluster sent is known by the last outcome alone.
             requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in withdrawn)
-            still_open = [stands(outcome) for item, outcome in left if item.maybe_applied and outcome.started is not None]
+            still_open = [
+                stands(outcome) for item, outcome in left if item.maybe_applied and outcome.started is not None
+            ]
             try:
                 await self.write(())
                 await patiently(lambda: journal.withdraw(numbers, requests))
