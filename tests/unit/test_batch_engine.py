@@ -149,6 +149,24 @@ async def test_large_lines_are_held_up_to_a_size(monkeypatch: pytest.MonkeyPatch
     assert most <= 30
 
 
+async def test_large_lines_of_one_order_are_held_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "LOOKAHEAD_SIZE", 8 * 1024 * 1024)
+    client, _, _ = on_a_timeline()
+    pulled = ended = 0
+
+    def entries() -> Iterator[InputLine]:
+        nonlocal pulled
+        for n in range(60):
+            pulled += 1
+            yield InputLine(n + 1, PatchAttributes("hot", {"n": n}), size=1024 * 1024)
+
+    async with Batch(client, entries()) as batch:
+        async for _ in batch:
+            ended += 1
+            assert pulled - ended <= 10
+    assert ended == 60
+
+
 async def test_an_input_without_end_needs_no_memory_and_leaves_turns_to_others(path: Path) -> None:
     turn = 0
 
@@ -256,6 +274,9 @@ async def test_in_an_outage_one_probe_at_a_time_is_sent_at_growing_intervals() -
     client, origin, _ = on_a_timeline(answer)
     outcomes = await outcomes_of(Batch(client, deletes(200), concurrency=5))
     probes = [sent.at for sent in origin.sent if 0.2 < sent.at < 170]
+    orders = [sent.order for sent in origin.sent if sent.at < 170]
+    is_new = [order not in orders[:place] for place, order in enumerate(orders)][-len(probes) :]
+    assert is_new[2:8] == [True, False] * 3  # what has failed waits for its next round first
     waits = [later - sooner for sooner, later in pairwise(probes)]
     assert [round(wait, 1) for wait in waits[:8]] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
@@ -359,20 +380,40 @@ async def test_a_server_that_answers_503_at_the_start_is_waited_for() -> None:
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
 
 
-async def test_one_failure_and_then_nothing_to_do_is_no_outage() -> None:
+@pytest.mark.parametrize("status", [429, 503])
+async def test_one_failure_and_then_nothing_to_do_is_no_outage(status: int) -> None:
     """A slow input: nobody was waiting for the server meanwhile."""
-    client, _, clock = on_a_timeline(lambda sent: 503 if sent.order == "o_1" else 200)
+    client, _, clock = on_a_timeline(lambda sent: status if sent.order == "o_1" else 200)
 
     async def slow() -> AsyncIterator[Change]:
         yield DeleteConsent("o_0", "c")
-        yield AddConsent("o_1")
+        yield ExecutePaymentAction("o_1", "p", "a") if status == 429 else AddConsent("o_1")
         await clock.sleep(400)
         yield DeleteConsent("o_2", "c")
 
-    batch = Batch(client, slow(), concurrency=2, patience=300)
+    batch = Batch(client, slow(), concurrency=2, patience=300, once=True)
     outcomes = await outcomes_of(batch)
     assert batch.stopped is None
-    assert [outcome.outcome for outcome in outcomes] == ["applied", "unknown", "applied"]
+    failed = "rejected" if status == 429 else "unknown"
+    assert [outcome.outcome for outcome in outcomes] == ["applied", failed, "applied"]
+
+
+@pytest.mark.parametrize("at_once", [1, 6])
+async def test_a_403_between_failures_is_an_answer(at_once: int) -> None:
+    """Four changes fail and the fifth is not permitted, or five are under way when another one is not."""
+
+    def answer(sent: Sent) -> Answer:
+        number = int(sent.order[2:])
+        if number >= (20 if at_once == 1 else 6):
+            origin.latency = 1.0
+            return 200
+        is_forbidden = number % 5 == 4 if at_once == 1 else number == 5
+        origin.latency = 0.05 if at_once > 1 and not is_forbidden else 0.01
+        return 403 if is_forbidden else 503
+
+    client, origin, _ = on_a_timeline(answer)
+    await outcomes_of(Batch(client, deletes(200), concurrency=at_once))
+    assert origin.times("o_20" if at_once == 1 else "o_11")[0] < (1.5 if at_once == 1 else 0.3)
 
 
 async def test_an_old_wish_of_the_server_does_not_hold_up_the_end_of_an_outage() -> None:
@@ -433,13 +474,18 @@ async def test_a_throttled_change_is_not_sent_early_because_of_an_outage() -> No
     assert second - first >= 30.7
 
 
-async def test_a_wish_beyond_the_patience_stops_the_batch() -> None:
+@pytest.mark.parametrize("later", ["3600", "5"])
+async def test_a_wish_beyond_the_patience_stops_the_batch(later: str) -> None:
+    """Of several wishes of a merchant the longest counts."""
     client, origin, clock = on_a_timeline(
-        lambda sent: 200 if len(origin.sent) <= 10 else (429, {"retry-after": "3600"})
+        lambda sent: (
+            200 if len(origin.sent) <= 10 else (429, {"retry-after": "3600" if len(origin.sent) == 11 else later})
+        )
     )
     batch = Batch(client, deletes(100), concurrency=3, patience=300)
     await outcomes_of(batch)
-    assert batch.stopped == "the server asks to wait 3599 s: HTTP 429"  # a second is over
+    left = 3599 if later == "3600" else 3595  # some seconds are over
+    assert batch.stopped == f"the server asks to wait {left} s: HTTP 429"
     assert clock.now < 60
     assert len(origin.sent) <= 20
 
