@@ -185,7 +185,7 @@ class Batch(Engine):
 
         async with Batch(client, changes, journal=journal) as batch:
             async for outcome in batch:
-                print(outcome.line, outcome.outcome, batch.progress.rate)
+                print(outcome.line, outcome.outcome, batch.progress.ended)
 
     See :func:`run_batch`, which is this without the means to watch and to stop, and takes the same arguments.
 

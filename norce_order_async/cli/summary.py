@@ -63,7 +63,7 @@ class Account:
 
     @property
     def left(self) -> int:
-        """Changes of the input that were not begun."""
+        """Changes of the input that have no outcome and are not under way."""
         return self.summary.left_of(self.total)
 
     @property
@@ -104,7 +104,7 @@ def _lines(account: Account) -> list[Line]:
     if summary.in_flight:
         lines.append(("", f"  {summary.in_flight:>{width},}  {'in flight':<16}  sent, or about to be"))
     if account.left:
-        lines.append(("yellow", f"  {account.left:>{width},}  {'left':<16}  not begun"))
+        lines.append(("yellow", f"  {account.left:>{width},}  {'left':<16}  {summary.left_meaning}"))
     several = f"{counted(summary.retried, 'change')} took several"
     lines.append(("dim", f"  {summary.requests:>{width},}  requests; {several}"))
     lines += _slow_lines(account, width)

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from itertools import count, pairwise
 from pathlib import Path
@@ -62,6 +62,7 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal, JournalSample
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
+from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent
 from norce_order_async.testing.clock import FakeClock
 from norce_order_async.transport import Request, Response
@@ -146,6 +147,24 @@ async def test_large_lines_are_held_up_to_a_size(monkeypatch: pytest.MonkeyPatch
             most = max(most, pulled - ended)
     assert ended == 300
     assert most <= 30
+
+
+async def test_large_lines_of_one_order_are_held_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "LOOKAHEAD_SIZE", 8 * 1024 * 1024)
+    client, _, _ = on_a_timeline()
+    pulled = ended = 0
+
+    def entries() -> Iterator[InputLine]:
+        nonlocal pulled
+        for n in range(60):
+            pulled += 1
+            yield InputLine(n + 1, PatchAttributes("hot", {"n": n}), size=1024 * 1024)
+
+    async with Batch(client, entries()) as batch:
+        async for _ in batch:
+            ended += 1
+            assert pulled - ended <= 10
+    assert ended == 60
 
 
 async def test_an_input_without_end_needs_no_memory_and_leaves_turns_to_others(path: Path) -> None:
@@ -255,6 +274,9 @@ async def test_in_an_outage_one_probe_at_a_time_is_sent_at_growing_intervals() -
     client, origin, _ = on_a_timeline(answer)
     outcomes = await outcomes_of(Batch(client, deletes(200), concurrency=5))
     probes = [sent.at for sent in origin.sent if 0.2 < sent.at < 170]
+    orders = [sent.order for sent in origin.sent if sent.at < 170]
+    is_new = [order not in orders[:place] for place, order in enumerate(orders)][-len(probes) :]
+    assert is_new[2:8] == [True, False] * 3  # what has failed waits for its next round first
     waits = [later - sooner for sooner, later in pairwise(probes)]
     assert [round(wait, 1) for wait in waits[:8]] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
@@ -358,20 +380,40 @@ async def test_a_server_that_answers_503_at_the_start_is_waited_for() -> None:
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
 
 
-async def test_one_failure_and_then_nothing_to_do_is_no_outage() -> None:
+@pytest.mark.parametrize("status", [429, 503])
+async def test_one_failure_and_then_nothing_to_do_is_no_outage(status: int) -> None:
     """A slow input: nobody was waiting for the server meanwhile."""
-    client, _, clock = on_a_timeline(lambda sent: 503 if sent.order == "o_1" else 200)
+    client, _, clock = on_a_timeline(lambda sent: status if sent.order == "o_1" else 200)
 
     async def slow() -> AsyncIterator[Change]:
         yield DeleteConsent("o_0", "c")
-        yield AddConsent("o_1")
+        yield ExecutePaymentAction("o_1", "p", "a") if status == 429 else AddConsent("o_1")
         await clock.sleep(400)
         yield DeleteConsent("o_2", "c")
 
-    batch = Batch(client, slow(), concurrency=2, patience=300)
+    batch = Batch(client, slow(), concurrency=2, patience=300, once=True)
     outcomes = await outcomes_of(batch)
     assert batch.stopped is None
-    assert [outcome.outcome for outcome in outcomes] == ["applied", "unknown", "applied"]
+    failed = "rejected" if status == 429 else "unknown"
+    assert [outcome.outcome for outcome in outcomes] == ["applied", failed, "applied"]
+
+
+@pytest.mark.parametrize("at_once", [1, 6])
+async def test_a_403_between_failures_is_an_answer(at_once: int) -> None:
+    """Four changes fail and the fifth is not permitted, or five are under way when another one is not."""
+
+    def answer(sent: Sent) -> Answer:
+        number = int(sent.order[2:])
+        if number >= (20 if at_once == 1 else 6):
+            origin.latency = 1.0
+            return 200
+        is_forbidden = number % 5 == 4 if at_once == 1 else number == 5
+        origin.latency = 0.05 if at_once > 1 and not is_forbidden else 0.01
+        return 403 if is_forbidden else 503
+
+    client, origin, _ = on_a_timeline(answer)
+    await outcomes_of(Batch(client, deletes(200), concurrency=at_once))
+    assert origin.times("o_20" if at_once == 1 else "o_11")[0] < (1.5 if at_once == 1 else 0.3)
 
 
 async def test_an_old_wish_of_the_server_does_not_hold_up_the_end_of_an_outage() -> None:
@@ -432,13 +474,18 @@ async def test_a_throttled_change_is_not_sent_early_because_of_an_outage() -> No
     assert second - first >= 30.7
 
 
-async def test_a_wish_beyond_the_patience_stops_the_batch() -> None:
+@pytest.mark.parametrize("later", ["3600", "5"])
+async def test_a_wish_beyond_the_patience_stops_the_batch(later: str) -> None:
+    """Of several wishes of a merchant the longest counts."""
     client, origin, clock = on_a_timeline(
-        lambda sent: 200 if len(origin.sent) <= 10 else (429, {"retry-after": "3600"})
+        lambda sent: (
+            200 if len(origin.sent) <= 10 else (429, {"retry-after": "3600" if len(origin.sent) == 11 else later})
+        )
     )
     batch = Batch(client, deletes(100), concurrency=3, patience=300)
     await outcomes_of(batch)
-    assert batch.stopped == "the server asks to wait 3599 s: HTTP 429"  # a second is over
+    left = 3599 if later == "3600" else 3595  # some seconds are over
+    assert batch.stopped == f"the server asks to wait {left} s: HTTP 429"
     assert clock.now < 60
     assert len(origin.sent) <= 20
 
@@ -638,6 +685,80 @@ async def test_whatever_ends_a_run_the_next_one_makes_the_rest(path: Path, end: 
     kinds = Counter(outcome for _, outcome in account(path).values())
     assert kinds == ({"applied": 199, "rejected": 1} if end == "failures" else {"applied": 200})
     assert len(origin.sent) - 200 <= (4 if end in ("abort", "break") else 0)
+
+
+def creations(number: int) -> list[Change]:
+    return [CreateConsent(f"o_{n}", CONSENT) for n in range(number)]
+
+
+@pytest.mark.parametrize("changes", [deletes, creations])
+@pytest.mark.parametrize("when", ["before", "between", "under way"])
+async def test_a_client_that_is_closed_ends_no_change(
+    path: Path, when: str, changes: Callable[[int], list[Change]]
+) -> None:
+    """What may have been sent is ``unknown``: it is continued, or never sent again where it must not be."""
+    closing: list[asyncio.Task[None]] = []
+
+    def answer(sent: Sent) -> Answer:
+        if len(origin.sent) == 40 and when != "before":
+            closing.append(asyncio.create_task(client.aclose(grace=0.0 if when == "under way" else 30.0)))
+        return 200
+
+    client, origin, clock = on_a_timeline(answer)
+    again, _, _ = on_a_timeline(transport=origin, clock=clock)
+    if when == "before":
+        await client.aclose()
+    with journal_at(path) as journal:
+        batch = Batch(client, changes(90), concurrency=4, journal=journal, once=True)
+        told, error = await until_it_fails(batch)
+        await asyncio.gather(*closing)
+        assert isinstance(error, ClientStateError)
+        assert batch.stopped is not None
+        assert "closed" in batch.stopped
+        assert {outcome for is_open, outcome in account(path).values() if not is_open} <= {"applied"}
+    cut = {one.number for one in told if one.outcome is OutcomeKind.UNKNOWN}
+    assert bool(cut) == (when == "under way")
+    assert {one.error for one in told if not one.outcome.done} <= {"ClientStateError", "ClientClosedError", "NotTried"}
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(again, changes(90), concurrency=4, journal=journal, once=True))
+    for_good = cut if changes is creations else set[int]()
+    expected = {number: (0, "unknown" if number in for_good else "applied") for number in range(1, 91)}
+    assert account(path) == expected
+    assert len(origin.sent) == 90 + len(cut - for_good)
+
+
+@pytest.mark.parametrize("by", ["middleware", "change"])
+async def test_what_raises_an_error_of_its_own_is_continued_once_that_is_mended(path: Path, by: str) -> None:
+    has_defect = True
+
+    async def signed(request: Request, call_next: Handler) -> Response:
+        if has_defect and by == "middleware" and "/o_30/" in request.url:
+            raise LookupError("no key")
+        return await call_next(request)
+
+    async def looked_up(client: OrderClient, options: CallOptions | None) -> Receipt:
+        if has_defect:
+            raise LookupError("no key")
+        return await delete_consent(client, "o_30", "c", options=options)
+
+    changes = deletes(60)
+    if by == "change":
+        changes[30] = Doing("o_30", what=looked_up)
+    client, origin, _ = on_a_timeline(call_middlewares=[signed])
+    with journal_at(path) as journal:
+        batch = Batch(client, changes, concurrency=1, journal=journal)
+        outcomes, error = await until_it_fails(batch)
+        assert isinstance(error, LookupError)
+        (failed,) = (outcome for outcome in outcomes if outcome.error not in (None, "NotTried"))
+        assert (failed.number, failed.outcome, failed.message) == (31, OutcomeKind.UNKNOWN, "no key")
+        assert batch.progress.failed == 1
+        journal.end()
+        assert journal.summary().problems["LookupError"].count == 1
+    has_defect = False
+    with journal_at(path) as journal:
+        await outcomes_of(Batch(client, changes, journal=journal))
+    assert Counter(account(path).values()) == {(0, "applied"): 60}
+    assert len(origin.sent) == 60
 
 
 async def test_only_makes_those_again_that_ended_so(path: Path) -> None:

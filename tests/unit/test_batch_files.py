@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from norce_order_async import ConfigurationError
+from norce_order_async import ConfigurationError, InvalidRequestError
 from norce_order_async.batch import (
     CreateOrder,
     DeleteConsent,
@@ -24,6 +24,7 @@ from norce_order_async.batch import (
 )
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import Format, Unread, count_entries, format_of, json_lines
+from norce_order_async.batch.files.cells import value_of
 from norce_order_async.batch.files.entry import MAX_LINE
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.travel import pack, unpack
@@ -205,6 +206,13 @@ def test_a_bad_row_is_named_and_stops_nothing(tmp_path: Path, row: bytes, says: 
     assert (bad.line, after.line, after.change) == (2, 3, MADE)
     assert bad.change is None
     assert says in (bad.problem or "")
+
+
+@pytest.mark.parametrize("name", ["order_id", "reference"])
+def test_a_number_with_more_digits_than_a_spreadsheet_keeps_is_no_text(name: str) -> None:
+    assert value_of(name, 123_456_789_012_345) == "123456789012345"
+    with pytest.raises(InvalidRequestError, match=f"{name} '1234567890123456' is no text"):
+        value_of(name, 1_234_567_890_123_456)
 
 
 def test_every_bad_row_of_many_is_told_and_the_rest_is_read(tmp_path: Path) -> None:

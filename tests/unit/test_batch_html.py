@@ -135,6 +135,16 @@ def test_its_verdict(path: Path, done: int, failed: int, changes: int | None, ve
         assert text(parse(html_report(reader)).find(".//h1")) == verdict
 
 
+def test_its_verdict_tells_that_what_is_left_was_tried(path: Path) -> None:
+    with begin(path, 2) as journal:
+        write(journal, [mark(1)], [])
+        journal.withdraw([1], requests=1)
+        page = html_report(journal)
+    left = "2 not begun, or tried and to be continued"
+    assert text(parse(page).find(".//h1")) == f"0 of 2 changes are done; {left}."
+    assert page.count(left[2:]) == 4  # the title, the verdict, a tile and the table
+
+
 def test_three_examples_of_each_error(path: Path) -> None:
     with begin(path, 9) as journal:
         fill(journal, (end(journal, place, OutcomeKind.REJECTED) for place in range(1, 6)))

@@ -108,6 +108,19 @@ async def test_what_waits_for_the_server_has_no_mark(path: Path, answer: Callabl
     assert marks <= 40 + 4 * 16
 
 
+@pytest.mark.parametrize("once", [False, True])
+async def test_what_waits_for_its_merchant_between_others_has_no_mark(path: Path, once: bool) -> None:
+    client, origin, _ = on_a_timeline(asked_to_wait)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant="acme" if n % 2 else None) for n in range(2_000)]
+    with journal_at(path) as journal:
+        async with Batch(client, changes, concurrency=4, journal=journal, once=once) as batch:
+            outcomes = aiter(batch)
+            for _ in range(900):
+                await anext(outcomes)
+            marks = len(account(path))
+    assert marks <= len(origin.sent) + 32
+
+
 async def test_each_of_a_hot_order_is_marked_before_it_is_sent(path: Path) -> None:
     seen: list[int] = []
 

@@ -129,11 +129,16 @@ def test_a_format_says_which_extra_it_needs(
 
 
 @pytest.mark.parametrize(
-    ("format", "content"),
-    [("ids", "o_1\no_"), ("json", '[{"op": "delete_order", "order_id": "o_1"}, {"op"')],
+    ("format", "content", "line"),
+    [
+        ("ids", "o_1\no_", 2),
+        ("json", '[{"op": "delete_order", "order_id": "o_1"}, {"op"', 2),
+        ("csv", "op,order_id\ndelete_order,o_1\ndelete_order,o_", 3),
+        ("csv", 'op,order_id\ndelete_order,o_1\ndelete_order,"o_\n', 3),
+    ],
 )
 def test_a_stream_that_was_cut_makes_nothing_of_its_last_line(
-    tmp_path: Path, format: Format, content: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, format: Format, content: str, line: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "pipe"
     path.write_text(content, encoding="utf-8")
@@ -145,7 +150,7 @@ def test_a_stream_that_was_cut_makes_nothing_of_its_last_line(
     assert first.change is not None
     assert first.digest is not None
     assert next(read_changes(path, format, InputLayout(fill={**same, "channel": "2"}))).digest != first.digest
-    with pytest.raises(ConfigurationError, match="ended inside line 2"):
+    with pytest.raises(ConfigurationError, match=f"ended inside line {line}"):
         next(found)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from undoing import journal_at, order_with, reads, run, saved, told
+from undoing import journal_at, order_with, reads, run, saved, told, whole_order
 from unknowns import CHANGES
 
 from norce_order_async import OutcomeKind
@@ -61,6 +61,18 @@ async def test_what_takes_a_change_back_brings_all_values_back(op: str, tmp_path
     before, after, outcomes = await there_and_back(order_with(), tmp_path, [CHANGES[op]("o_1", "mark")])
     assert outcomes == [APPLIED]
     assert after == before
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("actions", [[], [{"id": "y", "adapterId": "b", "type": "cancel", "url": "https://a.example"}]])
+async def test_a_payment_whose_actions_may_get_other_ids_comes_back_with_that_remark(
+    actions: list[Any], tmp_path: Path
+) -> None:
+    payments = [{**payment, "actions": actions} for payment in whole_order("o_1")["payments"]]
+    with journal_at(tmp_path / "j") as journal:
+        await run(order_with(payments=payments), [CHANGES["update_payment"]("o_1", "mark")], journal)
+        (line,), left = saved(journal, tmp_path)
+    assert (line.get("_remark"), left) == ("its actions may get other ids" if actions else None, [])
 
 
 @pytest.mark.asyncio

@@ -1,6 +1,7 @@
 """The journal of changes that are given as values: the same list goes on, another one is refused."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from decimal import Decimal
@@ -53,11 +54,11 @@ def letters(names: str) -> list[Change]:
     return [PatchAttributes(f"o_{name}", {"tag": name, "seen": True}) for name in names]
 
 
-async def made(path: Path, given: Any, answer: Callable[[Sent], Answer] = always) -> list[str]:
+async def made(path: Path, given: Any, answer: Callable[[Sent], Answer] = always, **settings: Any) -> list[str]:
     """The orders that were sent to in a run with this journal."""
     client, origin, _ = on_a_timeline(answer)
     with journal_at(path) as journal:
-        await outcomes_of(Batch(client, given, journal=journal))
+        await outcomes_of(Batch(client, given, journal=journal, **settings))
     return [sent.order for sent in origin.sent]
 
 
@@ -97,10 +98,50 @@ async def test_what_a_kill_left_open_is_continued_by_the_same_change_only(
 
 
 @pytest.mark.asyncio
+async def test_what_could_not_be_sent_is_made_when_it_is_corrected_and_asked_for(path: Path) -> None:
+    tags: dict[str, Any] = {"tag": object()}
+    first = [*letters("a"), InputLine(2, problem="no order"), PatchAttributes("o_c", tags)]
+    assert await made(path, first) == ["o_a"]
+    assert await made(path, letters("abc")) == []
+    assert await made(path, letters("abc"), only=["not_sent"]) == ["o_b", "o_c"]
+    assert await made(path, letters("abc")) == []
+    assert {outcome for _, outcome in account(path).values()} == {"applied"}
+
+
+@pytest.mark.asyncio
 async def test_a_journal_of_before_goes_on_without_digests(path: Path) -> None:
     with journal_at(path) as journal:
         write(journal, [mark(1, DeleteConsent("o_1", "c"))], [])
     assert await made(path, [DeleteConsent("o_1", "c")]) == ["o_1"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ({"request_id": 17}, "request_id of an InputLine must be of type str, got int"),
+        ({"change": 5}, "change of an InputLine must be of type Change, got int"),
+        (
+            {"change": None, "problem": LookupError("no order")},
+            "problem of an InputLine must be of type str, got LookupError",
+        ),
+        ({"line": "2"}, "line of an InputLine must be of type int, got str"),
+        ({"line": 2**63}, r"line of an InputLine must be at most 2\*\*63 - 1"),
+        ({"digest": -(2**63)}, "digest of an InputLine must be at most"),
+        ({"redelivered": "no"}, "redelivered of an InputLine must be of type bool, got str"),
+    ],
+)
+async def test_an_entry_that_is_made_wrong_ends_no_change(path: Path, members: dict[str, Any], says: str) -> None:
+    given: dict[str, Any] = {"line": 2, "change": DeleteConsent("o_b", "c")} | members
+    client, origin, _ = on_a_timeline()
+    with journal_at(path) as journal:
+        batch = Batch(client, [DeleteConsent("o_a", "c"), InputLine(**given)], journal=journal)
+        outcomes, error = await until_it_fails(batch)
+    assert isinstance(error, TypeError | ValueError)
+    assert re.match(says, str(error))
+    assert [sent.order for sent in origin.sent] == ["o_a"] * len(outcomes)
+    assert 2 not in account(path)
+    assert "o_b" in await made(path, [DeleteConsent("o_a", "c"), DeleteConsent("o_b", "c")])
 
 
 @pytest.mark.asyncio

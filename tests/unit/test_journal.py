@@ -23,6 +23,7 @@ from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import JournalReader, JournalSample, State, discard
 from norce_order_async.batch.journal.records import MAX_MESSAGE
+from norce_order_async.batch.journal.rows import stands
 from norce_order_async.batch.journal.wal import WrittenFiles
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.batch.page.page import html_report
@@ -92,6 +93,19 @@ def test_a_mark_that_is_taken_back_leaves_what_was_before_it(path: Path) -> None
         assert journal.states(1, 3) == {1: State(OutcomeKind.REJECTED, None), 3: State(None, None)}
         row = next(journal.rows())
         assert (row.error, row.attempts, row.request_id) == ("NotFoundError", 1, None)
+
+
+def test_a_change_that_is_begun_again_does_not_show_why_it_was_left(path: Path) -> None:
+    with begin(path) as journal:
+        write(journal, [mark(1)], [])
+        journal.leave_open([stands(end(1, OutcomeKind.UNKNOWN, error="ServerError"))])
+        assert next(journal.rows()).error is None  # it is under way
+    with JournalReader.open(path) as reader:
+        assert [row.error for row in reader.rows()] == ["ServerError"]
+    with begin(path) as journal:
+        write(journal, [mark(1)], [])
+    with JournalReader.open(path) as reader:
+        assert [(row.outcome, row.error) for row in reader.rows()] == [(OutcomeKind.UNKNOWN, "Interrupted")]
 
 
 def test_a_change_that_was_never_marked_cannot_end(path: Path) -> None:

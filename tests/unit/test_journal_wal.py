@@ -15,7 +15,7 @@ from journals import INPUTS, TARGET, begin, end, mark, run, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, PatchAttributes
-from norce_order_async.batch.journal import EmptyJournal, JournalBusy, wal, writer
+from norce_order_async.batch.journal import EmptyJournal, Journal, JournalBusy, wal, writer
 from norce_order_async.batch.page.page import html_report
 
 REFUSED = "stand only in the WAL, and batch.journal-wal is not beside it"
@@ -214,6 +214,22 @@ def test_a_journal_may_be_opened_in_another_thread(path: Path) -> None:
     write(journal, [mark(1)], [end(1)])
     journal.close()
     goes_on(path, 1)
+
+
+@pytest.mark.parametrize(("undo", "synchronous"), [(True, 2), (False, 1)])
+def test_what_takes_a_change_back_outlasts_a_power_cut(
+    path: Path, undo: bool, synchronous: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's FULL waits for the disk at each transaction, NORMAL at checkpoints only."""
+    opened: list[sqlite3.Connection] = []
+
+    def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+        opened.append(wal.connect(path, mode, timeout))
+        return opened[-1]
+
+    monkeypatch.setattr(writer, "connect", connect)
+    with Journal.open(path, inputs=INPUTS, target=TARGET, undo=undo):
+        assert opened[-1].execute("PRAGMA synchronous").fetchone() == (synchronous,)
 
 
 def test_a_lock_of_another_program_is_told_at_once_and_nothing_is_written(path: Path) -> None:

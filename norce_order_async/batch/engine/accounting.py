@@ -205,7 +205,9 @@ class Accountant(Tally):
             numbers = [item.number for item in withdrawn]
             # What the workers of a cluster sent is known by the last outcome alone.
             requests = sum(max(item.attempts, item.last.attempts if item.last else 0) for item in withdrawn)
-            still_open = [stands(outcome) for item, outcome in left if item.maybe_applied and outcome.attempts]
+            still_open = [
+                stands(outcome) for item, outcome in left if item.maybe_applied and outcome.started is not None
+            ]
             try:
                 await self.write(())
                 await patiently(lambda: journal.withdraw(numbers, requests))
@@ -228,7 +230,7 @@ class Accountant(Tally):
 
     def leave_out(self, outcome: Outcome) -> None:
         """Tell of a change that is not made; the journal stays as it is."""
-        has_ended = outcome.outcome is OutcomeKind.UNKNOWN and outcome.attempts > 0
+        has_ended = outcome.outcome is OutcomeKind.UNKNOWN and outcome.started is not None
         if has_ended:  # so it is in the journal as one of this run
             self.add(outcome.outcome, outcome.attempts)
             self.left += 1

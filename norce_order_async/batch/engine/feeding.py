@@ -15,7 +15,7 @@ from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem, bad_line, must_be_once
-from norce_order_async.batch.files import InputLine
+from norce_order_async.batch.files import InputLine, check_entry
 from norce_order_async.batch.journal import INTERRUPTED, State, digest_of, is_wanted
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
@@ -239,15 +239,17 @@ def as_entry(number: int, item: object, journal: RunJournal | None) -> InputLine
     With a journal it has a digest where nothing else says which change it is.
 
     Raises:
-        TypeError: It is neither a change nor an entry.
+        TypeError: It is neither a change nor an entry, or a member of the entry is of another kind.
+        ValueError: A number of the entry is larger than the journal can hold.
     """
     if isinstance(item, Change):
         return InputLine(number, item, digest=None if journal is None else digest_of(item))
     if not isinstance(item, InputLine):
         raise TypeError(f"{_TAKES}, got {kind_of(item)}")
-    if journal is None or journal.has_inputs or item.change is None or item.digest is not None:
+    if journal is None or journal.has_inputs:
         return item
-    return attrs.evolve(item, digest=digest_of(item.change))
+    check_entry(item)
+    return item if item.change is None or item.digest is not None else attrs.evolve(item, digest=digest_of(item.change))
 
 
 _Kept = type[InputLine] | tuple[()]

@@ -31,7 +31,7 @@ class Progress:
         in_flight: Changes under way.
         waiting: Changes taken from the input that wait for their turn.
         concurrency: How many may be under way.
-        rate: How many may be sent in a second; None is no limit.
+        rate: The limit of requests a second, which is not how fast it is; None is no limit.
         reason: Why it is slower than it could be.
     """
 

@@ -233,6 +233,10 @@ class Dispatcher:
             item.error = None  # it holds frames
             if isinstance(error, ClientStateError) or not isinstance(error, NorceOrderError):
                 self._state.fail(error)
+                if outcome.outcome.failed:  # it ends the batch, and not the change
+                    item.maybe_applied |= outcome.outcome is OutcomeKind.UNKNOWN
+                    self._leave_undone([(item, item.left(outcome.error, outcome.message))])
+                    return
             elif isinstance(error, CallError) and (
                 self._is_requeued(item, outcome, error) or self._is_withheld(item, outcome, error)
             ):

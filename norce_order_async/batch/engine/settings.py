@@ -53,7 +53,10 @@ def _frozen(kinds: Collection[OutcomeKind] | None) -> frozenset[OutcomeKind] | N
             return frozenset(map(OutcomeKind, kinds))
     except (TypeError, ValueError):
         pass
-    raise ConfigurationError(f'only must be several of {", ".join(OutcomeKind)}, as in ["rejected"], got {kinds!r}')
+    failed = [kind.value for kind in OutcomeKind if kind.failed]
+    raise ConfigurationError(
+        f"only must be several of {', '.join(OutcomeKind)}, such as {failed} (what failed), got {kinds!r}"
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -168,7 +168,7 @@ class WorkItem:
             waited=self.waited,
         )
 
-    def left(self, error: str, message: str) -> Outcome:
+    def left(self, error: str | None, message: str | None) -> Outcome:
         """The outcome of a change that the batch ended before; what was done before and not begun again is unsent."""
         is_done = self.since is None and self.known in DONE
         return Outcome(

@@ -1,6 +1,6 @@
 """Batch files: JSON Lines, CSV, a JSON array, a list of ids, workbooks and Parquet."""
 
-from norce_order_async.batch.files.entry import Format, InputLine, Meaning, Unread
+from norce_order_async.batch.files.entry import Format, InputLine, Meaning, Unread, check_entry
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.batch.files.opening import identity_of, is_stream, shown_name, unreadable
 from norce_order_async.batch.files.reading import (
@@ -19,6 +19,7 @@ __all__ = [
     "InputLine",
     "Meaning",
     "Unread",
+    "check_entry",
     "check_reading",
     "count_entries",
     "delimiter_of",

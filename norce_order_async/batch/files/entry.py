@@ -1,6 +1,7 @@
 """What a line of a batch file says."""
 
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any, Literal
 
 import attrs
@@ -8,6 +9,7 @@ import attrs
 from norce_order_async.batch.changes import Change, Order
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.wire.json import JSON
 
 Format = Literal["jsonl", "csv", "json", "ids", "xlsx", "parquet"]
@@ -46,6 +48,36 @@ class InputLine:
     digest: int | None = None
     request_id: str | None = None
     redelivered: bool = False
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "line": (int,),
+    "change": (Change, NoneType),
+    "problem": (str, NoneType),
+    "file": (str, NoneType),
+    "size": (int,),
+    "digest": (int, NoneType),
+    "request_id": (str, NoneType),
+    "redelivered": (bool,),
+}
+_LARGEST = 2**63 - 1
+"""A journal holds no larger number."""
+
+
+def check_entry(entry: InputLine) -> InputLine:
+    """Return an entry that a program has made.
+
+    Raises:
+        TypeError: A member of it is of another kind.
+        ValueError: A number is larger than a journal can hold.
+    """
+    for name, kinds in _KINDS.items():
+        value = getattr(entry, name)
+        if not isinstance(value, kinds):
+            raise TypeError(f"{name} of an InputLine must be of type {kinds[0].__name__}, got {kind_of(value)}")
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise ValueError(f"{name} of an InputLine must be at most 2**63 - 1, got {value}")
+    return entry
 
 
 @attrs.frozen(kw_only=True, slots=False)

@@ -193,7 +193,7 @@ class BatchHistory:
 
     @property
     def left(self) -> int:
-        """Changes of the input that were not begun."""
+        """Changes of the input that have no outcome and are not under way."""
         return self.summary.left_of(self.total)
 
     @property
@@ -210,7 +210,7 @@ class BatchHistory:
             (summary.failed - summary.outcomes[OutcomeKind.UNKNOWN], "failed"),
             (summary.outcomes[OutcomeKind.UNKNOWN], "unknown"),
             (summary.in_flight, "under way"),
-            (self.left, "not begun"),
+            (self.left, summary.left_meaning),
         ):
             parts += [f"{count:,} {what}"] if count else []
         return "; ".join(parts)

@@ -101,7 +101,9 @@ def _headline(history: BatchHistory) -> str:
     if unknown:
         facts.insert(-2, ("bad", "Unknown", f"{unknown:,}", "may or may not be done"))
     if history.left or summary.in_flight:
-        facts.insert(-2, ("", "Open", f"{history.left + summary.in_flight:,}", f"{history.left:,} not begun"))
+        facts.insert(
+            -2, ("", "Open", f"{history.left + summary.in_flight:,}", f"{history.left:,} {summary.left_meaning}")
+        )
     tiles = "".join(
         f'<div class="{style}"><dt>{name}</dt><dd>{value}</dd><dd class="note">{note}</dd></div>'
         for style, name, value, note in facts
@@ -125,7 +127,7 @@ def _outcomes(history: BatchHistory) -> str:
     summary = history.summary
     kinds = [(kind.value, kind.value, summary.outcomes[kind], kind.meaning) for kind in OutcomeKind]
     kinds.append(("in_flight", "in flight", summary.in_flight, "sent, or about to be"))
-    kinds.append(("left", "left", history.left, "not begun"))
+    kinds.append(("left", "left", history.left, summary.left_meaning))
     kinds = [kind for kind in kinds if kind[2]]
     if not kinds:
         return ""
