@@ -18,8 +18,6 @@ from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, Se
 from norce_order_async.transport import HostResolver
 from norce_order_async.transport.connections import MOST_IDLE
 
-pytestmark = pytest.mark.asyncio
-
 
 @asynccontextmanager
 async def many_hosts(

@@ -14,8 +14,6 @@ from norce_order_async import AiohttpTransport, Attempt, HttptoolsTransport, del
 from norce_order_async.middleware import Call
 from norce_order_async.transport import Transport
 
-pytestmark = pytest.mark.asyncio
-
 
 @pytest.fixture
 def instrumented(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collected]:

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import attrs
 import pytest
-import pytest_asyncio
 from support import TOKEN
 
 from norce_order_async import (
@@ -37,8 +36,6 @@ from norce_order_async.models import Consent
 from norce_order_async.testing import Fault, Sandbox, SandboxServer, SandboxTransport
 from norce_order_async.transport import Request, Response, Transport
 
-pytestmark = pytest.mark.asyncio
-
 Door: TypeAlias = Callable[[Sandbox], AbstractAsyncContextManager[tuple[Transport, str]]]
 
 
@@ -66,7 +63,7 @@ def sandbox() -> Sandbox:
     return sandbox
 
 
-@pytest_asyncio.fixture(params=[over_sockets, over_httptools, in_process])
+@pytest.fixture(params=[over_sockets, over_httptools, in_process])
 async def client(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[OrderClient]:
     door: Door = request.param
     async with door(sandbox) as (transport, url):

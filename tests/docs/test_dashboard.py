@@ -31,7 +31,6 @@ async def shown_by_prometheus() -> str:
     return pages[0]
 
 
-@pytest.mark.asyncio
 async def test_every_metric_and_label_of_the_dashboard_is_exported() -> None:
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]

@@ -15,8 +15,6 @@ from command import CLI, clean, sandbox_settings
 
 from norce_order_async.testing import Fault, Sandbox, SandboxServer
 
-pytestmark = pytest.mark.asyncio
-
 COMMAND = shlex.join(CLI)
 NEWSLETTER = (
     "--status checkout --where-consent ci_newsletter=true --set op=delete_consent --set consent_id=ci_newsletter"

@@ -22,7 +22,7 @@ from norce_order_async import (
 from norce_order_async.middleware import Call
 from norce_order_async.transport import Transport
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("make", TRANSPORTS.values(), ids=TRANSPORTS)]
+pytestmark = pytest.mark.parametrize("make", TRANSPORTS.values(), ids=TRANSPORTS)
 
 CALLS, LIMIT = 30, 10
 

@@ -41,7 +41,6 @@ from norce_order_async.testing import SANDBOX_TOKEN, Fault
 from norce_order_async.wire.models import Hook
 
 pytestmark = [
-    pytest.mark.asyncio,
     # Dask leaves sockets of workers that are killed, and of a cluster that is closed, to the garbage collector.
     pytest.mark.filterwarnings("ignore:unclosed (<socket|transport|event loop):ResourceWarning"),
 ]

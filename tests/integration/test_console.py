@@ -15,8 +15,6 @@ from norce_order_async.receiving import Reply
 from norce_order_async.testing import AdapterCall, Callbacks, Fault, Sandbox, SandboxServer
 from norce_order_async.testing.sandbox.console import feed
 
-pytestmark = pytest.mark.asyncio
-
 TOKEN = "the-token-of-this-sandbox"
 ADDRESS = "/_console/order?merchant=norce&channel=1&id=o_1"
 

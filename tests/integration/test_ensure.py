@@ -18,8 +18,6 @@ from norce_order_async import (
 from norce_order_async.models import Callback, Hook, Notification
 from norce_order_async.testing import FakeClock, Fault, Sandbox
 
-pytestmark = pytest.mark.asyncio
-
 URL = "https://adapter.example/x"
 HOOK = Hook(adapter_id="ours", subscribe_to="/consents", target="/consents", invoke=URL)
 KINDS: list[Any] = [

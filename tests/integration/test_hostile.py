@@ -15,7 +15,6 @@ TESTS = Path(__file__).parent.parent
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.asyncio
 async def test_no_outcome_contradicts_the_origin_s_ledger(transport: str, tls: bool) -> None:
     ran = await operations.run(400 if tls else 600, 20260112, transport, tls=tls)
     assert ran.violations == []
@@ -23,7 +22,6 @@ async def test_no_outcome_contradicts_the_origin_s_ledger(transport: str, tls: b
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.asyncio
 async def test_a_call_that_its_total_ends_tells_so(transport: str) -> None:
     kinds, wrong = await totals.run(80, 20260112, transport)
     assert wrong == []
@@ -43,7 +41,6 @@ def test_no_call_is_refused_while_tokens_expire_and_event_loops_come_and_go() ->
     assert "; 0 violations\n" in result.stdout
 
 
-@pytest.mark.asyncio
 async def test_a_hostile_request_at_the_receiver_is_a_4xx_and_nothing_else() -> None:
     got, wrong = await bodies.run(1_000, 20260112)
     assert wrong == []

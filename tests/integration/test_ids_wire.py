@@ -12,7 +12,6 @@ from norce_order_async.transport import Transport
 IDS = ["a#f", "a?x=1", "terms 2024", "åäö", "+", "a;b", "...", "a&b"]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("transport", [AiohttpTransport, HttptoolsTransport])
 async def test_an_id_reaches_the_order_that_it_names(transport: Callable[[], Transport]) -> None:
     sandbox = Sandbox(tokens=[TOKEN])

@@ -14,7 +14,6 @@ def test_the_mix_has_every_operation() -> None:
     assert all((kind.effects is not None) == ROWS[name].changes for name, kind in MIX.items())
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("door", get_args(Door))
 async def test_no_operation_is_lost_and_no_outcome_is_wrong(door: Door) -> None:
     result = await run(2_000, seed=20260112, door=door)

@@ -32,7 +32,6 @@ def test_one_client_serves_several_event_loops_one_after_another() -> None:
     asyncio.run(client.aclose())
 
 
-@pytest.mark.asyncio
 async def test_one_client_serves_two_event_loops_at_once_and_closes_in_both() -> None:
     called, stop = threading.Event(), threading.Event()
 
@@ -54,7 +53,6 @@ async def test_one_client_serves_two_event_loops_at_once_and_closes_in_both() ->
 
 
 @pytest.mark.parametrize("make", TRANSPORTS.values(), ids=TRANSPORTS)
-@pytest.mark.asyncio
 async def test_closing_while_the_event_loop_of_another_thread_ends_is_quiet(
     make: Callable[[], Transport], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -75,7 +73,6 @@ async def test_closing_while_the_event_loop_of_another_thread_ends_is_quiet(
     assert [message for message in caplog.messages if not message.startswith("Executing ")] == []
 
 
-@pytest.mark.asyncio
 async def test_a_closed_transport_opens_no_new_connections() -> None:
     async with RawServer() as server:
         client = server.client()
@@ -120,7 +117,6 @@ print(statuses, code)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("transport", ["AiohttpTransport", "HttptoolsTransport"])
-@pytest.mark.asyncio
 async def test_one_client_works_before_and_after_a_fork_on_both_sides(transport: str) -> None:
     async with RawServer() as server:
         process = await asyncio.create_subprocess_exec(

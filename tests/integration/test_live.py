@@ -24,7 +24,6 @@ def sandbox() -> Sandbox:
     return sandbox
 
 
-@pytest.mark.asyncio
 async def test_the_sandbox_is_as_the_library_assumes_and_nothing_is_left(sandbox: Sandbox) -> None:
     before = sandbox.order("o_neighbour")
     probe = probe_of(sandbox)
@@ -42,7 +41,6 @@ async def test_the_sandbox_is_as_the_library_assumes_and_nothing_is_left(sandbox
     )
 
 
-@pytest.mark.asyncio
 async def test_an_order_that_it_did_not_make_is_not_changed(sandbox: Sandbox) -> None:
     probe = probe_of(sandbox)
     await probe.make()
@@ -51,7 +49,6 @@ async def test_an_order_that_it_did_not_make_is_not_changed(sandbox: Sandbox) ->
     assert Counter(request.method for request in sandbox.requests) == {"POST": 1}
 
 
-@pytest.mark.asyncio
 async def test_an_order_whose_creation_was_not_answered_is_named(sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault.drop_after())
     probe = probe_of(sandbox)
@@ -61,7 +58,6 @@ async def test_an_order_whose_creation_was_not_answered_is_named(sandbox: Sandbo
     assert probe.requests == 1
 
 
-@pytest.mark.asyncio
 async def test_what_cannot_be_removed_is_named(sandbox: Sandbox) -> None:
     sandbox.faults.add("status:403:operation=DeleteCheckoutOrder")
     probe = probe_of(sandbox)
@@ -69,7 +65,6 @@ async def test_what_cannot_be_removed_is_named(sandbox: Sandbox) -> None:
     assert f"could not be removed: {probe.order_id}" in [came for _, _, came, _ in rows]
 
 
-@pytest.mark.asyncio
 async def test_other_environments_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"ENVIRONMENT": "production", "SLUG": "acme", "MERCHANT": "m", "CHANNEL": "1", "TOKEN": "t"}
     for name, value in settings.items():

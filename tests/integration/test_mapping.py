@@ -29,8 +29,6 @@ from norce_order_async import (
 )
 from norce_order_async.models import Consent, Order
 
-pytestmark = pytest.mark.asyncio
-
 
 class Answer(ClientResponse):
     """aioresponses 0.7.9 does not give aiohttp 3.14 the stream writer that it asks for."""

@@ -97,7 +97,6 @@ async def call(client: OrderClient, calls: int) -> None:
     assert {receipt.outcome for receipt in done} == {OutcomeKind.APPLIED}
 
 
-@pytest.mark.asyncio
 async def test_many_calls_with_an_expired_token_cause_one_token_request() -> None:
     """First expired by the clock, then refused by the API although it should have served for long."""
     clock = LaterClock()
@@ -119,7 +118,6 @@ async def test_many_calls_with_an_expired_token_cause_one_token_request() -> Non
         await source.aclose()
 
 
-@pytest.mark.asyncio
 async def test_a_token_that_is_refused_at_once_is_not_replaced_at_once() -> None:
     async with Norce() as norce:
         source = norce.source()
@@ -139,7 +137,6 @@ async def garbage(writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("behaviour", "problem", "requests"),
     [
@@ -171,7 +168,6 @@ async def test_an_endpoint_that_fails(
     assert "canary" not in caplog.text + "".join(str(record.__dict__) for record in caplog.records)
 
 
-@pytest.mark.asyncio
 async def test_an_endpoint_that_is_down_is_not_sent() -> None:
     async with RawServer() as server:
         url = f"http://127.0.0.1:{server.port}/token"
@@ -184,7 +180,6 @@ async def test_an_endpoint_that_is_down_is_not_sent() -> None:
     await source.aclose()
 
 
-@pytest.mark.asyncio
 async def test_a_slow_endpoint_is_cut_by_each_caller_s_own_deadline() -> None:
     async with Norce() as norce:
         norce.answers.clear()
@@ -200,7 +195,6 @@ async def test_a_slow_endpoint_is_cut_by_each_caller_s_own_deadline() -> None:
         await source.aclose()
 
 
-@pytest.mark.asyncio
 async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
     async with Norce() as norce:
         norce.answers.clear()

@@ -24,7 +24,6 @@ from norce_order_async.core.errors import AuthenticationError
 from norce_order_async.testing import SANDBOX_TOKEN
 from norce_order_async.wire.models import Hook
 
-pytestmark = pytest.mark.asyncio
 sandbox_of = partial(sandbox_without_token, auth=SANDBOX_TOKEN)
 
 

@@ -56,7 +56,6 @@ async def check(send: Post) -> None:
     assert (status, json.loads(body)) == (200, {"ok": True})
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["fastapi", "starlette", "litestar", "django"])
 async def test_a_recipe_works_in_its_framework(name: str, recipe: Callable[[str], Any]) -> None:
     app = recipe(name)
@@ -88,7 +87,6 @@ async def serving(app: Any) -> AsyncGenerator[int]:
             await running
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["fastapi", "aiohttp"])
 async def test_a_recipe_works_over_real_sockets(name: str, recipe: Callable[[str], Any]) -> None:
     async with serving(recipe(name)) as port, ClientSession() as session:
@@ -100,7 +98,6 @@ async def test_a_recipe_works_over_real_sockets(name: str, recipe: Callable[[str
         await check(send)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_middleware_of_aiohttp_may_read_the_body_first(chunked: bool) -> None:
     @web.middleware
@@ -146,7 +143,6 @@ HOSTILE: list[tuple[bytes, int | None]] = [
 ]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["asgi", "aiohttp"])
 async def test_a_hostile_body_over_a_socket_is_a_4xx(name: str, caplog: pytest.LogCaptureFixture) -> None:
     calls: list[HookCall] = []

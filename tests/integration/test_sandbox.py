@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sandbox_requests import HEADERS
 from tenacity import wait_none
 
@@ -48,8 +47,6 @@ from norce_order_async.testing import SANDBOX_TOKEN, Fault, Sandbox, SandboxServ
 from norce_order_async.testing.conformance.base import make_request
 from norce_order_async.transport import Transport
 
-pytestmark = pytest.mark.asyncio
-
 AT_ONCE = RetryPolicy(max_attempts=3, wait=wait_none())
 ORDER = "/checkout/order/api/v0/checkout/orders/o_1"
 Door = Callable[..., OrderClient]
@@ -62,13 +59,13 @@ def sandbox() -> Sandbox:
     return sandbox
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def server(sandbox: Sandbox) -> AsyncIterator[SandboxServer]:
     async with SandboxServer(sandbox) as server:
         yield server
 
 
-@pytest_asyncio.fixture(params=["transport", "server"])
+@pytest.fixture(params=["transport", "server"])
 async def door(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Door]:
     """Makes clients of the sandbox, one test run for each of its doors."""
     async with AsyncExitStack() as stack:

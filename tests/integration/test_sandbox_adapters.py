@@ -32,8 +32,6 @@ from norce_order_async.models import Consent, Hook, Order, Payment
 from norce_order_async.receiving import HookCall, Reply, allow, change, refuse
 from norce_order_async.testing import AdapterCall, Callbacks, Sandbox
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_a_hook_that_refuses_keeps_the_change_from_being_stored(stage: Stage) -> None:
     async def on_hook(call: HookCall) -> Reply:

@@ -22,8 +22,6 @@ from norce_order_async import (
 from norce_order_async.receiving import HookCall, NotificationCall, Reply, ValidationCall, allow, invalid, refuse, valid
 from norce_order_async.testing import AdapterCall, Callbacks, Sandbox
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_a_notification_follows_a_change_and_is_sent_until_it_is_taken(stage: Stage) -> None:
     seen: list[bool] = []

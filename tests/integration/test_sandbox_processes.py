@@ -25,8 +25,6 @@ from norce_order_async import (
 from norce_order_async.models import Consent, Hook, Notification, Order
 from norce_order_async.testing import SANDBOX_TOKEN
 
-pytestmark = pytest.mark.asyncio
-
 ADAPTER = Path(__file__).parent.parent / "adapter.py"
 
 

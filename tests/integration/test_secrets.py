@@ -51,7 +51,6 @@ SCRIPTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("name", SCRIPTS)
 async def test_the_token_and_bodies_are_in_nothing_that_is_shown(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
@@ -159,7 +158,6 @@ def sentry() -> tuple[sentry_sdk.Client, Captured]:
 RENDERERS = (by_the_standard_library, by_rich, by_a_debugger, by_sentry)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("kind", FAILURES)
 async def test_no_local_variable_of_an_error_shows_a_secret(
@@ -173,7 +171,6 @@ async def test_no_local_variable_of_an_error_shows_a_secret(
     assert_no_canary(caplog.text + "".join(repr(vars(record)) for record in caplog.records), "log")
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("kind", CANCELLATIONS)
 async def test_no_local_variable_of_a_cancellation_shows_a_secret(kind: str, transport: str) -> None:

@@ -19,8 +19,6 @@ from norce_order_async import (
 )
 from norce_order_async.transport import Transport
 
-pytestmark = pytest.mark.asyncio
-
 TRANSPORTS = pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
 
 

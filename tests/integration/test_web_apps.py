@@ -65,7 +65,6 @@ async def visiting(name: str) -> AsyncGenerator[Visit, None]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.asyncio
 async def test_an_example_app_serves_its_visitors(name: str) -> None:
     if why := missing(name):
         pytest.skip(why)

@@ -39,8 +39,6 @@ from norce_order_async import (
 )
 from norce_order_async.transport import Transport
 
-pytestmark = pytest.mark.asyncio
-
 HEAD = """\
 {start} HTTP/1.1
 Host: 127.0.0.1:{port}

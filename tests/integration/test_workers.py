@@ -48,7 +48,6 @@ def sandbox_of(count: int) -> Sandbox:
 # The plain queue
 
 
-@pytest.mark.asyncio
 async def test_the_plain_queue_ends_what_it_has_read_when_it_is_asked_to_end() -> None:
     sandbox = sandbox_of(40)
     sandbox.faults.add(Fault.latency(0.2), Fault.drop_after(times=3))
@@ -77,7 +76,6 @@ async def test_the_plain_queue_ends_what_it_has_read_when_it_is_asked_to_end() -
     assert [(sandbox.order(f"o_{number}") or {})["consents"] for number in range(40)] == [[]] * 40
 
 
-@pytest.mark.asyncio
 async def test_a_line_that_is_no_job_ends_alone() -> None:
     sandbox = sandbox_of(4)
     sandbox.faults.add(Fault.latency(0.2))
@@ -211,7 +209,6 @@ def test_taskiq_rebuilds_errors(ended: tuple[Order, Receipt, CallError]) -> None
 # Brokers in memory
 
 
-@pytest.mark.asyncio
 async def test_a_task_of_taskiq_in_memory() -> None:
     taskiq = pytest.importorskip("taskiq")
     broker = taskiq.InMemoryBroker()
@@ -229,7 +226,6 @@ async def test_a_task_of_taskiq_in_memory() -> None:
     await client.aclose()
 
 
-@pytest.mark.asyncio
 async def test_a_subscriber_of_faststream_in_memory() -> None:
     redis = pytest.importorskip("faststream.redis")
     broker = redis.RedisBroker()
@@ -334,7 +330,6 @@ async def _taskiq_tries_again(example: Any, client: OrderClient, patch: pytest.M
         ("faststream", _faststream_tries_again),
     ],
 )
-@pytest.mark.asyncio
 async def test_a_job_fails_for_good_only_on_what_another_try_cannot_change(
     broker: str,
     tries_again: Callable[[Any, OrderClient, pytest.MonkeyPatch], Coroutine[Any, Any, bool]],
@@ -359,7 +354,6 @@ def _to_sync(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[...,
 
 @pytest.mark.parametrize("transport", [AiohttpTransport, HttptoolsTransport])
 @pytest.mark.parametrize("way", ["asyncio.run", "async_to_sync"])
-@pytest.mark.asyncio
 async def test_threads_share_a_client(way: str, transport: Callable[[], Transport]) -> None:
     """Each call of each thread has an event loop of its own."""
     to_sync: Any = _to_sync if way == "asyncio.run" else pytest.importorskip("asgiref.sync").async_to_sync

@@ -27,8 +27,6 @@ from norce_order_async import (
     get_order,
 )
 
-pytestmark = pytest.mark.asyncio
-
 CANARY = "canary-token"
 
 

@@ -39,7 +39,6 @@ BAD_IDS = [
 GOOD_IDS = ["terms 2024", "a?b=c", "a#f", "åäö", "תנאים", "条件", "a&b;c=d,e", "+", "...", "x" * 128]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("bad", BAD_IDS)
 async def test_an_id_that_would_reach_another_resource_is_refused(bad: str) -> None:
     client, transport, _ = scripted()
@@ -50,7 +49,6 @@ async def test_an_id_that_would_reach_another_resource_is_refused(bad: str) -> N
     assert transport.requests == []
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("good", GOOD_IDS)
 async def test_an_id_that_create_consent_takes_can_be_addressed_afterwards(good: str) -> None:
     client, transport, _ = scripted()
@@ -63,7 +61,6 @@ async def test_an_id_that_create_consent_takes_can_be_addressed_afterwards(good:
         assert [unquote(part) for part in path.split("/")][-2:] == ["consents", good]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("bad", BAD_IDS)
 async def test_an_id_that_could_not_be_addressed_afterwards_is_not_created(bad: str) -> None:
     client, transport, _ = scripted()
@@ -78,7 +75,6 @@ async def test_an_id_that_could_not_be_addressed_afterwards_is_not_created(bad: 
     assert transport.requests == []
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("bad", [None, 7, b"o_123", ["o_123"]])
 async def test_an_id_that_is_no_str_is_a_type_error(bad: Any) -> None:
     client, transport, _ = scripted()
@@ -118,7 +114,6 @@ def deep(levels: int) -> dict[str, Any]:
     return members
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "attributes",
     [
@@ -134,7 +129,6 @@ async def test_attributes_that_are_no_json_object_are_refused(attributes: Any) -
     assert transport.requests == []
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("members", [None, [], "text", [("a", 1)]])
 async def test_what_is_no_mapping_is_named_in_the_same_words_by_a_function_and_its_change(members: Any) -> None:
     client, transport, _ = scripted()
@@ -149,7 +143,6 @@ async def test_what_is_no_mapping_is_named_in_the_same_words_by_a_function_and_i
     assert transport.requests == []
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("checked", [None, 1, 0, "true", [True]])
 async def test_checked_must_be_a_bool(checked: Any) -> None:
     client, transport, _ = scripted()
@@ -324,7 +317,6 @@ def test_a_policy_and_a_switch_must_be_one(kind: Any, settings: dict[str, Any], 
         kind(**((GOOD if kind is OrderClient else {}) | settings))
 
 
-@pytest.mark.asyncio
 async def test_a_closed_client_says_so() -> None:
     client, transport, _ = scripted()
     await client.aclose()
@@ -337,7 +329,6 @@ async def test_a_closed_client_says_so() -> None:
     assert transport.requests == []
 
 
-@pytest.mark.asyncio
 async def test_ids_that_do_not_fit_the_operation_are_refused() -> None:
     from norce_order_async.endpoints.consents import DELETE_CONSENT
 

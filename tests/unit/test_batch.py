@@ -39,8 +39,6 @@ from norce_order_async.core.outcome import Attempt
 from norce_order_async.transport import Request, Response
 from norce_order_async.wire.models import Hook
 
-pytestmark = pytest.mark.asyncio
-
 
 async def outcomes_of(client: OrderClient, changes: Any, **settings: Any) -> list[Outcome]:
     return [outcome async for outcome in run_batch(client, changes, **settings)]

@@ -14,8 +14,6 @@ from norce_order_async import OutcomeKind, RetryPolicy, Timeout
 from norce_order_async.batch import Change, Journal, JournalReader, PatchAttributes, PatchConsent
 from norce_order_async.batch.run import Batch
 
-pytestmark = pytest.mark.asyncio
-
 COUNT = 400
 RETRIES = [None, RetryPolicy.batch()]
 ERRORS = {"500": "ServerError", "hangs": "ReadTimeout"}

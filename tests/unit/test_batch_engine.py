@@ -67,8 +67,6 @@ from norce_order_async.models import Consent
 from norce_order_async.testing.clock import FakeClock
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 
 @attrs.frozen
 class AddConsent(Change):

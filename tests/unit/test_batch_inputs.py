@@ -204,7 +204,6 @@ async def next_of(entries: AsyncIterator[InputLine]) -> InputLine:
     return await asyncio.wait_for(anext(entries), 5)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("blocking", [True, False])
 async def test_a_line_is_there_as_soon_as_it_is_written(piped: BinaryIO, packed: bool, blocking: bool) -> None:
@@ -227,7 +226,6 @@ async def test_a_line_is_there_as_soon_as_it_is_written(piped: BinaryIO, packed:
         await next_of(entries)
 
 
-@pytest.mark.asyncio
 async def test_an_object_of_an_array_is_there_as_soon_as_it_is_written(piped: BinaryIO) -> None:
     entries = Input("-", format="json").entries()
     assert isinstance(entries, AsyncIterator)
@@ -240,7 +238,6 @@ async def test_an_object_of_an_array_is_there_as_soon_as_it_is_written(piped: Bi
     assert [entry.line async for entry in entries] == [4]
 
 
-@pytest.mark.asyncio
 async def test_the_loop_goes_on_while_nothing_comes(piped: BinaryIO) -> None:
     entries = Input("-").entries()
     assert isinstance(entries, AsyncIterator)
@@ -253,7 +250,6 @@ async def test_the_loop_goes_on_while_nothing_comes(piped: BinaryIO) -> None:
         await waiting
 
 
-@pytest.mark.asyncio
 async def test_an_error_comes_after_all_that_came_before_it() -> None:
     def entries() -> Iterator[InputLine]:
         yield from (InputLine(number) for number in range(5_000))
@@ -271,7 +267,6 @@ async def collect(entries: AsyncIterator[InputLine], seen: list[int]) -> None:
         seen.append(entry.line)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(("size", "most"), [(1, 1_000), (1024 * 1024, 8)])
 async def test_no_more_is_read_ahead_than_was_agreed(size: int, most: int) -> None:
     read = 0

@@ -16,8 +16,6 @@ from norce_order_async.batch.engine import accounting
 from norce_order_async.batch.run import Batch
 from norce_order_async.batch.samples import slowed
 
-pytestmark = pytest.mark.asyncio
-
 
 def written(path: Path) -> set[int]:
     with JournalReader.open(path) as reader:

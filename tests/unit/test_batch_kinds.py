@@ -51,7 +51,6 @@ def test_every_change_of_the_table_is_a_kind() -> None:
     assert all(getattr(norce_order_async.batch, kind.__name__) is kind for kind in KINDS.values())
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("given", CHANGING, ids=[given.name for given in CHANGING])
 async def test_a_kind_takes_and_sends_what_its_endpoint_function_does(given: Given) -> None:
     kind, row = OP[given.name], ROWS[given.name]
@@ -150,7 +149,6 @@ def opened(path: Path) -> Journal:
     return Journal.open(path / "journal", inputs=(), target="t")
 
 
-@pytest.mark.asyncio
 async def test_what_is_not_safe_to_repeat_is_refused() -> None:
     client, transport, _ = scripted(200)
     (hook, reference) = await run(Batch(client, [CreateHook("o_1", HOOK), UpdateReference("o_1", "x")]))
@@ -159,7 +157,6 @@ async def test_what_is_not_safe_to_repeat_is_refused() -> None:
     assert (reference[0], len(transport.requests)) == (OutcomeKind.APPLIED, 1)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("only", [None, [OutcomeKind.UNKNOWN, OutcomeKind.NOT_SENT]])
 async def test_what_is_made_once_is_never_sent_again(tmp_path: Path, only: Any) -> None:
     changes = [CreateHook("o_1", HOOK), UpdateState("o_1", "accepted")]
@@ -174,7 +171,6 @@ async def test_what_is_made_once_is_never_sent_again(tmp_path: Path, only: Any) 
     assert len(transport.requests) == 2
 
 
-@pytest.mark.asyncio
 async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> None:
     changes: list[Change] = [CreateHook("o_1", HOOK), UpdateReference("o_1", "x")]
     client, transport, _ = scripted(200)
@@ -188,7 +184,6 @@ async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> N
     assert [request.call.operation for request in transport.requests] == ["UpdateCheckoutOrderReference"]
 
 
-@pytest.mark.asyncio
 async def test_what_another_worker_was_lost_with_is_not_made_again() -> None:
     client, transport, _ = scripted(200)
     entry = InputLine(1, CreateHook("o_1", HOOK), redelivered=True)
@@ -196,7 +191,6 @@ async def test_what_another_worker_was_lost_with_is_not_made_again() -> None:
     assert (outcome, len(transport.requests)) == (UNKNOWN, 0)
 
 
-@pytest.mark.asyncio
 async def test_what_was_made_once_is_not_reopened_by_what_is_made_again_before_it(tmp_path: Path) -> None:
     changes: list[Change] = [PatchConsent("o_1", "ci", checked=True), UpdateState("o_1", "accepted")]
     client, transport, _ = scripted(400, 200)
@@ -207,7 +201,6 @@ async def test_what_was_made_once_is_not_reopened_by_what_is_made_again_before_i
     assert [request.call.operation for request in transport.requests].count("UpdateCheckoutOrderState") == 1
 
 
-@pytest.mark.asyncio
 async def test_a_journal_lets_go_of_what_was_written_once_it_is_done(tmp_path: Path) -> None:
     client, _, _ = scripted(200, 400)
     changes = [CHANGES["update_billing_address"]("o_1", "Secret"), CHANGES["update_cart"]("o_1", "Cart")]
@@ -245,7 +238,6 @@ async def resolved(folder: Path, lines: Lines) -> tuple[JournalResolver, list[Ou
     return resolver, [row.outcome for row in rows], sandbox
 
 
-@pytest.mark.asyncio
 async def test_an_order_of_before_may_be_that_of_an_earlier_call(tmp_path: Path) -> None:
     clock, change = FakeClock(), CreateOrder(Order(cart=Cart(reference="c")))
     sandbox = Sandbox(wall=clock.wall)
@@ -259,7 +251,6 @@ async def test_an_order_of_before_may_be_that_of_an_earlier_call(tmp_path: Path)
             assert [row.outcome for row in journal.rows()] == [UNKNOWN]
 
 
-@pytest.mark.asyncio
 async def test_what_is_not_applied_goes_out_again_with_what_followed_it(tmp_path: Path) -> None:
     lines: Lines = [
         (PatchAttributes("o_1", {"a": 1}), UNKNOWN, False),
@@ -282,7 +273,6 @@ async def test_what_is_not_applied_goes_out_again_with_what_followed_it(tmp_path
     )  # fmt: skip
 
 
-@pytest.mark.asyncio
 async def test_what_is_made_once_is_looked_at_and_stays_made_once(tmp_path: Path) -> None:
     other = CreateHook("o_2", Hook(adapter_id="b", invoke="https://a.example"))
     lines: Lines = [
@@ -296,7 +286,6 @@ async def test_what_is_made_once_is_looked_at_and_stays_made_once(tmp_path: Path
     assert resolver.made_again == 0
 
 
-@pytest.mark.asyncio
 async def test_orders_that_are_created_are_told_apart(tmp_path: Path) -> None:
     make = CHANGES["create_order"]
     lines: Lines = [(make("", "c1"), UNKNOWN, False), (make("", "c2"), UNKNOWN, True), (make("", "c3"), UNKNOWN, False)]
@@ -304,7 +293,6 @@ async def test_orders_that_are_created_are_told_apart(tmp_path: Path) -> None:
     assert outcomes == [OutcomeKind.NOT_SENT, OutcomeKind.APPLIED, OutcomeKind.NOT_SENT]
 
 
-@pytest.mark.asyncio
 async def test_what_an_ended_run_had_under_way_has_one_settling_time_together(tmp_path: Path) -> None:
     clock, sandbox = FakeClock(), Sandbox()
     sandbox.add_order("o_1", **ORDER)

@@ -15,8 +15,6 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.sending.pace import Pace
 
-pytestmark = pytest.mark.asyncio
-
 LANES = 3
 
 

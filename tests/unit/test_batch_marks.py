@@ -25,8 +25,6 @@ from norce_order_async.batch import (
 from norce_order_async.batch.run import Batch
 from norce_order_async.models import Consent
 
-pytestmark = pytest.mark.asyncio
-
 
 async def killed(path: Path, changes: list[Change], answer: int, *, after: int, once: bool) -> tuple[Origin, Path]:
     """A run that is killed when so many requests were sent: what it has sent, and the journal that is left."""

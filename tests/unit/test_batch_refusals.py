@@ -16,8 +16,6 @@ from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import TLSError
 from norce_order_async.models import Cart, Order
 
-pytestmark = pytest.mark.asyncio
-
 
 def number_of(sent: Sent) -> int:
     return int(sent.order[2:])

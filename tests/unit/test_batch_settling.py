@@ -26,8 +26,6 @@ from norce_order_async.batch.run import Batch
 from norce_order_async.models import Consent
 from norce_order_async.testing import Sandbox
 
-pytestmark = pytest.mark.asyncio
-
 
 def lines(orders: int, values: int = 2) -> list[Change]:
     return [PatchAttributes(f"o_{order}", {"n": value}) for value in range(values) for order in range(orders)]

@@ -43,8 +43,6 @@ from norce_order_async.sending.knee import FIRST as FIRST_LIMIT
 from norce_order_async.testing import Sandbox
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 WEB_PAGE = (200, {"content-type": "text/html"}, b"<!DOCTYPE html><title>Sign in</title>")
 NOT_THE_API = [NotTheApiError("a web page", status=200), WEB_PAGE]
 

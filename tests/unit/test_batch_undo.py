@@ -55,7 +55,6 @@ def test_the_table_says_of_every_kind_how_it_is_taken_back() -> None:
     assert {op for op, make in CHANGES.items() if never(make("o_1", "mark"))} == NOT_TAKEN_BACK
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("op", sorted(CHANGES.keys() - NOT_TAKEN_BACK))
 async def test_what_takes_a_change_back_brings_all_values_back(op: str, tmp_path: Path) -> None:
     before, after, outcomes = await there_and_back(order_with(), tmp_path, [CHANGES[op]("o_1", "mark")])
@@ -63,7 +62,6 @@ async def test_what_takes_a_change_back_brings_all_values_back(op: str, tmp_path
     assert after == before
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("actions", [[], [{"id": "y", "adapterId": "b", "type": "cancel", "url": "https://a.example"}]])
 async def test_a_payment_whose_actions_may_get_other_ids_comes_back_with_that_remark(
     actions: list[Any], tmp_path: Path
@@ -75,7 +73,6 @@ async def test_a_payment_whose_actions_may_get_other_ids_comes_back_with_that_re
     assert (line.get("_remark"), left) == ("its actions may get other ids" if actions else None, [])
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("op", sorted(NOT_TAKEN_BACK))
 async def test_what_cannot_be_taken_back_is_said_and_nothing_is_read_for_it(op: str, tmp_path: Path) -> None:
     sandbox, change = order_with(), CHANGES[op]("o_1", "mark")
@@ -88,7 +85,6 @@ async def test_what_cannot_be_taken_back_is_said_and_nothing_is_read_for_it(op: 
     assert again.outcome is NOT_SENT
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "changes",
     [
@@ -110,7 +106,6 @@ async def test_several_changes_of_one_thing_are_taken_back_in_reverse(changes: l
     assert after == before
 
 
-@pytest.mark.asyncio
 async def test_what_was_new_and_is_gone_again_leaves_nothing_to_take_back(tmp_path: Path) -> None:
     new = CreateConsent("o_1", Consent(id="new")), PatchConsent("o_1", "new", checked=True), DeleteConsent("o_1", "new")
     with journal_at(tmp_path / "j") as journal:
@@ -118,7 +113,6 @@ async def test_what_was_new_and_is_gone_again_leaves_nothing_to_take_back(tmp_pa
         assert saved(journal, tmp_path) == ([], [])
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("faults", "taken_back", "stays"),
     [
@@ -151,7 +145,6 @@ async def test_what_goes_with_a_new_part_is_taken_back_with_it(
     assert told(sandbox.order("o_1")) == before
 
 
-@pytest.mark.asyncio
 async def test_what_is_made_again_after_others_deleted_it_is_not_taken_off(tmp_path: Path) -> None:
     sandbox, change = order_with(), PatchConsent("o_1", "ci", checked=True)
     with journal_at(tmp_path / "j") as journal:
@@ -164,7 +157,6 @@ async def test_what_is_made_again_after_others_deleted_it_is_not_taken_off(tmp_p
     assert left["_remark"] == "the order had a consent ci before: to delete it could take that off"
 
 
-@pytest.mark.asyncio
 async def test_what_perhaps_changed_nothing_does_not_stand_for_what_was_deleted_before(tmp_path: Path) -> None:
     sandbox = order_with()
     before = told(sandbox.order("o_1"))

@@ -39,7 +39,6 @@ APPLIED, NOT_SENT, UNKNOWN = OutcomeKind.APPLIED, OutcomeKind.NOT_SENT, OutcomeK
 # What is read, and when
 
 
-@pytest.mark.asyncio
 async def test_the_old_value_is_in_the_journal_before_the_first_request_goes_out(tmp_path: Path) -> None:
     path, seen = tmp_path / "j", list[Any]()
 
@@ -55,7 +54,6 @@ async def test_the_old_value_is_in_the_journal_before_the_first_request_goes_out
     assert seen == [[('"before"', "before")]]
 
 
-@pytest.mark.asyncio
 async def test_each_part_is_read_once_and_reads_are_requests_of_no_change(tmp_path: Path) -> None:
     sandbox = order_with()
     changes = [PatchConsent("o_1", name, checked=True) for name in ("ci", "cj", "ck")] * 3
@@ -66,7 +64,6 @@ async def test_each_part_is_read_once_and_reads_are_requests_of_no_change(tmp_pa
     assert (summary.requests, summary.retried) == (sandbox.count, 0) == (13, 0)
 
 
-@pytest.mark.asyncio
 async def test_the_first_value_counts_also_for_later_runs_after_a_lost_answer(tmp_path: Path) -> None:
     sandbox = order_with()
     change = PatchAttributes("o_1", {"a": "after"})
@@ -81,7 +78,6 @@ async def test_the_first_value_counts_also_for_later_runs_after_a_lost_answer(tm
     assert (outcome.outcome, back["attributes"], left, reads(sandbox)) == (APPLIED, {"a": "before"}, [], 1)
 
 
-@pytest.mark.asyncio
 async def test_a_mark_without_an_old_value_says_that_nothing_was_sent(tmp_path: Path) -> None:
     sandbox = order_with()
     change = PatchAttributes("o_1", {"a": "after"})
@@ -94,7 +90,6 @@ async def test_a_mark_without_an_old_value_says_that_nothing_was_sent(tmp_path: 
     assert outcome.outcome is OutcomeKind.REJECTED  # and not unknown
 
 
-@pytest.mark.asyncio
 async def test_what_may_have_been_made_before_is_not_taken_back(tmp_path: Path) -> None:
     sandbox = order_with(attributes={"a": "written by us, perhaps"})
     redelivered = InputLine(1, PatchAttributes("o_1", {"a": 1}), redelivered=True)
@@ -105,7 +100,6 @@ async def test_what_may_have_been_made_before_is_not_taken_back(tmp_path: Path) 
     assert {line["_remark"] for line in left} == {"it may have been made before, so that nobody knows what was there"}
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -130,7 +124,6 @@ async def test_a_change_whose_old_value_cannot_be_read_is_not_sent(answer: Answe
     assert str(outcomes[0].message).startswith("what was there before could not be read: ")
 
 
-@pytest.mark.asyncio
 async def test_reads_keep_to_the_rate(tmp_path: Path) -> None:
     def answer(sent: Sent) -> Answer:
         return 200, {"content-type": "application/json"}, b'{"id":"%s"}' % sent.order.encode()
@@ -147,7 +140,6 @@ async def test_reads_keep_to_the_rate(tmp_path: Path) -> None:
 # What was there, as it was
 
 
-@pytest.mark.asyncio
 async def test_attributes_go_back_as_they_came(tmp_path: Path) -> None:
     raw = '{"a":1.50,"b":{"x":[100,"ö",null,{"y":0.1000000000000000000001}]},"c":null,"d":"\\u2028"}'
 
@@ -165,7 +157,6 @@ async def test_attributes_go_back_as_they_came(tmp_path: Path) -> None:
     assert origin.sent[0].request.body == raw.replace("\\u2028", "\u2028").encode()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("members", "change", "remark"),
     [
@@ -218,7 +209,6 @@ async def test_what_cannot_go_back_as_it_was_is_said(
     assert (outcome.outcome, len(origin.sent), back, line["_remark"]) == (APPLIED, 2, [], remark)
 
 
-@pytest.mark.asyncio
 async def test_what_was_perhaps_deleted_is_not_made_again(tmp_path: Path) -> None:
     sandbox = order_with()
     sandbox.faults.add(Fault.drop_before(operation="RemoveCheckoutOrderConsent"))
@@ -229,7 +219,6 @@ async def test_what_was_perhaps_deleted_is_not_made_again(tmp_path: Path) -> Non
     assert left["_undo"]["op"] == "create_consent"
 
 
-@pytest.mark.asyncio
 async def test_what_was_not_read_is_not_made_after_what_is_resolved(tmp_path: Path) -> None:
     sandbox, changes = order_with(), [DeleteOrder("o_1"), PatchAttributes("o_1", {"a": 1})]
     sandbox.faults.add(Fault.drop_before(operation="DeleteCheckoutOrder", times=3))
@@ -247,7 +236,6 @@ async def test_what_was_not_read_is_not_made_after_what_is_resolved(tmp_path: Pa
 # Journals with and without
 
 
-@pytest.mark.asyncio
 async def test_a_batch_stays_with_what_it_was_begun_with(tmp_path: Path) -> None:
     for kept, path in ((True, tmp_path / "kept"), (False, tmp_path / "plain")):
         journal_at(path, undo=not kept).close()
@@ -259,7 +247,6 @@ async def test_a_batch_stays_with_what_it_was_begun_with(tmp_path: Path) -> None
             assert journal.summary().done == 1
 
 
-@pytest.mark.asyncio
 async def test_without_it_nothing_is_read_or_kept(tmp_path: Path) -> None:
     sandbox = order_with()
     with begin(tmp_path / "j") as journal:
@@ -275,7 +262,6 @@ def test_other_processes_do_not_keep_what_was_there(tmp_path: Path) -> None:
         ProcessBatch([], processes=1, settings={}, journal=journal)
 
 
-@pytest.mark.asyncio
 async def test_nothing_is_sent_when_the_old_value_cannot_be_written(tmp_path: Path) -> None:
     sandbox = order_with()
     with journal_at(tmp_path / "j") as journal:

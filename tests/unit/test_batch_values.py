@@ -62,7 +62,6 @@ async def made(path: Path, given: Any, answer: Callable[[Sent], Answer] = always
     return [sent.order for sent in origin.sent]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("given", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("status", [200, 404, 502])
 async def test_the_same_list_goes_on_and_another_one_is_refused(
@@ -81,7 +80,6 @@ async def test_the_same_list_goes_on_and_another_one_is_refused(
     assert await made(path, given(letters("abc"))) == ["o_c"]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("given", FORMS.values(), ids=FORMS)
 async def test_what_a_kill_left_open_is_continued_by_the_same_change_only(
     path: Path, given: Callable[[list[Change]], Any]
@@ -97,7 +95,6 @@ async def test_what_a_kill_left_open_is_continued_by_the_same_change_only(
     assert await made(path, given([killed])) == ["o_1"]
 
 
-@pytest.mark.asyncio
 async def test_what_could_not_be_sent_is_made_when_it_is_corrected_and_asked_for(path: Path) -> None:
     tags: dict[str, Any] = {"tag": object()}
     first = [*letters("a"), InputLine(2, problem="no order"), PatchAttributes("o_c", tags)]
@@ -108,14 +105,12 @@ async def test_what_could_not_be_sent_is_made_when_it_is_corrected_and_asked_for
     assert {outcome for _, outcome in account(path).values()} == {"applied"}
 
 
-@pytest.mark.asyncio
 async def test_a_journal_of_before_goes_on_without_digests(path: Path) -> None:
     with journal_at(path) as journal:
         write(journal, [mark(1, DeleteConsent("o_1", "c"))], [])
     assert await made(path, [DeleteConsent("o_1", "c")]) == ["o_1"]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("members", "says"),
     [
@@ -144,7 +139,6 @@ async def test_an_entry_that_is_made_wrong_ends_no_change(path: Path, members: d
     assert "o_b" in await made(path, [DeleteConsent("o_a", "c"), DeleteConsent("o_b", "c")])
 
 
-@pytest.mark.asyncio
 async def test_lines_of_files_have_no_digest_of_their_own(path: Path) -> None:
     """The journal has the digest of the file, so nothing is computed for each line."""
     client, _, _ = on_a_timeline()
@@ -157,7 +151,6 @@ async def progress_of(batch: ProcessBatch) -> list[Progress]:
     return [progress async for progress in batch]
 
 
-@pytest.mark.asyncio
 async def test_another_list_is_refused_where_processes_make_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def start(link: ProcessLink) -> None:
         """Starts nothing."""
@@ -177,7 +170,6 @@ async def test_another_list_is_refused_where_processes_make_it(path: Path, monke
             await asyncio.wait_for(progress_of(batch), 20)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("given", [values, entries])
 async def test_what_is_unknown_is_looked_at_for_the_same_list_only(
     path: Path, given: Callable[[list[Change]], Any]
@@ -237,7 +229,6 @@ def test_a_digest_stays_what_it_is() -> None:
         Cart(items=[Item(logistics=Logistics(shipping_date=datetime(2026, 1, 2)))]),
     ],
 )
-@pytest.mark.asyncio
 async def test_a_model_that_cannot_be_written_ends_its_own_change_alone(tmp_path: Path, cart: Cart) -> None:
     client, origin, _ = on_a_timeline()
     path = tmp_path / "j"

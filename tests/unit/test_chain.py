@@ -32,8 +32,6 @@ from norce_order_async import (
 from norce_order_async.middleware import Call, Handler
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_an_outage_costs_little_more_than_one_request_a_call() -> None:
     client, transport, _ = scripted(502)

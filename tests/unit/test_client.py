@@ -37,8 +37,6 @@ from norce_order_async.models import Consent, Hook, Order, Payment
 from norce_order_async.operations import Operation, QueryValue, Repeat, decode_receipt, json_decoder
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 
 @pytest.mark.parametrize(
     ("environment", "address"),

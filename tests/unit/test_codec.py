@@ -481,7 +481,6 @@ def test_an_element_that_could_not_be_read_keeps_its_place(given: Any, written: 
     assert to_dict(attrs.evolve(cart, items=given, unread=())) == to_dict(Cart(items=given))
 
 
-@pytest.mark.asyncio
 async def test_a_dict_in_place_of_a_model_is_told_before_anything_is_sent() -> None:
     client, transport, _ = scripted(200)
     cart = Cart(items=cast("list[Item]", [{"sku": "A", "vat_rate": 0.25}]))
@@ -490,7 +489,6 @@ async def test_a_dict_in_place_of_a_model_is_told_before_anything_is_sent() -> N
     assert transport.requests == []
 
 
-@pytest.mark.asyncio
 async def test_a_place_that_is_lost_is_told_before_anything_is_sent() -> None:
     order = structure({"consents": [{"id": "c_1"}, "odd"]}, Order)
     client, transport, _ = scripted(201)

@@ -27,8 +27,6 @@ from norce_order_async import (
 from norce_order_async.models import NOT_SET, Address, Cart, Item, Payment, Shipping
 from norce_order_async.testing import Sandbox
 
-pytestmark = pytest.mark.asyncio
-
 Wire = Any
 Answer = tuple[int, dict[str, str], bytes]
 ORDER = "/api/v0/checkout/orders/o_1"

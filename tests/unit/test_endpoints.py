@@ -54,7 +54,6 @@ from norce_order_async.models import (
 from norce_order_async.transport import RawResponse
 from norce_order_async.wire.table import ROWS
 
-pytestmark = pytest.mark.asyncio
 every_function = pytest.mark.parametrize("given", CALLS, ids=lambda given: given.name)
 
 

@@ -23,8 +23,6 @@ from norce_order_async import (
 )
 from norce_order_async.models import Callback, Hook, Notification
 
-pytestmark = pytest.mark.asyncio
-
 Wire = dict[str, Any]
 URL = "https://adapter.example/x"
 KINDS: list[tuple[Callable[..., Any], str, Any, Wire]] = [

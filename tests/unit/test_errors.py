@@ -164,7 +164,6 @@ def test_these_are_all_errors() -> None:
         ((429, None), False),
     ],
 )
-@pytest.mark.asyncio
 async def test_an_error_is_permanent_where_the_call_is_refused_for_what_it_asks_for(
     faults: tuple[int | None, ...], permanent: bool
 ) -> None:

@@ -2,13 +2,10 @@
 
 import asyncio
 
-import pytest
-
 from norce_order_async import CallOptions, Timeout, get_order
 from norce_order_async.testing import FakeClock, Fault, Sandbox
 
 
-@pytest.mark.asyncio
 async def test_sleeps_end_in_their_order_whoever_began() -> None:
     clock, ended = FakeClock(), list[tuple[float, float]]()
 
@@ -22,7 +19,6 @@ async def test_sleeps_end_in_their_order_whoever_began() -> None:
     assert sorted(clock.slept) == [1, 1, 4, 4, 4, 10]
 
 
-@pytest.mark.asyncio
 async def test_a_sleep_that_is_given_up_is_no_time() -> None:
     clock = FakeClock()
     asleep = asyncio.create_task(clock.sleep(3600))
@@ -32,7 +28,6 @@ async def test_a_sleep_that_is_given_up_is_no_time() -> None:
     assert (asleep.cancelled(), clock.now) == (True, 1)
 
 
-@pytest.mark.asyncio
 async def test_a_call_has_its_time_while_another_one_waits_longer() -> None:
     sandbox, clock = Sandbox(), FakeClock()
     sandbox.add_order("a")

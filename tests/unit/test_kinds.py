@@ -49,7 +49,6 @@ def client_with(**settings: Any) -> OrderClient:
     return OrderClient(**given | settings)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["bool", "bool_"])
 async def test_truth_values_and_integers_of_other_libraries_are_taken(name: str) -> None:
     yes, no = of_numpy(name), of_numpy(name, __bool__=never)
@@ -70,7 +69,6 @@ async def test_truth_values_and_integers_of_other_libraries_are_taken(name: str)
         client_with(limit=yes)
 
 
-@pytest.mark.asyncio
 async def test_numpys_own_values_are_taken() -> None:
     numpy: Any = pytest.importorskip("numpy")
     client, transport, _ = scripted()
@@ -80,7 +78,6 @@ async def test_numpys_own_values_are_taken() -> None:
     assert transport.requests[1].body == b'{"n":[-1,18446744073709551615,0.5]}'
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["str_", "bytes", "float"])
 async def test_a_type_with_the_name_of_a_built_in_one_is_told_with_its_module(name: str) -> None:
     client, transport, _ = scripted()
@@ -94,7 +91,6 @@ async def test_a_type_with_the_name_of_a_built_in_one_is_told_with_its_module(na
     assert transport.requests == []
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("changes", "got"),
     [

@@ -24,8 +24,6 @@ from norce_order_async import (
 from norce_order_async.middleware import Call, Handler, Middleware
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 PLACES = ["call_middlewares", "attempt_middlewares"]
 
 

@@ -44,8 +44,6 @@ from norce_order_async.models import Consent, Order
 from norce_order_async.operations import Operation, Repeat, decode_receipt
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 ERROR = b'{"code": "order-not-found", "message": "Order with id:o_1 not found."}'
 GONE = b'{"code": "consent-not-found", "message": "gone"}'
 ORDER = b'{"id": "o_1"}'

@@ -7,8 +7,6 @@ from support import scripted
 
 from norce_order_async import DecodeError, OutcomeKind, ServerError, get_order, patch_consent
 
-pytestmark = pytest.mark.asyncio
-
 CASES: list[tuple[dict[str, str], bytes, str]] = [
     ({"content-encoding": "br"}, b"\x8b\0", "br"),
     ({"content-encoding": "gzip"}, gzip.compress(b"{}", mtime=0)[:-3], "gzip"),

@@ -24,8 +24,6 @@ from norce_order_async.testing import Sandbox
 from norce_order_async.transport import Request, Response
 from norce_order_async.wire.table import ROWS
 
-pytestmark = pytest.mark.asyncio
-
 Wire = Any
 Query = dict[str, str]
 

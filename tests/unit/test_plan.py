@@ -104,7 +104,6 @@ async def read(
     await read_into(plan, listed(*orders), conditions, check, allow_ignored=allow_ignored)
 
 
-@pytest.mark.asyncio
 async def test_a_plan_has_each_order_once_in_the_order_of_the_list_as_it_came_first() -> None:
     plan = Plan()
     far = [in_state(number) for number in range(100, 2_000)]
@@ -118,7 +117,6 @@ async def test_a_plan_has_each_order_once_in_the_order_of_the_list_as_it_came_fi
     plan.close()
 
 
-@pytest.mark.asyncio
 async def test_an_id_that_cannot_be_sent_is_counted_and_not_planned() -> None:
     def check(order_id: str) -> None:
         if not order_id.isalnum():
@@ -131,7 +129,6 @@ async def test_an_id_that_cannot_be_sent_is_counted_and_not_planned() -> None:
     plan.close()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("fits", "against", "first", "stops"),
     [
@@ -162,7 +159,6 @@ async def test_a_filter_that_is_clearly_ignored_stops_a_plan(
     plan.close()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("condition", "members"),
     [

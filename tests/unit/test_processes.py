@@ -93,7 +93,6 @@ class Later(SystemClock):
         return super().wall() + self.offset
 
 
-@pytest.mark.asyncio
 async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carried_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +148,6 @@ def test_orders_that_are_made_go_to_all_processes_and_those_of_one_reference_to_
     assert len({worker(number, "r") for number in range(20)}) == 1
 
 
-@pytest.mark.asyncio
 async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +202,6 @@ class Quick(Later):
         await asyncio.sleep(min(delay, 0.01))
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("outcome", [OutcomeKind.UNKNOWN, OutcomeKind.APPLIED])
 async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_dealt_nothing_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: OutcomeKind
@@ -255,7 +252,6 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
     assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
 
 
-@pytest.mark.asyncio
 async def test_what_processes_have_made_is_counted_as_in_the_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -298,7 +294,6 @@ async def test_what_processes_have_made_is_counted_as_in_the_journal(
     assert "changes whose outcome is unknown: 2" in caplog.text
 
 
-@pytest.mark.asyncio
 async def test_the_merchant_and_channel_of_the_environment_count_where_lines_name_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,7 +363,6 @@ def refused_for_acme(sent: Sent) -> Answer:
     return 403 if sent.request.headers["x-merchant"] == "acme" else 200
 
 
-@pytest.mark.asyncio
 async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
     lines: list[Dealt] = [
         (7, InputLine(7, HOOK), State(None, None, once=True), False),
@@ -383,7 +377,6 @@ async def test_a_process_does_not_send_what_it_is_dealt_to_let_settle() -> None:
     assert rows.ended == [8]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("outcome", [OutcomeKind.APPLIED, OutcomeKind.REJECTED])
 async def test_a_process_is_told_whether_an_earlier_run_was_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: OutcomeKind
@@ -410,7 +403,6 @@ async def test_a_process_is_told_whether_an_earlier_run_was_answered(
     assert told[1][2] is (outcome is OutcomeKind.APPLIED)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("worked", [False, True])
 async def test_a_process_takes_pages_for_answers_where_an_earlier_run_was_answered(worked: bool) -> None:
     page = 404, {"content-type": "text/html"}, b"<!DOCTYPE html><title>Not found</title>"
@@ -420,7 +412,6 @@ async def test_a_process_takes_pages_for_answers_where_an_earlier_run_was_answer
     assert (batch.stopped is None) is worked
 
 
-@pytest.mark.asyncio
 async def test_a_process_lets_go_of_a_merchant_that_is_refused() -> None:
     lines: list[Dealt] = [
         (n, InputLine(n, DeleteConsent(f"o_{n}", "c", merchant="acme" if n % 2 else None)), None, True)
@@ -453,7 +444,6 @@ def test_a_number_of_processes_is_checked(tmp_path: Path, number: int) -> None:
         ProcessBatch([], processes=number, settings=HERE, journal=journal)
 
 
-@pytest.mark.asyncio
 async def test_a_batch_that_is_stopped_while_its_processes_start_starts_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

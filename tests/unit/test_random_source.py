@@ -9,8 +9,6 @@ from norce_order_async import ClientCredentials, TokenError, WaitTimeout, delete
 from norce_order_async.batch import DeleteConsent, run_batch
 from norce_order_async.middleware import Call
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_of_a_call() -> None:
     async def run() -> tuple[str, float | None]:

@@ -28,8 +28,6 @@ from norce_order_async.receiving import (
     valid,
 )
 
-pytestmark = pytest.mark.asyncio
-
 CANARY = "canary-19e2"
 ORDER = json.dumps({"id": "o_1", "lastModified": "2026-01-12T08:00:00Z", "reference": CANARY}).encode()
 HEADERS = [("x-merchant", "acme"), ("x-channel", "7")]

@@ -36,8 +36,6 @@ from norce_order_async.testing import FakeClock, NotRecordedError, RecordingTran
 from norce_order_async.testing.conformance.base import BODY_CANARY, check_error
 from norce_order_async.transport import Transport
 
-pytestmark = pytest.mark.asyncio
-
 TOKEN = "canary-3f/71+token"
 
 

@@ -109,7 +109,6 @@ def test_applied_needs_no_waiting() -> None:
     assert (told.verdict, seconds) == (Verdict.APPLIED, 0)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("outcome", "verdict"),
     [
@@ -133,7 +132,6 @@ class Twofold(PatchConsent):
         return await super().apply(client, options)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("change", "later", "says"),
     [
@@ -158,7 +156,6 @@ def order(checked: str, modified: str = "2026-01-12T08:01:30.000Z") -> bytes:
     return f'{{"id": "o_1", "consents": [{{"id": "ci", "checked": {checked}}}]{stamp}}}'.encode()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("response", "verdict"),
     [
@@ -183,21 +180,18 @@ async def test_a_value_counts_when_it_came_to_stand_after_the_first_attempt(resp
     assert (await resolve(client, CHANGE, lost(clock.wall()))).verdict is verdict
 
 
-@pytest.mark.asyncio
 async def test_it_waits_as_long_as_an_attempt_may_take_with_the_options_of_the_change() -> None:
     client, _, clock = scripted(answered(order("false")), timeout=Timeout(attempt=ATTEMPT))
     await resolve(client, CHANGE, lost(), options=CallOptions(timeout=Timeout(attempt=9.0)))
     assert clock.now == 9.0
 
 
-@pytest.mark.asyncio
 async def test_it_waits_no_longer_where_the_clock_of_the_error_is_ahead() -> None:
     client, _, clock = scripted(answered(order("false")))
     assert (await resolve(client, CHANGE, lost(clock.wall() + 3600), settle=9.0)).verdict is Verdict.NOT_APPLIED
     assert clock.now == 9.0
 
 
-@pytest.mark.asyncio
 async def test_a_deleted_order_is_gone() -> None:
     sandbox, change = Sandbox(), DeleteOrder("o_1")
     sandbox.add_order("o_1")
@@ -242,7 +236,6 @@ def test_what_is_seen_in_an_order(operation: str, wanted: Any, stored: Any, sigh
     assert (finding.sight, finding.since) == (sight, since)
 
 
-@pytest.mark.asyncio
 async def test_an_accepted_change_may_be_finished_at_any_time() -> None:
     client, _, clock = scripted(answered(order("false")), answered(order("true")))
     receipt = Receipt("PatchCheckoutOrderConsent", 202, "r", 1, 0.1, OutcomeKind.ACCEPTED, clock.wall())
@@ -258,7 +251,6 @@ def page(*orders: tuple[str, str, str]) -> Any:
     return answered(f'{{"data": [{", ".join(made)}]}}'.encode())
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("pages", "verdict"),
     [
@@ -287,7 +279,6 @@ async def test_an_order_is_known_by_its_cart_reference(pages: list[Any], verdict
     assert told.verdict is verdict
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("pages", "verdict"),
     [
@@ -307,7 +298,6 @@ async def test_an_order_of_before_may_be_that_of_an_earlier_call(pages: list[Any
     assert (await resolve(client, change, error, settle=0)).verdict is verdict
 
 
-@pytest.mark.asyncio
 async def test_what_an_earlier_call_has_done_another_writer_may_have_undone() -> None:
     client, _, _ = scripted(409, answered(order("false", MINUTE_AGO)))
     with pytest.raises(CallError) as raised:
@@ -397,7 +387,6 @@ def test_rows_with_names_are_compared_once_each() -> None:
     assert reads <= 5 * len(wanted)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("given", "error"),
     [
@@ -429,7 +418,6 @@ class SlowClock(FakeClock):
         return self.epoch + self.monotonic()
 
 
-@pytest.mark.asyncio
 async def test_the_time_of_an_attempt_is_not_later_than_the_attempt() -> None:
     clock = SlowClock()
     later: list[float] = []
@@ -444,7 +432,6 @@ async def test_the_time_of_an_attempt_is_not_later_than_the_attempt() -> None:
     assert max(later) <= 0
 
 
-@pytest.mark.asyncio
 async def test_each_attempt_has_a_time_of_its_own() -> None:
     times: list[tuple[float | None, float]] = []
 

@@ -15,8 +15,6 @@ from norce_order_async.core.outcome import Attempt
 from norce_order_async.models import Address, Cart, Consent, Item, Order, Payment, Price, Shipping, Upsell
 from norce_order_async.wire.json import encode_json
 
-pytestmark = pytest.mark.asyncio
-
 EXACT = datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)
 UPSELL = Upsell(expiration=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 PRICE = Price(including_vat=Decimal("50.00"))

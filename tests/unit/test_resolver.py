@@ -14,7 +14,6 @@ FOUND: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 80))
 DATAGRAM: Address = (socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("10.0.0.1", 80))
 
 
-@pytest.mark.asyncio
 async def test_a_look_up_runs_where_it_is_started() -> None:
     started: list[Callable[[], None]] = []
     resolver = HostResolver(lambda host, port: [FOUND], start=started.append)
@@ -25,7 +24,6 @@ async def test_a_look_up_runs_where_it_is_started() -> None:
     assert await asyncio.gather(*waiting) == [[FOUND], [FOUND]]
 
 
-@pytest.mark.asyncio
 async def test_a_look_up_that_cannot_be_started_is_no_connection() -> None:
     def start(work: Callable[[], None]) -> None:
         raise RuntimeError("can't start new thread")
@@ -57,7 +55,6 @@ def ended(host: str, port: int) -> list[Address]:
     raise SystemExit
 
 
-@pytest.mark.asyncio
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(
     ("look_up", "says"),
@@ -83,13 +80,11 @@ async def test_a_look_up_that_gives_no_addresses_is_no_connection(look_up: Any, 
         await HostResolver(look_up, start=start).resolve("api.test", 80)
 
 
-@pytest.mark.asyncio
 async def test_a_look_up_may_give_its_addresses_one_by_one() -> None:
     resolver = HostResolver(one_by_one)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert await resolver.resolve("api.test", 80) == [FOUND]
 
 
-@pytest.mark.asyncio
 async def test_of_a_look_up_for_all_kinds_of_sockets_the_addresses_for_streams_are_taken() -> None:
     resolver = HostResolver(lambda host, port: [FOUND, DATAGRAM])
     assert [await resolver.resolve("api.test", 80) for _ in range(2)] == [[FOUND]] * 2

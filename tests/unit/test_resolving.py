@@ -108,7 +108,6 @@ class Scene:
         assert (summary.in_flight, summary.unfinished) == (0, 0)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("failure", "says"),
     [
@@ -136,7 +135,6 @@ async def test_a_server_that_is_gone_or_refuses_everything_is_waited_for_once(
     assert {*scene.outcomes()} == {APPLIED}
 
 
-@pytest.mark.asyncio
 async def test_it_stops_after_so_many_failures(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "j", patches(20), lambda sent: 404)
     resolver = scene.resolver(max_failures=3, pace={"concurrency": 1})
@@ -145,7 +143,6 @@ async def test_it_stops_after_so_many_failures(tmp_path: Path) -> None:
     assert scene.outcomes() == [OutcomeKind.REJECTED] * 3 + [NOT_SENT] * 17
 
 
-@pytest.mark.asyncio
 async def test_a_stop_finishes_what_is_under_way(tmp_path: Path) -> None:
     def answer(sent: Sent) -> Answer:
         if len(scene.written()) == 5:
@@ -160,7 +157,6 @@ async def test_a_stop_finishes_what_is_under_way(tmp_path: Path) -> None:
     scene.check_left()
 
 
-@pytest.mark.asyncio
 async def test_what_is_ended_at_once_was_perhaps_made(tmp_path: Path) -> None:
     def answer(sent: Sent) -> Answer:
         if len(scene.written()) == 5:
@@ -176,7 +172,6 @@ async def test_what_is_ended_at_once_was_perhaps_made(tmp_path: Path) -> None:
         assert [(row.number, row.error) for row in reader.rows([UNKNOWN])] == [(5, "Interrupted")]
 
 
-@pytest.mark.asyncio
 async def test_a_stop_ends_the_wait_for_what_may_be_under_way(tmp_path: Path) -> None:
     def answer(sent: Sent) -> Answer:
         resolver.stop("interrupted")
@@ -189,7 +184,6 @@ async def test_a_stop_ends_the_wait_for_what_may_be_under_way(tmp_path: Path) ->
     assert scene.clock.now < 10
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "changes", [patches(40), [CreatePayment(f"o_{n}", Payment(reference="r")) for n in range(20)]], ids=["one", "two"]
 )
@@ -202,7 +196,6 @@ async def test_looks_keep_to_the_rate_and_to_what_may_be_under_way(tmp_path: Pat
     assert max(sum(at <= other < at + 1 for other in reads) for at in reads) <= 12
 
 
-@pytest.mark.asyncio
 async def test_looks_hold_for_an_outage(tmp_path: Path) -> None:
     scene = Scene(
         tmp_path / "j", patches(100), read_answer=lambda sent: refused() if sent.at < 5 else seen(sent), elapsed=60.0
@@ -215,7 +208,6 @@ async def test_looks_hold_for_an_outage(tmp_path: Path) -> None:
     assert len([at for at in scene.reads() if at < 5]) < 40
 
 
-@pytest.mark.asyncio
 async def test_looks_are_given_up_with_the_patience(tmp_path: Path) -> None:
     gone = [True]
     scene = Scene(tmp_path / "j", patches(100), read_answer=lambda sent: 503 if gone[0] else seen(sent))
@@ -230,7 +222,6 @@ async def test_looks_are_given_up_with_the_patience(tmp_path: Path) -> None:
     assert again.made_again == 100
 
 
-@pytest.mark.asyncio
 async def test_an_order_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "j", patches(20), read_answer=lambda sent: 500 if sent.order == "o_3" else seen(sent))
     resolver = scene.resolver()
@@ -240,7 +231,6 @@ async def test_an_order_that_cannot_be_read_holds_up_no_other(tmp_path: Path) ->
     assert (row.number, row.evidence) == (4, "cannot_tell: it could not be read: ServerError")
 
 
-@pytest.mark.asyncio
 async def test_what_a_later_change_has_overtaken_is_not_made_again(tmp_path: Path) -> None:
     """It was found not to be applied, and a run made the change after it before it was its turn."""
     changes: list[Change] = [PatchAttributes("o_1", {"a": 1}), PatchAttributes("o_1", {"a": 2}), *patches(1)]

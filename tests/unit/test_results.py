@@ -31,7 +31,6 @@ from norce_order_async.core.errors import BadRequestError, ConnectionLost, NotFo
 from norce_order_async.models import Order, Payment, Price, Shipping, ValidationError
 from norce_order_async.transport import RawResponse
 
-pytestmark = pytest.mark.asyncio
 JSON = {"content-type": "application/json"}
 
 

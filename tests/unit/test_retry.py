@@ -42,8 +42,6 @@ from norce_order_async.middleware import Handler
 from norce_order_async.models import Order
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 BASE_ERROR = b'{"code": "consent-not-found", "message": "gone"}'
 
 

@@ -136,7 +136,6 @@ def test_what_can_be_called_is_a_setting() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.asyncio
 async def test_what_has_a_length_of_0_is_a_setting_too() -> None:
     class Recorded(ScriptedTransport):
         def __len__(self) -> int:
@@ -169,7 +168,6 @@ def test_a_view_takes_no_class_for_a_source_of_tokens() -> None:
         scripted()[0].scoped(auth=TokenFile)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("grace", [None, "5", math.nan])
 async def test_a_grace_that_is_no_number_leaves_the_client_open(grace: Any) -> None:
     client, transport, _ = scripted()

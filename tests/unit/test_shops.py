@@ -26,8 +26,6 @@ from norce_order_async.sending.shops import KEPT
 from norce_order_async.transport import Response
 from norce_order_async.transport.resolver import HostResolver
 
-pytestmark = pytest.mark.asyncio
-
 OTHER = "https://other.test/checkout/order"
 
 

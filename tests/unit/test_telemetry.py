@@ -38,8 +38,6 @@ from norce_order_async.transport import Request, Response
 from norce_order_async.wire.decoders import decode_receipt
 from norce_order_async.wire.operation import Operation
 
-pytestmark = pytest.mark.asyncio
-
 TEMPLATE = "/api/v0/checkout/orders/{order_id}/consents/{consent_id}"
 SENT = {
     "http.request.method": "DELETE",

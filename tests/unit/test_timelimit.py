@@ -105,7 +105,6 @@ def test_a_loop_that_is_always_late_puts_off_no_limit_for_long() -> None:
     assert 1 <= run(work()) < 3
 
 
-@pytest.mark.asyncio
 async def test_the_inner_of_two_limits_ends_only_what_is_inside() -> None:
     with TimeLimit(10):
         with pytest.raises(TimeoutError), TimeLimit(0.01):
@@ -155,7 +154,6 @@ def test_a_limit_that_is_reached_is_running_until_what_it_limits_has_ended() -> 
     assert run(work()) == [1, 1, 0]
 
 
-@pytest.mark.asyncio
 async def test_a_cancellation_from_elsewhere_is_not_swallowed_at_the_same_moment() -> None:
     async def limited() -> None:
         with TimeLimit(10) as limit:
@@ -178,7 +176,6 @@ def test_a_closed_loop_is_not_kept() -> None:
     assert kept() is None
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("reached", [False, True])
 async def test_the_task_of_a_limit_is_let_go_with_its_error(reached: bool) -> None:
     """Its error leads to the frames that hold the limit: a cycle would keep both until the next collection."""
@@ -202,7 +199,6 @@ async def test_the_task_of_a_limit_is_let_go_with_its_error(reached: bool) -> No
         gc.enable()
 
 
-@pytest.mark.asyncio
 async def test_its_error_leads_to_nothing_that_ran_inside() -> None:
     with pytest.raises(TimeoutError) as caught, TimeLimit(0.01):
         await asyncio.sleep(10)

@@ -36,7 +36,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "token"
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "content",
     [
@@ -93,7 +92,6 @@ def test_a_folder_is_no_token(tmp_path: Path) -> None:
         TokenFile(tmp_path)
 
 
-@pytest.mark.asyncio
 async def test_a_refused_token_has_the_file_read_again(path: Path) -> None:
     source, _ = token_file(path)
     client, transport, _ = scripted(
@@ -107,7 +105,6 @@ async def test_a_refused_token_has_the_file_read_again(path: Path) -> None:
     assert (await delete_consent(client, "o_1", "ci")).attempts == 1
 
 
-@pytest.mark.asyncio
 async def test_a_changed_file_is_noticed_within_a_second(path: Path) -> None:
     source, clock = token_file(path)
     assert await source.get() == "old"
@@ -118,7 +115,6 @@ async def test_a_changed_file_is_noticed_within_a_second(path: Path) -> None:
     assert await source.get() == "newer"
 
 
-@pytest.mark.asyncio
 async def test_a_mounted_secret_is_a_link_that_is_moved(path: Path, tmp_path: Path) -> None:
     for name, token in (("one", "tok-1"), ("two", "tok-2")):
         (tmp_path / name).write_text(token)
@@ -133,7 +129,6 @@ async def test_a_mounted_secret_is_a_link_that_is_moved(path: Path, tmp_path: Pa
     assert await source.get() == "tok-2"
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("content", [None, b"", b"canary canary", b"\xff\xfe\xff"])
 async def test_while_the_file_cannot_be_read_the_last_token_serves(
     path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
@@ -153,7 +148,6 @@ async def test_while_the_file_cannot_be_read_the_last_token_serves(
     assert await source.get(rejected="old") == "new"
 
 
-@pytest.mark.asyncio
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
 async def test_a_pipe_is_read_once(path: Path) -> None:
     reader, writer = os.pipe()

@@ -74,7 +74,6 @@ def sent(transport: ScriptedTransport) -> list[str]:
 # The pair
 
 
-@pytest.mark.asyncio
 async def test_fifty_refused_calls_move_to_the_secondary_once() -> None:
     pair: TokenSource = TokenPair("one", "two")
     client, transport, _ = scripted(accepting("two"), auth=pair)
@@ -84,7 +83,6 @@ async def test_fifty_refused_calls_move_to_the_secondary_once() -> None:
     assert (await delete_consent(client, "o_1", "ci")).attempts == 1
 
 
-@pytest.mark.asyncio
 async def test_two_refused_tokens_cost_one_try_of_the_other_a_minute() -> None:
     clock = FakeClock()
     client, transport, _ = scripted(401, auth=TokenPair("one", "two", clock=clock))
@@ -98,7 +96,6 @@ async def test_two_refused_tokens_cost_one_try_of_the_other_a_minute() -> None:
     assert requests == [2, 1, 1, 2, 1, 1, 2]
 
 
-@pytest.mark.asyncio
 async def test_each_token_can_be_changed_while_the_other_works() -> None:
     clock = FakeClock()
     client, transport, _ = scripted(accepting("two"), auth=TokenPair("one", "two", clock=clock))
@@ -109,7 +106,6 @@ async def test_each_token_can_be_changed_while_the_other_works() -> None:
     assert sent(transport)[-2:] == ["two", "one"]
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("good", ["one", "two"])
 async def test_a_merchant_that_no_token_is_for_moves_nobody_to_another_token(good: str) -> None:
     def api(request: Request) -> Response:
@@ -130,7 +126,6 @@ async def test_a_merchant_that_no_token_is_for_moves_nobody_to_another_token(goo
         assert {receipt.attempts for receipt in receipts} == {1}
 
 
-@pytest.mark.asyncio
 async def test_many_calls_that_are_refused_with_both_tokens_leave_the_others_with_theirs() -> None:
     client, transport, _ = scripted(accepting("one"), auth=TokenPair("one", "two"))
     transport.script = [401]
@@ -170,7 +165,6 @@ def test_what_is_no_pair(pair: tuple[Any, Any]) -> None:
 # Client credentials: when a token is asked for
 
 
-@pytest.mark.asyncio
 async def test_the_request_is_the_documented_form() -> None:
     source, transport, _ = credentials(issue(), scope="stage", client_secret="s&=é +")
     assert await source.get() == f"{CANARY}-1"
@@ -215,7 +209,6 @@ def test_the_address_of_norce_needs_an_environment_and_a_slug(place: Any) -> Non
         ClientCredentials.for_norce(*place, client_id="id", client_secret=SECRET)
 
 
-@pytest.mark.asyncio
 async def test_a_token_serves_until_it_expires() -> None:
     source, transport, clock = credentials(issue(lifetime=100))
     assert {await source.get() for _ in range(10)} == {f"{CANARY}-1"}
@@ -224,7 +217,6 @@ async def test_a_token_serves_until_it_expires() -> None:
     assert len(transport.requests) == 2
 
 
-@pytest.mark.asyncio
 async def test_callers_do_not_wait_for_an_early_refresh() -> None:
     begins: list[int] = []
     for _ in range(50):
@@ -241,7 +233,6 @@ async def test_callers_do_not_wait_for_an_early_refresh() -> None:
     assert 86 < max(begins) <= 90
 
 
-@pytest.mark.asyncio
 async def test_while_an_early_refresh_fails_the_old_token_serves() -> None:
     source, transport, clock = credentials(issue(lifetime=100), 503)
     await source.get()
@@ -257,7 +248,6 @@ async def test_while_an_early_refresh_fails_the_old_token_serves() -> None:
         await source.get()
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("callers", [1, 50, 1000])
 async def test_one_request_for_all_who_wait(callers: int) -> None:
     source, transport, clock = credentials(issue())
@@ -272,7 +262,6 @@ async def test_one_request_for_all_who_wait(callers: int) -> None:
     assert len(transport.requests) == 2
 
 
-@pytest.mark.asyncio
 async def test_a_call_with_a_refused_token_gets_a_new_one() -> None:
     source, endpoint, clock = credentials(issue())
     client, api, _ = scripted(accepting(f"{CANARY}-1"), auth=source)
@@ -284,7 +273,6 @@ async def test_a_call_with_a_refused_token_gets_a_new_one() -> None:
     assert len(endpoint.requests) == 2
 
 
-@pytest.mark.asyncio
 async def test_a_new_token_that_is_refused_stands_and_others_go_on_with_it() -> None:
     source, endpoint, clock = credentials(issue())
     client, api, _ = scripted(401, auth=source)
@@ -300,7 +288,6 @@ async def test_a_new_token_that_is_refused_stands_and_others_go_on_with_it() -> 
     assert (len(endpoint.requests), len(api.requests)) == (2, 6)
 
 
-@pytest.mark.asyncio
 async def test_an_endpoint_that_gives_the_same_token_again_ends_it() -> None:
     source, transport, clock = credentials((200, {}, b'{"access_token": "same", "expires_in": 3600}'))
     await source.get()
@@ -309,7 +296,6 @@ async def test_an_endpoint_that_gives_the_same_token_again_ends_it() -> None:
     assert len(transport.requests) == 2
 
 
-@pytest.mark.asyncio
 async def test_a_lifetime_below_the_interval() -> None:
     source, transport, clock = credentials(issue(lifetime=5))
     await source.get()
@@ -325,7 +311,6 @@ async def test_a_lifetime_below_the_interval() -> None:
 # Client credentials: what RFC 6749 lets an endpoint look like
 
 
-@pytest.mark.asyncio
 async def test_the_secret_by_http_basic() -> None:
     """RFC 6749 section 2.3.1: id and secret are encoded as in a form before they are put together."""
     source, transport, _ = credentials(
@@ -339,7 +324,6 @@ async def test_the_secret_by_http_basic() -> None:
     assert encoded not in repr(request)
 
 
-@pytest.mark.asyncio
 async def test_further_parameters_and_a_query_are_sent() -> None:
     parameters = {"audience": "https://api.example/", "resource": ["urn:a", "urn:b&c"]}
     source, transport, _ = credentials(issue(), token_url=f"{URL}?p=canary", parameters=parameters)
@@ -353,7 +337,6 @@ async def test_further_parameters_and_a_query_are_sent() -> None:
     assert "canary" not in repr(source)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("members", "lifetime"),
     [
@@ -385,7 +368,6 @@ async def test_how_long_a_token_serves(members: str, lifetime: float, head: str)
     assert len(transport.requests) == 2
 
 
-@pytest.mark.asyncio
 async def test_a_token_without_a_lifetime_serves_until_it_is_refused() -> None:
     source, _, clock = credentials(
         (200, {}, f'{{"access_token": "{CANARY}-1"}}'.encode()), (200, {}, f'{{"access_token": "{CANARY}-2"}}'.encode())
@@ -396,7 +378,6 @@ async def test_a_token_without_a_lifetime_serves_until_it_is_refused() -> None:
     assert (await delete_consent(client, "o_1", "ci")).attempts == 2
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(("code", "pause"), [("temporarily_unavailable", 2), ("access_denied", 60)])
 @pytest.mark.parametrize("status", [200, 400])
 async def test_an_error_code_says_whether_it_passes(code: str, pause: float, status: int) -> None:
@@ -408,7 +389,6 @@ async def test_an_error_code_says_whether_it_passes(code: str, pause: float, sta
     assert len(transport.requests) == 2
 
 
-@pytest.mark.asyncio
 async def test_a_hostile_answer_costs_no_time() -> None:
     answer = {"error_description": "ab" * 10**5, "access_token": "ba" * 10**5, "id_token": ""}
     source, _, _ = credentials((400, {}, json.dumps(answer).encode()))
@@ -467,7 +447,6 @@ FAILURES: list[tuple[Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(("answer", "problem"), FAILURES)
 async def test_what_is_wrong_is_told_to_all_without_a_secret(
     answer: Any, problem: str, caplog: pytest.LogCaptureFixture
@@ -505,7 +484,6 @@ def shown(error: BaseException) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.asyncio
 async def test_no_token_is_in_a_traceback_of_a_call() -> None:
     class Broken:
         async def get(self, *, rejected: str | None = None) -> str:
@@ -531,7 +509,6 @@ async def test_no_token_is_in_a_traceback_of_a_call() -> None:
     assert failed.value.outcome is OutcomeKind.REJECTED
 
 
-@pytest.mark.asyncio
 async def test_sources_show_and_pickle_no_secret() -> None:
     source, _, _ = credentials(issue())
     await source.get()
@@ -543,7 +520,6 @@ async def test_sources_show_and_pickle_no_secret() -> None:
             pickle.dumps(each)
 
 
-@pytest.mark.asyncio
 async def test_a_short_failure_is_bridged() -> None:
     source, transport, clock = credentials(503, ConnectError("refused", sent=False), issue())
     assert set(await asyncio.gather(*(source.get() for _ in range(100)))) == {f"{CANARY}-1"}
@@ -551,7 +527,6 @@ async def test_a_short_failure_is_bridged() -> None:
     assert 1 <= clock.slept[0] <= 2 <= clock.slept[1] <= 4
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_is_never_undercut(status: int) -> None:
     source, transport, clock = credentials((status, {"retry-after": "5"}, b""), issue())
@@ -569,7 +544,6 @@ async def test_retry_after_is_never_undercut(status: int) -> None:
     assert len(transport.requests) == 2
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize(("headers", "pause"), [({}, 20), ({"retry-after": "9" * 400}, 3600)])
 async def test_throttled_without_or_with_an_absurd_retry_after(headers: dict[str, str], pause: float) -> None:
     source, transport, clock = credentials((429, headers, b""), issue())
@@ -584,7 +558,6 @@ async def test_throttled_without_or_with_an_absurd_retry_after(headers: dict[str
     assert len(transport.requests) == 2
 
 
-@pytest.mark.asyncio
 async def test_a_refusal_counts_for_a_minute() -> None:
     source, transport, clock = credentials((400, {}, b'{"error": "invalid_client"}'))
     for now in (0, 1, 49):
@@ -656,7 +629,6 @@ def test_any_answer_is_a_token_or_an_auth_error(status: int, body: bytes) -> Non
     asyncio.run(run())
 
 
-@pytest.mark.asyncio
 async def test_a_transport_that_ignores_its_timeout_is_cut() -> None:
     class Endless(ScriptedTransport):
         async def send(self, request: Request, /, *, timeout: float | None) -> Response:
@@ -667,7 +639,6 @@ async def test_a_transport_that_ignores_its_timeout_is_cut() -> None:
         await source.get()
 
 
-@pytest.mark.asyncio
 async def test_a_transport_that_was_closed_by_others_is_no_failure_of_the_endpoint() -> None:
     class Closed(ScriptedTransport):
         async def send(self, request: Request, /, *, timeout: float | None) -> Response:
@@ -682,7 +653,6 @@ async def test_a_transport_that_was_closed_by_others_is_no_failure_of_the_endpoi
     assert clock.slept == []
 
 
-@pytest.mark.asyncio
 async def test_a_refresh_that_breaks_blocks_nobody() -> None:
     class Broken(FakeClock):
         async def sleep(self, delay: float, /) -> None:
@@ -722,7 +692,6 @@ def held() -> tuple[ClientCredentials, Held]:
     return ClientCredentials(token_url=URL, client_id="id", client_secret=SECRET, transport=transport), transport
 
 
-@pytest.mark.asyncio
 async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
     source, transport = held()
     first, *rest = [asyncio.create_task(source.get()) for _ in range(10)]
@@ -735,7 +704,6 @@ async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
     assert transport.requests == 1
 
 
-@pytest.mark.asyncio
 async def test_closing_ends_those_who_wait_and_leaves_no_task() -> None:
     source, transport = held()
     waiting = [asyncio.create_task(source.get()) for _ in range(10)]
@@ -751,7 +719,6 @@ async def test_closing_ends_those_who_wait_and_leaves_no_task() -> None:
     await ClientCredentials(token_url=URL, client_id="id", client_secret=SECRET).aclose()
 
 
-@pytest.mark.asyncio
 async def test_a_call_on_a_closed_source_tells_so() -> None:
     source, _, _ = credentials(issue())
     client, api, _ = scripted(auth=source)
@@ -819,7 +786,6 @@ def test_a_loop_closed_without_cancelling_its_refresh_blocks_nobody() -> None:
         task.get_coro().close()  # pyright: ignore
 
 
-@pytest.mark.asyncio
 async def test_a_forked_child_does_not_wait_for_its_parent_s_request(monkeypatch: pytest.MonkeyPatch) -> None:
     source, transport = held()
     parent = asyncio.create_task(source.get())

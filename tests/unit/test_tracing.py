@@ -12,8 +12,6 @@ from support import TOKEN, scripted
 from norce_order_async import CallError, ConnectionLost, ReadTimeout, Timeout, Tracing, delete_consent, get_order
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 
 def expire(request: Request) -> Response:
     """The time of the call ends while its request is on the wire."""

@@ -27,8 +27,6 @@ from norce_order_async.core.errors import ConnectTimeout, PoolTimeout, ReadTimeo
 from norce_order_async.models import Order, OrderStatus
 from norce_order_async.transport import Request, Response
 
-pytestmark = pytest.mark.asyncio
-
 DONE = OrderStatus.COMPLETED
 
 

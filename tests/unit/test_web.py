@@ -112,7 +112,6 @@ def test_what_the_api_means_for_us_is_not_meant_for_the_visitor(status: int) -> 
     assert problem_details(StatusError.class_for(status)(status))[0] == 502
 
 
-@pytest.mark.asyncio
 async def test_the_answer_of_a_call_that_failed() -> None:
     sandbox = Sandbox()
     sandbox.add_order("o_1", consents=["ci"])

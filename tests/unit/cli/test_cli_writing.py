@@ -44,7 +44,6 @@ def not_sent(line: int) -> Outcome:
 
 
 @pytest.mark.parametrize("cut", [False, True])
-@pytest.mark.asyncio
 async def test_a_reader_of_events_that_pauses_has_the_batch_wait_and_not_the_event_loop(
     monkeypatch: pytest.MonkeyPatch, cut: bool
 ) -> None:
@@ -69,7 +68,6 @@ async def test_a_reader_of_events_that_pauses_has_the_batch_wait_and_not_the_eve
     assert stream.lines() == told
 
 
-@pytest.mark.asyncio
 async def test_a_terminal_that_is_stopped_does_not_halt_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Paused()
     monkeypatch.setattr(sys, "stderr", stream)
