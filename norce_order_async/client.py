@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Never, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
@@ -14,8 +14,8 @@ from norce_order_async.core.errors import ClientStateError, ConfigurationError
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.random_source import RandomSource
+from norce_order_async.core.secretive import Secretive
 from norce_order_async.core.settings import UNSET, Address, Environment, Timeout, Unset
-from norce_order_async.core.shapes import described
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.environ import settings_from
@@ -35,7 +35,7 @@ from norce_order_async.wire.operation import Operation, QueryValue
 T = TypeVar("T")
 
 
-class OrderClient:
+class OrderClient(Secretive):
     """Calls the Order Management API for one merchant and channel.
 
     One client serves many calls at once and is meant to live as long as the program; :meth:`scoped` gives views of
@@ -200,7 +200,8 @@ class OrderClient:
         if credential is not None:
             core.adopt(credential.value)
         view = object.__new__(OrderClient)
-        view._is_view, view._core, view._caller, view._chain = True, core, scoped, core.chain(scoped)
+        view._is_view = True
+        view._core, view._caller, view._chain = core, scoped, core.chain(scoped)
         return view
 
     @property
@@ -256,9 +257,6 @@ class OrderClient:
 
     def __copy__(self) -> "OrderClient":
         return self.scoped()  # a second owner would close the same connections
-
-    def __reduce__(self) -> Never:
-        raise TypeError("an OrderClient neither pickles nor is deep-copied: make one in each process")
 
     def __repr__(self) -> str:
         if not hasattr(self, "_caller"):  # a setting is wrong: what renders the variables of that error needs a text
@@ -343,14 +341,3 @@ class OrderClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         await self.aclose()
-
-
-def check_client(client: OrderClient) -> OrderClient:
-    """Return what can run operations.
-
-    Raises:
-        TypeError: It cannot; arguments may have changed places.
-    """
-    if isinstance(client, type) or not hasattr(client, "execute"):
-        raise TypeError(f"client must be an OrderClient, got {described(client)}")
-    return client

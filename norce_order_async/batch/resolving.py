@@ -17,11 +17,11 @@ from norce_order_async.batch.looking import Looks, Unknown
 from norce_order_async.batch.overlaps import Line, Overlaps
 from norce_order_async.batch.report import JournalRow
 from norce_order_async.batch.run import Batch
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_bool
 from norce_order_async.core.errors import CallError
 from norce_order_async.core.outcome import Attempt, OutcomeKind
-from norce_order_async.core.shapes import check_shape
+from norce_order_async.core.shapes import check_client, check_shape
 from norce_order_async.endpoints.resolution import Verdict
 from norce_order_async.endpoints.resolve import settle_of, window_of
 from norce_order_async.loops.tasks import pause

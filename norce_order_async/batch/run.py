@@ -16,13 +16,14 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.undo.keeping import KeepingSender
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.call import AttemptHook, RetryRules
 from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout, Unset, as_timeout
+from norce_order_async.core.shapes import check_client
 from norce_order_async.endpoints.requested import scoped_to
 from norce_order_async.endpoints.resolve import settle_of
 from norce_order_async.environ import scope_from

@@ -4,9 +4,9 @@ from typing import Never
 
 
 class Secretive:
-    """A base of what holds secrets: it does not pickle."""
+    """A base of what holds secrets: it neither pickles nor is deep-copied."""
 
     __slots__ = ()
 
     def __reduce__(self) -> Never:
-        raise TypeError(f"{type(self).__name__} holds secrets and does not pickle")
+        raise TypeError(f"{type(self).__name__} holds secrets and does not pickle: make one where it is needed")

@@ -76,6 +76,17 @@ def check_shape(name: str, value: T, shape: Shape) -> T:
     return value
 
 
+def check_client(client: T) -> T:
+    """Return what can run operations.
+
+    Raises:
+        TypeError: It cannot; arguments may have changed places.
+    """
+    if isinstance(client, type) or not hasattr(client, "execute"):
+        raise TypeError(f"client must be an OrderClient, got {described(client)}")
+    return client
+
+
 def check_takes_call(name: str, function: Callable[..., object]) -> None:
     """See that a function can be called with one argument, the call. One whose signature cannot be seen is taken.
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_members
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.shapes import check_client
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.codec import encode
 from norce_order_async.wire.decoders import Receipt

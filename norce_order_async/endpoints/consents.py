@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from json.encoder import encode_basestring
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_bool, check_id, check_members
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.shapes import check_client
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import Receipt

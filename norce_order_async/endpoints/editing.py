@@ -5,11 +5,11 @@ from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import DecodeError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.shapes import check_not_awaitable, check_plain_function
+from norce_order_async.core.shapes import check_client, check_not_awaitable, check_plain_function
 from norce_order_async.endpoints.reading import outcome_before, reading_for
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS

@@ -10,10 +10,11 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import CallError, ConflictError, InvalidRequestError, NorceOrderError
 from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.shapes import check_client
 from norce_order_async.endpoints.findings import COLLECTIONS, Collection
 from norce_order_async.endpoints.functions import function_of
 from norce_order_async.endpoints.orders import get_order

@@ -6,11 +6,12 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.retry_after import http_date
+from norce_order_async.core.shapes import check_client
 from norce_order_async.endpoints.comparison import elements_of, is_list, moment
 from norce_order_async.endpoints.findings import COLLECTIONS, FINDERS, Finding, Sight
 from norce_order_async.endpoints.normal import normal, normal_body

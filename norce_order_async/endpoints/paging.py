@@ -9,10 +9,11 @@ from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 import attrs
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_bool
 from norce_order_async.core.errors import DecodeError, InvalidRequestError
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.shapes import check_client
 from norce_order_async.endpoints.filters import OrderFilters, query_of
 from norce_order_async.endpoints.orders import LIST_ORDERS
 from norce_order_async.endpoints.pages import Entry, Page, PageReader

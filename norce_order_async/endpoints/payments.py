@@ -1,7 +1,8 @@
 """Payments of an order. :mod:`norce_order_async.endpoints.transactions` has what hangs on them."""
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.shapes import check_client
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.models import Payment

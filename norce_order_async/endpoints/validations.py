@@ -1,7 +1,8 @@
 """Validating an order, and the callbacks that are asked then."""
 
-from norce_order_async.client import OrderClient, check_client
+from norce_order_async.client import OrderClient
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.shapes import check_client
 from norce_order_async.wire.bodies import body_of
 from norce_order_async.wire.catalog import OPERATIONS
 from norce_order_async.wire.decoders import Receipt
