@@ -24,9 +24,9 @@ from norce_order_async.core.errors import (
     ReadTimeout,
     ServerError,
     TokenError,
-    printable,
 )
 from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.wording import printable
 from norce_order_async.endpoints.waiting import WaitTimeout
 from norce_order_async.receiving.errors import CallbackError
 from norce_order_async.wire.json import JSON

@@ -11,9 +11,10 @@ from urllib.parse import quote_plus, urlencode
 import attrs
 
 from norce_order_async.core.checks import check_token
-from norce_order_async.core.errors import ConfigurationError, printable
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import Response
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
+from norce_order_async.core.wording import printable
 from norce_order_async.wire.error_body import charset_of
 from norce_order_async.wire.json import WireError, decode_json
 

@@ -29,14 +29,8 @@ from norce_order_async.cli.output import tell
 from norce_order_async.cli.output_files import check_output_file, files_of_journal
 from norce_order_async.cli.summary import Account, account_record, print_account
 from norce_order_async.cli.writing import Writing
-from norce_order_async.core.errors import (
-    ConfigurationError,
-    InvalidRequestError,
-    NotTheApiError,
-    RateLimitedError,
-    printable,
-)
-from norce_order_async.core.wording import counted
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.endpoints.resolution import shown_time
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.refusals import is_foreign

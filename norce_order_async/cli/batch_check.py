@@ -10,8 +10,8 @@ from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.undo.ways import WAYS, never
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.summary import Line, place_of, print_lines
-from norce_order_async.core.errors import InvalidRequestError, printable
-from norce_order_async.core.wording import counted
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.codec import encode, encode_shown
 from norce_order_async.wire.json import JSON
 

@@ -9,8 +9,8 @@ from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, is_undo_of, left_path_of, save_undo
 from norce_order_async.core.commands import command_line
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
-from norce_order_async.core.wording import counted
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.json import JSON
 
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from norce_order_async.cli.commands import Command
 from norce_order_async.cli.output import tell
-from norce_order_async.core.errors import InvalidRequestError, printable
-from norce_order_async.core.wording import reason_of
+from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.wording import printable, reason_of
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import from_dict
 from norce_order_async.wire.models import Model

@@ -12,9 +12,10 @@ from norce_order_async.cli.layers import Setting, settle
 from norce_order_async.cli.output import print_utf8
 from norce_order_async.cli.settings import single_client
 from norce_order_async.client import OrderClient
-from norce_order_async.core.errors import CallError, ConfigurationError, TLSError, TokenError, printable
+from norce_order_async.core.errors import CallError, ConfigurationError, TLSError, TokenError
 from norce_order_async.core.settings import Timeout
 from norce_order_async.core.urls import shown_file, without_secrets
+from norce_order_async.core.wording import printable
 from norce_order_async.endpoints.orders import list_orders
 from norce_order_async.middleware.policy import RetryPolicy
 from norce_order_async.wire.json_text import to_json

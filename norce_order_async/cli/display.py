@@ -14,7 +14,7 @@ from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.cli.output import has_rich, silence, tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.cli.writing import Writing
-from norce_order_async.core.errors import printable
+from norce_order_async.core.wording import printable
 
 _LINE_EVERY = 60.0
 _DRAW_EVERY = 0.2

@@ -19,10 +19,9 @@ from norce_order_async.core.errors import (
     ServerError,
     TLSError,
     TransportError,
-    printable,
 )
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.wording import counted
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.refusals import is_foreign
 from norce_order_async.wire.table import ROWS
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from norce_order_async.core.errors import printable
 from norce_order_async.core.urls import without_secrets
+from norce_order_async.core.wording import printable
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict

@@ -1,7 +1,7 @@
 """An order as text for a person to read."""
 
 from norce_order_async.cli.masking import as_text, masked, masked_unreadable
-from norce_order_async.core.errors import printable
+from norce_order_async.core.wording import printable
 from norce_order_async.wire.models import Order
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from norce_order_async.core.errors import printable
-from norce_order_async.core.wording import counted
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 

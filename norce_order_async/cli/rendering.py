@@ -10,8 +10,8 @@ from norce_order_async.cli.commands import Command
 from norce_order_async.cli.masking import masked
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.cli.output import has_rich, tell
-from norce_order_async.core.errors import DecodeError, printable
-from norce_order_async.core.wording import counted
+from norce_order_async.core.errors import DecodeError
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict, to_json

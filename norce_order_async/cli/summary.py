@@ -13,9 +13,8 @@ from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import undo_lines, undo_record
 from norce_order_async.cli.output import has_rich
 from norce_order_async.core.commands import command_line
-from norce_order_async.core.errors import printable
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.wording import counted
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 

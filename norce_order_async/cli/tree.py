@@ -8,7 +8,7 @@ from rich.tree import Tree
 
 from norce_order_async.cli.masking import as_text, masked, masked_unreadable
 from norce_order_async.cli.order_text import order_title
-from norce_order_async.core.errors import printable
+from norce_order_async.core.wording import printable
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_json
 from norce_order_async.wire.models import Order

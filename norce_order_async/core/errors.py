@@ -31,26 +31,10 @@ from typing import Any, ClassVar, cast
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.plain import as_plain, from_plain
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
-from norce_order_async.core.wording import counted
+from norce_order_async.core.wording import counted, excerpt
 
-_SHOWN = 300
 _STATUS = re.compile(r"HTTP (\d+)")
 _NOT_PERMANENT = RETRYABLE_STATUSES | {401, 403}  # they say that it is too early, or are about the token
-
-
-def printable(text: str) -> str:
-    """Somebody else's words, fit for one line of a terminal or a log: what is not printable is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
-
-
-def excerpt(body: bytes, text: str | None = None) -> str:
-    """The beginning of a body, fit for one line; ``text`` stands in its place where there is one."""
-    shown = body[:_SHOWN].decode("utf-8", "replace") if text is None else text
-    return printable(shown.strip()[:_SHOWN])
 
 
 class NorceOrderError(Exception):
@@ -202,9 +186,14 @@ class NotTheApiError(CallError):
     """
 
     def __init__(
-        self, message: str, known: object = None, *,
-        status: int = 0, headers: Mapping[str, str] | None = None, body: bytes = b"",
-    ) -> None:  # fmt: skip
+        self,
+        message: str,
+        known: object = None,
+        *,
+        status: int = 0,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
         self.status = status
         self.headers = dict(headers or {})
         self.body = body
@@ -224,9 +213,14 @@ class TransportError(CallError):
     retryable: ClassVar[bool] = True
 
     def __init__(
-        self, message: str, known: object = None, *,
-        sent: bool | None = None, status: int | None = None, content_type: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        message: str,
+        known: object = None,
+        *,
+        sent: bool | None = None,
+        status: int | None = None,
+        content_type: str | None = None,
+    ) -> None:
         self.sent = sent
         self.status = status
         self.content_type = content_type
@@ -275,10 +269,16 @@ class StatusError(CallError):
     """
 
     def __init__(
-        self, status: int | str, known: object = None, *,
-        headers: Mapping[str, str] | None = None, body: bytes = b"",
-        code: str | None = None, message: str | None = None, text: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        status: int | str,
+        known: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        code: str | None = None,
+        message: str | None = None,
+        text: str | None = None,
+    ) -> None:
         if isinstance(status, str):  # the text of an error that is rebuilt
             shown = status
             found = _STATUS.match(shown)

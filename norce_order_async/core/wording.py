@@ -1,5 +1,7 @@
 """Words of messages that several parts of the package write."""
 
+_SHOWN = 300  # characters
+
 
 def counted(number: int, what: str) -> str:
     """``1 change``, ``2 changes``."""
@@ -14,3 +16,18 @@ def text_of(error: BaseException) -> str:
 def reason_of(error: Exception) -> str:
     """What is said of an operating system's error where the message names the file or the host by itself."""
     return (error.strerror if isinstance(error, OSError) else None) or text_of(error)
+
+
+def printable(text: str) -> str:
+    """Somebody else's words, fit for one line of a terminal or a log: what is not printable is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def excerpt(body: bytes, text: str | None = None) -> str:
+    """The beginning of a body, fit for one line; ``text`` stands in its place where there is one."""
+    shown = body[:_SHOWN].decode("utf-8", "replace") if text is None else text
+    return printable(shown.strip()[:_SHOWN])

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
 import attrs
 
-from norce_order_async.core.errors import DecodeError, printable
+from norce_order_async.core.errors import DecodeError
 from norce_order_async.core.http import Response
+from norce_order_async.core.wording import printable
 from norce_order_async.endpoints.filter_checks import FILTER_CHECKS, unfit_filter
 from norce_order_async.wire.codec import one_level, structure, wire_members
 from norce_order_async.wire.json import JSON, WireError

@@ -7,10 +7,11 @@ import attrs
 from norce_order_async.client import OrderClient
 from norce_order_async.core.back_off import back_off, not_before
 from norce_order_async.core.checks import positive_seconds
-from norce_order_async.core.errors import CallError, printable
+from norce_order_async.core.errors import CallError
 from norce_order_async.core.options import CallOptions, limits_of, options_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.shapes import check_client, check_not_awaitable, check_plain_function
+from norce_order_async.core.wording import printable
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.wire.models import Order
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import attrs
 
-from norce_order_async.core.errors import CallError, DecodeError, InvalidRequestError, printable
+from norce_order_async.core.errors import CallError, DecodeError, InvalidRequestError
 from norce_order_async.core.http import Response
-from norce_order_async.core.wording import counted
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.codec import encode_shown, structure
 from norce_order_async.wire.decoders import Receipt, decode_receipt
 from norce_order_async.wire.error_body import decoded

@@ -2,9 +2,10 @@
 
 from functools import lru_cache
 
-from norce_order_async.core.errors import NotTheApiError, StatusError, excerpt, printable
+from norce_order_async.core.errors import NotTheApiError, StatusError
 from norce_order_async.core.http import Response
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
+from norce_order_async.core.wording import excerpt, printable
 from norce_order_async.wire.error_body import ErrorBody, decoded, is_error_shaped, read_error
 
 _MARKUP = frozenset({"text/html", "text/xml", "application/xml"})

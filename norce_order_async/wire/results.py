@@ -6,8 +6,9 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from norce_order_async.core.errors import DecodeError, printable
+from norce_order_async.core.errors import DecodeError
 from norce_order_async.core.http import Response
+from norce_order_async.core.wording import printable
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import wire_members
 from norce_order_async.wire.decoders import JsonAs, decode_receipt, json_body

@@ -10,7 +10,8 @@ import attrs
 from norce_order_async.batch.columns import COLUMNS
 from norce_order_async.batch.files.entry import ContentError, Format
 from norce_order_async.core.checks import a_mapping
-from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, printable
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.wording import printable
 from norce_order_async.wire.json import JSON
 
 _ALWAYS = ("merchant", "channel")

@@ -6,7 +6,7 @@ from html import escape
 
 import attrs
 
-from norce_order_async.core.errors import printable
+from norce_order_async.core.wording import printable
 
 _WIDTH, _HEIGHT = 800, 236
 _LEFT, _RIGHT, _TOP, _BOTTOM = 68, 34, 28, 38  # there is room for the larger letters of a phone
