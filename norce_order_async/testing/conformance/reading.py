@@ -71,7 +71,7 @@ class Reading(Promises):
 
     @pytest.mark.parametrize("which", TOO_LONG)
     @in_a_loop
-    async def test_a_head_that_is_too_long_expect_no_answer(self, which: str) -> None:
+    async def test_a_head_that_is_too_long_is_no_answer(self, which: str) -> None:
         """64 KiB and 1,000 headers are enough; the limits are the same in every transport."""
         line = b"HTTP/1.1 200 OK\r\n" + TOO_LONG[which] + b"\r\nContent-Length: 2\r\n\r\nok"
         await expect_no_answer(self, line)

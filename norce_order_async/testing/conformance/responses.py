@@ -44,13 +44,13 @@ class Responses(Promises):
 
     @pytest.mark.parametrize("garbage", GARBAGE)
     @in_a_loop
-    async def test_garbage_expect_no_answer(self, garbage: str) -> None:
+    async def test_garbage_is_no_answer(self, garbage: str) -> None:
         """It may never pass for a 400 of the API's."""
         await expect_no_answer(self, then_close(GARBAGE[garbage]))
 
     @pytest.mark.parametrize("method", METHODS)
     @in_a_loop
-    async def test_a_request_that_comes_back_expect_no_answer(self, method: str) -> None:
+    async def test_a_request_that_comes_back_is_no_answer(self, method: str) -> None:
         """And what is said of it shows nothing of it."""
         await expect_no_answer(self, echo, method)
 
@@ -78,7 +78,7 @@ class Responses(Promises):
     @pytest.mark.parametrize("bad", [b"zz\r\n", b"f" * 19 + b"\r\n", b"3\r\n{}}xx\r\n"])
     @pytest.mark.parametrize("end", ["before", "with it"])
     @in_a_loop
-    async def test_a_bad_chunk_in_a_later_segment_expect_no_answer(self, end: str, bad: bytes) -> None:
+    async def test_a_bad_chunk_in_a_later_segment_is_no_answer(self, end: str, bad: bytes) -> None:
         """And does not wait for the timer, wherever the chunk before it ends."""
         chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello"
         pieces = (chunk + b"\r\n", bad) if end == "before" else (chunk, b"\r\n" + bad)
