@@ -65,8 +65,6 @@ class Summary:
         problems: What went wrong, by the class of the error.
         operations: How many changes there are of each operation; lines that could not be read are of none.
         requests: How many requests were made.
-        withdrawn: How many of them belong to no outcome: those of changes that were left after them, as by a stop, and
-            reads of what was there before the batch.
         retried: How many changes took more than one request.
         in_flight: How many changes are under way and have no outcome yet.
         unfinished: How many of the unknown ones were sent by a run that ended before, and are continued by the next.
@@ -80,7 +78,6 @@ class Summary:
     problems: dict[str, ErrorSummary] = attrs.Factory(dict[str, ErrorSummary])
     operations: Counter[str] = attrs.Factory(Counter[str])
     requests: int = 0
-    withdrawn: int = 0
     retried: int = 0
     in_flight: int = 0
     unfinished: int = 0
@@ -113,11 +110,6 @@ class Summary:
     def left_of(self, total: int | None) -> int:
         """How many of so many changes have no outcome and are not under way; 0 where their number is not known."""
         return 0 if total is None else max(0, total - self.total - self.in_flight)
-
-    @property
-    def left_meaning(self) -> str:
-        """What is known of the changes that are left."""
-        return "not begun, or tried and to be continued" if self.withdrawn else "not begun"
 
     @property
     def accepted(self) -> int:
@@ -276,6 +268,8 @@ def _cell(name: str, value: JSON) -> str:
     raise InvalidRequestError(f"{name} cannot stand in a cell")
 
 
+LEFT = "not begun, or to be tried again"
+"""What is said of changes that are left, without an outcome."""
 NOT_WRITTEN = (".gz", ".xlsx", ".xlsm", ".xls", ".parquet")
 """How names end that promise a format in which nothing is written."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from norce_order_async.batch.journal import JournalRun, JournalSample
-from norce_order_async.batch.report import Summary
+from norce_order_async.batch.report import LEFT, Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import undo_lines, undo_record
@@ -103,7 +103,7 @@ def _lines(account: Account) -> list[Line]:
     if summary.in_flight:
         lines.append(("", f"  {summary.in_flight:>{width},}  {'in flight':<16}  sent, or about to be"))
     if account.left:
-        lines.append(("yellow", f"  {account.left:>{width},}  {'left':<16}  {summary.left_meaning}"))
+        lines.append(("yellow", f"  {account.left:>{width},}  {'left':<16}  {LEFT}"))
     several = f"{counted(summary.retried, 'change')} took several"
     lines.append(("dim", f"  {summary.requests:>{width},}  requests; {several}"))
     lines += _slow_lines(account, width)

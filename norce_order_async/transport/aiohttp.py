@@ -224,7 +224,8 @@ async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
 def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> TransportError:
     """The error that stands for one of an exchange; with what is known of its response, if its head came."""
     response = exchange.response
-    refused = refused_certificate(error, exchange.stream, is_first=exchange.is_first) if response is None else None
+    stream = exchange.stream if exchange.attempt.sent else None
+    refused = refused_certificate(error, stream, is_first=exchange.is_first) if response is None else None
     through = proxy if exchange.protocol is None else None
     failure = refused or translate(exchange.cause(error), sent=exchange.attempt.sent, proxy=through)
     if response is not None and not isinstance(error, UnusableHead):

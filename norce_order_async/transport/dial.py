@@ -29,7 +29,7 @@ _HAPPY_EYEBALLS = 0.25
 _HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
 _HEAD = re.compile(
     rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n"
-    rb"(?:[!#-'*+.^_`|~0-9A-Za-z-]+[ \t]*:[^\r\n\0]*\r?\n(?:[ \t][^\r\n\0]*\r?\n)*)*\r?\n"
+    rb"(?:[!#-'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n(?:[ \t][^\r\n\0]*\r?\n)*)*\r?\n"
 )
 """The head of a proxy's answer, with its status: lines, and headers that may be folded."""
 _BEGINNING = b"HTTP/1."
@@ -185,14 +185,15 @@ async def _connect(
 async def _open_tunnel(sock: socket.socket, origin: Origin, proxy: Proxy) -> None:
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(sock, _connect_request(origin, proxy))
-    status, came = 100, b""
+    status, came, size = 100, b"", 0
     while 100 <= status < 200 and status != 101:  # an interim answer, or none yet
         while (end := _HEAD_ENDS.search(came)) is None:
             more = await loop.sock_recv(sock, 4096)
             came = (came + more).lstrip(b"\r\n")
+            size += len(more)
             if not _BEGINNING.startswith(came[: len(_BEGINNING)]):
                 raise ProxyError(PROXY_NOT_HTTP, sent=False)
-            if not more or len(came) > MAX_HEAD:
+            if not more or size > MAX_HEAD:
                 raise ProxyError(PROXY_CUT_OFF, sent=False)
         head = _HEAD.fullmatch(came, 0, end.end())
         if head is None:

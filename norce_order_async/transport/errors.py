@@ -74,7 +74,7 @@ def refused_certificate(
 
     Args:
         error: Why the connection ended.
-        stream: The event loop's transport of the connection; None if it was not made.
+        stream: The event loop's transport of the connection; None if nothing was sent over it.
         is_first: Whether the request is the first one on the connection.
     """
     while error is not None:

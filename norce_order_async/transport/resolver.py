@@ -147,14 +147,31 @@ def _addresses(found: Any) -> list[Address]:
     """The addresses for streams of what a look-up gives.
 
     Raises:
-        OSError: It is nothing that ``socket.getaddrinfo`` could give.
+        OSError: It is nothing that ``socket.getaddrinfo`` could give, or none of it is for streams.
     """
     entries = list[Any](found) if hasattr(found, "__iter__") else [found]
     for entry in entries:
-        if not (issubclass(type(entry), tuple) and len(entry) == 5 and issubclass(type(entry[4]), tuple)):
-            wanted = "tuples of (family, type, protocol, name, (host, port))"
+        if not _is_of_internet(entry):
+            wanted = "tuples of (AF_INET or AF_INET6, type, protocol, name, (host, port))"
             raise OSError(f"the look-up has to give what socket.getaddrinfo gives, {wanted}, got {described(entry)}")
-    return [entry for entry in entries if entry[1] == socket.SOCK_STREAM]
+    streams: list[Address] = [
+        (family, socket.SOCK_STREAM, protocol, name, tuple(address))
+        for family, kind, protocol, name, address in entries
+        if kind in (0, socket.SOCK_STREAM)
+    ]
+    if entries and not streams:
+        raise OSError("the host has no address for streams")
+    return streams
+
+
+def _is_of_internet(entry: Any) -> bool:
+    return (
+        issubclass(type(entry), tuple | list)
+        and len(entry) == 5
+        and entry[0] in (socket.AF_INET, socket.AF_INET6)
+        and issubclass(type(entry[4]), tuple | list)
+        and list(map(type, entry[4][:2])) == [str, int]
+    )
 
 
 def _literal(host: str, port: int) -> Address:

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import ConfigurationError, ConnectError, ConnectionLost, ConnectTimeout, HttptoolsTransport
+from norce_order_async import (
+    ConfigurationError,
+    ConnectError,
+    ConnectionLost,
+    ConnectTimeout,
+    HttptoolsTransport,
+    ProxyError,
+)
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
 from norce_order_async.testing.conformance.base import in_a_loop, make_request, mark, send, send_to
 from norce_order_async.testing.conformance.connecting import address
@@ -31,6 +38,20 @@ class TestHttptoolsTransport(TransportConformance):
         async with self.origin(serve) as origin:
             ending = await send_to(origin, self.open(), make_request("GET", origin.url))
         assert "too long" in str(ending.failure)
+
+    @pytest.mark.parametrize("endless", [b"\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+    @in_a_loop
+    async def test_a_proxy_that_never_comes_to_its_answer_is_left(self, endless: bytes) -> None:
+        async def serve(peer: Peer) -> None:
+            await peer.request()
+            while not peer.gone.is_set():
+                peer.write(endless * 1000)
+                await asyncio.sleep(0)
+
+        async with self.origin(serve) as proxy:
+            request = make_request("GET", "https://norce.invalid/a")
+            ending = await send_to(proxy, self.open(proxy=proxy.url), request)
+        assert (type(ending.failure), ending.sent) == (ProxyError, False)
 
     @in_a_loop
     async def test_a_body_in_very_small_chunks_is_read(self) -> None:

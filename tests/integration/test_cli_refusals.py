@@ -47,7 +47,7 @@ def test_a_merchant_that_is_refused_is_left_and_the_others_go_on(tmp_path: Path,
         status = commanded.call("batch", "status", "changes.jsonl.journal", cwd=tmp_path)
         assert status.returncode == 1
         assert "Stopped: what is left of mine/1 was not made" in status.stdout
-        assert re.search(rf"{COUNT} +left +not begun, or tried and to be continued\n", status.stdout)
+        assert re.search(rf"{COUNT} +left +not begun, or to be tried again\n", status.stdout)
         mended = True
         told = batch(tmp_path, env)
     assert (told["code"], told["done"], told["ended"], told["stopped"]) == (0, 2 * COUNT, COUNT, None)

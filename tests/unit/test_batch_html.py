@@ -98,7 +98,7 @@ def test_its_numbers_are_those_of_the_journal(path: Path) -> None:
         assert table[op][0] == str(count)
     assert table["could not be read"][0] == "1"
     assert table["left"][0] == "4"
-    assert text(parse(page).find(".//h1")) == "11 of 28 changes are done; 3 accepted; 7 failed; 3 unknown; 4 not begun."
+    assert text(parse(page).find(".//h1")) == "11 of 28 changes are done; 3 accepted; 7 failed; 3 unknown; 4 left."
     tiles = [[text(part) for part in tile] for tile in parse(page).iterfind(".//dl[@class='facts']/div")]
     counts = {"Done": "11", "Accepted": "3", "Failed": "7", "Unknown": "3", "Open": "4"}
     assert dict(tile[:2] for tile in tiles[:5]) == counts
@@ -122,7 +122,7 @@ def test_its_numbers_are_those_of_the_journal(path: Path) -> None:
         (1200, 0, 1200, "All 1,200 changes are done."),
         (1, 1, 2, "1 of 2 changes is done; 1 failed."),
         (2, 0, None, "All 2 changes are done."),
-        (0, 0, 7, "0 of 7 changes are done; 7 not begun."),
+        (0, 0, 7, "0 of 7 changes are done; 7 left."),
     ],
 )
 def test_its_verdict(path: Path, done: int, failed: int, changes: int | None, verdict: str) -> None:
@@ -133,16 +133,6 @@ def test_its_verdict(path: Path, done: int, failed: int, changes: int | None, ve
         write(journal, marks, outcomes)
     with JournalReader.open(path) as reader:
         assert text(parse(html_report(reader)).find(".//h1")) == verdict
-
-
-def test_its_verdict_tells_that_what_is_left_was_tried(path: Path) -> None:
-    with begin(path, 2) as journal:
-        write(journal, [mark(1)], [])
-        journal.withdraw([1], requests=1)
-        page = html_report(journal)
-    left = "2 not begun, or tried and to be continued"
-    assert text(parse(page).find(".//h1")) == f"0 of 2 changes are done; {left}."
-    assert page.count(left[2:]) == 4  # the title, the verdict, a tile and the table
 
 
 def test_three_examples_of_each_error(path: Path) -> None:
@@ -263,7 +253,7 @@ def test_a_run_under_way(path: Path) -> None:
         write(journal, [mark(2, DeleteConsent("o", "c"), started=journal.runs[0].started)], [])
         with JournalReader.open(path) as reader:
             page = html_report(reader)
-    assert text(parse(page).find(".//h1")) == "1 of 3 changes is done; 1 under way; 1 not begun."
+    assert text(parse(page).find(".//h1")) == "1 of 3 changes is done; 1 under way; 1 left."
     assert commands(page) == [f"norce-order batch status {path}"]
     assert [row[-1] for name, row in cells(page).items() if name.startswith("1 ·")] == ["under way"]
 
@@ -281,7 +271,7 @@ def test_a_run_that_was_killed(path: Path) -> None:
     with JournalReader.open(path) as reader:
         page = html_report(reader)
     assert "killed; its end is that of its last sample" in page
-    assert text(parse(page).find(".//h1")) == "0 of 3 changes are done; 1 unknown; 2 not begun."
+    assert text(parse(page).find(".//h1")) == "0 of 3 changes are done; 1 unknown; 2 left."
     assert "Interrupted" in page
 
 

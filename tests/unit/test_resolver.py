@@ -68,7 +68,10 @@ def ended(host: str, port: int) -> list[Address]:
         (giving([FOUND[:4]]), "socket.getaddrinfo gives"),
         (giving([(*FOUND[:4], "10.0.0.1")]), "socket.getaddrinfo gives"),
         (giving([None, FOUND]), "socket.getaddrinfo gives, .* got None"),
-        (giving([DATAGRAM]), "no address"),
+        (giving([(*FOUND[:4], ("10.0.0.1",))]), "socket.getaddrinfo gives"),
+        (giving([(*FOUND[:4], (b"10.0.0.1", 80))]), "socket.getaddrinfo gives"),
+        (giving([("AF_INET", *FOUND[1:])]), "socket.getaddrinfo gives"),
+        (giving([DATAGRAM]), "no address for streams"),
     ],
 )
 async def test_a_look_up_that_gives_no_addresses_is_no_connection(look_up: Any, says: str) -> None:
@@ -83,6 +86,11 @@ async def test_a_look_up_that_gives_no_addresses_is_no_connection(look_up: Any, 
 async def test_a_look_up_may_give_its_addresses_one_by_one() -> None:
     resolver = HostResolver(one_by_one)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert await resolver.resolve("api.test", 80) == [FOUND]
+
+
+@pytest.mark.parametrize("found", [(FOUND[0], 0, *FOUND[2:]), [*FOUND[:4], list(FOUND[4])]])
+async def test_an_address_of_any_type_of_socket_or_from_json_is_one_for_streams(found: Any) -> None:
+    assert await HostResolver(giving([found])).resolve("api.test", 80) == [FOUND]
 
 
 async def test_of_a_look_up_for_all_kinds_of_sockets_the_addresses_for_streams_are_taken() -> None:

@@ -108,8 +108,7 @@ class JournalAccount:
                 "WHERE open OR error IS NOT NULL GROUP BY open, shown ORDER BY 3"
             ).fetchall()
             if self._version >= 2:
-                summary.withdrawn = int(self._db.execute("SELECT total(withdrawn) FROM runs").fetchone()[0])
-                summary.requests += summary.withdrawn
+                summary.requests += int(self._db.execute("SELECT total(withdrawn) FROM runs").fetchone()[0])
         with reading(self.path):
             for is_open, outcome, op, changes, attempts, retried, ended, looked_at, invalid, refused in sums:
                 summary.requests += int(attempts)

@@ -210,7 +210,7 @@ class BatchHistory:
             (summary.failed - summary.outcomes[OutcomeKind.UNKNOWN], "failed"),
             (summary.outcomes[OutcomeKind.UNKNOWN], "unknown"),
             (summary.in_flight, "under way"),
-            (self.left, summary.left_meaning),
+            (self.left, "left"),
         ):
             parts += [f"{count:,} {what}"] if count else []
         return "; ".join(parts)

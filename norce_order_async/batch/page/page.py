@@ -25,7 +25,7 @@ from norce_order_async.batch.page.history import (
 )
 from norce_order_async.batch.page.parts import section, table
 from norce_order_async.batch.replacing import replacing
-from norce_order_async.batch.report import JournalRow
+from norce_order_async.batch.report import LEFT, JournalRow
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import counted
@@ -101,9 +101,7 @@ def _headline(history: BatchHistory) -> str:
     if unknown:
         facts.insert(-2, ("bad", "Unknown", f"{unknown:,}", "may or may not be done"))
     if history.left or summary.in_flight:
-        facts.insert(
-            -2, ("", "Open", f"{history.left + summary.in_flight:,}", f"{history.left:,} {summary.left_meaning}")
-        )
+        facts.insert(-2, ("", "Open", f"{history.left + summary.in_flight:,}", f"{history.left:,} left"))
     tiles = "".join(
         f'<div class="{style}"><dt>{name}</dt><dd>{value}</dd><dd class="note">{note}</dd></div>'
         for style, name, value, note in facts
@@ -127,7 +125,7 @@ def _outcomes(history: BatchHistory) -> str:
     summary = history.summary
     kinds = [(kind.value, kind.value, summary.outcomes[kind], kind.meaning) for kind in OutcomeKind]
     kinds.append(("in_flight", "in flight", summary.in_flight, "sent, or about to be"))
-    kinds.append(("left", "left", history.left, summary.left_meaning))
+    kinds.append(("left", "left", history.left, LEFT))
     kinds = [kind for kind in kinds if kind[2]]
     if not kinds:
         return ""

@@ -45,7 +45,7 @@ def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
     requests = shell.sandbox.count
     for only in ("failed", "not_sent"):
         code, out = shell(*run, "--only", only)
-        assert (code, "        4  left              not begun\n" in out) == (1, True)
+        assert (code, "        4  left              not begun, or to be tried again\n" in out) == (1, True)
         assert ", 4 left, " in shell.errors
         assert "  The same command without --only goes on with what is left" in out
     assert shell.sandbox.count == requests + 1
