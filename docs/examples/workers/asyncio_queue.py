@@ -2,8 +2,9 @@
 
     echo '{"job_id": "1", "order_id": "o_1", "consent_id": "ci_newsletter"}' | python asyncio_queue.py
 
-SIGTERM ends it when all that was read is done. A line that is no job has an outcome, too. A job may have
-``"redelivered": true``: it was read before, by one that died. Nobody but who writes the input knows that.
+SIGTERM ends it when all that was read is done, and so does a line of more than 4 KiB, with an error. A line that is no
+job has an outcome, too. A job may have ``"redelivered": true``: it was read before, by one that died. Nobody but who
+writes the input knows that.
 """
 
 import asyncio
@@ -45,11 +46,13 @@ async def main() -> None:
     settings: dict[str, Any] = {"retry": RetryPolicy.batch(), "timeout": Timeout.batch()}
     async with OrderClient.from_env(limit=LIMIT, adaptive=True, **settings) as client, asyncio.TaskGroup() as tasks:
         workers = [tasks.create_task(work(client, queue)) for _ in range(LIMIT)]
-        while (line := await lines.readline()).endswith(b"\n"):
-            await queue.put(line)  # waits while all are busy
-        await queue.join()
-        for worker in workers:
-            worker.cancel()
+        try:
+            while (line := await lines.readline()).endswith(b"\n"):
+                await queue.put(line)  # waits while all are busy
+        finally:
+            await queue.join()
+            for worker in workers:
+                worker.cancel()
 
 
 if __name__ == "__main__":
