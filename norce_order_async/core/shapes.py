@@ -93,6 +93,8 @@ def check_takes_call(name: str, function: Callable[..., object]) -> None:
     Raises:
         ConfigurationError: It cannot.
     """
+    if {"__wrapped__", "__signature__"} <= getattr(function, "__dict__", {}).keys():
+        return  # functools.wraps copies the signature of the wrapped function
     try:
         signature = inspect.signature(function, follow_wrapped=False)  # a decorator may give it other arguments
     except (TypeError, ValueError):

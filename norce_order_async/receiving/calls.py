@@ -208,18 +208,21 @@ def joined(headers: Headers) -> dict[str, str]:
         TypeError: They are neither a mapping of texts nor pairs of them.
     """
     found: dict[str, str] = {}
-    wanted, got = "headers must be a mapping of texts, or pairs of them", kind_of(cast("object", headers))
-    given = cast("Mapping[object, object]", headers).items() if isinstance(headers, Mapping) else headers
+    kinds = ""
+    given = cast("Iterable[tuple[object, object]]", headers.items() if isinstance(headers, Mapping) else headers)
     try:
-        pairs: list[tuple[object, object]] = [(name, value) for name, value in given]
+        for name, value in given:
+            if not isinstance(name, str) or not isinstance(value, str):
+                kinds = f" of {kind_of(name)} and {kind_of(value)}"
+                break
+            lower, text = name.lower(), value.strip(" \t")
+            found[lower] = f"{found[lower]}, {text}" if lower in found else text
+        else:
+            return found
     except (TypeError, ValueError):
-        raise TypeError(f"{wanted}, got {got}") from None
-    for name, value in pairs:
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"{wanted}, got {got} of {kind_of(name)} and {kind_of(value)}")
-        lower, text = name.lower(), value.strip(" \t")
-        found[lower] = f"{found[lower]}, {text}" if lower in found else text
-    return found
+        pass
+    got = kind_of(cast("object", headers))
+    raise TypeError(f"headers must be a mapping of texts, or pairs of them, got {got}{kinds}")
 
 
 def check_head(headers: Mapping[str, str], limit: int) -> int | None:

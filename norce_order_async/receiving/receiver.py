@@ -119,8 +119,7 @@ class Receiver:
         kind = self._kinds.get(name)
         try:
             if kind is None:
-                places = ", ".join(f"/{each}" for each in self._kinds) or "none"
-                raise CallbackError(f"nothing is received here; handlers: {places}", status=404)
+                raise CallbackError("nothing is received here", status=404)
             lower = calls.joined(headers)
             if self.secret is not None:
                 self.secret.check(lower, query)
@@ -129,7 +128,9 @@ class Receiver:
             whole = await self._read(lower, body)
             call = kind.parse(lower, whole, self.version, path=rest, enums=self.enums, limit=self.limit)
         except CallbackError as error:
-            _logger.warning("a request was refused with %d: %s", error.status, error)
+            # In the log only: no secret has been checked.
+            places = "" if kind else f"; handlers: {', '.join(f'/{each}' for each in self._kinds) or 'none'}"
+            _logger.warning("a request was refused with %d: %s%s", error.status, error, places)
             reply = replies.problem(error.status, error.code, str(error))
             return attrs.evolve(reply, allow=kind.methods) if kind and error.status == 405 else reply
         return await self._handle(name, kind, call)

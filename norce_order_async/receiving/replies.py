@@ -23,13 +23,13 @@ class Reply:
 
     Attributes:
         status: The HTTP status, from 200 to 599.
-        body: The body's bytes: JSON, or none. With the statuses 204 and 304 there is none.
+        body: The body, bytes or a bytearray: JSON, or empty. With the statuses 204 and 304 there is none.
         allow: The methods that there are, where the status is 405.
         kind: ``hooks`` or ``validations``, where a function such as :func:`allow` has made it for these. It does not
             count when replies are compared.
 
     Raises:
-        TypeError: ``status`` is no int, or ``body`` is no bytes.
+        TypeError: ``status`` is no int, or ``body`` is neither bytes nor a bytearray.
         InvalidRequestError: ``status`` is another one, or has no body and ``body`` is one.
     """
 

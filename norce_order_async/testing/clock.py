@@ -53,6 +53,9 @@ class FakeClock:
     async def sleep(self, delay: float, /) -> None:
         """Let ``delay`` seconds pass without waiting; other tasks get their turn, and sleeps that are over before."""
         self.slept.append(delay)
+        if delay <= 0:
+            await asyncio.sleep(0)
+            return
         loop = asyncio.get_running_loop()
         sleeps, own = self._sleeps.of(loop), (self.now + delay, next(self._numbers), loop.create_future())
         insort(sleeps.waiting, own)

@@ -1,5 +1,9 @@
 """Which members of JSON hold a secret, or an address with one, by their names."""
 
+from collections.abc import Mapping
+
+from norce_order_async.wire.json import JSON
+
 _SECRET_NAMES = frozenset({"apikey", "assertion", "authorization", "clientassertion"})
 """As :func:`plain_name` writes them."""
 _SECRET_ENDINGS = ("password", "secret", "token")
@@ -14,8 +18,21 @@ def names_a_secret(name: str) -> bool:
 
 
 def holds_headers(name: str) -> bool:
-    """Whether an object of this name has headers for a call as its members: any of their values may be a secret."""
+    """Whether an object of this name has headers for a call as its members: any of their texts may be a secret."""
     return plain_name(name) == "headers"
+
+
+def hide_headers(headers: Mapping[str, JSON], hidden: str) -> dict[str, JSON]:
+    """Headers with ``hidden`` in place of each text, also of those in lists and objects; other values stay."""
+    return {name: _without_texts(value, hidden) for name, value in headers.items()}
+
+
+def _without_texts(value: JSON, hidden: str) -> JSON:
+    if isinstance(value, Mapping):
+        return dict(hide_headers(value, hidden))
+    if isinstance(value, list | tuple):
+        return [_without_texts(one, hidden) for one in value]
+    return hidden if isinstance(value, str) else value
 
 
 def names_an_address(name: str) -> bool:

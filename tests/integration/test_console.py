@@ -216,7 +216,9 @@ async def test_no_secret_is_shown() -> None:
             {"id": "h_2", "invoke": "{config.adapter.publicUrl}/norce/hooks?secret=hunter22"},
         ],
         validations=[{"id": "oc_1", "adapterId": "a", "url": "//user:hunter22@a.example/?hunter22"}],
-        notifications=[{"id": "n_1", "url": "http://127.0.0.1:1/", "headers": {"x-site": "hunter22", "x-key": 1}}],
+        notifications=[
+            {"id": "n_1", "url": "http://127.0.0.1:1/", "headers": {"x-site": "hunter22", "x-key": [1, "hunter22"]}}
+        ],
         consents=["ci"],
     )
     sandbox.faults.add(f"status:503:times=1:retry-after={TOKEN}:operation=Validate")
@@ -238,6 +240,7 @@ async def test_no_secret_is_shown() -> None:
         r"{\"client_secret\":\"***\",\"other\":1}",
     ):
         assert part in shown[2]
+    assert '{"name": "1", "text": "1", "kind": "value"}' in shown[2]
     assert "/nowhere/***?secret" in shown[-1]
     assert [text for text in shown if TOKEN in text or "hunter22" in text] == []
 

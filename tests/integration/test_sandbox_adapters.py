@@ -102,6 +102,18 @@ async def test_a_server_calls_an_address_as_it_is_registered(registered: str, ca
     assert seen == [called]
 
 
+async def test_an_answer_whose_status_is_none_of_http_is_told() -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=600)
+
+    listener = await asyncio.get_running_loop().create_server(web.Server(answer), "127.0.0.1", 0)
+    async with listener, staged("server") as stage:
+        host, port = listener.sockets[0].getsockname()
+        await create_hook(stage.client, "o_1", Hook(subscribe_to="/attributes", invoke=f"http://{host}:{port}"))
+        with pytest.raises(BadRequestError, match="it answered with status 600"):
+            await patch_attributes(stage.client, "o_1", {"a": 1})
+
+
 @pytest.mark.parametrize("pointer", ["/attributes", "/attributes/", "attributes", "/"])
 async def test_a_target_is_read_as_what_a_hook_watches(stage: Stage, pointer: str) -> None:
     async def on_hook(call: HookCall) -> Reply:

@@ -19,6 +19,15 @@ async def test_sleeps_end_in_their_order_whoever_began() -> None:
     assert sorted(clock.slept) == [1, 1, 4, 4, 4, 10]
 
 
+async def test_what_yields_in_a_loop_lets_longer_sleeps_end() -> None:
+    clock = FakeClock()
+    asleep = asyncio.create_task(clock.sleep(1))
+    async with asyncio.timeout(5):
+        while not asleep.done():
+            await clock.sleep(0)
+    assert (clock.now, set(clock.slept)) == (1, {0, 1})
+
+
 async def test_a_sleep_that_is_given_up_is_no_time() -> None:
     clock = FakeClock()
     asleep = asyncio.create_task(clock.sleep(3600))

@@ -256,7 +256,9 @@ def test_a_secret_that_could_not_be_read_is_in_no_text_and_no_tree(
     hook = {"invoke": ["https://u:canary@h/x?code=canary"]}
     payments: list[JSON] = [{"recurring": {"token": ["canary"]}}, {"recurring": [{"token": "canary"}]}]
     validations: list[JSON] = ["https://u:canary@h/x?code=canary"]
-    notices: list[JSON] = [{"headers": {"x-site": "canary"}, "api_token": "canary"}]
+    notices: list[JSON] = [
+        {"headers": {"x-site": "canary", "more": [1, {"a": None, "token": 5}]}, "api_token": "canary"}
+    ]
     parts: dict[str, JSON] = {"payments": payments, "validations": validations, "notifications": notices}
     wire: JSON = {"id": "o_1", "hooks": [hook], **parts}
     order = structure(wire, Order)
@@ -268,7 +270,8 @@ def test_a_secret_that_could_not_be_read_is_in_no_text_and_no_tree(
         assert 'validations[0]  "https://***@h/x?code=***"' in text
         assert "canary" not in text
     shown = as_text(masked(order))
-    assert '"headers":{"x-site":"(not shown; --output json has it)"}' in shown
+    not_shown = '"(not shown; --output json has it)"'
+    assert f'"headers":{{"x-site":{not_shown},"more":[1,{{"a":null,"token":{not_shown}}}]}}' in shown
     assert "canary" not in shown
 
 

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Hashable
 from functools import partial, wraps
+from inspect import signature
 from typing import Any
 
 import attrs
@@ -144,9 +145,10 @@ async def test_an_answer_of_405_says_which_methods_there_are(method: str, target
     assert (status == 405) == (allowed is not None)
 
 
-async def test_an_answer_of_404_says_what_is_received(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_of_a_404_says_what_is_received_and_the_answer_does_not(caplog: pytest.LogCaptureFixture) -> None:
     app = receiver(on_validation=None)
-    await request(app, "POST", "/hook", ORDER)
+    _, _, body = await request(app, "POST", "/hook", ORDER)
+    assert json.loads(body) == {"code": "not-found", "message": "nothing is received here"}
     assert "404: nothing is received here; handlers: /hooks, /notifications" in caplog.text
     assert (await request(Receiver(), "POST", "/hooks", ORDER))[0] == 404
 
@@ -228,10 +230,18 @@ async def test_the_log_has_a_place_where_a_handler_takes_no_call(caplog: pytest.
     assert re.search(r"hooks failed: TypeError in \w+\.py:\d+ ", caplog.text)
 
 
-async def test_a_handler_may_be_wrapped_by_what_gives_it_more() -> None:
+@pytest.mark.parametrize("own_signature", [False, True])
+async def test_a_handler_may_be_wrapped_by_what_gives_it_more(own_signature: bool) -> None:
     @wraps(hook_of_a_shop)
+    async def of_a_shop(*args: Any) -> Reply:
+        return await hook_of_a_shop(*args)
+
+    if own_signature:
+        vars(of_a_shop)["__signature__"] = signature(hook_of_a_shop)
+
+    @wraps(of_a_shop)
     async def in_a_shop(call: HookCall) -> Reply:
-        return await hook_of_a_shop(call, "acme")
+        return await of_a_shop(call, "acme")
 
     assert (await request(receiver(on_hook=in_a_shop), "POST", "/hooks", ORDER))[2] == refuse("shop", "acme").body
 

@@ -211,6 +211,8 @@ async def test_no_secret_of_a_token_endpoint_is_kept(cassette: Path, method: Any
     [
         b'{"access_token": "canary-one", "nan": NaN}',
         b'{"access_token": "canary-one", "expi',
+        b'[{"api_token" : "canary-one"}, {"apiKey": "a \\" canary-one", "client-assertion": "canary-one',
+        b'{"headers": {"Authorization": "Bearer canary-one"}}, {"id',
         b'{"n": 1.000000000000000000001, "access_token": "canary-one"}',
         b"access_token=canary-one&token_type=bearer",
         b"<p>password: canary-one</p>",
@@ -259,6 +261,7 @@ async def test_no_secret_of_an_address_is_kept_under_another_spelling_or_in_plac
         {"headers": {"Authorization": "Bearer canary-1", "x-norce-secret": "canary-2"}, "seen": "canary-1 canary-2"},
         {"Headers": {"X-Api-Key": ["canary-3"], "x-site": "canary-4"}, "seen": "canary-3"},
         {"headers": [{"name": "x-site", "value": "canary-5"}]},
+        {"headers": {"more": [{"x-api-key": "canary-9", "n": 1}]}, "seen": "canary-9"},
         {"api_token": "canary-6", "sharedSecret": "canary-7", "user-password": "canary-8", "seen": "canary-6"},
     ],
 )
@@ -270,6 +273,14 @@ async def test_no_secret_of_a_registration_is_kept(cassette: Path, sandbox: Sand
     text = cassette.read_text(encoding="utf-8")
     assert "canary" not in text
     assert all(f'"{name}"' in text for name in member)
+
+
+async def test_what_is_no_text_in_headers_is_kept(cassette: Path, sandbox: Sandbox) -> None:
+    headers: JSON = {"n": 1, "m": None, "l": [True, "x"], "o": {"p": 1.5}}
+    sandbox.add_order("o_2", attributes={"headers": headers})
+    for inner in (SandboxTransport(sandbox), None):
+        order = await once(RecordingTransport(cassette, inner), "o_2")
+    assert order.attributes == {"headers": {"n": 1, "m": None, "l": [True, "***"], "o": {"p": Decimal("1.5")}}}
 
 
 ORDER_ID, CHANNEL = "o_qNnZxZrBfglSSjjejxjzFHLNcs", "thingsandstuff-se-nonpsp"

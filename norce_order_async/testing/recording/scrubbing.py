@@ -13,7 +13,7 @@ from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
 from norce_order_async.testing.recording.layout import compact
 from norce_order_async.wire.json import WireError, decode_json
-from norce_order_async.wire.secrets import holds_headers, names_a_secret, names_an_address, plain_name
+from norce_order_async.wire.secrets import hide_headers, holds_headers, names_a_secret, names_an_address, plain_name
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
@@ -31,6 +31,8 @@ _IN_TEXT = re.compile(
     r"""((?:access|refresh|id)_?token|(?:client_?)?secret|password)(["']?\s*[:=]\s*["']?)([^"'&\s,;}<]+)""",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r"""("([^"\\]+)"\s*:\s*")((?:[^"\\]|\\.)*)""", re.DOTALL)
+"""A member of JSON that is a text, also where the rest of the JSON is missing."""
 _WORDS = ("token", "secret", "password")
 _LONG = 16
 """Characters that a shared secret has at least."""
@@ -97,18 +99,23 @@ class Scrubber:
         if isinstance(value, Mapping):
             members = cast("Mapping[str, Any]", value)
             if holds_headers(name):
-                return {each: self._of_header(each, member) for each, member in members.items()}
+                self._note_headers("", members)
+                members = hide_headers(members, HIDDEN)
             return {each: self.value(each, member) for each, member in members.items()}
         if isinstance(value, list | tuple):
             return [self.value(name, one) for one in cast("Sequence[Any]", value)]
         return self._inside(value) if isinstance(value, str) else value
 
-    def _of_header(self, name: str, value: Any) -> str:
-        """What is kept of a header in JSON, whose value may be a list."""
-        for one in cast("Sequence[Any]", value) if isinstance(value, list | tuple) else (value,):
-            if isinstance(one, str):
-                self._note_header(self._of_bodies, name, one)
-        return HIDDEN
+    def _note_headers(self, name: str, value: Any) -> None:
+        """Note the secrets of headers in JSON, whose values may be lists or objects."""
+        if isinstance(value, Mapping):
+            for each, member in cast("Mapping[str, Any]", value).items():
+                self._note_headers(each, member)
+        elif isinstance(value, list | tuple):
+            for one in cast("Sequence[Any]", value):
+                self._note_headers(name, one)
+        elif isinstance(value, str):
+            self._note_header(self._of_bodies, name, value)
 
     def json(self, content: Any) -> bytes | None:
         """What is kept of a whole body of JSON; None where it nests too deeply to be written.
@@ -152,12 +159,19 @@ class Scrubber:
         return self._kept_text("", self._without_credentials(text))
 
     def _without_credentials(self, text: str) -> str:
+        text = _QUOTED.sub(self._quoted, text)
         lowered = text.lower()
         if any(word in lowered for word in _WORDS):  # the expression below is slow
             for found in _IN_TEXT.finditer(text):
                 self._note(self._of_bodies, found[3])
             text = _IN_TEXT.sub(rf"\1\2{HIDDEN}", text)
         return text
+
+    def _quoted(self, found: re.Match[str]) -> str:
+        if not names_a_secret(found[2]):
+            return found[0]
+        self._note(self._of_bodies, found[3])
+        return found[1] + HIDDEN
 
     def _kept_text(self, name: str, text: str) -> str:
         kept = self._kept(name, text)

@@ -46,7 +46,7 @@ class Network:
 
         Raises:
             NotAllowedError: Neither a loopback address nor a named host, or no URL of HTTP.
-            NoAnswerError: The answer is too large.
+            NoAnswerError: The answer is too large, or its status is none from 200 to 599.
             OSError: There is no connection. What else aiohttp raises comes as it is.
         """
         url = _url(call.url)
@@ -58,6 +58,8 @@ class Network:
             body = await read_body(response.content, MAX_BODY)
             if len(body) > MAX_BODY:
                 raise NoAnswerError("its answer is too large")
+            if not 200 <= response.status <= 599:
+                raise NoAnswerError(f"it answered with status {response.status}")
             return Reply(response.status, body)
 
     async def aclose(self) -> None:

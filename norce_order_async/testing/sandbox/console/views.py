@@ -10,7 +10,7 @@ from norce_order_async.testing.sandbox.exchange import AdapterExchange, Received
 from norce_order_async.testing.sandbox.outline import body_outline, target_outline
 from norce_order_async.testing.sandbox.store import WireOrder
 from norce_order_async.wire.json_text import to_json
-from norce_order_async.wire.secrets import holds_headers, names_a_secret
+from norce_order_async.wire.secrets import hide_headers, holds_headers, names_a_secret
 
 View: TypeAlias = dict[str, Any]
 
@@ -74,8 +74,8 @@ def _part(name: str, value: Any, mask: Mask, scrubber: Scrubber, most: int | Non
     if names_a_secret(name):
         return shown | {"text": HIDDEN}
     if isinstance(value, dict):
-        own = cast("dict[str, object]", value)
-        members = list((dict.fromkeys(own, HIDDEN) if holds_headers(name) else own).items())
+        own = cast("dict[str, Any]", value)
+        members = list((hide_headers(own, HIDDEN) if holds_headers(name) else own).items())
     elif isinstance(value, list):
         members = [(_label(one, index), one) for index, one in enumerate(cast("list[object]", value))]
     else:
