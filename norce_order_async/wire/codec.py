@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
@@ -17,7 +17,7 @@ from cattrs import Converter
 
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire.json import JSON, WireError, decimal_text, encode_json, refuse
-from norce_order_async.wire.member_checks import check_of
+from norce_order_async.wire.member_checks import check_of, is_sequence
 from norce_order_async.wire.models import NOT_SET, Model
 from norce_order_async.wire.models.base import NOT_MEMBERS, wire_name
 from norce_order_async.wire.times import read_time, time_text
@@ -117,21 +117,31 @@ def wire_members(cls: object) -> frozenset[str]:
 @_converter.register_unstructure_hook_factory(_subclass_of(Model))
 def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
     """One level deep: the JSON writer comes back for the models inside, so that it knows the path to them."""
-    fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if field.name not in NOT_MEMBERS]
-    names = [(field.name, wire_name(field.name), check_of(field.type)) for field in fields]
+    names = [
+        (field.name, wire_name(field.name), usual, check)
+        for field in attrs.fields(attrs.resolve_types(cls))
+        if field.name not in NOT_MEMBERS
+        for usual, check in [check_of(field.type)]
+    ]
 
     def write(model: Model) -> dict[str, object]:
         members: dict[str, object] = {}
-        for name, member, check in names:
-            value: object = getattr(model, name)
-            if value is None or value is NOT_SET:
-                continue
-            try:
-                check(value)
-            except WireError as error:
-                error.inside(member)
-                raise
-            members[member] = _written_time(value, member) if isinstance(value, datetime) else value
+        member = ""
+        try:
+            for name, member, usual, check in names:
+                value: object = getattr(model, name)
+                if value is None:
+                    continue
+                if type(value) not in usual:
+                    if value is NOT_SET:
+                        continue
+                    check(value)
+                    if isinstance(value, datetime):
+                        value = _written_time(value)
+                members[member] = value
+        except WireError as error:
+            error.inside(member)
+            raise
         for unread in model.unread:
             unread.put_back(members)
         for member, value in model.extra.items():
@@ -141,9 +151,9 @@ def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
     return write
 
 
-def _written_time(value: datetime, member: str) -> str:
+def _written_time(value: datetime) -> str:
     if (text := time_text(value)) is None:
-        raise WireError("a date-time needs a time zone").inside(member)
+        raise WireError("a date-time needs a time zone")
     return text
 
 
@@ -182,11 +192,7 @@ def _model_reader(cls: type[Model], converter: Converter) -> _Reader:
     return read
 
 
-def _is_sequence(cls: Any) -> bool:
-    return get_origin(cls) in (Sequence, list) or (get_origin(cls) is tuple and get_args(cls)[1:] == (Ellipsis,))
-
-
-@_converter.register_structure_hook_factory(_is_sequence)
+@_converter.register_structure_hook_factory(is_sequence)
 def _sequence_reader(cls: Any, converter: Converter) -> _Reader:
     as_list = get_origin(cls) is list
     kind = get_args(cls)[0]
@@ -230,7 +236,8 @@ def _dict_reader(cls: Any, converter: Converter) -> _Reader:
 
 @_converter.register_structure_hook_factory(_generic(UnionType, Union))
 def _optional_reader(cls: Any, converter: Converter) -> _Reader:
-    kind = get_args(cls)[0]  # of `X | None` or of `Enumeration | str | None`; nulls are gone by now
+    # Of `X | None` or of `Enumeration | str | None`; nulls are gone by now.
+    kind: Any = next(each for each in get_args(cls) if each is not NoneType)
     return _enum_reader(kind) if _subclass_of(StrEnum)(kind) else converter.get_structure_hook(kind)
 
 

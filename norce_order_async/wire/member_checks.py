@@ -1,19 +1,25 @@
 """What a member of a model must be to be written: other values would reach the API under wrong names, or be refused."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from types import UnionType
-from typing import Any, Final, Union, cast, get_args, get_origin
+from math import isfinite
+from types import NoneType, UnionType
+from typing import Any, Final, NamedTuple, Union, cast, get_args, get_origin
 
 from norce_order_async.core.kinds import kind_of, own
 from norce_order_async.wire.json import WireError
 from norce_order_async.wire.models import Model
 from norce_order_async.wire.times import read_time
 
-Check = Callable[[object], None]
-"""Raises a WireError for a value that a member cannot have."""
+
+class MemberCheck(NamedTuple):
+    """Values of the very types in ``usual`` are written as they are; of others ``check`` raises a WireError if bad."""
+
+    usual: frozenset[type]
+    check: Callable[[object], object]
 
 
 def an(cls: type[Model]) -> str:
@@ -21,46 +27,70 @@ def an(cls: type[Model]) -> str:
     return f"{'an' if cls.__name__[0] in 'AEIOU' else 'a'} {cls.__name__}"
 
 
-def check_of(kind: Any) -> Check:
-    """The check of a member of this type, as a model's field has it."""
+def is_sequence(kind: Any) -> bool:
+    """Whether a type is a list of any length, as models have it."""
+    return get_origin(kind) in (Sequence, list) or (get_origin(kind) is tuple and get_args(kind)[1:] == (Ellipsis,))
+
+
+def check_of(kind: Any) -> MemberCheck:
+    """The check of a member of this type, as a model's field has it. A type that is not known here takes any value."""
     if get_origin(kind) in (Union, UnionType):
-        kind = get_args(kind)[0]  # of `X | None` or of `Enumeration | str | None`
-    if get_origin(kind) is Sequence:
+        return _union_check(get_args(kind))
+    if is_sequence(kind):
         return _list_check(check_of(get_args(kind)[0]))
     if isinstance(kind, type) and issubclass(kind, Model):
         return _model_check(kind)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        kind = str
-    wanted, fits = _KINDS[get_origin(kind) or kind]
-
-    def check(value: object) -> None:
-        if not fits(value) and not fits(own(value)):
-            raise WireError(f"expected {wanted}, got {kind_of(value)}")
-
-    return check
+        return _KINDS[str]._replace(usual=frozenset({str, kind}))
+    return _KINDS.get(cast("object", get_origin(kind) or kind), _ANYTHING)
 
 
-def _model_check(cls: type[Model]) -> Check:
+def _union_check(kinds: Sequence[Any]) -> MemberCheck:
+    *others, last = (check_of(kind) for kind in kinds if kind is not NoneType)
+    usual = last.usual.union(*(other.usual for other in others), (kind for kind in kinds if kind is NoneType))
+
+    def check(value: object) -> object:
+        for other in others:
+            with suppress(WireError):
+                return other.check(value)
+        return last.check(value)
+
+    return MemberCheck(usual, check if others else last.check)
+
+
+def _model_check(cls: type[Model]) -> MemberCheck:
     def check(value: object) -> None:
         if not isinstance(value, cls):
-            hint = " (from_dict makes one)" if isinstance(value, Mapping) else ""
-            raise WireError(f"expected {an(cls)}, got {kind_of(value)}{hint}")
+            text = f"expected {an(cls)}, got {kind_of(value)}"
+            raise WireError(f"{text} (from_dict makes one)" if isinstance(value, Mapping) else text)
 
-    return check
+    return MemberCheck(frozenset({cls}), check)
 
 
-def _list_check(check_element: Check) -> Check:
+def _list_check(element: MemberCheck) -> MemberCheck:
     def check(values: object) -> None:
         if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
             raise WireError(f"expected a list, got {kind_of(values)}")
-        for index, value in enumerate(cast("Sequence[object]", values)):
+        elements = cast("Sequence[object]", values)
+        if element.usual.issuperset(map(type, elements)):
+            return
+        for index, value in enumerate(elements):
             try:
-                check_element(value)
+                if type(value) not in element.usual:
+                    element.check(value)
             except WireError as error:
                 error.inside(index)
                 raise
 
-    return check
+    return MemberCheck(frozenset(), check)
+
+
+def _kind(wanted: str, fits: Callable[[object], bool], *usual: type) -> MemberCheck:
+    def check(value: object) -> None:
+        if not fits(value) and not fits(own(value)):
+            raise WireError(f"expected {wanted}, got {kind_of(value)}")
+
+    return MemberCheck(frozenset(usual), check)
 
 
 def _is_number(value: object) -> bool:
@@ -68,27 +98,31 @@ def _is_number(value: object) -> bool:
 
 
 def _is_whole(value: object) -> bool:
-    match value:
+    match value:  # what is not finite is no number of JSON, which its writer says
         case bool():
             return False
         case float():
-            return value.is_integer()
+            return value.is_integer() or not isfinite(value)
         case Decimal():
-            return value.is_finite() and value == value.to_integral_value()
+            return not value.is_finite() or value == value.to_integral_value()
         case _:
             return isinstance(value, int)
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, datetime) or (isinstance(value, str) and read_time(value) is not None)
+    if isinstance(value, str) and read_time(value) is None:
+        raise WireError("text that is no date-time")
+    return isinstance(value, (datetime, str))
 
 
-_KINDS: Final[dict[object, tuple[str, Callable[[object], bool]]]] = {
-    str: ("a string", lambda value: isinstance(value, str)),
-    bool: ("true or false", lambda value: isinstance(value, bool)),
-    int: ("an integer", _is_whole),
-    Decimal: ("a number", _is_number),
-    datetime: ("a date-time", _is_time),
-    Mapping: ("an object", lambda value: isinstance(value, Mapping)),
+_OBJECT = _kind("an object", lambda value: isinstance(value, Mapping), dict)
+_KINDS: Final[dict[object, MemberCheck]] = {
+    str: _kind("a string", lambda value: isinstance(value, str), str),
+    bool: _kind("true or false", lambda value: isinstance(value, bool), bool),
+    int: _kind("an integer", _is_whole, int),
+    Decimal: _kind("a number", _is_number, int, float, Decimal),
+    datetime: _kind("a date-time", _is_time),
+    Mapping: _OBJECT,
+    dict: _OBJECT,
 }
-"""What a member that is neither a model nor a list must be, in words and as a function, by its type."""
+_ANYTHING: Final = _kind("anything", lambda _: True)

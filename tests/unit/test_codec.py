@@ -4,12 +4,12 @@ import copy
 import json
 import math
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import attrs
 import pytest
@@ -53,6 +53,17 @@ from norce_order_async.wire.models import (
 CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
 SCHEMAS: dict[str, dict[str, Any]] = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))["schemas"]
 OBJECTS = sorted(name for name, schema in SCHEMAS.items() if "properties" in schema)
+
+
+def note_class(kind: Any, base: type[Model] = Model) -> type[Model]:
+    """A model of one's own, with a member of this type."""
+    members = {"note": attrs.field(type=kind, default=None)}
+    return cast("type[Model]", attrs.make_class("Note", members, bases=(base,), frozen=True, kw_only=True))
+
+
+def note(kind: Any, value: Any) -> Model:
+    cls: Any = note_class(kind)
+    return cast("Model", cls(note=value))
 
 
 def model_named(name: str) -> type[Model]:
@@ -219,8 +230,18 @@ def cyclic_cart() -> Cart:
             "body.cart.items[0].quantity: expected an integer, got str",
         ),
         (Item(quantity=anything(1.5)), "body.quantity: expected an integer, got float"),
-        (Item(quantity=anything(Decimal("NaN"))), "body.quantity: expected an integer, got Decimal"),
-        (Order(created=anything("today")), "body.created: expected a date-time, got str"),
+        (Item(quantity=anything(Decimal("NaN"))), "body.quantity: NaN is not a JSON number"),
+        (Item(quantity=anything(math.inf)), "body.quantity: Infinity is not a JSON number"),
+        (Order(created=anything("today")), "body.created: text that is no date-time"),
+        (Order(created=anything("2016-12-31T23:59:60Z")), "body.created: text that is no date-time"),
+        (Order(created=anything(5)), "body.created: expected a date-time, got int"),
+        (note(list[str] | None, "a"), "body.note: expected a list, got str"),
+        (note(tuple[str, ...], ["a", 5]), "body.note[1]: expected a string, got int"),
+        (note(list[list[Item]], [[{"sku": 5}]]), "body.note[0][0]: expected an Item, got dict (from_dict makes one)"),
+        (note(dict[str, int], [1]), "body.note: expected an object, got list"),
+        (note(int | Decimal, "1.5"), "body.note: expected a number, got str"),
+        (note(None | str, 5), "body.note: expected a string, got int"),
+        (note(Any, {1}), "body.note: set is not a JSON value"),
         (Logistics(tags=anything([1])), "body.tags[0]: expected a string, got int"),
     ],
 )
@@ -228,6 +249,58 @@ def test_what_cannot_be_written_is_named_by_its_path(value: object, message: str
     with pytest.raises(InvalidRequestError) as caught:
         encode(value)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("base", [Model, Item])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (str, "a"),
+        (str | None, "a"),
+        (None | str, "a"),
+        (Any, [1, {"a": None}]),
+        (bool | None, True),
+        (int | None, 5),
+        (Decimal | None, Decimal("1.50")),
+        (datetime | None, "2026-01-02T03:04:05+00:00"),
+        (CustomerType | None, "person"),
+        (CustomerType | str | None, "alien"),
+        (Price | None, {"includingVat": 5}),
+        (None | Price, {"includingVat": 5}),
+        (list, ["a"]),
+        (list[str] | None, ["a"]),
+        (list[list[int]], [[1], []]),
+        (list[Item], [{"quantity": 1}]),
+        (tuple[str, ...], ["a"]),
+        (Sequence[str] | None, ["a"]),
+        (Sequence[CustomerType], ["person"]),
+        (dict, {"a": 1}),
+        (dict[str, int] | None, {"a": 1}),
+        (dict[str, Item], {"a": {"quantity": 1}}),
+        (Mapping[str, JSON] | None, {"a": 1}),
+    ],
+)
+def test_a_model_of_ones_own_writes_what_it_reads(base: type[Model], kind: Any, value: JSON) -> None:
+    model = structure({"note": value}, note_class(kind, base))
+    assert model.unreadable == {}
+    assert to_dict(model) == {"note": value}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (float | None, 1.5),
+        (object, "a"),
+        (JSON, [1.5, None]),
+        (int | Decimal, Decimal("1.5")),
+        (int | str | None, "a"),
+        (Item | list[Item], []),
+        (list[str | None], ["a", None]),
+        (Literal["a", "b"] | None, "a"),
+    ],
+)
+def test_a_model_of_ones_own_writes_what_its_types_say(kind: Any, value: Any) -> None:
+    assert to_dict(note(kind, value)) == {"note": value}
 
 
 def test_bundles_may_be_nested_but_not_without_end() -> None:
