@@ -239,3 +239,17 @@ async def test_the_error_of_another_operation_says_nothing_of_the_call_that_a_mi
     with pytest.raises(ServerError) as caught:
         await delete_consent(client, "o_1", "ci")
     assert caught.value.outcome is OutcomeKind.NOT_SENT
+
+
+async def test_who_joined_a_call_that_was_cancelled_is_told_of_its_attempts() -> None:
+    def cut(request: Request) -> Response:
+        calls[0].cancel()
+        raise ConnectionLost("cut", sent=True)
+
+    client, transport, _ = scripted(cut, retry=None, call_middlewares=[Sharing()])
+    calls = [asyncio.ensure_future(delete_consent(client, "o_1", "ci")) for _ in range(2)]
+    _, joined = await asyncio.gather(*calls, return_exceptions=True)
+    assert calls[0].cancelled()
+    assert isinstance(joined, ConnectionLost)
+    assert joined.outcome is OutcomeKind.UNKNOWN
+    assert len(transport.requests) == 1
