@@ -10,7 +10,7 @@ from norce_order_async.core.budget import RetryBudget
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
 from norce_order_async.core.checks import check_switch, client_header
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import ClientStateError, ConfigurationError
+from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.random_source import RandomSource
@@ -29,7 +29,7 @@ from norce_order_async.sending.sources import TokenSources
 from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
 from norce_order_async.transport.default import default_transport
-from norce_order_async.transport.errors import forget_frames
+from norce_order_async.transport.errors import without_frames
 from norce_order_async.wire.operation import Operation, QueryValue
 
 T = TypeVar("T")
@@ -78,6 +78,7 @@ class OrderClient(Secretive):
 
     _is_view = False
 
+    @without_frames
     def __init__(
         self,
         *,
@@ -107,7 +108,6 @@ class OrderClient(Secretive):
         random: RandomSource | None = None,
     ) -> None:
         credential = Credential(auth)
-        del auth  # so that the traceback of an error cannot show it
         address = Address.of(environment, slug, base_url, allow_http=check_switch("allow_http", allow_http))
         shops = Shops(address.url, client_header("merchant", merchant), budget)
         self._caller = Caller.of_client(address, shops, channel, adapter_id, credential, user_agent, headers)
@@ -130,6 +130,7 @@ class OrderClient(Secretive):
         self._core.adopt(credential.value)
 
     @classmethod
+    @without_frames
     def from_env(cls, environ: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:
         """A client with its settings from environment variables.
 
@@ -148,13 +149,9 @@ class OrderClient(Secretive):
         Raises:
             ConfigurationError: A setting is missing or wrong.
         """
-        try:
-            return cls(**settings_from(os.environ if environ is None else environ, overrides))
-        except ConfigurationError as error:
-            forget_frames(error)  # they hold the variables, with the token
-            del environ, overrides
-            raise
+        return cls(**settings_from(os.environ if environ is None else environ, overrides))
 
+    @without_frames
     def scoped(
         self,
         *,
@@ -183,16 +180,16 @@ class OrderClient(Secretive):
             channel: Another ``x-channel``.
             adapter_id: Another ``x-adapterid``.
             auth: Another token or source. A source with an async ``aclose`` is closed with the client, unless it was
-                thrown away before.
+                thrown away before; so its class needs a place for weak references, as all have without ``__slots__``.
             headers: Further headers of every request, instead of the client's.
 
         Raises:
             InvalidRequestError: A value that cannot stand in an address or in a header.
-            ConfigurationError: Another address without what may be sent there, or ``auth`` is neither token nor source.
+            ConfigurationError: Another address without what may be sent there, or ``auth`` is neither a token nor a
+                source that can be closed with the client.
             TypeError: A value that is not a str.
         """
         credential = None if isinstance(auth, Unset) else Credential(auth)
-        del auth  # so that the traceback of an error cannot show it
         caller, core, address = self._caller, self._core, self._caller.address
         if not (environment is slug is base_url is UNSET):
             address = address.scoped(environment, slug, base_url)

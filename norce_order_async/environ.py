@@ -86,7 +86,10 @@ def _transport_from(
 def _proxy_from(variables: Mapping[str, str], given: Mapping[str, Any], proxy_from_env: bool) -> tuple[str, str | None]:
     """The variable that names the proxy for the API's address, and what it says."""
     try:
-        parts = urlsplit(given.get("base_url") or Environment(given["environment"]).base_url(given["slug"]))
+        address = given.get("base_url") or Environment(given["environment"]).base_url(given["slug"])
+        if not isinstance(address, str):
+            return "", None
+        parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port or 443
     except (KeyError, ValueError):
         return "", None  # the client says what is wrong with the address

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import attrs
 
 from norce_order_async.core.errors import CallError, NorceOrderError
-from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import Timeout
 from norce_order_async.core.shop import NO_SHOP, Shop
@@ -89,6 +89,7 @@ class Call:
         path: The operation's path, with ``{placeholders}`` for the ids.
         random: Where the random part of its waits comes from.
         attempts: What was tried so far.
+        shared: The attempts of other calls whose answer or error a middleware gave this one.
         elapsed: Seconds that it took; set when the call ends.
         outcome: What it amounts to; set when the call ends.
         paid: What the last retry took from the budget, which a success gives back; 1 without a retry.
@@ -130,6 +131,7 @@ class Call:
     shop: Shop = NO_SHOP
     tokens: TokenSource | None = attrs.field(default=None, repr=False)
     limiter: Limiter = attrs.field(init=False, repr=False)
+    shared: tuple[Attempt, ...] = ()
     end_hooks: "tuple[CallHook, ...]" = ()
 
     @property
@@ -141,6 +143,11 @@ class Call:
     def maybe_sent(self) -> bool:
         """Whether the request of any attempt may have gone out."""
         return any(attempt.sent is not False for attempt in self.attempts)
+
+    @property
+    def judged(self) -> OutcomeKind:
+        """What its attempts, and those that it shares, amount to."""
+        return outcome_of((*self.attempts, *self.shared), redelivered=self.redelivered)
 
     def mark_sent(self, sent: bool = True) -> None:
         """Note whether the current attempt's request headers went out. Called by the transport."""

@@ -5,8 +5,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from norce_order_async.loops.tasks import wait_first
-
 _LOOK = 0.01
 """Seconds after which to look again whether the other loop was closed: that wakes nobody."""
 _under_way = set[asyncio.Task[None]]()
@@ -22,11 +20,11 @@ async def run_elsewhere(loop: asyncio.AbstractEventLoop, make: Callable[[], Coro
             left over where that loop runs no more.
     """
     here = asyncio.get_running_loop()
-    ended = asyncio.Event()
+    ended: asyncio.Future[None] = here.create_future()
 
     def end() -> None:
         with suppress(RuntimeError):  # nobody waits any more
-            here.call_soon_threadsafe(ended.set)
+            here.call_soon_threadsafe(ended.set_result, None)
 
     def leave(task: asyncio.Task[None]) -> None:
         _under_way.discard(task)
@@ -45,5 +43,5 @@ async def run_elsewhere(loop: asyncio.AbstractEventLoop, make: Callable[[], Coro
         loop.call_soon_threadsafe(start)
     except RuntimeError:
         return  # it is closed
-    while not ended.is_set() and not loop.is_closed():
-        await wait_first(ended.wait(), timeout=_LOOK)
+    while not ended.done() and not loop.is_closed():
+        await asyncio.wait([ended], timeout=_LOOK)

@@ -79,7 +79,7 @@ class TimeLimits(Generic[L]):
 class TimeLimit:
     """Cancels what runs inside it after ``seconds``, and raises an error in place of that cancellation.
 
-    It is made in the task that it limits.
+    It is made in the task that it limits, and entered once.
 
     It treats cancellations from elsewhere as ``asyncio.timeout`` does. But many limits share one timer, set for the
     first of them to end, so a limit that is not reached neither sets nor cancels one.

@@ -52,7 +52,7 @@ def checked(middleware: Middleware) -> Middleware:
 
     An InvalidRequestError tells of headers that cannot be sent, a ClientStateError of anything else that it passes on
     or returns. Of headers that differ in case only the last is sent. A response to another call, which a middleware
-    shares among several, counts for this one.
+    shares among several, counts for this one, and so do the attempts that were made for it.
     """
 
     async def call(request: Request, call_next: Handler, /) -> Response:
@@ -71,7 +71,8 @@ def checked(middleware: Middleware) -> Middleware:
         response: object = await middleware(request, go_on)
         if not isinstance(response, Response):
             raise ClientStateError(f"a middleware returned {kind_of(response)}, not the Response of call_next")
-        if response.request.call is not request.call:
+        if (other := response.request.call) is not request.call:
+            request.call.shared += (*other.attempts, *other.shared)
             return attrs.evolve(response, request=request)
         return response
 

@@ -3,7 +3,14 @@
 from typing import Any
 
 import attrs
-from tenacity import RetryCallState, retry_if_exception, retry_if_result
+from tenacity import (
+    RetryCallState,
+    retry_all,
+    retry_any,
+    retry_if_exception,
+    retry_if_not_result,
+    retry_if_result,
+)
 from tenacity.retry import RetryBaseT
 from tenacity.wait import WaitBaseT, wait_base
 
@@ -11,7 +18,7 @@ from norce_order_async.core.back_off import back_off, not_before
 from norce_order_async.core.checks import positive_count, positive_seconds
 from norce_order_async.core.errors import TransportError
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.core.shapes import Shape, check_shape
+from norce_order_async.core.shapes import HOOK, Shape, check_shape
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
 
 
@@ -64,7 +71,16 @@ _STRATEGY = Shape("a tenacity strategy that is not async", awaited=False)
 
 
 def _check_strategy(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """An attrs validator: a strategy, whose parts are seen as far as tenacity's own combinations and predicates go."""
     check_shape(attribute.name, value, _STRATEGY)
+    match value:
+        case retry_any() | retry_all():
+            for part in value.retries:
+                _check_strategy(instance, attribute, part)
+        case retry_if_exception() | retry_if_result() | retry_if_not_result():
+            check_shape(f"a predicate of {attribute.name}", value.predicate, HOOK)
+        case _:
+            pass
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ import attrs
 from norce_order_async.core.call import AttemptHook, Call
 from norce_order_async.core.checks import check_header, check_named
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import ClientStateError
+from norce_order_async.core.errors import CallError, ClientStateError
 from norce_order_async.core.http import Request, Response, merge_headers, replace_headers
 from norce_order_async.core.logger import logger
 from norce_order_async.core.observer import CallObserver
@@ -75,6 +75,8 @@ class AttemptSender:
                 return response
             except BaseException as error:
                 failure = failure_of(error, attempt, call, self.clock)
+                if isinstance(failure, CallError):
+                    failure.attempts = tuple(call.attempts)  # by these, another call that it reaches is judged
                 if failure is error:
                     del failure  # it would refer to itself through this frame
                     raise

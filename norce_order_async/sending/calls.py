@@ -1,6 +1,7 @@
 """A call from its start to its end: its request, when it is cut short, what its end means, and who is told."""
 
 import asyncio
+import copy
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from logging import DEBUG, WARNING
@@ -21,7 +22,6 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import RawResponse, Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.outcome import outcome_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout
 from norce_order_async.loops.per_loop import running_loop
@@ -268,6 +268,17 @@ class BatchCalls:
             return response.request.call, response.status
 
 
+def _own_error(error: BaseException, call: Call) -> BaseException:
+    """The error that ends a call: of one that a middleware shares among calls for the same, a copy for this one."""
+    if not isinstance(error, CallError) or error.operation not in ("", call.operation):
+        return error
+    shared = tuple(one for one in error.attempts if all(one is not own for own in call.attempts))
+    if not shared:
+        return error
+    call.shared += shared
+    return copy.copy(error)
+
+
 @attrs.define(eq=False)
 class CallEnds:
     """Where every call of a client and its views ends; it keeps their sums."""
@@ -282,8 +293,9 @@ class CallEnds:
     ) -> BaseException:
         """End a call with an error; the one to raise. A success that was read before stays one."""
         call.elapsed = self.clock.monotonic() - call.started
+        error = _own_error(error, call)
         if call.outcome.failed:
-            call.outcome = outcome_of(call.attempts, redelivered=call.redelivered)
+            call.outcome = call.judged
         if isinstance(error, ClientStateError) and not isinstance(error, CallError):
             error = ClientClosedError(str(error))
         if isinstance(error, NorceOrderError):

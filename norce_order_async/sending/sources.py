@@ -4,6 +4,8 @@ import asyncio
 from typing import Any, Protocol, TypeGuard
 from weakref import WeakValueDictionary
 
+from norce_order_async.core.errors import ConfigurationError
+
 
 class _Closable(Protocol):
     async def aclose(self) -> Any: ...
@@ -27,22 +29,24 @@ class TokenSources:
         self._own = own if _is_closable(own) else None
         # By identity, as two may be equal, or have no hash; and in the order in which they came.
         self._scoped: WeakValueDictionary[int, _Closable] = WeakValueDictionary()
-        self._kept: dict[int, _Closable] = {}
-        """Those that have no place for a weak reference."""
 
     def add(self, source: object) -> None:
-        """Take the source of a scoped view, or its token."""
+        """Take the source of a scoped view, or its token.
+
+        Raises:
+            ConfigurationError: It has an aclose(), and no place for weak references.
+        """
         if _is_closable(source) and source is not self._own:
             try:
                 self._scoped[id(source)] = source
             except TypeError:
-                self._kept[id(source)] = source
+                place = "a place for weak references, such as @dataclass(slots=True, weakref_slot=True)"
+                raise ConfigurationError(f"a token source with aclose() needs {place}") from None
 
     async def aclose(self) -> None:
         """Close those that are still used."""
         # From a list of references, made at once: another thread may add a source meanwhile.
         sources = [source for reference in self._scoped.valuerefs() if (source := reference()) is not None]
-        sources += self._kept.values()
         if self._own is not None:
             sources.append(self._own)
         for failure in await asyncio.gather(*(source.aclose() for source in sources), return_exceptions=True):

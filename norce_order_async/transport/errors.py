@@ -2,10 +2,16 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from norce_order_async.core.errors import ClientStateError, ConnectError, ProxyError, TLSError, TransportError
 from norce_order_async.core.wording import reason_of
 from norce_order_async.transport.messages import Head, ResponseHeaders
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _WORDS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
 TOO_LONG = "what came is too long for the head of an answer"
@@ -110,3 +116,18 @@ def forget_frames(error: BaseException) -> None:
             seen.append(one)
             one.__traceback__ = None
             todo += [one.__cause__, one.__context__]
+
+
+def without_frames(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function, whose errors lead to no frames of it: its arguments may be tokens, or hold some."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            forget_frames(error)
+            del args, kwargs
+            raise
+
+    return call

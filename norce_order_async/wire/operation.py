@@ -12,7 +12,7 @@ from norce_order_async.core.checks import check_id
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.http import Response
 from norce_order_async.core.kinds import own
-from norce_order_async.core.outcome import ACCEPTED, APPLIED, OutcomeKind, outcome_of
+from norce_order_async.core.outcome import ACCEPTED, APPLIED, OutcomeKind
 from norce_order_async.wire.arguments import surrogate_in
 from norce_order_async.wire.decoders import decode_receipt
 from norce_order_async.wire.error_body import read_error
@@ -89,7 +89,7 @@ class Operation(Generic[T]):
             return None
         if known.code == "order-not-found" and not self.path.endswith("/{order_id}"):
             return None
-        ambiguous = outcome_of(call.attempts, redelivered=call.redelivered) is OutcomeKind.UNKNOWN
+        ambiguous = call.judged is OutcomeKind.UNKNOWN
         return OutcomeKind.APPLIED_INFERRED if ambiguous else None
 
     def target(self, ids: Mapping[str, str], query: Mapping[str, QueryValue | None] | None = None) -> str:

@@ -11,11 +11,15 @@ from support import TOKEN, ScriptedTransport, scripted
 
 from norce_order_async import (
     AuthenticationError,
+    CallError,
+    CallOptions,
     ClientStateError,
+    ConnectError,
     ConnectionLost,
     InvalidRequestError,
     OutcomeKind,
     RetryPolicy,
+    ServerError,
     Tracing,
     delete_consent,
     get_order,
@@ -162,22 +166,90 @@ async def test_the_authorization_of_an_attempt_middleware_replaces_the_token(nam
     assert source.asked == [None, "token-1"]
 
 
+class Sharing:
+    """A middleware that makes one request of all."""
+
+    def __init__(self) -> None:
+        self.made: asyncio.Future[Response] | None = None
+
+    async def __call__(self, request: Request, call_next: Handler) -> Response:
+        if self.made is None:
+            self.made = asyncio.ensure_future(call_next(request))
+        return await asyncio.shield(self.made)
+
+
 async def test_a_response_that_calls_share_is_an_account_of_each() -> None:
-    shared: list[asyncio.Task[Response]] = []
-
-    async def share(request: Request, call_next: Handler) -> Response:
-        if not shared:
-            shared.append(asyncio.ensure_future(call_next(request)))
-        return await asyncio.shield(shared[0])
-
     def note(call: Call, error: BaseException | None) -> None:
         ended.append(call.request_id)
 
     ended: list[str] = []
-    client, transport, _ = scripted(202, 404, call_middlewares=[share], on_call=[note])
+    client, transport, _ = scripted(202, 404, call_middlewares=[Sharing()], on_call=[note])
     receipts = await asyncio.gather(*(patch_consent(client, "o_1", "ci", checked=True) for _ in range(3)))
     assert len(transport.requests) == 1
     assert [receipt.outcome for receipt in receipts] == [OutcomeKind.ACCEPTED] * 3
     assert [receipt.attempts for receipt in receipts] == [1, 0, 0]
     assert sorted(receipt.request_id for receipt in receipts) == sorted(ended)
     assert len(set(ended)) == 3
+
+
+@pytest.mark.parametrize("same_id", [False, True])
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize(
+    ("answer", "outcome", "permanent"),
+    [
+        (500, OutcomeKind.UNKNOWN, False),
+        (404, OutcomeKind.REJECTED, True),
+        (ConnectionLost("cut", sent=True), OutcomeKind.UNKNOWN, False),
+        (ConnectError("refused", sent=False), OutcomeKind.NOT_SENT, False),
+    ],
+    ids=str,
+)
+async def test_a_failure_that_calls_share_has_the_same_outcome_for_each(
+    where: str, same_id: bool, answer: Any, outcome: OutcomeKind, permanent: bool
+) -> None:
+    sharing: dict[str, Any] = {where: [Sharing()]}
+    client, transport, _ = scripted(answer, retry=None, **sharing)
+    ids = ["r", "r" if same_id else "s"]
+    calls = [delete_consent(client, "o_1", "ci", options=CallOptions(request_id=each)) for each in ids]
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert len(transport.requests) == 1
+    told = [error for error in errors if isinstance(error, CallError)]
+    assert [(error.outcome, error.permanent) for error in told] == [(outcome, permanent)] * 2
+    assert [(error.request_id, len(error.attempts)) for error in told] == [(ids[0], 1), (ids[1], 0)]
+    assert client.stats().attempts == 1
+
+
+async def test_who_joins_a_delete_that_was_lost_and_then_finds_nothing_has_its_success() -> None:
+    def gone(request: Request) -> Response:
+        return Response(request, 404, {"content-type": "application/json"}, b'{"code": "consent-not-found"}')
+
+    client, transport, _ = scripted(ConnectionLost("cut", sent=True), gone, call_middlewares=[Sharing()])
+    receipts = await asyncio.gather(*(delete_consent(client, "o_1", "ci") for _ in range(2)))
+    assert [receipt.outcome for receipt in receipts] == [OutcomeKind.APPLIED_INFERRED] * 2
+    assert len(transport.requests) == 2
+
+
+async def test_the_error_of_another_operation_says_nothing_of_the_call_that_a_middleware_ends_with_it() -> None:
+    async def looks_first(request: Request, call_next: Handler) -> Response:
+        if request.method == "DELETE":
+            await get_order(client, "o_1")
+        return await call_next(request)
+
+    client, _, _ = scripted(500, retry=None, call_middlewares=[looks_first])
+    with pytest.raises(ServerError) as caught:
+        await delete_consent(client, "o_1", "ci")
+    assert caught.value.outcome is OutcomeKind.NOT_SENT
+
+
+async def test_who_joined_a_call_that_was_cancelled_is_told_of_its_attempts() -> None:
+    def cut(request: Request) -> Response:
+        calls[0].cancel()
+        raise ConnectionLost("cut", sent=True)
+
+    client, transport, _ = scripted(cut, retry=None, call_middlewares=[Sharing()])
+    calls = [asyncio.ensure_future(delete_consent(client, "o_1", "ci")) for _ in range(2)]
+    _, joined = await asyncio.gather(*calls, return_exceptions=True)
+    assert calls[0].cancelled()
+    assert isinstance(joined, ConnectionLost)
+    assert joined.outcome is OutcomeKind.UNKNOWN
+    assert len(transport.requests) == 1

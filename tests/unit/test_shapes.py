@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 from support import ScriptedTransport, scripted
-from tenacity import retry_if_exception_type, wait_fixed
+from tenacity import (
+    retry_all,
+    retry_always,
+    retry_any,
+    retry_if_exception_type,
+    retry_if_not_result,
+    retry_if_result,
+    retry_never,
+    wait_fixed,
+)
 from tenacity.asyncio.retry import retry_if_exception
 
 from norce_order_async import (
@@ -40,6 +49,10 @@ async def false(error: BaseException) -> bool:
 class Later:
     async def __call__(self, *args: Any) -> None:
         """The same as an object."""
+
+
+_LATER: Any = later
+_LATER_OBJECT: Any = Later()
 
 
 class Watching:
@@ -129,7 +142,23 @@ def test_a_strategy_that_cannot_judge_is_refused(name: str, strategy: Any, says:
         RetryPolicy(**{name: strategy})
 
 
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [
+        (retry_any(retry_never, retry_if_exception(false)), "not async, got retry_if_exception"),
+        (retry_all(retry_always, retry_any(retry_never, _LATER)), "not async, got an async function"),
+        (retry_if_result(_LATER), "a predicate of retry must be a function that is not async, got an async function"),
+        (retry_if_not_result(_LATER_OBJECT), "a predicate of retry must be a function that is not async, got Later"),
+        (retry_if_result(_LATER) | retry_never, "a predicate of retry must be"),
+    ],
+)
+def test_a_part_of_a_strategy_that_cannot_judge_is_refused(strategy: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        RetryPolicy(retry=strategy)
+
+
 def test_what_can_be_called_is_a_setting() -> None:
+    RetryPolicy(retry=retry_if_exception_type(ValueError) | retry_if_result(callable) & callable)
     scripted(
         transport=HttptoolsTransport(), clock=SystemClock, random=random, observers=[Watching()],
         on_call=[print, partial(print, 1)], on_attempt=(), call_middlewares=[Once(), later],
