@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 import attrs
 
+from norce_order_async.batch.changes import Scope, order_of
 from norce_order_async.batch.engine.accounting import patiently
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
@@ -59,7 +60,7 @@ class Looks:
         verdicts: Counted on.
 
     Attributes:
-        left: Those of which nothing is written down yet.
+        left: Those of which nothing is written down yet, and that are still looked at.
         again: The numbers of those that are not applied, and are safe to repeat.
     """
 
@@ -105,6 +106,13 @@ class Looks:
             random=client.random,
         )
         return engine
+
+    def leave(self, closed: Collection[Scope]) -> None:
+        """Let go of the changes of these merchants and channels: they stay as they are in the journal."""
+        scope = self._client.merchant, self._client.channel
+        for number, each in list(self.left.items()):
+            if order_of(each.line.change, scope, number)[:2] in closed:
+                del self.left[number]
 
     async def give_up(self) -> None:
         """Write down that what is left could not be read."""

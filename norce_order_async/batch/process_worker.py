@@ -211,7 +211,8 @@ async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArgument
                     lines.leave(outcome)
         pipe.tell(
             "end",
-            batch.stopped,
+            batch.state.stopped,
+            batch.state.closed,
             None if batch.error is None else sendable(batch.error),
             None if batch.failure is None else sendable(batch.failure),
             batch.worked,

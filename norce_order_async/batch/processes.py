@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any, Unpack
 
+from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.accounting import Tally, patiently
 from norce_order_async.batch.engine.feeding import Changes, blocks, check_changes
 from norce_order_async.batch.engine.running import Progress, RunsOnce, write_last_sample, write_sample
@@ -174,6 +175,7 @@ class ProcessBatch(RunsOnce):
         if self._stops:
             are_all = len(self._stops) == len(self._links)
             self.state.stop(self._stops[0] if are_all else f"a worker process stopped: {self._stops[0]}")
+        self.state.tell_closed()
         if self.failure is not None:
             raise self.failure
 
@@ -306,14 +308,21 @@ class ProcessBatch(RunsOnce):
                 self._tally.count({kind: times})
 
     def _worker_ended(
-        self, link: ProcessLink, stopped: str | None, error: Exception | None, failure: Exception | None, worked: bool
+        self,
+        link: ProcessLink,
+        stopped: str | None,
+        closed: Mapping[Scope, str],
+        error: Exception | None,
+        failure: Exception | None,
+        worked: bool,
     ) -> None:
         link.has_ended = True
         link.sample = NO_SAMPLE
         link.drop()
         self.state.room.set()
         self.state.worked |= worked
-        if isinstance(error, CallError) and (self.error is None or stopped is not None):
+        self.state.closed.update(closed)
+        if isinstance(error, CallError) and (self.error is None or stopped is not None or closed):
             self.state.error = error
         if failure is not None:
             self._fail(failure)

@@ -1,6 +1,5 @@
 """After a batch: what became of its unknown changes, and those that are not applied made again."""
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -8,7 +7,7 @@ from contextlib import asynccontextmanager
 from norce_order_async.batch.changes import Change, Order, order_of
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import as_entry
-from norce_order_async.batch.engine.settings import BatchSettings, PaceArguments
+from norce_order_async.batch.engine.settings import BatchSettings, PaceArguments, RunState
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, check_same
 from norce_order_async.batch.journal.renumbered import RenumberedJournal
@@ -38,7 +37,8 @@ class JournalResolver:
     What an earlier one found not to be applied, and did not come to, is made again, too.
 
     Where it is stopped, or the server is gone for longer than the patience, the rest stays as it is in the journal:
-    unknown what was not looked at, ``not_sent`` what is not applied and was not made again.
+    unknown what was not looked at, ``not_sent`` what is not applied and was not made again. So it stays of a
+    merchant and channel where everything is refused with 403, as in a batch, and the others go on.
 
     Args:
         client: What to call with.
@@ -54,7 +54,6 @@ class JournalResolver:
 
     Attributes:
         verdicts: How many changes came to what.
-        stopped: Why it ended before it was through; None otherwise.
         error: The last error of a server that could not be reached, or refused everything.
         worked: Whether the server has answered anything.
 
@@ -81,12 +80,16 @@ class JournalResolver:
         self._pace: PaceArguments = pace or {}
         self._settings = BatchSettings(settle=self._settle, max_failures=max_failures, **self._pace)
         self._running: Engine | None = None
-        self._stopping = asyncio.Event()
+        self._state = RunState()
         self._made = set[int]()
         self.verdicts = Counter[Verdict]()
-        self.stopped: str | None = None
         self.error: CallError | None = None
         self.worked = check_bool("worked", worked)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it ended before it was through, or whose changes it has left undone."""
+        return self._state.stopped or self._state.undone
 
     @property
     def made_again(self) -> int:
@@ -101,6 +104,12 @@ class JournalResolver:
             ConfigurationError: The journal cannot be read or written, or the input cannot be read again or is another
                 one.
         """
+        try:
+            await self._look_and_make()
+        finally:
+            self._state.tell_closed()
+
+    async def _look_and_make(self) -> None:
         wanted, waiting = None, set(self._journal.not_applied())
         for _ in range(_ROUNDS):
             rows = {row.number: row for row in self._journal.unknown() if wanted is None or row.number in wanted}
@@ -110,17 +119,16 @@ class JournalResolver:
             looks = self._looks(orders, rows)
             await self._look(looks)
             again = self._again(orders, looks.again, waiting)
-            if self._stopping.is_set() or not again:
+            if self._state.stopping.is_set() or not again:
                 return
             wanted = await self._make_again(again)
-            if self._stopping.is_set():
+            if self._state.stopping.is_set():
                 return
             waiting.clear()
 
     def stop(self, reason: str) -> None:
         """Look at nothing more and make nothing more, and finish what is under way; the first reason counts."""
-        self.stopped = self.stopped or reason
-        self._stopping.set()
+        self._state.stop(reason)
         if self._running is not None:
             self._running.stop(reason)
 
@@ -134,14 +142,16 @@ class JournalResolver:
     async def _run(self, engine: Engine) -> AsyncGenerator[Engine]:
         self._running = engine
         engine.state.worked = self.worked
+        engine.state.closed.update(self._state.closed)
         try:
             async with engine:
                 yield engine
         finally:
             self._running = None
-            if engine.stopped is not None:
-                self.stop(engine.stopped)
-            self.error = engine.error
+            if engine.state.stopped is not None:
+                self.stop(engine.state.stopped)
+            self._state.closed.update(engine.state.closed)
+            self.error = engine.error or self.error
             self.worked = engine.worked
 
     # The looks
@@ -176,17 +186,19 @@ class JournalResolver:
 
     async def _look(self, looks: Looks) -> None:
         """Look at once, and once more when nothing of what was not seen can be under way any more."""
-        while looks.left and not self._stopping.is_set():
+        state = self._state
+        while looks.left and not state.stopping.is_set():
             is_last = not looks.wait
             async with self._run(looks.once()) as engine:
                 async for _ in engine:
                     pass
+            looks.leave(state.closed)
             if is_last:
-                if engine.stopped is None:
+                if not state.stopping.is_set():
                     await looks.give_up()
                 return
-            while looks.wait and not self._stopping.is_set():
-                await pause(self._client.clock, looks.wait, self._stopping)
+            while looks.wait and not state.stopping.is_set():
+                await pause(self._client.clock, looks.wait, state.stopping)
 
     def _may_stand(self, number: int) -> bool:
         state = self._journal.states(number, number).get(number)

@@ -144,8 +144,12 @@ async def _run(
             await events.tell("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
             interrupted, failure = await _follow(batch, display, events, writing)
         last: _Ended = batch
-        if options.resolve and failure is None and batch.stopped is None:
-            last, interrupted = await resolve_unknown(options, source, journal, client, writing, worked=batch.worked)
+        if options.resolve and failure is None and batch.state.stopped is None:
+            resolver, interrupted = await resolve_unknown(
+                options, source, journal, client, writing, worked=batch.worked
+            )
+            batch.state.worked = resolver.worked
+            last = batch if resolver.stopped is None else resolver  # the batch may have left a merchant undone
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, last.stopped)

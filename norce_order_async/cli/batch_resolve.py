@@ -61,6 +61,7 @@ async def resolve_unknown(
         tell(f"Looked at {counted(total, 'unknown change')}: {counts}; {resolver.made_again:,} made again.")
     if resolver.stopped is not None:
         tell(
-            "The same command goes on with what was not looked at, and with what is not applied and was not made again."
+            "The same command goes on with what was not looked at, and with what was found not to be applied and was "
+            "not made again. Later changes of the same resources that failed are made by --only with their outcome."
         )
     return resolver, interrupts.interrupted

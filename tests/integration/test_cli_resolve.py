@@ -26,22 +26,27 @@ def env(norce_sandbox_server: SandboxServer) -> dict[str, str]:
     return sandbox_settings(norce_sandbox_server.url)
 
 
-@pytest.fixture
-def unknown(tmp_path: Path, norce_sandbox: Sandbox, norce_sandbox_server: SandboxServer) -> Path:
-    """A folder with a batch of which every change is unknown, and none is on the server."""
-    path = tmp_path / "changes.jsonl"
-    changes = [PatchAttributes(f"o_{number}", {"tag": "x"}) for number in range(COUNT)]
+def lose(folder: Path, sandbox: Sandbox, url: str, changes: list[PatchAttributes], *, lost: int) -> None:
+    """Write a batch whose first changes are unknown, and none of whose changes is on the server."""
+    path = folder / "changes.jsonl"
     path.write_text("".join(json.dumps(change.record()) + "\n" for change in changes))
     for change in changes:
-        norce_sandbox.add_order(change.order_id)
-    source = Input(path)
-    target = f"{norce_sandbox_server.url} as norce/1"
-    with Journal.open(tmp_path / "changes.jsonl.journal", inputs=source.survey(), target=target) as journal:
+        sandbox.add_order(change.order_id, merchant=change.merchant or "norce")
+    target = f"{url} as norce/1"
+    with Journal.open(folder / "changes.jsonl.journal", inputs=Input(path).survey(), target=target) as journal:
         marks = [
-            mark(number, change, started=time.time() - 60, digest=None) for number, change in enumerate(changes, 1)
+            mark(number, change, started=time.time() - 60, digest=None)
+            for number, change in enumerate(changes[:lost], 1)
         ]
         write(journal, marks, [end(item.number, OutcomeKind.UNKNOWN, item.change) for item in marks])
         journal.end()
+
+
+@pytest.fixture
+def unknown(tmp_path: Path, norce_sandbox: Sandbox, norce_sandbox_server: SandboxServer) -> Path:
+    """A folder with a batch of which every change is unknown."""
+    changes = [PatchAttributes(f"o_{number}", {"tag": "x"}) for number in range(COUNT)]
+    lose(tmp_path, norce_sandbox, norce_sandbox_server.url, changes, lost=COUNT)
     return tmp_path
 
 
@@ -78,6 +83,24 @@ def test_failures_are_counted_while_changes_are_made_again(
     code, told, _ = run(unknown, env, "--max-failures", "3")
     assert (code, told["stopped"]) == (1, "3 changes failed")
     assert told["outcomes"]["not_sent"] >= COUNT - 5
+
+
+@pytest.mark.parametrize("how", [[], ["--processes", "1"]], ids=["here", "processes"])
+def test_a_merchant_that_the_batch_has_left_keeps_no_other_from_being_looked_at(
+    tmp_path: Path,
+    env: dict[str, str],
+    norce_sandbox: Sandbox,
+    norce_sandbox_server: SandboxServer,
+    how: list[str],
+) -> None:
+    merchants = ["mine"] * COUNT + ["refused"] * COUNT
+    changes = [PatchAttributes(f"o_{n}", {"tag": "x"}, merchant=merchant) for n, merchant in enumerate(merchants)]
+    lose(tmp_path, norce_sandbox, norce_sandbox_server.url, changes, lost=COUNT)
+    norce_sandbox.faults.add(Fault.status(403, merchant="refused"))
+    code, told, errors = run(tmp_path, env, *how)
+    assert (code, told["done"], told["left"]) == (1, COUNT, COUNT)
+    assert told["stopped"].startswith("what is left of refused/1 was not made, because")
+    assert f"; {COUNT} made again." in errors
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals work differently")

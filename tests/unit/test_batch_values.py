@@ -158,7 +158,7 @@ async def test_another_list_is_refused_where_processes_make_it(path: Path, monke
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
         while not batch.stopped:  # noqa: ASYNC110 (what the batch says)
             await asyncio.sleep(0)
-        return "end", None, None, None, True
+        return "end", None, {}, None, None, True
 
     monkeypatch.setattr(ProcessLink, "start", start)
     monkeypatch.setattr(ProcessLink, "hear", hear)

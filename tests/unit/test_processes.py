@@ -116,7 +116,7 @@ async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carrie
             while last not in link.dealt:  # noqa: ASYNC110 (what is dealt)
                 await asyncio.sleep(0)
             kept.append((set(link.dealt), set(link.passed)))
-        return "end", None, None, None, True
+        return "end", None, {}, None, None, True
 
     monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
     monkeypatch.setattr(ProcessLink, "start", start)
@@ -164,14 +164,14 @@ async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_othe
         nonlocal taken
         await asyncio.sleep(0)
         if link is links[0]:
-            return "end", "nothing went through", None, None, False
+            return "end", "nothing went through", {}, None, None, False
         if link.dealt:
             taken += len(link.dealt)
             number = len(link.dealt)
             for each in list(link.dealt):
                 link.close(each)
             return "want", number
-        return ("end", None, None, None, True) if taken == mine else ("want", 0)
+        return ("end", None, {}, None, None, True) if taken == mine else ("want", 0)
 
     monkeypatch.setattr(ProcessLink, "start", start)
     monkeypatch.setattr(ProcessLink, "hear", hear)
@@ -238,7 +238,7 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
             return "journal", "write", rows_of([begun], [made])
         if len(lives) == 2:
             raise ConnectionError
-        return "end", None, None, None, True
+        return "end", None, {}, None, None, True
 
     monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
     monkeypatch.setattr(ProcessLink, "start", start)
@@ -265,7 +265,7 @@ async def test_what_processes_have_made_is_counted_as_in_the_journal(
         ("journal", "write", rows_of([mark(n, change) for n, change in enumerate(changes, 1)], [])),
         ("journal", "write", rows_of([], ended)),
         ("journal", "leave_open", [stands(interrupted)]),
-        ("end", None, None, None, True),
+        ("end", None, {}, None, None, True),
     ]
 
     async def start(link: ProcessLink) -> None:
@@ -311,7 +311,7 @@ async def test_the_merchant_and_channel_of_the_environment_count_where_lines_nam
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
         await asyncio.sleep(0.05)
         links.append(set(link.dealt))
-        return "end", None, None, None, True
+        return "end", None, {}, None, None, True
 
     monkeypatch.setattr(ProcessLink, "start", start)
     monkeypatch.setattr(ProcessLink, "hear", hear)
@@ -389,7 +389,7 @@ async def test_a_process_is_told_whether_an_earlier_run_was_answered(
             told.append(pickle.loads(setup.read(HEAD.unpack(head)[0])))
 
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
-        return "end", None, None, None, True
+        return "end", None, {}, None, None, True
 
     monkeypatch.setattr(ProcessLink, "start", start)
     monkeypatch.setattr(ProcessLink, "hear", hear)
@@ -456,7 +456,7 @@ async def test_a_batch_that_is_stopped_while_its_processes_start_starts_no_more(
 
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
         assert not link.dealt
-        return "end", "interrupted", None, None, False
+        return "end", "interrupted", {}, None, None, False
 
     monkeypatch.setattr(ProcessLink, "start", start)
     monkeypatch.setattr(ProcessLink, "hear", hear)

@@ -9,7 +9,7 @@ import pytest
 from journals import end, mark, write
 from timeline import Answer, Origin, Sent, Timeline, always, journal_at, on_a_timeline, outcomes_of, refused
 
-from norce_order_async import CallError, ConfigurationError, OrderClient, OutcomeKind, Verdict
+from norce_order_async import CallError, ConfigurationError, OrderClient, OutcomeKind, PermissionDeniedError, Verdict
 from norce_order_async.batch import (
     Batch,
     Change,
@@ -18,7 +18,6 @@ from norce_order_async.batch import (
     JournalResolver,
     PatchAttributes,
     PatchConsent,
-    overlaps as overlaps_module,
 )
 from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.files import InputLine
@@ -133,6 +132,47 @@ async def test_a_server_that_is_gone_or_refuses_everything_is_waited_for_once(
     await again.run()
     assert (again.stopped, again.made_again, again.worked, len(scene.reads())) == (None, 400, True, reads)
     assert {*scene.outcomes()} == {APPLIED}
+
+
+def two_merchants(number: int) -> list[Change]:
+    return [PatchAttributes(f"o_{n}", {"tag": "x"}, merchant=("mine", "refused")[n % 2]) for n in range(number)]
+
+
+def unless_refused(answer: Callable[[Sent], Answer]) -> Callable[[Sent], Answer]:
+    return lambda sent: 403 if sent.request.headers["x-merchant"] == "refused" else answer(sent)
+
+
+@pytest.mark.parametrize("settle", [0.0, 50.0])
+@pytest.mark.parametrize(
+    ("read_answer", "write_answer", "left"),
+    [(unless_refused(seen), always, UNKNOWN), (seen, unless_refused(always), NOT_SENT)],
+    ids=["looks", "changes"],
+)
+async def test_a_merchant_that_is_refused_is_left_and_the_others_go_on(
+    tmp_path: Path,
+    settle: float,
+    read_answer: Callable[[Sent], Answer],
+    write_answer: Callable[[Sent], Answer],
+    left: OutcomeKind,
+) -> None:
+    scene = Scene(tmp_path / "j", two_merchants(60), write_answer, read_answer)
+    for again in (30, 0):
+        resolver = scene.resolver(settle=settle, pace={"concurrency": 4})
+        await resolver.run()
+        assert (resolver.stopped or "").startswith("what is left of refused/1 was not made, because 10 orders in a row")
+        assert (isinstance(resolver.error, PermissionDeniedError), resolver.made_again) == (True, again)
+        assert scene.outcomes() == [APPLIED, left] * 30
+        assert scene.errors() == {"ReadTimeout"}
+    sent_for_it = [sent for sent in scene.origin.sent if sent.request.headers["x-merchant"] == "refused"]
+    assert sum((sent.method == "GET") == (left is UNKNOWN) for sent in sent_for_it) <= 2 * 16
+
+    def let_in(sent: Sent) -> Answer:
+        return seen(sent) if sent.method == "GET" else 200
+
+    scene.origin.answer = let_in
+    resolver = scene.resolver()
+    await resolver.run()
+    assert (resolver.stopped, resolver.made_again, {*scene.outcomes()}) == (None, 30, {APPLIED})
 
 
 async def test_it_stops_after_so_many_failures(tmp_path: Path) -> None:
@@ -287,15 +327,7 @@ def test_whose_work_a_look_may_see(one: Change, other: Change, later: bool, earl
     assert (overlaps.later(lines[1]), overlaps.earlier(lines[1])) == (None, None)
 
 
-def test_the_changes_of_a_hot_order_are_compared_only_with_those_of_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken_apart: list[Change] = []
-    paths = overlaps_module.paths_of
-
-    def counted(change: Change) -> list[tuple[str, ...]]:
-        taken_apart.append(change)
-        return paths(change)
-
-    monkeypatch.setattr(overlaps_module, "paths_of", counted)
+def test_the_changes_of_a_hot_order_are_compared_only_with_those_of_the_same() -> None:
     asked: list[int] = []
 
     def may_stand(number: int) -> bool:
@@ -307,4 +339,4 @@ def test_the_changes_of_a_hot_order_are_compared_only_with_those_of_the_same(mon
     overlaps = Overlaps(lines, may_stand)
     assert not any(overlaps.later(line) or overlaps.earlier(line) for line in lines)
     assert len(overlaps.following({1, 2})) == 2
-    assert (len(taken_apart), len(asked)) == (1000, 1002)
+    assert len(asked) == 1002

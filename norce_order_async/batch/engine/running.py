@@ -103,8 +103,8 @@ class RunsOnce(ABC):
 
     @property
     def stopped(self) -> str | None:
-        """Why it ended before its input did."""
-        return self.state.stopped
+        """Why it ended before its input did, or whose changes it has left undone."""
+        return self.state.stopped or self.state.undone
 
     @property
     def failure(self) -> Exception | None:

@@ -95,6 +95,8 @@ class RunState:
     def __init__(self) -> None:
         self.stopped: str | None = None
         """Why it ends before its input does."""
+        self.undone: str | None = None
+        """Of whom changes were left undone, and why, once it is over; it went on with the others."""
         self.failure: Exception | None = None
         """What must not happen and did."""
         self.worked = False
@@ -121,12 +123,12 @@ class RunState:
         self.room.set()
 
     def tell_closed(self) -> None:
-        """Say of which merchants and channels changes were left undone, if the batch has not stopped otherwise."""
-        if self.closed and self.stopped is None:
+        """Say of which merchants and channels changes were left undone."""
+        if self.closed:
             names = ", ".join(f"{merchant}/{channel}" for merchant, channel in list(self.closed)[:_NAMED])
             others = f" and {len(self.closed) - _NAMED} more" if len(self.closed) > _NAMED else ""
             *_, why = self.closed.values()
-            self.stop(f"what is left of {names}{others} was not made, because {why}")
+            self.undone = f"what is left of {names}{others} was not made, because {why}"
 
     def fail(self, error: Exception) -> None:
         """Stop, and have the error raised at the end."""
