@@ -98,7 +98,7 @@ class Pipe:
         except (EOFError, OSError, RuntimeError):
             os._exit(1)
         except Exception as error:  # a class that is not here
-            self.tell("end", None, None, sendable(error), False)
+            self.tell("end", None, {}, None, sendable(error), False)
             os._exit(1)
 
 
@@ -233,7 +233,7 @@ def main() -> None:
     except EOFError:
         os._exit(1)
     except Exception as error:
-        pipe.tell("end", None, None, sendable(error), False)
+        pipe.tell("end", None, {}, None, sendable(error), False)
 
 
 if __name__ == "__main__":
