@@ -451,7 +451,8 @@ def test_ctrl_c_leaves_a_batch_that_can_be_continued(
 ) -> None:
     stuck = [{**GOOD[1], "order_id": f"o_{n}"} for n in range(4)]
     write(tmp_path, *many(20), *stuck, *many(576))
-    slow = "latency:60:operation=PatchCheckoutOrderAttributes" if presses == 2 else "latency:0.1"
+    latency = 0.5 if together == 2 else 0.1  # seconds; the second signal comes while something is in flight
+    slow = "latency:60:operation=PatchCheckoutOrderAttributes" if presses == 2 else f"latency:{latency}"
     process = start_batch("--sandbox", "--journal", "j", "--concurrency", "4", "--fault", slow, cwd=tmp_path)
     until_some_are_done(process, tmp_path / "j")
     process.send_signal(press)

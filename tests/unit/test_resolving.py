@@ -1,9 +1,9 @@
 """Unknown changes of a journal are looked at, and made again, at the pace and with the patience of a batch."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from journals import end, mark, write
@@ -14,6 +14,7 @@ from norce_order_async.batch import (
     Batch,
     Change,
     DeleteOrder,
+    Journal,
     JournalReader,
     JournalResolver,
     PatchAttributes,
@@ -47,6 +48,8 @@ def patches(number: int) -> list[Change]:
 class Scene:
     """A journal of changes that are all unknown, and a server that has none of them."""
 
+    journals: ClassVar[list[Journal]] = []
+
     def __init__(
         self,
         path: Path,
@@ -64,6 +67,7 @@ class Scene:
             lambda sent: read_answer(sent) if sent.method == "GET" else write_answer(sent)
         )
         self.journal = journal_at(path)
+        self.journals.append(self.journal)
         started = self.clock.wall() - elapsed
         marks = [mark(number, change, started=started) for number, change in enumerate(changes, 1)]
         lost = [end(item.number, UNKNOWN, item.change, started=started, error="ReadTimeout") for item in marks]
@@ -105,6 +109,14 @@ class Scene:
         assert self.errors() == {"ReadTimeout"}
         summary = self.journal.summary()
         assert (summary.in_flight, summary.unfinished) == (0, 0)
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Closes the journals of a test."""
+    yield
+    while Scene.journals:
+        Scene.journals.pop().close()
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,8 @@ class Peer(asyncio.Protocol):
     def half_close(self) -> None:
         """End this side of the connection; over TLS, which has no such end, all of it."""
         if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the client has reset it meanwhile
+                self._transport.write_eof()
         else:
             self.close()
 
