@@ -107,16 +107,15 @@ class OrderClient(Secretive):
         clock: Clock | None = None,
         random: RandomSource | None = None,
     ) -> None:
-        credential = Credential(auth)
         address = Address.of(environment, slug, base_url, allow_http=check_switch("allow_http", allow_http))
         shops = Shops(address.url, client_header("merchant", merchant), budget)
-        self._caller = Caller.of_client(address, shops, channel, adapter_id, credential, user_agent, headers)
+        self._caller = Caller.of_client(address, shops, channel, adapter_id, Credential(auth), user_agent, headers)
         self._core = ClientCore(
             defaults=call_defaults(timeout, retry, clock, random),
             transport=default_transport() if transport is None else transport,
             owns_transport=transport is None,
             shops=shops,
-            sources=TokenSources(credential.value),
+            sources=TokenSources(auth),
             lifecycle=Lifecycle(limit),
             on_call=on_call,
             observers=observers,
@@ -127,7 +126,7 @@ class OrderClient(Secretive):
             telemetry=telemetry,
         )
         self._chain = self._core.chain(self._caller)
-        self._core.adopt(credential.value)
+        self._core.adopt(auth)
 
     @classmethod
     @without_frames

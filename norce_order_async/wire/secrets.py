@@ -29,7 +29,7 @@ def hide_headers(headers: Mapping[str, JSON], hidden: str) -> dict[str, JSON]:
 
 def _without_texts(value: JSON, hidden: str) -> JSON:
     if isinstance(value, Mapping):
-        return dict(hide_headers(value, hidden))
+        return hide_headers(value, hidden)
     if isinstance(value, list | tuple):
         return [_without_texts(one, hidden) for one in value]
     return hidden if isinstance(value, str) else value
