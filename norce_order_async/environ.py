@@ -78,7 +78,7 @@ def _transport_from(
     try:
         return (kind or default_transport)(proxy=proxy, ssl_context=context)
     except ConfigurationError as error:
-        if "proxy" not in str(error):  # httptools is missing, say
+        if proxy is None or "proxy" not in str(error):  # httptools is missing, say
             raise
         raise ConfigurationError(f"{name}: {error}") from None
 

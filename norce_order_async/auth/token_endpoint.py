@@ -3,7 +3,6 @@
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
@@ -15,8 +14,8 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import Response
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
 from norce_order_async.core.wording import printable
-from norce_order_async.wire.error_body import charset_of
-from norce_order_async.wire.json import WireError, decode_json
+from norce_order_async.wire.error_body import json_in
+from norce_order_async.wire.json import WireError
 
 AuthMethod = Literal["client_secret_post", "client_secret_basic"]
 """How a client shows its secret: in the form, or by HTTP Basic. The names are those of RFC 7591."""
@@ -123,13 +122,8 @@ def read_grant(response: Response, secrets: Sequence[str]) -> Grant:
 
 
 def _members(response: Response) -> Mapping[str, Any] | None:
-    body = response.body
-    charset = charset_of(response.headers.get("content-type", ""))
-    if charset is not None:
-        with suppress(ValueError):  # the name is wrong; it may be UTF-8 all the same
-            body = body.decode(charset).encode()
     try:
-        answer = decode_json(body)
+        answer = json_in(response.body, response.headers.get("content-type", ""))
     except WireError:
         return None
     return answer if isinstance(answer, Mapping) else None

@@ -1,7 +1,6 @@
 """What single arguments may be; each raises what argparse shows."""
 
 import argparse
-from contextlib import suppress
 from math import isfinite, nan
 from typing import TYPE_CHECKING
 
@@ -70,10 +69,9 @@ def concurrency(text: str) -> int | str:
 
 def number(text: str) -> float:
     """A finite number above 0."""
-    with suppress(argparse.ArgumentTypeError):
-        if isfinite(value := seconds(text)):
-            return value
-    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    if not (isfinite(value := _float_of(text)) and value > 0):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return value
 
 
 def outcomes(text: str) -> "frozenset[OutcomeKind]":

@@ -8,10 +8,10 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from norce_order_async.batch.engine.running import Progress, RunsOnce
-from norce_order_async.cli.output import has_rich, silence, tell
+from norce_order_async.cli.output import has_rich, is_terminal, silence, tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.cli.writing import Writing
 from norce_order_async.core.wording import printable
@@ -39,7 +39,7 @@ class Display:
         self._started = time.monotonic()
         self._ended: float | None = None
         self._seen: list[tuple[float, int]] = [(self._started, 0)]
-        self._live = _live() if _is_terminal(sys.stderr) else None
+        self._live = _live() if is_terminal(sys.stderr) else None
         self._drawing: asyncio.Task[None] | None = None
 
     @property
@@ -150,10 +150,6 @@ def _draw(draw: Callable[..., object], *arguments: object) -> None:
         silence(sys.__stderr__)
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()
-
-
 def _live() -> Any:
     if not has_rich():
         return None
@@ -163,4 +159,4 @@ def _live() -> Any:
     console = Console(stderr=True)
     if console.is_dumb_terminal:
         return None  # without a cursor that can go back, nothing would be shown before the end
-    return Live(console=console, auto_refresh=False, redirect_stdout=_is_terminal(sys.stdout))
+    return Live(console=console, auto_refresh=False, redirect_stdout=is_terminal(sys.stdout))

@@ -22,6 +22,11 @@ def tell(text: str) -> None:
         silence(sys.stderr)
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person reads what is printed there."""
+    return stream is not None and stream.isatty()
+
+
 def has_rich() -> bool:
     """Whether rich, which draws for terminals, can be imported."""
     with suppress(ImportError):

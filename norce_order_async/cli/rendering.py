@@ -9,7 +9,7 @@ import attrs
 from norce_order_async.cli.commands import Command
 from norce_order_async.cli.masking import masked
 from norce_order_async.cli.order_text import order_text
-from norce_order_async.cli.output import has_rich, tell
+from norce_order_async.cli.output import has_rich, is_terminal, tell
 from norce_order_async.core.errors import DecodeError
 from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.decoders import Receipt
@@ -83,7 +83,7 @@ def _print_text(command: Command, result: Any) -> None:
     elif isinstance(result, CreateResponse):
         print(printable(result.id or ""))  # alone, for a script's $(...)
     elif isinstance(result, Order):
-        if on_terminal() and has_rich():
+        if is_terminal(sys.stdout) and has_rich():
             from norce_order_async.cli.tree import print_tree
 
             print_tree(result)
@@ -91,11 +91,6 @@ def _print_text(command: Command, result: Any) -> None:
             print(order_text(result))
     else:
         _print_columns(*_table(command, result))
-
-
-def on_terminal() -> bool:
-    """Whether a person reads what is printed."""
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _table(command: Command, result: Any) -> tuple[Sequence[str], Rows, str]:
@@ -148,7 +143,7 @@ def _print_table(names: Sequence[str], rows: Rows, below: str) -> None:
     from rich.text import Text
 
     # A file has no width to fit into; on a terminal, what is too wide goes on below, and no id is cut.
-    console = Console() if on_terminal() else Console(width=_ANY_WIDTH)
+    console = Console() if is_terminal(sys.stdout) else Console(width=_ANY_WIDTH)
     if console.width <= _FRAME * len(names):  # some would be empty
         _print_columns(names, rows, below)
         return

@@ -1,11 +1,19 @@
 """Words of messages that several parts of the package write."""
 
+from collections.abc import Sequence
+
 _SHOWN = 300  # characters
 
 
 def counted(number: int, what: str) -> str:
     """``1 change``, ``2 changes``."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """``a, b and 3 more``: so many names at most, and how many others there are."""
+    others = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + others
 
 
 def text_of(error: BaseException) -> str:

@@ -11,7 +11,6 @@ from norce_order_async.core.errors import DecodeError, NotFoundError
 from norce_order_async.core.http import Response
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.retry_after import http_date
-from norce_order_async.core.shapes import check_client
 from norce_order_async.endpoints.comparison import elements_of, is_list, moment
 from norce_order_async.endpoints.findings import COLLECTIONS, FINDERS, Finding, Sight
 from norce_order_async.endpoints.normal import normal, normal_body
@@ -74,8 +73,7 @@ class Look:
 
         The clocks may be so many seconds ``apart``.
         """
-        found = None if stamp is None or begun is None else moment(stamp)
-        if found is None or stamp is None or begun is None:
+        if stamp is None or begun is None or (found := moment(stamp)) is None:
             return None
         digits = _FRACTION.search(stamp)
         cut_off = 10.0 ** -len(digits[1]) if digits else 1.0
@@ -116,9 +114,9 @@ async def look_for(
     try:
         listed = None
         if operation in _LISTS:
-            listed = (await check_client(client).execute(_LISTS[operation], options=options, order_id=order_id)).body
+            listed = (await client.execute(_LISTS[operation], options=options, order_id=order_id)).body
             looked_at = f"{_LISTS[operation].name} and {looked_at}"
-        answer = await check_client(client).execute(_ORDER, options=options, order_id=order_id)
+        answer = await client.execute(_ORDER, options=options, order_id=order_id)
     except NotFoundError as error:
         if operation == "DeleteCheckoutOrder" and error.code == "order-not-found":
             return Look(Finding(Sight.STANDS, f"the order {order_id} is not there"), looked_at, is_gone=True)
@@ -170,7 +168,7 @@ async def _look_for_order(
     offset, look, found = 0, Look(Finding(Sight.UNCLEAR, ""), looked_at), dict[str, str | None]()
     for _ in range(_MOST_PAGES):
         query: dict[str, Any] = {"cart_reference": reference, "offset": offset, "limit": _PAGE}
-        answer = await check_client(client).execute(_ORDERS, query=query, options=options)
+        answer = await client.execute(_ORDERS, query=query, options=options)
         page = members_of(answer.body).get("data")
         if not is_list(page):
             raise DecodeError("the answer is no page of orders")

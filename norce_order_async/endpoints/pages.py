@@ -129,9 +129,7 @@ def _elements(response: Response) -> Sequence[Order | JSON]:
     """
     page = _read(response)
     unread = find(page.unread, "data")
-    raws: Mapping[int | None, JSON] = unread.raws if unread else {}
-    orders = iter(page.data)
-    return [raws[index] if index in raws else next(orders) for index in range(len(page.data) + len(raws))]
+    return page.data if unread is None else unread.among(page.data)
 
 
 def _fingerprint(value: object) -> str:

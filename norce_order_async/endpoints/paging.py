@@ -153,7 +153,7 @@ async def _read_page(
     query: Mapping[str, QueryValue],
     options: CallOptions | None,
 ) -> Page:
-    return await check_client(client).execute(operation, query={**query, "offset": reader.offset}, options=options)
+    return await client.execute(operation, query={**query, "offset": reader.offset}, options=options)
 
 
 @overload
@@ -221,7 +221,7 @@ def iter_orders(
     query = _query(filters)
     reader = PageReader(filters.get("offset") or 0, query if check_bool("verify", verify) else {})
     list_orders: Operation[Any] = LIST_ORDERS
-    read = partial(_read_page, client, attrs.evolve(list_orders, decode=reader), reader, query, options)
+    read = partial(_read_page, check_client(client), attrs.evolve(list_orders, decode=reader), reader, query, options)
     return OrderIterator(read, reader.offset, raises=on_unreadable == "raise")
 
 

@@ -11,7 +11,7 @@ from norce_order_async.core.errors import CallError
 from norce_order_async.core.options import CallOptions, limits_of, options_of
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.shapes import check_client, check_not_awaitable, check_plain_function
-from norce_order_async.core.wording import printable
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.wire.models import Order
 
@@ -125,7 +125,7 @@ async def _look_until(
             break
         await client.clock.sleep(delay)
         left = end - client.clock.monotonic()
-    seen = f"the order {printable(order_id)} was not as wanted within {pauses.timeout:g} s, in {looks} looks"
+    seen = f"the order {printable(order_id)} was not as wanted within {pauses.timeout:g} s, in {counted(looks, 'look')}"
     raise WaitTimeout(seen, order=last) from failure
 
 

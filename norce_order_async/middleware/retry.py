@@ -11,6 +11,7 @@ from norce_order_async.core.errors import TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.shapes import check_not_awaitable
+from norce_order_async.core.wording import counted
 from norce_order_async.middleware import Handler
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_give_up, log_retry
@@ -91,8 +92,7 @@ class Retry:
             call.gave_up = f"the server asks to wait {attempt.retry_after:g} s"
             return None
         if stop_after_attempt(policy.max_attempts)(state):
-            most = policy.max_attempts
-            call.gave_up = "the limit is 1 attempt" if most == 1 else f"the limit is {most} attempts"
+            call.gave_up = f"the limit is {counted(policy.max_attempts, 'attempt')}"
             return None
         delay = _seconds(policy.wait(state))
         if self.clock.monotonic() + delay >= call.deadline:
@@ -111,7 +111,7 @@ def _seconds(told: Any) -> float:
     check_not_awaitable("wait", told)
     try:
         return max(0.0, float(told))  # 0 also of NaN
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(f"wait must return seconds, got {kind_of(told)}") from None
 
 

@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 from yarl import URL
 
-from norce_order_async.core.errors import ClientStateError, InvalidRequestError, TransportError
+from norce_order_async.core.errors import ClientStateError, ConnectionLost, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
@@ -34,6 +34,7 @@ from norce_order_async.transport.connections import await_closed
 from norce_order_async.transport.errors import (
     NO_STATUS,
     TOO_LONG,
+    WAS_CLOSED,
     forget_frames,
     note_head,
     refused_certificate,
@@ -227,7 +228,11 @@ def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> Transpo
     stream = exchange.stream if exchange.attempt.sent else None
     refused = refused_certificate(error, stream, is_first=exchange.is_first) if response is None else None
     through = proxy if exchange.protocol is None else None
-    failure = refused or translate(exchange.cause(error), sent=exchange.attempt.sent, proxy=through)
+    failure: TransportError
+    if exchange.connector.is_closing:
+        failure = ConnectionLost(WAS_CLOSED, sent=exchange.attempt.sent)
+    else:
+        failure = refused or translate(exchange.cause(error), sent=exchange.attempt.sent, proxy=through)
     if response is not None and not isinstance(error, UnusableHead):
         note_head(failure, response.status, response.raw_headers)
     return failure

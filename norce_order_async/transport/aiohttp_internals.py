@@ -165,10 +165,10 @@ class Exchange:
             protocol.set_exception(error)
 
     def check_end(self, head: Head) -> None:
-        """Raise if a body that ends with its connection ended with a reset, which aiohttp takes for an end too."""
+        """Raise if a body that ends with its connection was cut: aiohttp takes a reset, or our own end, for its end."""
         error = None if self.protocol is None else self.protocol.exception()
-        if isinstance(error, aiohttp.ClientOSError) and not is_measured(head):
-            raise error
+        if (isinstance(error, aiohttp.ClientOSError) or self.connector.is_closing) and not is_measured(head):
+            raise error or aiohttp.ServerDisconnectedError
 
     def cause(self, error: Exception) -> Exception:
         """The error of the connection, where aiohttp raises that of the body which it has cut off."""

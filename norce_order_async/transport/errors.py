@@ -32,11 +32,13 @@ PROXY_NOT_HTTP = "what the proxy answered is not HTTP"
 """The reason of the error for a proxy that is none."""
 IS_CLOSED = "the transport is closed"
 """The reason of the error for a transport that is used after ``aclose``."""
+WAS_CLOSED = "the transport was closed"
+"""The reason of the error for a transport that was closed while a request was under way."""
 
 
 def transport_closed() -> ClientStateError:
-    """The error for a transport that was closed while a request was under way."""
-    return ClientStateError("the transport was closed")
+    """The error for a transport that was closed before a request was sent."""
+    return ClientStateError(WAS_CLOSED)
 
 
 def place_of(host: str, port: int | None) -> str:

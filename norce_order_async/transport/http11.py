@@ -15,7 +15,14 @@ from norce_order_async.core.wording import reason_of
 from norce_order_async.loops.time_limit import TimeLimits
 from norce_order_async.transport.connections import unread_check
 from norce_order_async.transport.dial import Origin
-from norce_order_async.transport.errors import CUT_OFF, NO_RESPONSE, NO_STATUS, TOO_LONG, refused_certificate
+from norce_order_async.transport.errors import (
+    CUT_OFF,
+    NO_RESPONSE,
+    NO_STATUS,
+    TOO_LONG,
+    WAS_CLOSED,
+    refused_certificate,
+)
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
@@ -205,10 +212,10 @@ class Connection(asyncio.BufferedProtocol):
         is_first = self.idle_since == -math.inf
         del self._parser  # the two refer to each other
         self._open.pop(self, None)
-        if exc is None and self._head_ended and not is_measured(self.headers):
+        if self._aborted:
+            self._fail(WAS_CLOSED)
+        elif exc is None and self._head_ended and not is_measured(self.headers):
             self._end(reusable=False)
-        elif self._aborted:
-            self._fail("the transport was closed")
         elif self.status is None and (refused := refused_certificate(exc, stream, is_first=is_first)):
             self._fail_with(refused)
         else:

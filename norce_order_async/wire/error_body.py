@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 
 import attrs
 
@@ -36,7 +37,7 @@ class ErrorBody:
 def read_error(body: bytes, content_type: str = "") -> ErrorBody | None:
     """Read an error body; None when it is no JSON object or array of objects that says anything."""
     try:
-        value = decode_json(decoded(body, content_type).encode() if charset_of(content_type) else body)
+        value = json_in(body, content_type)
     except WireError:
         return None
     if isinstance(value, Mapping):
@@ -75,8 +76,19 @@ def charset_of(content_type: str) -> str | None:
 
 
 def decoded(body: bytes, content_type: str) -> str:
-    """The text of a body, in the charset that its type names, or UTF-8; what is none of it is replaced."""
-    return body.decode(charset_of(content_type) or "utf-8", "replace")
+    """The text of a body, in the charset that its type names, or else UTF-8, where what is none of it is replaced."""
+    with suppress(ValueError):  # the name is wrong; it may be UTF-8 all the same
+        return body.decode(charset_of(content_type) or "utf-8")
+    return body.decode("utf-8", "replace")
+
+
+def json_in(body: bytes, content_type: str) -> JSON:
+    """The JSON of a body, in the charset that its type names.
+
+    Raises:
+        WireError: It is none.
+    """
+    return decode_json(decoded(body, content_type).encode(errors="replace"))
 
 
 def _object(value: Mapping[str, JSON]) -> ErrorBody | None:

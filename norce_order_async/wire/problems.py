@@ -11,8 +11,8 @@ from norce_order_async.core.http import Response
 from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.codec import encode_shown, structure
 from norce_order_async.wire.decoders import Receipt, decode_receipt
-from norce_order_async.wire.error_body import decoded
-from norce_order_async.wire.json import JSON, WireError, decode_json
+from norce_order_async.wire.error_body import json_in
+from norce_order_async.wire.json import JSON, WireError
 from norce_order_async.wire.models import ValidationError
 from norce_order_async.wire.refusals import status_error
 
@@ -89,9 +89,8 @@ def _failed(problems: Sequence[ValidationError], response: Response) -> Validati
 
 def _read(response: Response) -> Sequence[ValidationError] | None:
     """The problems in a body, a list or ``{"errors": [...]}``; None if it is neither."""
-    text = decoded(response.body, response.headers.get("content-type", ""))
     try:
-        value = decode_json(text.encode())
+        value = json_in(response.body, response.headers.get("content-type", ""))
     except WireError:
         return None
     if isinstance(value, Mapping):

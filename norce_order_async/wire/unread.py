@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import cast
+from typing import Any, cast
 
 import attrs
 
@@ -36,14 +36,17 @@ class Unread:
         elif isinstance(given := members.get(self.member), Sequence):
             members[self.member] = self._joined(cast("Sequence[object]", given))
 
-    def _joined(self, given: Sequence[object]) -> list[object]:
-        size = len(given) + len(self.raws)
+    def _joined(self, given: Sequence[object]) -> Sequence[object]:
         before = max(index for index in self.raws if index is not None) + 1 - len(self.raws)
         if len(given) != len(self.elements) and list(given[:before]) != list(self.elements[:before]):
             raise WireError(
                 "it holds elements that could not be read, and has others before them now: their place is lost"
             ).inside(self.member)
-        rest = iter(given)
+        return self.among(given)
+
+    def among(self, elements: Sequence[Any]) -> list[Any]:
+        """The whole array: the raw values at their places among elements that could be read."""
+        rest, size = iter(elements), len(elements) + len(self.raws)
         return [self.raws[index] if index in self.raws else next(rest) for index in range(size)]
 
     def positions(self) -> Iterator[int]:

@@ -247,6 +247,25 @@ async def test_closing_twice_is_fine_and_closed_is_closed(client: OrderClient) -
         await get_order(client, "o_123")
 
 
+@pytest.mark.parametrize("make", [AiohttpTransport, HttptoolsTransport])
+async def test_a_call_whose_transport_is_closed_under_it_does_not_blame_the_server(
+    make: Callable[[], Transport], sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("latency:60")
+    transport = make()
+    async with SandboxServer(sandbox) as server, transport:
+        client = OrderClient(
+            base_url=server.url, merchant="norce", channel="1", auth=TOKEN, transport=transport, retry=None
+        )
+        call = asyncio.create_task(get_order(client, "o_123"))
+        while not sandbox.count:  # noqa: ASYNC110 (the sandbox has no event to wait for)
+            await asyncio.sleep(0)
+        await transport.aclose()
+        with pytest.raises(ConnectionLost) as caught:
+            await call
+    assert caught.value.reason == "the transport was closed"
+
+
 async def test_an_error_of_the_server_is_told_apart_from_the_transport_s(client: OrderClient, sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault.status(500, body=b"<html>"))
     with pytest.raises(ServerError) as caught:

@@ -340,12 +340,17 @@ def none(state: RetryCallState) -> None:
     """Gives no seconds."""
 
 
+def words(state: RetryCallState) -> str:
+    return "soon"
+
+
 @pytest.mark.parametrize(
     ("name", "strategy", "says"),
     [
         ("retry", begun, "retry must be a plain function, but returns a coroutine to be awaited"),
         ("wait", begun, "wait must be a plain function, but returns a coroutine to be awaited"),
         ("wait", none, "wait must return seconds, got NoneType"),
+        ("wait", words, "wait must return seconds, got str"),
     ],
 )
 async def test_a_strategy_that_returns_something_else_is_named(name: str, strategy: Any, says: str) -> None:

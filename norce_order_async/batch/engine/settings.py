@@ -14,11 +14,8 @@ from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.random_source import RandomSource
-from norce_order_async.core.wording import text_of
+from norce_order_async.core.wording import listed, text_of
 from norce_order_async.sending.pace import Pace
-
-_NAMED = 3
-"""So many merchants and channels are named where changes were left undone."""
 
 
 class PaceArguments(TypedDict, total=False):
@@ -125,10 +122,9 @@ class RunState:
     def tell_closed(self) -> None:
         """Say of which merchants and channels changes were left undone."""
         if self.closed:
-            names = ", ".join(f"{merchant}/{channel}" for merchant, channel in list(self.closed)[:_NAMED])
-            others = f" and {len(self.closed) - _NAMED} more" if len(self.closed) > _NAMED else ""
             *_, why = self.closed.values()
-            self.undone = f"what is left of {names}{others} was not made, because {why}"
+            names = listed([f"{merchant}/{channel}" for merchant, channel in self.closed])
+            self.undone = f"what is left of {names} was not made, because {why}"
 
     def fail(self, error: Exception) -> None:
         """Stop, and have the error raised at the end."""

@@ -29,8 +29,6 @@ def rows_of(stream: BinaryIO) -> Rows:
         sheet = book.worksheets[0]
         sheet.reset_dimensions()  # what a file says of its size is often wrong
         yield from enumerate(sheet.iter_rows(values_only=True), 1)
-    except ConfigurationError:
-        raise
     except Exception as error:
         raise OSError(f"its sheet is damaged ({type(error).__name__}: {error})") from None
     finally:

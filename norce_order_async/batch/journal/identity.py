@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from norce_order_async.batch.inputs import InputFile, total_of
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.wording import counted
+from norce_order_async.core.wording import counted, listed
 
 
 def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: str) -> None:
@@ -37,7 +37,6 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
 
 
 def _named(inputs: Sequence[InputFile]) -> str:
-    names = ", ".join(file.name for file in inputs[:3]) or "no file"
-    others = f" and {len(inputs) - 3} more" if len(inputs) > 3 else ""
+    names = listed([file.name for file in inputs]) or "no file"
     changes = "" if (total := total_of(inputs)) is None else f" ({counted(total, 'change')})"
-    return f"{names}{others}{changes}"
+    return f"{names}{changes}"

@@ -17,7 +17,7 @@ from norce_order_async.batch.report import JournalRow, Summary
 from norce_order_async.batch.samples import LAST, with_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.core.wording import counted
+from norce_order_async.core.wording import counted, listed
 
 BUCKETS = 240
 """Buckets of time, at most."""
@@ -187,9 +187,7 @@ class BatchHistory:
     @property
     def input(self) -> str:
         """The input, by the names of its files."""
-        names = [Path(name).name for name in self.files]
-        others = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-        return (", ".join(names[:3]) or "A batch") + others
+        return listed([Path(name).name for name in self.files]) or "A batch"
 
     @property
     def left(self) -> int:

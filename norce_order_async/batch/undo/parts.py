@@ -7,8 +7,6 @@ from norce_order_async.core.kinds import kind_of
 from norce_order_async.endpoints.comparison import moment
 from norce_order_async.wire.json import JSON
 
-_SHOWN = 5
-
 
 class CannotUndo(Exception):
     """Why a change cannot be taken back; its text names ids and members, and no values."""
@@ -54,13 +52,6 @@ def find(parts: JSON, name: str, part_id: str) -> Mapping[str, JSON] | None:
     if len(found) > 1:
         raise CannotUndo(f"the order had {len(found)} {name} of the id {part_id}")
     return found[0] if found else None
-
-
-def names(members: Sequence[str]) -> str:
-    """Some names in words, for a remark."""
-    shown = ", ".join(name[:64] for name in members[:_SHOWN])
-    others = f" and {len(members) - _SHOWN} more" if len(members) > _SHOWN else ""
-    return f"{shown}{others}"
 
 
 def is_as_it_was(old: JSON, sent: JSON) -> bool:

@@ -9,8 +9,9 @@ import attrs
 from norce_order_async.batch.changes import Change, Order
 from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.lines import KINDS, parse_change
-from norce_order_async.batch.undo.parts import CannotUndo, find, is_as_it_was, members_of, names
+from norce_order_async.batch.undo.parts import CannotUndo, find, is_as_it_was, members_of
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.wording import listed
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.wire.json import JSON
 
@@ -61,8 +62,8 @@ class Way:
 def _attributes(change: Any, old: JSON) -> Back:
     stored = members_of(old, "attributes")
     new = [name for name in change.attributes if name not in stored]
-    several = len(new) > 1
-    remark = f"{names(new)} {'are' if several else 'is'} new, and can only be set to null" if new else None
+    shown = f"{listed([name[:64] for name in new], 5)} {'are' if len(new) > 1 else 'is'} new"
+    remark = f"{shown}, and can only be set to null" if new else None
     return Back(record={"attributes": {name: stored.get(name) for name in change.attributes}}, remark=remark)
 
 

@@ -112,7 +112,9 @@ class Life(Promises):
                 await send_to(origin, transport, of("GET", origin))
             assert isinstance((await send_to(origin, transport, of("GET", origin))).error, ClientStateError)
 
-    @pytest.mark.parametrize("phase", ["name", "connect", "handshake", "send", "wait", "read", "idle"])
+    @pytest.mark.parametrize(
+        "phase", ["name", "connect", "handshake", "send", "wait", "read", "read to the end", "idle"]
+    )
     @in_a_loop
     async def test_closing_with_calls_in_flight_cancels_nobody(
         self, phase: str, monkeypatch: pytest.MonkeyPatch
@@ -184,6 +186,8 @@ async def _serve_until(phase: str, stay: asyncio.Event, peer: Peer) -> None:
     peer.pause()
     if phase == "read":
         peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+    if phase == "read to the end":  # which is that of the connection
+        peer.write(b"HTTP/1.1 200 OK\r\n\r\nabc")
     if phase == "idle":
         peer.write(OK)
         peer.resume()

@@ -5,6 +5,7 @@ import io
 import json
 import shlex
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from shell import Shell
@@ -250,7 +251,7 @@ class TestOutputs:
 
     def test_an_order_is_a_tree_on_a_terminal(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         shell("attributes", "patch", "o_123", "[red]x=[b]y", "token=abc", "apiKey=abc", 'secret:={"a": "abc"}')
-        monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: True)
+        monkeypatch.setattr("norce_order_async.cli.rendering.is_terminal", Mock(return_value=True))
         _, tree = shell("order", "get", "o_123")
         assert "Order o_123 · checkout · norce/1" in tree
         assert "├── " in tree
@@ -262,7 +263,7 @@ class TestOutputs:
         shell("attributes", "patch", "o_123", "token=canary", "apiKey=canary", 'n:={"secret": {"a": "canary"}}')
         shell("hook", "create", "o_123", "--json", '{"subscribeTo": "/state", "invoke": "https://h/x?secret=canary"}')
         shell("attributes", "patch", "o_123", "URL=https://u:canary@h/y?code=canary")
-        monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: form == "tree")
+        monkeypatch.setattr("norce_order_async.cli.rendering.is_terminal", Mock(return_value=form == "tree"))
         text = shell("order", "get", "o_123", "--output", "table" if form == "table" else "text")[1]
         assert text.count("(not shown; --output json has it)") == 3
         assert ("https://h/x?secret=***" in text) == (form != "text")
@@ -293,7 +294,7 @@ def test_a_terminal_that_is_too_narrow_for_a_table_gets_plain_columns(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, columns: str
 ) -> None:
     pytest.importorskip("rich")
-    monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: True)
+    monkeypatch.setattr("norce_order_async.cli.rendering.is_terminal", Mock(return_value=True))
     monkeypatch.setenv("COLUMNS", columns)
     assert shell("order", "list", "--output", "table") == shell("order", "list")
 
@@ -302,7 +303,7 @@ def test_a_terminal_that_is_too_narrow_for_a_table_gets_plain_columns(
 def test_a_table_cuts_nothing(shell: Shell, monkeypatch: pytest.MonkeyPatch, terminal: bool, columns: str) -> None:
     pytest.importorskip("rich")
     monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.setattr("norce_order_async.cli.rendering.on_terminal", lambda: terminal)
+    monkeypatch.setattr("norce_order_async.cli.rendering.is_terminal", Mock(return_value=terminal))
     name = "o_" + "x" * 60
     shell.sandbox.add_order(name, merchant="norce", channel="1")
     code, out = shell("order", "list", "--output", "table")
