@@ -74,7 +74,11 @@ class Dispatcher:
                 await self._accountant.let_go(left)
             elif self._marker.taken and state.stopped is None:
                 await self._mark()
-            elif state.stopped is None and (hopeless := self._breaker.hopeless(len(self.lanes))) is not None:
+            elif (
+                self._breaker.in_a_row
+                and state.stopped is None
+                and (hopeless := self._breaker.hopeless(len(self.lanes))) is not None
+            ):
                 state.stop(hopeless)
             elif self._may_probe():
                 self._accountant.sample(at_once=True)
@@ -94,7 +98,7 @@ class Dispatcher:
                     self._leave_undone(self._refusals.close_held())
                 self._resolve(*self._refusals.give_up())
             else:
-                if not self.lanes:
+                if not self.lanes and self._breaker.in_a_row:
                     self._breaker.rest()
                 await state.wake.wait()
 
@@ -242,7 +246,9 @@ class Dispatcher:
             ):
                 return
         elif outcome.error is None:
-            self._breaker.succeeded(now)
+            self._state.worked, self._breaker.answered_at = True, now
+            if self._breaker.in_a_row:
+                self._breaker.recover()
             if self._refusals.withheld:
                 self._resolve(*self._refusals.answered(item))
         if self._refusals.withheld:
