@@ -19,6 +19,7 @@ from norce_order_async.core.settings import Unset
 from norce_order_async.endpoints.requested import scoped_to
 from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.middleware.policy import RetryPolicy, last_attempt
+from norce_order_async.sending.calls import BatchCalls
 from norce_order_async.sending.pace import Pace
 from norce_order_async.wire.operation import Operation
 
@@ -39,7 +40,8 @@ class ClientSender:
     """
 
     def __init__(self, client: OrderClient, pace: Pace, options: CallOptions | None = None) -> None:
-        self._client, self._calls = client, client.for_batch()
+        self._client = client
+        self._calls: BatchCalls | None = None
         options = options_of(options)
         if options.request_id is not None or options.on_attempt is not None:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
@@ -74,6 +76,8 @@ class ClientSender:
             if change.merchant is not None or change.channel is not None:
                 client = scoped_to(client, change)
                 calls = client.for_batch()
+            elif calls is None:
+                calls = self._calls = client.for_batch()
             if (call_of := self._call_of.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
