@@ -55,7 +55,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"typing\..*|Decimal|datetime"),
     # Type variables, and aliases that are not exported: the signature says enough.
     (r"py:.*", r"(.*\.)?(T|Format|Method|When|WireOrder|Never|Tracer|Unread)"),
-    (r"py:.*", r"(.*\.)?(JournalAccount|OldValues|ContentError)"),
+    (r"py:.*", r"(.*\.)?(JournalAccount|RunWriter|OldValues|ContentError)"),
     (r"py:.*", r"(.*\.)?(RetryRules|JsonAs|EmptyJournal|JournalBusy|Shop|Limiter|ApiChange|RunJournal)"),
     (r"py:.*", r"(.*\.)?(PaceArguments|TracerProvider|MeterProvider|WatchedClient|WatchedBatch)|_asyncio\.Task"),
     (r"py:.*", r"tuple\[CallHook"),

@@ -19,6 +19,7 @@ from norce_order_async.core.settings import UNSET, Address, Environment, Timeout
 from norce_order_async.core.stats import Stats
 from norce_order_async.core.token_source import Credential, TokenSource
 from norce_order_async.environ import settings_from
+from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.middleware import Middleware
 from norce_order_async.middleware.core import ClientCore, call_defaults
 from norce_order_async.sending.caller import Caller
@@ -296,12 +297,14 @@ class OrderClient(Secretive):
             return operation.decode(running.check_success(await handler(request), operation))
 
     def for_batch(self) -> BatchCalls:
-        """What runs operations for a batch, without what each call of its own needs.
+        """What runs operations for a batch in this event loop, without what each call of its own needs.
 
         :meta private:
         """
         core, chain = self._core, self._chain
-        return BatchCalls(self._caller, core.defaults, core.lifecycle, core.ends, chain.once, chain.retrying)
+        loop = running_loop()
+        place = loop, core.lifecycle.loops.of(loop)
+        return BatchCalls(self._caller, core.defaults, core.lifecycle, place, core.ends, chain.once, chain.retrying)
 
     def stats(self, *, by_shop: bool = False) -> Stats:
         """What this client and its scoped views did so far.

@@ -208,7 +208,8 @@ class ClusterSender:
         """Take from a worker what concerns the whole batch."""
         state = self._engine.state
         if answer.worked:
-            self._engine.breaker.succeeded(SystemClock().monotonic())
+            state.worked, self._engine.breaker.answered_at = True, SystemClock().monotonic()
+            self._engine.breaker.recover()
         if answer.closed and isinstance(answer.error, CallError):
             state.error = answer.error
         state.closed.update(answer.closed)

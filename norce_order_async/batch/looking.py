@@ -8,6 +8,7 @@ from functools import partial
 import attrs
 
 from norce_order_async.batch.changes import Scope, order_of
+from norce_order_async.batch.client_sender import ClientSender
 from norce_order_async.batch.engine.accounting import patiently
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.settings import BatchSettings
@@ -15,7 +16,7 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.overlaps import Line, Overlaps
-from norce_order_async.batch.run import ClientSender, pace_of
+from norce_order_async.batch.run import pace_of
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call
 from norce_order_async.core.clock import Clock

@@ -22,12 +22,13 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import RawResponse, Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import APPLIED
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.caller import Caller, set_adapter_id
-from norce_order_async.sending.lifecycle import Lifecycle
+from norce_order_async.sending.lifecycle import Lifecycle, LoopPlace
 from norce_order_async.sending.log import log_cut, log_hook
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
@@ -153,6 +154,7 @@ class RunningCall(TimeLimit):
         options: What the call has otherwise than its client.
         lifecycle: The client's.
         ends: What is done at the end of the client's calls.
+        place: The event loop that runs, and what the client has there, if they are known.
 
     Raises:
         ClientStateError: The client is closed, or no event loop of asyncio runs, or no task of it.
@@ -164,11 +166,22 @@ class RunningCall(TimeLimit):
 
     __slots__ = ("_ends", "_here", "_options", "call", "response")
 
-    def __init__(self, request: Request, options: CallOptions, lifecycle: Lifecycle, ends: "CallEnds") -> None:
+    def __init__(
+        self,
+        request: Request,
+        options: CallOptions,
+        lifecycle: Lifecycle,
+        ends: "CallEnds",
+        place: LoopPlace | None = None,
+    ) -> None:
         if lifecycle.closed:
             raise ClientStateError("the client is closed")
-        loop = running_loop()
-        self._here = here = lifecycle.loops.of(loop)
+        if place is None:
+            loop = running_loop()
+            here = lifecycle.loops.of(loop)
+        else:
+            loop, here = place
+        self._here = here
         self.call = call = request.call
         call.limiter = here.limiter
         TimeLimit.__init__(self, call.timeout.total, here.calls, loop)
@@ -235,11 +248,12 @@ class RunningCall(TimeLimit):
 
 @attrs.frozen(eq=False)
 class BatchCalls:
-    """Runs operations for a batch, whose calls all have the same options, checked before."""
+    """Runs operations for a batch in one event loop. Its calls all have the same options, checked before."""
 
     caller: Caller
     defaults: CallDefaults
     lifecycle: Lifecycle
+    place: LoopPlace
     ends: "CallEnds"
     once: Callable[[Request], Awaitable[Response]]
     retrying: Callable[[Request], Awaitable[Response]]
@@ -263,7 +277,7 @@ class BatchCalls:
         call = request.call
         call.on_attempt, call.redelivered = on_attempt, redelivered
         handler = self.once if call.retry is None else self.retrying
-        with RunningCall(request, options, self.lifecycle, self.ends) as running:
+        with RunningCall(request, options, self.lifecycle, self.ends, self.place) as running:
             response = running.check_success(await handler(request), operation)
             return response.request.call, response.status
 
@@ -310,7 +324,10 @@ class CallEnds:
         """Count a call that has ended, and tell the hooks."""
         call.ended = True
         shop = call.shop
-        shop.counts.add(call.attempts, call.outcome)
+        if call.outcome is APPLIED and len(call.attempts) == 1:  # nearly always
+            shop.counts.applied += 1
+        else:
+            shop.counts.add(call.attempts, call.outcome)
         if shop is not self.shops.own:
             self.shops.scoped.add(call.attempts, call.outcome)
         budget = shop.budget

@@ -67,6 +67,10 @@ class LoopState:
             await wait_first(self.changed.wait(), timeout=seconds)
 
 
+LoopPlace = tuple[asyncio.AbstractEventLoop, LoopState]
+"""An event loop, and what a client has there."""
+
+
 def _check_grace(value: object) -> None:
     if not isinstance(value, Real) or math.isnan(value):
         raise ConfigurationError(f"grace must be a number of seconds, got {value!r}")

@@ -4,8 +4,6 @@ import asyncio
 import math
 from typing import Literal
 
-import attrs
-
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count, check_rate
 from norce_order_async.core.clock import Clock
@@ -20,11 +18,9 @@ from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.statuses import OVERLOAD_STATUSES
 from norce_order_async.sending.knee import Knee
 from norce_order_async.sending.sendrate import SendRate
+from norce_order_async.sending.shop_holds import ShopHolds
 
-_HELD_AFTER = 5
-_SHORTEST_HOLD, _LONGEST_HOLD = 1.0, 30.0
-_LONGEST_ASKED = 60.0
-"""Seconds; where a shop is asked to wait for longer, what is refused waits by itself, or ends."""
+_MARK_EVERY = 0.5
 _SLACK = 0.02
 _CLOSER = 0.001
 _SHOWN_FOR = 1.0
@@ -44,72 +40,19 @@ def overload(attempt: Attempt) -> str | None:
     return error if error in _OVERLOAD_ERRORS else None
 
 
-@attrs.define
-class _Row:
-    """Refusals of a shop in a row.
+class _Accepted:
+    """How many requests were accepted, now and half a second to a second ago."""
 
-    Attributes:
-        since: When the first came.
-        count: How many there were.
-        until: When the next request may be sent, while the shop is held.
-    """
+    def __init__(self, now: float) -> None:
+        self.count = 0
+        self.before = self._last = now, 0
+        self._next_mark = now + _MARK_EVERY
 
-    since: float
-    count: int = 0
-    until: float = -math.inf
-
-
-class ShopHolds:
-    """Tells whose requests wait. A shop is held when five in a row were refused while another shop was accepted.
-
-    One request of it is sent when the server's wait is over, or now and then, at longer and longer intervals, and one a
-    second until that is answered. When one is accepted, the shop is held no more.
-
-    Attributes:
-        last_accepted: When an answer came last that refuses nothing, of whatever shop.
-        rows: The merchants whose last answers were refusals.
-        asked_until: When the waits of up to a minute are over that the server asked for.
-    """
-
-    def __init__(self) -> None:
-        self.last_accepted = self.asked_until = -math.inf
-        self.rows: dict[str, _Row] = {}
-
-    def accepted(self, merchant: str, now: float) -> None:
-        """Note an answer that refuses nothing."""
-        self.last_accepted = now
-        if self.rows:
-            self.rows.pop(merchant, None)
-
-    def refused(self, merchant: str, now: float, retry_after: float | None) -> bool:
-        """Note a refusal; whether it is of a shop that is held, and so says nothing of the rate."""
-        row = self.rows.setdefault(merchant, _Row(now))
-        row.count += 1
-        asked = retry_after or 0.0
-        if asked <= _LONGEST_ASKED:
-            self.asked_until = max(self.asked_until, now + asked)
-        if not self._is_held(row):
-            return False
-        if asked <= _LONGEST_ASKED:
-            row.until = max(row.until, now + max(asked, _pause(row, now)))
-        return True
-
-    def wait(self, merchant: str | None, now: float) -> float:
-        """Seconds that a request of a shop has to wait; after 0 the next one waits for a second."""
-        row = self.rows.get(merchant or "")
-        if row is None or not self._is_held(row) or row.until == -math.inf:
-            return 0.0
-        if (left := row.until - now) > 0:
-            return left
-        row.until = now + _SHORTEST_HOLD
-        return 0.0
-
-    def _is_held(self, row: _Row) -> bool:
-        return row.count >= _HELD_AFTER and self.last_accepted > row.since
-
-
-def _pause(row: _Row, now: float) -> float:
-    return min(_LONGEST_HOLD, max(_SHORTEST_HOLD, (now - row.since) / 4))
+    def mark(self, now: float) -> None:
+        """Note the count of now, if that is due."""
+        if now >= self._next_mark:
+            self.before, self._last = self._last, (now, self.count)
+            self._next_mark = now + _MARK_EVERY
 
 
 class _Places:
@@ -148,8 +91,8 @@ class _Places:
 class Pace:
     """How fast calls go: a limit of what is in flight, and a schedule of what is sent.
 
-    The limit is :class:`Knee`'s, the rate :class:`SendRate`'s. What is in flight and what is sent may belong to
-    several batches, or to single calls, in one event loop.
+    The limit is :class:`Knee`'s, the rate :class:`SendRate`'s, which there is once something was refused. What is in
+    flight and what is sent may belong to several batches, or to single calls, in one event loop.
 
     Args:
         concurrency: How many in flight; ``"auto"`` finds out.
@@ -187,7 +130,8 @@ class Pace:
         """Set when the schedule begins anew, so that a place that was reserved before counts no more."""
         self._clock = clock
         self._charges_retries = not paces_retries
-        self._server = SendRate(clock.monotonic())
+        self._accepted = _Accepted(clock.monotonic())
+        self._server: SendRate | None = None
         self._places = _Places(clock.monotonic())
         self._waited_until = -math.inf
 
@@ -204,17 +148,17 @@ class Pace:
     @property
     def is_closed(self) -> bool:
         """Whether everything is refused, so that only probes are sent."""
-        return self._server.closed
+        return self._server is not None and self._server.closed
 
     @property
     def is_limited(self) -> bool:
         """Whether a request may have to wait for its place."""
-        return self.ceiling is not None or not self._server.is_unlimited()
+        return self.ceiling is not None or (self._server is not None and not self._server.is_unlimited())
 
     @property
     def rate(self) -> float | None:
         """Requests per second that may be sent now; None is no limit, 0 that only probes are sent."""
-        rate = 0.0 if self._server.closed else self._rate(self._clock.monotonic())
+        rate = 0.0 if self.is_closed else self._rate(self._clock.monotonic())
         return None if rate == math.inf else rate
 
     @property
@@ -222,7 +166,10 @@ class Pace:
         """Why it is slower than it could be; None when nothing slows it down."""
         now = self._clock.monotonic()
         if now - self._waited_until < _SHOWN_FOR and (rate := self.rate) is not None:
-            return _ASKED_FOR if rate == self.ceiling else f"{self._server.refusal}: the server asks for less"
+            server = self._server
+            if server is None or rate == self.ceiling:
+                return _ASKED_FOR
+            return f"{server.refusal}: the server asks for less"
         return None if self._knee is None else self._knee.reason(now)
 
     def reserve(self, *, others: bool = True) -> float:
@@ -232,11 +179,12 @@ class Pace:
             others: Whether something of a shop that was not refused can be sent. While everything is refused, what was
                 refused waits for as long as the server asked for: some limits begin anew when they are asked too early.
         """
-        if self.ceiling is None and self._server.is_unlimited():  # is_limited, without a call more
+        server = self._server
+        if self.ceiling is None and (server is None or server.is_unlimited()):  # is_limited, without a call more
             return 0.0
         now = self._clock.monotonic()
-        if self._server.closed:
-            delay = self._server.next_probe(now)
+        if server is not None and server.closed:
+            delay = server.next_probe(now)
             delay = delay if others else max(delay, self.holds.asked_until - now)
             self._waited_until = now + delay
             return delay
@@ -250,7 +198,7 @@ class Pace:
 
     def give_back(self) -> None:
         """Give the last place back, which is not used."""
-        if self._server.closed:
+        if self._server is not None and self._server.closed:
             self._server.give_probe_back()
         else:
             self._places.give_back()
@@ -277,10 +225,16 @@ class Pace:
             is_new = attempt.number == 1 and not again
             refusal = sign if throttled or (status == _UNAVAILABLE and is_new) else None
             if refusal is None:
-                self.holds.accepted(call.shop.merchant, now)
+                self.holds.last_accepted = now
+                if self.holds.rows:
+                    self.holds.accepted(call.shop.merchant)
+                self._accepted.count += 1
             elif throttled and self.holds.refused(call.shop.merchant, now, attempt.retry_after):
                 return
-            if self._server.answered(now, sent, refusal, attempt.retry_after, self.in_flight):
+            self._accepted.mark(now)
+            if (server := self._server) is None and refusal is not None:
+                server = self._server = SendRate(self._accepted)
+            if server is not None and server.answered(now, sent, refusal, attempt.retry_after, self.in_flight):
                 self._places.empty(now)
                 self.renewed.set()
         # What is throttled is a matter of the rate alone; other errors say nothing of the server.
@@ -289,5 +243,5 @@ class Pace:
             self.limit = self._knee.limit
 
     def _rate(self, now: float) -> float:
-        rate = self._server.at(now)
+        rate = math.inf if self._server is None else self._server.at(now)
         return rate if self.ceiling is None else min(rate, self.ceiling)

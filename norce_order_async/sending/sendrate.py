@@ -2,6 +2,7 @@
 
 import math
 from enum import Enum, auto
+from typing import Protocol
 
 SLOWEST = 1.0
 """Requests per second that no refusal goes below, unless everything is refused."""
@@ -25,6 +26,13 @@ _LONGEST_TEST = 5.0
 _SUSPECT_AFTER, _SUSPECT_AT_MOST = 32, 256
 _TRIAL_DOUBLINGS = 3.0
 _TRIAL_COUNTS_FROM = 4.0
+
+
+class Accepted(Protocol):
+    """How many requests were accepted: now, and ``before``, with when that was."""
+
+    count: int
+    before: tuple[float, int]
 
 
 class _Share:
@@ -81,34 +89,32 @@ _OPEN = _Phase.OPEN
 class SendRate:
     """Finds how many requests a second a server accepts, from its refusals.
 
-    While nothing is refused there is no rate. After a refusal it is held a little below the rate that was accepted, and
-    then grows, the faster the longer nothing is refused. Refusals that come as often while it is held as while it
-    grows are put to two tests, at up to eight times the rate and at half of that: those that become neither more nor
-    fewer are no rate limit, and their share is tolerated from then on. When all is refused, only probes are sent.
+    After the first refusals it is held a little below the rate that was accepted, and then grows, the faster the longer
+    nothing is refused. Refusals that come as often while it is held as while it grows are put to two tests, at up to
+    eight times the rate and at half of that: those that become neither more nor fewer are no rate limit, and their
+    share is tolerated from then on. When all is refused, only probes are sent.
 
     Args:
-        now: The time.
+        accepted: What is counted from before the first refusal on.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, accepted: Accepted) -> None:
         self.refusal = ""
         """The status of the last refusals that made it slower."""
         self._phase = _Phase.OPEN
-        self._start, self._since, self._hold = math.inf, now, 0.0
+        self._start, self._since, self._hold = math.inf, -math.inf, 0.0
         self._tolerated = 0.0
         self._held, self._grown = _Share(), _Share()
         self._hold_now, self._window = _Share(), _Share()
-        self._window_start = now
+        self._window_start, count = accepted.before
+        self._window.answers = float(accepted.count - count)
         self._refused_before = 0.0
-        self._suspect_after = _SUSPECT_AFTER
-        self._suspected = 0.0
+        self._suspect_after, self._suspected = _SUSPECT_AFTER, 0.0
         self._resume, self._otherwise = math.inf, math.inf
-        self._accepted = self._accepted_before = 0
-        self._marks = (now, 0), (now, 0)
+        self._accepted, self._accepted_before = accepted, 0
         self._in_a_row = 0
         self._probe_at = self._back_off = 0.0
         self._last_probe = 0.0, 0.0  # when it is sent, and when the one after it may be
-        self._look_again = -math.inf  # when the next mark is made or the window ends
 
     @property
     def closed(self) -> bool:
@@ -159,15 +165,11 @@ class SendRate:
         phase, refused = self._phase, refusal is not None
         if not refused:
             self._in_a_row = 0
-            self._accepted += 1
-            if phase is _OPEN and now < self._look_again and sent >= self._since:  # nearly always
+            if phase is _OPEN and now < self._window_start + _WINDOW and sent >= self._since:  # nearly always
                 self._window.answers += 1.0
                 return False
         else:
             self._in_a_row += 1
-        if now - self._marks[1][0] >= _WINDOW / 2:
-            self._marks = self._marks[1], (now, self._accepted)
-        self._look_again = min(self._marks[1][0], self._window_start + _WINDOW / 2) + _WINDOW / 2
         if sent < self._since:
             return False
         if phase is _Phase.CLOSED:
@@ -220,7 +222,7 @@ class SendRate:
 
     def _accepted_at(self, now: float, rate: float) -> float:
         """The limit, as it looks when more is refused at this rate; a burst may have hidden it for a while."""
-        accepted = 1.03 * (self._accepted - self._accepted_before) / max(0.001, now - self._since)
+        accepted = 1.03 * (self._accepted.count - self._accepted_before) / max(0.001, now - self._since)
         return min(rate, accepted if self._tolerated else max(accepted, 0.9 * rate))
 
     def _cut(self, now: float, limit: float) -> None:
@@ -333,16 +335,15 @@ class SendRate:
 
     def _begin(self, now: float, phase: _Phase, start: float) -> None:
         self._phase, self._start, self._since, self._hold = phase, start, now, 0.0
-        self._accepted_before = self._accepted
+        self._accepted_before = self._accepted.count
         self._window.scale(0)
         self._window_start = now
-        self._look_again = -math.inf
 
     def _forget(self) -> None:
         self._held.scale(0)
         self._grown.scale(0)
 
     def _first(self, now: float) -> float:
-        """The first rate: half of what was accepted per second in the last half second to second."""
-        since, count = self._marks[0]
-        return max(FIRST, (self._accepted - count) / max(0.05, now - since) / 2)
+        """The first rate: half of what was accepted per second of late."""
+        since, count = self._accepted.before
+        return max(FIRST, (self._accepted.count - count) / max(0.05, now - since) / 2)

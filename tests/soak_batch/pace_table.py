@@ -29,7 +29,7 @@ from soak_batch.simulated import Batch, Paced, run
 from norce_order_async.sending.pace import Pace
 
 Ran = Sequence[Batch]
-PARTS, PARENTS = ("knee", "sendrate", "pace"), ("sending", "batch")
+PARTS, PARENTS = ("knee", "sendrate", "shop_holds", "pace"), ("sending", "batch")
 _MOVED = re.compile(r"norce_order_async\.(?=(call|checks|clock|errors|outcome) )")
 
 

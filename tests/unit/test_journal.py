@@ -24,7 +24,7 @@ from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import JournalReader, JournalSample, State, discard
 from norce_order_async.batch.journal.records import MAX_MESSAGE
 from norce_order_async.batch.journal.rows import stands
-from norce_order_async.batch.journal.wal import WrittenFiles
+from norce_order_async.batch.journal.run_writer import WrittenFiles
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.batch.page.page import html_report
 from norce_order_async.batch.report import report_record

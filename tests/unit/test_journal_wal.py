@@ -15,7 +15,7 @@ from journals import INPUTS, TARGET, begin, end, mark, run, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, PatchAttributes
-from norce_order_async.batch.journal import EmptyJournal, Journal, JournalBusy, wal, writer
+from norce_order_async.batch.journal import EmptyJournal, Journal, JournalBusy, run_writer, wal, writer
 from norce_order_async.batch.page.page import html_report
 
 REFUSED = "stand only in the WAL, and batch.journal-wal is not beside it"
@@ -27,7 +27,7 @@ def fill(journal, first, count):
         numbers = range(number, number + 100)
         write(journal, [mark(n) for n in numbers], [])
         write(journal, [], [end(n) for n in numbers])
-from norce_order_async.batch.journal import wal, writer
+from norce_order_async.batch.journal import run_writer, writer
 """
 
 needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -109,11 +109,11 @@ def test_a_run_that_is_killed_around_a_checkpoint_goes_on(path: Path, when: str,
     killed(
         path,
         f"""
-journal, real, wal.MAX_WAL = begin(path), wal.WrittenFiles._checkpoint, 200_000
+journal, real, run_writer.MAX_WAL = begin(path), run_writer.WrittenFiles._checkpoint, 200_000
 def checkpoint(self):
     print(journal._last, flush=True)
     {checkpoint}
-wal.WrittenFiles._checkpoint = checkpoint
+run_writer.WrittenFiles._checkpoint = checkpoint
 fill(journal, 1, 100_000)
 """,
     )
@@ -184,7 +184,7 @@ def test_the_wal_stays_small_while_a_slow_reader_reads(path: Path) -> None:
                 write(journal, [], [end(n) for n in numbers])
                 largest = max(largest, file.stat().st_size)
             assert sum(1 for _ in rows) == 22_000 - 1
-    assert largest < wal.MAX_WAL + 1024 * 1024
+    assert largest < run_writer.MAX_WAL + 1024 * 1024
     assert not file.exists()
 
 

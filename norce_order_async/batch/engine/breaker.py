@@ -69,25 +69,22 @@ class CircuitBreaker:
         self._has_worked = has_worked
         self.is_open = False
         """Whether nothing but probes should be sent."""
-        self._last_success = float("-inf")
+        self.answered_at = -math.inf
+        """The monotonic time at which a change last ended with an answer."""
+        self.in_a_row = 0
+        """How many changes have failed since then; while none has, nothing is asked of the breaker."""
         self._unreached: set[Order] = set()
-        self._row = self._refused = 0
+        self._refused = 0
         self._failing_since: float | None = None
         self._probes = 0
         self._last_probe = 0.0
         self._asked: dict[str | None, tuple[float, str]] = {}  # by merchant: until when to wait, and the refusal
 
-    def succeeded(self, now: float) -> None:
-        """A change ended at this monotonic time with an answer that is about the change."""
-        self._state.worked = True
-        self._last_success = now
-        if self._row:
-            self._recover()
-
-    def _recover(self) -> None:
+    def recover(self) -> None:
+        """What failed before counts no more: an answer came."""
         self.is_open = False
         self._unreached.clear()
-        self._row = self._refused = 0
+        self.in_a_row = self._refused = 0
         self._failing_since = None
         self._probes = 0
         self._asked.clear()
@@ -113,20 +110,20 @@ class CircuitBreaker:
     def failed(self, item: WorkItem, error: CallError) -> bool:
         """A change ended with this error; whether that counts among the times that it may fail."""
         now, last = self._clock.monotonic(), self._last
-        if isinstance(error, PermissionDeniedError):
-            self._state.error = error
-            self._last_success = now  # but it says nothing of the change
-            self._recover()
-            return True
         refused = isinstance(error, ABOUT_US)
-        if not refused and not self.is_transient(error):
-            self.succeeded(now)
+        if isinstance(error, PermissionDeniedError) or not (refused or self.is_transient(error)):
+            if refused:
+                self._state.error = error  # it says nothing of the change
+            else:
+                self._state.worked = True
+            self.answered_at = now
+            self.recover()
             return True
-        others_succeed = item.since is not None and self._last_success > item.since
+        others_succeed = item.since is not None and self.answered_at > item.since
         item.failing = item.failing or others_succeed
         item.since = now
         self._state.error = error
-        self._row += 1
+        self.in_a_row += 1
         if self._failing_since is None:
             self._failing_since = now
         if refused:
@@ -178,7 +175,7 @@ class CircuitBreaker:
             what = f"{IN_A_ROW} changes in a row fail" if has_worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
-        until, refusal = self._not_before if self._row >= IN_A_ROW else (0.0, "")
+        until, refusal = self._not_before if self.in_a_row >= IN_A_ROW else (0.0, "")
         if until - now > self.patience:
             return f"the server asks to wait {math.ceil(until - now)} s: {refusal}"
         is_outage = len(self._unreached) >= IN_A_ROW and not self.tries_all

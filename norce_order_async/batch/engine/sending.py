@@ -1,20 +1,19 @@
-"""From the schedule to the server: when a change is sent, and what follows from how that ended."""
+"""From the schedule to the server: when a change is sent, and how it ends."""
 
 import asyncio
-import math
 from collections.abc import Callable
 from functools import partial
 
 from norce_order_async.batch.engine.accounting import Accountant, Marker
-from norce_order_async.batch.engine.breaker import ABOUT_US, CircuitBreaker
+from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.failing import Failures
 from norce_order_async.batch.engine.place import Place
-from norce_order_async.batch.engine.refusals import ItemOutcomes, Refusals
-from norce_order_async.batch.engine.rounds import until_next
+from norce_order_async.batch.engine.probing import Probes
+from norce_order_async.batch.engine.refusals import ItemOutcomes
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.loops.tasks import pause
 
@@ -52,14 +51,13 @@ class Dispatcher:
         self._pace = shared.pace
         self._state = shared.state
         self._clock = shared.clock
-        self._random = shared.random
         self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
-        self._probe: WorkItem | None = None
+        self._probes = Probes(shared, breaker, self.lanes, make_room=make_room)
         self._place = Place(shared)
-        self._left: ItemOutcomes = []
-        self._refusals = Refusals(shared.state.closed)
+        self._failures = Failures(shared, breaker, end=self._end, make_room=make_room)
+        self._refusals = self._failures.refusals
 
     # When
 
@@ -69,19 +67,22 @@ class Dispatcher:
         while not self._is_over():
             state.wake.clear()
             self._schedule.ring(self._clock.monotonic())
-            if self._left and state.stopped is None:
-                left, self._left = self._left, []
-                await self._accountant.let_go(left)
+            if self._failures.left and state.stopped is None:
+                await self._accountant.let_go(self._failures.take_left())
             elif self._marker.taken and state.stopped is None:
                 await self._mark()
-            elif state.stopped is None and (hopeless := self._breaker.hopeless(len(self.lanes))) is not None:
+            elif (
+                self._breaker.in_a_row
+                and state.stopped is None
+                and (hopeless := self._breaker.hopeless(len(self.lanes))) is not None
+            ):
                 state.stop(hopeless)
-            elif self._may_probe():
+            elif self._breaker.is_open and self._probes.may_go():
                 self._accountant.sample(at_once=True)
-                new = await self._until_probe()
-                probe = partial(self._schedule.take_probe, new=new, avoid=self._breaker.avoided)
-                if self._may_probe() and (item := self._take(probe)) is not None:
-                    self._probe = None if self._breaker.tries_all else item
+                new = await self._probes.wait()
+                probe = partial(self._probes.take, new=new, avoid=self._breaker.avoided)
+                if self._probes.may_go() and (item := self._take(probe)) is not None:
+                    self._probes.under_way = None if self._breaker.tries_all else item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
                 usable = await self._place.wait() and self._may_send(self._pace.limit)
@@ -90,11 +91,9 @@ class Dispatcher:
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
                 await pause(self._clock, due - self._clock.monotonic(), state.wake)
             elif self._refusals.withheld and not self.lanes and state.stopped is None:
-                if not self._state.worked:
-                    self._leave_undone(self._refusals.close_held())
-                self._resolve(*self._refusals.give_up())
+                self._failures.give_up()
             else:
-                if not self.lanes:
+                if not self.lanes and self._breaker.in_a_row:
                     self._breaker.rest()
                 await state.wake.wait()
 
@@ -107,7 +106,7 @@ class Dispatcher:
         """What was taken and not ended, once no lane is left, with how it stands."""
         refused, held = self._refusals.give_up()
         self._schedule.ready += [*self._marker.taken, *(item for item, _ in refused), *held]
-        return [*((item, item.left_waiting()) for item in self._schedule.drain()), *self._left]
+        return [*((item, item.left_waiting()) for item in self._schedule.drain()), *self._failures.left]
 
     def _is_over(self) -> bool:
         has_ended = self._state.input_ended and not self._schedule.held
@@ -124,32 +123,12 @@ class Dispatcher:
             and not self._accountant.is_full()
         )
 
-    def _may_probe(self) -> bool:
-        return (
-            self._breaker.is_open
-            and self._probe is None
-            and (len(self.lanes) < self._pace.limit or not self._breaker.tries_all)
-            and self._schedule.has_ready
-            and self._state.stopped is None
-            and self._breaker.hopeless(0) is None
-        )
-
-    async def _until_probe(self) -> bool:
-        """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
-        self._make_room()
-        delay, new = self._breaker.next_probe()
-        due = self._clock.monotonic() + delay
-        while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
-            self._state.wake.clear()
-            await pause(self._clock, left, self._state.wake)
-        return new
-
     async def _mark(self) -> None:
         """Mark what was taken, and send it; what a stop or an outage has overtaken goes back."""
         breaker, refusals = self._breaker, self._refusals
         ahead = not (breaker.is_open or refusals.unauthorized)
         for item in await self._marker.mark(ahead=ahead, but_of=refusals.scopes):
-            is_late = breaker.is_open and item is not self._probe and not breaker.tries_all
+            is_late = breaker.is_open and item is not self._probes.under_way and not breaker.tries_all
             if is_late or item.order[:2] in self._state.closed or self._state.stopped is not None:
                 self._schedule.ready.appendleft(item)
             else:
@@ -172,15 +151,15 @@ class Dispatcher:
 
     async def _lane(self, item: WorkItem) -> None:
         """Make one change after another, as long as the next one may be sent at once."""
-        lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
+        lane, lanes, probes, send = asyncio.current_task(), self.lanes, self._probes, self._sender.send
         schedule, pace, state, monotonic = self._schedule, self._pace, self._state, self._clock.monotonic
         assert lane is not None
         lanes[lane] = item
         while True:
-            outcome = await send(item, probe=item is self._probe)
+            outcome = await send(item, probe=item is probes.under_way)
             now = monotonic()
             if outcome is None:
-                self._leave_undone([(item, item.left_waiting())])
+                self._failures.leave_undone([(item, item.left_waiting())])
             else:
                 self._ended(item, outcome, now)
             # As if this lane were closed already: its place is free.
@@ -213,7 +192,7 @@ class Dispatcher:
             return
         self._pace.end()
         if lane.cancelled() and self._state.stopped is not None and item.confirmed is None:
-            self._leave_undone([(item, item.left(INTERRUPTED, "ended while it was made"))])
+            self._failures.leave_undone([(item, item.left(INTERRUPTED, "ended while it was made"))])
         else:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
             assert error is not None
@@ -222,32 +201,23 @@ class Dispatcher:
         self._make_room()
         self._state.wake.set()
 
-    # What follows
-
     def _ended(self, item: WorkItem, outcome: Outcome, now: float) -> None:
         """Note how a change ended at this monotonic time: for good, or to be made again."""
-        if item is self._probe:
-            self._probe = None
+        if item is self._probes.under_way:
+            self._probes.under_way = None
             self._state.wake.set()
         if (error := item.error) is not None:
             item.error = None  # it holds frames
-            if isinstance(error, ClientStateError) or not isinstance(error, NorceOrderError):
-                self._state.fail(error)
-                if outcome.outcome.failed:  # it ends the batch, and not the change
-                    item.maybe_applied |= outcome.outcome is OutcomeKind.UNKNOWN
-                    self._leave_undone([(item, item.left(outcome.error, outcome.message))])
-                    return
-            elif isinstance(error, CallError) and (
-                self._is_requeued(item, outcome, error) or self._is_withheld(item, outcome, error)
-            ):
+            if not self._failures.ends(item, outcome, error, len(self.lanes) - 1):
                 return
         elif outcome.error is None:
-            self._breaker.succeeded(now)
+            self._state.worked, self._breaker.answered_at = True, now
+            if self._breaker.in_a_row:
+                self._breaker.recover()
             if self._refusals.withheld:
-                self._resolve(*self._refusals.answered(item))
+                self._failures.answered(item)
         if self._refusals.withheld:
-            self._refusals.untold(item)
-            self._try_next(item)
+            self._failures.untold(item)
         self._end(item, outcome)
 
     def _end(self, item: WorkItem, outcome: Outcome) -> None:
@@ -260,7 +230,7 @@ class Dispatcher:
     def _take_next(self) -> WorkItem:
         """What is sent next; while everything is refused, a change that nobody who was refused has to do with."""
         if self._pace.is_closed:
-            return self._schedule.take_probe(new=True, avoid=self._pace.holds.rows)
+            return self._probes.take(new=True, avoid=self._pace.holds.rows)
         return self._schedule.take()
 
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
@@ -269,57 +239,9 @@ class Dispatcher:
         while schedule.ready or schedule.requeued:
             item = take()
             if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
-                self._leave_undone([(item, item.left(NOT_TRIED, why))])
+                self._failures.leave_undone([(item, item.left(NOT_TRIED, why))])
             elif holds.rows and (delay := holds.wait(item.order[0], now := self._clock.monotonic())) > 0:
                 schedule.requeue_at(item, now + delay)
             elif not self._refusals.withheld or self._refusals.admits(item):
                 return item
         return None
-
-    def _leave_undone(self, left: ItemOutcomes) -> None:
-        """Take changes out of the schedule that were taken and are not made."""
-        for item, _ in left:
-            self._schedule.done(item, math.inf)  # those behind it are left undone, too
-        self._left += left
-        self._make_room()
-
-    def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
-        """Whether it was refused for what we are, perhaps, so that it does not end yet."""
-        if not isinstance(error, ABOUT_US):
-            if self._refusals.withheld and isinstance(error, StatusError) and not self._breaker.is_transient(error):
-                self._resolve(*self._refusals.answered(item))
-            return False
-        self._leave_undone(self._refusals.add(item, outcome, error))
-        self._try_next(item)
-        return True
-
-    def _try_next(self, ended: WorkItem) -> None:
-        if (trial := self._refusals.next_trial(ended)) is not None:
-            self._schedule.requeue(trial)
-        self._state.wake.set()
-
-    def _resolve(self, refused: ItemOutcomes, held: list[WorkItem]) -> None:
-        """End what was refused, and let go on what was held for it."""
-        for item in held:
-            self._schedule.requeue(item)
-        for item, outcome in refused:
-            self._end(item, outcome)
-        self._state.wake.set()
-
-    def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
-        """Whether a change that failed is made again later."""
-        counts = self._breaker.failed(item, error)
-        if (hopeless := self._breaker.hopeless(len(self.lanes) - 1)) is not None:
-            self._state.stop(hopeless)
-        if self._breaker.is_open:
-            self._state.wake.set()
-        if (
-            not self._breaker.is_transient(error)
-            or not item.repeatable(outcome.outcome)
-            or (error.retry_after or 0.0) > self._breaker.patience
-            or (wait := until_next(item, error, self._random, counts=counts)) is None
-        ):
-            return False
-        item.last = outcome
-        self._schedule.requeue_at(item, self._clock.monotonic() + wait)
-        return True

@@ -14,8 +14,8 @@ from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.old_values import OldValues, is_kept
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalRun, JournalSample
-from norce_order_async.batch.journal.rows import count, moment, row_of, seconds, text_or_none
 from norce_order_async.batch.journal.statements import BEGUN, OF_NOW, ended_so
+from norce_order_async.batch.journal.tables import count, moment, row_of, seconds, text_or_none
 from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import ErrorSummary, JournalRow, Summary
 from norce_order_async.core.errors import InvalidRequestError

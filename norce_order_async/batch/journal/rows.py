@@ -1,8 +1,7 @@
-"""Between values and the rows of a journal."""
+"""What is written down of changes, as the values of rows."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -11,87 +10,17 @@ import attrs
 from norce_order_async.batch.changes import FREQUENT, Change, DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.batch.journal.records import INTERRUPTED, MAX_MESSAGE, UNTOLD
+from norce_order_async.batch.journal.records import MAX_MESSAGE
 from norce_order_async.batch.journal.statements import NO_DIGEST, NO_FILE
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.batch.report import JournalRow, encode_record, source_record
+from norce_order_async.batch.report import encode_record, source_record
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.wire.codec import encode_shown
-from norce_order_async.wire.json import JSON, decode_json
 
 _OURS: frozenset[type[Change]] = frozenset(FREQUENT.values())
-_VALUES = {
-    kind: kind.value for kind in OutcomeKind
-}  # an attribute of an enumeration's member takes three times as long
-_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
-
-
-# Reading
-
-
-def text_or_none(value: object) -> str | None:
-    """A text, or NULL."""
-    return None if value is None else str(value)
-
-
-def seconds(value: Any) -> float | None:
-    """A number of seconds, or NULL."""
-    return None if value is None else float(value)
-
-
-def moment(value: Any) -> float:
-    """Seconds since 1970-01-01 UTC.
-
-    Raises:
-        ValueError: It is no such time.
-    """
-    if not 0 <= (at := float(value)) < _END_OF_TIME:
-        raise ValueError(f"{at} is not a time")
-    return at
-
-
-def count(value: Any) -> int | None:
-    """A whole number, or NULL."""
-    return None if value is None else int(value)
-
-
-def row_of(values: tuple[Any, ...], is_running: bool) -> JournalRow:
-    """A change; one whose outcome was never written is interrupted unless a run is under way."""
-    number, line, file, is_open, outcome, attempts, started, elapsed, status, request_id, error, message = values[:12]
-    if is_open:
-        if is_running or outcome is not None or error is None:
-            elapsed, status, error, message = None, None, None, None
-        outcome = None
-        if not is_running:
-            outcome, error, message = OutcomeKind.UNKNOWN, error or INTERRUPTED, message or UNTOLD
-    return JournalRow(
-        number=number,
-        line=int(line),
-        file=text_or_none(file),
-        record=_record(*values[12:14]),
-        outcome=None if outcome is None else OutcomeKind(outcome),
-        attempts=int(attempts),
-        started=None if started is None else moment(started),
-        elapsed=seconds(elapsed),
-        status=count(status),
-        request_id=text_or_none(request_id),
-        error=text_or_none(error),
-        message=text_or_none(message),
-        waited=seconds(values[14]) or 0.0,
-        evidence=text_or_none(values[15]),
-    )
-
-
-def _record(record: str | None, attributes: str | None) -> JSON:
-    members = None if record is None else decode_json(str(record).encode())
-    if attributes is not None and isinstance(members, dict):
-        members[BODIES.get(str(members.get("op")), "attributes")] = decode_json(str(attributes).encode())
-    return members
-
-
-# Writing
-
+_VALUES = {kind: kind.value for kind in OutcomeKind}
+"""An attribute of an enumeration's member takes three times as long."""
 Values = tuple[Any, ...]
 
 

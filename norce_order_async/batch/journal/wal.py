@@ -6,13 +6,11 @@ the main file with its WAL does not: neither here nor in what SQLite makes of bo
 """
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Any
 
 from norce_order_async.batch.journal import lock
-from norce_order_async.batch.journal.errors import telling, told
+from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.schema import version_of
 from norce_order_async.batch.journal.uri import beside, uri_of
 from norce_order_async.core.errors import ConfigurationError
@@ -25,9 +23,6 @@ CLEAR_IN_WAL = "UPDATE batch SET in_wal = 0 WHERE in_wal"
 
 LOCK_TIMEOUT = 10.0
 """Seconds for what another program does in one step."""
-
-MAX_WAL = 4 * 1024 * 1024
-"""Bytes of the WAL after which it is copied to the main file."""
 
 
 def wal_path(path: Path) -> Path:
@@ -120,88 +115,3 @@ def is_in_wal_mode(path: Path) -> bool:
             return stream.read(20)[18:] == b"\x02\x02"
     except OSError as error:
         raise ConfigurationError(f"the journal {path} cannot be opened: {reason_of(error)}") from None
-
-
-class WrittenFiles:
-    """The files of a journal while it is written. The main one says whether it is whole without its WAL.
-
-    Args:
-        path: The main file, which exists.
-        db: The connection that writes.
-        mutex: Held by who uses the connection.
-    """
-
-    def __init__(self, path: Path, db: sqlite3.Connection, mutex: AbstractContextManager[Any]) -> None:
-        self._path = path
-        self._db = db
-        self._mutex = mutex
-        self._is_marked = True
-        self._real_path, self._wal = path.resolve(), wal_path(path)
-        self._identity = _identity_of(self._real_path)
-
-    @contextmanager
-    def writing(self, *, is_last: bool = False) -> Generator[sqlite3.Connection]:
-        """A transaction. What the WAL has grown to, or the last one leaves there, is copied to the main file after it.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-        """
-        with self._mutex:
-            try:
-                is_full = self._check() > MAX_WAL or is_last
-                with self._db as db:
-                    db.execute("BEGIN IMMEDIATE")
-                    if is_full:
-                        db.execute(SET_IN_WAL)
-                    elif self._is_marked:
-                        db.execute(CLEAR_IN_WAL)
-                    yield db
-                self._is_marked = is_full
-                if is_full:
-                    self._checkpoint()
-            except sqlite3.Error as error:
-                raise told(self._path, "written", error) from None
-
-    def end(self) -> None:
-        """Copy all of the WAL to the main file, and delete it unless somebody reads it.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-        """
-        try:
-            with self.writing(is_last=True):
-                pass
-        finally:  # where that fails, SQLite does it when the connection is closed
-            with self.writing():
-                pass
-        self._db.execute("PRAGMA busy_timeout = 0")
-        try:
-            self._db.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.OperationalError:
-            return  # somebody reads it; both files together are whole
-
-    def _checkpoint(self) -> None:
-        """Copy the WAL to the main file; the next transaction tries again what a reader holds up."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-
-    def _check(self) -> int:
-        """The size of the WAL.
-
-        Raises:
-            ConfigurationError: A file of the journal is gone, or another one stands in its place.
-        """
-        try:
-            if _identity_of(self._real_path) == self._identity:
-                return self._wal.stat().st_size
-        except FileNotFoundError:
-            pass
-        raise ConfigurationError(
-            f"the journal {self._path} was deleted or replaced while a run wrote it: nothing more is sent, because "
-            "nothing of it could be written down"
-        )
-
-
-def _identity_of(path: Path) -> tuple[int, int]:
-    """What tells a file from another one that has its name."""
-    status = path.stat()
-    return status.st_dev, status.st_ino

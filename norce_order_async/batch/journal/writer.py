@@ -2,29 +2,28 @@
 
 import sqlite3
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import cast
 
 from norce_order_async.batch.inputs import InputFile, check_files
 from norce_order_async.batch.journal import lock, old_values, statements
-from norce_order_async.batch.journal.account import JournalAccount
-from norce_order_async.batch.journal.errors import reading, telling
+from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.files import create_file, look_at
-from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalSample, State
-from norce_order_async.batch.journal.reopening import reopen
-from norce_order_async.batch.journal.rows import Rows, Values, plain, seconds
-from norce_order_async.batch.journal.schema import VERSION, create, upgrade
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
+from norce_order_async.batch.journal.rows import plain
+from norce_order_async.batch.journal.run_writer import RunWriter
+from norce_order_async.batch.journal.schema import create, upgrade
 from norce_order_async.batch.journal.uri import beside
-from norce_order_async.batch.journal.wal import LOCK_TIMEOUT, SET_IN_WAL, WrittenFiles, connect, roll_back, wal_path
+from norce_order_async.batch.journal.wal import LOCK_TIMEOUT, SET_IN_WAL, connect, roll_back, wal_path
 from norce_order_async.core.checks import check_switch
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.outcome import DONE, OutcomeKind
+from norce_order_async.core.outcome import OutcomeKind
 
 
-class Journal(JournalAccount):
+class Journal(RunWriter):
     """A journal that is written: every change is marked before it is sent, and closed with its outcome.
 
     What was written stays written if the process is killed. One run at a time writes a journal: a file beside it,
@@ -35,17 +34,10 @@ class Journal(JournalAccount):
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection, held: sqlite3.Connection, run: int) -> None:
-        super().__init__(path, db, VERSION)
+        super().__init__(path, db, run)
         self._lock = held
-        self._run = run
         self._began = time.monotonic()
-        self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
-        self.has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE {statements.IS_DONE})")[0][0])
-        self.has_inputs = bool(self.inputs)
         self._is_closed = self._has_ended = False
-        self._files = WrittenFiles(path, db, self._mutex)
-        if self.undo is not None:
-            self.undo = old_values.OldValues(path, self._read, self._pages, self._files.writing, run)
 
     @classmethod
     def open(cls, path: Path | str, *, inputs: Sequence[InputFile], target: str, undo: bool = False) -> "Journal":
@@ -98,38 +90,6 @@ class Journal(JournalAccount):
             stack.pop_all()
         return journal
 
-    def write(self, rows: Rows) -> None:
-        """Write down what is about to be sent and what has ended, all of it or nothing.
-
-        A change that is marked again is open again, keeps the account of its last end until the next one, and its
-        attempts are counted on. A change is marked before its outcome comes; a line that could not be read need not
-        be. When the run ends before the outcome of one that is sent at most once is known, it is ``unknown`` and not
-        continued.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-            ValueError: A change has ended that was never marked.
-
-        :meta private:
-        """
-        numbers = [row[0] for row in rows.marks]
-        are_new = bool(numbers) and min(numbers) > self._last
-        with self._files.writing() as db:
-            closed = 0
-            if rows.marks:
-                db.executemany(statements.MARK_NEW if are_new else statements.MARK, rows.marks)
-            if rows.in_full:
-                db.executemany(statements.CLOSE, rows.in_full)
-            if rows.failed:
-                closed += db.executemany(statements.CLOSE_FAILED, rows.failed).rowcount
-            if rows.done:
-                closed += db.executemany(statements.CLOSE_DONE, rows.done).rowcount
-            if rows.waits:
-                db.executemany(statements.WAIT, rows.waits)
-            if closed < len(rows.failed) + len(rows.done):
-                raise ValueError("a change has ended that was never marked")
-        self._last = max(self._last, *numbers, *(row[0] for row in rows.in_full), 0)
-
     def write_resolution(self, number: int, outcome: OutcomeKind, evidence: str) -> None:
         """Write down what was found out about a change whose outcome was ``unknown``, and how.
 
@@ -171,97 +131,6 @@ class Journal(JournalAccount):
             db.executemany(
                 f"{statements.CLOSE_ONCE} AND number = ?", [(INTERRUPTED, why, number) for number in numbers]
             )
-
-    def withdraw(self, numbers: Sequence[int], requests: int) -> None:
-        """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
-
-        Their requests are counted among those of the run. A change that had ended before keeps its outcome; the
-        request id and the start that go with it are lost.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        keys = [(number,) for number in numbers]
-        with self._files.writing() as db:
-            db.executemany("DELETE FROM changes WHERE number = ? AND open AND outcome IS NULL", keys)
-            db.executemany(
-                "UPDATE changes SET open = 0, request_id = NULL, started = NULL WHERE number = ? AND open", keys
-            )
-            db.execute("UPDATE runs SET withdrawn = withdrawn + ? WHERE number = ?", (requests, self._run))
-
-    def leave_open(self, rows: Sequence[Values]) -> None:
-        """Write down how changes stand that were sent and are to be continued: they stay open.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        with self._files.writing() as db:
-            db.executemany(statements.LEAVE_OPEN, rows)
-
-    def states(self, first: int, last: int) -> dict[int, State]:
-        """Where the changes from number ``first`` to ``last`` stand; those not known are left out.
-
-        Raises:
-            ConfigurationError: It cannot be read.
-
-        :meta private:
-        """
-        if first > self._last:
-            return {}
-        rows = self._read(
-            "SELECT number, open, outcome, digest, once, "
-            "CASE WHEN (outcome = 'unknown' OR attempts > 1) AND NOT open THEN started + elapsed END FROM changes "
-            "WHERE number BETWEEN ? AND ?",
-            first,
-            last,
-        )
-        with reading(self.path):
-            return {
-                number: State(
-                    None if is_open else OutcomeKind(outcome),
-                    digest,
-                    bool(is_open) and outcome in DONE,
-                    seconds(ended),
-                    bool(once),
-                )
-                for number, is_open, outcome, digest, once, ended in rows
-            }
-
-    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
-        """Open again what was done after a change of the same resource that ended so, and that is now made again.
-
-        Otherwise the older change would be the last one. It is one step, so that a run that is killed or stopped
-        after it is continued with all of them.
-
-        Args:
-            only: How changes ended that are made again.
-            merchant: Whose orders the changes are about that do not say it.
-            channel: The channel of those that do not say it.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        with self._files.writing() as db:
-            reopen(db, only, merchant, channel)
-
-    def sample(self, sample: JournalSample) -> None:
-        """Write down how fast the batch is; see :class:`JournalSample`.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        with self._files.writing() as db:
-            reason = None if sample.reason is None else plain(sample.reason)
-            values = (sample.at, sample.concurrency, sample.rate, sample.in_flight, reason)
-            db.execute("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", values)
 
     def set_stopped(self, reason: str | None) -> None:
         """Write down why this run ends before its input does.
