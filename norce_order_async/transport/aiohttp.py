@@ -5,7 +5,6 @@ timer that can swallow a cancellation.
 """
 
 import asyncio
-import io
 import math
 import socket
 from collections.abc import Iterable
@@ -43,7 +42,6 @@ from norce_order_async.transport.errors import (
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
-    PIECE,
     is_too_long,
     make_response,
     unsendable,
@@ -151,7 +149,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
                     request.method,
                     url,
                     headers=CIMultiDict({"Host": host, **request.headers}),  # what aiohttp would make, slower
-                    data=_body(request.body),
+                    data=request.body,
                     allow_redirects=False,
                     timeout=_connect_limit(call.timeout.connect),
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
@@ -259,8 +257,3 @@ def _address(url: str) -> tuple[URL, str]:
 def _connect_limit(seconds: float) -> aiohttp.ClientTimeout:
     limit = None if math.isinf(seconds) else seconds
     return aiohttp.ClientTimeout(total=None, connect=limit, sock_connect=None, sock_read=None)
-
-
-def _body(body: bytes | None) -> bytes | io.BytesIO | None:
-    # aiohttp writes bytes in a single piece.
-    return body if body is None or len(body) <= PIECE else io.BytesIO(body)

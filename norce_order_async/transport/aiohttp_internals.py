@@ -5,6 +5,7 @@ All that depends on how aiohttp works inside is here and in :mod:`norce_order_as
 
 import asyncio
 import inspect
+import io
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from functools import partial
@@ -27,7 +28,6 @@ from norce_order_async.transport.messages import Head, is_measured
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
 _MOST_READ = 64 * 1024
 """Bytes that are read at once, at most."""
-_NO_CONTENT_TYPE = CIMultiDict[None]([("Content-Type", None)])
 _head_of: Callable[[str, CIMultiDict[str]], bytes] | None = getattr(http_writer, "_serialize_headers", None)
 SENDS_AT_ONCE = _head_of is not None and set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
@@ -60,13 +60,6 @@ async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
         raise NotSentAgain from error
 
 
-class _Written(http_writer.StreamWriter):
-    """What a response asks of who has written its request: how many bytes that took."""
-
-    def __init__(self, size: int) -> None:
-        self.output_size = size
-
-
 class PlainRequest(aiohttp.ClientRequest):
     """Sends the headers that it is given and the body's length, and adds none.
 
@@ -74,7 +67,10 @@ class PlainRequest(aiohttp.ClientRequest):
     """
 
     exchange: "Exchange"
+    output_size = 0
+    """What a response asks of who has written its request, and nobody asks of the response."""
     _small_body: bytes | None = None
+    _skip_auto_headers = CIMultiDict[None]([("Content-Type", None)])
 
     def update_headers(self, headers: Any) -> None:
         """Take the headers as they are; they tell the host."""
@@ -82,7 +78,9 @@ class PlainRequest(aiohttp.ClientRequest):
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Add none."""
-        self._skip_auto_headers = _NO_CONTENT_TYPE
+
+    def update_host(self, url: Any) -> None:
+        """It is among the headers."""
 
     def update_content_encoding(self, data: Any) -> None:
         """Send it as it is."""
@@ -100,18 +98,19 @@ class PlainRequest(aiohttp.ClientRequest):
             self._small_body = content
             if body is not None or self.method not in self.GET_METHODS:
                 self.headers["Content-Length"] = str(len(content))
-        else:
-            super().update_body_from_data(body, _stacklevel)
+        else:  # a body in bytes would be written in a single piece
+            super().update_body_from_data(None if body is None else io.BytesIO(body), _stacklevel)
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Write the request."""
         if self._small_body is None or _head_of is None:
-            self.exchange.begin()
+            self.exchange.attempt.sent = True
             return await super().send(conn)
         for trace in self._traces:
             await trace.send_request_headers(self.method, self.url, self.headers)
         message = _head_of(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers) + self._small_body
         self.exchange.connector.send(self.exchange, message)
+        writer: Any = self
         return aiohttp.ClientResponse(
             self.method,
             self.original_url,
@@ -122,7 +121,7 @@ class PlainRequest(aiohttp.ClientRequest):
             traces=self._traces,
             loop=self.loop,
             session=self._session,
-            stream_writer=_Written(len(message)),
+            stream_writer=writer,
         )
 
 
@@ -134,35 +133,33 @@ class Exchange:
     attempt: Attempt
     random: RandomSource
     limit: TimeLimit
-    protocol: "Handler | None" = None
+    protocol: Any = None  # the Handler of its connection
     stream: asyncio.Transport | None = None
-    is_first: bool = True
-    """Whether its connection is new."""
+    is_first: bool = True  # over its connection
     response: aiohttp.ClientResponse | None = None
     done: bool = False
 
-    def begin(self) -> None:
-        """The request goes out now: what comes from here on is its response."""
-        self.attempt.sent = True
-        if self.protocol is not None:
-            self.protocol.begin()
-
     def send(self, message: bytes) -> None:
-        """Write the request, unless its connection has ended or brought an answer by now.
-
-        Who waits for the response learns of it.
-        """
-        protocol, stream = self.protocol, self.stream
-        if protocol is None or stream is None or stream.is_closing():
-            return
-        if not self.is_first and protocol.has_data():
-            stream.abort()
-            return
-        self.begin()
+        """Write the request; who waits for the response learns of what goes wrong."""
+        assert self.stream is not None
+        self.attempt.sent = True
         try:
-            stream.write(message)
+            self.stream.write(message)
         except Exception as error:  # of the event loop's transport
-            protocol.set_exception(error)
+            self.protocol.set_exception(error)
+
+    def send_late(self, message: bytes, parser: Any) -> None:
+        """Do so on a connection that was held since it was chosen, unless it has ended or brought an answer."""
+        if not self.is_open or self.protocol.has_unread():
+            self.abort()
+        else:
+            self.protocol.begin(parser)
+            self.send(message)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a connection that is open."""
+        return self.stream is not None and not self.stream.is_closing()
 
     def check_end(self, head: Head) -> None:
         """Raise if a body that ends with its connection was cut: aiohttp takes a reset, or our own end, for its end."""
@@ -206,6 +203,22 @@ def whole_body(content: aiohttp.StreamReader) -> bytes:
     return content.read_nowait()
 
 
+class _NoAnswer:
+    """A connection's parser while no response is due: what comes then would be taken for that of the next request."""
+
+    def __init__(self, stream: asyncio.Transport) -> None:
+        self._stream = stream
+
+    def feed_data(self, data: bytes) -> tuple[tuple[()], bool, bytes]:
+        """End the connection; aiohttp also calls this with no data, when it goes on to read."""
+        if data:
+            self._stream.abort()
+        return (), False, b""
+
+    def feed_eof(self) -> None:
+        """Nothing is unfinished."""
+
+
 class Handler(ResponseHandler):
     """A connection that reads a response only once its request goes out, and has asyncio read smaller pieces.
 
@@ -226,18 +239,18 @@ class Handler(ResponseHandler):
         stream: Any = transport
         if getattr(stream, "max_size", 0) > _MOST_READ:  # of asyncio's transports, the one without TLS has this
             stream.max_size = _MOST_READ
-        self._has_unread = unread_check(stream)
+        self.has_unread = unread_check(stream)
+        self._no_answer: Any = _NoAnswer(stream)
         self._handlers.add(self)
 
-    def set_response_params(self, **params: Any) -> None:
-        """Keep how the next response is read; that of a proxy, which aiohttp asks before, is read at once."""
-        self._params = params
-        if self.ends is None:
-            self.begin()
+    def hold(self) -> Any:
+        """Read no response; what :meth:`begin` takes to read the next one."""
+        parser, self._parser = self._parser, self._no_answer
+        return parser
 
-    def begin(self) -> None:
-        """Read what comes as the next response."""
-        super().set_response_params(**self._params)
+    def begin(self, parser: Any) -> None:
+        """Read what comes from now on as the response."""
+        self._parser = parser
 
     def set_exception(self, *error: Any, **cause: Any) -> None:
         """Note an error, and end the body that is being read with it, which aiohttp does not."""
@@ -247,10 +260,6 @@ class Handler(ResponseHandler):
             if body.exception() is None:
                 body.set_exception(*error, **cause)
             body.feed_eof()  # who was woken for a chunk, and has not run yet, would wait again
-
-    def has_data(self) -> bool:
-        """Whether something came that answers no request of ours, but would be taken for the response to the next."""
-        return bool(self.should_close or self._has_unread())
 
 
 class Connector(aiohttp.TCPConnector):
@@ -263,10 +272,10 @@ class Connector(aiohttp.TCPConnector):
         self._factory = cast("partial[ResponseHandler]", partial(Handler, self._handlers, self._loop))
         self.max_age = max_age
         self.is_closing = False
-        self._queue: list[tuple[Exchange, bytes]] = []
+        self._queue: list[tuple[Exchange, bytes, Any]] = []
 
     async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+        self, req: Any, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.connector.Connection:
         """A connection for the running task's exchange."""
         loop = self._loop
@@ -276,13 +285,13 @@ class Connector(aiohttp.TCPConnector):
             protocol: Any = connection.protocol  # a Handler
             if protocol.ends is None:
                 protocol.ends = end_of_life(loop, self.max_age, exchange.random)
-            elif protocol.ends <= loop.time() or protocol.has_data():
+            elif protocol.ends <= loop.time() or protocol.has_unread():
                 connection.close()
                 continue
             else:
                 exchange.is_first = False
-            exchange.protocol, exchange.stream = protocol, connection.transport
-            cast("PlainRequest", req).exchange = exchange
+            exchange.protocol, exchange.stream = protocol, protocol.transport
+            req.exchange = exchange
             return connection
 
     async def _create_connection(
@@ -297,7 +306,7 @@ class Connector(aiohttp.TCPConnector):
     def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
         """Keep a connection that has served an exchange, or close it."""
         super()._release(key, protocol, should_close=should_close)
-        protocol._parser = None  # so that what comes before the next request is no answer, nor a part of one
+        protocol.hold()
 
     def _cleanup(self) -> None:
         """Close what has been idle for too long, and set the timer for the others.
@@ -311,18 +320,23 @@ class Connector(aiohttp.TCPConnector):
 
         Written one by one, each would wake the server anew: that costs a tenth of a call. A new connection does not
         wait: a server that has no time may answer and close before it has read anything.
+
+        Raises:
+            Exception: The connection has ended by now.
         """
-        if len(self.exchanges) == 1 or exchange.is_first:
+        if len(self.exchanges) > 1 and not exchange.is_first:
+            if not self._queue:
+                self._loop.call_soon(self._send_queue)
+            self._queue.append((exchange, message, exchange.protocol.hold()))
+        elif exchange.is_open:
             exchange.send(message)
-            return
-        if not self._queue:
-            self._loop.call_soon(self._send_queue)
-        self._queue.append((exchange, message))
+        else:
+            raise exchange.protocol.exception() or aiohttp.ServerDisconnectedError()
 
     def _send_queue(self) -> None:
         queue, self._queue = self._queue, []
-        for exchange, message in queue:
-            exchange.send(message)
+        for exchange, message, parser in queue:
+            exchange.send_late(message, parser)
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         """Close all connections; from another loop than theirs, without waiting until theirs has done so."""

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -176,4 +175,7 @@ def is_measured(head: Head) -> bool:
 
 def is_too_long(head: Head) -> bool:
     """Whether a head has more headers or bytes than it may."""
-    return len(head) > MAX_HEADERS or sum(map(len, chain.from_iterable(head)), 4 * len(head)) > MAX_HEAD
+    size = 4 * len(head)
+    for name, value in head:
+        size += len(name) + len(value)
+    return len(head) > MAX_HEADERS or size > MAX_HEAD
