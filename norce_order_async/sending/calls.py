@@ -274,7 +274,7 @@ def _own_error(error: BaseException, call: Call, response: Response | None) -> B
     """
     if not isinstance(error, NorceOrderError):
         return error
-    copies = "outcome" in vars(error)
+    needs_copy = "outcome" in vars(error)
     if isinstance(error, CallError):
         if error.operation in ("", call.operation):
             shared = tuple(one for one in error.attempts if all(one is not own for own in call.attempts))
@@ -282,8 +282,8 @@ def _own_error(error: BaseException, call: Call, response: Response | None) -> B
                 call.shared += shared
                 return own_copy(error)
         # With the account of this call it would pass for the error of these attempts.
-        copies |= response is None and not error.attempts and bool(call.attempts)
-    return own_copy(error).with_traceback(error.__traceback__) if copies else error
+        needs_copy |= response is None and not error.attempts and bool(call.attempts)
+    return own_copy(error).with_traceback(error.__traceback__) if needs_copy else error
 
 
 @attrs.define(eq=False)

@@ -1,15 +1,21 @@
-"""A transport of one's own: an error that it raises for several attempts."""
+"""A transport of one's own: an error that it raises for several attempts, and a response that is none."""
 
 import asyncio
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import attrs
 import pytest
 from support import BASE_URL, TOKEN, scripted
 
 from norce_order_async import (
     CallError,
     CallOptions,
+    ClientClosedError,
     ConnectError,
     ConnectionLost,
     OrderClient,
@@ -20,6 +26,8 @@ from norce_order_async import (
     get_order,
     update_reference,
 )
+from norce_order_async.batch import DeleteConsent, run_batch
+from norce_order_async.testing import RecordingTransport
 from norce_order_async.transport import Request, Response, Transport
 
 AT_ONCE = RetryPolicy(max_attempts=2, wait=lambda _: 0.0)
@@ -98,3 +106,54 @@ async def test_an_error_with_an_account_of_its_own_keeps_its_cause_and_the_lines
     (error,) = await failures(get_order(client, "o_1"))
     assert isinstance(error.__cause__, OSError)
     assert "refuse" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def with_part(**part: Any) -> Callable[[Request], Any]:
+    """A response that has something else in one place."""
+    return lambda request: attrs.evolve(Response(request, 200), **part)
+
+
+MALFORMED: list[tuple[Callable[[Request], Any], str]] = [
+    (lambda _: None, "NoneType, not a Response"),
+    (lambda _: (200, b""), "tuple, not a Response"),
+    (with_part(status="200"), "a Response whose status must be an int, got str"),
+    (with_part(headers=None), "a Response whose headers must be a mapping, got NoneType"),
+    (with_part(headers=[("a", "b")]), "a Response whose headers must be a mapping, got list"),
+    (with_part(body="{}"), "a Response whose body must be bytes, got str"),
+    (with_part(request=None), "a Response to another request"),
+    (with_part(request=SimpleNamespace(call=None)), "a Response to another request"),
+]
+
+
+@pytest.mark.parametrize("records", [False, True])
+@pytest.mark.parametrize("marks", [False, True])
+@pytest.mark.parametrize(("answer", "says"), MALFORMED)
+async def test_what_is_no_response_is_told_and_not_tried_again(
+    answer: Callable[[Request], Any], says: str, marks: bool, records: bool, tmp_path: Path
+) -> None:
+    def respond(request: Request) -> Any:
+        if marks:
+            request.call.mark_sent(False)
+        return answer(request)
+
+    client, transport, _ = scripted(respond)
+    if records:
+        client = client_over(RecordingTransport(tmp_path / "cassette.json", transport), AT_ONCE)
+    (error,) = await failures(delete_consent(client, "o_1", "ci"))
+    assert type(error) is ClientClosedError
+    assert error.reason == f"the transport returned {says}"
+    assert (error.outcome, len(transport.requests)) == (OutcomeKind.UNKNOWN, 1)
+    await client.aclose()
+    assert transport.closed == 1
+
+
+async def test_a_batch_ends_with_what_is_no_response() -> None:
+    client, transport, _ = scripted(with_part(status="200"))
+    with pytest.raises(ClientClosedError, match="status must be an int"):
+        _ = [one async for one in run_batch(client, [DeleteConsent("o_1", "ci")])]
+    assert len(transport.requests) == 1
+
+
+async def test_a_response_may_have_values_of_subclasses() -> None:
+    client, _, _ = scripted(with_part(status=HTTPStatus.OK, body=bytearray(b'{"id": "o_1"}')))
+    assert (await get_order(client, "o_1")).id == "o_1"
