@@ -1,8 +1,9 @@
 """The state of one call."""
 
+import copy
 from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import attrs
 
@@ -12,6 +13,8 @@ from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.settings import Timeout
 from norce_order_async.core.shop import NO_SHOP, Shop
 from norce_order_async.core.token_source import TokenSource
+
+E = TypeVar("E", bound=NorceOrderError)
 
 
 class Repeat(StrEnum):
@@ -164,6 +167,15 @@ class Call:
             error.retry_after = self.attempts[-1].retry_after if self.attempts else None
             error.gave_up = self.gave_up
             error.redelivered = self.redelivered
+
+
+def own_copy(error: E) -> E:
+    """A copy of an error that other calls may be given too, for the account of one; it has no frames."""
+    own = copy.copy(error)
+    own.__cause__ = error.__cause__
+    for name in ("operation", "outcome"):  # what the end of another call has written
+        vars(own).pop(name, None)
+    return own
 
 
 AttemptHook = Callable[[Call, Attempt], None]

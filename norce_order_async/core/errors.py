@@ -145,7 +145,7 @@ class DeadlineExceeded(CallError, TimeoutError):
 
 
 class ClientClosedError(CallError, ClientStateError):
-    """The client was closed before the call could end, or a middleware does what it must not.
+    """The client was closed before the call could end, or a middleware or transport does what it must not.
 
     Such as to make two attempts at once, or to return no response. Its ``outcome`` says whether anything was sent.
     """

@@ -11,7 +11,8 @@ logger.addHandler(logging.NullHandler())
 def lines_of(error: BaseException) -> str:
     """The last eight files and lines that a foreign error came through, below the one that caught it, if any.
 
-    Neither its text nor its traceback is for the log: they may hold anything.
+    Neither its text nor its traceback is for the log: they may hold anything. What only passes a call on is left out.
     """
-    lines = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
+    frames = [step for step in walk_tb(error.__traceback__) if "__tracebackhide__" not in step[0].f_code.co_varnames]
+    lines = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in frames]
     return ", ".join(lines[1:][-8:] or lines)

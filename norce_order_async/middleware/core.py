@@ -38,6 +38,7 @@ from norce_order_async.sending.shops import Shops
 from norce_order_async.sending.sources import TokenSources
 from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
+from norce_order_async.transport.checked import checked as checked_transport
 
 
 @attrs.frozen(eq=False)
@@ -102,7 +103,7 @@ class ClientCore:
         self.ends = CallEnds(clock, self.shops, on_call, observers)
         pacing = [Pacing(clock, self.lifecycle.limit)] if self.adaptive else []
         hooks = (*(pace.observe for pace in pacing), *on_attempt)
-        sender = AttemptSender(self.transport, clock, self.lifecycle, hooks, self.ends.observers)
+        sender = AttemptSender(checked_transport(self.transport), clock, self.lifecycle, hooks, self.ends.observers)
         self._fixed = self._compile(around, [*pacing, *inside], sender)
         self._renewed = self._compile(around, [*pacing, Auth(self.lifecycle), *inside], sender)
         if self.telemetry is not None:

@@ -1,7 +1,6 @@
 """A call from its start to its end: its request, when it is cut short, what its end means, and who is told."""
 
 import asyncio
-import copy
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from logging import DEBUG, WARNING
@@ -10,7 +9,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 import attrs
 
-from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules
+from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules, own_copy
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     CallError,
@@ -282,15 +281,23 @@ class BatchCalls:
             return response.request.call, response.status
 
 
-def _own_error(error: BaseException, call: Call) -> BaseException:
-    """The error that ends a call: of one that a middleware shares among calls for the same, a copy for this one."""
-    if not isinstance(error, CallError) or error.operation not in ("", call.operation):
+def _own_error(error: BaseException, call: Call, response: Response | None) -> BaseException:
+    """The error that ends a call: a copy of one that has ended another, or that a middleware may raise again.
+
+    One that comes from an attempt of another call for the same counts for this call, too.
+    """
+    if not isinstance(error, NorceOrderError):
         return error
-    shared = tuple(one for one in error.attempts if all(one is not own for own in call.attempts))
-    if not shared:
-        return error
-    call.shared += shared
-    return copy.copy(error)
+    needs_copy = "outcome" in vars(error)
+    if isinstance(error, CallError):
+        if error.operation in ("", call.operation):
+            shared = tuple(one for one in error.attempts if all(one is not own for own in call.attempts))
+            if shared:
+                call.shared += shared
+                return own_copy(error)
+        # With the account of this call it would pass for the error of these attempts.
+        needs_copy |= response is None and not error.attempts and bool(call.attempts)
+    return own_copy(error).with_traceback(error.__traceback__) if needs_copy else error
 
 
 @attrs.define(eq=False)
@@ -307,7 +314,7 @@ class CallEnds:
     ) -> BaseException:
         """End a call with an error; the one to raise. A success that was read before stays one."""
         call.elapsed = self.clock.monotonic() - call.started
-        error = _own_error(error, call)
+        error = _own_error(error, call, response)
         if call.outcome.failed:
             call.outcome = call.judged
         if isinstance(error, ClientStateError) and not isinstance(error, CallError):

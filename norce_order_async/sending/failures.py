@@ -2,7 +2,7 @@
 
 import asyncio
 
-from norce_order_async.core.call import Call
+from norce_order_async.core.call import Call, own_copy
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     ClientStateError,
@@ -30,13 +30,15 @@ def failure_of(error: BaseException, attempt: Attempt, call: Call, clock: Clock)
                 # The API said yes, and nobody needs what else it would have said.
                 attempt.sent, attempt.status = True, status
                 return None
-            if error.sent is None:
-                error.sent = attempt.sent
+            if error.sent is None or error.attempts:  # the same one may be raised for other attempts too
+                error = own_copy(error).with_traceback(None if error.attempts else error.__traceback__)
+                if error.sent is None:
+                    error.sent = attempt.sent
             attempt.sent = error.sent
             if isinstance(error, TimeoutError) and clock.monotonic() > call.deadline - _SAME_MOMENT:
                 attempt.error = DeadlineExceeded.__name__
                 return out_of_time(call)
-            attempt.error = f"{type(error).__name__}: {error}"
+            attempt.error = f"{type(error).__name__}: {error.reason}"
         case ClientStateError() | InvalidRequestError():
             attempt.sent = attempt.sent is True
             attempt.error = type(error).__name__

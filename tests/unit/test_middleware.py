@@ -241,6 +241,40 @@ async def test_the_error_of_another_operation_says_nothing_of_the_call_that_a_mi
     assert caught.value.outcome is OutcomeKind.NOT_SENT
 
 
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("where", PLACES)
+async def test_an_error_that_a_middleware_raises_for_several_calls_is_an_account_of_each(
+    where: str, after: bool
+) -> None:
+    blocked = CallError("blocked")
+
+    async def block(request: Request, call_next: Handler) -> Response:
+        if after and request.call.request_id != "id-3":
+            await call_next(request)
+        raise blocked
+
+    client, _, _ = scripted(200, **{where: [block]})
+    errors: list[CallError] = []
+    options = [CallOptions(request_id=f"id-{number}") for number in (1, 2, 3)]
+    for call in (
+        delete_consent(client, "o_1", "ci", options=options[0]),
+        patch_consent(client, "o_1", "ci", checked=True, options=options[1]),
+        delete_consent(client, "o_1", "ci", options=options[2]),
+    ):
+        with pytest.raises(CallError) as caught:
+            await call
+        errors.append(caught.value)
+        assert shown_frames(caught.value)
+    assert [error.request_id for error in errors] == ["id-1", "id-2", "id-3"]
+    assert [error.operation for error in errors] == [
+        "RemoveCheckoutOrderConsent",
+        "PatchCheckoutOrderConsent",
+        "RemoveCheckoutOrderConsent",
+    ]
+    made = OutcomeKind.APPLIED if after else OutcomeKind.NOT_SENT
+    assert [error.outcome for error in errors] == [made, made, OutcomeKind.NOT_SENT]
+
+
 async def test_who_joined_a_call_that_was_cancelled_is_told_of_its_attempts() -> None:
     def cut(request: Request) -> Response:
         calls[0].cancel()

@@ -12,6 +12,7 @@ from norce_order_async.testing.recording.cassette import Cassette, Recorded
 from norce_order_async.testing.recording.messages import answer_of, asked_by, replayed
 from norce_order_async.testing.recording.scrubbing import Scrub, Scrubber
 from norce_order_async.transport import Transport
+from norce_order_async.transport.checked import checked
 from norce_order_async.transport.default import default_transport
 from norce_order_async.transport.errors import IS_CLOSED
 
@@ -57,7 +58,7 @@ class RecordingTransport(Transport):
         if mode not in get_args(Mode):
             raise ConfigurationError(f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}")
         if inner is not None:
-            check_shape("inner", inner, TRANSPORT)
+            inner = checked(check_shape("inner", inner, TRANSPORT))
         if scrub is not None:
             check_shape("scrub", scrub, HOOK)
         path = Path(cassette)
