@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack
 import attrs
 from tenacity import retry_all
 
-from norce_order_async.batch.changes import CALLS, Calls, Scope
+from norce_order_async.batch.changes import CALLS, Scope
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -82,8 +82,6 @@ class ClientSender:
         if options.redelivered:
             raise ConfigurationError("redelivered is a matter of each change: see InputLine")
         self.timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
-        # A client with an ``execute`` of its own sees every call.
-        self._call_of: Calls = CALLS if type(client).execute is OrderClient.execute else {}
         self._clock = client.clock
         self._pace = pace
         self._options = attrs.evolve(
@@ -110,7 +108,7 @@ class ClientSender:
             if change.merchant is not None or change.channel is not None:
                 client = scoped_to(client, change)
                 calls = client.for_batch()
-            if (call_of := self._call_of.get(type(change).apply)) is None:
+            if calls is None or (call_of := CALLS.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
                 outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
+from unittest.mock import AsyncMock
 
 import attrs
 import pytest
@@ -316,16 +317,27 @@ async def test_frequent_changes_are_made_as_all_others_are(
 
 
 async def test_a_client_with_an_execute_of_its_own_sees_every_call() -> None:
-    class Counting(OrderClient):
-        seen = 0
+    class Noting(OrderClient):
+        seen: list[tuple[str, str]]
 
         async def execute(self, *arguments: Any, **named: Any) -> Any:
-            self.seen += 1
+            self.seen.append((self.merchant, self.channel))
             return await super().execute(*arguments, **named)
 
-    client = Counting(base_url=BASE_URL, merchant="m", channel="1", auth="t", transport=ScriptedTransport())
-    await outcomes_of(client, [DeleteConsent("o_1", "c"), PatchConsent("o_2", "c", checked=True)])
-    assert client.seen == 2
+    client = Noting(base_url=BASE_URL, merchant="m", channel="1", auth="t", transport=ScriptedTransport())
+    shops = [PatchConsent("o_2", "c", checked=True, merchant="m2"), DeleteConsent("o_2", "c", channel="2")]
+    client.seen = []
+    await outcomes_of(client, [DeleteConsent("o_1", "c"), *shops], concurrency=1)
+    assert client.seen == [("m", "1"), ("m2", "1"), ("m", "2")]
+
+
+@pytest.mark.parametrize("place", ["client", "class"])
+async def test_an_execute_that_was_replaced_is_what_makes_changes(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, transport, _ = scripted()
+    pretend = AsyncMock(return_value=Receipt("none", 200, "", 1, 0.0, OutcomeKind.APPLIED))
+    monkeypatch.setattr(client if place == "client" else OrderClient, "execute", pretend)
+    (outcome,) = await outcomes_of(client, [DeleteConsent("o_1", "c")])
+    assert (outcome.outcome, pretend.await_count, transport.requests) == (OutcomeKind.APPLIED, 1, [])
 
 
 async def test_an_apply_that_was_replaced_is_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
