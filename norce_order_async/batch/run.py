@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack
 import attrs
 from tenacity import retry_all
 
-from norce_order_async.batch.changes import CALLS, Scope
+from norce_order_async.batch.changes import CALLS, Change, Scope
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -20,6 +20,7 @@ from norce_order_async.client import OrderClient
 from norce_order_async.core.call import AttemptHook, RetryRules
 from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout, Unset, as_timeout
@@ -111,8 +112,12 @@ class ClientSender:
             if calls is None or (call_of := CALLS.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
-                outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id
-                attempts, elapsed = receipt.attempts, self._clock.monotonic() - begin
+                try:  # costs nothing, unlike a look at its class
+                    outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id
+                    attempts = receipt.attempts
+                except AttributeError:
+                    raise _no_receipt(change, receipt) from None
+                elapsed = self._clock.monotonic() - begin
             else:
                 operation, ids, body = call_of(change)
                 call, status = await calls.run(
@@ -166,6 +171,10 @@ def _unless_asked_to_wait(policy: RetryRules | None) -> RetryPolicy | None:
 
 def _asks_to_wait(attempt: Attempt) -> bool:
     return attempt.throttled or attempt.retry_after is not None
+
+
+def _no_receipt(change: Change, returned: object) -> TypeError:
+    return TypeError(f"apply of {type(change).__name__} must return a Receipt, got {kind_of(returned)}")
 
 
 def _outcome_of(error: BaseException, item: WorkItem) -> OutcomeKind:

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -22,12 +23,14 @@ from norce_order_async import (
     OutcomeKind,
     Receipt,
     RetryPolicy,
+    patch_attributes,
 )
 from norce_order_async.batch import (
     Change,
     CreateHook,
     DeleteConsent,
     InputLine,
+    Journal,
     Outcome,
     PatchAttributes,
     PatchConsent,
@@ -255,6 +258,36 @@ async def test_a_batch_takes_changes_of_one_s_own() -> None:
     (outcome,) = await outcomes_of(client, [Withdraw("o_1")])
     assert outcome.outcome is OutcomeKind.APPLIED
     assert transport.requests[0].body == b'{"id":"ci_newsletter","checked":false}'
+
+
+def change_of(op: str | None, resource: object) -> Change:
+    """A change of a class whose ``apply`` returns nothing."""
+
+    async def apply(self: Change, client: OrderClient, options: CallOptions | None = None) -> None:
+        await patch_attributes(client, self.order_id, {"a": 1}, options=options)
+
+    members = {"resource": resource, "apply": apply} | ({} if op is None else {"op": op})
+    change: Change = attrs.frozen(type("Wrong", (Change,), members))("o_1")
+    return change
+
+
+@pytest.mark.parametrize(
+    ("op", "resource", "says", "requests"),
+    [
+        (None, property(lambda _: ""), "abstract class Wrong .*op", 0),
+        ("wrong", lambda _: "", "resource of Wrong must be a property", 0),
+        ("wrong", property(lambda _: None), "resource of Wrong must be a str, got NoneType", 0),
+        ("wrong", property(lambda _: ""), "apply of Wrong must return a Receipt, got NoneType", 1),
+    ],
+    ids=["op", "method", "resource", "receipt"],
+)
+async def test_what_is_wrong_with_a_class_of_changes_is_said(
+    tmp_path: Path, op: str | None, resource: object, says: str, requests: int
+) -> None:
+    client, transport, _ = scripted()
+    with Journal.open(tmp_path / "journal", inputs=[], target="t") as journal, pytest.raises(TypeError, match=says):
+        await outcomes_of(client, [change_of(op, resource)], journal=journal)
+    assert len(transport.requests) == requests
 
 
 class Own(Change):
