@@ -163,11 +163,14 @@ class OrderClient(Secretive):
         adapter_id: str | Unset | None = UNSET,
         auth: TokenSource | str | Unset = UNSET,
         headers: Mapping[str, str] | Unset = UNSET,
-    ) -> "OrderClient":
+    ) -> Self:
         """A view of this client for another shop, channel or adapter, on the same connections.
 
         It costs next to nothing, so it can be made for every request. Closing it does nothing: it lives and ends
         with the client it came from. What is left out is as here; ``adapter_id=None`` sends none.
+
+        A view of a subclass is of that class, and has the attributes of this client without a call of ``__init__``.
+        It has no ``execute`` that was put on this client alone: that may be bound to its shop.
 
         A token goes only to the address that it was given for: a view with another address needs an ``auth`` of its
         own, and ``headers`` of its own where the client has some.
@@ -196,7 +199,9 @@ class OrderClient(Secretive):
         scoped = caller.scoped(core.shops, address, merchant, channel, adapter_id, credential, headers)
         if credential is not None:
             core.adopt(credential.value)
-        view = object.__new__(OrderClient)
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view.__dict__.pop("execute", None)
         view._is_view = True
         view._core, view._caller, view._chain = core, scoped, core.chain(scoped)
         return view
@@ -252,7 +257,7 @@ class OrderClient(Secretive):
             fix = "use it with 'async with', or await aclose()"
             warnings.warn(f"unclosed {self!r}: {fix}", ResourceWarning, stacklevel=2, source=self)
 
-    def __copy__(self) -> "OrderClient":
+    def __copy__(self) -> Self:
         return self.scoped()  # a second owner would close the same connections
 
     def __repr__(self) -> str:
@@ -296,11 +301,13 @@ class OrderClient(Secretive):
         with RunningCall(request, options, core.lifecycle, core.ends) as running:
             return operation.decode(running.check_success(await handler(request), operation))
 
-    def for_batch(self) -> BatchCalls:
-        """What runs operations for a batch in this event loop, without what each call of its own needs.
+    def for_batch(self) -> BatchCalls | None:
+        """What runs operations for a batch in this event loop; None where ``execute`` is another: it sees every call.
 
         :meta private:
         """
+        if type(self).execute is not _EXECUTE or "execute" in self.__dict__:
+            return None
         core, chain = self._core, self._chain
         loop = running_loop()
         place = loop, core.lifecycle.loops.of(loop)
@@ -340,3 +347,6 @@ class OrderClient(Secretive):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
         await self.aclose()
+
+
+_EXECUTE = OrderClient.execute  # what is in its place later is somebody else's

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import attrs
 
@@ -65,6 +65,12 @@ def some_members(instance: object, attribute: "attrs.Attribute[Any]", value: obj
         check_members(attribute.name, value)
 
 
+class _Required:
+    """In place of an attribute that a class must have so that anything can be made of it."""
+
+    __isabstractmethod__ = True
+
+
 @attrs.frozen(slots=False)  # made faster than with slots, and there is one for every line
 class Change(abc.ABC):
     """One change of one order. Subclass it to run operations of your own in a batch.
@@ -79,11 +85,11 @@ class Change(abc.ABC):
         channel: The order's channel; None is the client's.
 
     Raises:
-        TypeError: A member of the wrong type.
+        TypeError: A member of the wrong type, or a class without ``op``, ``resource`` or ``apply``.
         InvalidRequestError: An id that would name another resource.
     """
 
-    op: ClassVar[str]
+    op: ClassVar[str] = cast("str", _Required())
     operation: ClassVar[str | None] = None
     """The API's operationId, if the change is one call of that operation's endpoint function."""
     not_twice: ClassVar[str | None] = None
@@ -91,6 +97,11 @@ class Change(abc.ABC):
     order_id: str = attrs.field(validator=_check_order)
     merchant: str | None = attrs.field(default=None, kw_only=True)
     channel: str | None = attrs.field(default=None, kw_only=True)
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if callable(cls.resource):
+            raise TypeError(f"resource of {cls.__name__} must be a property: put @property above it")
 
     @property
     @abc.abstractmethod

@@ -6,13 +6,14 @@ from typing import Any
 import attrs
 from tenacity import retry_all
 
-from norce_order_async.batch.changes import CALLS, Calls
+from norce_order_async.batch.changes import CALLS, Change
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import AttemptHook, RetryRules
 from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Unset
@@ -48,8 +49,6 @@ class ClientSender:
         if options.redelivered:
             raise ConfigurationError("redelivered is a matter of each change: see InputLine")
         self.timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
-        # A client with an ``execute`` of its own sees every call.
-        self._call_of: Calls = CALLS if type(client).execute is OrderClient.execute else {}
         self._clock = client.clock
         self._pace = pace
         self._options = attrs.evolve(
@@ -78,11 +77,15 @@ class ClientSender:
                 calls = client.for_batch()
             elif calls is None:
                 calls = self._calls = client.for_batch()
-            if (call_of := self._call_of.get(type(change).apply)) is None:
+            if calls is None or (call_of := CALLS.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)
-                outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id
-                attempts, elapsed = receipt.attempts, self._clock.monotonic() - begin
+                try:  # costs nothing, unlike a look at its class
+                    outcome, status, request_id = receipt.outcome, receipt.status, receipt.request_id
+                    attempts = receipt.attempts
+                except AttributeError:
+                    raise _no_receipt(change, receipt) from None
+                elapsed = self._clock.monotonic() - begin
             else:
                 operation, ids, body = call_of(change)
                 call, status = await calls.run(
@@ -136,6 +139,10 @@ def _unless_asked_to_wait(policy: RetryRules | None) -> RetryPolicy | None:
 
 def _asks_to_wait(attempt: Attempt) -> bool:
     return attempt.throttled or attempt.retry_after is not None
+
+
+def _no_receipt(change: Change, returned: object) -> TypeError:
+    return TypeError(f"apply of {type(change).__name__} must return a Receipt, got {kind_of(returned)}")
 
 
 def _outcome_of(error: BaseException, item: WorkItem) -> OutcomeKind:

@@ -51,6 +51,7 @@ class TableChange(Change):
     """The resource, where it is more than what the path names."""
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         assert cls.operation is not None
         cls.row = row = ROWS[cls.operation]
         cls.op = row.function.partition(".")[2]

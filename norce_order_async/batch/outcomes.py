@@ -1,6 +1,9 @@
 """What became of one change."""
 
+import attrs
+
 from norce_order_async.batch.changes import Change
+from norce_order_async.batch.shown import shown_record
 from norce_order_async.core.frozen import frozen
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.json import JSON
@@ -41,5 +44,5 @@ class Outcome:
     request_id: str | None = None
     error: str | None = None
     message: str | None = None
-    source: JSON = None
+    source: JSON = attrs.field(default=None, repr=shown_record)
     waited: float = 0.0

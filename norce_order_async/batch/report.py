@@ -14,6 +14,7 @@ from norce_order_async.batch.columns import COLUMNS, FREQUENT_COLUMNS, JSON_CELL
 from norce_order_async.batch.files.cells import TEXTS, marked_json, marked_note, text_cell
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.replacing import replacing
+from norce_order_async.batch.shown import shown_record
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
@@ -132,7 +133,7 @@ class JournalRow:
     number: int
     line: int
     file: str | None
-    record: JSON
+    record: JSON = attrs.field(repr=shown_record)
     outcome: OutcomeKind | None
     attempts: int
     started: float | None

@@ -2,11 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
-from norce_order_async.batch.changes import Change, Order, order_of
+from norce_order_async.batch.changes import Order, order_of
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.engine.feeding import as_entry
+from norce_order_async.batch.engine.feeding import Changes, blocks, check_changes
 from norce_order_async.batch.engine.settings import BatchSettings, PaceArguments, RunState
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import INTERRUPTED, Journal, check_same
@@ -27,6 +27,8 @@ from norce_order_async.loops.tasks import pause
 
 _ROUNDS = 3
 """So often a change that ends in ``unknown`` once more is looked at."""
+_BLOCK = 1_000
+"""So many entries are read at once."""
 
 
 class JournalResolver:
@@ -43,7 +45,7 @@ class JournalResolver:
     Args:
         client: What to call with.
         journal: Of a batch whose run is over, and not ended.
-        entries: Gives the input of that batch, changes or entries, each time anew.
+        entries: Gives the input of that batch, each time anew: ``Input(...).entries``, say.
         settle: Seconds for which a request may be carried out after it was given up; None is as long as an attempt may
             take.
         pace: How fast changes are looked at and made again, and for how long a server that cannot be reached is waited
@@ -65,7 +67,7 @@ class JournalResolver:
         self,
         client: OrderClient,
         journal: Journal,
-        entries: Callable[[], Iterable[Change | InputLine]],
+        entries: Callable[[], Changes],
         *,
         settle: float | None = None,
         pace: PaceArguments | None = None,
@@ -115,7 +117,7 @@ class JournalResolver:
             rows = {row.number: row for row in self._journal.unknown() if wanted is None or row.number in wanted}
             if not rows and not waiting:
                 return
-            orders = self._orders_of({*rows, *waiting})
+            orders = await self._orders_of({*rows, *waiting})
             looks = self._looks(orders, rows)
             await self._look(looks)
             again = self._again(orders, looks.again, waiting)
@@ -156,21 +158,28 @@ class JournalResolver:
 
     # The looks
 
-    def _orders_of(self, numbers: Collection[int]) -> list[Overlaps]:
+    async def _orders_of(self, numbers: Collection[int]) -> list[Overlaps]:
         """All changes of the orders of these changes, from the input."""
         scope, wanted = self._scope, set[Order]()
-        for number, entry in self._numbered():
-            if number in numbers and entry.change is not None:
-                check_same(entry, self._journal.states(number, number)[number])
-                wanted.add(order_of(entry.change, scope, number))
+        async with aclosing(self._numbered()) as numbered:
+            async for number, entry in numbered:
+                if number in numbers and entry.change is not None:
+                    check_same(entry, self._journal.states(number, number)[number])
+                    wanted.add(order_of(entry.change, scope, number))
         lines = defaultdict[Order, list[Line]](list)
-        for number, entry in self._numbered():
-            if entry.change is not None and (order := order_of(entry.change, scope, number)) in wanted:
-                lines[order].append(Line(number, entry, entry.change))
+        async with aclosing(self._numbered()) as numbered:
+            async for number, entry in numbered:
+                if entry.change is not None and (order := order_of(entry.change, scope, number)) in wanted:
+                    lines[order].append(Line(number, entry, entry.change))
         return [Overlaps(each, self._may_stand) for each in lines.values()]
 
-    def _numbered(self) -> Iterable[tuple[int, InputLine]]:
-        return ((number, as_entry(number, item, self._journal)) for number, item in enumerate(self._entries(), 1))
+    async def _numbered(self) -> AsyncGenerator[tuple[int, InputLine]]:
+        number = 0
+        async with aclosing(blocks(check_changes(self._entries()), lambda: _BLOCK, [], self._journal)) as source:
+            async for entries in source:
+                for entry in entries:
+                    number += 1
+                    yield number, entry
 
     def _looks(self, orders: Iterable[Overlaps], rows: Mapping[int, JournalRow]) -> Looks:
         """The looks at what was unknown, and given up by now."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Literal
 
 import attrs
 
@@ -38,6 +39,8 @@ class OutcomeKind(StrEnum):
         return _MEANINGS[self]
 
 
+OutcomeName = Literal["applied", "accepted", "applied_inferred", "rejected", "not_sent", "unknown"]
+"""The text of an outcome."""
 APPLIED, ACCEPTED = OutcomeKind.APPLIED, OutcomeKind.ACCEPTED
 """What is asked for in every call: a member of an enumeration is looked up slowly."""
 DONE = (APPLIED, OutcomeKind.APPLIED_INFERRED)

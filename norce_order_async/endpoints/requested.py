@@ -58,7 +58,7 @@ class Requested:
     """
 
     ids: Mapping[str, str]
-    body: JSON
+    body: JSON = attrs.field(repr=False)
 
 
 def requested(change: ApiChange) -> Requested | None:

@@ -18,7 +18,17 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
 )
-from norce_order_async.batch import Change, DeleteConsent, Outcome, PatchAttributes, run_batch
+from norce_order_async.batch import (
+    BatchSettings,
+    Change,
+    DeleteConsent,
+    Input,
+    Journal,
+    JournalResolver,
+    Outcome,
+    PatchAttributes,
+    run_batch,
+)
 from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent, Order, Payment
 from norce_order_async.operations import Operation, Repeat, json_decoder
@@ -66,8 +76,17 @@ async def batch(client: OrderClient, more: AsyncIterator[Change]) -> None:
     async for outcome in run_batch(client, changes, concurrency=8):
         assert_type(outcome, Outcome)
         assert_type(outcome.outcome, OutcomeKind)
-    async for outcome in run_batch(client, more):
+    async for outcome in run_batch(client, more, only=["not_sent", OutcomeKind.UNKNOWN]):
         assert_type(outcome.change, Change | None)
+    failed: list[OutcomeKind] = [kind for kind in OutcomeKind if kind.failed]
+    assert_type(BatchSettings(only=failed).only, frozenset[OutcomeKind] | None)
+    BatchSettings(only={"rejected", "not_sent", "unknown"})
+
+
+async def resolve_all(client: OrderClient, journal: Journal, changes: Input) -> None:
+    """The entries of any input may be looked at."""
+    await JournalResolver(client, journal, changes.entries).run()
+    await JournalResolver(client, journal, lambda: [DeleteConsent("o", "c")]).run()
 
 
 def make() -> list[OrderClient]:

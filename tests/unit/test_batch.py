@@ -6,7 +6,9 @@ import math
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import attrs
 import pytest
@@ -21,12 +23,14 @@ from norce_order_async import (
     OutcomeKind,
     Receipt,
     RetryPolicy,
+    patch_attributes,
 )
 from norce_order_async.batch import (
     Change,
     CreateHook,
     DeleteConsent,
     InputLine,
+    Journal,
     Outcome,
     PatchAttributes,
     PatchConsent,
@@ -256,6 +260,36 @@ async def test_a_batch_takes_changes_of_one_s_own() -> None:
     assert transport.requests[0].body == b'{"id":"ci_newsletter","checked":false}'
 
 
+def change_of(op: str | None, resource: object) -> Change:
+    """A change of a class whose ``apply`` returns nothing."""
+
+    async def apply(self: Change, client: OrderClient, options: CallOptions | None = None) -> None:
+        await patch_attributes(client, self.order_id, {"a": 1}, options=options)
+
+    members = {"resource": resource, "apply": apply} | ({} if op is None else {"op": op})
+    change: Change = attrs.frozen(type("Wrong", (Change,), members))("o_1")
+    return change
+
+
+@pytest.mark.parametrize(
+    ("op", "resource", "says", "requests"),
+    [
+        (None, property(lambda _: ""), "abstract class Wrong .*op", 0),
+        ("wrong", lambda _: "", "resource of Wrong must be a property", 0),
+        ("wrong", property(lambda _: None), "resource of Wrong must be a str, got NoneType", 0),
+        ("wrong", property(lambda _: ""), "apply of Wrong must return a Receipt, got NoneType", 1),
+    ],
+    ids=["op", "method", "resource", "receipt"],
+)
+async def test_what_is_wrong_with_a_class_of_changes_is_said(
+    tmp_path: Path, op: str | None, resource: object, says: str, requests: int
+) -> None:
+    client, transport, _ = scripted()
+    with Journal.open(tmp_path / "journal", inputs=[], target="t") as journal, pytest.raises(TypeError, match=says):
+        await outcomes_of(client, [change_of(op, resource)], journal=journal)
+    assert len(transport.requests) == requests
+
+
 class Own(Change):
     """One that a batch makes by its ``apply``, as it does what somebody else has written."""
 
@@ -316,16 +350,27 @@ async def test_frequent_changes_are_made_as_all_others_are(
 
 
 async def test_a_client_with_an_execute_of_its_own_sees_every_call() -> None:
-    class Counting(OrderClient):
-        seen = 0
+    class Noting(OrderClient):
+        seen: list[tuple[str, str]]
 
         async def execute(self, *arguments: Any, **named: Any) -> Any:
-            self.seen += 1
+            self.seen.append((self.merchant, self.channel))
             return await super().execute(*arguments, **named)
 
-    client = Counting(base_url=BASE_URL, merchant="m", channel="1", auth="t", transport=ScriptedTransport())
-    await outcomes_of(client, [DeleteConsent("o_1", "c"), PatchConsent("o_2", "c", checked=True)])
-    assert client.seen == 2
+    client = Noting(base_url=BASE_URL, merchant="m", channel="1", auth="t", transport=ScriptedTransport())
+    shops = [PatchConsent("o_2", "c", checked=True, merchant="m2"), DeleteConsent("o_2", "c", channel="2")]
+    client.seen = []
+    await outcomes_of(client, [DeleteConsent("o_1", "c"), *shops], concurrency=1)
+    assert client.seen == [("m", "1"), ("m2", "1"), ("m", "2")]
+
+
+@pytest.mark.parametrize("place", ["client", "class"])
+async def test_an_execute_that_was_replaced_is_what_makes_changes(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, transport, _ = scripted()
+    pretend = AsyncMock(return_value=Receipt("none", 200, "", 1, 0.0, OutcomeKind.APPLIED))
+    monkeypatch.setattr(client if place == "client" else OrderClient, "execute", pretend)
+    (outcome,) = await outcomes_of(client, [DeleteConsent("o_1", "c")])
+    assert (outcome.outcome, pretend.await_count, transport.requests) == (OutcomeKind.APPLIED, 1, [])
 
 
 async def test_an_apply_that_was_replaced_is_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,7 +170,7 @@ async def test_another_list_is_refused_where_processes_make_it(path: Path, monke
             await asyncio.wait_for(progress_of(batch), 20)
 
 
-@pytest.mark.parametrize("given", [values, entries])
+@pytest.mark.parametrize("given", FORMS.values(), ids=FORMS)
 async def test_what_is_unknown_is_looked_at_for_the_same_list_only(
     path: Path, given: Callable[[list[Change]], Any]
 ) -> None:

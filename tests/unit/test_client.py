@@ -1,6 +1,7 @@
 """What the client sends, and how it is set up."""
 
 import copy
+import functools
 import json
 import pickle
 import traceback
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import TOKEN, scripted
+from support import BASE_URL, TOKEN, ScriptedTransport, scripted
 
 from norce_order_async import (
     AiohttpTransport,
@@ -416,6 +417,24 @@ async def test_a_copy_of_a_client_is_a_view() -> None:
     assert transport.closed == 0
     await delete_consent(copied, "o_1", "ci")
     assert copied.stats() == client.stats()
+
+
+@pytest.mark.parametrize("way", [copy.copy, lambda client: client.scoped(merchant="m2")])
+async def test_a_view_of_a_subclass_is_of_its_class(way: Callable[[Any], Any]) -> None:
+    class Own(OrderClient):
+        label = "none"
+
+    client = Own(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN, transport=ScriptedTransport())
+    client.label = "ours"
+    view = way(client)
+    assert (type(view), view.label) == (Own, "ours")
+
+
+async def test_a_view_takes_no_execute_that_may_be_bound_to_another_shop() -> None:
+    client, transport, _ = scripted()
+    client.execute = functools.partial(client.execute)  # type: ignore[method-assign]
+    await delete_consent(client.scoped(merchant="m2"), "o_1", "ci")
+    assert transport.requests[0].headers["x-merchant"] == "m2"
 
 
 async def test_what_a_body_cannot_carry_names_the_place() -> None:

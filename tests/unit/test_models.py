@@ -6,24 +6,25 @@ import json
 import keyword
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
 from rich.pretty import pretty_repr
 
 import norce_order_async
-from norce_order_async.batch import PatchAttributes
+from norce_order_async.batch import Input, InputLine, JournalRow, Outcome, PatchAttributes
 from norce_order_async.cli.masking import as_text, masked
 from norce_order_async.cli.order_text import order_text
 from norce_order_async.cli.tree import print_tree
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire import models
 from norce_order_async.wire.codec import structure
 from norce_order_async.wire.json import JSON
@@ -221,6 +222,41 @@ def test_a_change_and_options_show_no_values_that_may_be_secret() -> None:
     change = PatchAttributes("o_1", {"email": "canary"})
     assert repr(change) == "PatchAttributes(order_id='o_1', merchant=None, channel=None, attributes=['email'])"
     assert "headers={'x-gateway-key': '***'}" in repr(CallOptions(headers={"x-gateway-key": "canary"}))
+
+
+LINE: dict[str, JSON] = {"op": "update_billing_address", "order_id": "o_1", "address": {"emial": "canary"}}
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        (None, "None"),
+        (LINE, "{'op': 'update_billing_address', 'order_id': 'o_1', 'address': ['emial']}"),
+        (
+            {"consent_id": "ci", "checked": True, "email": "canary", "phone": 467012345, "payment_id": ["canary"]},
+            "{'consent_id': 'ci', 'checked': True, 'email': <6 characters>, 'phone': ..., 'payment_id': <1 elements>}",
+        ),
+        ({"_raw": "{broken canary"}, "{'_raw': <14 characters>}"),
+        ("canary", "<6 characters>"),
+        ({f"m{n}": None for n in range(21)}, "{" + "".join(f"'m{n}': None, " for n in range(20)) + "...}"),
+    ],
+    ids=["none", "line", "members", "raw", "text", "many"],
+)
+def test_what_holds_a_line_of_a_batch_shows_no_values_that_may_be_personal(record: JSON, shown: str) -> None:
+    row = JournalRow(
+        number=1, line=1, file=None, record=record, outcome=OutcomeKind.REJECTED, attempts=1,
+        started=None, elapsed=None, status=400, request_id=None, error=None, message=None,
+    )  # fmt: skip
+    outcome = Outcome(1, 1, None, OutcomeKind.REJECTED, source=record)
+    for value in (InputLine(1, problem="wrong", source=record), outcome, row):
+        assert f"={shown}, " in repr(value)
+        assert "canary" not in repr(value)
+
+
+def test_a_line_that_is_not_read_yet_does_not_show_itself(tmp_path: Path) -> None:
+    (tmp_path / "changes.jsonl").write_text(json.dumps({"op": "patch_attributes", "order_id": "o_1", "a": "canary"}))
+    (entry,) = cast("Iterator[InputLine]", Input(tmp_path / "changes.jsonl").unread())
+    assert "canary" not in repr(entry)
 
 
 def test_an_order_as_text_tells_what_could_not_be_read() -> None:

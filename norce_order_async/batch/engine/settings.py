@@ -12,7 +12,7 @@ from norce_order_async.batch.engine.schedule import Schedule
 from norce_order_async.core.checks import a_rate, a_switch, check_count, positive_count, positive_seconds, some_seconds
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ConfigurationError
-from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.outcome import OutcomeKind, OutcomeName
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.wording import listed, text_of
 from norce_order_async.sending.pace import Pace
@@ -31,7 +31,7 @@ class BatchArguments(PaceArguments, total=False):
 
     max_failures: int | None
     settle: float | None
-    only: Collection[OutcomeKind] | None
+    only: Collection[OutcomeKind | OutcomeName] | None
     once: bool
 
 
@@ -42,7 +42,7 @@ def _check_concurrency(instance: object, attribute: "attrs.Attribute[int | Liter
         check_count(attribute.name, value)
 
 
-def _frozen(kinds: Collection[OutcomeKind] | None) -> frozenset[OutcomeKind] | None:
+def _frozen(kinds: Collection[OutcomeKind | OutcomeName] | None) -> frozenset[OutcomeKind] | None:
     if kinds is None:
         return None
     try:

@@ -8,6 +8,7 @@ import attrs
 
 from norce_order_async.batch.changes import Change, Order
 from norce_order_async.batch.lines import parse_change
+from norce_order_async.batch.shown import shown_record
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.wire.json import JSON
@@ -42,7 +43,7 @@ class InputLine:
     line: int
     change: Change | None = None
     problem: str | None = None
-    source: JSON = None
+    source: JSON = attrs.field(default=None, repr=shown_record)
     file: str | None = None
     size: int = 0
     digest: int | None = None
@@ -102,7 +103,7 @@ class Unread(InputLine):
     """
 
     order: Order
-    content: Any
+    content: Any = attrs.field(repr=False)
     meaning: Callable[[int, Any], Meaning]
 
 

@@ -12,6 +12,7 @@ from norce_order_async.batch.changes import Order
 from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.rows import plain
 from norce_order_async.batch.journal.tables import text_or_none
+from norce_order_async.batch.shown import shown_record
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown
@@ -78,8 +79,8 @@ class Kept:
     is_whole: bool = False
     once: bool = False
     remark: str | None = None
-    record: str | None = None
-    old: tuple[str, str | None] | None = None
+    record: str | None = attrs.field(default=None, repr=False)
+    old: tuple[str, str | None] | None = attrs.field(default=None, repr=False)
     requests: int = 0
 
 
@@ -105,9 +106,9 @@ class UndoRow:
     outcome: OutcomeKind
     once: bool
     remark: str | None
-    record: JSON
+    record: JSON = attrs.field(repr=shown_record)
     is_doubtful: bool
-    source: JSON
+    source: JSON = attrs.field(repr=shown_record)
 
 
 def place_of(order: Order, part: str) -> str:

@@ -15,6 +15,7 @@ from norce_order_async.batch.journal.statements import NO_DIGEST, NO_FILE
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import encode_record, source_record
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import DONE, OutcomeKind
 from norce_order_async.wire.codec import encode_shown
 
@@ -87,8 +88,11 @@ def plain(text: str) -> str:
 def mark(item: WorkItem) -> tuple[object, ...]:
     """What is written before a change is sent."""
     change, resource = item.change, item.resource
-    if not resource.isascii():
-        resource = plain(resource)
+    try:  # costs nothing, unlike a look at its class
+        if not resource.isascii():
+            resource = plain(resource)
+    except AttributeError:
+        raise TypeError(f"resource of {type(change).__name__} must be a str, got {kind_of(resource)}") from None
     entry = item.entry
     file = NO_FILE if entry.file is None else plain(entry.file)
     digest = NO_DIGEST if entry.digest is None else entry.digest

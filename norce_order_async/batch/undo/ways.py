@@ -9,6 +9,7 @@ import attrs
 from norce_order_async.batch.changes import Change, Order
 from norce_order_async.batch.columns import BODIES
 from norce_order_async.batch.lines import KINDS, parse_change
+from norce_order_async.batch.shown import shown_record
 from norce_order_async.batch.undo.parts import CannotUndo, find, is_as_it_was, members_of
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.wording import listed
@@ -33,7 +34,7 @@ class Back:
         once: Whether the record is of a change that must not be made twice.
     """
 
-    record: Mapping[str, JSON] | None = None
+    record: Mapping[str, JSON] | None = attrs.field(default=None, repr=shown_record)
     remark: str | None = None
     piece: str | None = None
     is_whole: bool = False
