@@ -160,11 +160,9 @@ def _operations(hook: Part, reply: AdapterReply) -> Operations:
         return []
     if reply.problem is not None:
         raise PatchError(reply.problem)
-    if reply.status in (400, 404):
-        code, message = outgoing.problem_of(reply.body, f"Hook with id:{hook.get('id')} refuses.")
+    if reply.status >= 400:
+        code, message = outgoing.problem_of(reply.body, f"Hook with id:{hook.get('id')} answered {reply.status}.")
         raise Refused(400, code or "hook-refused", message)
-    if not 200 <= reply.status < 300:
-        raise PatchError(f"it answered with status {reply.status}")
     return [] if reply.body is None else patching.checked(reply.body, hook.get("target"))
 
 
