@@ -318,7 +318,9 @@ FAILURES = [
 
 @pytest.mark.parametrize("policy", ["refuse", "allow"])
 @pytest.mark.parametrize(("kind", "reply", "message"), FAILURES, ids=[kind for kind, _, _ in FAILURES])
-async def test_a_hook_that_fails_is_taken_as_configured(policy: str, kind: str, reply: Reply, message: str) -> None:
+async def test_a_hook_that_fails_is_taken_as_configured(
+    policy: str, kind: str, reply: Reply, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def on_hook(call: HookCall) -> Reply:
         if kind == "slow":
             await asyncio.sleep(30)
@@ -328,6 +330,7 @@ async def test_a_hook_that_fails_is_taken_as_configured(policy: str, kind: str, 
         stage.on_hook = on_hook
         await stage.hook(target="/consents")
         await _fails_as_configured(stage, policy, message)
+    assert len(re.findall(rf"hook h_\w+ of ours failed: .*{message}", caplog.text)) == 1
 
 
 @pytest.mark.parametrize("policy", ["refuse", "allow"])
