@@ -37,6 +37,8 @@ _CODE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _MOST_SHOWN: Final = 300  # characters
 _LONGEST_WAIT: Final = 86_400  # seconds
 
+_PHRASES: Final = {int(status): status.phrase for status in HTTPStatus}
+
 _BROKEN = "The order service did not answer as it should."
 _LATE = "The order service did not answer in time."
 _NOT_NOW = "This server cannot carry out the request now."
@@ -101,7 +103,7 @@ def problem_details(error: NorceOrderError) -> tuple[int, dict[str, str], dict[s
         status = error.status
     body: dict[str, JSON] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": _PHRASES.get(status, "Client Error"),  # of a CallbackError with a status that has none
         "status": status,
         "detail": printable(str(error))[:_MOST_SHOWN] if isinstance(error, InvalidRequestError) else detail,
         "outcome": error.outcome.value,

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from norce_order_async.cli.arguments import count
+from norce_order_async.cli.arguments import count, seconds
 from norce_order_async.cli.commands import GROUPS
 from norce_order_async.cli.parsing import EXIT_CODES, SETTINGS, Parser, add_command, add_fault, add_group
 from norce_order_async.core.version import __version__
@@ -142,7 +142,7 @@ def _add_callbacks(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--callback-deadline",
-        type=float,
+        type=seconds,
         default=5.0,
         metavar="SECONDS",
         help="how long an adapter may take to answer a call (default: 5)",

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
@@ -11,7 +12,9 @@ from typing import Any, Literal, cast
 
 from norce_order_async.batch.files import InputLine, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
+from norce_order_async.cli.output import tell
 from norce_order_async.cli.signals import on_ending
+from norce_order_async.core.logger import logger
 from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
 from norce_order_async.testing.sandbox.callbacks import Callbacks
@@ -25,11 +28,24 @@ _PARTS = {f"{collection.noun}_id": collection.name for collection in COLLECTIONS
 """Where the parts of an order are that a change names."""
 
 
+class _Told(logging.Handler):
+    """Prints what is logged on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it."""
+        tell(self.format(record))
+
+
 def sandbox(options: argparse.Namespace) -> int:
     """``norce-order sandbox``."""
     # Before the event loop starts, so that Ctrl-C ends it at once.
     made = _filled(options)
-    return asyncio.run(_serve(options, made))
+    its_logger, told = logger.getChild("testing.sandbox"), _Told(logging.WARNING)
+    its_logger.addHandler(told)
+    try:
+        return asyncio.run(_serve(options, made))
+    finally:
+        its_logger.removeHandler(told)
 
 
 def _filled(options: argparse.Namespace) -> Sandbox:

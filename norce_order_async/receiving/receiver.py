@@ -113,8 +113,11 @@ class Receiver:
             body: The parts of the body. No more of it is read than it may have.
 
         Raises:
-            TypeError: ``headers`` is of another kind.
+            TypeError: One of them is of another kind.
         """
+        _check_kind("path", path, str, "a str")
+        _check_kind("query", query, str, "a str")
+        _check_kind("body", body, AsyncIterable, "an async iterable of bytes")
         name, _, rest = path.strip("/").partition("/")
         kind = self._kinds.get(name)
         try:
@@ -129,7 +132,8 @@ class Receiver:
             call = kind.parse(lower, whole, self.version, path=rest, enums=self.enums, limit=self.limit)
         except CallbackError as error:
             # In the log only: no secret has been checked.
-            places = "" if kind else f"; handlers: {', '.join(f'/{each}' for each in self._kinds) or 'none'}"
+            known = ", ".join(f"/{each}" for each in self._kinds) or "none"
+            places = "" if kind else f"; handlers: {known}, below the path where the receiver is mounted"
             _logger.warning("a request was refused with %d: %s%s", error.status, error, places)
             reply = replies.problem(error.status, error.code, str(error))
             return attrs.evolve(reply, allow=kind.methods) if kind and error.status == 405 else reply
@@ -183,3 +187,8 @@ class Receiver:
         elif not await self._repeats.once(key, lambda: run(handler, call)):
             return failed
         return Reply(200)
+
+
+def _check_kind(name: str, value: object, kind: type, what: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {what}, got {kind_of(value)}")

@@ -23,8 +23,8 @@ class SharedSecret(Secretive):
         header: The header that may have it instead.
 
     Raises:
-        ConfigurationError: There is no value, or one is shorter than 16 characters or no printable ASCII.
-            ``header`` is no name of a header.
+        ConfigurationError: There is no value, or one is shorter than 16 characters, no printable ASCII, or has spaces
+            or line breaks at its ends. ``header`` is no name of a header.
     """
 
     def __init__(self, *values: str, query: str = "secret", header: str | None = None) -> None:
@@ -33,7 +33,8 @@ class SharedSecret(Secretive):
         except (TypeError, ValueError):
             self._values = []
         if not self._values or min(map(len, self._values)) < 16:
-            raise ConfigurationError("a shared secret needs at least 16 printable ASCII characters")
+            wanted = "16 printable ASCII characters, without spaces or line breaks at its ends"
+            raise ConfigurationError(f"a shared secret needs at least {wanted}")
         self._query = query
         try:
             self._header = check_header_name(header).lower() if header else None

@@ -104,13 +104,14 @@ def test_a_token_from_a_file(sandbox: dict[str, str], tmp_path: Path) -> None:
         ([], {}, 2, ["COMMAND"]),
         (["refund"], {}, 2, ["refund"]),
         (["order", "get", "o_123", "--timeout", "soon"], {}, 2, ["number of seconds above 0, not 'soon'"]),
+        (["sandbox", "--callback-deadline", "nan"], {}, 2, ["--callback-deadline", "seconds above 0, not 'nan'"]),
         (["sandbox", "--port", "0", "--fault", "oops"], {}, 2, ["'oops' is none of latency"]),
         (["sandbox", "--port", "0", "--fault", "slow:1:operation=Nope"], {}, 2, ["no operation 'Nope'"]),
         (["batch", "run", "x", "--sandbox", "--concurrency", "many"], {}, 2, ["whole number of at least 1"]),
         (["batch", "run", "x", "--fault", "truncate"], {}, 2, ["--fault goes with --sandbox"]),
         (["batch", "run", "absent.jsonl"], {}, 3, ["absent.jsonl cannot be read"]),
     ],
-    ids=range(29),
+    ids=range(30),
 )
 def test_what_goes_wrong_is_told_with_what_to_do(
     sandbox: dict[str, str], arguments: list[str], settings: dict[str, str], code: int, says: list[str], tmp_path: Path

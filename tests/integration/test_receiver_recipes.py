@@ -67,6 +67,19 @@ async def test_a_recipe_works_in_its_framework(name: str, recipe: Callable[[str]
     await check(send)
 
 
+@pytest.mark.parametrize("name", ["fastapi", "starlette", "django", "aiohttp"])  # Litestar configures logging itself
+def test_a_recipe_shows_its_log(
+    name: str, recipe: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(logging.root, "handlers", [])  # as under a server, where nobody else configures logging
+        recipe(name)
+        asyncio.run(request(sys.modules["adapter"].receiver, "POST", "/hooks/state"))
+    told = capsys.readouterr().err
+    assert "norce_order_async.receiving" in told
+    assert "a request was refused with 401" in told
+
+
 @asynccontextmanager
 async def serving(app: Any) -> AsyncGenerator[int]:
     """Serve an application, of aiohttp or ASGI, on a free port."""

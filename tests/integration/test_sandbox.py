@@ -392,6 +392,33 @@ class TestServer:
         assert answer.count(b"HTTP/1.1 200 OK") == 3
         assert answer.count(b'"id":"o_1"') == 3
 
+    @pytest.mark.parametrize("more", ["", "Connection: keep-alive\r\n"])
+    async def test_a_slow_answer_in_http_1_0_ends_with_its_connection(
+        self, sandbox: Sandbox, server: SandboxServer, more: str
+    ) -> None:
+        sandbox.faults.add("slow:0.01")
+        answer = await talk(server, f"{GET}{more}\r\n".replace("HTTP/1.1", "HTTP/1.0").encode())
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.0 200 OK")
+        assert json.loads(body)["id"] == "o_1"
+
+    @pytest.mark.parametrize(("fault", "told"), [(None, b"HTTP/1.1 100 Continue\r\n\r\n"), ("drop-before", b"")])
+    async def test_who_asks_before_sending_a_body_is_told_to_go_on(
+        self, sandbox: Sandbox, server: SandboxServer, fault: str | None, told: bytes
+    ) -> None:
+        sandbox.faults.add(*filter(None, [fault]))
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(*server.addresses[0])
+            writer.write(f"{PATCH}Expect: 100-Continue\r\nContent-Length: 7\r\nConnection: close\r\n\r\n".encode())
+            got = b""
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                got = await reader.readuntil(b"\r\n\r\n")
+            assert got == told
+            if told:
+                writer.write(b'{"a":1}')
+                assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
+            writer.close()
+
     async def test_the_base_path_is_up_to_the_caller(self, sandbox: Sandbox, server: SandboxServer) -> None:
         async with sandbox.client(base_url=server.url.removesuffix("/checkout/order"), transport=None) as client:
             assert (await get_order(client, "o_1")).id == "o_1"

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 from typing import Any
 
 import aiohttp
@@ -276,10 +277,27 @@ async def test_so_it_is_where_the_order_changed_while_that_hook_was_asked(policy
         assert stage.order["consents"] == [{"id": "ci_news", "checked": False}]
 
 
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("body", [b"", b"Not Found", b'{"detail": "Not Found"}'])
+async def test_a_hook_refuses_by_its_status_whatever_its_body(status: int, body: bytes) -> None:
+    async def on_hook(call: HookCall) -> Reply:
+        return Reply(status, body)
+
+    async with staged("transport", on_hook_failure="allow") as stage:
+        stage.on_hook = on_hook
+        await stage.hook()
+        with pytest.raises(BadRequestError, match=rf"Hook with id:\w+ answered {status}\.") as caught:
+            await patch_consent(stage.client, "o_1", "ci_news", checked=True)
+        assert caught.value.code == "hook-refused"
+        assert not stage.consent
+
+
 FAILURES = [
     ("slow", Reply(200), "no answer within 0.2 s"),
     ("status", Reply(500), "status 500"),
+    ("status-text", Reply(500, b"Internal Server Error"), "status 500"),
     ("redirect", Reply(302), "status 302"),
+    ("redirect-text", Reply(302, b"<html>"), "status 302"),
     ("no-json", Reply(200, b"<html>"), "no JSON"),
     ("no-list", Reply(200, b"{}"), "no list"),
     ("no-operation", Reply(200, b'[{"op": "move", "path": "/consents/0"}]'), "neither add"),
@@ -300,7 +318,9 @@ FAILURES = [
 
 @pytest.mark.parametrize("policy", ["refuse", "allow"])
 @pytest.mark.parametrize(("kind", "reply", "message"), FAILURES, ids=[kind for kind, _, _ in FAILURES])
-async def test_a_hook_that_fails_is_taken_as_configured(policy: str, kind: str, reply: Reply, message: str) -> None:
+async def test_a_hook_that_fails_is_taken_as_configured(
+    policy: str, kind: str, reply: Reply, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def on_hook(call: HookCall) -> Reply:
         if kind == "slow":
             await asyncio.sleep(30)
@@ -310,6 +330,7 @@ async def test_a_hook_that_fails_is_taken_as_configured(policy: str, kind: str, 
         stage.on_hook = on_hook
         await stage.hook(target="/consents")
         await _fails_as_configured(stage, policy, message)
+    assert len(re.findall(rf"hook h_\w+ of ours failed: .*{message}", caplog.text)) == 1
 
 
 @pytest.mark.parametrize("policy", ["refuse", "allow"])
@@ -408,13 +429,14 @@ async def test_hooks_are_called_by_what_they_watch_then_by_target(stage: Stage) 
         "ftp://localhost/",
     ],
 )
-async def test_a_server_calls_only_this_machine(invoke: str) -> None:
+async def test_a_server_calls_only_this_machine(invoke: str, caplog: pytest.LogCaptureFixture) -> None:
     async with staged("server") as stage:
         stage.sandbox.add_order(
             "o_1", consents=["ci_news"], hooks=[{"id": "h", "subscribeTo": "/consents", "invoke": invoke}]
         )
         await patch_consent(stage.client, "o_1", "ci_news", checked=True)
         assert [one.reply.skipped for one in stage.sandbox.called] == [True]
+        assert re.search(r"hook h of nobody is not called: (the host \S+ is not on|its address is no URL)", caplog.text)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ async def test_a_notification_that_nobody_takes_is_given_up(stage: Stage, caplog
     await stage.sandbox.delivered()
     assert len(stage.called) == 8
     assert "gave up notification" in caplog.text
+    assert "of ours after 8 tries: it answered with status 500" in caplog.text
 
 
 async def test_those_of_another_thread_are_waited_for() -> None:
@@ -219,6 +221,48 @@ async def test_a_validation_that_does_not_answer_is_taken_as_configured(policy: 
             await validate(client, "o_1")
     assert [problem.code for problem in caught.value.problems] == codes
     assert sandbox.called[0].reply.problem == "no answer (TimeoutError)"
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("body", [b"", b"Not Found"])
+async def test_a_validation_finds_a_problem_by_its_status_whatever_its_body(status: int, body: bytes) -> None:
+    sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: lambda call: Reply(status, body)}))
+    sandbox.add_order("o_1", validations=[{"id": "oc_1", "adapterId": "one", "url": IN_PROCESS}])
+    async with sandbox.client() as client:
+        with pytest.raises(ValidationFailedError) as caught:
+            await validate(client, "o_1")
+    assert [problem.code for problem in caught.value.problems] == ["cart-empty", "validation-failed"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        (Reply(500, b"Internal Server Error"), "it answered with status 500"),
+        (Reply(401, b'{"code": "unauthorized"}'), "it answered with status 401"),
+        (Reply(307, b"<html>"), "it answered with status 307"),
+        (Reply(404, b"Not Found"), "it answered with status 404"),
+        (Reply(200, b"OK"), "its answer is no JSON"),
+        (Reply(204), None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["hook", "validation", "notification"])
+async def test_the_log_tells_each_call_that_fails(
+    kind: str, reply: Reply, problem: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    callbacks = Callbacks(adapters={IN_PROCESS: lambda call: reply}, on_hook_failure="allow", tries=1)
+    sandbox = Sandbox(callbacks=callbacks)
+    registered = {"id": "x_1", "adapterId": "one", "url": IN_PROCESS, "invoke": IN_PROCESS}
+    members: dict[str, Any] = {f"{kind}s": [registered | {"subscribeTo": "/reference", "scope": "/reference"}]}
+    sandbox.add_order("o_1", **members)
+    async with sandbox.client() as client:
+        with suppress(CallError):
+            await (validate(client, "o_1") if kind == "validation" else update_reference(client, "o_1", "R-1"))
+    await sandbox.delivered()
+    # A hook refuses and a validation finds a problem with 404, and nobody reads what is said to a notification.
+    is_answer = reply.status == (200 if kind == "notification" else 404)
+    told = [record.getMessage() for record in caplog.records if "failed" in record.getMessage()]
+    assert told == ([] if problem is None or is_answer else [f"{kind} x_1 of one failed: {problem}"])
+    assert sandbox.called[0].reply.problem == (None if is_answer else problem)
 
 
 def _without_a_return(call: AdapterCall) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -29,9 +30,9 @@ ADAPTER = Path(__file__).parent.parent / "adapter.py"
 
 
 @contextmanager
-def running(*command: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+def running(*command: str, stderr: int | None = None) -> Generator[tuple[subprocess.Popen[str], str]]:
     """A process, and the first line that it prints; what follows is in its ``stdout``."""
-    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         try:
             assert process.stdout is not None
             yield process, process.stdout.readline().strip()
@@ -119,3 +120,21 @@ def _killed(process: subprocess.Popen[str]) -> list[str]:
     process.kill()
     assert process.stdout is not None
     return process.stdout.read().split()
+
+
+async def test_the_command_tells_of_calls_that_fail_or_are_not_made() -> None:
+    with running("-m", "norce_order_async", "sandbox", "--port", "0", stderr=subprocess.PIPE) as (process, line):
+        found = re.search(r"http://\S+", line)
+        assert found is not None
+        async with OrderClient(base_url=found[0], merchant="norce", channel="1", auth=SANDBOX_TOKEN) as client:
+            for adapter_id, invoke in (("far", "http://192.0.2.1/"), ("down", "http://127.0.0.1:1/")):
+                await create_hook(
+                    client, "o_123", Hook(adapter_id=adapter_id, subscribe_to="/reference", invoke=invoke)
+                )
+            with pytest.raises(CallError):
+                await update_reference(client, "o_123", "R-1")
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert re.search(r"^hook \S+ of far is not called: the host 192.0.2.1 is not on this machine", told, re.MULTILINE)
+    assert re.search(r"^hook \S+ of down failed: no answer", told, re.MULTILINE)

@@ -150,7 +150,26 @@ async def test_the_log_of_a_404_says_what_is_received_and_the_answer_does_not(ca
     _, _, body = await request(app, "POST", "/hook", ORDER)
     assert json.loads(body) == {"code": "not-found", "message": "nothing is received here"}
     assert "404: nothing is received here; handlers: /hooks, /notifications" in caplog.text
+    assert "/notifications, below the path where the receiver is mounted" in caplog.text
     assert (await request(Receiver(), "POST", "/hooks", ORDER))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"path": b"/hooks"}, "path must be a str, got bytes"),
+        ({"query": b""}, "query must be a str, got bytes"),
+        ({"body": ORDER}, "body must be an async iterable of bytes, got bytes"),
+        ({"body": [ORDER]}, "body must be an async iterable of bytes, got list"),
+    ],
+)
+async def test_an_argument_of_another_kind_is_named(wrong: dict[str, Any], message: str) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield ORDER
+
+    arguments: dict[str, Any] = {"path": "/hooks", "query": "", "headers": {}, "body": parts()}
+    with pytest.raises(TypeError, match=message):
+        await receiver().answer("POST", **arguments | wrong)
 
 
 async def test_no_more_of_a_body_is_read_than_it_may_have() -> None:

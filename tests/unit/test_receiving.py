@@ -429,9 +429,10 @@ def test_a_shared_secret_is_in_the_query_or_the_header(headers: dict[str, str], 
         pickle.dumps(secret)
 
 
-@pytest.mark.parametrize("values", [(), ("",), ("short",), (SECRET, "å" * 20), (SECRET, None)])
+@pytest.mark.parametrize("values", [(), ("",), ("short",), (SECRET, "å" * 20), (SECRET, None), (SECRET + "\n",)])
 def test_a_secret_that_can_be_guessed_or_not_be_sent_is_refused(values: Any) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    wanted = "at least 16 printable ASCII characters, without spaces or line breaks at its ends"
+    with pytest.raises(ConfigurationError, match=wanted) as caught:
         SharedSecret(*values)
     assert SECRET not in str(caught.value)
 

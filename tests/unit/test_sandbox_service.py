@@ -16,6 +16,7 @@ from command import run_code
 from sandbox_requests import HEADERS, ORDERS
 
 from norce_order_async import ConfigurationError, get_order, testing
+from norce_order_async.receiving import Receiver, allow, web_app
 from norce_order_async.testing import (
     SANDBOX_TOKEN,
     Callbacks,
@@ -592,6 +593,17 @@ CALLBACKS: Any = Callbacks
 def test_what_a_sandbox_cannot_use_is_refused_when_it_is_given(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         make()
+
+
+async def _asgi(scope: object, receive: object, send: object) -> None:
+    raise AssertionError
+
+
+@pytest.mark.parametrize("adapter", [lambda: allow(), _asgi, web_app(Receiver())])
+def test_an_adapter_that_takes_no_call_is_refused_when_it_is_given(adapter: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^the adapter of https://a\.example must take one argument, "):
+        Callbacks(adapters={"https://a.example": adapter})
+    assert Callbacks(adapters={"https://a.example": Receiver()}).adapters
 
 
 @pytest.mark.parametrize("order", [iter, reversed])

@@ -28,6 +28,7 @@ from norce_order_async import (
     problem_details,
 )
 from norce_order_async.models import ValidationError
+from norce_order_async.receiving import CallbackError
 from norce_order_async.testing import Fault, Sandbox
 
 PAGE = Path(__file__).parents[2] / "docs/web.md"
@@ -110,6 +111,12 @@ def test_a_failed_server_is_a_bad_gateway_or_what_it_says_itself(status: int, an
 @pytest.mark.parametrize("status", [302, 401, 403, 405, 408, 418, 451])
 def test_what_the_api_means_for_us_is_not_meant_for_the_visitor(status: int) -> None:
     assert problem_details(StatusError.class_for(status)(status))[0] == 502
+
+
+@pytest.mark.parametrize(("status", "title"), [(415, "Unsupported Media Type"), (499, "Client Error")])
+def test_what_is_no_callback_is_answered_with_its_own_status(status: int, title: str) -> None:
+    answered, _, body = problem_details(CallbackError("x", status=status))
+    assert (answered, body["status"], body["title"]) == (status, status, title)
 
 
 async def test_the_answer_of_a_call_that_failed() -> None:

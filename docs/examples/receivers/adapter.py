@@ -1,9 +1,12 @@
 """An adapter that lets no order be processed before its terms are accepted."""
 
+import logging
 import os
 
 from norce_order_async.models import OrderStatus
 from norce_order_async.receiving import HookCall, Receiver, Reply, SharedSecret, allow, refuse
+
+logging.basicConfig()  # on stderr: which requests are refused, and which handlers fail
 
 
 async def on_hook(call: HookCall) -> Reply:

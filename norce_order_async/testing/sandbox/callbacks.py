@@ -11,7 +11,7 @@ import attrs
 from norce_order_async.core.checks import check_choice, one_or_several, positive_count, positive_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.shapes import HANDLER, check_shape
+from norce_order_async.core.shapes import HANDLER, check_shape, check_takes_call
 from norce_order_async.testing.sandbox.exchange import AdapterCall
 
 if TYPE_CHECKING:
@@ -34,7 +34,12 @@ def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: o
     for beginning, adapter in cast("Mapping[str, object]", adapters).items():
         if "://" not in beginning:
             raise ConfigurationError(f"an adapter's URL begins with https://, unlike {beginning!r}")
-        check_shape(f"the adapter of {beginning}", adapter, HANDLER)
+        from norce_order_async.receiving.receiver import Receiver  # which a sandbox without adapters does not need
+
+        name = f"the adapter of {beginning}"
+        check_shape(name, adapter, HANDLER)
+        if not isinstance(adapter, Receiver):
+            check_takes_call(name, cast("Callable[..., object]", adapter))
 
 
 def _names(hosts: Collection[str]) -> Collection[str]:
@@ -70,7 +75,7 @@ class Callbacks:
         pause: Seconds before its second try; each further pause is twice as long, up to 5 s.
 
     Raises:
-        ConfigurationError: One of them cannot be.
+        ConfigurationError: One of them cannot be, or a function among ``adapters`` does not take one argument.
     """
 
     adapters: Mapping[str, Adapter] = attrs.field(factory=dict[str, Adapter], validator=_answerable, repr=False)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from norce_order_async.core.logger import logger
 from norce_order_async.testing.contract import load_contract
 from norce_order_async.testing.sandbox import outgoing, patching, payments, shippings
 from norce_order_async.testing.sandbox.callbacks import Callbacks
@@ -18,6 +19,8 @@ from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
 from norce_order_async.testing.sandbox.totals import complete_cart, update_total
 from norce_order_async.testing.sandbox.writing import check_can_be_stored
 from norce_order_async.wire.json import WireError
+
+_logger = logger.getChild("testing.sandbox.changes")
 
 Operations: TypeAlias = list[Mapping[str, Any]]
 _PARTS = ("state", "consents", "customer", "cart", "shippings", "payments")
@@ -88,8 +91,9 @@ class Changes:
             if not due:
                 return
             hook, of_shown, shown = due.pop(0), store, draft
+            call = outgoing.call("hook", hook, hook["invoke"], ask, shown)
             with self._counted(ask, hook):
-                (reply,) = yield [outgoing.call("hook", hook, hook["invoke"], ask, shown)]
+                (reply,) = yield [call]
             # Others may have changed the order meanwhile.
             store = proposed()[0]
             draft = store.find(ask)
@@ -102,6 +106,8 @@ class Changes:
                     _patch(of_shown, ask, shown, operations)  # where this fails too, it is the patch that is wrong
                     raise _conflict() from None
             except PatchError as error:
+                if reply.problem is None:  # or else it is in the log already
+                    _logger.warning("%s failed: %s", call, error)
                 if self.callbacks.on_hook_failure == "refuse":
                     raise Refused(400, "hook-failed", f"Hook with id:{hook.get('id')} failed: {error}.") from None
                 continue
@@ -160,11 +166,9 @@ def _operations(hook: Part, reply: AdapterReply) -> Operations:
         return []
     if reply.problem is not None:
         raise PatchError(reply.problem)
-    if reply.status in (400, 404):
-        code, message = outgoing.problem_of(reply.body, f"Hook with id:{hook.get('id')} refuses.")
+    if reply.status >= 400:
+        code, message = outgoing.problem_of(reply.body, f"Hook with id:{hook.get('id')} answered {reply.status}.")
         raise Refused(400, code or "hook-refused", message)
-    if not 200 <= reply.status < 300:
-        raise PatchError(f"it answered with status {reply.status}")
     return [] if reply.body is None else patching.checked(reply.body, hook.get("target"))
 
 

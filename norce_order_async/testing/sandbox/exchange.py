@@ -121,7 +121,8 @@ class AdapterReply:
     Attributes:
         status: The HTTP status; 0 without an answer.
         body: The JSON of the answer; None for an empty one.
-        problem: Why there is no answer, or none that can be read.
+        problem: Why the call failed or was not made: there is no answer, or none that can be read, or its status is no
+            answer to such a call. None for an adapter that agrees or refuses.
         skipped: Whether nobody was called, because nobody may be called there.
     """
 

@@ -7,7 +7,7 @@ import sys
 from types import TracebackType
 from typing import Literal, Self
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger
@@ -152,7 +152,7 @@ class SandboxServer:
         if self._console is not None and self._console.takes(request):
             return await self._console.answer(request)
         arrival = self._sandbox.begin(request.method, request.raw_path, request.headers)
-        body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await read_body(request.content, MAX_BODY)
+        body = b"" if arrival.mishap.of(FaultKind.DROP_BEFORE) else await _body(request)
         if arrival.mishap.of(FaultKind.APPLY_LATE):
             serving.answer_later(self._sandbox, arrival, body, self._network)
             await asyncio.get_running_loop().create_future()  # until the client, or the server, cuts the connection
@@ -169,6 +169,12 @@ class SandboxServer:
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
 
+async def _body(request: web.BaseRequest) -> bytes:
+    if request.version >= HttpVersion11 and request.headers.get("expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return await read_body(request.content, MAX_BODY)
+
+
 async def _truncated(request: web.BaseRequest, answer: SandboxResponse) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=_JSON | dict(answer.headers))
     response.content_length = len(answer.body) or 1
@@ -179,9 +185,10 @@ async def _truncated(request: web.BaseRequest, answer: SandboxResponse) -> web.S
 
 
 async def _slow(request: web.BaseRequest, answer: SandboxResponse) -> web.StreamResponse:
-    # Chunked, so that an empty body takes its time too: its end is late.
+    # Without a length, so that an empty body takes its time too: its end is late.
     response = web.StreamResponse(status=answer.status, headers=_JSON | dict(answer.headers))
-    response.enable_chunked_encoding()
+    if request.version < HttpVersion11:
+        response.force_close()  # which is the end of a body that cannot be chunked
     await response.prepare(request)
     size = len(answer.body) // _DRIPS + 1
     for drip in range(_DRIPS):

@@ -25,7 +25,7 @@ from norce_order_async.testing.sandbox.exchange import (
     SandboxResponse,
 )
 from norce_order_async.testing.sandbox.service import OrderService
-from norce_order_async.wire.json import WireError, decode_json
+from norce_order_async.wire.json import JSON, WireError, decode_json
 
 if TYPE_CHECKING:
     from norce_order_async.testing.sandbox.network import Network
@@ -110,50 +110,57 @@ async def _deliver(service: OrderService, notice: AdapterCall, network: "Network
     for left in reversed(range(service.callbacks.tries)):
         async with network.notifications if network else nullcontext():
             reply = await _call(service, notice, network)
-        if reply.skipped or 200 <= reply.status < 300:
+        if reply.skipped or reply.problem is None:
             return
         if left:
             await asyncio.sleep(min(pause, _MOST_PAUSE))
             pause *= 2
-    _logger.warning("gave up %s after %d tries", notice, service.callbacks.tries)
+        else:
+            _logger.warning("gave up %s after %d tries: %s", notice, service.callbacks.tries, reply.problem)
 
 
 async def _call(service: OrderService, call: AdapterCall, network: "Network | None") -> AdapterReply:
-    """Call an adapter, in process if there is one, and note it."""
+    """Call an adapter, in process if there is one, and note it; the log has what fails."""
     begun = time.perf_counter()
-    reply = AdapterReply(0, problem="nobody waits for its answer any more")
+    reply, place = AdapterReply(0, problem="nobody waits for its answer any more"), ""
     try:
-        reply = await _reply(service, call, network)
+        reply, place = await _reply(service, call, network)
     finally:
         service.note_call(call, reply, time.perf_counter() - begun)
+    if reply.problem is not None:
+        _logger.warning("%s %s: %s%s", call, "is not called" if reply.skipped else "failed", reply.problem, place)
     return reply
 
 
-async def _reply(service: OrderService, call: AdapterCall, network: "Network | None") -> AdapterReply:
-    """What an adapter says, or why it says nothing."""
+async def _reply(service: OrderService, call: AdapterCall, network: "Network | None") -> tuple[AdapterReply, str]:
+    """What an adapter says, or why it says nothing; and for the log, where it failed."""
     deadline = service.callbacks.deadline
     limit = asyncio.timeout(deadline)
     try:
         async with limit:
-            return _read(await _send(service.callbacks.adapters, call, network))
+            return _read(call, await _send(service.callbacks.adapters, call, network)), ""
     except NotAllowedError as error:
-        return AdapterReply(0, skipped=True, problem=str(error))
+        return AdapterReply(0, skipped=True, problem=str(error)), ""
     except Exception as error:
         if limit.expired():
-            return AdapterReply(0, problem=f"no answer within {deadline:g} s")
+            return AdapterReply(0, problem=f"no answer within {deadline:g} s"), ""
         # Not the text of a foreign one, which may hold the body or the URL.
         what = str(error) if isinstance(error, NoAnswerError) else f"no answer ({type(error).__name__})"
-        _logger.warning("%s failed: %s in %s", call, what, lines_of(error))
-        return AdapterReply(0, problem=what)
+        return AdapterReply(0, problem=what), f" in {lines_of(error)}"
 
 
-def _read(reply: Reply) -> AdapterReply:
-    if not reply.body.strip():
-        return AdapterReply(reply.status)
+def _read(call: AdapterCall, reply: Reply) -> AdapterReply:
+    """What a reply means to its call: the status counts first, as what a server answers itself is seldom JSON."""
+    is_notice, is_taken = call.kind == "notification", 200 <= reply.status < 300
+    body: JSON = None
+    problem: str | None = None
     try:
-        return AdapterReply(reply.status, decode_json(reply.body))
+        body = decode_json(reply.body) if reply.body.strip() else None
     except WireError:
-        return AdapterReply(reply.status, problem="its answer is no JSON")
+        problem = "its answer is no JSON" if is_taken and not is_notice else None
+    if not is_taken and (is_notice or reply.status not in (400, 404)):
+        problem = f"it answered with status {reply.status}"
+    return AdapterReply(reply.status, body, problem)
 
 
 async def _send(adapters: Mapping[str, Adapter], call: AdapterCall, network: "Network | None") -> Reply:

@@ -47,14 +47,16 @@ def _own_problems(order: WireOrder) -> list[str]:
 
 def _problems(validation: Part, reply: AdapterReply, *, passes: bool) -> list[JSON]:
     """What an adapter finds wrong, each problem with the adapter that found it."""
-    if reply.skipped or (reply.problem is None and 200 <= reply.status < 300):
+    if reply.skipped:
         return []
     owner = {"adapterId": validation["adapterId"]} if validation.get("adapterId") else {}
+    if reply.problem is not None:
+        return [] if passes else [{"code": "validation-unanswered", **owner}]
+    if reply.status < 400:
+        return []
     told = reply.body if isinstance(reply.body, list) else [reply.body]
-    if reply.problem is None and reply.status in (400, 404):
-        problems: list[JSON] = [{**owner, **one} for one in told if isinstance(one, Mapping)]
-        return problems or [{"code": "validation-failed", **owner}]
-    return [] if passes else [{"code": "validation-unanswered", **owner}]
+    problems: list[JSON] = [{**owner, **one} for one in told if isinstance(one, Mapping)]
+    return problems or [{"code": "validation-failed", **owner}]
 
 
 def _amount(value: Any) -> Decimal:
