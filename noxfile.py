@@ -272,7 +272,7 @@ def comparison(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Hold the outcomes of 200,000 operations through faults against what the origin knows; takes minutes.
+    """Hold the outcomes of 300,000 operations through faults against what the origin knows; takes minutes.
 
     Then the same with faults that others make, mitmproxy and WireMock, each skipped where it cannot be had.
     """

@@ -10,6 +10,7 @@ from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.codec import encode_shown, one_level, register, structure
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON, WireError, decode_json
+from norce_order_async.wire.models import Model
 
 T = TypeVar("T")
 
@@ -70,6 +71,8 @@ def from_dict(value: JSON, cls: type[T]) -> T:
         TypeError: ``cls`` is something else.
     """
     try:
+        if attrs.has(cls) and not issubclass(cls, (Model, Receipt)):
+            raise TypeError  # cattrs makes one of any object: it passes over what it does not know
         return structure(value, cls)
     except WireError as error:
         problem = str(error)

@@ -43,7 +43,7 @@ SHAPED = json.dumps({"code": "internal", "message": "it broke"}).encode()
 PROBLEM = json.dumps({"type": "about:blank", "title": "Gateway", "status": 500, "detail": "x"}).encode()
 PAGE = b"<!doctype html><html><title>Sign in</title></html>"
 LATE = 0.6
-"""Seconds after which a late answer comes: longer than an attempt may take."""
+"""Seconds after which a late answer comes: longer than an attempt may take while the event loop turns."""
 
 
 def head(start: str, *lines: str) -> bytes:
@@ -216,6 +216,7 @@ MADE = {
     "half-closed afterwards": made(half_closed(None), goes_on=False),
     "in pieces": made(in_pieces),
     "slow": made(later(0.05)),
+    "too late": made(later(LATE)),  # it is read as a yes where the event loop stands still until then
     "a large body": made(lambda body: typed(b" " * 300_000 + body)),
 }
 
@@ -250,7 +251,6 @@ EITHER = {
     "only 100": either(fixed(b"HTTP/1.1 100 Continue\r\n\r\n"), goes_on=False),
     "ssh": either(fixed(b"SSH-2.0-OpenSSH_9.2\r\n"), goes_on=False),
     "noise": either(fixed(b"\x00\xff\x15\x03\x01" * 20), goes_on=False),
-    "too late": either(later(LATE)),
     "silence": either(silence, goes_on=False),
     "500": either(error(500)),
     "501": either(error(501)),

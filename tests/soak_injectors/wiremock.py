@@ -43,7 +43,7 @@ LATE = 0.5
 Answer = dict[str, Any]
 """As in WireMock's stubs and journal."""
 
-GOOD: Answer = {"status": 200, "jsonBody": {"id": "o_1"}}
+GOOD: Answer = {"status": 200, "headers": {"Content-Type": "application/json"}, "jsonBody": {"id": "o_1"}}
 EMPTY, MALFORMED, RANDOM, RESET = (
     GOOD | {"fault": name}
     for name in ("EMPTY_RESPONSE", "MALFORMED_RESPONSE_CHUNK", "RANDOM_DATA_THEN_CLOSE", "CONNECTION_RESET_BY_PEER")
@@ -86,7 +86,7 @@ def expected(operation: str, answers: list[Answer]) -> set[OutcomeKind]:
         return {OutcomeKind.NOT_SENT}
     last, lost = answers[-1], any(not whole(answer) or answer["status"] >= 500 for answer in answers)
     if last["status"] == 200 and (whole(last) or ("chunkedDribbleDelay" in last and operation != "get")):
-        return {OutcomeKind.APPLIED}  # a change needs no body, so it may be late
+        return {OutcomeKind.APPLIED}  # a change needs no body: of JSON, it may be late
     if last.get("fault") == "MALFORMED_RESPONSE_CHUNK" and operation != "get":
         # It may be garbled, too, but aiohttp tells the status only when it comes in a TCP segment of its own.
         return {OutcomeKind.APPLIED, OutcomeKind.UNKNOWN}

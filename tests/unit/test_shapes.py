@@ -158,7 +158,7 @@ def test_a_part_of_a_strategy_that_cannot_judge_is_refused(strategy: Any, says: 
 
 
 def test_what_can_be_called_is_a_setting() -> None:
-    RetryPolicy(retry=retry_if_exception_type(ValueError) | retry_if_result(callable) & callable)
+    RetryPolicy(retry=retry_if_exception_type(ValueError) | retry_all(retry_if_result(callable), callable))
     scripted(
         transport=HttptoolsTransport(), clock=SystemClock, random=random, observers=[Watching()],
         on_call=[print, partial(print, 1)], on_attempt=(), call_middlewares=[Once(), later],
