@@ -23,6 +23,7 @@ from norce_order_async import (
     OrderClient,
     OutcomeKind,
     Timeout,
+    __version__,
     create_consent,
     create_order,
     delete_consent,
@@ -63,7 +64,7 @@ async def test_the_headers_of_a_change() -> None:
     client, transport, _ = scripted(adapter_id="my_adapter")
     done = await patch_consent(client, "o_123", "ci_newsletter", checked=True)
     headers = dict(transport.requests[0].headers)
-    assert headers.pop("User-Agent").startswith("norce-order-async/1.0.0 Python/3.")
+    assert headers.pop("User-Agent").startswith(f"norce-order-async/{__version__} Python/3.")
     assert headers == {
         "Authorization": f"Bearer {TOKEN}",
         "x-merchant": "norce",

@@ -13,7 +13,7 @@ import signal
 import sys
 from typing import Any
 
-from norce_order_async import CallOptions, NorceOrderError, OrderClient, RetryPolicy, Timeout, delete_consent
+from norce_order_async import CallOptions, NorceOrderError, OrderClient, Receipt, RetryPolicy, Timeout, delete_consent
 from norce_order_async.models import to_json
 
 LIMIT = 20  # jobs at once, and requests at once
@@ -24,7 +24,8 @@ Queue = asyncio.Queue[bytes]
 async def work(client: OrderClient, queue: Queue) -> None:
     while True:
         line = await queue.get()
-        job_id, outcome = None, None
+        job_id: str | None = None
+        outcome: Receipt | list[str] | None = None
         try:
             job = json.loads(line)
             job_id = job["job_id"]

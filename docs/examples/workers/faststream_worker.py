@@ -91,6 +91,7 @@ async def result(redis: Redis, job_id: str) -> Receipt | Exception | None:
         case None:
             return None
         case [name, *args]:
-            return getattr(norce_order_async, name)(*args)
+            error: type[Exception] = getattr(norce_order_async, name)
+            return error(*args)
         case receipt:
             return from_dict(receipt, Receipt)
