@@ -22,6 +22,7 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import RawResponse, Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
+from norce_order_async.core.outcome import APPLIED
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout
 from norce_order_async.loops.per_loop import running_loop
@@ -323,7 +324,10 @@ class CallEnds:
         """Count a call that has ended, and tell the hooks."""
         call.ended = True
         shop = call.shop
-        shop.counts.add(call.attempts, call.outcome)
+        if call.outcome is APPLIED and len(call.attempts) == 1:  # nearly always
+            shop.counts.applied += 1
+        else:
+            shop.counts.add(call.attempts, call.outcome)
         if shop is not self.shops.own:
             self.shops.scoped.add(call.attempts, call.outcome)
         budget = shop.budget
