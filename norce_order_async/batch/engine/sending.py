@@ -1,20 +1,18 @@
-"""From the schedule to the server: when a change is sent, and what follows from how that ended."""
+"""From the schedule to the server: when a change is sent, and how it ends."""
 
 import asyncio
-import math
 from collections.abc import Callable
 from functools import partial
 
 from norce_order_async.batch.engine.accounting import Accountant, Marker
-from norce_order_async.batch.engine.breaker import ABOUT_US, CircuitBreaker
+from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.failing import Failures
 from norce_order_async.batch.engine.place import Place
-from norce_order_async.batch.engine.refusals import ItemOutcomes, Refusals
-from norce_order_async.batch.engine.rounds import until_next
+from norce_order_async.batch.engine.refusals import ItemOutcomes
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
-from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.loops.tasks import pause
 
@@ -52,14 +50,13 @@ class Dispatcher:
         self._pace = shared.pace
         self._state = shared.state
         self._clock = shared.clock
-        self._random = shared.random
         self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
         self._probe: WorkItem | None = None
         self._place = Place(shared)
-        self._left: ItemOutcomes = []
-        self._refusals = Refusals(shared.state.closed)
+        self._failures = Failures(shared, breaker, end=self._end, make_room=make_room)
+        self._refusals = self._failures.refusals
 
     # When
 
@@ -69,9 +66,8 @@ class Dispatcher:
         while not self._is_over():
             state.wake.clear()
             self._schedule.ring(self._clock.monotonic())
-            if self._left and state.stopped is None:
-                left, self._left = self._left, []
-                await self._accountant.let_go(left)
+            if self._failures.left and state.stopped is None:
+                await self._accountant.let_go(self._failures.take_left())
             elif self._marker.taken and state.stopped is None:
                 await self._mark()
             elif (
@@ -94,9 +90,7 @@ class Dispatcher:
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
                 await pause(self._clock, due - self._clock.monotonic(), state.wake)
             elif self._refusals.withheld and not self.lanes and state.stopped is None:
-                if not self._state.worked:
-                    self._leave_undone(self._refusals.close_held())
-                self._resolve(*self._refusals.give_up())
+                self._failures.give_up()
             else:
                 if not self.lanes and self._breaker.in_a_row:
                     self._breaker.rest()
@@ -111,7 +105,7 @@ class Dispatcher:
         """What was taken and not ended, once no lane is left, with how it stands."""
         refused, held = self._refusals.give_up()
         self._schedule.ready += [*self._marker.taken, *(item for item, _ in refused), *held]
-        return [*((item, item.left_waiting()) for item in self._schedule.drain()), *self._left]
+        return [*((item, item.left_waiting()) for item in self._schedule.drain()), *self._failures.left]
 
     def _is_over(self) -> bool:
         has_ended = self._state.input_ended and not self._schedule.held
@@ -184,7 +178,7 @@ class Dispatcher:
             outcome = await send(item, probe=item is self._probe)
             now = monotonic()
             if outcome is None:
-                self._leave_undone([(item, item.left_waiting())])
+                self._failures.leave_undone([(item, item.left_waiting())])
             else:
                 self._ended(item, outcome, now)
             # As if this lane were closed already: its place is free.
@@ -217,7 +211,7 @@ class Dispatcher:
             return
         self._pace.end()
         if lane.cancelled() and self._state.stopped is not None and item.confirmed is None:
-            self._leave_undone([(item, item.left(INTERRUPTED, "ended while it was made"))])
+            self._failures.leave_undone([(item, item.left(INTERRUPTED, "ended while it was made"))])
         else:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
             assert error is not None
@@ -226,8 +220,6 @@ class Dispatcher:
         self._make_room()
         self._state.wake.set()
 
-    # What follows
-
     def _ended(self, item: WorkItem, outcome: Outcome, now: float) -> None:
         """Note how a change ended at this monotonic time: for good, or to be made again."""
         if item is self._probe:
@@ -235,25 +227,16 @@ class Dispatcher:
             self._state.wake.set()
         if (error := item.error) is not None:
             item.error = None  # it holds frames
-            if isinstance(error, ClientStateError) or not isinstance(error, NorceOrderError):
-                self._state.fail(error)
-                if outcome.outcome.failed:  # it ends the batch, and not the change
-                    item.maybe_applied |= outcome.outcome is OutcomeKind.UNKNOWN
-                    self._leave_undone([(item, item.left(outcome.error, outcome.message))])
-                    return
-            elif isinstance(error, CallError) and (
-                self._is_requeued(item, outcome, error) or self._is_withheld(item, outcome, error)
-            ):
+            if not self._failures.ends(item, outcome, error, len(self.lanes) - 1):
                 return
         elif outcome.error is None:
             self._state.worked, self._breaker.answered_at = True, now
             if self._breaker.in_a_row:
                 self._breaker.recover()
             if self._refusals.withheld:
-                self._resolve(*self._refusals.answered(item))
+                self._failures.answered(item)
         if self._refusals.withheld:
-            self._refusals.untold(item)
-            self._try_next(item)
+            self._failures.untold(item)
         self._end(item, outcome)
 
     def _end(self, item: WorkItem, outcome: Outcome) -> None:
@@ -275,57 +258,9 @@ class Dispatcher:
         while schedule.ready or schedule.requeued:
             item = take()
             if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
-                self._leave_undone([(item, item.left(NOT_TRIED, why))])
+                self._failures.leave_undone([(item, item.left(NOT_TRIED, why))])
             elif holds.rows and (delay := holds.wait(item.order[0], now := self._clock.monotonic())) > 0:
                 schedule.requeue_at(item, now + delay)
             elif not self._refusals.withheld or self._refusals.admits(item):
                 return item
         return None
-
-    def _leave_undone(self, left: ItemOutcomes) -> None:
-        """Take changes out of the schedule that were taken and are not made."""
-        for item, _ in left:
-            self._schedule.done(item, math.inf)  # those behind it are left undone, too
-        self._left += left
-        self._make_room()
-
-    def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
-        """Whether it was refused for what we are, perhaps, so that it does not end yet."""
-        if not isinstance(error, ABOUT_US):
-            if self._refusals.withheld and isinstance(error, StatusError) and not self._breaker.is_transient(error):
-                self._resolve(*self._refusals.answered(item))
-            return False
-        self._leave_undone(self._refusals.add(item, outcome, error))
-        self._try_next(item)
-        return True
-
-    def _try_next(self, ended: WorkItem) -> None:
-        if (trial := self._refusals.next_trial(ended)) is not None:
-            self._schedule.requeue(trial)
-        self._state.wake.set()
-
-    def _resolve(self, refused: ItemOutcomes, held: list[WorkItem]) -> None:
-        """End what was refused, and let go on what was held for it."""
-        for item in held:
-            self._schedule.requeue(item)
-        for item, outcome in refused:
-            self._end(item, outcome)
-        self._state.wake.set()
-
-    def _is_requeued(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
-        """Whether a change that failed is made again later."""
-        counts = self._breaker.failed(item, error)
-        if (hopeless := self._breaker.hopeless(len(self.lanes) - 1)) is not None:
-            self._state.stop(hopeless)
-        if self._breaker.is_open:
-            self._state.wake.set()
-        if (
-            not self._breaker.is_transient(error)
-            or not item.repeatable(outcome.outcome)
-            or (error.retry_after or 0.0) > self._breaker.patience
-            or (wait := until_next(item, error, self._random, counts=counts)) is None
-        ):
-            return False
-        item.last = outcome
-        self._schedule.requeue_at(item, self._clock.monotonic() + wait)
-        return True
