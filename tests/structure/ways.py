@@ -7,6 +7,7 @@ Frames are coroutines of ours that await each other, with no function of another
 """
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -110,6 +111,7 @@ async def _call(transport: Transport) -> Steps:
 
 
 def _steps_of_batch(count: int) -> Steps:
+    gc.collect()  # what an earlier one has left is not let go of meanwhile
     change = {"op": "patch_consent", "consent_id": "ci_newsletter", "checked": True}
     lines = [json.dumps(change | {"order_id": f"o_{number}"}) for number in range(count)]
     with TemporaryDirectory() as folder:

@@ -67,7 +67,7 @@ class Engine(RunsOnce):
         if journal is not None:
             check_shape("journal", journal, JOURNAL)
         self._pace, self._around = pace, around
-        self._schedule = Schedule(random)
+        self._schedule = Schedule()
         shared = Shared(self.state, self._schedule, pace, clock, random)
         has_worked = journal is not None and journal.has_done
         self.breaker = breaker = CircuitBreaker(shared, settings.patience, has_worked=has_worked)

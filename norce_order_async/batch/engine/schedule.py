@@ -11,7 +11,6 @@ from itertools import chain
 
 from norce_order_async.batch.changes import Order
 from norce_order_async.batch.engine.work_item import Path, WorkItem
-from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 
 LOOKAHEAD = 5_000
 """So many changes are held at most, while the changes before them keep their resource busy."""
@@ -27,13 +26,9 @@ class Schedule:
     Of one resource only the first is ready; those behind it follow when it is done, so that they hold up nothing
     but each other. After a change whose request may still be carried out they follow when that has settled: what waits
     for a time is let go by :meth:`ring`.
-
-    Args:
-        random: Where random places come from.
     """
 
-    def __init__(self, random: RandomSource = SYSTEM_RANDOM) -> None:
-        self._random = random
+    def __init__(self) -> None:
         self.ready: deque[WorkItem] = deque()
         """Those that may be sent, and were not."""
         self.requeued: deque[WorkItem] = deque()
@@ -99,23 +94,6 @@ class Schedule:
             for item in ((tails,) if isinstance(tails, WorkItem) else tails.values())
             if id(item) not in settling
         }
-
-    def take_probe(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:
-        """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
-
-        A new one comes from anywhere, of a merchant that is not to be avoided if there is one: the neighbours of those
-        that fail may fail of the same. If there is none, one to be sent again of such a merchant goes first.
-        """
-        if self.requeued and not (new and self.ready):
-            return self.requeued.popleft()
-        places = [place for place, item in enumerate(self.ready) if item.order[0] not in avoid]
-        if not places and (other := next((item for item in self.requeued if item.order[0] not in avoid), None)):
-            self.requeued.remove(other)
-            return other
-        place = places[self._random.randrange(len(places))] if places else self._random.randrange(len(self.ready))
-        item = self.ready[place]
-        del self.ready[place]  # the others keep their order: those before it are not made the last ones
-        return item
 
     def requeue(self, item: WorkItem) -> None:
         """Make a change ready again that was taken; it keeps its resource meanwhile."""

@@ -8,6 +8,7 @@ from norce_order_async.batch.engine.accounting import Accountant, Marker
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.failing import Failures
 from norce_order_async.batch.engine.place import Place
+from norce_order_async.batch.engine.probing import Probes
 from norce_order_async.batch.engine.refusals import ItemOutcomes
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, Sender, WorkItem
@@ -53,7 +54,7 @@ class Dispatcher:
         self._make_room = make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
-        self._probe: WorkItem | None = None
+        self._probes = Probes(shared, breaker, self.lanes, make_room=make_room)
         self._place = Place(shared)
         self._failures = Failures(shared, breaker, end=self._end, make_room=make_room)
         self._refusals = self._failures.refusals
@@ -76,12 +77,12 @@ class Dispatcher:
                 and (hopeless := self._breaker.hopeless(len(self.lanes))) is not None
             ):
                 state.stop(hopeless)
-            elif self._may_probe():
+            elif self._breaker.is_open and self._probes.may_go():
                 self._accountant.sample(at_once=True)
-                new = await self._until_probe()
-                probe = partial(self._schedule.take_probe, new=new, avoid=self._breaker.avoided)
-                if self._may_probe() and (item := self._take(probe)) is not None:
-                    self._probe = None if self._breaker.tries_all else item
+                new = await self._probes.wait()
+                probe = partial(self._probes.take, new=new, avoid=self._breaker.avoided)
+                if self._probes.may_go() and (item := self._take(probe)) is not None:
+                    self._probes.under_way = None if self._breaker.tries_all else item
                     self._open_lane(item)
             elif self._may_send(self._pace.limit):
                 usable = await self._place.wait() and self._may_send(self._pace.limit)
@@ -122,32 +123,12 @@ class Dispatcher:
             and not self._accountant.is_full()
         )
 
-    def _may_probe(self) -> bool:
-        return (
-            self._breaker.is_open
-            and self._probe is None
-            and (len(self.lanes) < self._pace.limit or not self._breaker.tries_all)
-            and self._schedule.has_ready
-            and self._state.stopped is None
-            and self._breaker.hopeless(0) is None
-        )
-
-    async def _until_probe(self) -> bool:
-        """Wait until the next probe is due, or something that was under way went through; whether it is a new one."""
-        self._make_room()
-        delay, new = self._breaker.next_probe()
-        due = self._clock.monotonic() + delay
-        while self._may_probe() and (left := due - self._clock.monotonic()) > 0:
-            self._state.wake.clear()
-            await pause(self._clock, left, self._state.wake)
-        return new
-
     async def _mark(self) -> None:
         """Mark what was taken, and send it; what a stop or an outage has overtaken goes back."""
         breaker, refusals = self._breaker, self._refusals
         ahead = not (breaker.is_open or refusals.unauthorized)
         for item in await self._marker.mark(ahead=ahead, but_of=refusals.scopes):
-            is_late = breaker.is_open and item is not self._probe and not breaker.tries_all
+            is_late = breaker.is_open and item is not self._probes.under_way and not breaker.tries_all
             if is_late or item.order[:2] in self._state.closed or self._state.stopped is not None:
                 self._schedule.ready.appendleft(item)
             else:
@@ -170,12 +151,12 @@ class Dispatcher:
 
     async def _lane(self, item: WorkItem) -> None:
         """Make one change after another, as long as the next one may be sent at once."""
-        lane, lanes, send = asyncio.current_task(), self.lanes, self._sender.send
+        lane, lanes, probes, send = asyncio.current_task(), self.lanes, self._probes, self._sender.send
         schedule, pace, state, monotonic = self._schedule, self._pace, self._state, self._clock.monotonic
         assert lane is not None
         lanes[lane] = item
         while True:
-            outcome = await send(item, probe=item is self._probe)
+            outcome = await send(item, probe=item is probes.under_way)
             now = monotonic()
             if outcome is None:
                 self._failures.leave_undone([(item, item.left_waiting())])
@@ -222,8 +203,8 @@ class Dispatcher:
 
     def _ended(self, item: WorkItem, outcome: Outcome, now: float) -> None:
         """Note how a change ended at this monotonic time: for good, or to be made again."""
-        if item is self._probe:
-            self._probe = None
+        if item is self._probes.under_way:
+            self._probes.under_way = None
             self._state.wake.set()
         if (error := item.error) is not None:
             item.error = None  # it holds frames
@@ -249,7 +230,7 @@ class Dispatcher:
     def _take_next(self) -> WorkItem:
         """What is sent next; while everything is refused, a change that nobody who was refused has to do with."""
         if self._pace.is_closed:
-            return self._schedule.take_probe(new=True, avoid=self._pace.holds.rows)
+            return self._probes.take(new=True, avoid=self._pace.holds.rows)
         return self._schedule.take()
 
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
