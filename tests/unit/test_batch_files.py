@@ -23,9 +23,10 @@ from norce_order_async.batch import (
     read_changes,
 )
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.files import Format, Unread, count_entries, format_of, json_lines
+from norce_order_async.batch.files import PLAIN, Format, Unread, count_entries, format_of, json_lines
 from norce_order_async.batch.files.cells import value_of
 from norce_order_async.batch.files.entry import MAX_LINE
+from norce_order_async.batch.files.json_object import object_meaning
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.travel import pack, unpack
 from norce_order_async.models import Cart, Order
@@ -505,7 +506,8 @@ STRANGE = [
 
 
 def both_meanings(line: bytes) -> tuple[object, object]:
-    fast, checked = json_lines._line_meaning(2, line), json_lines._checked_meaning(2, line)  # pyright: ignore[reportPrivateUsage]
+    fast = json_lines._line_meaning(2, line)  # pyright: ignore[reportPrivateUsage]
+    checked = object_meaning(PLAIN, 2, line)
     return (*fast, repr(fast)), (*checked, repr(checked))
 
 

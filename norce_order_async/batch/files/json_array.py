@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from norce_order_async.batch.files.entry import MAX_LINE, ContentError, CutError, InputLine
-from norce_order_async.batch.files.json_lines import object_meaning
+from norce_order_async.batch.files.json_object import object_meaning
 from norce_order_async.batch.files.layout import InputLayout
 
 _CHUNK = 128 * 1024

@@ -13,17 +13,12 @@ from norce_order_async.batch.files.entry import (
     Meaning,
     Unread,
     named_order,
-    record_meaning,
 )
+from norce_order_async.batch.files.json_object import object_meaning
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
-from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.wire import fastjson
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.strict import decode_unique
 
-_ONE_OBJECT = (
-    "each line is one object, without brackets around the lines or commas after them (--format json reads one array)"
-)
 _INNER = frozenset({dict, list})
 
 
@@ -97,7 +92,7 @@ def _line_meaning(number: int, line: bytes) -> Meaning:
             change = make_change(record)
             if change is not None:
                 return change, None, None
-    return _checked_meaning(number, line)
+    return object_meaning(PLAIN, number, line)
 
 
 def _count_members(value: Any) -> int:
@@ -113,41 +108,3 @@ def _counted(value: Any) -> int:
         members = cast("dict[str, Any]", value)
         return len(members) + sum([_counted(member) for member in members.values() if type(member) in _INNER])
     return sum([_counted(element) for element in cast("list[Any]", value) if type(element) in _INNER])
-
-
-def _checked_meaning(number: int, line: bytes) -> Meaning:
-    return object_meaning(PLAIN, number, line)
-
-
-def object_meaning(layout: InputLayout, number: int, line: bytes) -> Meaning:
-    """What an object says, and what is wrong with it."""
-    try:
-        given = decode_unique(line.rstrip())
-    except InvalidRequestError as error:
-        text = line.decode("utf-8", "replace").strip()
-        return None, f"{error}{_hint(number, text)}", {"_raw": text}
-    if not isinstance(given, dict):
-        hint = f"; {_ONE_OBJECT}" if isinstance(given, list) else ""
-        return None, f"not a JSON object{hint}", {"_raw": given}
-    try:
-        record = given if layout.is_as_named else layout.record(given)
-    except InvalidRequestError as error:
-        return None, str(error), given
-    return record_meaning(record)
-
-
-def _hint(number: int, text: str) -> str:
-    """What may be wrong with the whole file, when this line of it is not JSON."""
-    if "\0" in text:
-        hint = "is the file UTF-16, or damaged?"
-    elif "\r" in text:
-        hint = "lines end in LF or CRLF, not in CR alone"
-    elif text.startswith(("[", "]")) or text.endswith(","):
-        hint = _ONE_OBJECT
-    elif text.startswith("{") and not text.endswith("}"):
-        hint = "the object does not end in its line"
-    elif number == 1 and "order_id" in text and not text.startswith("{"):
-        hint = "is it CSV?"
-    else:
-        return ""
-    return f"; {hint}"
