@@ -12,6 +12,7 @@ import attrs
 from norce_order_async.batch.changes import Change, Scope
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, Marker, patiently
 from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.pumping import BLOCK_SIZE, EntryOf, Kept, pumped
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem, bad_line, must_be_once
@@ -26,8 +27,6 @@ from norce_order_async.loops.tasks import is_cancelled
 Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
 """What a batch makes: changes, or the entries of a file."""
 _TAKES = "a batch takes an iterable of changes, such as PatchConsent(...), or of entries"
-BLOCK_SIZE = 1024 * 1024
-"""Bytes of input after which a block ends."""
 
 
 def check_changes(changes: object) -> Changes:
@@ -229,7 +228,7 @@ def blocks(
     kept = () if journal is not None and not journal.has_inputs else InputLine
     entry_of = partial(as_entry, journal=journal)
     if isinstance(changes, AsyncIterable):
-        return _pumped(changes, size, rest, kept, entry_of)
+        return pumped(changes, size, rest, kept, entry_of)
     return _sliced(changes, size, kept, entry_of)
 
 
@@ -252,13 +251,8 @@ def as_entry(number: int, item: object, journal: RunJournal | None) -> InputLine
     return item if item.change is None or item.digest is not None else attrs.evolve(item, digest=digest_of(item.change))
 
 
-_Kept = type[InputLine] | tuple[()]
-"""The class of items that are entries already."""
-_EntryOf = Callable[[int, object], InputLine]
-
-
 async def _sliced(
-    changes: Iterable[Change | InputLine], size: Callable[[], int], kept: _Kept, entry_of: _EntryOf
+    changes: Iterable[Change | InputLine], size: Callable[[], int], kept: Kept, entry_of: EntryOf
 ) -> AsyncGenerator[list[InputLine]]:
     block: list[InputLine] = []
     most, weight = size(), 0
@@ -276,53 +270,3 @@ async def _sliced(
         raise
     if block:
         yield block
-
-
-async def _pumped(
-    changes: AsyncIterable[Change | InputLine],
-    size: Callable[[], int],
-    rest: list[InputLine],
-    kept: _Kept,
-    entry_of: _EntryOf,
-) -> AsyncGenerator[list[InputLine]]:
-    waiting: list[InputLine] = []
-    number = weight = 0
-    arrived, taken = asyncio.Event(), asyncio.Event()
-
-    async def pump() -> None:
-        nonlocal number, weight
-        iterator = aiter(changes)
-        try:
-            async for item in iterator:
-                number += 1
-                entry = item if isinstance(item, kept) else entry_of(number, item)
-                weight += entry.size
-                waiting.append(entry)
-                arrived.set()
-                while len(waiting) >= size() or weight >= BLOCK_SIZE:
-                    taken.clear()
-                    await taken.wait()
-        finally:
-            if isinstance(iterator, AsyncGenerator):
-                await iterator.aclose()
-
-    pumping = asyncio.create_task(pump())
-    pumping.add_done_callback(lambda _: arrived.set())
-    try:
-        while True:
-            if not waiting and not pumping.done():
-                arrived.clear()
-                await arrived.wait()
-            if waiting:
-                block = waiting.copy()
-                waiting.clear()
-                weight = 0
-                taken.set()
-                yield block
-            elif pumping.done():
-                pumping.result()
-                return
-    finally:
-        pumping.cancel()
-        await asyncio.wait([pumping])
-        rest += waiting
