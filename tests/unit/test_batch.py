@@ -275,7 +275,7 @@ def change_of(op: str | None, resource: object) -> Change:
     ("op", "resource", "says", "requests"),
     [
         (None, property(lambda _: ""), "abstract class Wrong .*op", 0),
-        ("wrong", lambda _: "", "resource of Wrong must be a property", 0),
+        ("wrong", str, "resource of Wrong must be a property", 0),
         ("wrong", property(lambda _: None), "resource of Wrong must be a str, got NoneType", 0),
         ("wrong", property(lambda _: ""), "apply of Wrong must return a Receipt, got NoneType", 1),
     ],
