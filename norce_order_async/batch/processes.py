@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.accounting import Tally, patiently
 from norce_order_async.batch.engine.feeding import Changes, blocks, check_changes
-from norce_order_async.batch.engine.running import Progress, RunsOnce, write_last_sample, write_sample
+from norce_order_async.batch.engine.running import SAMPLE_EVERY, Progress, RunsOnce, Sampler
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine
@@ -39,7 +39,6 @@ _MOST = 100
 _LOST = 3
 """So often in a row a worker is started again."""
 _SHOW_EVERY = 0.1
-_SAMPLE_EVERY = 1.0
 
 
 class ProcessBatch(RunsOnce):
@@ -101,6 +100,7 @@ class ProcessBatch(RunsOnce):
         setup = frame(sys.path) + frame(dict(settings), told, journal.has_done)
         self._links = [ProcessLink(setup) for _ in range(processes)]
         self._clock = SystemClock()
+        self._sampler = Sampler(journal, self._clock, lambda: self.progress)
         self._tally = Tally(self._settings.max_failures, self.stop, telemetry)
         self._stops: list[str] = []  # why workers ended before their input did; the others go on
 
@@ -167,6 +167,7 @@ class ProcessBatch(RunsOnce):
             for task in (feeding, sampling, *serving):
                 task.cancel()
             await asyncio.wait([feeding, sampling, *serving])
+            self._sampler.end()
             await asyncio.gather(*(link.end() for link in self._links))
             self._tally.log_unknown()
         for task in serving:
@@ -334,9 +335,6 @@ class ProcessBatch(RunsOnce):
     # The journal
 
     async def _sample(self) -> None:
-        try:
-            while True:
-                write_sample(self._journal, self._clock, self.progress)
-                await self._clock.sleep(_SAMPLE_EVERY)
-        finally:
-            write_last_sample(self._journal, self._clock, self.progress)
+        while True:
+            self._sampler.sample(at_once=True)
+            await self._clock.sleep(SAMPLE_EVERY)

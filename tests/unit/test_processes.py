@@ -17,7 +17,7 @@ from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
-from norce_order_async.batch.journal import JournalReader, State
+from norce_order_async.batch.journal import JournalReader, JournalSample, State
 from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.kinds import CreateHook, CreateOrder
 from norce_order_async.batch.process_link import ProcessLink
@@ -250,6 +250,32 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
                 pass
     assert lives == [{1, 2, 3}, {2, 3}, {2, 3, 4, 5}]
     assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
+
+
+@pytest.mark.parametrize("reason", [None, "HTTP 429"])
+async def test_the_last_sample_says_how_many_changes_were_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str | None
+) -> None:
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        if not link.sample.concurrency:
+            return "sample", JournalSample(at=0.0, concurrency=20, rate=None, in_flight=5, reason=reason)
+        while not any(sample.concurrency == 20 for sample in journal.samples()):  # noqa: ASYNC110 (what is in a file)
+            await asyncio.sleep(0.01)
+        return "end", None, {}, None, None, True
+
+    monkeypatch.setattr("norce_order_async.batch.processes.SAMPLE_EVERY", 0.02)
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch([DeleteConsent("o_1", "c")], processes=1, settings=HERE, journal=journal)
+        async with asyncio.timeout(5), batch:
+            async for _ in batch:
+                pass
+        *_, last = journal.samples()
+    assert (last.concurrency, last.reason) == (20, None)
 
 
 async def test_what_processes_have_made_is_counted_as_in_the_journal(

@@ -17,6 +17,9 @@ from norce_order_async.core.errors import CallError, ClientStateError, Configura
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.telemetry.telemetry import Telemetry
 
+SAMPLE_EVERY = 1.0
+"""Seconds after which it is written down how fast a batch is."""
+
 
 @attrs.frozen
 class Progress:
@@ -52,26 +55,42 @@ class Progress:
         return self.ended - self.done - self.failed
 
 
-def write_sample(journal: RunJournal, clock: Clock, progress: Progress) -> bool:
-    """Write down how fast a batch is; whether it was written, as one that is locked is looked at again soon."""
-    with suppress(JournalBusy):
-        journal.sample(
-            JournalSample(
-                at=clock.wall(),
-                concurrency=progress.concurrency,
-                rate=progress.rate,
-                in_flight=progress.in_flight,
-                reason=progress.reason,
-            )
+class Sampler:
+    """Writes down how fast a batch is."""
+
+    def __init__(self, journal: RunJournal, clock: Clock, progress: Callable[[], Progress]) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._progress = progress
+        self._sampled = -SAMPLE_EVERY
+        self._last: JournalSample | None = None
+
+    def sample(self, *, at_once: bool = False) -> None:
+        """Write it down, once a second, or at once; where the journal is locked, it is looked at again soon.
+
+        Raises:
+            ConfigurationError: The journal cannot be written.
+        """
+        now = self._clock.monotonic()
+        if now - self._sampled < SAMPLE_EVERY and not at_once:
+            return
+        progress = self._progress()
+        sample = JournalSample(
+            at=self._clock.wall(),
+            concurrency=progress.concurrency,
+            rate=progress.rate,
+            in_flight=progress.in_flight,
+            reason=progress.reason,
         )
-        return True
-    return False
+        with suppress(JournalBusy):
+            self._journal.sample(sample)
+            self._sampled, self._last = now, sample
 
-
-def write_last_sample(journal: RunJournal, clock: Clock, progress: Progress) -> None:
-    """Write down that nothing slows a batch down any more: its run may go on, as unknown changes are looked at."""
-    with suppress(ConfigurationError):
-        write_sample(journal, clock, attrs.evolve(progress, reason=None))
+    def end(self) -> None:
+        """Write down that nothing slows it down any more: its run may go on, as unknown changes are looked at."""
+        if self._last is not None and self._last.reason is not None:
+            with suppress(ConfigurationError):
+                self._journal.sample(attrs.evolve(self._last, at=self._clock.wall(), in_flight=0, reason=None))
 
 
 class RunsOnce(ABC):
