@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 
 import attrs
@@ -14,6 +15,7 @@ from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.wording import text_of
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -153,6 +155,33 @@ class RunsOnce(ABC):
         if self._telemetry is not None:
             self._telemetry.watch_batch(self, running)
         return running
+
+    def _begin_part(self, part: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """Run a part in a task of its own; where that fails, or something it waits for is cancelled, the batch ends."""
+        task = asyncio.create_task(part)
+        task.add_done_callback(partial(self._part_ended, what))
+        return task
+
+    def _part_ended(self, what: str, part: asyncio.Task[None]) -> None:
+        if not part.cancelled():
+            error = part.exception()
+        elif part.cancelling():  # by the batch itself, or with the event loop
+            return
+        else:
+            error = RuntimeError(f"{what} was cancelled")
+        if error is not None:
+            self.state.raised(error, what)
+            self.stop(text_of(error))
+
+    def _begin_feeding(self, feed: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Take the input in a task of its own. However that ends, nothing more comes."""
+        feeding = self._begin_part(feed, "the input")
+        feeding.add_done_callback(self._input_ended)
+        return feeding
+
+    def _input_ended(self, feeding: asyncio.Task[None]) -> None:
+        self.state.input_ended = True
+        self.state.wake.set()
 
     async def aclose(self) -> None:
         """End it at once; the journal has what was under way."""
