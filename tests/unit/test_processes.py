@@ -269,10 +269,13 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
         if kind == "over":
             told.add(link)
 
+    def tell_to_end(link: ProcessLink, how: str, reason: str) -> None:
+        told.add(link)
+
     monkeypatch.setattr(ProcessLink, "start", start)
     monkeypatch.setattr(ProcessLink, "hear", hear)
     monkeypatch.setattr(ProcessLink, "tell", tell)
-    monkeypatch.setattr(ProcessLink, "tell_to_end", lambda link, how, reason: told.add(link))
+    monkeypatch.setattr(ProcessLink, "tell_to_end", tell_to_end)
 
 
 async def until_it_ends(batch: ProcessBatch) -> None:
