@@ -20,7 +20,8 @@ from norce_order_async.batch.travel import HEAD, Dealt, frame, pack
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.wording import text_of
 
-_GRACE = 10.0
+GRACE = 10.0
+"""Seconds that a process has to end."""
 _KILLED = -9
 NO_SAMPLE = JournalSample(at=0.0, concurrency=0, rate=None, in_flight=0, reason=None)
 """Before the process has told of one."""
@@ -111,8 +112,13 @@ class ProcessLink:
             self.tell(how, reason)
             return
         self.drop()
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once, if there is one."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     def add(self, number: int, entry: InputLine, state: State | None, *, made: bool) -> None:
         """Take in a line for it: one that it makes, or whose resource it only lets settle."""
@@ -193,9 +199,8 @@ class ProcessLink:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            async with asyncio.timeout(_GRACE):
+            async with asyncio.timeout(GRACE):
                 await process.wait()
         except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
+            self.kill()
             await process.wait()

@@ -5,13 +5,13 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any, Unpack
 
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.accounting import Tally, patiently
 from norce_order_async.batch.engine.feeding import Changes, blocks, check_changes
-from norce_order_async.batch.engine.running import Progress, RunsOnce, write_last_sample, write_sample
+from norce_order_async.batch.engine.running import SAMPLE_EVERY, Progress, RunsOnce, Sampler
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
 from norce_order_async.batch.files import InputLine
@@ -19,7 +19,7 @@ from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal, is_wanted, old_values
 from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.journal.run_journal import JOURNAL
-from norce_order_async.batch.process_link import NO_SAMPLE, ProcessLink
+from norce_order_async.batch.process_link import GRACE, NO_SAMPLE, ProcessLink
 from norce_order_async.batch.process_worker import CREDIT
 from norce_order_async.batch.run import scope_and_settle
 from norce_order_async.batch.starting import check_can_start_python
@@ -30,7 +30,7 @@ from norce_order_async.core.errors import CallError, ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.shapes import check_shape
 from norce_order_async.core.wording import text_of
-from norce_order_async.loops.tasks import pause
+from norce_order_async.loops.tasks import pause, wait_first
 from norce_order_async.telemetry.telemetry import Telemetry
 
 _BLOCK = 512
@@ -39,7 +39,6 @@ _MOST = 100
 _LOST = 3
 """So often in a row a worker is started again."""
 _SHOW_EVERY = 0.1
-_SAMPLE_EVERY = 1.0
 
 
 class ProcessBatch(RunsOnce):
@@ -101,7 +100,9 @@ class ProcessBatch(RunsOnce):
         setup = frame(sys.path) + frame(dict(settings), told, journal.has_done)
         self._links = [ProcessLink(setup) for _ in range(processes)]
         self._clock = SystemClock()
+        self._sampler = Sampler(journal, self._clock, lambda: self.progress)
         self._tally = Tally(self._settings.max_failures, self.stop, telemetry)
+        self._aborted = asyncio.Event()
         self._stops: list[str] = []  # why workers ended before their input did; the others go on
 
     @property
@@ -129,6 +130,7 @@ class ProcessBatch(RunsOnce):
 
     def abort(self, reason: str) -> None:
         """Stop, and end what is under way at once."""
+        self._aborted.set()
         self._end("abort", reason)
 
     def _end(self, how: str, reason: str) -> None:
@@ -153,25 +155,25 @@ class ProcessBatch(RunsOnce):
     async def _run(self) -> None:
         if (only := self._settings.only) is not None:
             await patiently(lambda: self._journal.reopen(only, *self._scope))
-        for count, link in enumerate(self._links, 1):
-            await link.start()
-            if self.stopped is not None:
-                del self._links[count:]
-                break
-        self._began = self._clock.wall()
-        feeding, sampling = asyncio.create_task(self._feed()), asyncio.create_task(self._sample())
-        serving = [asyncio.create_task(self._serve(link)) for link in self._links]
+        parts = list[asyncio.Task[None]]()
         try:
-            await asyncio.wait(serving)
+            for count, link in enumerate(self._links, 1):
+                await link.start()
+                if self.stopped is not None:
+                    del self._links[count:]
+                    break
+            self._began = self._clock.wall()
+            serving = [self._begin_part(self._serve(link), "a worker") for link in self._links]
+            parts = [self._begin_feeding(self._feed()), self._begin_part(self._sample(), "the sampling"), *serving]
+            await self._until_served(serving)
         finally:
-            for task in (feeding, sampling, *serving):
-                task.cancel()
-            await asyncio.wait([feeding, sampling, *serving])
+            for part in parts:
+                part.cancel()
+            if parts:
+                await asyncio.wait(parts)
+            self._sampler.end()
             await asyncio.gather(*(link.end() for link in self._links))
             self._tally.log_unknown()
-        for task in serving:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                raise error
         if self._stops:
             are_all = len(self._stops) == len(self._links)
             self.state.stop(self._stops[0] if are_all else f"a worker process stopped: {self._stops[0]}")
@@ -183,20 +185,19 @@ class ProcessBatch(RunsOnce):
 
     async def _feed(self) -> None:
         first = 1
-        try:
-            async for entries in blocks(self._changes, lambda: _BLOCK, [], self._journal):
+        async with aclosing(blocks(self._changes, lambda: _BLOCK, [], self._journal)) as source:
+            async for entries in source:
                 await self._until_room()
                 if self.stopped is not None:
                     return
                 self._take(first, entries)
                 first += len(entries)
                 await asyncio.sleep(0)
-        except Exception as error:
-            self._fail(error)
-        finally:
-            self.state.input_ended = True
-            for link in self._links:
-                self._deal(link)
+
+    def _input_ended(self, feeding: asyncio.Task[None]) -> None:
+        super()._input_ended(feeding)
+        for link in self._links:
+            self._deal(link)
 
     async def _until_room(self) -> None:
         """Wait until a worker has too little, unless another one has too much."""
@@ -237,6 +238,16 @@ class ProcessBatch(RunsOnce):
 
     # The workers
 
+    async def _until_served(self, serving: list[asyncio.Task[None]]) -> None:
+        """Wait until the workers have ended; those that still have not, some time after an abort, are killed."""
+        await wait_first(asyncio.wait(serving), self._aborted.wait())
+        _, hanging = await asyncio.wait(serving, timeout=GRACE)
+        if hanging:
+            for link in self._links:
+                if not link.has_ended:
+                    link.kill()
+            await asyncio.wait(serving)
+
     async def _serve(self, link: ProcessLink) -> None:
         """Talk with a worker until it has ended; start another one for one that is lost."""
         while True:
@@ -246,8 +257,7 @@ class ProcessBatch(RunsOnce):
                 return
             how = await link.lost()
             if link.losses >= _LOST:
-                self._fail(ConfigurationError(f"a worker process ended {_LOST} times, last {how}"))
-                return
+                raise ConfigurationError(f"a worker process ended {_LOST} times, last {how}")
             await self._take_back(link)
             await pause(self._clock, link.settles_at - self._clock.wall(), self.state.stopping)
             await link.start()
@@ -334,9 +344,6 @@ class ProcessBatch(RunsOnce):
     # The journal
 
     async def _sample(self) -> None:
-        try:
-            while True:
-                write_sample(self._journal, self._clock, self.progress)
-                await self._clock.sleep(_SAMPLE_EVERY)
-        finally:
-            write_last_sample(self._journal, self._clock, self.progress)
+        while not all(link.has_ended for link in self._links):
+            self._sampler.sample(at_once=True)
+            await self._clock.sleep(SAMPLE_EVERY)

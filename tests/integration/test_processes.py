@@ -152,6 +152,28 @@ async def test_a_process_that_has_not_begun_does_not_hold_up_the_end(
     assert (batch.stopped, batch.progress.waiting, batch.progress.ended) == ("interrupted", 0, 0)
 
 
+@pytest.mark.parametrize("how", [ProcessBatch.abort, None])
+async def test_a_process_that_hangs_does_not_hold_up_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, how: Callable[[ProcessBatch, str], None] | None
+) -> None:
+    """None: the batch is left, which closes it."""
+    for module in ("processes", "process_link"):
+        monkeypatch.setattr(f"norce_order_async.batch.{module}.GRACE", 0.5)
+    changes = [DeleteConsent(f"o_{n}", "ci") for n in range(2_000)]
+    async with sandbox_of(2_000, "latency:0.02") as (_, settings):
+        with opened(path) as journal:
+            batch = ProcessBatch(changes, processes=2, settings=settings, journal=journal, rate=200)
+            async with asyncio.timeout(30), batch:
+                async for progress in batch:
+                    if progress.ended and batch.stopped is None:
+                        os.kill(int(children()[0].split()[0]), signal.SIGSTOP)
+                        if how is None:
+                            break
+                        how(batch, "interrupted")
+            assert not children()
+            assert 0 < journal.summary().total < 2_000
+
+
 async def test_what_stops_a_process_stops_the_batch(path: Path) -> None:
     changes = [DeleteConsent(f"o_{n}", "ci") for n in range(500)]
     async with sandbox_of(1) as (sandbox, settings):
@@ -175,18 +197,27 @@ async def test_failures_are_counted_over_all_processes(path: Path) -> None:
     assert batch.stopped == "20 changes failed"
 
 
+@pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError(), BlockingIOError(11, "again")])
 async def test_a_system_that_starts_no_process_is_told_as_that(
-    path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, after: int
 ) -> None:
-    async def refuse(*arguments: object, **settings: object) -> None:
-        raise error
+    """Those that it has started are ended."""
+    start, number = asyncio.create_subprocess_exec, 0
+
+    async def refuse(*arguments: Any, **settings: Any) -> Any:
+        nonlocal number
+        number += 1
+        if number > after:
+            raise error
+        return await start(*arguments, **settings)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
     with opened(path) as journal:
-        batch = ProcessBatch([DeleteConsent("o", "c")], processes=1, settings={}, journal=journal)
+        batch = ProcessBatch([DeleteConsent("o", "c")], processes=3, settings={}, journal=journal)
         with pytest.raises(ConfigurationError, match=r"a worker process cannot be started: .+: see the limits of"):
             await ended(batch)
+    assert not children()
 
 
 @pytest.mark.parametrize(

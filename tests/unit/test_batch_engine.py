@@ -1048,23 +1048,36 @@ async def test_lines_that_cannot_be_made_count_up_to_the_failures_that_stop_it(p
     assert len(origin.sent) == 59
 
 
-async def test_all_that_was_taken_from_an_asynchronous_input_has_an_outcome() -> None:
-    """Whoever feeds a batch from a queue must know of every message that it took."""
+@pytest.mark.parametrize("closing", [0, 100])
+@pytest.mark.parametrize("how", [Batch.stop, Batch.abort])
+@pytest.mark.parametrize("after", [1, 12, 20])
+async def test_all_that_was_taken_from_an_asynchronous_input_has_an_outcome(
+    how: Callable[[Batch, str], None], after: int, closing: int
+) -> None:
+    """Whoever feeds a batch from a queue must know of every message that it took, also where closing it takes a while.
+
+    The queue is closed when the batch has ended.
+    """
     client, _, _ = on_a_timeline()
-    pulled = 0
+    pulled, closed = 0, False
 
     async def queue() -> AsyncIterator[Change]:
-        nonlocal pulled
-        for n in range(1_000):
-            pulled += 1
-            yield DeleteConsent(f"o_{n}", "c")
+        nonlocal pulled, closed
+        try:
+            for n in range(1_000):
+                pulled += 1
+                yield DeleteConsent(f"o_{n}", "c")
+        finally:
+            await turns(closing)
+            closed = True
 
     outcomes: list[Outcome] = []
     async with Batch(client, queue(), concurrency=6) as batch:
         async for outcome in batch:
             outcomes.append(outcome)
-            if len(outcomes) == 20:
-                batch.stop("enough")
+            if len(outcomes) == after:
+                how(batch, "enough")
+    assert closed
     assert sorted(outcome.number for outcome in outcomes) == list(range(1, pulled + 1))
 
 
@@ -1269,11 +1282,22 @@ async def test_a_request_id_that_cannot_be_sent_is_an_outcome() -> None:
     assert len(transport.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (asyncio.CancelledError(), "the input was cancelled"),
+        (Odd(), "the input raised Odd"),
+        (GeneratorExit(), "the input raised GeneratorExit"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_an_input_that_is_cancelled_from_inside_is_not_one_that_ended(is_async: bool) -> None:
+async def test_an_input_that_ends_with_no_exception_is_not_one_that_ended(
+    is_async: bool, error: BaseException, says: str
+) -> None:
     def changes() -> Iterator[Change]:
         yield from deletes(5)
-        raise asyncio.CancelledError
+        raise error
 
     async def followed() -> AsyncIterator[Change]:
         for change in changes():
@@ -1281,10 +1305,23 @@ async def test_an_input_that_is_cancelled_from_inside_is_not_one_that_ended(is_a
 
     client, transport, _ = scripted()
     async with asyncio.timeout(5):
-        outcomes, error = await until_it_fails(Batch(client, followed() if is_async else changes(), concurrency=2))
-    assert not isinstance(error, AssertionError)
+        outcomes, raised = await until_it_fails(Batch(client, followed() if is_async else changes(), concurrency=2))
+    assert not isinstance(raised, AssertionError)
+    assert str(raised) == says
     assert len(outcomes) == 5
     assert len(transport.requests) <= 5
+
+
+async def test_a_clock_that_fails_before_the_input_is_taken_ends_the_batch() -> None:
+    class Broken(FakeClock):
+        def wall(self) -> float:
+            raise OSError("no clock")
+
+    client, _, _ = scripted(clock=Broken())
+    async with asyncio.timeout(5):
+        outcomes, raised = await until_it_fails(Batch(client, deletes(1)))
+    assert isinstance(raised, OSError)
+    assert not outcomes
 
 
 async def test_a_client_that_is_closed_midway_ends_the_batch_with_true_outcomes() -> None:

@@ -10,6 +10,7 @@ from support import BASE_URL, TOKEN
 from norce_order_async import OrderClient, OutcomeKind
 from norce_order_async.batch import DeleteConsent
 from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.feeding import Feeder
 from norce_order_async.batch.engine.settings import BatchSettings
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.outcomes import Outcome
@@ -70,6 +71,30 @@ async def test_a_lane_may_end_as_it_begins() -> None:
         )  # fmt: skip
         assert [outcome.number async for outcome in engine] == list(range(1, 21))
     assert pace.in_flight == 0
+
+
+async def test_what_fails_after_the_last_change_of_a_lane_ends_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def make_room(feeder: Feeder) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # the first time, the lane is opened
+            raise MemoryError
+
+    monkeypatch.setattr(Feeder, "make_room", make_room)
+    outcomes = list[int]()
+    async with asyncio.timeout(5), OrderClient(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN) as client:
+        sender = Sender(made)
+        sender.pace = pace = Pace(concurrency=LANES, clock=client.clock)
+        engine = Engine(
+            [DeleteConsent("o", "ci")], sender, BatchSettings(concurrency=LANES),
+            clock=client.clock, pace=pace, scope=("m", "1"), settle=0.0, journal=None,
+        )  # fmt: skip
+        with pytest.raises(MemoryError):  # noqa: PT012 (what came before it counts)
+            async for outcome in engine:
+                outcomes.append(outcome.number)
+    assert outcomes == [1]
 
 
 @pytest.mark.parametrize("fifth", [made, given_back, cancelled, failed])

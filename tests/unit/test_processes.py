@@ -4,7 +4,7 @@ import asyncio
 import os
 import pickle
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
-from norce_order_async.batch.journal import JournalReader, State
+from norce_order_async.batch.journal import JournalReader, JournalSample, State
 from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.kinds import CreateHook, CreateOrder
 from norce_order_async.batch.process_link import ProcessLink
@@ -250,6 +250,163 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
                 pass
     assert lives == [{1, 2, 3}, {2, 3}, {2, 3, 4, 5}]
     assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are not started and make nothing; each ends when it is told to, or that there is no more."""
+    told = set[ProcessLink]()
+
+    async def start(link: ProcessLink) -> None:
+        monkeypatch.setattr(link, "_process", Gone())
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        while link not in told:  # noqa: ASYNC110 (what is told)
+            await asyncio.sleep(0)
+        return "end", None, {}, None, None, True
+
+    def tell(link: ProcessLink, kind: str, *rest: object) -> None:
+        if kind == "over":
+            told.add(link)
+
+    def tell_to_end(link: ProcessLink, how: str, reason: str) -> None:
+        told.add(link)
+
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    monkeypatch.setattr(ProcessLink, "tell", tell)
+    monkeypatch.setattr(ProcessLink, "tell_to_end", tell_to_end)
+
+
+async def until_it_ends(batch: ProcessBatch) -> None:
+    async with asyncio.timeout(20), batch:
+        async for _ in batch:
+            pass
+
+
+class Odd(BaseException):
+    pass
+
+
+@pytest.mark.usefixtures("idle")
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ValueError("odd"), "odd"),
+        (asyncio.CancelledError(), "the input was cancelled"),
+        (Odd(), "the input raised Odd"),
+        (GeneratorExit(), "the input raised GeneratorExit"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_an_input_that_fails_is_not_one_that_ended(
+    tmp_path: Path, error: BaseException, says: str, is_async: bool
+) -> None:
+    def source() -> Iterator[Change]:
+        yield DeleteConsent("o_1", "c")
+        raise error
+
+    async def followed() -> AsyncGenerator[Change]:
+        for change in source():
+            yield change
+
+    with opened(tmp_path) as journal:
+        changes = followed() if is_async else source()
+        batch = ProcessBatch(changes, processes=2, settings=HERE, journal=journal)
+        with pytest.raises((RuntimeError, ValueError), match=f"^{says}$"):
+            await until_it_ends(batch)
+    assert batch.stopped == says
+
+
+@pytest.mark.usefixtures("idle")
+async def test_an_input_is_closed_when_its_batch_has_ended(tmp_path: Path) -> None:
+    closed = False
+
+    async def source() -> AsyncGenerator[Change]:
+        nonlocal closed
+        try:
+            yield DeleteConsent("o_1", "c")
+            batch.stop("enough")
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            closed = True
+
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(source(), processes=2, settings=HERE, journal=journal)
+        await until_it_ends(batch)
+    assert closed
+
+
+@pytest.mark.usefixtures("idle")
+@pytest.mark.parametrize("step", ["start", "take_back"])
+async def test_a_lost_process_that_cannot_be_replaced_ends_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    hear = ProcessLink.hear
+    lost: list[ProcessLink] = []
+
+    def fail(link: ProcessLink, *states: object, **only: object) -> None:
+        raise ConfigurationError("no memory")
+
+    async def hear_once(link: ProcessLink) -> tuple[Any, ...]:
+        if not lost:
+            lost.append(link)
+            monkeypatch.setattr(ProcessLink, step, fail)
+            raise ConnectionError
+        return await hear(link)
+
+    async def endless() -> AsyncGenerator[Change]:
+        yield DeleteConsent("o_1", "c")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ProcessLink, "hear", hear_once)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(endless(), processes=2, settings=HERE, journal=journal)
+        with pytest.raises(ConfigurationError, match="no memory"):
+            await until_it_ends(batch)
+    assert batch.stopped == "no memory"
+
+
+@pytest.mark.usefixtures("idle")
+async def test_a_journal_that_takes_no_sample_ends_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(journal: Journal, sample: JournalSample) -> None:
+        raise ConfigurationError("the disk is full")
+
+    async def endless() -> AsyncGenerator[Change]:
+        yield DeleteConsent("o_1", "c")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Journal, "sample", fail)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(endless(), processes=2, settings=HERE, journal=journal)
+        with pytest.raises(ConfigurationError, match="the disk is full"):
+            await until_it_ends(batch)
+
+
+@pytest.mark.parametrize("reason", [None, "HTTP 429"])
+async def test_the_last_sample_says_how_many_changes_were_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str | None
+) -> None:
+    async def start(link: ProcessLink) -> None:
+        """Starts nothing."""
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        if not link.sample.concurrency:
+            return "sample", JournalSample(at=0.0, concurrency=20, rate=None, in_flight=5, reason=reason)
+        while not any(sample.concurrency == 20 for sample in journal.samples()):  # noqa: ASYNC110 (what is in a file)
+            await asyncio.sleep(0.01)
+        return "end", None, {}, None, None, True
+
+    monkeypatch.setattr("norce_order_async.batch.processes.SAMPLE_EVERY", 0.02)
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch([DeleteConsent("o_1", "c")], processes=1, settings=HERE, journal=journal)
+        await until_it_ends(batch)
+        *_, last = journal.samples()
+    assert (last.concurrency, last.reason) == (20, None)
 
 
 async def test_what_processes_have_made_is_counted_as_in_the_journal(

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from norce_order_async.batch.changes import Scope
-from norce_order_async.batch.engine.running import Progress, write_last_sample, write_sample
+from norce_order_async.batch.engine.running import Progress, Sampler
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
@@ -35,7 +35,6 @@ _MOST_UNWRITTEN = 2 * GROUP
 """So many changes that have ended wait for the next group that is written, at most."""
 _SAVE_AFTER = 0.05
 _LOOK_AGAIN = 0.02
-_SAMPLE_EVERY = 1.0
 
 
 async def patiently(step: Callable[[], T], *, until: Callable[[], bool] = lambda: False) -> T:
@@ -126,13 +125,11 @@ class Accountant(Tally):
         super().__init__(max_failures, shared.state.stop, telemetry)
         self.journal = journal
         self._state = shared.state
-        self._clock = shared.clock
         self._pace = shared.pace
-        self._progress = progress
+        self._sampler = None if journal is None else Sampler(journal, shared.clock, progress)
         self._unwritten: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
         self._busy_since: float | None = None
-        self._sampled, self._is_slow = -_SAMPLE_EVERY, False
         self.left = 0
         self._unread: deque[Outcome] = deque()
         self._arrived = asyncio.Event()
@@ -189,11 +186,8 @@ class Accountant(Tally):
 
     def sample(self, *, at_once: bool = False) -> None:
         """Write down how fast it is, once a second, or at once."""
-        now = self._clock.monotonic()
-        if self.journal is None or (now - self._sampled < _SAMPLE_EVERY and not at_once):
-            return
-        if write_sample(self.journal, self._clock, progress := self._progress()):
-            self._sampled, self._is_slow = now, progress.reason is not None
+        if self._sampler is not None:
+            self._sampler.sample(at_once=at_once)
 
     async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.
@@ -224,8 +218,8 @@ class Accountant(Tally):
             self.done -= outcome.outcome.done
             self.failed += not outcome.outcome.failed
             self.unknown += outcome.change is not None and outcome.outcome is not OutcomeKind.UNKNOWN
-        if self.journal is not None and self._is_slow:
-            write_last_sample(self.journal, self._clock, self._progress())
+        if self._sampler is not None:
+            self._sampler.end()
         self.log_unknown()
 
     def leave_out(self, outcome: Outcome) -> None:

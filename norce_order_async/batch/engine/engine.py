@@ -135,7 +135,7 @@ class Engine(RunsOnce):
 
     async def _run(self) -> None:
         async with self._around():
-            feeding = asyncio.create_task(self._feeder.run())
+            feeding = self._begin_feeding(self._feeder.run())
             try:
                 await self._dispatcher.run()
             except BaseException as error:
@@ -146,6 +146,7 @@ class Engine(RunsOnce):
                 feeding.cancel()
                 self._dispatcher.cancel()
                 await asyncio.wait([feeding, *self._dispatcher.lanes])
+                self._feeder.take_rest()
                 await self.accountant.leave(self._dispatcher.leave())
                 self.state.tell_closed()
         if self.state.failure is not None:

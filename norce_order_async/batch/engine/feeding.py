@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import cast
 
@@ -22,7 +22,6 @@ from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.loops.tasks import is_cancelled
 
 Changes = Iterable[Change | InputLine] | AsyncIterable[Change | InputLine]
 """What a batch makes: changes, or the entries of a file."""
@@ -82,41 +81,29 @@ class Feeder:
         self._random = shared.random
         self._next = 1  # the place of the next entry in the whole input
         self._passes = False  # whether something in the last block was not to be sent
+        self._rest: list[InputLine] = []  # what came from the input and is not made any more
 
     async def run(self) -> None:
-        """Take the whole input, or until the batch is stopped."""
-        rest: list[InputLine] = []
+        """Take the whole input, or until the batch is stopped; the input is closed then."""
         self._began, self._began_wall = self._clock.monotonic(), self._clock.wall()
-        try:
-            if (journal := self._accountant.journal) is not None and (only := self._only) is not None:
-                await patiently(lambda: journal.reopen(only, *self._scope))
-            async with aclosing(blocks(self._changes, self._block_size, rest, self._accountant.journal)) as source:
-                while await self._until_room() and (entries := await anext(source, None)) is not None:
-                    if self._take(entries):
-                        await self._accountant.write(())
-                    await asyncio.sleep(0)  # others must get their turn also where all of it is passed over
-        except Exception as error:
-            self._state.fail(error)
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            # Nobody cancelled this task: the input was cancelled, and that is not its end.
-            self._state.fail(RuntimeError("the input was cancelled"))
-        finally:
-            self._take_rest(rest)
-            self._state.input_ended = True
-            self._state.wake.set()
+        if (journal := self._accountant.journal) is not None and (only := self._only) is not None:
+            await patiently(lambda: journal.reopen(only, *self._scope))
+        async with aclosing(blocks(self._changes, self._block_size, self._rest, self._accountant.journal)) as source:
+            while await self._until_room() and (entries := await anext(source, None)) is not None:
+                if self._take(entries):
+                    await self._accountant.write(())
+                await asyncio.sleep(0)  # others must get their turn also where all of it is passed over
 
     def make_room(self) -> None:
         """Take more if there is room."""
         if not self._state.room.is_set() and self._has_room():
             self._state.room.set()
 
-    def _take_rest(self, rest: list[InputLine]) -> None:
-        """Take what came from the input and is not made any more, so that it is told of."""
+    def take_rest(self) -> None:
+        """Take what came from the input and is not made any more, so that it is told of; the batch has stopped."""
         try:
-            if rest:
-                self._take(rest)
+            if self._rest:
+                self._take(self._rest)
         except Exception as error:
             self._state.fail(error)
 
@@ -221,15 +208,15 @@ def blocks(
 ) -> AsyncGenerator[list[InputLine]]:
     """The entries in blocks of at most ``size()``; a slow asynchronous input gives smaller ones at once.
 
-    What the input raises is raised after the block of what came before it. What an asynchronous input has given
-    when this is closed goes to ``rest``.
+    What the input raises is raised after the block of what came before it. What it has given and is in no block when
+    this is closed, or when it raises what is no Exception, goes to ``rest``.
     """
     # The lines of files go on as they are.
     kept = () if journal is not None and not journal.has_inputs else InputLine
     entry_of = partial(as_entry, journal=journal)
     if isinstance(changes, AsyncIterable):
         return pumped(changes, size, rest, kept, entry_of)
-    return _sliced(changes, size, kept, entry_of)
+    return _sliced(changes, size, rest, kept, entry_of)
 
 
 def as_entry(number: int, item: object, journal: RunJournal | None) -> InputLine:
@@ -252,7 +239,7 @@ def as_entry(number: int, item: object, journal: RunJournal | None) -> InputLine
 
 
 async def _sliced(
-    changes: Iterable[Change | InputLine], size: Callable[[], int], kept: Kept, entry_of: EntryOf
+    changes: Iterable[Change | InputLine], size: Callable[[], int], rest: list[InputLine], kept: Kept, entry_of: EntryOf
 ) -> AsyncGenerator[list[InputLine]]:
     block: list[InputLine] = []
     most, weight = size(), 0
@@ -262,11 +249,15 @@ async def _sliced(
             weight += entry.size
             block.append(entry)
             if len(block) == most or weight >= BLOCK_SIZE:
-                yield block
-                block, most, weight = [], size(), 0
+                whole, block, weight = block, [], 0
+                yield whole
+                most = size()
     except (Exception, asyncio.CancelledError):
         if block:
             yield block
+        raise
+    except BaseException:
+        rest += block
         raise
     if block:
         yield block

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import suppress
 
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import InputLine
@@ -64,5 +65,7 @@ async def pumped(
                 return
     finally:
         pumping.cancel()
-        await asyncio.wait([pumping])
+        while not pumping.done():
+            with suppress(asyncio.CancelledError):  # whoever cancels this waits for the input to close
+                await asyncio.wait([pumping])
         rest += waiting

@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 
 import attrs
@@ -14,8 +15,12 @@ from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.wording import text_of
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.telemetry.telemetry import Telemetry
+
+SAMPLE_EVERY = 1.0
+"""Seconds after which it is written down how fast a batch is."""
 
 
 @attrs.frozen
@@ -52,26 +57,42 @@ class Progress:
         return self.ended - self.done - self.failed
 
 
-def write_sample(journal: RunJournal, clock: Clock, progress: Progress) -> bool:
-    """Write down how fast a batch is; whether it was written, as one that is locked is looked at again soon."""
-    with suppress(JournalBusy):
-        journal.sample(
-            JournalSample(
-                at=clock.wall(),
-                concurrency=progress.concurrency,
-                rate=progress.rate,
-                in_flight=progress.in_flight,
-                reason=progress.reason,
-            )
+class Sampler:
+    """Writes down how fast a batch is."""
+
+    def __init__(self, journal: RunJournal, clock: Clock, progress: Callable[[], Progress]) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._progress = progress
+        self._sampled = -SAMPLE_EVERY
+        self._last: JournalSample | None = None
+
+    def sample(self, *, at_once: bool = False) -> None:
+        """Write it down, once a second, or at once; where the journal is locked, it is looked at again soon.
+
+        Raises:
+            ConfigurationError: The journal cannot be written.
+        """
+        now = self._clock.monotonic()
+        if now - self._sampled < SAMPLE_EVERY and not at_once:
+            return
+        progress = self._progress()
+        sample = JournalSample(
+            at=self._clock.wall(),
+            concurrency=progress.concurrency,
+            rate=progress.rate,
+            in_flight=progress.in_flight,
+            reason=progress.reason,
         )
-        return True
-    return False
+        with suppress(JournalBusy):
+            self._journal.sample(sample)
+            self._sampled, self._last = now, sample
 
-
-def write_last_sample(journal: RunJournal, clock: Clock, progress: Progress) -> None:
-    """Write down that nothing slows a batch down any more: its run may go on, as unknown changes are looked at."""
-    with suppress(ConfigurationError):
-        write_sample(journal, clock, attrs.evolve(progress, reason=None))
+    def end(self) -> None:
+        """Write down that nothing slows it down any more: its run may go on, as unknown changes are looked at."""
+        if self._last is not None and self._last.reason is not None:
+            with suppress(ConfigurationError):
+                self._journal.sample(attrs.evolve(self._last, at=self._clock.wall(), in_flight=0, reason=None))
 
 
 class RunsOnce(ABC):
@@ -134,6 +155,33 @@ class RunsOnce(ABC):
         if self._telemetry is not None:
             self._telemetry.watch_batch(self, running)
         return running
+
+    def _begin_part(self, part: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
+        """Run a part in a task of its own; where that fails, or something it waits for is cancelled, the batch ends."""
+        task = asyncio.create_task(part)
+        task.add_done_callback(partial(self._part_ended, what))
+        return task
+
+    def _part_ended(self, what: str, part: asyncio.Task[None]) -> None:
+        if not part.cancelled():
+            error = part.exception()
+        elif part.cancelling():  # by the batch itself, or with the event loop
+            return
+        else:
+            error = RuntimeError(f"{what} was cancelled")
+        if error is not None:
+            self.state.raised(error, what)
+            self.stop(text_of(error))
+
+    def _begin_feeding(self, feed: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Take the input in a task of its own. However that ends, nothing more comes."""
+        feeding = self._begin_part(feed, "the input")
+        feeding.add_done_callback(self._input_ended)
+        return feeding
+
+    def _input_ended(self, feeding: asyncio.Task[None]) -> None:
+        self.state.input_ended = True
+        self.state.wake.set()
 
     async def aclose(self) -> None:
         """End it at once; the journal has what was under way."""

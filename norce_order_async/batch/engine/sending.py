@@ -188,7 +188,9 @@ class Dispatcher:
 
     def _lane_ended(self, lane: asyncio.Task[None]) -> None:
         """Account for the change of a lane that was cancelled, or whose change raised what is no Exception."""
-        if (item := self.lanes.pop(lane, None)) is None:
+        if (item := self.lanes.pop(lane, None)) is None:  # its change has ended
+            if not lane.cancelled() and (error := lane.exception()) is not None:
+                self._state.raised(error, "a lane")
             return
         self._pace.end()
         if lane.cancelled() and self._state.stopped is not None and item.confirmed is None:
@@ -196,7 +198,7 @@ class Dispatcher:
         else:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
             assert error is not None
-            self._state.raised(error)
+            self._state.raised(error, "a change")
             self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0), self._clock.monotonic())
         self._make_room()
         self._state.wake.set()

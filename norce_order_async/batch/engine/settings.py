@@ -131,8 +131,8 @@ class RunState:
         self.failure = self.failure or error
         self.stop(text_of(error))
 
-    def raised(self, error: BaseException) -> None:
-        """Stop for what a change has raised that is no failed call; nothing, where it was only cancelled."""
+    def raised(self, error: BaseException, by: str) -> None:
+        """Stop for what something has raised that is no failed call; nothing, where it was only cancelled."""
         if isinstance(error, asyncio.CancelledError):
             return
         if isinstance(error, SystemExit | KeyboardInterrupt):
@@ -140,7 +140,7 @@ class RunState:
         elif isinstance(error, Exception):
             self.fail(error)
         else:
-            failure = RuntimeError(f"a change raised {type(error).__name__}")
+            failure = RuntimeError(f"{by} raised {type(error).__name__}")
             failure.__cause__ = error
             self.fail(failure)
 
