@@ -64,7 +64,7 @@ def check_files(files: Sequence[InputFile]) -> tuple[InputFile, ...]:
     given: object = files
     if not isinstance(given, Sequence):
         raise ConfigurationError(
-            f"inputs must be a sequence of what Input(...).survey() gives, [] for other changes, got {described(given)}"
+            f"inputs must be a sequence of what Input(...).survey() gives, got {described(given)}; [] for other changes"
         )
     return check_each("inputs", files, _FILE)
 
