@@ -383,14 +383,26 @@ def test_a_name_that_is_too_long_for_the_files_beside_it_is_told_before_anything
         JournalReader.open(path)
 
 
+@pytest.mark.parametrize("where", ["written", "looked at"])
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_SHMMAP, sqlite3.SQLITE_IOERR_LOCK])
-def test_a_file_system_without_locks_is_told(path: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def connect(*_: object) -> None:
+def test_a_file_system_without_locks_is_told(
+    path: Path, code: int, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = code
         raise error
 
-    monkeypatch.setattr(writer, "connect", connect)
+    class Failing:
+        execute = fail
+
+        def close(self) -> None:
+            pass
+
+    if where == "written":
+        monkeypatch.setattr(writer, "connect", fail)
+    else:
+        monkeypatch.setattr(wal, "connect", lambda *_: Failing())
     with pytest.raises(ConfigurationError, match=r"may lack locks or shared memory: choose a place on a local disk"):
         begin(path)
 
