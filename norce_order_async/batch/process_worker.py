@@ -191,6 +191,9 @@ class Lines:
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
         """Nothing: it was done before the first line was dealt."""
 
+    def sync(self) -> None:
+        """Nothing: that was done, too."""
+
     def sample(self, sample: JournalSample) -> None:
         """Tell how fast it is."""
         self._pipe.tell("sample", sample)

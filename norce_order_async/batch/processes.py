@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.accounting import Tally, patiently
-from norce_order_async.batch.engine.feeding import Changes, blocks, check_changes
+from norce_order_async.batch.engine.feeding import Changes, blocks, check_changes, prepare
 from norce_order_async.batch.engine.running import SAMPLE_EVERY, Progress, RunsOnce, Sampler
 from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
@@ -153,8 +153,7 @@ class ProcessBatch(RunsOnce):
             await self.aclose()
 
     async def _run(self) -> None:
-        if (only := self._settings.only) is not None:
-            await patiently(lambda: self._journal.reopen(only, *self._scope))
+        await prepare(self._journal, self._settings.only, self._scope, once=self._settings.once)
         parts = list[asyncio.Task[None]]()
         try:
             for count, link in enumerate(self._links, 1):

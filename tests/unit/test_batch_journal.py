@@ -1,6 +1,7 @@
 """A batch whose journal is locked, full, or gone."""
 
 import asyncio
+import errno
 import sqlite3
 from collections.abc import Callable
 from contextlib import aclosing, closing
@@ -13,6 +14,7 @@ from timeline import deletes, journal_at, lost, on_a_timeline, refused
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, JournalRun, Outcome
 from norce_order_async.batch.engine import accounting
+from norce_order_async.batch.journal import run_writer, wal, writer
 from norce_order_async.batch.run import Batch
 from norce_order_async.batch.samples import slowed
 
@@ -81,7 +83,13 @@ async def test_what_is_yielded_is_written_also_when_the_journal_stays_locked(
     assert written(path) == set(range(1, 1_001))
 
 
-async def test_a_journal_that_is_deleted_stops_the_sending(path: Path) -> None:
+@pytest.mark.parametrize("what", ["deleted", "unseen"])
+async def test_a_journal_that_is_deleted_stops_the_sending(
+    path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unseen(_: Path) -> tuple[int, int]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
     client, transport, _ = scripted()
     journal = journal_at(path)
     count = 0
@@ -90,11 +98,16 @@ async def test_a_journal_that_is_deleted_stops_the_sending(path: Path) -> None:
     try:
         async for _ in batch:
             count += 1
-            if count == 100:
+            if count != 100:
+                continue
+            if what == "deleted":
                 path.unlink()  # noqa: ASYNC240
+            else:
+                monkeypatch.setattr(run_writer, "_identity_of", unseen)
     except ConfigurationError as failure:
         error = failure
-    assert "was deleted or replaced while a run wrote it" in str(error)
+    says = {"deleted": "was deleted or replaced while a run wrote it", "unseen": "cannot be written: Permission denied"}
+    assert says[what] in str(error)
     assert len(transport.requests) < 1_000
     with pytest.raises(ConfigurationError):
         journal.close()
@@ -135,3 +148,21 @@ async def test_requests_are_counted_also_of_what_is_left_at_the_end_of_the_patie
         assert "nothing went through for 60 s" in str(batch.stopped)
         assert journal.summary().requests == len(origin.sent)
         assert not journal.summary().outcomes.keys() - {OutcomeKind.APPLIED}
+
+
+@pytest.mark.parametrize(("once", "synchronous"), [(True, 2), (False, 1)])
+async def test_what_must_not_be_made_twice_is_marked_on_the_disk(
+    path: Path, once: bool, synchronous: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's FULL waits for the disk at each transaction, NORMAL at checkpoints only."""
+    opened: list[sqlite3.Connection] = []
+
+    def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+        opened.append(wal.connect(path, mode, timeout))
+        return opened[-1]
+
+    monkeypatch.setattr(writer, "connect", connect)
+    client, _, _ = scripted()
+    with journal_at(path) as journal:
+        async for _ in Batch(client, deletes(1), once=once, journal=journal):
+            assert opened[-1].execute("PRAGMA synchronous").fetchone() == (synchronous,)

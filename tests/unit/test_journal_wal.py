@@ -15,10 +15,11 @@ from journals import INPUTS, TARGET, begin, end, mark, run, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, PatchAttributes
-from norce_order_async.batch.journal import EmptyJournal, Journal, JournalBusy, run_writer, wal, writer
+from norce_order_async.batch.journal import EmptyJournal, Journal, JournalBusy, lock, run_writer, wal, writer
 from norce_order_async.batch.page.page import html_report
 
 REFUSED = "stand only in the WAL, and batch.journal-wal is not beside it"
+HOLE = "is damaged: a part of batch.journal-wal cannot be read"
 KILL = """
 def kill():
     os.kill(os.getpid(), 9)
@@ -53,12 +54,12 @@ def merge_by_others(path: Path) -> None:
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
-def refused(path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=REFUSED):
+def refused(path: Path, why: str = REFUSED) -> None:
+    with pytest.raises(ConfigurationError, match=why):
         JournalReader.open(path)
-    with pytest.raises(ConfigurationError, match=REFUSED):
+    with pytest.raises(ConfigurationError, match=why):
         begin(path)
-    with pytest.raises(ConfigurationError, match=REFUSED):  # nothing that was tried has changed that
+    with pytest.raises(ConfigurationError, match=why):  # nothing that was tried has changed that
         begin(path)
 
 
@@ -101,6 +102,59 @@ def test_a_run_that_wrote_nothing_yet_is_known_by_its_main_file(path: Path, cont
     goes_on(path, int(continued))
 
 
+def flip(file: Path, place: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[place] ^= 0x40
+    file.write_bytes(content)
+
+
+@needs_kill
+@pytest.mark.parametrize("what", ["empty", "flipped"])
+@pytest.mark.parametrize("code", ["fill(begin(path), 1, 500)", "begin(path)"])
+def test_a_wal_that_has_no_header_is_refused_as_a_missing_one(path: Path, code: str, what: str) -> None:
+    killed(path, f"journal = {code}; kill()")
+    file = path.with_name("batch.journal-wal")
+    if what == "empty":
+        file.write_bytes(b"")
+    else:
+        flip(file, 20)
+    refused(path)
+
+
+@needs_kill
+@pytest.mark.parametrize("checkpoints", [False, True])
+def test_a_wal_whose_transactions_were_on_the_disk_is_refused_with_a_hole(path: Path, checkpoints: bool) -> None:
+    limit = "run_writer.MAX_WAL = 300_000; " if checkpoints else ""
+    killed(path, f"{limit}journal = begin(path); journal.sync(); fill(journal, 1, 2_000); kill()")
+    sound = path.with_name("batch.journal-wal").read_bytes()
+    last = sound.rindex(sound[16:24])  # the frame with which the last transaction ends
+    for place in (32 + 9, 32 + 24 + 5, last // 2):
+        damaged = copy(path, "-wal")
+        flip(damaged.with_name("batch.journal-wal"), place)
+        refused(damaged, HOLE)
+        assert path.with_name("batch.journal-wal").read_bytes() == sound
+    goes_on(copy(path, "-wal"), 2_000)
+    goes_on(path, 2_000)
+
+
+@needs_kill
+@pytest.mark.parametrize("synced", [False, True])
+def test_what_a_power_cut_leaves_goes_on(path: Path, synced: bool) -> None:
+    """The last transaction may be written in any order; all that come before it too, where the disk is not waited for.
+
+    So a WAL that was cut at its end looks like that, too.
+    """
+    killed(path, f"journal = begin(path); {synced} and journal.sync(); fill(journal, 1, 2_000); kill()")
+    file = path.with_name("batch.journal-wal")
+    sound = file.read_bytes()
+    cut = copy(path, "-wal")
+    cut.with_name(file.name).write_bytes(sound[: len(sound) // 2])
+    flip(file, sound.rindex(sound[16:24]) - 8 - 100 if synced else len(sound) // 2)
+    for each in (cut, path):
+        with begin(each) as journal:
+            assert 0 < journal.summary().done < 2_000
+
+
 @needs_kill
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("by", ["run", "status"])
@@ -117,6 +171,7 @@ run_writer.WrittenFiles._checkpoint = checkpoint
 fill(journal, 1, 100_000)
 """,
     )
+    assert path.with_name("batch.journal-wal").stat().st_size  # an empty one is known as a copy that was cut
     refused(copy(path))
     merged = copy(path, "-wal")
     merge_by_others(merged)
@@ -245,13 +300,16 @@ def test_a_lock_of_another_program_is_told_at_once_and_nothing_is_written(path: 
         assert journal.states(1, 2)[1].outcome is OutcomeKind.APPLIED
 
 
-@pytest.mark.parametrize("what", ["deleted", "replaced", "without its WAL"])
+@pytest.mark.parametrize("what", ["deleted", "replaced", "without its WAL", "without its folder"])
 @pytest.mark.skipif(sys.platform == "win32", reason="a file in use cannot be deleted")
 def test_a_journal_that_is_deleted_under_a_run_ends_it(path: Path, what: str) -> None:
     journal = begin(path)
     write(journal, [mark(1)], [end(1)])
     if what == "without its WAL":
         path.with_name("batch.journal-wal").unlink()
+    elif what == "without its folder":
+        path.parent.rename(path.parent.with_name("moved"))
+        path.parent.write_bytes(b"")
     else:
         path.unlink()
     if what == "replaced":
@@ -271,6 +329,93 @@ def test_a_journal_killed_before_its_first_commit_says_that_nothing_was_sent(pat
     with pytest.raises(EmptyJournal):
         JournalReader.open(path)
     begin(path).close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights work differently")
+def test_what_cannot_be_seen_is_told_of_as_a_journal(shared: Path) -> None:
+    with begin(shared) as journal:
+        write(journal, [mark(1)], [end(1)])
+    shared.with_name("batch.journal.lock").unlink()
+    shared.parent.chmod(0o755)
+    shared.chmod(0o644)
+    told = run(
+        """
+from norce_order_async.batch.journal import JournalReader, discard
+reader, folder = JournalReader.open(path), path.parent
+def attempt(step, *args):
+    try:
+        step(*args)
+    except ConfigurationError as error:
+        print(error)
+if os.getuid() == 0:
+    os.setresuid(65534, 65534, 0)
+else:
+    folder.chmod(0o555)
+attempt(begin, path)
+os.seteuid(os.getresuid()[2])
+folder.chmod(0)
+if os.getresuid()[2] == 0:
+    os.seteuid(65534)
+for step in (begin, JournalReader.open, discard):
+    attempt(step, path)
+print(reader.is_running)
+""",
+        shared,
+    )
+    shared.parent.chmod(0o755)
+    says = f"the journal {shared} cannot be"
+    assert told.stderr == ""
+    assert told.stdout.splitlines() == [
+        f"{says} locked: batch.journal.lock cannot be made beside it: Permission denied",
+        *[f"{says} opened: Permission denied"] * 3,
+        "False",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names may be longer")
+def test_a_name_that_is_too_long_for_the_files_beside_it_is_told_before_anything_is_made(path: Path) -> None:
+    path = path.with_name("x" * 250)
+    with pytest.raises(ConfigurationError, match="x cannot be opened: File name too long"):
+        begin(path)
+    assert not path.exists()
+    path.touch()
+    with pytest.raises(ConfigurationError, match="x cannot be opened: File name too long"):
+        JournalReader.open(path)
+
+
+@pytest.mark.parametrize("where", ["written", "looked at"])
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_SHMMAP, sqlite3.SQLITE_IOERR_LOCK])
+def test_a_file_system_without_locks_is_told(
+    path: Path, code: int, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise error
+
+    class Failing:
+        execute = fail
+
+        def close(self) -> None:
+            pass
+
+    if where == "written":
+        monkeypatch.setattr(writer, "connect", fail)
+    else:
+        monkeypatch.setattr(wal, "connect", lambda *_: Failing())
+    with pytest.raises(ConfigurationError, match=r"may lack locks or shared memory: choose a place on a local disk"):
+        begin(path)
+
+
+def test_a_run_waits_while_a_reader_puts_away_what_a_kill_has_left(path: Path) -> None:
+    begin(path).close()
+    tidying = lock.hold(path, for_run=False)
+    with closing(tidying), JournalReader.open(path) as reader:
+        assert not reader.is_running
+        timer = threading.Timer(0.3, tidying.close)
+        timer.start()
+        begin(path).close()
+        timer.join()
 
 
 @pytest.fixture

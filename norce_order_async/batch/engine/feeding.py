@@ -86,8 +86,8 @@ class Feeder:
     async def run(self) -> None:
         """Take the whole input, or until the batch is stopped; the input is closed then."""
         self._began, self._began_wall = self._clock.monotonic(), self._clock.wall()
-        if (journal := self._accountant.journal) is not None and (only := self._only) is not None:
-            await patiently(lambda: journal.reopen(only, *self._scope))
+        if (journal := self._accountant.journal) is not None:
+            await prepare(journal, self._only, self._scope, once=self._once)
         async with aclosing(blocks(self._changes, self._block_size, self._rest, self._accountant.journal)) as source:
             while await self._until_room() and (entries := await anext(source, None)) is not None:
                 if self._take(entries):
@@ -201,6 +201,18 @@ class Feeder:
         """The monotonic time until which a request of an earlier run may still be carried out."""
         left = state.settles_after(self._began_wall, self._settle)
         return self._began + left if left > 0 else 0.0
+
+
+async def prepare(journal: RunJournal, only: Collection[OutcomeKind] | None, scope: Scope, *, once: bool) -> None:
+    """Do in the journal what comes before the first change.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+    if once:
+        await patiently(journal.sync)
+    if only is not None:
+        await patiently(lambda: journal.reopen(only, *scope))
 
 
 def blocks(

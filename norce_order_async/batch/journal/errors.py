@@ -6,6 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.wording import reason_of
+
+_NO_LOCKS = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_LOCK,
+        sqlite3.SQLITE_IOERR_RDLOCK,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+    }
+)
+_HINT = " (its file system may lack locks or shared memory: choose a place on a local disk)"
 
 
 class JournalBusy(ConfigurationError):
@@ -14,7 +27,7 @@ class JournalBusy(ConfigurationError):
 
 @contextmanager
 def telling(path: Path, what: str) -> Generator[None]:
-    """Raise what SQLite raises as an error that names the journal.
+    """Raise what SQLite or the operating system raises as an error that names the journal.
 
     Raises:
         JournalBusy: Another program locks the file.
@@ -22,14 +35,14 @@ def telling(path: Path, what: str) -> Generator[None]:
     """
     try:
         yield
+    except OSError as error:
+        raise ConfigurationError(f"the journal {path} cannot be {what}: {reason_of(error)}") from None
     except sqlite3.Error as error:
-        raise told(path, what, error) from None
-
-
-def told(path: Path, what: str, error: sqlite3.Error) -> ConfigurationError:
-    """The error for one of SQLite: :class:`JournalBusy` where another program locks the file."""
-    kind = JournalBusy if is_busy(error) else ConfigurationError
-    return kind(f"the journal {path} cannot be {what}: {error}")
+        kind = JournalBusy if is_busy(error) else ConfigurationError
+        # Where there are no locks, some systems tell of a lock that somebody holds.
+        may_lack = getattr(error, "sqlite_errorcode", 0) in _NO_LOCKS or (is_busy(error) and what == "opened")
+        hint = _HINT if may_lack else ""
+        raise kind(f"the journal {path} cannot be {what}: {error}{hint}") from None
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from norce_order_async.batch.journal.schema import check_sound
 from norce_order_async.batch.journal.uri import beside
 from norce_order_async.batch.journal.wal import check_whole, open_to_read
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.wording import reason_of
 
 
 def discard(path: Path) -> None:
@@ -23,12 +22,9 @@ def discard(path: Path) -> None:
         ConfigurationError: It is in use by a run, isn't a journal, or cannot be deleted.
     """
     look_at(path)
-    with closing(lock.hold(path)):
-        try:
-            for file in (*(beside(path, suffix) for suffix in ("", "-wal", "-shm")), path):
-                file.unlink(missing_ok=True)
-        except OSError as error:
-            raise ConfigurationError(f"the journal {path} cannot be deleted: {reason_of(error)}") from None
+    with telling(path, "deleted"), closing(lock.hold(path)):
+        for file in (*(beside(path, suffix) for suffix in ("", "-wal", "-shm")), path):
+            file.unlink(missing_ok=True)
 
 
 def create_file(path: Path) -> None:
@@ -37,16 +33,15 @@ def create_file(path: Path) -> None:
     It is its owner's alone, whatever the umask: a journal holds personal data. SQLite gives the files beside a
     database the permissions of the database.
     """
-    try:
-        lock.touch(path, 0o600)
-    except FileExistsError:
-        if not path.is_file():
-            raise ConfigurationError(f"the journal {path} is not a file") from None
-    except OSError as error:
-        raise ConfigurationError(f"the journal {path} cannot be written: {reason_of(error)}") from None
+    with telling(path, "written"):
+        try:
+            lock.touch(path, 0o600)
+        except FileExistsError:
+            if not path.is_file():
+                raise ConfigurationError(f"the journal {path} is not a file") from None
 
 
-def look_at(path: Path, inputs: Sequence[InputFile] | None = None, target: str = "", *, has_wal: bool = False) -> int:
+def look_at(path: Path, inputs: Sequence[InputFile] | None = None, target: str = "") -> int:
     """The version of a journal, which is left as it is; with ``inputs``, see also that a run of them may go on with it.
 
     Raises:
@@ -57,6 +52,6 @@ def look_at(path: Path, inputs: Sequence[InputFile] | None = None, target: str =
         if version and inputs is not None:
             with telling(path, "read"):
                 check_sound(path, db)
-                check_whole(path, db, version, has_wal)
+                check_whole(path, db, version)
             check_identity(JournalAccount(path, db, version), inputs, target)
         return version

@@ -7,8 +7,8 @@ from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.files import look_at
-from norce_order_async.batch.journal.uri import beside
-from norce_order_async.batch.journal.wal import check_whole, open_to_read, tidy, wal_path
+from norce_order_async.batch.journal.uri import beside, is_there
+from norce_order_async.batch.journal.wal import check_whole, open_to_read, tidy
 from norce_order_async.core.errors import ConfigurationError
 
 
@@ -28,19 +28,19 @@ class JournalReader(JournalAccount):
             ConfigurationError: There is none, it cannot be read, or its rows stand only in a file that is not there.
         """
         path = Path(path)
-        if not path.exists():
-            raise ConfigurationError(f"there is no journal {path}")
-        has_wal = wal_path(path).exists()
-        is_running = lock.is_held(path)
-        if not is_running:
-            if not beside(path, "-journal").exists():
-                look_at(path)  # what is no journal is left as it is
-            tidy(path)
-        with ExitStack() as stack:
+        with telling(path, "opened"), ExitStack() as stack:
+            if not is_there(path):
+                raise ConfigurationError(f"there is no journal {path}")
+            is_running = lock.is_held(path)
+            if not is_running:
+                if not is_there(beside(path, "-journal")):
+                    look_at(path)  # what is no journal is left as it is
+                tidy(path)
             db, version = open_to_read(path, stack)
             if not version:
                 raise EmptyJournal(f"the journal {path} is empty: its run ended before anything was sent")
-            with telling(path, "read"):
-                check_whole(path, db, version, has_wal or is_running)
+            if not is_running:
+                with telling(path, "read"):
+                    check_whole(path, db, version)
             stack.pop_all()
         return cls(path, db, version)

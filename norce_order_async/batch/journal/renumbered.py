@@ -41,6 +41,10 @@ class RenumberedJournal:
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
         """Nothing: whoever gives the changes gives those that follow them, too."""
 
+    def sync(self) -> None:
+        """Have the disk take what is written from now on."""
+        self._journal.sync()
+
     def sample(self, sample: JournalSample) -> None:
         """Write down how fast the batch is."""
         self._journal.sample(sample)

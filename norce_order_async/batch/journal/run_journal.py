@@ -8,7 +8,9 @@ from norce_order_async.batch.journal.rows import Rows, Values
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.shapes import Shape
 
-JOURNAL = Shape("a Journal (Journal.open gives one)", ("states", "write", "withdraw", "leave_open", "reopen", "sample"))
+JOURNAL = Shape(
+    "a Journal (Journal.open gives one)", ("states", "write", "withdraw", "leave_open", "reopen", "sync", "sample")
+)
 
 
 class RunJournal(Protocol):
@@ -37,6 +39,10 @@ class RunJournal(Protocol):
 
     def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
         """Open again what has to be made after changes that ended so."""
+        ...
+
+    def sync(self) -> None:
+        """Have the disk take what is written from now on."""
         ...
 
     def sample(self, sample: JournalSample) -> None:

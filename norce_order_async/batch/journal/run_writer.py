@@ -8,14 +8,14 @@ from typing import Any
 
 from norce_order_async.batch.journal import statements
 from norce_order_async.batch.journal.account import JournalAccount
-from norce_order_async.batch.journal.errors import reading, told
+from norce_order_async.batch.journal.errors import reading, telling
 from norce_order_async.batch.journal.old_values import OldValues
 from norce_order_async.batch.journal.records import JournalSample, State
 from norce_order_async.batch.journal.reopening import reopen
 from norce_order_async.batch.journal.rows import Rows, Values, plain
 from norce_order_async.batch.journal.schema import VERSION
 from norce_order_async.batch.journal.tables import seconds
-from norce_order_async.batch.journal.wal import CLEAR_IN_WAL, SET_IN_WAL, wal_path
+from norce_order_async.batch.journal.wal import CLEAR_IN_WAL, SET_IN_WAL, SET_SYNCED, checkpoint, wal_path
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import DONE, OutcomeKind
 
@@ -152,6 +152,16 @@ class RunWriter(JournalAccount):
         with self._files.writing() as db:
             reopen(db, only, merchant, channel)
 
+    def sync(self) -> None:
+        """Have the disk take each mark and outcome from now on: what must not be made twice outlasts a power cut then.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+
+        :meta private:
+        """
+        self._files.sync()
+
     def sample(self, sample: JournalSample) -> None:
         """Write down how fast the batch is; see :class:`JournalSample`.
 
@@ -179,32 +189,39 @@ class WrittenFiles:
         self._path = path
         self._db = db
         self._mutex = mutex
-        self._is_marked = True
+        self._is_marked = self._begins_anew = True
         self._real_path, self._wal = path.resolve(), wal_path(path)
         self._identity = _identity_of(self._real_path)
 
     @contextmanager
-    def writing(self, *, is_last: bool = False) -> Generator[sqlite3.Connection]:
-        """A transaction. What the WAL has grown to, or the last one leaves there, is copied to the main file after it.
+    def writing(self, *, is_copied: bool = False) -> Generator[sqlite3.Connection]:
+        """A transaction; when the WAL has grown, or with ``is_copied``, it is copied to the main file afterwards.
 
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._mutex:
-            try:
-                is_full = self._check() > MAX_WAL or is_last
-                with self._db as db:
-                    db.execute("BEGIN IMMEDIATE")
-                    if is_full:
-                        db.execute(SET_IN_WAL)
-                    elif self._is_marked:
-                        db.execute(CLEAR_IN_WAL)
-                    yield db
-                self._is_marked = is_full
-                if is_full:
-                    self._checkpoint()
-            except sqlite3.Error as error:
-                raise told(self._path, "written", error) from None
+        with self._mutex, telling(self._path, "written"):
+            is_copied = (self._check() > MAX_WAL and not self._begins_anew) or is_copied
+            with self._db as db:
+                db.execute("BEGIN IMMEDIATE")
+                if is_copied:
+                    db.execute(SET_IN_WAL)
+                elif self._is_marked:
+                    db.execute(CLEAR_IN_WAL)
+                yield db
+            self._is_marked = is_copied
+            self._begins_anew = is_copied and self._checkpoint()
+
+    def sync(self) -> None:
+        """Have the disk take each transaction from now on.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+        """
+        with self._mutex, telling(self._path, "written"):
+            self._db.execute("PRAGMA synchronous = FULL")
+            with self.writing(is_copied=True) as db:
+                db.execute(SET_SYNCED)
 
     def end(self) -> None:
         """Copy all of the WAL to the main file, and delete it unless somebody reads it.
@@ -213,7 +230,7 @@ class WrittenFiles:
             ConfigurationError: It cannot be written.
         """
         try:
-            with self.writing(is_last=True):
+            with self.writing(is_copied=True):
                 pass
         finally:  # where that fails, SQLite does it when the connection is closed
             with self.writing():
@@ -224,20 +241,21 @@ class WrittenFiles:
         except sqlite3.OperationalError:
             return  # somebody reads it; both files together are whole
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self) -> bool:
         """Copy the WAL to the main file; the next transaction tries again what a reader holds up."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return checkpoint(self._db)
 
     def _check(self) -> int:
         """The size of the WAL.
 
         Raises:
+            OSError: The files cannot be seen.
             ConfigurationError: A file of the journal is gone, or another one stands in its place.
         """
         try:
             if _identity_of(self._real_path) == self._identity:
                 return self._wal.stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         raise ConfigurationError(
             f"the journal {self._path} was deleted or replaced while a run wrote it: nothing more is sent, because "

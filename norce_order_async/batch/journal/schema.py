@@ -46,6 +46,8 @@ def version_of(path: Path, db: sqlite3.Connection) -> int:
     """The version of a journal's tables; 0 for one that is still empty.
 
     Raises:
+        OSError: It cannot be seen.
+        sqlite3.Error: It cannot be read.
         ConfigurationError: It is no journal, is damaged, or was made by a newer version of this package.
     """
     if 0 < path.stat().st_size < _SMALLEST:
@@ -58,7 +60,7 @@ def version_of(path: Path, db: sqlite3.Connection) -> int:
     except sqlite3.DatabaseError as error:
         if code_of(error) == sqlite3.SQLITE_NOTADB:
             raise foreign(path) from None
-        raise ConfigurationError(f"the journal {path} cannot be opened: {error}") from None
+        raise
     except UnicodeDecodeError:  # of sqlite3, whose message quotes what is damaged
         raise ConfigurationError(f"the journal {path} cannot be opened: it is damaged") from None
     if (application, version, tables) == (0, 0, 0):

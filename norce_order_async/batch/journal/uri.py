@@ -11,6 +11,19 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file.
+
+    Raises:
+        OSError: That cannot be seen, for lack of a right, say.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def files_beside(path: Path) -> list[Path]:
     """The files that may stand beside the main file of a journal: those of SQLite, and the lock."""
     return [beside(path, suffix) for suffix in ("-wal", "-shm", "-journal", ".lock")]

@@ -15,8 +15,8 @@ from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
 from norce_order_async.batch.journal.rows import plain
 from norce_order_async.batch.journal.run_writer import RunWriter
 from norce_order_async.batch.journal.schema import create, upgrade
-from norce_order_async.batch.journal.uri import beside
-from norce_order_async.batch.journal.wal import LOCK_TIMEOUT, SET_IN_WAL, connect, roll_back, wal_path
+from norce_order_async.batch.journal.uri import beside, is_there
+from norce_order_async.batch.journal.wal import BEGIN_IN_WAL, LOCK_TIMEOUT, checkpoint, connect, roll_back
 from norce_order_async.core.checks import check_switch
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
@@ -60,22 +60,23 @@ class Journal(RunWriter):
         if not isinstance(target, str):
             raise ConfigurationError(f"target must be a str, got {kind_of(target)}")
         check_switch("undo", undo)
-        create_file(path)
         target = plain(target)
-        has_wal = wal_path(path).exists()
-        with ExitStack() as stack:
-            if not beside(path, "-journal").exists():
+        with telling(path, "opened"), ExitStack() as stack:
+            is_changing = is_there(beside(path, "-journal"))  # before the file is made: its name may be too long
+            create_file(path)
+            if not is_changing:
                 look_at(path)
             held = stack.enter_context(closing(lock.hold(path)))
             with telling(path, "written"):
                 roll_back(path)
-            version = look_at(path, inputs, target, has_wal=has_wal)
+            version = look_at(path, inputs, target)
             with telling(path, "written"):
                 db = stack.enter_context(closing(connect(path, "rw", LOCK_TIMEOUT)))
                 db.execute("PRAGMA journal_mode = WAL")
                 # What is there before a change has to outlast a power cut that comes after the change.
                 db.execute(f"PRAGMA synchronous = {'FULL' if undo else 'NORMAL'}")
                 db.execute("PRAGMA wal_autocheckpoint = 0")
+                db.execute("PRAGMA journal_size_limit = 0")  # a WAL that begins anew is no longer than what is in it
                 with db:
                     db.execute("BEGIN IMMEDIATE")
                     if not version:
@@ -83,7 +84,7 @@ class Journal(RunWriter):
                     upgrade(db, version)
                     old_values.begin(db, path, undo=undo)
                     run = _begin_run(db, undo=undo)
-                if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if not checkpoint(db):
                     raise ConfigurationError(f"the journal {path} cannot be written: another program reads it")
                 db.execute("PRAGMA busy_timeout = 0")
             journal = cls(path, db, held, run)
@@ -184,5 +185,5 @@ def _begin_run(db: sqlite3.Connection, *, undo: bool) -> int:
         db.execute(statements.WITHDRAW_UNSENT)
     db.execute(statements.CLOSE_ONCE, (INTERRUPTED, UNTOLD))
     run = db.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),)).lastrowid
-    db.execute(SET_IN_WAL)
+    db.execute(BEGIN_IN_WAL, (undo,))
     return cast("int", run)

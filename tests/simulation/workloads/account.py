@@ -221,12 +221,15 @@ def in_a_folder(batch: Callable[[Scene, Path, int], None]) -> Callable[[Scene, f
 
 
 def copy(journal: Path, to: Path, choices: random.Random | None) -> None:
-    """The files as they were written; with ``choices``, as after a power cut: any prefix of the WAL is left."""
+    """The files as they were written; with ``choices``, as after a power cut: any prefix of the WAL is left.
+
+    Its header is on the disk before the main file says that rows stand in the WAL.
+    """
     if not journal.exists():
         return
     shutil.copyfile(journal, to)
     wal = journal.with_name(f"{journal.name}-wal")
     if wal.exists():
         written = wal.read_bytes()
-        kept = len(written) if choices is None else choices.randrange(len(written) + 1)
+        kept = len(written) if choices is None else choices.randint(min(32, len(written)), len(written))
         to.with_name(f"{to.name}-wal").write_bytes(written[:kept])
