@@ -111,8 +111,8 @@ def run_batch(
     A change that fails stops nothing. One that fails because the server cannot be reached, or has no time, is made
     again later; when those of five orders in a row do, the batch holds and sends only probes until the server is back.
 
-    Close the generator (``contextlib.aclosing``) to end early: what is in flight is then cancelled; its outcomes are
-    in the journal.
+    Close the generator (``contextlib.aclosing``) to end early, before the journal: what is in flight is then cancelled;
+    its outcomes are in the journal. :class:`Batch` as a context manager does the same.
 
     Args:
         client: What to call with; for jobs, make it with ``retry=RetryPolicy.batch()`` and

@@ -153,6 +153,7 @@ async def _run(
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
         _end(journal, last.stopped)
+        await client.aclose()  # its idle connections are open files, and the reports need some
         unwritten = write_reports(options, source, journal)
         account = Account(
             title=f"{', '.join(Path(file.name).name for file in files)} against {target}",

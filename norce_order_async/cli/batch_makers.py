@@ -9,6 +9,7 @@ from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.run import Batch, client_defaults
+from norce_order_async.cli.open_files import connections_allowed
 from norce_order_async.cli.settings import (
     client_from,
     timeout_from,
@@ -30,6 +31,9 @@ async def client_of(options: argparse.Namespace, sandbox: "Sandbox | None", stac
         ConfigurationError: A setting is missing or wrong.
     """
     made = client_defaults(options.concurrency)
+    if options.concurrency == "auto" and options.cluster is None:
+        ends = 1 if sandbox is None else 2  # the sandbox has the other ends
+        made["limit"] = max(1, connections_allowed(made["limit"] * ends) // ends)
     # Workers have clients of their own.
     is_alone = options.cluster is None and options.workers is None and options.processes is None
     transport = transport_from(options) if is_alone else None
@@ -104,7 +108,9 @@ def _on_cluster(
 
 def _settings(options: argparse.Namespace, client: OrderClient) -> dict[str, Any]:
     """What every worker's client is made with."""
+    here = {"limit": client.stats().slots} if options.cluster is None else {}
     return {
+        **here,
         "base_url": client.base_url,
         "merchant": client.merchant,
         "channel": client.channel,

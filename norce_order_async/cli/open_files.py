@@ -12,30 +12,38 @@ _FEWEST_OTHERS = 20
 
 
 def allow_connections(connections: int) -> None:
-    """Raise the limit of open files, for this process and those it starts, where so many connections need that.
+    """Make room for so many connections.
 
     Raises:
         ConfigurationError: The system does not allow so many.
     """
+    if connections_allowed(connections) < connections:
+        raise ConfigurationError(
+            f"{connections:,} connections need {connections + _FEWEST_OTHERS:,} open files, and this machine allows "
+            "fewer to the command: raise the limit (ulimit -n), or lower --concurrency"
+        )
+
+
+def connections_allowed(most: int) -> int:
+    """How many connections there is room for, up to ``most``.
+
+    The limit of open files, of this process and those it starts, is raised for them as far as the system allows.
+    """
     if sys.platform == "win32":
-        return
+        return most
     import resource
 
-    wanted, needed = connections + _OTHERS, connections + _FEWEST_OTHERS
+    wanted = most + _OTHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
+        return most
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     except (ValueError, OSError):
         wanted = soft
-    if wanted < needed:
-        raise ConfigurationError(
-            f"{connections:,} connections need {needed:,} open files, and this machine allows fewer to the command: "
-            "raise the limit (ulimit -n), or lower --concurrency"
-        )
+    return min(most, wanted - _FEWEST_OTHERS)
 
 
 def advice_for_open_files(error: CallError) -> str | None:

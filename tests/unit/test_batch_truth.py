@@ -331,6 +331,19 @@ async def test_one_line_in_all_tells_of_answers_that_were_lost(caplog: pytest.Lo
     assert [record.getMessage() for record in caplog.records] == ["a batch ended; changes whose outcome is unknown: 1"]
 
 
+async def test_a_journal_that_is_closed_before_its_batch_is_logged(
+    caplog: pytest.LogCaptureFixture, path: Path
+) -> None:
+    caplog.set_level(logging.WARNING, "norce_order_async")
+    client, _, _ = on_a_timeline(latency=0.1)
+    with journal_at(path) as journal:
+        outcomes = aiter(Batch(client, deletes(100), concurrency=6, journal=journal))
+        await anext(outcomes)
+    await outcomes.aclose()
+    told = "a batch that was closed early, perhaps after its journal, ended with an error: "
+    assert caplog.records[-1].getMessage().startswith(f"{told}the journal {path} ")
+
+
 async def test_a_batch_that_ends_well_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "norce_order_async")
     client, _, _ = on_a_timeline(always)

@@ -15,6 +15,7 @@ from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.logger import logger
 from norce_order_async.core.wording import text_of
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.telemetry.telemetry import Telemetry
@@ -186,11 +187,17 @@ class RunsOnce(ABC):
     async def aclose(self) -> None:
         """End it at once; the journal has what was under way."""
         if self._running is not None:
-            if not self._running.done():
+            ends_early = not self._running.done()
+            if ends_early:
                 self.abort("closed")
                 await asyncio.wait([self._running])
-            if not self._running.cancelled():
-                self._running.exception()  # raised where it is iterated over
+            if self._running.cancelled():
+                return
+            error = self._running.exception()  # raised where it is iterated over
+            if ends_early and error is not None:
+                logger.warning(
+                    "a batch that was closed early, perhaps after its journal, ended with an error: %s", text_of(error)
+                )
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """``batch run``: what is told while it runs, and of changes that it passes over."""
 
 import errno
+import io
 import json
 import os
 import sqlite3
@@ -14,7 +15,7 @@ import pytest
 from shell import Shell, no_transport
 from support import ScriptedTransport
 
-from norce_order_async import ConnectError, Timeout
+from norce_order_async import ConfigurationError, ConnectError, Timeout
 from norce_order_async.testing import Sandbox
 
 
@@ -61,42 +62,77 @@ def test_an_empty_address_of_a_cluster_is_refused(shell: Shell) -> None:
     assert "argument --cluster: is empty" in shell.errors
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
-def test_the_limit_of_open_files_is_raised_where_the_connections_need_it(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import resource
+class OpenFiles:
+    """How many files the system lets the command have open."""
 
     soft, hard = 200, 1_000
 
-    def limits_of(which: int) -> tuple[int, int]:
-        return soft, hard
+    def limits(self, which: int) -> tuple[int, int]:
+        return self.soft, self.hard
 
-    def limit(which: int, limits: tuple[int, int]) -> None:
-        nonlocal soft
-        soft, most = limits
-        if soft > most:
+    def set_limits(self, which: int, limits: tuple[int, int]) -> None:
+        soft, hard = limits
+        if soft > hard:
             raise ValueError("current limit exceeds maximum limit")
+        self.soft, self.hard = soft, hard
 
-    monkeypatch.setattr(resource, "getrlimit", limits_of)
-    monkeypatch.setattr(resource, "setrlimit", limit)
+
+@pytest.fixture
+def open_files(monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
+    if sys.platform == "win32":
+        pytest.skip("there is no such limit")
+    import resource
+
+    files = OpenFiles()
+    monkeypatch.setattr(resource, "getrlimit", files.limits)
+    monkeypatch.setattr(resource, "setrlimit", files.set_limits)
     line = {"op": "patch_consent", "order_id": "o_123", "consent_id": "ci_terms", "checked": True}
     Path("changes.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    return files
+
+
+def test_the_limit_of_open_files_is_raised_where_the_connections_need_it(shell: Shell, open_files: OpenFiles) -> None:
     run = ("batch", "run", "changes.jsonl")
-    assert (shell(*run, "--concurrency", "100")[0], soft) == (0, 200)
-    assert (shell(*run, "--concurrency", "900", "--journal", "j")[0], soft) == (0, 964)
-    soft = 200
-    assert (shell(*run, "--concurrency", "970", "--journal", "k")[0], soft) == (0, 1_000)
+    assert (shell(*run, "--concurrency", "100")[0], open_files.soft) == (0, 200)
+    assert (shell(*run, "--concurrency", "900", "--journal", "j")[0], open_files.soft) == (0, 964)
+    open_files.soft = 200
+    assert (shell(*run, "--concurrency", "970", "--journal", "k")[0], open_files.soft) == (0, 1_000)
     assert shell(*run, "--concurrency", "2000")[0] == 3
     says = "2,000 connections need 2,020 open files, and this machine allows fewer to the command: "
     assert f"{says}raise the limit (ulimit -n), or lower --concurrency" in shell.errors
+
+
+@pytest.mark.parametrize(("hard", "raised", "most"), [(1_000, 164, None), (60, 60, None), (22, 22, 2), (12, 12, 1)])
+def test_without_a_concurrency_the_connections_are_as_many_as_there_is_room_for(
+    shell: Shell, open_files: OpenFiles, hard: int, raised: int, most: int | None
+) -> None:
+    open_files.soft, open_files.hard = 10, hard
+    assert (shell("batch", "run", "changes.jsonl")[0], open_files.soft) == (0, raised)
+    assert most is None or f", 0 of {most} in flight" in shell.errors
+
+
+def test_what_is_written_at_the_end_does_not_lack_the_files_of_connections(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = ScriptedTransport()
+    closed = list[int]()
+
+    def save(*_: object) -> list[ConfigurationError]:
+        closed.append(transport.closed)
+        return []
+
+    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: transport)
+    monkeypatch.setattr("norce_order_async.cli.batch.write_reports", save)
+    Path("changes.jsonl").write_text('{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}', encoding="utf-8")
+    assert shell("batch", "run", "changes.jsonl")[0] == 0
+    assert closed == [1]
 
 
 def test_a_machine_that_has_no_more_files_to_open_is_told_as_that(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_retry(concurrency: object) -> dict[str, Any]:
-        return {"retry": None, "timeout": Timeout()}
+        return {"retry": None, "timeout": Timeout(), "limit": 100}
 
     error = ConnectError("cannot connect to localhost:80: Too many open files", sent=False)
     error.__cause__ = OSError(errno.EMFILE, "Too many open files")
@@ -138,16 +174,24 @@ def test_a_report_replaces_no_input_and_has_no_other_format(shell: Shell, done: 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="its names have no control characters, and its shells quote otherwise")
-def test_control_characters_in_names_are_shown_and_can_be_pasted(shell: Shell) -> None:
-    name = "a\x1b[31m'b.jsonl"
+@pytest.mark.parametrize(
+    ("name", "encoding", "shown"),
+    [("a\x1b[31m'b.jsonl", "utf-8", "a\\x1b[31m'b.jsonl"), ("a\u2603 'b.jsonl", "cp1252", "a\\u2603 'b.jsonl")],
+    ids=["control characters", "not in the encoding"],
+)
+def test_what_cannot_be_shown_in_names_is_escaped_and_can_be_pasted(
+    shell: Shell, name: str, encoding: str, shown: str
+) -> None:
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(encoding=encoding)
     line = {"op": "delete_consent", "order_id": "nope", "consent_id": "ci_terms"}
     Path(name).write_text(json.dumps(line), encoding="utf-8")
     more = ("--undo", f"undo{name}", "--journal", f"{name}.j")
     assert shell("batch", "run", name, *more)[0] == 1
     code, out = shell("batch", "run", name, *more)
     assert (code, "\x1b" in out, "\x1b" in shell.errors) == (1, False, False)
-    assert "a\\x1b[31m'b.jsonl against " in out
-    assert "Journal: a\\x1b[31m'b.jsonl.j\n" in out
+    assert f"{shown} against " in out
+    assert f"Journal: {shown}.j\n" in out
     command = next(line for line in out.splitlines() if "What failed:" in line).partition(":")[2]
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout
     assert words.decode().split("\0")[3] == f"{name}.j"
