@@ -74,7 +74,7 @@ class AttemptSender:
                     self._note(response, attempt)
                 return response
             except BaseException as error:
-                failure = failure_of(error, attempt, call, self.clock)
+                failure = failure_of(error, attempt, call, self.clock, self.lifecycle)
                 if isinstance(failure, CallError):
                     failure.attempts = tuple(call.attempts)  # by these, another call that it reaches is judged
                 if failure is error:

@@ -163,7 +163,7 @@ class RunningCall(TimeLimit):
         response: What the chain returned.
     """
 
-    __slots__ = ("_ends", "_here", "_options", "call", "response")
+    __slots__ = ("__weakref__", "_ends", "_here", "_options", "call", "response")
 
     def __init__(
         self,
@@ -184,6 +184,8 @@ class RunningCall(TimeLimit):
         self.call = call = request.call
         call.limiter = here.limiter
         TimeLimit.__init__(self, call.timeout.total, here.calls, loop)
+        if self._cancelling:
+            here.in_clean_ups.add(self)
         self.response: Response | None = None
         self._options = options
         self._ends = ends
