@@ -42,6 +42,7 @@ from norce_order_async.core.errors import NorceOrderError, TransportError
 from norce_order_async.middleware import Call, Handler
 from norce_order_async.models import Consent, Order
 from norce_order_async.operations import Operation, Repeat, decode_receipt
+from norce_order_async.testing.clock import FakeClock
 from norce_order_async.transport import Request, Response
 
 ERROR = b'{"code": "order-not-found", "message": "Order with id:o_1 not found."}'
@@ -476,6 +477,28 @@ async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(
     assert f"the transport failed: {type(raw).__name__} in support.py:" in faults[0]
     assert f"test_outcomes.py:{fail.__code__.co_firstlineno + 2}" in faults[0]
     assert "Bearer x" not in caplog.text
+
+
+async def test_a_clock_that_fails_once_a_slot_is_free_takes_no_slot() -> None:
+    class Failing(FakeClock):
+        fails = False
+
+        def monotonic(self) -> float:
+            if self.fails:
+                self.fails = False
+                raise OSError
+            return super().monotonic()
+
+    def fail_next(*_: object) -> None:
+        clock.fails = client.stats().calls == 1
+
+    clock = Failing()
+    client, _, _ = scripted(200, clock=clock, limit=1, on_call=[fail_next])
+    calls = [asyncio.create_task(delete_consent(client, f"o_{number}", "ci")) for number in range(2)]
+    await asyncio.wait(calls)
+    assert [type(call.exception()) for call in calls] == [type(None), OSError]
+    assert client.stats().slots_used == 0
+    assert (await delete_consent(client, "o_1", "ci")).outcome is OutcomeKind.APPLIED
 
 
 async def test_a_transport_that_is_cancelled_by_itself_has_failed_in_a_clean_up_too() -> None:
