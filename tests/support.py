@@ -1,10 +1,10 @@
 """What several tests need: a scripted transport, a raw server that can misbehave, a client for either."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import norce_order_async
 from norce_order_async import OrderClient
@@ -13,6 +13,8 @@ from norce_order_async.middleware import Handler
 from norce_order_async.testing.clock import FakeClock
 from norce_order_async.testing.listening import stop_listening
 from norce_order_async.transport import Request, Response, Transport
+
+T = TypeVar("T")
 
 BASE_URL = "http://127.0.0.1:1/checkout/order"
 TOKEN = "canary-5d1f-token"
@@ -162,6 +164,22 @@ class RawServer:
         finally:
             self._writers.discard(writer)
             writer.close()
+
+
+async def in_clean_up(work: Callable[[], Awaitable[T]]) -> T:
+    """Do what a task does that was cancelled, as it cleans up; what comes of it."""
+
+    async def run() -> T:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return await work()
+        raise AssertionError
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(0)
+    task.cancel()
+    return await task
 
 
 def fail(error: Exception) -> None:

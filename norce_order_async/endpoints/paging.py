@@ -18,7 +18,7 @@ from norce_order_async.endpoints.filters import OrderFilters, query_of
 from norce_order_async.endpoints.orders import LIST_ORDERS
 from norce_order_async.endpoints.pages import Entry, Page, PageReader
 from norce_order_async.loops.per_loop import PerLoop, running_loop
-from norce_order_async.loops.tasks import is_cancelled
+from norce_order_async.loops.tasks import cancellations, is_cancelled
 from norce_order_async.wire.models import Order, OrderListOrderBy, OrderListOrderByDirection
 from norce_order_async.wire.operation import Operation, QueryValue
 
@@ -78,11 +78,12 @@ class OrderIterator(AsyncIterator[T]):
         return entry  # type: ignore[return-value]  # what T is, iter_orders says
 
     async def _turn_page(self) -> None:
+        before = cancellations()
         self._ahead = self._ahead_here() or self._begin()
         try:
             page = await self._ahead
         except BaseException as error:
-            if self._ended and isinstance(error, asyncio.CancelledError) and not is_cancelled():
+            if self._ended and isinstance(error, asyncio.CancelledError) and not is_cancelled(before):
                 return  # the iterator was closed, this task was not cancelled
             if not _has_come(self._ahead):
                 self._ahead = None

@@ -7,10 +7,19 @@ from typing import Any
 from norce_order_async.core.clock import Clock
 
 
-def is_cancelled() -> bool:
-    """Whether somebody cancelled the running task, and not only what it waits for."""
+def cancellations() -> int:
+    """How often somebody cancelled the running task."""
     task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    return 0 if task is None else task.cancelling()
+
+
+def is_cancelled(before: int = 0) -> bool:
+    """Whether somebody cancelled the running task, and not only what it waits for.
+
+    Args:
+        before: How often that had happened when what is asked about began: a task that was cancelled may go on.
+    """
+    return asyncio.current_task() is None or cancellations() > before
 
 
 async def wait_first(*coroutines: Coroutine[Any, Any, object], timeout: float | None = None) -> None:

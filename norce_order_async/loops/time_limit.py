@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.loops.per_loop import PerLoop, running_loop
+from norce_order_async.loops.tasks import is_cancelled
 
 _PAUSE = 0.005  # seconds
 _LATE = 0.1  # seconds
@@ -138,6 +139,14 @@ class TimeLimit:
         if not self._expired or task is None:
             return False
         return task.uncancel() <= self._cancelling and kind is asyncio.CancelledError
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody cancelled the running task since the limit was made in it, and not only what it waits for.
+
+        While something runs inside, another task may ask for itself; after that only the limit's own.
+        """
+        of_another = self._task is not None and self._task is not asyncio.current_task()
+        return is_cancelled(0 if of_another else self._cancelling)
 
     def expire(self) -> None:
         """Cancel what runs inside; twice is fine, and so is a loop that was closed meanwhile."""

@@ -11,7 +11,6 @@ from norce_order_async.core.checks import check_token
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, NorceOrderError, TokenError
 from norce_order_async.core.http import Request, Response, replace_headers
 from norce_order_async.core.token_source import TokenSource
-from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.middleware import Handler
 from norce_order_async.sending.lifecycle import Lifecycle
 
@@ -65,7 +64,7 @@ class Auth:
                 return _with_token(request, await _source_of(request).get())
             return _with_token(request, await _source_of(request).get(rejected=_token_of(refused)))
         except asyncio.CancelledError as error:
-            if is_cancelled():
+            if self.life.is_cancelled(request.call):
                 error.__context__ = None  # and no frames of the source: it stays the context of other errors
                 raise error.with_traceback(None) from None
             problem = _told(error)

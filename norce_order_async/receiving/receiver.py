@@ -11,7 +11,6 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.logger import lines_of, logger
 from norce_order_async.core.shapes import HANDLER, HOOK, check_not_awaitable, check_shape, check_takes_call
-from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.receiving import asgi, calls, replies
 from norce_order_async.receiving.calls import Headers, HookCall, NotificationCall, ValidationCall, notification_key
@@ -155,8 +154,9 @@ class Receiver:
         return bytes(body)
 
     async def _handle(self, name: str, kind: _Kind, call: Any) -> Reply:
+        limit = TimeLimit(self.deadline)
         try:
-            with TimeLimit(self.deadline):
+            with limit:
                 reply = await run(kind.handle, call)
             if isinstance(reply, Reply):
                 if reply.kind not in (None, name):
@@ -164,7 +164,7 @@ class Receiver:
                 return reply
             _logger.error("the handler of %s returned no Reply: %s", name, kind_of(reply))
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and is_cancelled():
+            if isinstance(error, asyncio.CancelledError) and limit.is_cancelled():
                 raise
             what, where = type(error).__qualname__, lines_of(error)
             _logger.error("the handler of %s failed: %s in %s (deadline %g s)", name, what, where, self.deadline)

@@ -16,8 +16,9 @@ from norce_order_async.core.logger import logger
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
-from norce_order_async.sending.calls import check_not_async, out_of_time, run_hook, too_late
+from norce_order_async.sending.calls import out_of_time, too_late
 from norce_order_async.sending.failures import failure_of
+from norce_order_async.sending.hooks import check_not_async, run_hook, run_hooks
 from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_attempt, log_body
 from norce_order_async.transport import Transport
@@ -52,8 +53,8 @@ class AttemptSender:
         start = ended = self.clock.monotonic()
         turns = None if call.sending else call.limiter.acquire_nowait(call.shop, start)
         if turns is None:
-            turns = await _wait_for_slot(call, start)
-            start = ended = self.clock.monotonic()
+            turns, start = await _wait_for_slot(call, self.clock, start)
+            ended = start
         call.sending = True
         try:
             timeout, started = call.timeout, start - call.started
@@ -74,7 +75,7 @@ class AttemptSender:
                     self._note(response, attempt)
                 return response
             except BaseException as error:
-                failure = failure_of(error, attempt, call, self.clock)
+                failure = failure_of(error, attempt, call, self.clock, self.lifecycle)
                 if isinstance(failure, CallError):
                     failure.attempts = tuple(call.attempts)  # by these, another call that it reaches is judged
                 if failure is error:
@@ -105,8 +106,14 @@ class AttemptSender:
         if logger.isEnabledFor(DEBUG):
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
-        for observer in reversed(self.observers):
-            run_hook(call, observer.attempt_ended, call, attempt)
+        if self.observers:
+            observers = reversed(self.observers)
+            try:
+                for observer in observers:
+                    run_hook(call, observer.attempt_ended, call, attempt)
+            except BaseException:
+                run_hooks(call, (observer.attempt_ended for observer in observers), call, attempt)
+                raise
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)
         if call.on_attempt is not None:
@@ -152,24 +159,30 @@ def _is_fit(name: str, value: str) -> bool:
     return True
 
 
-async def _wait_for_slot(call: Call, now: float) -> Any:
-    """Take a slot when one is free.
+async def _wait_for_slot(call: Call, clock: Clock, now: float) -> tuple[Any, float]:
+    """Take a slot when one is free; what to give back, and the time.
 
     Raises:
         DeadlineExceeded: It came too late for an answer.
         ClientStateError: An attempt of this call is under way.
     """
-    waits, turns = not call.sending, None
-    if waits:
-        call.waiting = _SLOT
-        try:
-            turns = await call.limiter.acquire(call.shop, now, call.deadline)
-        finally:
-            call.waiting = None
-        if turns is None:
-            raise too_late(call, _SLOT)
     if call.sending:
-        if waits:
-            call.limiter.release(turns, -math.inf, now)
-        raise ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")
-    return turns
+        raise _twice()
+    call.waiting = _SLOT
+    try:
+        turns = await call.limiter.acquire(call.shop, now, call.deadline)
+    finally:
+        call.waiting = None
+    if turns is None:
+        raise too_late(call, _SLOT)
+    try:
+        if call.sending:
+            raise _twice()
+        return turns, clock.monotonic()
+    except BaseException:
+        call.limiter.release(turns, -math.inf, now)
+        raise
+
+
+def _twice() -> ClientStateError:
+    return ClientStateError("an attempt of this call is under way: an attempt middleware makes two at once")

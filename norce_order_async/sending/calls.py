@@ -1,11 +1,10 @@
 """A call from its start to its end: its request, when it is cut short, what its end means, and who is told."""
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any
 
 import attrs
 
@@ -27,14 +26,12 @@ from norce_order_async.core.settings import UNSET, Timeout
 from norce_order_async.loops.per_loop import running_loop
 from norce_order_async.loops.time_limit import TimeLimit
 from norce_order_async.sending.caller import Caller, set_adapter_id
+from norce_order_async.sending.hooks import run_hook, run_hooks
 from norce_order_async.sending.lifecycle import Lifecycle, LoopPlace
-from norce_order_async.sending.log import log_cut, log_hook
+from norce_order_async.sending.log import log_cut
 from norce_order_async.sending.shops import Shops
 from norce_order_async.wire.codec import encode
 from norce_order_async.wire.operation import Operation, QueryValue
-
-A = TypeVarTuple("A")
-R = TypeVar("R")
 
 
 @attrs.frozen(eq=False)
@@ -120,29 +117,6 @@ def too_late(call: Call, turn: str) -> DeadlineExceeded:
     return DeadlineExceeded(f"no success possible within {call.timeout.total:g} s")
 
 
-def run_hook(call: Call, hook: Callable[[*A], R], *args: *A) -> R | None:
-    """Call a hook of a call; one that fails is logged at ERROR and does not change what becomes of the call."""
-    try:
-        result = hook(*args)
-        if result is not None:
-            check_not_async(result)
-        return result
-    except (Exception, asyncio.CancelledError):  # a plain function is not cancelled: it has raised that by itself
-        log_hook(call)
-        return None
-
-
-def check_not_async(result: object) -> None:
-    """See that a hook has run.
-
-    Raises:
-        TypeError: It is async: it has only begun, and nobody awaits it.
-    """
-    if inspect.iscoroutine(result):
-        result.close()
-        raise TypeError("a hook must not be async: it is called and not awaited")
-
-
 class RunningCall(TimeLimit):
     """One call from its start to its end: observed, and ended when its time is over or its client is closed.
 
@@ -163,7 +137,7 @@ class RunningCall(TimeLimit):
         response: What the chain returned.
     """
 
-    __slots__ = ("_ends", "_here", "_options", "call", "response")
+    __slots__ = ("__weakref__", "_ends", "_here", "_options", "call", "response")
 
     def __init__(
         self,
@@ -184,11 +158,19 @@ class RunningCall(TimeLimit):
         self.call = call = request.call
         call.limiter = here.limiter
         TimeLimit.__init__(self, call.timeout.total, here.calls, loop)
+        if self._cancelling:
+            here.in_clean_ups.add(self)
         self.response: Response | None = None
         self._options = options
         self._ends = ends
-        for observer in ends.observers:
-            run_hook(call, observer.call_started, request)
+        if ends.observers:
+            left = iter(ends.observers)
+            try:
+                for observer in left:
+                    run_hook(call, observer.call_started, request)
+            except BaseException as error:
+                self._end_at_start(error, left, request)
+                raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
@@ -213,6 +195,13 @@ class RunningCall(TimeLimit):
             here = self._here
             if here.changed is not None and not here.calls.running:
                 here.look_again()
+
+    def _end_at_start(self, error: BaseException, left: Iterable[CallObserver], request: Request) -> None:
+        """An observer ends the program as the call starts: those that are left see its start, and all see its end."""
+        try:
+            run_hooks(self.call, (observer.call_started for observer in left), request)
+        finally:
+            self._ends.failed(self.call, None, error, self._options)
 
     def check_success(self, response: Response, operation: Operation[Any]) -> Response:
         """Return what the chain returned, if it is a success, and note what it means.
@@ -340,12 +329,17 @@ class CallEnds:
         budget = shop.budget
         if budget is not None and budget.left < budget.capacity and not call.outcome.failed:
             budget.give(call.paid)
-        for hook in self.hooks:
-            run_hook(call, hook, call, error)
-        if options.on_call is not None:
-            run_hook(call, options.on_call, call, error)
-        if call.end_hooks:
-            for hook in call.end_hooks:
+        observers = reversed(self.observers) if self.observers else ()
+        try:
+            for hook in self.hooks:
                 run_hook(call, hook, call, error)
-        for observer in reversed(self.observers):
-            run_hook(call, observer.call_ended, call, response, error)
+            if options.on_call is not None:
+                run_hook(call, options.on_call, call, error)
+            if call.end_hooks:
+                for hook in call.end_hooks:
+                    run_hook(call, hook, call, error)
+            for observer in observers:
+                run_hook(call, observer.call_ended, call, response, error)
+        except BaseException:
+            run_hooks(call, (observer.call_ended for observer in observers), call, response, error)
+            raise

@@ -13,8 +13,8 @@ from norce_order_async.core.errors import (
     TransportError,
 )
 from norce_order_async.core.outcome import Attempt
-from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.sending.calls import out_of_time
+from norce_order_async.sending.lifecycle import Lifecycle
 from norce_order_async.sending.log import log_fault
 from norce_order_async.wire.refusals import is_json
 
@@ -22,7 +22,9 @@ _SAME_MOMENT = 0.002
 """Seconds by which an event loop's timer may be early."""
 
 
-def failure_of(error: BaseException, attempt: Attempt, call: Call, clock: Clock) -> BaseException | None:
+def failure_of(
+    error: BaseException, attempt: Attempt, call: Call, clock: Clock, lifecycle: Lifecycle
+) -> BaseException | None:
     """Write down what went wrong; the error to raise, or None where the API said yes all the same."""
     match error:
         case TransportError():
@@ -44,14 +46,15 @@ def failure_of(error: BaseException, attempt: Attempt, call: Call, clock: Clock)
             attempt.error = type(error).__name__
         case NotTheApiError():
             attempt.error = f"{type(error).__name__}: {error.reason}"
-        case asyncio.CancelledError() if is_cancelled() and (status := _yes_of(error, call)) is not None:
+        case asyncio.CancelledError() if lifecycle.is_cancelled(call) and (status := _yes_of(error, call)) is not None:
             attempt.sent, attempt.status = True, status
         case asyncio.CancelledError() if call.timed_out:
             attempt.error = DeadlineExceeded.__name__
         case _:
             attempt.error = type(error).__name__
             if not isinstance(error, NorceOrderError) and (
-                isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not is_cancelled())
+                isinstance(error, Exception)
+                or (isinstance(error, asyncio.CancelledError) and not lifecycle.is_cancelled(call))
             ):
                 log_fault(call, error)
                 # Its text and its frames may hold anything.

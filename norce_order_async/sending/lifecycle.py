@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from numbers import Real
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import attrs
 
@@ -17,7 +18,7 @@ from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.shop import Shop
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
-from norce_order_async.loops.tasks import wait_first
+from norce_order_async.loops.tasks import is_cancelled, wait_first
 from norce_order_async.loops.time_limit import Limited, TimeLimits
 from norce_order_async.sending.limiter import ConcurrencyLimiter
 
@@ -34,6 +35,10 @@ class Running(Limited, Protocol):
         """End it because its client is closed."""
         ...
 
+    def is_cancelled(self) -> bool:
+        """Whether somebody cancelled the running task since the call began in it."""
+        ...
+
 
 @attrs.define(eq=False)
 class LoopState:
@@ -42,6 +47,7 @@ class LoopState:
     Attributes:
         limiter: How many requests at once.
         calls: The calls that are under way, each a limit of time.
+        in_clean_ups: Those of them that began in a task that had been cancelled before.
         process: The process that the loop belongs to; a forked child inherits what it cannot close.
         changed: Set when a closing has to look again, and replaced by the next one; None until something is closed.
         closing: The closing under way.
@@ -49,6 +55,7 @@ class LoopState:
 
     limiter: ConcurrencyLimiter
     calls: TimeLimits[Running] = attrs.Factory(TimeLimits[Running])
+    in_clean_ups: WeakSet[Running] = attrs.Factory(WeakSet[Running])
     process: int = attrs.Factory(os.getpid)
     changed: asyncio.Event | None = None
     closing: asyncio.Task[None] | None = None
@@ -105,6 +112,13 @@ class Lifecycle:
         """How many requests of a shop are under way, and how many wait, over all event loops of this process."""
         used, waiting = zip((0, 0), *(there.limiter.of(shop) for there in self._of_this_process()), strict=True)
         return sum(used), sum(waiting)
+
+    def is_cancelled(self, call: Call) -> bool:
+        """Whether somebody cancelled the running task since a call began in it, and not only what it waits for."""
+        if not is_cancelled():
+            return False
+        running = next((one for one in self.loops.here().in_clean_ups if one.call is call), None)
+        return running is None or running.is_cancelled()
 
     def _of_this_process(self) -> list[LoopState]:
         process = os.getpid()

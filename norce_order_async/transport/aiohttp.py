@@ -18,7 +18,6 @@ from yarl import URL
 
 from norce_order_async.core.errors import ClientStateError, ConnectionLost, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
-from norce_order_async.loops.tasks import is_cancelled
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport.aiohttp_errors import UnusableHead, translate
 from norce_order_async.transport.aiohttp_internals import (
@@ -164,7 +163,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             return make_response(request, status, head, body, self.max_body)
         except asyncio.CancelledError as error:
             # Closing a session cancels the look-ups of addresses, and with them the requests that wait for one.
-            if not pool.session.closed or is_cancelled():
+            if not pool.session.closed or exchange.limit.is_cancelled():
                 if exchange.response is not None:
                     note_head(error, exchange.response.status, exchange.response.raw_headers)
                 forget_frames(error)  # aiohttp's: they hold the headers, with the token

@@ -513,6 +513,22 @@ class TestServer:
             await get_order(client, "o_1")
         await client.aclose()
 
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_a_closing_that_is_cancelled_leaves_nothing_open(self, sandbox: Sandbox, turns: int) -> None:
+        server = SandboxServer(sandbox)
+        await server.start()
+        closing = asyncio.create_task(server.aclose())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        await server.aclose()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del server, closing
+            gc.collect()
+        assert [str(each.message) for each in caught] == []
+
     async def test_what_was_to_be_carried_out_later_is_noted_when_it_closes(self, sandbox: Sandbox) -> None:
         sandbox.faults.add("apply-late:inf")
         async with SandboxServer(sandbox) as server:

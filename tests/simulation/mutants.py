@@ -122,8 +122,8 @@ MUTANTS = (
         "cancel-swallowed",
         "a cancelled attempt counts as one that failed",
         "sending/failures.py",
-        "isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and not is_cancelled())",
-        "isinstance(error, Exception) or (isinstance(error, asyncio.CancelledError) and bool(is_cancelled))",
+        "(isinstance(error, asyncio.CancelledError) and not lifecycle.is_cancelled(call))",
+        "(isinstance(error, asyncio.CancelledError) and bool(lifecycle))",
         "web-app",
     ),
     Mutant(

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from support import PACKAGE, scripted
+from support import PACKAGE, in_clean_up, scripted
 
 from norce_order_async import (
     AuthenticationError,
@@ -164,6 +164,13 @@ async def test_a_shared_refresh_that_is_cancelled_cancels_no_caller() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(delete_consent(client, "o_1", "ci"))
     assert caught.group_contains(TokenError)
+    assert transport.requests == []
+
+
+async def test_a_source_that_is_cancelled_by_itself_is_an_auth_error_in_a_clean_up_too() -> None:
+    client, transport, _ = scripted(auth=Source(failing(asyncio.CancelledError())))
+    with pytest.raises(TokenError, match="the token source failed with CancelledError"):
+        await in_clean_up(lambda: delete_consent(client, "o_1", "ci"))
     assert transport.requests == []
 
 

@@ -172,6 +172,35 @@ async def test_an_observer_that_fails_is_logged_and_changes_nothing(caplog: pyte
     assert caplog.messages == [f"a hook failed [request id {caplog.records[0].__dict__['request_id']}]"] * 4
 
 
+class Quit(BaseException):
+    """Ends the program, or a test: pytest.fail() raises such a one."""
+
+
+@pytest.mark.parametrize(
+    "where", ["call_started", "attempt_started", "attempt_ended", "call_ended", "on_attempt", "on_call"]
+)
+async def test_every_call_ends_for_all_observers_where_a_hook_ends_the_program(where: str) -> None:
+    def leave(*args: Any) -> None:
+        raise Quit
+
+    log: list[str] = []
+    leaving, hooks = Recorder("q "), dict[str, Any]()
+    if where.startswith("on_"):
+        hooks[where] = [leave]
+    else:
+        setattr(leaving, where, leave)
+    client, _, _ = scripted(200, observers=[Recorder("a ", log), leaving, Recorder("b ", log)], **hooks)
+    with pytest.raises(Quit):
+        await delete_consent(client, "o_1", "ci")
+    seen = [line.split()[:2] for line in log]
+    assert [name for name, what in seen if what == "start"] == ["a", "b"]
+    assert [name for name, what in seen if what == "end"] == ["b", "a"]
+    if where != "call_started":
+        assert [name for name, what in seen if what not in ("start", "attempt", "end")] == ["b", "a"]
+    stats = client.stats()
+    assert (stats.calls, stats.slots_used) == (1, 0)
+
+
 async def later() -> None:
     """What nobody awaits."""
 

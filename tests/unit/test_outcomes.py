@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support import ScriptedTransport, scripted
+from support import Hanging, ScriptedTransport, in_clean_up, scripted
 
 from norce_order_async import (
     Attempt,
@@ -42,6 +42,7 @@ from norce_order_async.core.errors import NorceOrderError, TransportError
 from norce_order_async.middleware import Call, Handler
 from norce_order_async.models import Consent, Order
 from norce_order_async.operations import Operation, Repeat, decode_receipt
+from norce_order_async.testing.clock import FakeClock
 from norce_order_async.transport import Request, Response
 
 ERROR = b'{"code": "order-not-found", "message": "Order with id:o_1 not found."}'
@@ -476,6 +477,64 @@ async def test_what_a_transport_raises_that_is_not_ours_becomes_ours(
     assert f"the transport failed: {type(raw).__name__} in support.py:" in faults[0]
     assert f"test_outcomes.py:{fail.__code__.co_firstlineno + 2}" in faults[0]
     assert "Bearer x" not in caplog.text
+
+
+async def test_a_clock_that_fails_once_a_slot_is_free_takes_no_slot() -> None:
+    class Failing(FakeClock):
+        fails = False
+
+        def monotonic(self) -> float:
+            if self.fails:
+                self.fails = False
+                raise OSError
+            return super().monotonic()
+
+    def fail_next(*_: object) -> None:
+        clock.fails = client.stats().calls == 1
+
+    clock = Failing()
+    client, _, _ = scripted(200, clock=clock, limit=1, on_call=[fail_next])
+    calls = [asyncio.create_task(delete_consent(client, f"o_{number}", "ci")) for number in range(2)]
+    await asyncio.wait(calls)
+    assert [type(call.exception()) for call in calls] == [type(None), OSError]
+    assert client.stats().slots_used == 0
+    assert (await delete_consent(client, "o_1", "ci")).outcome is OutcomeKind.APPLIED
+
+
+async def test_a_transport_that_is_cancelled_by_itself_has_failed_in_a_clean_up_too() -> None:
+    def fail(request: Request) -> Response:
+        raise asyncio.CancelledError
+
+    client, _, _ = scripted(fail, retry=RetryPolicy(max_attempts=2))
+    with pytest.raises(TransportError, match="the transport failed with CancelledError") as caught:
+        await in_clean_up(lambda: delete_consent(client, "o_1", "ci"))
+    assert len(caught.value.attempts) == 2
+
+
+@pytest.mark.parametrize("own_task", [False, True])
+async def test_a_cancellation_goes_through_in_a_clean_up_too(own_task: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Also that of a task in which a middleware makes the attempt."""
+
+    async def apart(request: Request, call_next: Handler) -> Response:
+        attempt = asyncio.ensure_future(call_next(request))
+        await transport.sent.wait()
+        attempt.cancel()
+        return await attempt
+
+    async def call() -> None:
+        if own_task:
+            await delete_consent(client, "o_1", "ci")
+        else:
+            me = asyncio.current_task()
+            assert me is not None
+            asyncio.get_running_loop().call_later(0.01, me.cancel)
+            await delete_consent(client, "o_1", "ci")
+
+    transport = Hanging()
+    client, _, _ = scripted(transport=transport, attempt_middlewares=[apart] if own_task else [])
+    with pytest.raises(asyncio.CancelledError):
+        await in_clean_up(call)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from support import scripted
+from support import in_clean_up, scripted
 
 from norce_order_async import (
     DecodeError,
@@ -453,16 +453,20 @@ async def by_cancel(client: OrderClient) -> None:
     del task
 
 
-async def by_aclose_of_another_task(client: OrderClient) -> None:
+async def by_aclose_of_another_task(client: OrderClient, *, clean_up: bool = False) -> None:
     orders = iter_orders(client)
 
     async def consume() -> int:
         return len([order async for order in orders])
 
-    task = asyncio.create_task(consume())
+    task = asyncio.create_task(in_clean_up(consume) if clean_up else consume())
     await settle()
     await orders.aclose()
     assert await task == 3
+
+
+async def by_aclose_during_a_clean_up(client: OrderClient) -> None:
+    await by_aclose_of_another_task(client, clean_up=True)
 
 
 async def by_timeout(client: OrderClient) -> None:
@@ -476,7 +480,18 @@ async def by_timeout(client: OrderClient) -> None:
     assert len(came) == 3
 
 
-@pytest.mark.parametrize("end", [by_break, by_aclose, by_error, by_cancel, by_aclose_of_another_task, by_timeout])
+@pytest.mark.parametrize(
+    "end",
+    [
+        by_break,
+        by_aclose,
+        by_error,
+        by_cancel,
+        by_aclose_of_another_task,
+        by_aclose_during_a_clean_up,
+        by_timeout,
+    ],
+)
 async def test_ending_early_leaves_nothing(end: Callable[[OrderClient], Any]) -> None:
     stuck = Stuck()
     client, _, _ = scripted(call_middlewares=[stuck])

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 from asgi import request
+from support import in_clean_up
 
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.models import Order, OrderStatus
@@ -285,6 +286,11 @@ async def test_a_handler_may_be_a_plain_function_or_anything_that_is_called() ->
 async def test_a_notification_whose_handler_fails_is_never_taken_for_delivered(on_failure: str) -> None:
     status, _, body = await request(receiver(on_failure=on_failure), "POST", "/notifications/raise", ORDER)
     assert (status, json.loads(body)["code"]) == (500, "adapter-error")
+
+
+async def test_a_handler_that_is_cancelled_by_itself_has_failed_in_a_clean_up_too() -> None:
+    status, _, body = await in_clean_up(lambda: request(receiver(), "POST", "/hooks/cancelled", ORDER))
+    assert (status, json.loads(body)["code"]) == (400, "adapter-error")
 
 
 async def test_a_cancellation_goes_through() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import sys
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Literal, Self
 
@@ -130,14 +131,16 @@ class SandboxServer:
 
     async def aclose(self) -> None:
         """Stop listening and cut what is still open; closing twice is fine."""
-        if self._listener is not None and self._http is not None:
-            listener, self._listener = self._listener, None
-            await stop_listening(listener)
-            await self._http.shutdown(_GRACE)
+        if self._listener is None or self._http is None:
+            return
+        listener, self._listener = self._listener, None
+        # The steps are taken from the last one to the first, each of them also where one before it is cancelled.
+        async with AsyncExitStack() as steps:
             if self._network is not None:
-                await serving.abandon(self._sandbox, self._network)
-                await self._network.aclose()
-                self._network = None
+                steps.push_async_callback(self._network.aclose)
+                steps.push_async_callback(serving.abandon, self._sandbox, self._network)
+            steps.push_async_callback(self._http.shutdown, _GRACE)
+            steps.push_async_callback(stop_listening, listener)
 
     async def __aenter__(self) -> Self:
         await self.start()
