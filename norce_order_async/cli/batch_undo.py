@@ -8,7 +8,7 @@ from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.undo.files import UndoSummary, check_undo_name, is_undo_of, left_path_of, save_undo
-from norce_order_async.core.commands import command_line
+from norce_order_async.cli.output import shown_command
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
 from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.json import JSON
@@ -68,7 +68,7 @@ def undo_lines(undo: UndoSummary) -> Iterator[str]:
     yield f"Undo: {printable(str(undo.path))}, {counted(undo.changes, 'change')}"
     if undo.changes:
         command: list[str | Path] = ["norce-order", "batch", "run", undo.path, *(["--once"] if undo.once else [])]
-        yield f"  To take it all back:  {command_line(command)}"
+        yield f"  To take it all back:  {shown_command(command)}"
     if undo.left:
         yield f"  {counted(undo.left, 'change')} cannot be taken back: {printable(str(undo.left_path))}"
     for remark, count in sorted(undo.remarks.items(), key=lambda item: -item[1]):

@@ -3,10 +3,13 @@
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import TextIO
 
+from norce_order_async.core.commands import command_line
 from norce_order_async.core.wording import reason_of
 
 _OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -20,6 +23,11 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
     except OSError:
         silence(sys.stderr)
+
+
+def shown_command(words: Sequence[str | Path]) -> str:
+    """A command that is printed on standard output, as it is pasted into a shell."""
+    return command_line(words, getattr(sys.stdout, "encoding", None) or "utf-8")
 
 
 def is_terminal(stream: TextIO | None) -> bool:

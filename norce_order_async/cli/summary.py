@@ -11,8 +11,7 @@ from norce_order_async.batch.report import LEFT, Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import undo_lines, undo_record
-from norce_order_async.cli.output import has_rich
-from norce_order_async.core.commands import command_line
+from norce_order_async.cli.output import has_rich, shown_command
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.codec import encode_shown
@@ -114,12 +113,13 @@ def _lines(account: Account) -> list[Line]:
         lines.append(("", f"  {'':>{width}}  {printable(problem.message)}"))
     if account.journal is not None:
         lines += [("", ""), ("", f"Journal: {printable(str(account.journal))}")]
-        if account.goes_on and (account.left or summary.in_flight or summary.unfinished):
+        cut = account.total is None and account.stopped is not None  # how many are left is not known
+        if account.goes_on and (account.left or cut or summary.in_flight or summary.unfinished):
             same = "The same command without --only" if account.only else "The same command"
             lines.append(("", f"  {same} goes on with what is left, if its input is the same."))
         if summary.failed:
             command: list[str | Path] = ["norce-order", "batch", "report", account.journal, "--only", "failed"]
-            lines.append(("", f"  What failed:    {command_line(command)}"))
+            lines.append(("", f"  What failed:    {shown_command(command)}"))
         again, once = summary.to_make_again([kind for kind in OutcomeKind if kind.failed])
         if again and account.goes_on:
             lines.append(("", f"  To try again:   the same command with {'--once ' if once else ''}--only failed"))

@@ -50,6 +50,20 @@ def test_a_change_that_a_killed_run_has_sent_can_be_resolved(path: Path) -> None
         assert journal.states(1, 1)[1].outcome is OutcomeKind.APPLIED
 
 
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [(OutcomeKind.NOT_SENT, "not_applied: seen"), (OutcomeKind.UNKNOWN, "the run ended before its outcome was known")],
+)
+def test_what_was_interrupted_and_found_not_to_be_applied_says_that(
+    path: Path, outcome: OutcomeKind, message: str
+) -> None:
+    begin_and_leave(path)
+    with begin(path) as journal:
+        journal.write_resolution(1, outcome, "not_applied: seen")
+        assert next(journal.rows()).message == message
+        assert journal.summary().problems["Interrupted"].message == message
+
+
 @pytest.mark.parametrize("outcome", [kind for kind in OutcomeKind if kind is not OutcomeKind.UNKNOWN])
 def test_a_change_that_was_being_made_again_when_a_run_was_killed_can_be_resolved(
     path: Path, outcome: OutcomeKind

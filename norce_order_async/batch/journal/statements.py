@@ -71,7 +71,9 @@ BEGUN = f"(SELECT * FROM changes WHERE NOT ({_UNSENT})) AS changes"
 RESOLVE = f"""
     UPDATE changes SET open = 0, outcome = :outcome, evidence = :evidence,
         error = CASE WHEN :done THEN NULL ELSE coalesce({OF_NOW.format("error")}, '{INTERRUPTED}') END,
-        message = CASE WHEN :done THEN NULL ELSE coalesce({OF_NOW.format("message")}, '{UNTOLD}') END,
+        message = CASE WHEN :done THEN NULL
+            WHEN :outcome = 'not_sent' THEN coalesce(nullif({OF_NOW.format("message")}, '{UNTOLD}'), :evidence)
+            ELSE coalesce({OF_NOW.format("message")}, '{UNTOLD}') END,
         attributes = CASE WHEN :done THEN NULL ELSE attributes END
     WHERE number = :number AND (open OR outcome = 'unknown')
 """

@@ -173,16 +173,24 @@ def test_a_report_replaces_no_input_and_has_no_other_format(shell: Shell, done: 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="its names have no control characters, and its shells quote otherwise")
-def test_control_characters_in_names_are_shown_and_can_be_pasted(shell: Shell) -> None:
-    name = "a\x1b[31m'b.jsonl"
+@pytest.mark.parametrize(
+    ("name", "encoding", "shown"),
+    [("a\x1b[31m'b.jsonl", "utf-8", "a\\x1b[31m'b.jsonl"), ("a\u2603 'b.jsonl", "cp1252", "a\\u2603 'b.jsonl")],
+    ids=["control characters", "not in the encoding"],
+)
+def test_what_cannot_be_shown_in_names_is_escaped_and_can_be_pasted(
+    shell: Shell, name: str, encoding: str, shown: str
+) -> None:
+    output: Any = sys.stdout
+    output.reconfigure(encoding=encoding)
     line = {"op": "delete_consent", "order_id": "nope", "consent_id": "ci_terms"}
     Path(name).write_text(json.dumps(line), encoding="utf-8")
     more = ("--undo", f"undo{name}", "--journal", f"{name}.j")
     assert shell("batch", "run", name, *more)[0] == 1
     code, out = shell("batch", "run", name, *more)
     assert (code, "\x1b" in out, "\x1b" in shell.errors) == (1, False, False)
-    assert "a\\x1b[31m'b.jsonl against " in out
-    assert "Journal: a\\x1b[31m'b.jsonl.j\n" in out
+    assert f"{shown} against " in out
+    assert f"Journal: {shown}.j\n" in out
     command = next(line for line in out.splitlines() if "What failed:" in line).partition(":")[2]
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout
     assert words.decode().split("\0")[3] == f"{name}.j"

@@ -82,6 +82,20 @@ def test_nothing_is_said_of_trying_again_where_that_would_send_nothing(
     assert ("To try again:" in told) == is_told
 
 
+@pytest.mark.parametrize(
+    ("total", "stopped", "is_told"), [(None, "it was cut", True), (None, None, False), (1, "it was cut", False)]
+)
+def test_a_stream_that_was_cut_is_continued_though_nobody_knows_what_is_left(
+    total: int | None, stopped: str | None, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = Summary()
+    summary.outcomes[OutcomeKind.APPLIED] = 1
+    account = Account(title="t", summary=summary, journal=Path("j"), ended=1, total=total, stopped=stopped)
+    print_account(account, as_json=False)
+    told = "  The same command goes on with what is left, if its input is the same.\n"
+    assert (told in capsys.readouterr().out) == is_told
+
+
 @pytest.mark.skipif(os.name == "nt", reason="its shells quote otherwise")
 def test_a_journal_whose_name_begins_like_an_option_can_be_given_back(capsys: pytest.CaptureFixture[str]) -> None:
     summary = Summary()
