@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from journals import INPUTS, TARGET, begin, end, mark, run, write
@@ -402,7 +403,7 @@ def test_a_file_system_without_locks_is_told(
     if where == "written":
         monkeypatch.setattr(writer, "connect", fail)
     else:
-        monkeypatch.setattr(wal, "connect", lambda *_: Failing())
+        monkeypatch.setattr(wal, "connect", Mock(return_value=Failing()))
     with pytest.raises(ConfigurationError, match=r"may lack locks or shared memory: choose a place on a local disk"):
         begin(path)
 
