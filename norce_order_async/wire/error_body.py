@@ -76,10 +76,12 @@ def charset_of(content_type: str) -> str | None:
 
 
 def decoded(body: bytes, content_type: str) -> str:
-    """The text of a body, in the charset that its type names, or else UTF-8, where what is none of it is replaced."""
-    with suppress(ValueError):  # the name is wrong; it may be UTF-8 all the same
-        return body.decode(charset_of(content_type) or "utf-8")
-    return body.decode("utf-8", "replace")
+    """The text of a body, in the charset that its type names, or UTF-8; what is none of either is replaced."""
+    charset = charset_of(content_type) or "utf-8"
+    for likely in (charset, "utf-8"):  # the name may be wrong
+        with suppress(ValueError):
+            return body.decode(likely)
+    return body.decode(charset, "replace")
 
 
 def json_in(body: bytes, content_type: str) -> JSON:

@@ -1,7 +1,7 @@
 """Giving on what was read: models, receipts and attributes as JSON, and back without loss."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, get_args, overload
 
 import attrs
 
@@ -71,7 +71,7 @@ def from_dict(value: JSON, cls: type[T]) -> T:
         TypeError: ``cls`` is something else.
     """
     try:
-        if attrs.has(cls) and not issubclass(cls, (Model, Receipt)):
+        if _has_others(cls):
             raise TypeError  # cattrs makes one of any object: it passes over what it does not know
         return structure(value, cls)
     except WireError as error:
@@ -79,6 +79,12 @@ def from_dict(value: JSON, cls: type[T]) -> T:
     except Exception:  # whatever cattrs meets when it tries
         raise TypeError(f"nothing can be read as {cls!r}") from None
     raise InvalidRequestError(problem)
+
+
+def _has_others(cls: Any) -> bool:
+    """Whether a class of attrs is in the type that is neither a model nor a receipt."""
+    is_other = attrs.has(cls) and not issubclass(cls, (Model, Receipt))
+    return is_other or any(map(_has_others, get_args(cls)))
 
 
 def _members(value: object) -> object:

@@ -68,7 +68,9 @@ def test_lists_and_mappings_of_them() -> None:
     assert from_json(to_json({"a": payments}), dict[str, list[Payment]]) == {"a": payments}
 
 
-@pytest.mark.parametrize("kind", [Edited, 5, object, dict[str, object], bytes, "Order", CallOptions, Timeout])
+@pytest.mark.parametrize(
+    "kind", [Edited, 5, object, dict[str, object], bytes, "Order", CallOptions, Timeout, list[Timeout], Timeout | None]
+)
 def test_what_nothing_can_be_read_as_is_named(kind: Any) -> None:
     with pytest.raises(TypeError, match=re.escape(f"nothing can be read as {kind!r}")):
         from_json('{"a": 1}', kind)

@@ -547,6 +547,9 @@ async def test_a_cancellation_goes_through_in_a_clean_up_too(own_task: bool, cap
         ("", b'{"code": 7, "message": "n"}', "7", "n"),
         ("application/json; charset=iso-8859-1", b'{"message": "H\xe4r"}', None, "H\xe4r"),
         ("application/json; charset=no-such", b'{"message": "x"}', None, "x"),
+        ("application/json; charset=windows-1252", b'{"message": "sm\xf6r \x81"}', None, "sm\xf6r \ufffd"),
+        ("application/json; charset=ascii", b'{"message": "sm\xc3\xb6r"}', None, "sm\xf6r"),
+        ("application/json", b'{"code": "c", "message": "H\xe4r"}', "c", "H\ufffdr"),
     ],
 )  # fmt: skip
 async def test_what_an_error_body_says(content_type: str, body: bytes, code: str | None, message: str) -> None:
