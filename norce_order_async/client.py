@@ -163,14 +163,14 @@ class OrderClient(Secretive):
         adapter_id: str | Unset | None = UNSET,
         auth: TokenSource | str | Unset = UNSET,
         headers: Mapping[str, str] | Unset = UNSET,
-    ) -> Self:
+    ) -> "OrderClient":
         """A view of this client for another shop, channel or adapter, on the same connections.
 
         It costs next to nothing, so it can be made for every request. Closing it does nothing: it lives and ends
         with the client it came from. What is left out is as here; ``adapter_id=None`` sends none.
 
-        A view of a subclass is of that class, and has the attributes of this client without a call of ``__init__``.
-        It has no ``execute`` that was put on this client alone: that may be bound to its shop.
+        The view is an :class:`OrderClient`, also where this client is of a subclass, whose attributes may be bound to
+        this shop. What all views have to do belongs into a middleware.
 
         A token goes only to the address that it was given for: a view with another address needs an ``auth`` of its
         own, and ``headers`` of its own where the client has some.
@@ -199,9 +199,7 @@ class OrderClient(Secretive):
         scoped = caller.scoped(core.shops, address, merchant, channel, adapter_id, credential, headers)
         if credential is not None:
             core.adopt(credential.value)
-        view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__)
-        view.__dict__.pop("execute", None)
+        view = object.__new__(OrderClient)
         view._is_view = True
         view._core, view._caller, view._chain = core, scoped, core.chain(scoped)
         return view
@@ -257,7 +255,7 @@ class OrderClient(Secretive):
             fix = "use it with 'async with', or await aclose()"
             warnings.warn(f"unclosed {self!r}: {fix}", ResourceWarning, stacklevel=2, source=self)
 
-    def __copy__(self) -> Self:
+    def __copy__(self) -> "OrderClient":
         return self.scoped()  # a second owner would close the same connections
 
     def __repr__(self) -> str:

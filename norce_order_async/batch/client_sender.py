@@ -26,6 +26,10 @@ from norce_order_async.wire.operation import Operation
 
 _LONGEST_PROBE = 5.0
 """Seconds that a server which was gone has for a probe, so that one which is silent does not hold it up for long."""
+_PASSED_BY = (
+    "the client's own execute does not see a change that names a merchant or a channel, which a view makes, a plain "
+    "OrderClient: do in a middleware what execute does"
+)
 
 
 class ClientSender:
@@ -72,11 +76,13 @@ class ClientSender:
         try:
             if item.entry.request_id is not None:  # otherwise it is one of ours
                 check_header_value("request_id", item.request_id)
-            if change.merchant is not None or change.channel is not None:
-                client = scoped_to(client, change)
-                calls = client.for_batch()
-            elif calls is None:
+            if calls is None:
                 calls = self._calls = client.for_batch()
+            if change.merchant is not None or change.channel is not None:
+                client, sees_all = scoped_to(client, change), calls is None
+                calls = client.for_batch()
+                if sees_all and calls is not None:
+                    raise ClientStateError(_PASSED_BY)
             if calls is None or (call_of := CALLS.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)

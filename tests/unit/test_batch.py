@@ -358,10 +358,11 @@ async def test_a_client_with_an_execute_of_its_own_sees_every_call() -> None:
             return await super().execute(*arguments, **named)
 
     client = Noting(base_url=BASE_URL, merchant="m", channel="1", auth="t", transport=ScriptedTransport())
-    shops = [PatchConsent("o_2", "c", checked=True, merchant="m2"), DeleteConsent("o_2", "c", channel="2")]
     client.seen = []
-    await outcomes_of(client, [DeleteConsent("o_1", "c"), *shops], concurrency=1)
-    assert client.seen == [("m", "1"), ("m2", "1"), ("m", "2")]
+    await outcomes_of(client, [DeleteConsent("o_1", "c"), PatchConsent("o_2", "c", checked=True)], concurrency=1)
+    assert client.seen == [("m", "1"), ("m", "1")]
+    with pytest.raises(ClientStateError, match="own execute does not see a change that names a merchant"):
+        await outcomes_of(client, [PatchConsent("o_2", "c", checked=True, merchant="m2")])
 
 
 @pytest.mark.parametrize("place", ["client", "class"])
