@@ -425,6 +425,7 @@ async def test_hooks_are_called_by_what_they_watch_then_by_target(stage: Stage) 
         "http://192.0.513/",
         "http://127.0.0.1\\@192.0.2.1/",
         "http://[::ffff:192.0.2.1]/",
+        "http://[fe80::1%25\x1b]/",
         "{config.adapter.url}/x",
         "ftp://localhost/",
     ],
@@ -437,6 +438,7 @@ async def test_a_server_calls_only_this_machine(invoke: str, caplog: pytest.LogC
         await patch_consent(stage.client, "o_1", "ci_news", checked=True)
         assert [one.reply.skipped for one in stage.sandbox.called] == [True]
         assert re.search(r"hook h of nobody is not called: (the host \S+ is not on|its address is no URL)", caplog.text)
+        assert "\x1b" not in caplog.text
 
 
 @pytest.mark.parametrize(

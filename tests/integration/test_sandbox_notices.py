@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import threading
 from contextlib import suppress
@@ -289,6 +290,21 @@ async def test_a_function_that_fails_is_found(
         with pytest.raises(BadRequestError, match=re.escape(problem)):
             await update_reference(client, "o_1", "R-1")
     assert re.search(rf"hook h_1 of nobody failed: {re.escape(problem)} in .*{place}:\d+$", caplog.text, re.MULTILINE)
+
+
+async def test_words_of_others_are_one_short_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: lambda call: Reply(500)}, on_hook_failure="allow"))
+    names = ("A\x1b]0;x\x07\nhook h_2 of ours failed: forged", "x" * 4_400)
+    hooks = [
+        {"id": "h_1", "subscribeTo": "/reference", "invoke": IN_PROCESS, "adapterId": adapter_id}
+        for adapter_id in names
+    ]
+    sandbox.add_order("o_1", hooks=hooks)
+    async with sandbox.client() as client:
+        await update_reference(client, "o_1", "R-1")
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 2
+    assert all(one.isprintable() and len(one) < 400 for one in told)
 
 
 async def test_an_answer_that_is_too_large_is_called_so() -> None:
