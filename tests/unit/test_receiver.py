@@ -173,9 +173,10 @@ async def _parts(part: Any) -> AsyncIterator[Any]:
 )
 async def test_an_argument_of_another_kind_is_named(wrong: dict[str, Any], message: str) -> None:
     headers = {"content-type": "application/json"}
-    arguments: dict[str, Any] = {"method": "POST", "path": "/hooks", "query": "", "headers": headers}
+    body = _parts(ORDER)
+    arguments: dict[str, Any] = {"method": "POST", "path": "/hooks", "query": "", "headers": headers, "body": body}
     with pytest.raises(TypeError, match=message):
-        await receiver().answer(**arguments | {"body": _parts(ORDER)} | wrong)
+        await receiver().answer(**arguments | wrong)
 
 
 async def test_no_more_of_a_body_is_read_than_it_may_have() -> None:
