@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from norce_order_async.core.shown import SHORT, shown_names
+from norce_order_async.core.wording import counted
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.table import ROWS
 
@@ -27,9 +28,9 @@ def _size(value: JSON) -> str:
         case None | bool():
             return repr(value)
         case str():
-            return f"<{len(value)} characters>"
+            return f"<{counted(len(value), 'character')}>"
         case list() | tuple():
-            return f"<{len(value)} elements>"
+            return f"<{counted(len(value), 'element')}>"
         case Mapping():
             return shown_names(value)
         case _:

@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from itertools import chain
 from pathlib import Path
@@ -14,7 +16,9 @@ from norce_order_async.batch.files import InputLine, read_changes
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.signals import on_ending
+from norce_order_async.cli.writing import Writing
 from norce_order_async.core.logger import logger
+from norce_order_async.core.wording import printable
 from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
 from norce_order_async.testing.sandbox.callbacks import Callbacks
@@ -24,28 +28,30 @@ from norce_order_async.wire.json import JSON
 _MERCHANT, _CHANNEL = "norce", "1"
 _EXAMPLE_ORDER = "o_123"
 _EXAMPLE_CONSENTS = ("ci_newsletter", "ci_terms")
+_PATIENCE = 1.0
+"""Seconds for the last lines to be read."""
 _PARTS = {f"{collection.noun}_id": collection.name for collection in COLLECTIONS.values()}
 """Where the parts of an order are that a change names."""
 
 
 class _Told(logging.Handler):
-    """Prints what is logged on standard error."""
+    """Prints what is logged on standard error, in one line without tracebacks; where nobody reads it, it is dropped."""
+
+    def __init__(self, writing: Writing) -> None:
+        super().__init__(logging.WARNING)
+        self._writing = writing
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print it."""
-        tell(self.format(record))
+        if not self._writing.is_stuck:
+            self._writing.begin(tell, printable(record.getMessage()))
 
 
 def sandbox(options: argparse.Namespace) -> int:
     """``norce-order sandbox``."""
     # Before the event loop starts, so that Ctrl-C ends it at once.
     made = _filled(options)
-    its_logger, told = logger.getChild("testing.sandbox"), _Told(logging.WARNING)
-    its_logger.addHandler(told)
-    try:
-        return asyncio.run(_serve(options, made))
-    finally:
-        its_logger.removeHandler(told)
+    return asyncio.run(_serve(options, made))
 
 
 def _filled(options: argparse.Namespace) -> Sandbox:
@@ -72,7 +78,8 @@ async def _serve(options: argparse.Namespace, sandbox: Sandbox) -> int:
     stop = asyncio.Event()
     on_ending(stop.set)
     console: Literal["read", "write"] = "write" if options.console_writes else "read"
-    async with SandboxServer(sandbox, host=options.host, port=options.port, console=console) as server:
+    serving = SandboxServer(sandbox, host=options.host, port=options.port, console=console)
+    async with _telling(), serving as server:
         settings = {"BASE_URL": server.url, "MERCHANT": _MERCHANT, "CHANNEL": _CHANNEL, "TOKEN": SANDBOX_TOKEN}
         print(
             f"""\
@@ -88,6 +95,23 @@ In another terminal:
         )
         await stop.wait()
     return 0
+
+
+@asynccontextmanager
+async def _telling() -> AsyncGenerator[None]:
+    """Have what the sandbox logs printed meanwhile. Where nobody reads it at the end, end the process."""
+    its_logger, writing = logger.getChild("testing.sandbox"), Writing()
+    told = _Told(writing)
+    its_logger.addHandler(told)
+    try:
+        yield
+    finally:
+        its_logger.removeHandler(told)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await writing.aclose()
+    except TimeoutError:
+        os._exit(0)  # Python would wait for the thread that writes
 
 
 def exports(settings: Mapping[str, str]) -> str:

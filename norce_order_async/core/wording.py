@@ -37,5 +37,9 @@ def printable(text: str) -> str:
 
 def excerpt(body: bytes, text: str | None = None) -> str:
     """The beginning of a body, fit for one line; ``text`` stands in its place where there is one."""
-    shown = body[:_SHOWN].decode("utf-8", "replace") if text is None else text
-    return printable(shown.strip()[:_SHOWN])
+    return beginning(body[:_SHOWN].decode("utf-8", "replace") if text is None else text)
+
+
+def beginning(text: str) -> str:
+    """The beginning of somebody else's words, fit for one line."""
+    return printable(text.strip()[:_SHOWN])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Mapping
+from types import UnionType
 from typing import Any, Literal, NamedTuple
 
 import attrs
@@ -114,6 +115,7 @@ class Receiver:
         Raises:
             TypeError: One of them is of another kind.
         """
+        _check_kind("method", method, str, "a str")
         _check_kind("path", path, str, "a str")
         _check_kind("query", query, str, "a str")
         _check_kind("body", body, AsyncIterable, "an async iterable of bytes")
@@ -144,6 +146,7 @@ class Receiver:
         try:
             with TimeLimit(self.deadline):
                 async for part in parts:
+                    _check_kind("each part of body", part, bytes | bytearray | memoryview, "bytes")
                     if len(body) + len(part) > self.limit:
                         raise calls.too_large(self.limit)
                     body += part
@@ -189,6 +192,6 @@ class Receiver:
         return Reply(200)
 
 
-def _check_kind(name: str, value: object, kind: type, what: str) -> None:
+def _check_kind(name: str, value: object, kind: type | UnionType, what: str) -> None:
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be {what}, got {kind_of(value)}")

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -451,6 +452,21 @@ class TestServer:
         async with sandbox.client(base_url=server.url, transport=None, retry=None) as client:
             assert (await get_order(client, "o_1")).id == "o_1"
         assert capfd.readouterr() == ("", "")
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"GET /caf\xe9?secret=canary HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer canary\x01\r\n\r\n",
+        ],
+        ids=["target", "header"],
+    )
+    async def test_the_log_does_not_have_what_was_sent(
+        self, server: SandboxServer, sent: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert (await talk(server, sent)).startswith(b"HTTP/1.")
+        assert re.search(r"Error handling request from 127\.0\.0\.1: \w+ in \w+\.pyx?:\d+", caplog.text)
+        assert "canary" not in caplog.text
 
     @pytest.mark.parametrize("turns", range(5))
     async def test_a_caller_that_comes_at_the_end_leaves_nothing(self, sandbox: Sandbox, turns: int) -> None:

@@ -335,7 +335,9 @@ async def test_a_hook_that_fails_is_taken_as_configured(
 
 @pytest.mark.parametrize("policy", ["refuse", "allow"])
 @pytest.mark.parametrize(("kind", "message"), [("slow", "no answer within 0.2 s"), ("down", "no answer")])
-async def test_a_server_that_fails_is_taken_as_configured(policy: str, kind: str, message: str) -> None:
+async def test_a_server_that_fails_is_taken_as_configured(
+    policy: str, kind: str, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def on_hook(call: HookCall) -> Reply:
         await asyncio.sleep(30)
         return allow()
@@ -346,6 +348,7 @@ async def test_a_server_that_fails_is_taken_as_configured(policy: str, kind: str
             stage.url = "http://127.0.0.1:1"
         await stage.hook()
         await _fails_as_configured(stage, policy, message)
+    assert re.search(rf"hook h_\w+ of ours failed: {message}( \(\w+\))?$", caplog.text, re.MULTILINE)
 
 
 async def _fails_as_configured(stage: Stage, policy: str, message: str) -> None:
@@ -387,7 +390,9 @@ async def test_hooks_on_a_part_with_time_stamps_do_not_set_off_one_another() -> 
     assert called == ["one", "two"]
 
 
-async def test_a_caller_that_gives_up_is_told_that_it_cannot_know(stage: Stage) -> None:
+async def test_a_caller_that_gives_up_is_told_that_it_cannot_know(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     async def on_hook(call: HookCall) -> Reply:
         await asyncio.sleep(30)
         return allow()
@@ -403,6 +408,7 @@ async def test_a_caller_that_gives_up_is_told_that_it_cannot_know(stage: Stage) 
     received = stage.sandbox.requests[-1]
     assert (received.operation, received.status, received.applied) == ("PatchCheckoutOrderConsent", 0, False)
     assert stage.sandbox.called[-1].reply.problem == "nobody waits for its answer any more"
+    assert re.search(r"hook h_\w+ of ours failed: nobody waits for its answer any more$", caplog.text, re.MULTILINE)
 
 
 async def test_hooks_are_called_by_what_they_watch_then_by_target(stage: Stage) -> None:
@@ -425,6 +431,7 @@ async def test_hooks_are_called_by_what_they_watch_then_by_target(stage: Stage) 
         "http://192.0.513/",
         "http://127.0.0.1\\@192.0.2.1/",
         "http://[::ffff:192.0.2.1]/",
+        "http://[fe80::1%25\x1b]/",
         "{config.adapter.url}/x",
         "ftp://localhost/",
     ],
@@ -437,6 +444,7 @@ async def test_a_server_calls_only_this_machine(invoke: str, caplog: pytest.LogC
         await patch_consent(stage.client, "o_1", "ci_news", checked=True)
         assert [one.reply.skipped for one in stage.sandbox.called] == [True]
         assert re.search(r"hook h of nobody is not called: (the host \S+ is not on|its address is no URL)", caplog.text)
+        assert "\x1b" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import threading
 from contextlib import suppress
@@ -49,6 +50,8 @@ async def test_a_notification_that_nobody_takes_is_given_up(stage: Stage, caplog
     await patch_consent(stage.client, "o_1", "ci_news", checked=True)
     await stage.sandbox.delivered()
     assert len(stage.called) == 8
+    told = [record.getMessage() for record in caplog.records if "sandbox" in record.name]
+    assert len(told) == 1
     assert "gave up notification" in caplog.text
     assert "of ours after 8 tries: it answered with status 500" in caplog.text
 
@@ -260,8 +263,9 @@ async def test_the_log_tells_each_call_that_fails(
     await sandbox.delivered()
     # A hook refuses and a validation finds a problem with 404, and nobody reads what is said to a notification.
     is_answer = reply.status == (200 if kind == "notification" else 404)
-    told = [record.getMessage() for record in caplog.records if "failed" in record.getMessage()]
-    assert told == ([] if problem is None or is_answer else [f"{kind} x_1 of one failed: {problem}"])
+    told = [record.getMessage() for record in caplog.records]
+    line = f"gave up {kind} x_1 of one after 1 tries" if kind == "notification" else f"{kind} x_1 of one failed"
+    assert told == ([] if problem is None or is_answer else [f"{line}: {problem}"])
     assert sandbox.called[0].reply.problem == (None if is_answer else problem)
 
 
@@ -289,6 +293,36 @@ async def test_a_function_that_fails_is_found(
         with pytest.raises(BadRequestError, match=re.escape(problem)):
             await update_reference(client, "o_1", "R-1")
     assert re.search(rf"hook h_1 of nobody failed: {re.escape(problem)} in .*{place}:\d+$", caplog.text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("callbacks", "level"), [(None, logging.DEBUG), (Callbacks(), logging.WARNING)])
+async def test_a_call_that_is_not_made_is_a_warning_where_calls_were_configured(
+    callbacks: Callbacks | None, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    sandbox = Sandbox(callbacks=callbacks)
+    registered = {"id": "x_1", "invoke": IN_PROCESS, "subscribeTo": "/reference", "scope": "/reference"}
+    sandbox.add_order("o_1", hooks=[registered], notifications=[registered])
+    async with sandbox.client() as client:
+        await update_reference(client, "o_1", "R-1")
+    await sandbox.delivered()
+    told = [record.levelno for record in caplog.records if "is not called" in record.getMessage()]
+    assert told == [level, level]
+
+
+async def test_words_of_others_are_one_short_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    sandbox = Sandbox(callbacks=Callbacks(adapters={IN_PROCESS: lambda call: Reply(500)}, on_hook_failure="allow"))
+    names = ("A\x1b]0;x\x07\nhook h_2 of ours failed: forged", "x" * 4_400)
+    hooks = [
+        {"id": "h_1", "subscribeTo": "/reference", "invoke": IN_PROCESS, "adapterId": adapter_id}
+        for adapter_id in names
+    ]
+    sandbox.add_order("o_1", hooks=hooks)
+    async with sandbox.client() as client:
+        await update_reference(client, "o_1", "R-1")
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 2
+    assert all(one.isprintable() and len(one) < 400 for one in told)
 
 
 async def test_an_answer_that_is_too_large_is_called_so() -> None:

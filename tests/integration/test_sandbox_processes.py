@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 
 from norce_order_async import (
     CallError,
+    CallOptions,
     OrderClient,
     OutcomeKind,
     create_hook,
@@ -138,3 +139,31 @@ async def test_the_command_tells_of_calls_that_fail_or_are_not_made() -> None:
     assert process.returncode == 0
     assert re.search(r"^hook \S+ of far is not called: the host 192.0.2.1 is not on this machine", told, re.MULTILINE)
     assert re.search(r"^hook \S+ of down failed: no answer", told, re.MULTILINE)
+
+
+async def test_the_command_prints_nothing_of_what_is_no_http() -> None:
+    with running("-m", "norce_order_async", "sandbox", "--port", "0", stderr=subprocess.PIPE) as (process, line):
+        found = re.search(r"http://(\S+):(\d+)", line)
+        assert found is not None
+        reader, writer = await asyncio.open_connection(*found.groups())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer canary\x01\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert (await reader.read()).startswith(b"HTTP/1.")
+        writer.close()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert (process.returncode, told) == (0, "")
+
+
+async def test_the_command_goes_on_and_ends_where_nobody_reads_what_it_tells() -> None:
+    with running("-m", "norce_order_async", "sandbox", "--port", "0", stderr=subprocess.PIPE) as (process, line):
+        found = re.search(r"http://\S+", line)
+        assert found is not None
+        async with OrderClient(base_url=found[0], merchant="norce", channel="1", auth=SANDBOX_TOKEN) as client:
+            hook = Hook(adapter_id="far" * 50, subscribe_to="/reference", invoke="http://192.0.2.1/")
+            for _ in range(15):
+                await create_hook(client, "o_123", hook)
+            for number in range(60):  # a pipe takes 64 KiB
+                await update_reference(client, "o_123", f"R-{number}", options=CallOptions(timeout=10))
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(process.wait, 30) == 0

@@ -234,13 +234,14 @@ LINE: dict[str, JSON] = {"op": "update_billing_address", "order_id": "o_1", "add
         (LINE, "{'op': 'update_billing_address', 'order_id': 'o_1', 'address': ['emial']}"),
         (
             {"consent_id": "ci", "checked": True, "email": "canary", "phone": 467012345, "payment_id": ["canary"]},
-            "{'consent_id': 'ci', 'checked': True, 'email': <6 characters>, 'phone': ..., 'payment_id': <1 elements>}",
+            "{'consent_id': 'ci', 'checked': True, 'email': <6 characters>, 'phone': ..., 'payment_id': <1 element>}",
         ),
         ({"_raw": "{broken canary"}, "{'_raw': <14 characters>}"),
         ("canary", "<6 characters>"),
+        ("c", "<1 character>"),
         ({f"m{n}": None for n in range(21)}, "{" + "".join(f"'m{n}': None, " for n in range(20)) + "...}"),
     ],
-    ids=["none", "line", "members", "raw", "text", "many"],
+    ids=["none", "line", "members", "raw", "text", "character", "many"],
 )
 def test_what_holds_a_line_of_a_batch_shows_no_values_that_may_be_personal(record: JSON, shown: str) -> None:
     row = JournalRow(

@@ -155,22 +155,28 @@ async def test_the_log_of_a_404_says_what_is_received_and_the_answer_does_not(ca
     assert (await request(Receiver(), "POST", "/hooks", ORDER))[0] == 404
 
 
+async def _parts(part: Any) -> AsyncIterator[Any]:
+    yield part
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"method": b"POST"}, "method must be a str, got bytes"),
+        ({"method": None}, "method must be a str, got None"),
         ({"path": b"/hooks"}, "path must be a str, got bytes"),
         ({"query": b""}, "query must be a str, got bytes"),
         ({"body": ORDER}, "body must be an async iterable of bytes, got bytes"),
         ({"body": [ORDER]}, "body must be an async iterable of bytes, got list"),
+        ({"body": _parts(ORDER.decode())}, "each part of body must be bytes, got str"),
     ],
 )
 async def test_an_argument_of_another_kind_is_named(wrong: dict[str, Any], message: str) -> None:
-    async def parts() -> AsyncIterator[bytes]:
-        yield ORDER
-
-    arguments: dict[str, Any] = {"path": "/hooks", "query": "", "headers": {}, "body": parts()}
+    headers = {"content-type": "application/json"}
+    body = _parts(ORDER)
+    arguments: dict[str, Any] = {"method": "POST", "path": "/hooks", "query": "", "headers": headers, "body": body}
     with pytest.raises(TypeError, match=message):
-        await receiver().answer("POST", **arguments | wrong)
+        await receiver().answer(**arguments | wrong)
 
 
 async def test_no_more_of_a_body_is_read_than_it_may_have() -> None:

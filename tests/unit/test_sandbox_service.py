@@ -588,6 +588,8 @@ CALLBACKS: Any = Callbacks
         (lambda: CALLBACKS(adapters=print), "adapters must be a mapping of URLs to adapters, got"),
         (lambda: CALLBACKS(adapters={"https://a.example": 3}), "the adapter of https://a.example must be a function"),
         (lambda: CALLBACKS(adapters={"a.example": print}), "an adapter's URL begins with https://, unlike 'a.example'"),
+        (lambda: CALLBACKS(adapters={"a.x?secret=s": print}), "begins with https://, unlike 'a.x?secret=***'"),
+        (lambda: CALLBACKS(adapters={"https://u:p@a.x?secret=s": 1}), "the adapter of https://***@a.x?secret=*** must"),
     ],
 )
 def test_what_a_sandbox_cannot_use_is_refused_when_it_is_given(make: Callable[[], Any], message: str) -> None:

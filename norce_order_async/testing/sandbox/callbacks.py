@@ -12,6 +12,7 @@ from norce_order_async.core.checks import check_choice, one_or_several, positive
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.shapes import HANDLER, check_shape, check_takes_call
+from norce_order_async.core.urls import without_secrets
 from norce_order_async.testing.sandbox.exchange import AdapterCall
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: o
         raise ConfigurationError(f"{attribute.name} must be a mapping of URLs to adapters, got {kind_of(adapters)}")
     for beginning, adapter in cast("Mapping[str, object]", adapters).items():
         if "://" not in beginning:
-            raise ConfigurationError(f"an adapter's URL begins with https://, unlike {beginning!r}")
+            raise ConfigurationError(f"an adapter's URL begins with https://, unlike {without_secrets(beginning)!r}")
         from norce_order_async.receiving.receiver import Receiver  # which a sandbox without adapters does not need
 
-        name = f"the adapter of {beginning}"
+        name = f"the adapter of {without_secrets(beginning)}"
         check_shape(name, adapter, HANDLER)
         if not isinstance(adapter, Receiver):
             check_takes_call(name, cast("Callable[..., object]", adapter))

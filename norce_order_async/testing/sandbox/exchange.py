@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from norce_order_async.core.wording import beginning
 from norce_order_async.testing.contract import ContractOperation, Resource
 from norce_order_async.testing.sandbox.mishaps import Mishap
 from norce_order_async.wire.json import JSON
@@ -103,7 +104,7 @@ class AdapterCall:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.part_id} of {self.adapter_id or 'nobody'}"
+        return f"{self.kind} {beginning(self.part_id)} of {beginning(str(self.adapter_id or 'nobody'))}"
 
 
 class NotAllowedError(Exception):

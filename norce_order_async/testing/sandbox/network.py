@@ -10,6 +10,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from norce_order_async.core.settings import is_loopback
+from norce_order_async.core.wording import beginning
 from norce_order_async.receiving.replies import Reply
 from norce_order_async.testing.sandbox.checks import MAX_BODY
 from norce_order_async.testing.sandbox.exchange import AdapterCall, NoAnswerError, NotAllowedError
@@ -108,4 +109,4 @@ def _url(text: str) -> URL:
 
 def _check(address: str, host: str) -> None:
     if not is_loopback(address):
-        raise NotAllowedError(f"the host {host} is not on this machine, and was not allowed")
+        raise NotAllowedError(f"the host {beginning(host)} is not on this machine, and was not allowed")

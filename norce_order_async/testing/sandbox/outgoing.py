@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from norce_order_async.core.logger import logger
+from norce_order_async.core.wording import beginning
 from norce_order_async.testing.sandbox import patching
 from norce_order_async.testing.sandbox.exchange import AdapterCall, Ask
 from norce_order_async.testing.sandbox.store import Part, WireOrder
@@ -67,9 +68,8 @@ def _holds(notification: Part, order: WireOrder) -> bool:
     try:
         return patching.is_there(value) and _fits(value, schema)
     except Exception as error:  # whatever is in a schema that somebody wrote
-        _logger.warning(
-            "the schema of notification %s cannot be used: %s", notification.get("id"), type(error).__name__
-        )
+        part_id = beginning(str(notification.get("id")))
+        _logger.warning("the schema of notification %s cannot be used: %s", part_id, type(error).__name__)
         return False
 
 

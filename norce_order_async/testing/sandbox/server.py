@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import sys
 from contextlib import AsyncExitStack
@@ -11,7 +12,7 @@ from typing import Literal, Self
 from aiohttp import HttpVersion11, web
 
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.logger import logger
+from norce_order_async.core.logger import lines_of, logger
 from norce_order_async.testing.listening import stop_listening
 from norce_order_async.testing.sandbox import serving
 from norce_order_async.testing.sandbox.checks import MAX_BODY
@@ -29,7 +30,20 @@ _MAX_LINE = 1024 * 1024  # bytes; far above what the sandbox takes, so that it i
 _MAX_HEADERS = 10_000  # so is this
 _DRIPS = 10
 
-_logger = logger.getChild("testing.sandbox.server")
+# Not below testing.sandbox, as norce-order sandbox prints what is logged there.
+_logger = logger.getChild("testing.aiohttp")
+
+
+def _without_text(record: logging.LogRecord) -> bool:
+    """Keep of an error that aiohttp logs its type and its lines: its text holds what was sent."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        record.msg, record.args = "%s: %s in %s", (record.getMessage(), type(error).__name__, lines_of(error))
+        record.exc_info = None
+    return True
+
+
+_logger.addFilter(_without_text)
 
 
 class SandboxServer:

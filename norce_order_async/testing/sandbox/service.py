@@ -96,6 +96,7 @@ class OrderService:
         self.faults = Faults(self._contract.names, random.Random(f"{seed} faults"))
         self.requests: deque[ReceivedRequest] = Remembered(maxlen=remember)
         self.count = 0
+        self.has_callbacks = callbacks is not None
         self.callbacks = Callbacks() if callbacks is None else callbacks
         self.called: deque[AdapterExchange] = Remembered(maxlen=remember)
         self._noted = 0

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import nullcontext
+from logging import DEBUG, WARNING
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
@@ -109,36 +110,44 @@ async def _deliver(service: OrderService, notice: AdapterCall, network: "Network
     pause = service.callbacks.pause
     for left in reversed(range(service.callbacks.tries)):
         async with network.notifications if network else nullcontext():
-            reply = await _call(service, notice, network)
-        if reply.skipped or reply.problem is None:
+            reply = await _call(service, notice, network, left)
+        if reply.skipped or reply.problem is None or not left:
             return
-        if left:
-            await asyncio.sleep(min(pause, _MOST_PAUSE))
-            pause *= 2
-        else:
-            _logger.warning("gave up %s after %d tries: %s", notice, service.callbacks.tries, reply.problem)
+        await asyncio.sleep(min(pause, _MOST_PAUSE))
+        pause *= 2
 
 
-async def _call(service: OrderService, call: AdapterCall, network: "Network | None") -> AdapterReply:
-    """Call an adapter, in process if there is one, and note it; the log has what fails."""
+async def _call(service: OrderService, call: AdapterCall, network: "Network | None", left: int = 0) -> AdapterReply:
+    """Call an adapter, in process if there is one, and note it; the log has what fails. So many tries are left."""
     begun = time.perf_counter()
     reply, place = AdapterReply(0, problem="nobody waits for its answer any more"), ""
     try:
         reply, place = await _reply(service, call, network)
     finally:
         service.note_call(call, reply, time.perf_counter() - begun)
-    if reply.problem is not None:
-        _logger.warning("%s %s: %s%s", call, "is not called" if reply.skipped else "failed", reply.problem, place)
+        if reply.problem is not None:
+            _tell(service, call, reply, place, left)
     return reply
 
 
+def _tell(service: OrderService, call: AdapterCall, reply: AdapterReply, place: str, left: int) -> None:
+    if reply.skipped:  # as whoever configured no callbacks expects
+        level = WARNING if service.has_callbacks else DEBUG
+        _logger.log(level, "%s is not called: %s", call, reply.problem)
+    elif call.kind == "notification" and not left:
+        _logger.warning("gave up %s after %d tries: %s%s", call, service.callbacks.tries, reply.problem, place)
+    else:
+        _logger.log(DEBUG if left else WARNING, "%s failed: %s%s", call, reply.problem, place)
+
+
 async def _reply(service: OrderService, call: AdapterCall, network: "Network | None") -> tuple[AdapterReply, str]:
-    """What an adapter says, or why it says nothing; and for the log, where it failed."""
+    """What an adapter says, or why it says nothing; and for the log, where it failed in process."""
+    adapter = _adapter_of(service.callbacks.adapters, call.url)
     deadline = service.callbacks.deadline
     limit = asyncio.timeout(deadline)
     try:
         async with limit:
-            return _read(call, await _send(service.callbacks.adapters, call, network)), ""
+            return _read(call, await _send(adapter, call, network)), ""
     except NotAllowedError as error:
         return AdapterReply(0, skipped=True, problem=str(error)), ""
     except Exception as error:
@@ -146,7 +155,7 @@ async def _reply(service: OrderService, call: AdapterCall, network: "Network | N
             return AdapterReply(0, problem=f"no answer within {deadline:g} s"), ""
         # Not the text of a foreign one, which may hold the body or the URL.
         what = str(error) if isinstance(error, NoAnswerError) else f"no answer ({type(error).__name__})"
-        return AdapterReply(0, problem=what), f" in {lines_of(error)}"
+        return AdapterReply(0, problem=what), f" in {lines_of(error)}" if adapter else ""
 
 
 def _read(call: AdapterCall, reply: Reply) -> AdapterReply:
@@ -163,11 +172,16 @@ def _read(call: AdapterCall, reply: Reply) -> AdapterReply:
     return AdapterReply(reply.status, body, problem)
 
 
-async def _send(adapters: Mapping[str, Adapter], call: AdapterCall, network: "Network | None") -> Reply:
-    beginnings = [one for one in adapters if call.url.startswith(one) and _ends(call.url, one)]
-    if beginnings:
-        longest = max(beginnings, key=len)
-        return await _in_process(adapters[longest], call, call.url.removeprefix(longest))
+def _adapter_of(adapters: Mapping[str, Adapter], url: str) -> tuple[Adapter, str] | None:
+    """Who answers in process, and the rest of the URL."""
+    beginnings = [one for one in adapters if url.startswith(one) and _ends(url, one)]
+    longest = max(beginnings, key=len, default=None)
+    return None if longest is None else (adapters[longest], url.removeprefix(longest))
+
+
+async def _send(adapter: tuple[Adapter, str] | None, call: AdapterCall, network: "Network | None") -> Reply:
+    if adapter is not None:
+        return await _in_process(*adapter, call)
     if network is None:
         raise NotAllowedError("nobody answers there in process")
     return await network(call)
@@ -178,7 +192,7 @@ def _ends(url: str, beginning: str) -> bool:
     return beginning.endswith("/") or url[len(beginning) :][:1] in ("", "/", "?")
 
 
-async def _in_process(adapter: Adapter, call: AdapterCall, rest: str) -> Reply:
+async def _in_process(adapter: Adapter, rest: str, call: AdapterCall) -> Reply:
     if not isinstance(adapter, Receiver):
         reply = await handlers.run(adapter, call)
         if not isinstance(reply, Reply):
