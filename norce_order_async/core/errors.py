@@ -26,6 +26,7 @@ token or anything of an HTTP library.
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, cast
 
 from norce_order_async.core.outcome import Attempt, OutcomeKind
@@ -74,13 +75,23 @@ class NorceOrderError(Exception):
     """The text and, where the error knows more, a dict of it in plain JSON values."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), super().args, self.__dict__)
+        # That of object: the one that attrs makes for a class with slots leaves out the other members.
+        state: Any = object.__getstate__(self)
+        members, slots = cast("tuple[Any, Any]", state if isinstance(state, tuple) else (state, {}))
+        return _rebuild, (type(self), super().args, members or {}, slots)
 
 
-def _rebuild(cls: type[NorceOrderError], args: tuple[object, ...], state: dict[str, object]) -> NorceOrderError:
+def _rebuild(
+    cls: type[NorceOrderError],
+    args: tuple[object, ...],
+    members: Mapping[str, object],
+    slots: Mapping[str, object] = MappingProxyType({}),  # pickles of 1.0 have none
+) -> NorceOrderError:
     error = cls.__new__(cls)
     error.args = args
-    error.__dict__.update(state)
+    error.__dict__.update(members)
+    for name, value in slots.items():
+        setattr(error, name, value)
     return error
 
 
