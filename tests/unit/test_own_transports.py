@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from http.client import HTTPMessage
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -200,6 +201,10 @@ MALFORMED: list[tuple[Callable[[Request], Any], str]] = [
     (with_part(status="200"), "a Response whose status must be an int, got str"),
     (with_part(headers=None), "a Response whose headers must be a mapping, got NoneType"),
     (with_part(headers=[("a", "b")]), "a Response whose headers must be a mapping, got list"),
+    (with_part(headers=HTTPMessage()), "a Response whose headers must be a mapping, got HTTPMessage"),
+    (with_part(headers={b"date": "x"}), "a Response whose headers must be text, got bytes"),
+    (with_part(headers={"content-type": None}), "a Response whose headers must be text, got NoneType"),
+    (with_part(headers={"retry-after": 1}), "a Response whose headers must be text, got int"),
     (with_part(body="{}"), "a Response whose body must be bytes, got str"),
     (with_part(request=None), "a Response to another request"),
     (with_part(request=SimpleNamespace(call=None)), "a Response to another request"),
