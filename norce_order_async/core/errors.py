@@ -26,7 +26,6 @@ token or anything of an HTTP library.
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar, cast
 
 from norce_order_async.core.outcome import Attempt, OutcomeKind
@@ -75,21 +74,15 @@ class NorceOrderError(Exception):
     """The text and, where the error knows more, a dict of it in plain JSON values."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # That of object: the one that attrs makes for a class with slots leaves out the other members.
-        state: Any = object.__getstate__(self)
-        members, slots = cast("tuple[Any, Any]", state if isinstance(state, tuple) else (state, {}))
-        return _rebuild, (type(self), super().args, members or {}, slots)
+        # The state as object has it: that which attrs gives a class with slots has no other members.
+        return _rebuild, (type(self), super().args, object.__getstate__(self))
 
 
-def _rebuild(
-    cls: type[NorceOrderError],
-    args: tuple[object, ...],
-    members: Mapping[str, object],
-    slots: Mapping[str, object] = MappingProxyType({}),  # pickles of 1.0 have none
-) -> NorceOrderError:
+def _rebuild(cls: type[NorceOrderError], args: tuple[object, ...], state: object) -> NorceOrderError:
     error = cls.__new__(cls)
     error.args = args
-    error.__dict__.update(members)
+    members, slots = cast("tuple[Any, Any]", state if isinstance(state, tuple) else (state, {}))
+    error.__dict__.update(members or {})
     for name, value in slots.items():
         setattr(error, name, value)
     return error
