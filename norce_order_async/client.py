@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -169,8 +170,9 @@ class OrderClient(Secretive):
         It costs next to nothing, so it can be made for every request. Closing it does nothing: it lives and ends
         with the client it came from. What is left out is as here; ``adapter_id=None`` sends none.
 
-        A view of a subclass is of that class, and has the attributes of this client without a call of ``__init__``.
-        It has no ``execute`` that was put on this client alone: that may be bound to its shop.
+        A view of a subclass is of that class, and has the attributes of this client, except for those in ``__slots__``,
+        without a call of ``__init__``. What may be bound to this client's shop it does not have: an ``execute`` that
+        was put on this client alone, and what a ``functools.cached_property`` has computed.
 
         A token goes only to the address that it was given for: a view with another address needs an ``auth`` of its
         own, and ``headers`` of its own where the client has some.
@@ -200,8 +202,9 @@ class OrderClient(Secretive):
         if credential is not None:
             core.adopt(credential.value)
         view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__)
-        view.__dict__.pop("execute", None)
+        for name, value in self.__dict__.items():
+            if name != "execute" and not isinstance(getattr(type(self), name, None), cached_property):
+                view.__dict__[name] = value
         view._is_view = True
         view._core, view._caller, view._chain = core, scoped, core.chain(scoped)
         return view

@@ -430,6 +430,17 @@ async def test_a_view_of_a_subclass_is_of_its_class() -> None:
         assert (type(view), view.label) == (Own, "ours")
 
 
+async def test_a_view_computes_what_a_client_has_cached_for_its_shop() -> None:
+    class Own(OrderClient):
+        @functools.cached_property
+        def label(self) -> str:
+            return f"shop {self.merchant}"
+
+    client = Own(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN, transport=ScriptedTransport())
+    assert client.label == "shop m"
+    assert client.scoped(merchant="m2").label == "shop m2"
+
+
 async def test_a_view_takes_no_execute_that_may_be_bound_to_another_shop() -> None:
     client, transport, _ = scripted()
     client.execute = functools.partial(client.execute)  # type: ignore[method-assign]
