@@ -170,9 +170,18 @@ class Call:
 
 
 def own_copy(error: E) -> E:
-    """A copy of an error that other calls may be given too, for the account of one; it has no frames."""
-    own = copy.copy(error)
-    own.__cause__ = error.__cause__
+    """A copy of an error that other calls may be given too, for the account of one; it has no frames.
+
+    The error itself where its class, of the user's own, cannot be copied.
+    """
+    try:
+        own = copy.copy(error)
+    except Exception:
+        return error
+    own.__cause__, own.__context__ = error.__cause__, error.__context__
+    own.__suppress_context__ = error.__suppress_context__  # which a cause sets
+    if hasattr(own, "__notes__"):
+        own.__notes__ = list(own.__notes__)
     for name in ("operation", "outcome"):  # what the end of another call has written
         vars(own).pop(name, None)
     return own

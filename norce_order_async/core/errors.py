@@ -74,13 +74,17 @@ class NorceOrderError(Exception):
     """The text and, where the error knows more, a dict of it in plain JSON values."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), super().args, self.__dict__)
+        # The state as object has it: that which attrs gives a class with slots has no other members.
+        return _rebuild, (type(self), super().args, object.__getstate__(self))
 
 
-def _rebuild(cls: type[NorceOrderError], args: tuple[object, ...], state: dict[str, object]) -> NorceOrderError:
+def _rebuild(cls: type[NorceOrderError], args: tuple[object, ...], state: object) -> NorceOrderError:
     error = cls.__new__(cls)
     error.args = args
-    error.__dict__.update(state)
+    members, slots = cast("tuple[Any, Any]", state if isinstance(state, tuple) else (state, {}))
+    error.__dict__.update(members or {})
+    for name, value in slots.items():
+        setattr(error, name, value)
     return error
 
 

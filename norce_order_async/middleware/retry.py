@@ -111,7 +111,7 @@ def _seconds(told: Any) -> float:
     check_not_awaitable("wait", told)
     try:
         return max(0.0, float(told))  # 0 also of NaN
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"wait must return seconds, got {kind_of(told)}") from None
 
 

@@ -186,11 +186,12 @@ class RunningCall(TimeLimit):
             if kind is not None and failure is error:
                 return
             del error, traceback  # so that no traceback leads to their frames
+            context = failure.__context__
             try:
                 raise failure
             finally:
-                failure.__context__ = None
-                del failure  # it would refer to itself through this frame
+                failure.__context__ = context
+                del failure, context  # they would refer to themselves through this frame
         finally:
             here = self._here
             if here.changed is not None and not here.calls.running:

@@ -33,10 +33,11 @@ def failure_of(
                 attempt.sent, attempt.status = True, status
                 return None
             if error.sent is None or error.attempts:  # the same one may be raised for other attempts too
-                error = own_copy(error).with_traceback(None if error.attempts else error.__traceback__)
-                if error.sent is None:
+                raised, error = error, own_copy(error).with_traceback(error.__traceback__)
+                if error.sent is None and error is not raised:
                     error.sent = attempt.sent
-            attempt.sent = error.sent
+            if error.sent is not None:
+                attempt.sent = error.sent
             if isinstance(error, TimeoutError) and clock.monotonic() > call.deadline - _SAME_MOMENT:
                 attempt.error = DeadlineExceeded.__name__
                 return out_of_time(call)

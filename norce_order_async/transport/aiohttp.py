@@ -19,12 +19,11 @@ from yarl import URL
 from norce_order_async.core.errors import ClientStateError, ConnectionLost, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
-from norce_order_async.transport.aiohttp_errors import UnusableHead, translate
+from norce_order_async.transport.aiohttp_errors import UnusableHead, send_once, translate
 from norce_order_async.transport.aiohttp_internals import (
     Connector,
     Exchange,
     PlainRequest,
-    send_once,
     take_headers_as_given,
     whole_body,
 )

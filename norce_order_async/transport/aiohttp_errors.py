@@ -31,6 +31,20 @@ class NotSentAgain(Exception):
     """Wraps an error after which aiohttp would send the request again: ClientOSError, ServerDisconnectedError."""
 
 
+async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A client middleware that keeps aiohttp from sending a request again.
+
+    Raises:
+        NotSentAgain: An error after which aiohttp would do so.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise NotSentAgain from error
+
+
 class UnusableHead(Exception):
     """The head of a response that aiohttp takes, and that is none: for the reason that the text says."""
 

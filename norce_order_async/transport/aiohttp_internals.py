@@ -21,7 +21,6 @@ from multidict import CIMultiDict
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.loops.time_limit import TimeLimit
-from norce_order_async.transport.aiohttp_errors import NotSentAgain
 from norce_order_async.transport.connections import end_of_life, take_surplus, unread_check
 from norce_order_async.transport.messages import Head, is_measured
 
@@ -44,20 +43,6 @@ def take_headers_as_given(session: aiohttp.ClientSession) -> None:
 
 def _as_given(headers: CIMultiDict[str] | None) -> CIMultiDict[str]:
     return CIMultiDict() if headers is None else headers
-
-
-async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """A client middleware that keeps aiohttp from sending a request again.
-
-    Raises:
-        NotSentAgain: An error after which aiohttp would do so.
-    """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise NotSentAgain from error
 
 
 class PlainRequest(aiohttp.ClientRequest):
@@ -106,8 +91,8 @@ class PlainRequest(aiohttp.ClientRequest):
         if self._small_body is None or _head_of is None:
             self.exchange.attempt.sent = True
             return await super().send(conn)
-        for trace in self._traces:
-            await trace.send_request_headers(self.method, self.url, self.headers)
+        if self._traces:
+            await self._tell_traces(self.exchange)
         message = _head_of(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers) + self._small_body
         self.exchange.connector.send(self.exchange, message)
         writer: Any = self
@@ -123,6 +108,14 @@ class PlainRequest(aiohttp.ClientRequest):
             session=self._session,
             stream_writer=writer,
         )
+
+    async def _tell_traces(self, exchange: "Exchange") -> None:
+        # They may wait: what a kept connection brings meanwhile is no answer. On a new one, it may be an early answer.
+        parser = None if exchange.is_first else exchange.protocol.hold()
+        for trace in self._traces:
+            await trace.send_request_headers(self.method, self.url, self.headers)
+        if parser is not None:
+            exchange.protocol.begin(parser)
 
 
 @attrs.define(eq=False)

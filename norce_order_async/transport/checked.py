@@ -1,6 +1,7 @@
 """A transport of the user's: what it returns is looked at before anything is made of it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from norce_order_async.core.errors import ClientStateError
 from norce_order_async.core.http import Request, Response
@@ -8,6 +9,8 @@ from norce_order_async.core.kinds import kind_of
 from norce_order_async.transport import Transport
 
 _PACKAGE = __name__.partition(".")[0] + "."
+_MAPPINGS: tuple[type[Mapping[Any, Any]], ...] = (dict, Mapping)  # to ask an abstract class takes longer
+_BYTES = (bytes, bytearray)
 
 
 def checked(transport: Transport) -> Transport:
@@ -45,9 +48,12 @@ def _flaw_of(response: object, request: Request) -> str | None:
     if not isinstance(status, int):
         return f"a Response whose status must be an int, got {kind_of(status)}"
     headers: object = response.headers
-    if not isinstance(headers, Mapping):
+    if not isinstance(headers, _MAPPINGS):
         return f"a Response whose headers must be a mapping, got {kind_of(headers)}"
+    for kind in {*map(type, headers), *map(type, headers.values())}:
+        if not issubclass(kind, str):
+            return f"a Response whose headers must be text, got {kind.__name__}"
     body: object = response.body
-    if not isinstance(body, bytes | bytearray):
+    if not isinstance(body, _BYTES):
         return f"a Response whose body must be bytes, got {kind_of(body)}"
     return None if getattr(response.request, "call", None) is request.call else "a Response to another request"

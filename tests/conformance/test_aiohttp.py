@@ -3,11 +3,14 @@
 import asyncio
 from typing import Any
 
-from norce_order_async import AiohttpTransport
+import aiohttp
+import pytest
+
+from norce_order_async import AiohttpTransport, ConnectionLost
 from norce_order_async.testing import TlsTransportConformance, TransportConformance
 from norce_order_async.testing.conformance.base import in_a_loop, make_request, send_to, settle
 from norce_order_async.testing.conformance.lines import FAILURES
-from norce_order_async.testing.conformance.origin import responding
+from norce_order_async.testing.conformance.origin import OK, responding
 from norce_order_async.transport import Transport
 
 
@@ -36,6 +39,27 @@ class TestAiohttpTransport(TransportConformance):
                 if ending.sent is False:
                     told.add(str(ending.failure))
         assert told == {"the connection ended before the request was sent"}
+
+    @in_a_loop
+    async def test_what_comes_while_a_trace_waits_is_no_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def wait(*_: Any) -> None:
+            if origin.peers and (peer := origin.peers[0]).received:
+                peer.write(OK)
+                await peer.end()
+
+        def traced(session: aiohttp.ClientSession, **settings: Any) -> None:
+            trace = aiohttp.TraceConfig()
+            trace.on_request_headers_sent.append(wait)
+            make(session, **settings, trace_configs=[trace])
+
+        make = aiohttp.ClientSession.__init__
+        monkeypatch.setattr(aiohttp.ClientSession, "__init__", traced)
+        async with self.origin() as origin:
+            transport = self.open()
+            first = await send_to(origin, transport, make_request("GET", origin.url))
+            second = await send_to(origin, transport, make_request("DELETE", origin.url))
+            assert (first.response.status, type(second.failure), second.sent) == (200, ConnectionLost, False)
+            assert b"DELETE" not in origin.peers[0].received
 
 
 class TestAiohttpTransportOverTls(TlsTransportConformance):

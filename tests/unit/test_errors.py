@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
+import attrs
 import pytest
 from support import fail
 
@@ -117,6 +118,28 @@ def test_a_rebuilt_error_is_what_it_was(error: NorceOrderError, way: str) -> Non
     assert str(rebuilt) == str(error)
     assert rebuilt.__dict__ == error.__dict__
     assert rebuilt.args == error.args
+
+
+class SlottedError(TransportError):
+    __slots__ = ("host", "port")
+    host: str
+    port: int
+
+
+@attrs.define
+class AttrsError(errors.CallError):
+    host: str
+    port: int = attrs.field(init=False)
+
+
+@pytest.mark.parametrize("way", ["pickle", "copy", "deepcopy"])
+@pytest.mark.parametrize("kind", [SlottedError, AttrsError])
+def test_a_rebuilt_error_has_what_was_in_its_slots(kind: type[SlottedError | AttrsError], way: str) -> None:
+    error = account(kind("a"))
+    error.host = "a"
+    rebuilt: Any = REBUILD[way](error)
+    assert (type(rebuilt), rebuilt.host, hasattr(rebuilt, "port")) == (kind, "a", False)
+    assert (rebuilt.__dict__, str(rebuilt)) == (error.__dict__, str(error))
 
 
 @pytest.mark.parametrize("way", ["pickle", "copy", "deepcopy"])

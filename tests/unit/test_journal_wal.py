@@ -123,6 +123,17 @@ def test_a_wal_that_has_no_header_is_refused_as_a_missing_one(path: Path, code: 
 
 
 @needs_kill
+@pytest.mark.parametrize("read_before", [False, True])
+def test_what_a_kill_at_the_end_of_an_earlier_run_has_left_does_not_matter(path: Path, read_before: bool) -> None:
+    begin(path).close()
+    killed(path, "begin(path); kill()")  # where all rows stand in the main file, and it has the mark
+    path.with_name("batch.journal-journal").write_bytes(bytes(512))  # of a change of modes that was not begun
+    if read_before:
+        JournalReader.open(path).close()
+    goes_on(path, 0)
+
+
+@needs_kill
 @pytest.mark.parametrize("checkpoints", [False, True])
 def test_a_wal_whose_transactions_were_on_the_disk_is_refused_with_a_hole(path: Path, checkpoints: bool) -> None:
     limit = "run_writer.MAX_WAL = 300_000; " if checkpoints else ""

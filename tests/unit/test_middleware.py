@@ -275,6 +275,46 @@ async def test_an_error_that_a_middleware_raises_for_several_calls_is_an_account
     assert [error.outcome for error in errors] == [made, made, OutcomeKind.NOT_SENT]
 
 
+@attrs.define
+class ShopError(CallError):
+    """An error of attrs, whose members are in slots."""
+
+    host: str
+
+
+class HostError(CallError):
+    """An error that is made of something else than its args, so that it cannot be copied."""
+
+    def __new__(cls, host: str) -> "HostError":
+        return super().__new__(cls, host)
+
+    def __init__(self, host: str) -> None:
+        super().__init__()
+        self.host = host
+
+
+@pytest.mark.parametrize("kind", [ShopError, HostError])
+@pytest.mark.parametrize("where", PLACES)
+async def test_an_error_of_ones_own_that_a_middleware_raises_after_an_attempt_ends_the_call(
+    where: str, kind: type[ShopError | HostError]
+) -> None:
+    async def translate(request: Request, call_next: Handler) -> Response:
+        await call_next(request)
+        raise kind("a")
+
+    def note(call: Call, error: BaseException | None) -> None:
+        ended.append(error)
+
+    ended: list[BaseException | None] = []
+    client, _, _ = scripted(200, on_call=[note], **{where: [translate]})
+    with pytest.raises(kind) as caught:
+        await delete_consent(client, "o_1", "ci")
+    error: Any = caught.value
+    assert (error.host, error.outcome) == ("a", OutcomeKind.APPLIED)
+    assert ended == [error]
+    assert client.stats().calls == 1
+
+
 async def test_who_joined_a_call_that_was_cancelled_is_told_of_its_attempts() -> None:
     def cut(request: Request) -> Response:
         calls[0].cancel()

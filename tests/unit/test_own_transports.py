@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from http.client import HTTPMessage
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,6 +109,87 @@ async def test_an_error_with_an_account_of_its_own_keeps_its_cause_and_the_lines
     assert "refuse" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
 
 
+async def test_an_error_that_is_kept_and_raised_again_leads_to_the_lines_that_raised_it() -> None:
+    kept = ConnectionLost("reset", sent=True)
+
+    def reset(request: Request) -> Response:
+        raise kept
+
+    client, _, _ = scripted(reset, retry=None)
+    for _ in range(2):
+        (error,) = await failures(get_order(client, "o_1"))
+        assert "reset" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+
+
+@pytest.mark.parametrize("caused", [False, True])
+async def test_an_error_with_an_account_of_its_own_keeps_its_context(caused: bool) -> None:
+    def lose(request: Request) -> Response:
+        try:
+            raise OSError(5, "broken")
+        except OSError as error:
+            if caused:
+                raise ConnectionLost("reset") from error
+            raise ConnectionLost("reset")  # noqa: B904 (what is tested)
+
+    client, _, _ = scripted(lose, retry=None)
+    (error,) = await failures(get_order(client, "o_1"))
+    assert isinstance(error.__context__, OSError)
+    assert (error.__cause__ is error.__context__, error.__suppress_context__) == (caused, caused)
+
+
+async def test_a_note_on_the_error_of_one_call_is_on_no_other() -> None:
+    lost = ConnectionLost("reset")
+    lost.add_note("of the transport")
+    transport = OneConnection(lost, True, True)
+    client = client_over(transport)
+    first, second = await failures(delete_consent(client, "a", "ci"), delete_consent(client, "b", "ci"))
+    first.add_note("of a")
+    assert first.__notes__ == ["of the transport", "of a"]
+    assert second.__notes__ == lost.__notes__ == ["of the transport"]
+
+
+class Uncopyable(ConnectionLost):
+    """An error that is made of something else than its args."""
+
+    def __new__(cls, host: str, port: int) -> "Uncopyable":
+        return super().__new__(cls, host)
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"{host}:{port}")
+        self.port = port
+
+
+class Slotted(ConnectionLost):
+    __slots__ = ("port",)
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"{host}:{port}")
+        self.port = port
+
+
+@pytest.mark.parametrize("kind", [Uncopyable, Slotted])
+async def test_an_error_of_a_class_of_ones_own_is_what_it_was(kind: type[Uncopyable | Slotted]) -> None:
+    def lose(request: Request) -> Response:
+        raise kind("host", 80)
+
+    client, transport, _ = scripted(lose, retry=None)
+    (error,) = await failures(delete_consent(client, "o_1", "ci"))
+    assert isinstance(error, kind)
+    assert (error.reason, error.port, len(error.attempts)) == ("host:80", 80, 1)
+    assert [one.outcome async for one in run_batch(client, [DeleteConsent("o_1", "ci")])] == [error.outcome]
+    assert client.stats().attempts == len(transport.requests)
+
+
+@pytest.mark.parametrize("order", [(False, True), (True, False)])
+async def test_an_error_that_cannot_be_copied_says_of_no_attempt_what_holds_for_another(
+    order: tuple[bool, ...],
+) -> None:
+    transport = OneConnection(Uncopyable("host", 80), *order)
+    transport.ended.set()
+    (error,) = await failures(update_reference(client_over(transport, AT_ONCE), "a", "new"))
+    assert [attempt.sent for attempt in error.attempts] == list(order)
+
+
 def with_part(**part: Any) -> Callable[[Request], Any]:
     """A response that has something else in one place."""
     return lambda request: attrs.evolve(Response(request, 200), **part)
@@ -119,6 +201,10 @@ MALFORMED: list[tuple[Callable[[Request], Any], str]] = [
     (with_part(status="200"), "a Response whose status must be an int, got str"),
     (with_part(headers=None), "a Response whose headers must be a mapping, got NoneType"),
     (with_part(headers=[("a", "b")]), "a Response whose headers must be a mapping, got list"),
+    (with_part(headers=HTTPMessage()), "a Response whose headers must be a mapping, got HTTPMessage"),
+    (with_part(headers={b"date": "x"}), "a Response whose headers must be text, got bytes"),
+    (with_part(headers={"content-type": None}), "a Response whose headers must be text, got NoneType"),
+    (with_part(headers={"retry-after": 1}), "a Response whose headers must be text, got int"),
     (with_part(body="{}"), "a Response whose body must be bytes, got str"),
     (with_part(request=None), "a Response to another request"),
     (with_part(request=SimpleNamespace(call=None)), "a Response to another request"),

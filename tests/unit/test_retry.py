@@ -344,6 +344,11 @@ def words(state: RetryCallState) -> str:
     return "soon"
 
 
+def endless(state: RetryCallState) -> int:
+    """Gives more than a float can hold."""
+    return 10**400
+
+
 @pytest.mark.parametrize(
     ("name", "strategy", "says"),
     [
@@ -351,6 +356,7 @@ def words(state: RetryCallState) -> str:
         ("wait", begun, "wait must be a plain function, but returns a coroutine to be awaited"),
         ("wait", none, "wait must return seconds, got NoneType"),
         ("wait", words, "wait must return seconds, got str"),
+        ("wait", endless, "wait must return seconds, got int"),
     ],
 )
 async def test_a_strategy_that_returns_something_else_is_named(name: str, strategy: Any, says: str) -> None:

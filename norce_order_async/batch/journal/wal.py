@@ -77,10 +77,12 @@ def check_whole(path: Path, db: sqlite3.Connection, version: int) -> None:
 def roll_back(path: Path) -> None:
     """Undo what a kill has left half done while the file changed between its modes; the lock is held.
 
+    One that stands beside a WAL is of an earlier change of modes, and empty: SQLite would put that WAL away for it.
+
     Raises:
         sqlite3.Error: It cannot be done.
     """
-    if is_there(beside(path, "-journal")):
+    if is_there(beside(path, "-journal")) and not is_there(wal_path(path)):
         with closing(connect(path, "rw")) as db:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
