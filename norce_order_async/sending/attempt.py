@@ -107,13 +107,7 @@ class AttemptSender:
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
         if self.observers:
-            observers = reversed(self.observers)
-            try:
-                for observer in observers:
-                    run_hook(call, observer.attempt_ended, call, attempt)
-            except BaseException:
-                run_hooks(call, (observer.attempt_ended for observer in observers), call, attempt)
-                raise
+            run_hooks(call, [observer.attempt_ended for observer in reversed(self.observers)], call, attempt)
         for hook in self.hooks:
             run_hook(call, hook, call, attempt)
         if call.on_attempt is not None:

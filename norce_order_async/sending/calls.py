@@ -1,7 +1,7 @@
 """A call from its start to its end: its request, when it is cut short, what its end means, and who is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from logging import DEBUG, WARNING
 from types import TracebackType
 from typing import Any
@@ -164,12 +164,10 @@ class RunningCall(TimeLimit):
         self._options = options
         self._ends = ends
         if ends.observers:
-            left = iter(ends.observers)
             try:
-                for observer in left:
-                    run_hook(call, observer.call_started, request)
-            except BaseException as error:
-                self._end_at_start(error, left, request)
+                run_hooks(call, [observer.call_started for observer in ends.observers], request)
+            except BaseException as error:  # which ends the program, and the call before that
+                ends.failed(call, None, error, options)
                 raise
 
     def __exit__(
@@ -196,13 +194,6 @@ class RunningCall(TimeLimit):
             here = self._here
             if here.changed is not None and not here.calls.running:
                 here.look_again()
-
-    def _end_at_start(self, error: BaseException, left: Iterable[CallObserver], request: Request) -> None:
-        """An observer ends the program as the call starts: those that are left see its start, and all see its end."""
-        try:
-            run_hooks(self.call, (observer.call_started for observer in left), request)
-        finally:
-            self._ends.failed(self.call, None, error, self._options)
 
     def check_success(self, response: Response, operation: Operation[Any]) -> Response:
         """Return what the chain returned, if it is a success, and note what it means.
@@ -330,7 +321,6 @@ class CallEnds:
         budget = shop.budget
         if budget is not None and budget.left < budget.capacity and not call.outcome.failed:
             budget.give(call.paid)
-        observers = reversed(self.observers) if self.observers else ()
         try:
             for hook in self.hooks:
                 run_hook(call, hook, call, error)
@@ -339,8 +329,6 @@ class CallEnds:
             if call.end_hooks:
                 for hook in call.end_hooks:
                     run_hook(call, hook, call, error)
-            for observer in observers:
-                run_hook(call, observer.call_ended, call, response, error)
-        except BaseException:
-            run_hooks(call, (observer.call_ended for observer in observers), call, response, error)
-            raise
+        finally:  # also where a hook ends the program
+            if self.observers:
+                run_hooks(call, [observer.call_ended for observer in reversed(self.observers)], call, response, error)
