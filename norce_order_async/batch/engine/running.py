@@ -14,7 +14,7 @@ from norce_order_async.batch.journal import JournalBusy, JournalSample
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
-from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError
+from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, NorceOrderError
 from norce_order_async.core.logger import logger
 from norce_order_async.core.wording import text_of
 from norce_order_async.loops.per_loop import running_loop
@@ -195,8 +195,10 @@ class RunsOnce(ABC):
                 return
             error = self._running.exception()  # raised where it is iterated over
             if ends_early and error is not None:
+                # The text of a foreign error may hold anything.
+                said = text_of(error) if isinstance(error, NorceOrderError) else type(error).__name__
                 logger.warning(
-                    "a batch that was closed early, perhaps after its journal, ended with an error: %s", text_of(error)
+                    "a batch that was closed early, perhaps after its journal, ended with an error: %s", said
                 )
 
     async def __aenter__(self) -> Self:
