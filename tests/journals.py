@@ -1,11 +1,13 @@
 """Journals in tests: marks, outcomes, and code that runs in a process of its own."""
 
+import sqlite3
 import subprocess
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 from command import run_code
 
 from norce_order_async import OutcomeKind
@@ -14,7 +16,7 @@ from norce_order_async.batch.changes import Change
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import InputFile
-from norce_order_async.batch.journal import Journal
+from norce_order_async.batch.journal import Journal, wal, writer
 from norce_order_async.batch.journal.rows import rows_of
 from norce_order_async.batch.outcomes import Outcome
 
@@ -25,6 +27,18 @@ TARGET = "http://localhost/checkout/order, merchant m, channel 1"
 
 def begin(path: Path, inputs: list[InputFile] = INPUTS, target: str = TARGET) -> Journal:
     return Journal.open(path, inputs=inputs, target=target)
+
+
+def connections_of(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """The connections with which journals are written from now on."""
+    made: list[sqlite3.Connection] = []
+
+    def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+        made.append(wal.connect(path, mode, timeout))
+        return made[-1]
+
+    monkeypatch.setattr(writer, "connect", connect)
+    return made
 
 
 def mark(number: int, change: Change | None = None, *, started: float = 1e9, **members: Any) -> WorkItem:

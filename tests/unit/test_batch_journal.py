@@ -8,13 +8,14 @@ from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
+from journals import connections_of
 from support import scripted
 from timeline import deletes, journal_at, lost, on_a_timeline, refused
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, JournalRun, Outcome
 from norce_order_async.batch.engine import accounting
-from norce_order_async.batch.journal import run_writer, wal, writer
+from norce_order_async.batch.journal import run_writer
 from norce_order_async.batch.run import Batch
 from norce_order_async.batch.samples import slowed
 
@@ -155,13 +156,7 @@ async def test_what_must_not_be_made_twice_is_marked_on_the_disk(
     path: Path, once: bool, synchronous: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite's FULL waits for the disk at each transaction, NORMAL at checkpoints only."""
-    opened: list[sqlite3.Connection] = []
-
-    def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
-        opened.append(wal.connect(path, mode, timeout))
-        return opened[-1]
-
-    monkeypatch.setattr(writer, "connect", connect)
+    opened = connections_of(monkeypatch)
     client, _, _ = scripted()
     with journal_at(path) as journal:
         async for _ in Batch(client, deletes(1), once=once, journal=journal):

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from journals import INPUTS, TARGET, begin, end, mark, run, write
+from journals import INPUTS, TARGET, begin, connections_of, end, mark, run, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, PatchAttributes
@@ -288,13 +288,7 @@ def test_what_takes_a_change_back_outlasts_a_power_cut(
     path: Path, undo: bool, synchronous: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite's FULL waits for the disk at each transaction, NORMAL at checkpoints only."""
-    opened: list[sqlite3.Connection] = []
-
-    def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
-        opened.append(wal.connect(path, mode, timeout))
-        return opened[-1]
-
-    monkeypatch.setattr(writer, "connect", connect)
+    opened = connections_of(monkeypatch)
     with Journal.open(path, inputs=INPUTS, target=TARGET, undo=undo):
         assert opened[-1].execute("PRAGMA synchronous").fetchone() == (synchronous,)
 

@@ -284,6 +284,11 @@ async def until_it_ends(batch: ProcessBatch) -> None:
             pass
 
 
+async def endless() -> AsyncGenerator[Change]:
+    yield DeleteConsent("o_1", "c")
+    await asyncio.Event().wait()
+
+
 class Odd(BaseException):
     pass
 
@@ -357,10 +362,6 @@ async def test_a_lost_process_that_cannot_be_replaced_ends_the_batch(
             raise ConnectionError
         return await hear(link)
 
-    async def endless() -> AsyncGenerator[Change]:
-        yield DeleteConsent("o_1", "c")
-        await asyncio.Event().wait()
-
     monkeypatch.setattr(ProcessLink, "hear", hear_once)
     with opened(tmp_path) as journal:
         batch = ProcessBatch(endless(), processes=2, settings=HERE, journal=journal)
@@ -373,10 +374,6 @@ async def test_a_lost_process_that_cannot_be_replaced_ends_the_batch(
 async def test_a_journal_that_takes_no_sample_ends_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(journal: Journal, sample: JournalSample) -> None:
         raise ConfigurationError("the disk is full")
-
-    async def endless() -> AsyncGenerator[Change]:
-        yield DeleteConsent("o_1", "c")
-        await asyncio.Event().wait()
 
     monkeypatch.setattr(Journal, "sample", fail)
     with opened(tmp_path) as journal:
