@@ -344,5 +344,5 @@ class ProcessBatch(RunsOnce):
 
     async def _sample(self) -> None:
         while not all(link.has_ended for link in self._links):
-            self._sampler.sample(at_once=True)
+            self._sampler.sample()
             await self._clock.sleep(SAMPLE_EVERY)

@@ -126,6 +126,7 @@ class Accountant(Tally):
         self.journal = journal
         self._state = shared.state
         self._pace = shared.pace
+        self._clock = shared.clock
         self._sampler = None if journal is None else Sampler(journal, shared.clock, progress)
         self._unwritten: list[Outcome] = []
         self._saving: asyncio.TimerHandle | None = None
@@ -178,16 +179,17 @@ class Accountant(Tally):
             self._saving = None
         if self.journal is None or not (items or self._unwritten):
             return
-        self.sample()
+        if self._sampler is not None and self._clock.monotonic() >= self._sampler.due:
+            self._sampler.sample()
         self.journal.write(rows_of(items, self._unwritten))
         self._busy_since = None
         written, self._unwritten = self._unwritten, []
         self._tell(written)
 
-    def sample(self, *, at_once: bool = False) -> None:
-        """Write down how fast it is, once a second, or at once."""
+    def sample(self) -> None:
+        """Write down how fast it is, now."""
         if self._sampler is not None:
-            self._sampler.sample(at_once=at_once)
+            self._sampler.sample()
 
     async def let_go(self, left: Sequence[tuple[WorkItem, Outcome]]) -> None:
         """Write down what has ended, and tell of what was taken and not ended.

@@ -59,24 +59,25 @@ class Progress:
 
 
 class Sampler:
-    """Writes down how fast a batch is."""
+    """Writes down how fast a batch is.
+
+    Attributes:
+        due: The monotonic time at which it is to be written down again; where the journal is locked, it stays due.
+    """
 
     def __init__(self, journal: RunJournal, clock: Clock, progress: Callable[[], Progress]) -> None:
         self._journal = journal
         self._clock = clock
         self._progress = progress
-        self._sampled = -SAMPLE_EVERY
+        self.due = 0.0
         self._last: JournalSample | None = None
 
-    def sample(self, *, at_once: bool = False) -> None:
-        """Write it down, once a second, or at once; where the journal is locked, it is looked at again soon.
+    def sample(self) -> None:
+        """Write it down now.
 
         Raises:
             ConfigurationError: The journal cannot be written.
         """
-        now = self._clock.monotonic()
-        if now - self._sampled < SAMPLE_EVERY and not at_once:
-            return
         progress = self._progress()
         sample = JournalSample(
             at=self._clock.wall(),
@@ -87,7 +88,7 @@ class Sampler:
         )
         with suppress(JournalBusy):
             self._journal.sample(sample)
-            self._sampled, self._last = now, sample
+            self.due, self._last = self._clock.monotonic() + SAMPLE_EVERY, sample
 
     def end(self) -> None:
         """Write down that nothing slows it down any more: its run may go on, as unknown changes are looked at."""

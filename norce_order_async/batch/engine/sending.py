@@ -78,7 +78,7 @@ class Dispatcher:
             ):
                 state.stop(hopeless)
             elif self._breaker.is_open and self._probes.may_go():
-                self._accountant.sample(at_once=True)
+                self._accountant.sample()
                 new = await self._probes.wait()
                 probe = partial(self._probes.take, new=new, avoid=self._breaker.avoided)
                 if self._probes.may_go() and (item := self._take(probe)) is not None:
