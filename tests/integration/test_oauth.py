@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from aiohttp import web
-from support import RawServer, answer
+from support import RawServer
 
 from norce_order_async import (
     AiohttpTransport,
@@ -25,6 +25,8 @@ from norce_order_async import (
     TokenError,
     delete_consent,
 )
+from norce_order_async.testing.conformance.lines import then_close
+from norce_order_async.testing.conformance.origin import response_bytes
 
 SECRET = "canary-secret-90c1"
 CANARY = "canary-90c1-token"
@@ -132,21 +134,16 @@ async def test_a_token_that_is_refused_at_once_is_not_replaced_at_once() -> None
         await source.aclose()
 
 
-async def garbage(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"SSH-2.0\r\n")
-    writer.close()
-
-
 @pytest.mark.parametrize(
     ("behaviour", "problem", "requests"),
     [
-        (answer(429, retry_after="3600"), "HTTP 429", 1),
-        (answer(400, json.dumps({"error": "invalid_client"}).encode()), "HTTP 400 invalid_client", 1),
-        (answer(307, location="http://127.0.0.1:9/"), "HTTP 307", 1),
-        (answer(503), "HTTP 503", 2),
-        (answer(200, b"<html>"), "its answer is not a JSON object", 2),
+        (response_bytes(429, retry_after="3600"), "HTTP 429", 1),
+        (response_bytes(400, json.dumps({"error": "invalid_client"}).encode()), "HTTP 400 invalid_client", 1),
+        (response_bytes(307, location="http://127.0.0.1:9/"), "HTTP 307", 1),
+        (response_bytes(503), "HTTP 503", 2),
+        (response_bytes(200, b"<html>"), "its answer is not a JSON object", 2),
         (None, "ConnectionLost", 2),
-        (garbage, "ConnectionLost", 2),
+        (then_close(b"SSH-2.0\r\n"), "ConnectionLost", 2),
     ],
 )
 async def test_an_endpoint_that_fails(
