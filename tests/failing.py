@@ -23,7 +23,7 @@ from norce_order_async import (
 )
 from norce_order_async.middleware import Handler
 from norce_order_async.testing.conformance.certificates import Certificates
-from norce_order_async.testing.conformance.lines import forever, then_close
+from norce_order_async.testing.conformance.lines import forever, no_tls, then_close
 from norce_order_async.testing.conformance.origin import Line, Peer, RawOrigin, Serve, response_bytes
 from norce_order_async.transport import Request, Response, Transport
 
@@ -108,11 +108,6 @@ def over_tls(serve: Serve, *, tls: bool, trusted: bool = False) -> Failure:
 
 async def close_at_once(peer: Peer) -> None:
     peer.close()
-
-
-async def no_tls(peer: Peer) -> None:
-    await peer.more()
-    peer.write(response_bytes(400))
 
 
 def proxied(behaviour: Line | int, scheme: str) -> Failure:

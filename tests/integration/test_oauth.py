@@ -27,6 +27,7 @@ from norce_order_async import (
 )
 from norce_order_async.testing.conformance.lines import then_close
 from norce_order_async.testing.conformance.origin import response_bytes
+from norce_order_async.testing.listening import in_a_thread
 
 SECRET = "canary-secret-90c1"
 CANARY = "canary-90c1-token"
@@ -211,34 +212,8 @@ async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
         await source.aclose()
 
 
-class InThread:
-    """A :class:`Norce` on a loop of its own."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.norce = Norce(**settings)
-        self._ready, self._stop = threading.Event(), asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def __enter__(self) -> Norce:
-        async def serve() -> None:
-            self._loop = asyncio.get_running_loop()
-            async with self.norce:
-                self._ready.set()
-                await self._stop.wait()
-
-        self._thread = threading.Thread(target=lambda: asyncio.run(serve()))
-        self._thread.start()
-        self._ready.wait(5)
-        return self.norce
-
-    def __exit__(self, *_: object) -> None:
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(5)
-
-
 def test_two_event_loops_in_threads_share_one_request() -> None:
-    with InThread(delay=0.2) as norce:
+    with in_a_thread(Norce(delay=0.2)) as norce:
         source, ends = norce.source(), list[object]()
 
         async def one() -> None:
@@ -260,7 +235,7 @@ def test_two_event_loops_in_threads_share_one_request() -> None:
 def test_three_asyncio_runs_with_one_source_leave_nothing_behind() -> None:
     """Warnings of tasks or connections left behind are errors here."""
     clock = LaterClock()
-    with InThread() as norce:
+    with in_a_thread(Norce()) as norce:
         source = norce.source(clock=clock)
         client = norce.client(source)
         for run in range(3):
@@ -278,7 +253,7 @@ def test_short_asyncio_runs_over_the_ends_of_tokens_refuse_no_call(
 ) -> None:
     """None of them lasts long enough for a refresh in the background."""
     clock = LaterClock()
-    with InThread(lifetime=240, delay=0.05) as norce:
+    with in_a_thread(Norce(lifetime=240, delay=0.05)) as norce:
         source = norce.source(clock=clock, transport=transport())
         client = norce.client(source, transport=transport())
         for _ in range(90):
@@ -291,7 +266,7 @@ def test_short_asyncio_runs_over_the_ends_of_tokens_refuse_no_call(
 
 
 def test_a_loop_that_ends_during_a_refresh_ends_it() -> None:
-    with InThread(delay=0.5) as norce:
+    with in_a_thread(Norce(delay=0.5)) as norce:
         source = norce.source()
 
         async def impatient() -> None:

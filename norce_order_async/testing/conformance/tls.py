@@ -25,6 +25,7 @@ from norce_order_async.testing.conformance.lines import (
     SHORT,
     forever,
     in_pieces,
+    no_tls,
     of,
     then_close,
 )
@@ -110,13 +111,7 @@ class Tls(Promises):
     @in_a_loop
     async def test_a_server_without_tls_was_not_sent(self) -> None:
         """It answers the handshake with something else."""
-
-        async def serve(peer: Peer) -> None:
-            await peer.more()
-            peer.write(response_bytes(400, b"plain HTTP only"))
-            await peer.end()
-
-        async with RawOrigin(serve) as origin:
+        async with RawOrigin(no_tls) as origin:
             ending = await send_to(origin, self.open(), make_request("DELETE", origin.url.replace("http:", "https:")))
             assert ending.failure.sent is False
 
