@@ -38,7 +38,6 @@ from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.worker import WorkerBatch
 from norce_order_async.core.errors import NotTheApiError
 from norce_order_async.testing import SANDBOX_TOKEN, Fault
-from norce_order_async.testing.conformance.lines import then_close
 from norce_order_async.testing.conformance.origin import Peer, RawOrigin, response_bytes
 from norce_order_async.wire.models import Hook
 
@@ -338,7 +337,10 @@ async def test_workers_elsewhere_take_merchant_and_channel_from_here(
 
 
 async def test_what_is_no_cluster_is_told_and_leaves_no_warning() -> None:
-    async with RawOrigin(then_close(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as origin:
+    async def refuse(peer: Peer) -> None:
+        peer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with RawOrigin(refuse) as origin:
         for address, why in ((f"tcp://127.0.0.1:{origin.port}", "no Dask scheduler"), ("nowhere", "missing port")):
             with pytest.raises(ConfigurationError, match=f"the cluster cannot be used: .*{why}"):
                 await outcomes_of(ClusterBatch([], cluster=address, settings=SCOPE))

@@ -20,7 +20,6 @@ from tenacity import wait_none
 from norce_order_async import (
     AiohttpTransport,
     BadRequestError,
-    ClientStateError,
     ConfigurationError,
     ConflictError,
     ConnectError,
@@ -228,19 +227,6 @@ async def test_a_body_that_does_not_come_is_only_missed_where_it_is_needed(
     assert caught.value.status == 200
 
 
-async def test_a_delete_whose_answer_was_lost_is_inferred(sandbox: Sandbox, door: Door) -> None:
-    sandbox.faults.add(Fault.drop_after(times=1))
-    receipt = await delete_consent(door(retry=AT_ONCE), "o_1", "ci_news")
-    assert (receipt.attempts, receipt.inferred) == (2, True)
-
-
-async def test_a_retry_gets_through(sandbox: Sandbox, door: Door) -> None:
-    sandbox.faults.add("status:503:times=1", "drop-before:times=1")
-    receipt = await patch_consent(door(retry=AT_ONCE), "o_1", "ci_news", checked=True)
-    assert receipt.attempts == 3
-    assert [seen.applied for seen in sandbox.requests] == [False, False, True]
-
-
 async def test_throttled(sandbox: Sandbox, door: Door) -> None:
     sandbox.faults.add(Fault.status(429, retry_after=7))
     with pytest.raises(RateLimitedError) as caught:
@@ -323,24 +309,6 @@ class TestTransport:
                     await patch_consent(client, "o_1", "ci_news", checked=True)
                 assert caught.value.outcome is OutcomeKind.NOT_SENT
         assert sandbox.count == int(known)
-
-    async def test_closed(self, sandbox: Sandbox) -> None:
-        transport = SandboxTransport(sandbox)
-        async with sandbox.client(transport=transport) as client:
-            await transport.aclose()
-            await transport.aclose()
-            with pytest.raises(ClientStateError):
-                await get_order(client, "o_1")
-        assert sandbox.count == 0
-
-    async def test_a_cancelled_call_ends_at_once(self, sandbox: Sandbox) -> None:
-        sandbox.faults.add("latency:inf")
-        async with sandbox.client() as client:
-            task = asyncio.create_task(get_order(client, "o_1"))
-            await asyncio.sleep(0.01)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
 
     async def test_other_tasks_get_their_turn(self, sandbox: Sandbox) -> None:
         async with sandbox.client() as client:
