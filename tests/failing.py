@@ -4,14 +4,11 @@ The secrets are in no local variable here: what shows one found it elsewhere.
 """
 
 import asyncio
-import ssl
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from functools import cache
 from typing import Any
 
-import trustme
-from support import TOKEN, Behaviour, RawServer, answer
+from support import TOKEN, RawServer
 
 from norce_order_async import (
     AiohttpTransport,
@@ -25,6 +22,9 @@ from norce_order_async import (
     patch_attributes,
 )
 from norce_order_async.middleware import Handler
+from norce_order_async.testing.conformance.certificates import Certificates
+from norce_order_async.testing.conformance.lines import forever, no_tls, then_close
+from norce_order_async.testing.conformance.origin import Line, Peer, RawOrigin, Serve, response_bytes
 from norce_order_async.transport import Request, Response, Transport
 
 SECRET = "canary-secret-41c7"
@@ -45,21 +45,6 @@ Failure = Callable[[Callable[..., Transport]], Awaitable[BaseException]]
 ORDER = {"email": "ada@canary.example"}
 
 
-async def silence(writer: asyncio.StreamWriter) -> None:
-    await writer.wait_closed()
-
-
-def partly(start: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
-    """A server that says so much and goes."""
-
-    async def speak(writer: asyncio.StreamWriter) -> None:
-        writer.write(start)
-        await writer.drain()
-        writer.close()
-
-    return speak
-
-
 async def error_of(client: OrderClient) -> BaseException:
     """The error of a call that sends the token and a body."""
     try:
@@ -70,7 +55,7 @@ async def error_of(client: OrderClient) -> BaseException:
     raise AssertionError("no call failed")
 
 
-def served(behaviour: Behaviour, **settings: Any) -> Failure:
+def served(behaviour: Line, **settings: Any) -> Failure:
     """A server that behaves so, without retries."""
 
     async def fail(make: Callable[..., Transport]) -> BaseException:
@@ -99,7 +84,7 @@ async def refused(make: Callable[..., Transport]) -> BaseException:
 
 
 async def closed_under_the_call(make: Callable[..., Transport]) -> BaseException:
-    async with RawServer(silence) as server:
+    async with RawServer(forever) as server:
         client = server.client(transport=make(), retry=None)
         call = asyncio.create_task(error_of(client))
         while not server.requests:  # noqa: ASYNC110 (of another object)
@@ -108,56 +93,24 @@ async def closed_under_the_call(make: Callable[..., Transport]) -> BaseException
         return await call
 
 
-@cache
-def certificate() -> tuple[ssl.SSLContext, trustme.CA]:
-    """What a server with a certificate of an unknown authority has, and that authority."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
-    return context, authority
-
-
-def over_tls(start: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], *, tls: bool) -> Failure:
-    """A server that is spoken to in TLS and speaks it or not."""
+def over_tls(serve: Serve, *, tls: bool, trusted: bool = False) -> Failure:
+    """A server that is spoken to in TLS, and speaks it or not; its authority may be known."""
 
     async def fail(make: Callable[..., Transport]) -> BaseException:
-        context, _ = certificate()
-        server = await asyncio.start_server(start, "127.0.0.1", 0, ssl=context if tls else None)
-        async with server:
-            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            async with client_for(url, make()) as client:
+        certificates = Certificates.make()
+        async with RawOrigin(serve, tls=certificates.server if tls else None) as server:
+            transport = make(ssl_context=certificates.trusted) if trusted else make()
+            async with client_for(f"https://127.0.0.1:{server.port}", transport) as client:
                 return await error_of(client)
 
     return fail
 
 
-async def close_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
+async def close_at_once(peer: Peer) -> None:
+    peer.close()
 
 
-async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read(1)
-    writer.write(answer(400))
-    writer.close()
-
-
-async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
-    writer.close()
-
-
-async def dropped_in_tls(make: Callable[..., Transport]) -> BaseException:
-    context, authority = certificate()
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)  # pyright: ignore[reportUnknownMemberType]
-    server = await asyncio.start_server(close_at_once, "127.0.0.1", 0, ssl=context)
-    async with server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with client_for(url, make(ssl_context=trusting)) as client:
-            return await error_of(client)
-
-
-def proxied(behaviour: Behaviour | int, scheme: str) -> Failure:
+def proxied(behaviour: Line | int, scheme: str) -> Failure:
     """A proxy with a password that behaves so; a number is a port that nobody listens on."""
 
     async def fail(make: Callable[..., Transport]) -> BaseException:
@@ -170,7 +123,7 @@ def proxied(behaviour: Behaviour | int, scheme: str) -> Failure:
     return fail
 
 
-def without_token(behaviour: Behaviour, *, total: float = 30.0, **settings: Any) -> Failure:
+def without_token(behaviour: Line, *, total: float = 30.0, **settings: Any) -> Failure:
     """A token endpoint that behaves so."""
 
     async def fail(make: Callable[..., Transport]) -> BaseException:
@@ -188,7 +141,7 @@ def credentials(url: str, transport: Transport, **settings: Any) -> ClientCreden
 
 
 def told(status: int, body: str) -> bytes:
-    return answer(status, body.replace("SECRET", SECRET).replace("ISSUED", ISSUED).encode())
+    return response_bytes(status, body.replace("SECRET", SECRET).replace("ISSUED", ISSUED).encode())
 
 
 async def endpoint_refused(make: Callable[..., Transport]) -> BaseException:
@@ -198,15 +151,14 @@ async def endpoint_refused(make: Callable[..., Transport]) -> BaseException:
 
 
 async def endpoint_with_a_wrong_certificate(make: Callable[..., Transport]) -> BaseException:
-    context, _ = certificate()
-    async with await asyncio.start_server(never, "127.0.0.1", 0, ssl=context) as server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/token"
-        async with client_for("http://127.0.0.1:1", make(), auth=credentials(url, make())) as client:
+    async with RawOrigin(Peer.end, tls=Certificates.make().server) as server:
+        source = credentials(f"{server.url}/token", make())
+        async with client_for("http://127.0.0.1:1", make(), auth=source) as client:
             return await error_of(client)
 
 
 async def endpoint_behind_a_proxy(make: Callable[..., Transport]) -> BaseException:
-    async with RawServer(answer(407)) as server:
+    async with RawServer(response_bytes(407)) as server:
         transport = make(proxy=f"http://user:{PASSWORD}@127.0.0.1:{server.port}")
         source = credentials("https://login.norce.example/token", transport)
         async with client_for("http://127.0.0.1:1", make(), auth=source) as client:
@@ -214,7 +166,7 @@ async def endpoint_behind_a_proxy(make: Callable[..., Transport]) -> BaseExcepti
 
 
 async def issued_token_refused(make: Callable[..., Transport]) -> BaseException:
-    async with RawServer(told(200, '{"access_token": "ISSUED", "expires_in": 3600}'), answer(401)) as server:
+    async with RawServer(told(200, '{"access_token": "ISSUED", "expires_in": 3600}'), response_bytes(401)) as server:
         source = credentials(f"http://127.0.0.1:{server.port}/token", make())
         async with client_for(server.url, make(), auth=source) as client:
             return await error_of(client)
@@ -252,9 +204,7 @@ async def by_its_task(client: OrderClient) -> object:
     return await call
 
 
-def cancelled(
-    cut: Callable[[OrderClient], Awaitable[object]], behaviour: Behaviour = silence, **settings: Any
-) -> Failure:
+def cancelled(cut: Callable[[OrderClient], Awaitable[object]], behaviour: Line = forever, **settings: Any) -> Failure:
     """A call that its caller ends so."""
 
     async def fail(make: Callable[..., Transport]) -> BaseException:
@@ -271,7 +221,7 @@ def cancelled(
 def with_source(make_source: Callable[[], Any], **settings: Any) -> Failure:
     async def fail(make: Callable[..., Transport]) -> BaseException:
         async with (
-            RawServer(answer(401)) as server,
+            RawServer(response_bytes(401)) as server,
             client_for(server.url, make(), auth=make_source(), **settings) as client,
         ):
             return await error_of(client)
@@ -282,10 +232,10 @@ def with_source(make_source: Callable[[], Any], **settings: Any) -> Failure:
 ECHO = '{"error": "invalid_client", "error_description": "no client has SECRET", "error_uri": "https://x/?SECRET"}'
 
 
-async def stall(writer: asyncio.StreamWriter) -> None:
-    """A server that says half of it and then nothing."""
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
-    await silence(writer)
+async def stall(peer: Peer) -> bool:
+    """Say half of it and then nothing."""
+    peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+    return await forever(peer)
 
 
 CANCELLATIONS: dict[str, Failure] = {
@@ -300,43 +250,43 @@ CANCELLATIONS: dict[str, Failure] = {
 FAILURES: dict[str, Failure] = {
     "refused": refused,
     "dropped": served(None),
-    "dropped in the head": served(partly(b"HTTP/1.1 200")),
-    "dropped in the body": served(partly(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")),
+    "dropped in the head": served(then_close(b"HTTP/1.1 200")),
+    "dropped in the body": served(then_close(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")),
     "garbage": served(b"\x00\xff\r\n\r\n"),
-    "silence": served(silence),
-    "deadline": served(silence, timeout=0.05),
+    "silence": served(forever),
+    "deadline": served(forever, timeout=0.05),
     "closed": closed_under_the_call,
     "in a span, dropped": served(None, call_middlewares=[Tracing()]),
-    "in a span, deadline": served(silence, timeout=0.05, call_middlewares=[Tracing()]),
-    "in a span, 503": served(answer(503), call_middlewares=[Tracing()]),
-    "header of a call middleware": served(silence, call_middlewares=[break_a_header]),
-    "header of an attempt middleware": served(silence, attempt_middlewares=[break_a_header]),
+    "in a span, deadline": served(forever, timeout=0.05, call_middlewares=[Tracing()]),
+    "in a span, 503": served(response_bytes(503), call_middlewares=[Tracing()]),
+    "header of a call middleware": served(forever, call_middlewares=[break_a_header]),
+    "header of an attempt middleware": served(forever, attempt_middlewares=[break_a_header]),
     "no TLS": over_tls(no_tls, tls=False),
     "handshake cut": over_tls(close_at_once, tls=False),
-    "handshake never": over_tls(never, tls=False),
+    "handshake never": over_tls(Peer.end, tls=False),
     "wrong certificate": over_tls(close_at_once, tls=True),
-    "dropped in TLS": dropped_in_tls,
-    "401": served(answer(401, b'{"code": "unauthorized", "message": "no"}')),
-    "404": served(answer(404, b'{"code": "order-not-found", "message": "no"}')),
-    "503": served(answer(503)),
-    "302": served(answer(302, location="https://elsewhere.example/")),
-    "a body that is not JSON": served(answer(200, b"{")),
-    "a body that is another": served(answer(200, b"[]")),
+    "dropped in TLS": over_tls(close_at_once, tls=True, trusted=True),
+    "401": served(response_bytes(401, b'{"code": "unauthorized", "message": "no"}')),
+    "404": served(response_bytes(404, b'{"code": "order-not-found", "message": "no"}')),
+    "503": served(response_bytes(503)),
+    "302": served(response_bytes(302, location="https://elsewhere.example/")),
+    "a body that is not JSON": served(response_bytes(200, b"{")),
+    "a body that is another": served(response_bytes(200, b"[]")),
     "proxy refused": proxied(1, "https"),
     "proxy refused, plain": proxied(1, "http"),
-    "proxy wants another password": proxied(answer(407), "https"),
-    "proxy wants another password, plain": proxied(answer(407), "http"),
-    "proxy forbids": proxied(answer(403), "https"),
+    "proxy wants another password": proxied(response_bytes(407), "https"),
+    "proxy wants another password, plain": proxied(response_bytes(407), "http"),
+    "proxy forbids": proxied(response_bytes(403), "https"),
     "proxy cuts": proxied(None, "https"),
     "proxy cuts, plain": proxied(None, "http"),
     "proxy speaks garbage": proxied(b"\x00\xff\r\n\r\n", "https"),
-    "proxy is silent": proxied(silence, "https"),
+    "proxy is silent": proxied(forever, "https"),
     "endpoint refused": endpoint_refused,
     "endpoint dropped": without_token(None),
-    "endpoint dropped in the body": without_token(partly(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"access_to')),
+    "endpoint dropped in the body": without_token(then_close(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"access')),
     "endpoint garbage": without_token(b"\x00\xff\r\n\r\n"),
-    "endpoint silent": without_token(silence),
-    "endpoint slower than the call": without_token(silence, total=0.05),
+    "endpoint silent": without_token(forever),
+    "endpoint slower than the call": without_token(forever, total=0.05),
     "endpoint 400": without_token(told(400, ECHO)),
     "endpoint 401, by Basic": without_token(told(401, ECHO), auth_method="client_secret_basic"),
     "endpoint dropped, by Basic": without_token(None, auth_method="client_secret_basic"),

@@ -1,17 +1,16 @@
 """What several tests need: a scripted transport, a raw server that can misbehave, a client for either."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import norce_order_async
 from norce_order_async import OrderClient
 from norce_order_async.core.errors import TransportError
 from norce_order_async.middleware import Handler
 from norce_order_async.testing.clock import FakeClock
-from norce_order_async.testing.listening import stop_listening
+from norce_order_async.testing.conformance.origin import Line, RawOrigin, responding, response_bytes
 from norce_order_async.transport import Request, Response, Transport
 
 T = TypeVar("T")
@@ -93,77 +92,22 @@ class Closing:
                 await asyncio.sleep(0)
 
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-Behaviour = bytes | None | Callable[[asyncio.StreamWriter], Any]
+OK = response_bytes(200)
 
 
-def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """The bytes of an HTTP answer."""
-    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+class RawServer(RawOrigin):
+    """An origin that answers with the lines of a script, at the address of an API, and clients of it."""
 
-
-class RawServer:
-    """A TCP server that keeps the bytes of every request and answers with the next line of its script.
-
-    A line is the bytes to answer with, None to cut the connection instead, or an async function of the writer.
-    The last one is repeated.
-    """
-
-    def __init__(self, *script: Behaviour) -> None:
-        self.script: list[Behaviour] = list(script) or [OK]
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self._writers: set[asyncio.StreamWriter] = set()
+    def __init__(self, *script: Line) -> None:
+        super().__init__(responding(*(script or (OK,))))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/checkout/order"
-
-    @property
-    def heads(self) -> Sequence[str]:
-        """The request lines."""
-        return [request.split(b"\r\n", 1)[0].decode() for request in self.requests]
+        return f"{super().url}/checkout/order"
 
     def client(self, **settings: Any) -> OrderClient:
         given: dict[str, Any] = {"base_url": self.url, "merchant": "norce", "channel": "1", "auth": TOKEN}
         return OrderClient(**(given | settings))
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
-        await stop_listening(self._server)
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.sleep(0)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writers.add(writer)
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-                body = await reader.readexactly(int(lengths[0].partition(b":")[2])) if lengths else b""
-                self.requests.append(head + body)
-                behaviour = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-                if behaviour is None:
-                    return
-                if isinstance(behaviour, bytes):
-                    writer.write(behaviour)
-                else:
-                    await behaviour(writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
-        finally:
-            self._writers.discard(writer)
-            writer.close()
 
 
 async def in_clean_up(work: Callable[[], Awaitable[T]]) -> T:

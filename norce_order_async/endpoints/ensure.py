@@ -4,7 +4,7 @@ A second registration is called twice, so none is made before the order was look
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -15,7 +15,7 @@ from norce_order_async.core.errors import CallError, ConflictError, InvalidReque
 from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.shapes import check_client
-from norce_order_async.endpoints.findings import COLLECTIONS, Collection
+from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.endpoints.functions import function_of
 from norce_order_async.endpoints.orders import get_order
 from norce_order_async.endpoints.reading import outcome_before, reading_for
@@ -26,7 +26,7 @@ from norce_order_async.endpoints.waiting import WaitTimeout, wait_until
 from norce_order_async.loops.per_loop import PerLoop
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json_text import to_dict
-from norce_order_async.wire.models import Callback, Hook, Model, Notification, Order
+from norce_order_async.wire.models import Callback, Hook, Notification, Order
 from norce_order_async.wire.table import ROWS
 
 R = TypeVar("R", Hook, Callback, Notification)
@@ -120,16 +120,25 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
     body = cast("Mapping[str, Any]", sent.body)
     if not collection.is_marked(body):
         raise InvalidRequestError(f"the {collection.noun} has none of {', '.join(collection.marks)} to know it by")
+
+    def twin(order: Order) -> R | None:
+        parts: Iterable[R] = getattr(order, collection.name)
+        return next((part for part in parts if collection.is_twin(body, to_dict(part))), None)
+
+    async def find(outcome: OutcomeKind) -> R | None:
+        with reading_for(outcome):
+            return twin(await get_order(client, order_id, options=options))
+
     key = (check_client(client).base_url, client.merchant, client.channel, order_id, operation)
     async with _locks.here().setdefault(key, asyncio.Lock()):
         failure = CallError()
         failure.outcome = outcome_before(options)
         for _ in range(_MOST_TRIES):
-            if (found := await _find(client, order_id, collection, body, options, failure.outcome)) is not None:
-                return cast("R", found)
+            if (found := await find(failure.outcome)) is not None:
+                return found
             registered = await _register(client, change, options, failure.outcome)
             if isinstance(registered, Receipt):
-                return cast("R", await _wait_for(client, order_id, collection, body, options, registered))
+                return await _wait_for(client, order_id, twin, collection.noun, options, registered)
             failure = registered
             if failure.outcome is not OutcomeKind.UNKNOWN:
                 break
@@ -137,8 +146,8 @@ async def _ensure(client: OrderClient, order_id: str, wanted: R, kind: type[R], 
                 resolution = await resolve(client, change, failure, options=options)
             if resolution.verdict is not Verdict.NOT_APPLIED:
                 break
-        if (found := await _find(client, order_id, collection, body, options, failure.outcome)) is not None:
-            return cast("R", found)
+        if (found := await find(failure.outcome)) is not None:
+            return found
         raise failure
 
 
@@ -162,38 +171,19 @@ async def _register(
 async def _wait_for(
     client: OrderClient,
     order_id: str,
-    collection: Collection,
-    wanted: Mapping[str, Any],
+    twin: Callable[[Order], R | None],
+    noun: str,
     options: CallOptions | None,
     receipt: Receipt,
-) -> Model | None:
+) -> R:
     """What was registered, as soon as the order shows it."""
     seconds = settle_of(limits_of(options, client.timeout))
     try:
         with reading_for(receipt.outcome):
-            order = await wait_until(
-                client, order_id, lambda order: _twin(order, collection, wanted), timeout=seconds, options=options
-            )
+            order = await wait_until(client, order_id, twin, timeout=seconds, options=options)
     except WaitTimeout as late:
-        told = f"the order does not show the {collection.noun} within {seconds:g} s"
+        told = f"the order does not show the {noun} within {seconds:g} s"
         error = WaitTimeout(f"{told}, but the API answered: {receipt.outcome.meaning}", order=late.order)
         error.outcome = receipt.outcome
         raise error from late.__cause__
-    return _twin(order, collection, wanted)
-
-
-async def _find(
-    client: OrderClient,
-    order_id: str,
-    collection: Collection,
-    wanted: Mapping[str, Any],
-    options: CallOptions | None,
-    outcome: OutcomeKind,
-) -> Model | None:
-    with reading_for(outcome):
-        return _twin(await get_order(client, order_id, options=options), collection, wanted)
-
-
-def _twin(order: Order, collection: Collection, wanted: Mapping[str, Any]) -> Model | None:
-    parts: Iterable[Model] = getattr(order, collection.name) or ()
-    return next((part for part in parts if collection.is_twin(wanted, to_dict(part))), None)
+    return cast("R", twin(order))

@@ -8,10 +8,11 @@ from collected import Collected
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.trace import SpanKind
-from support import OK, RawServer, answer
+from support import OK, RawServer
 
 from norce_order_async import AiohttpTransport, Attempt, HttptoolsTransport, delete_consent
 from norce_order_async.middleware import Call
+from norce_order_async.testing.conformance.origin import response_bytes
 from norce_order_async.transport import Transport
 
 
@@ -31,7 +32,7 @@ async def test_each_attempt_is_one_span_and_tells_the_server_of_it(
 ) -> None:
     collected = Collected()
     async with (
-        RawServer(answer(503), OK) as server,
+        RawServer(response_bytes(503), OK) as server,
         server.client(transport=transport(), telemetry=collected.telemetry()) as client,
     ):
         await delete_consent(client, "o_secret", "ci")

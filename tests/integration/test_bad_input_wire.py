@@ -36,11 +36,11 @@ class Wire:
         """What arrives at a server; nothing, when the call was refused with one of the listed errors."""
         server = self._server
         server.requests.clear()
-        connections = server.connections
+        connections = len(server.peers)
         try:
             self._runner.run(function(self._client, *arguments, **named))
         except (InvalidRequestError, TypeError):
-            assert (server.connections, server.requests) == (connections, [])
+            assert (len(server.peers), server.requests) == (connections, [])
         else:
             assert len(server.requests) == 1
         return server.requests

@@ -3,22 +3,20 @@
 import json
 import re
 import signal
-import socket
-import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
 from command import CLI, clean, run, sandbox_settings
 from commanded import call
 
 from norce_order_async import __version__
+from norce_order_async.testing.conformance.certificates import Certificates
+from norce_order_async.testing.conformance.origin import RawOrigin
+from norce_order_async.testing.listening import in_a_thread
 
 TOKEN = "sandbox-token"
 
@@ -216,21 +214,8 @@ complete_after "batch r"
 
 
 def test_check_finds_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with suppress(OSError), connection, context.wrap_socket(connection, server_side=True):
-                pass
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        url = f"https://localhost:{server.getsockname()[1]}"
-        result = run("check", env=sandbox_settings(url), cwd=tmp_path)
-        thread.join(timeout=30)
+    with in_a_thread(RawOrigin(tls=Certificates.make().server)) as origin:
+        result = run("check", env=sandbox_settings(origin.url), cwd=tmp_path)
     assert result.returncode == 3, result.stderr
     assert "TLS                   WRONG" in result.stdout
     assert "NORCE_CA_FILE" in result.stdout

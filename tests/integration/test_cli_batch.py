@@ -8,9 +8,7 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ from commanded import batch, call, until_some_are_done
 
 from norce_order_async.batch import DeleteConsent, read_changes
 from norce_order_async.testing import Sandbox, SandboxServer
+from norce_order_async.testing.conformance.origin import RawOrigin, responding, response_bytes
+from norce_order_async.testing.listening import in_a_thread
 
 pytest_plugins = ["norce_order_async.testing.plugin"]
 
@@ -398,27 +398,10 @@ def test_a_batch_that_cannot_work_stops_early_and_can_be_continued(
 
 
 def test_a_batch_that_only_ever_meets_web_pages_does_not_start(tmp_path: Path) -> None:
-    class Page(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_PATCH(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            page = b"<!DOCTYPE html><title>Welcome</title>"
-            self.send_response(200)
-            self.send_header("content-type", "text/html")
-            self.send_header("content-length", str(len(page)))
-            self.end_headers()
-            self.wfile.write(page)
-
-        def log_message(self, format: str, *_: Any) -> None:
-            pass
-
+    page = response_bytes(200, b"<!DOCTYPE html><title>Welcome</title>", content_type="text/html")
     write(tmp_path, *many(100))
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        env = sandbox_settings(f"http://127.0.0.1:{server.server_address[1]}")
-        result = call("batch", "run", "changes.jsonl", env=env, cwd=tmp_path)
-        server.shutdown()
+    with in_a_thread(RawOrigin(responding(page))) as origin:
+        result = call("batch", "run", "changes.jsonl", env=sandbox_settings(origin.url), cwd=tmp_path)
     assert result.returncode == 3, result.stdout
     assert "verything fails alike" in result.stdout
     assert "Something else answered than the API: check --base-url" in result.stdout

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from failing import TRANSPORTS
-from support import OK, Behaviour, RawServer
+from support import OK, RawServer
 
 from norce_order_async import (
     CallOptions,
@@ -20,6 +20,7 @@ from norce_order_async import (
     get_order,
 )
 from norce_order_async.middleware import Call
+from norce_order_async.testing.conformance.origin import Line, Peer
 from norce_order_async.transport import Transport
 
 pytestmark = pytest.mark.parametrize("make", TRANSPORTS.values(), ids=TRANSPORTS)
@@ -27,12 +28,13 @@ pytestmark = pytest.mark.parametrize("make", TRANSPORTS.values(), ids=TRANSPORTS
 CALLS, LIMIT = 30, 10
 
 
-def after(release: asyncio.Event) -> Behaviour:
+def after(release: asyncio.Event) -> Line:
     """Answer when that is set."""
 
-    async def answer(writer: asyncio.StreamWriter) -> None:
+    async def answer(peer: Peer) -> bool:
         await release.wait()
-        writer.write(OK)
+        peer.write(OK)
+        return True
 
     return answer
 

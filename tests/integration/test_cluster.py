@@ -38,6 +38,7 @@ from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.worker import WorkerBatch
 from norce_order_async.core.errors import NotTheApiError
 from norce_order_async.testing import SANDBOX_TOKEN, Fault
+from norce_order_async.testing.conformance.origin import Peer, RawOrigin, response_bytes
 from norce_order_async.wire.models import Hook
 
 pytestmark = [
@@ -154,18 +155,14 @@ async def test_what_is_sent_at_most_once_is_not_sent_by_another_worker(tmp_path:
 
 
 async def test_a_merchant_that_is_refused_at_the_workers_is_left_and_others_go_on() -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError):
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                status = b"403 Forbidden" if b"acme" in head else b"200 OK"
-                rest = b"\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-                writer.write(b"HTTP/1.1 " + status + rest)
-        writer.close()
+    async def serve(peer: Peer) -> None:
+        while True:
+            status = 403 if b"acme" in await peer.request() else 200
+            peer.write(response_bytes(status, b"{}", Content_Type="application/json"))
 
     changes = [DeleteConsent(f"o_{n // 2}", "c", merchant="acme" if n % 2 else None) for n in range(400)]
-    async with dask(1) as cluster, await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        settings = {"base_url": url, "merchant": "norce", "channel": "1"}
+    async with dask(1) as cluster, RawOrigin(serve) as origin:
+        settings = {"base_url": origin.url, "merchant": "norce", "channel": "1"}
         batch = ClusterBatch(changes, cluster=cluster, settings=settings, chunk=20)
         async with asyncio.timeout(30):
             outcomes = await outcomes_of(batch)
@@ -340,13 +337,11 @@ async def test_workers_elsewhere_take_merchant_and_channel_from_here(
 
 
 async def test_what_is_no_cluster_is_told_and_leaves_no_warning() -> None:
-    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
+    async def refuse(peer: Peer) -> None:
+        peer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        for address, why in ((f"tcp://127.0.0.1:{port}", "no Dask scheduler"), ("nowhere", "missing port")):
+    async with RawOrigin(refuse) as origin:
+        for address, why in ((f"tcp://127.0.0.1:{origin.port}", "no Dask scheduler"), ("nowhere", "missing port")):
             with pytest.raises(ConfigurationError, match=f"the cluster cannot be used: .*{why}"):
                 await outcomes_of(ClusterBatch([], cluster=address, settings=SCOPE))
     gc.collect()

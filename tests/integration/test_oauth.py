@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from aiohttp import web
-from support import RawServer, answer
+from support import RawServer
 
 from norce_order_async import (
     AiohttpTransport,
@@ -25,6 +25,9 @@ from norce_order_async import (
     TokenError,
     delete_consent,
 )
+from norce_order_async.testing.conformance.lines import then_close
+from norce_order_async.testing.conformance.origin import response_bytes
+from norce_order_async.testing.listening import in_a_thread
 
 SECRET = "canary-secret-90c1"
 CANARY = "canary-90c1-token"
@@ -132,21 +135,16 @@ async def test_a_token_that_is_refused_at_once_is_not_replaced_at_once() -> None
         await source.aclose()
 
 
-async def garbage(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"SSH-2.0\r\n")
-    writer.close()
-
-
 @pytest.mark.parametrize(
     ("behaviour", "problem", "requests"),
     [
-        (answer(429, retry_after="3600"), "HTTP 429", 1),
-        (answer(400, json.dumps({"error": "invalid_client"}).encode()), "HTTP 400 invalid_client", 1),
-        (answer(307, location="http://127.0.0.1:9/"), "HTTP 307", 1),
-        (answer(503), "HTTP 503", 2),
-        (answer(200, b"<html>"), "its answer is not a JSON object", 2),
+        (response_bytes(429, retry_after="3600"), "HTTP 429", 1),
+        (response_bytes(400, json.dumps({"error": "invalid_client"}).encode()), "HTTP 400 invalid_client", 1),
+        (response_bytes(307, location="http://127.0.0.1:9/"), "HTTP 307", 1),
+        (response_bytes(503), "HTTP 503", 2),
+        (response_bytes(200, b"<html>"), "its answer is not a JSON object", 2),
         (None, "ConnectionLost", 2),
-        (garbage, "ConnectionLost", 2),
+        (then_close(b"SSH-2.0\r\n"), "ConnectionLost", 2),
     ],
 )
 async def test_an_endpoint_that_fails(
@@ -214,34 +212,8 @@ async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
         await source.aclose()
 
 
-class InThread:
-    """A :class:`Norce` on a loop of its own."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.norce = Norce(**settings)
-        self._ready, self._stop = threading.Event(), asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def __enter__(self) -> Norce:
-        async def serve() -> None:
-            self._loop = asyncio.get_running_loop()
-            async with self.norce:
-                self._ready.set()
-                await self._stop.wait()
-
-        self._thread = threading.Thread(target=lambda: asyncio.run(serve()))
-        self._thread.start()
-        self._ready.wait(5)
-        return self.norce
-
-    def __exit__(self, *_: object) -> None:
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(5)
-
-
 def test_two_event_loops_in_threads_share_one_request() -> None:
-    with InThread(delay=0.2) as norce:
+    with in_a_thread(Norce(delay=0.2)) as norce:
         source, ends = norce.source(), list[object]()
 
         async def one() -> None:
@@ -263,7 +235,7 @@ def test_two_event_loops_in_threads_share_one_request() -> None:
 def test_three_asyncio_runs_with_one_source_leave_nothing_behind() -> None:
     """Warnings of tasks or connections left behind are errors here."""
     clock = LaterClock()
-    with InThread() as norce:
+    with in_a_thread(Norce()) as norce:
         source = norce.source(clock=clock)
         client = norce.client(source)
         for run in range(3):
@@ -281,7 +253,7 @@ def test_short_asyncio_runs_over_the_ends_of_tokens_refuse_no_call(
 ) -> None:
     """None of them lasts long enough for a refresh in the background."""
     clock = LaterClock()
-    with InThread(lifetime=240, delay=0.05) as norce:
+    with in_a_thread(Norce(lifetime=240, delay=0.05)) as norce:
         source = norce.source(clock=clock, transport=transport())
         client = norce.client(source, transport=transport())
         for _ in range(90):
@@ -294,7 +266,7 @@ def test_short_asyncio_runs_over_the_ends_of_tokens_refuse_no_call(
 
 
 def test_a_loop_that_ends_during_a_refresh_ends_it() -> None:
-    with InThread(delay=0.5) as norce:
+    with in_a_thread(Norce(delay=0.5)) as norce:
         source = norce.source()
 
         async def impatient() -> None:

@@ -15,12 +15,12 @@ import pytest
 import sentry_sdk
 import support
 from command import run_code
-from failing import CANARIES, CANCELLATIONS, FAILURES, TRANSPORTS, silence
+from failing import CANARIES, CANCELLATIONS, FAILURES, TRANSPORTS
 from rich.traceback import Traceback
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.utils import event_from_exception
-from support import TOKEN, RawServer, answer
+from support import TOKEN, RawServer
 
 from norce_order_async import (
     CallError,
@@ -33,6 +33,8 @@ from norce_order_async import (
     get_order,
     patch_attributes,
 )
+from norce_order_async.testing.conformance.lines import forever
+from norce_order_async.testing.conformance.origin import response_bytes
 
 # Deprecated in new versions; what replaced it is not in old ones.
 pytestmark = pytest.mark.filterwarnings("ignore:The send_default_pii option:DeprecationWarning")
@@ -41,13 +43,13 @@ EMAIL = "ada@canary.example"
 
 
 SCRIPTS: dict[str, Any] = {
-    "refused token": answer(401, b'{"code": "unauthorized", "message": "no"}'),
-    "server error": answer(503, retry_after="0"),
+    "refused token": response_bytes(401, b'{"code": "unauthorized", "message": "no"}'),
+    "server error": response_bytes(503, retry_after="0"),
     "garbage": b"\x00\xff\r\n\r\n",
     "cut": None,
-    "redirect": answer(302, location="https://elsewhere.example/"),
-    "silence": silence,
-    "not json": answer(200, b"<html>"),
+    "redirect": response_bytes(302, location="https://elsewhere.example/"),
+    "silence": forever,
+    "not json": response_bytes(200, b"<html>"),
 }
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from support import OK, RawServer, answer
+from support import OK, RawServer
 
 from norce_order_async import (
     AiohttpTransport,
@@ -17,6 +17,7 @@ from norce_order_async import (
     TokenPair,
     delete_consent,
 )
+from norce_order_async.testing.conformance.origin import responding, response_bytes
 from norce_order_async.transport import Transport
 
 TRANSPORTS = pytest.mark.parametrize("kind", [AiohttpTransport, HttptoolsTransport])
@@ -30,16 +31,16 @@ def heard(server: RawServer) -> set[str]:
 
 def grant(token: str) -> bytes:
     """The answer of a token endpoint."""
-    return answer(200, json.dumps({"access_token": token, "token_type": "Bearer"}).encode())
+    return response_bytes(200, json.dumps({"access_token": token, "token_type": "Bearer"}).encode())
 
 
 @TRANSPORTS
 async def test_no_token_reaches_a_host_that_it_was_not_given_for(kind: type[Transport]) -> None:
     """Fixed tokens, pairs that change after a 401, OAuth2, redirects, copies, and views of views, all at once."""
     async with RawServer(OK) as ours, RawServer(OK) as theirs, RawServer(grant("o-1"), grant("o-2")) as tokens:
-        away = answer(307, Location=f"{theirs.url}/api/v0/checkout/orders/o_1/consents/ci")
-        ours.script[:] = [answer(401), OK, away, answer(503, Retry_After="0"), OK]
-        theirs.script[:] = [answer(401), answer(302, Location=ours.url), answer(401), OK]
+        away = response_bytes(307, Location=f"{theirs.url}/api/v0/checkout/orders/o_1/consents/ci")
+        ours.serve = responding(response_bytes(401), OK, away, response_bytes(503, Retry_After="0"), OK)
+        theirs.serve = responding(response_bytes(401), response_bytes(302, Location=ours.url), response_bytes(401), OK)
         endpoint = f"{tokens.url}/token"
         oauth = ClientCredentials(token_url=endpoint, client_id="i", client_secret="s", min_interval=0.001)
         async with ours.client(auth=TokenPair("ours-1", "ours-2"), transport=kind()) as client:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import aiohttp
 import pytest
-from support import OK, TOKEN, RawServer, answer
+from support import OK, TOKEN, RawServer
 
 import norce_order_async
 from norce_order_async import (
@@ -37,6 +37,8 @@ from norce_order_async import (
     patch_attributes,
     patch_consent,
 )
+from norce_order_async.testing.conformance.lines import forever
+from norce_order_async.testing.conformance.origin import Peer, response_bytes
 from norce_order_async.transport import Transport
 
 HEAD = """\
@@ -81,7 +83,7 @@ async def test_the_three_operations_byte_for_byte_over_one_connection(
             'Content-Type: application/json\nContent-Length: 35\n\n{"property1":null,"property2":null}',
         ),
     ]
-    assert server.connections == 1
+    assert len(server.peers) == 1
     for request, receipt, (start, rest) in zip(server.requests, receipts, expected, strict=True):
         head = HEAD.format(start=start, port=server.port, token=TOKEN, agent=agent, request_id=receipt.request_id)
         assert request.decode() == head.replace("\n", "\r\n") + rest.replace("\n", "\r\n")
@@ -92,14 +94,14 @@ async def test_ids_are_encoded_once() -> None:
         await delete_consent(client, "o:å+&=;,@", "(ci)'*!~")
     order_id, consent_id = "o%3A%C3%A5%2B%26%3D%3B%2C%40", "%28ci%29%27%2A%21~"
     path = f"/checkout/order/api/v0/checkout/orders/{order_id}/consents/{consent_id}"
-    assert server.heads == [f"DELETE {path} HTTP/1.1"]
+    assert [request.split(b"\r\n")[0] for request in server.requests] == [f"DELETE {path} HTTP/1.1".encode()]
 
 
 @pytest.mark.parametrize("call", [delete_consent, get_order])
 async def test_a_dropped_connection_costs_as_many_requests_as_attempts(call: Any) -> None:
     arguments = ("o_123", "ci") if call is delete_consent else ("o_123",)
     body = b'{"id": "o_123"}'
-    async with RawServer(None, answer(200, body)) as server, server.client(retry=NO_WAIT) as client:
+    async with RawServer(None, response_bytes(200, body)) as server, server.client(retry=NO_WAIT) as client:
         result = await call(client, *arguments)
         assert len(server.requests) == 2
         if call is delete_consent:
@@ -116,11 +118,11 @@ async def test_a_dropped_kept_connection_costs_as_many_requests_as_attempts() ->
     async with RawServer(OK, None, OK) as server, server.client(retry=NO_WAIT) as client:
         await delete_consent(client, "o_123", "ci")
         done = await delete_consent(client, "o_123", "ci")
-        assert (done.attempts, len(server.requests), server.connections) == (2, 3, 2)
+        assert (done.attempts, len(server.requests), len(server.peers)) == (2, 3, 2)
 
 
 async def test_a_redirect_is_an_answer() -> None:
-    moved = answer(307, location="http://127.0.0.1:9/elsewhere")
+    moved = response_bytes(307, location="http://127.0.0.1:9/elsewhere")
     async with RawServer(moved) as server, server.client() as client:
         with pytest.raises(UnexpectedStatusError) as caught:
             await patch_consent(client, "o_123", "ci", checked=True)
@@ -137,11 +139,8 @@ async def test_refused_is_not_sent() -> None:
 
 
 async def test_silence_is_a_read_timeout_and_unknown() -> None:
-    async def silence(writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
-
     async with (
-        RawServer(silence) as server,
+        RawServer(forever) as server,
         server.client(retry=None, timeout=Timeout(attempt=0.5)) as client,
     ):
         with pytest.raises(ReadTimeout) as caught:
@@ -152,9 +151,9 @@ async def test_silence_is_a_read_timeout_and_unknown() -> None:
 async def test_cancelling_gives_the_connection_back_and_sends_nothing_more() -> None:
     arrived = asyncio.Event()
 
-    async def silence(writer: asyncio.StreamWriter) -> None:
+    async def silence(peer: Peer) -> bool:
         arrived.set()
-        await asyncio.Event().wait()
+        return await forever(peer)
 
     async with RawServer(silence, silence, OK) as server, server.client(limit=1) as client:
         for _ in range(2):
@@ -169,9 +168,10 @@ async def test_cancelling_gives_the_connection_back_and_sends_nothing_more() -> 
 
 
 async def test_waiting_for_a_slot_does_not_count_as_a_slow_server() -> None:
-    async def slow(writer: asyncio.StreamWriter) -> None:
+    async def slow(peer: Peer) -> bool:
         await asyncio.sleep(0.05)
-        writer.write(OK)
+        peer.write(OK)
+        return True
 
     async with (
         RawServer(slow) as server,
@@ -179,7 +179,7 @@ async def test_waiting_for_a_slot_does_not_count_as_a_slow_server() -> None:
     ):
         receipts = await asyncio.gather(*(delete_consent(client, f"o_{n}", "ci") for n in range(40)))
         assert {receipt.attempts for receipt in receipts} == {1}
-        assert server.connections == 2
+        assert len(server.peers) == 2
 
 
 async def test_at_most_five_frames_of_ours_stand_above_the_session() -> None:
@@ -205,7 +205,7 @@ async def test_no_limit_is_no_limit() -> None:
 
 async def test_a_compressed_body_is_not_unpacked() -> None:
     bomb = gzip.compress(b'{"id": "' + b"o" * 1_000_000 + b'"}')
-    async with RawServer(answer(200, bomb, content_encoding="gzip")) as server, server.client() as client:
+    async with RawServer(response_bytes(200, bomb, content_encoding="gzip")) as server, server.client() as client:
         with pytest.raises(DecodeError):
             await get_order(client, "o_123")
 
@@ -230,7 +230,7 @@ async def test_a_proxy_that_is_none_is_refused(kind: Callable[..., Transport], p
 @PROXIED
 @pytest.mark.parametrize("credentials", ["user:s3cret", "us%C3%A9r:s%40", "user", ":s3cret"])
 async def test_a_proxy_gets_user_and_password(kind: Callable[..., Transport], credentials: str) -> None:
-    async with RawServer(answer(407)) as proxy:
+    async with RawServer(response_bytes(407)) as proxy:
         transport = kind(proxy=f"http://{credentials}@127.0.0.1:{proxy.port}")
         async with proxy.client(base_url="https://api.example.com", transport=transport, retry=None) as client:
             with pytest.raises(ProxyError, match="407"):
@@ -241,7 +241,7 @@ async def test_a_proxy_gets_user_and_password(kind: Callable[..., Transport], cr
 
 
 async def test_the_password_of_a_proxy_is_not_shown() -> None:
-    async with RawServer(answer(407)) as proxy:
+    async with RawServer(response_bytes(407)) as proxy:
         transport = AiohttpTransport(proxy=f"http://user:s3cret@127.0.0.1:{proxy.port}")
         async with proxy.client(base_url="https://api.example.com", transport=transport, retry=None) as client:
             with pytest.raises(ProxyError, match="407") as caught:

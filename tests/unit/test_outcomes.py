@@ -43,6 +43,7 @@ from norce_order_async.middleware import Call, Handler
 from norce_order_async.models import Consent, Order
 from norce_order_async.operations import Operation, Repeat, decode_receipt
 from norce_order_async.testing.clock import FakeClock
+from norce_order_async.testing.conformance.base import settle
 from norce_order_async.transport import Request, Response
 
 ERROR = b'{"code": "order-not-found", "message": "Order with id:o_1 not found."}'
@@ -113,7 +114,7 @@ async def test_a_hook_that_raises_a_cancellation_cancels_nobody() -> None:
 async def test_a_call_that_is_cancelled_after_the_yes_is_applied() -> None:
     client, _, _ = scripted(200, call_middlewares=[late])
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await turns()
+    await settle(20)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -324,15 +325,9 @@ class Silent(ScriptedTransport):
         raise AssertionError
 
 
-async def turns() -> None:
-    """Let every call come to where it waits."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 async def cut(call: Any, *, cancel: bool) -> BaseException:
     task = asyncio.create_task(call)
-    await turns()
+    await settle(20)
     if cancel:
         task.cancel()
     await asyncio.wait([task])
@@ -640,7 +635,7 @@ async def test_closing_ends_at_once_what_waits_for_a_slot_or_a_token() -> None:
     transport = Silent()
     client, _, _ = scripted(transport=transport, limit=2, auth=Source())
     calls = [asyncio.create_task(delete_consent(client, f"o_{n}", "ci")) for n in range(6)]
-    await turns()
+    await settle(20)
     closing = asyncio.create_task(client.aclose(grace=60))
     await asyncio.wait(calls[2:])
     for call in calls[2:]:
@@ -661,7 +656,7 @@ async def test_who_closes_meanwhile_joins_and_the_shortest_grace_counts() -> Non
     transport = Silent()
     client, _, _ = scripted(transport=transport)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await turns()
+    await settle(20)
     closings = [asyncio.create_task(client.aclose(grace=grace)) for grace in (600, 0.01, 600)]
     await asyncio.gather(*closings)
     assert transport.closed == 1
@@ -673,7 +668,7 @@ async def test_a_closing_that_is_cancelled_has_no_patience_left() -> None:
     transport = Silent()
     client, _, _ = scripted(transport=transport)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await turns()
+    await settle(20)
     closing = asyncio.create_task(client.aclose(grace=600))
     await asyncio.sleep(0)
     closing.cancel()

@@ -21,6 +21,7 @@ from norce_order_async import (
 )
 from norce_order_async.models import Order, OrderListOrderBy, OrderStatus
 from norce_order_async.testing import Sandbox
+from norce_order_async.testing.conformance.base import settle
 from norce_order_async.transport import Request, Response
 from norce_order_async.wire.table import ROWS
 
@@ -252,8 +253,7 @@ async def test_a_page_is_read_while_the_one_before_is_given_out_and_no_more() ->
     async with iter_orders(client) as orders:
         for _ in range(10):
             await anext(orders)
-            for _ in range(20):
-                await asyncio.sleep(0)
+            await settle(20)
             assert service.offsets == [0, 10]
 
 
@@ -408,21 +408,16 @@ class Stuck:
         raise AssertionError
 
 
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 async def by_break(client: OrderClient) -> None:
     async for _ in iter_orders(client):
-        await settle()
+        await settle(20)
         break
 
 
 async def by_aclose(client: OrderClient) -> None:
     orders = iter_orders(client)
     await anext(orders)
-    await settle()
+    await settle(20)
     await orders.aclose()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     await orders.aclose()
@@ -433,7 +428,7 @@ async def by_error(client: OrderClient) -> None:
     async def fail() -> None:
         async with iter_orders(client) as orders:
             async for _ in orders:
-                await settle()
+                await settle(20)
                 raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -446,7 +441,7 @@ async def by_cancel(client: OrderClient) -> None:
             pass
 
     task = asyncio.create_task(consume())
-    await settle()
+    await settle(20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -460,7 +455,7 @@ async def by_aclose_of_another_task(client: OrderClient, *, clean_up: bool = Fal
         return len([order async for order in orders])
 
     task = asyncio.create_task(in_clean_up(consume) if clean_up else consume())
-    await settle()
+    await settle(20)
     await orders.aclose()
     assert await task == 3
 
@@ -473,7 +468,7 @@ async def by_timeout(client: OrderClient) -> None:
     orders = iter_orders(client)
     came = [await anext(orders) for _ in range(3)]
     waiting = asyncio.ensure_future(anext(orders))
-    await settle()
+    await settle(20)
     waiting.cancel()
     await asyncio.wait([waiting])
     assert waiting.cancelled()
@@ -496,7 +491,7 @@ async def test_ending_early_leaves_nothing(end: Callable[[OrderClient], Any]) ->
     stuck = Stuck()
     client, _, _ = scripted(call_middlewares=[stuck])
     await end(client)
-    await settle()
+    await settle(20)
     assert (stuck.waiting, stuck.sent_away) == (1, 1)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -523,10 +518,9 @@ async def test_a_page_is_kept_for_whoever_goes_on_after_a_cancellation(turns: in
     orders = iter_orders(client)
     came = [await anext(orders), await anext(orders)]
     waiting = asyncio.ensure_future(anext(orders))
-    await settle()
+    await settle(20)
     held.released.set()
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await settle(turns)
     waiting.cancel()
     await asyncio.wait([waiting])
     came += [] if waiting.cancelled() else [waiting.result()]
@@ -539,7 +533,7 @@ async def test_a_page_is_kept_for_whoever_goes_on_after_a_cancellation(turns: in
 async def test_the_error_of_a_page_that_nobody_asks_for_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     client, _, _ = scripted((200, {}, page(numbered(2))), (501, {}, b""))
     await by_break(client)
-    await settle()
+    await settle(20)
     assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 

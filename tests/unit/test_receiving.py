@@ -37,6 +37,10 @@ def raw(**members: Any) -> bytes:
     return json.dumps({**ORDER, **members}).encode()
 
 
+def deep() -> Any:
+    return json.loads("[" * 200 + "]" * 200)
+
+
 def test_a_hook_has_the_proposed_order_and_whose_it_is() -> None:
     call = parse_hook(HEADERS, raw(consents=[{"id": "terms", "checked": True}]), path="consents")
     assert (call.merchant, call.channel, call.path, call.version) == ("acme", "7", "consents", OrderVersion.V0)
@@ -63,8 +67,6 @@ def test_what_only_v1_has_is_kept() -> None:
 
 
 def test_an_unknown_version_is_an_error() -> None:
-    with pytest.raises(ValueError, match="v9"):
-        parse_hook(HEADERS, raw(), "v9")
     with pytest.raises(ConfigurationError, match="version must be v0 or v1, got 'v9'"):
         parse_hook(HEADERS, raw(), "v9")
 
@@ -91,9 +93,9 @@ def test_blanks_around_a_header_s_value_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])
-@pytest.mark.parametrize("body", [None, "{}", {}])
-def test_a_body_of_another_kind_is_told(parse: Any, body: Any) -> None:
-    with pytest.raises(TypeError, match="the body must be bytes, got "):
+@pytest.mark.parametrize(("body", "kind"), [(None, "NoneType"), ("{}", "str"), ({}, "dict")])
+def test_a_body_of_another_kind_is_told(parse: Any, body: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"the body must be bytes, got {kind}$"):
         parse(HEADERS, body)
 
 
@@ -139,10 +141,7 @@ def test_both_shapes_of_a_notification_are_read() -> None:
 
 
 def test_an_order_that_is_deep_has_a_key() -> None:
-    deep: list[Any] = []
-    for _ in range(200):
-        deep = [deep]
-    assert parse_notification(HEADERS, raw(attributes={"deep": deep})).key is not None
+    assert parse_notification(HEADERS, raw(attributes={"deep": deep()})).key is not None
 
 
 def test_what_two_changes_in_one_moment_bring_has_two_keys() -> None:
@@ -220,12 +219,6 @@ def test_an_order_of_very_many_rows_is_read() -> None:
     cart = parse_hook(HEADERS, body).order.cart
     assert cart is not None
     assert len(cart.items or ()) == 4_000
-
-
-@pytest.mark.parametrize("parse", [parse_hook, parse_notification, parse_validation])
-def test_a_body_that_is_no_bytes_is_named(parse: Callable[..., Any]) -> None:
-    with pytest.raises(TypeError, match="the body must be bytes, got str"):
-        parse(HEADERS, "{}")
 
 
 @pytest.mark.parametrize("headers", [{"content-encoding": "gzip"}, {"Content-Encoding": "identity, br"}])
@@ -329,10 +322,7 @@ def test_a_change_goes_around_what_could_not_be_read() -> None:
 
 
 def test_an_order_that_nests_deeper_than_can_be_written_may_be_changed_elsewhere() -> None:
-    deep: Any = 1
-    for _ in range(200):
-        deep = [deep]
-    before = parse_hook(HEADERS, raw(attributes={"a": deep}, consents=[{"id": "a"}, 5])).order
+    before = parse_hook(HEADERS, raw(attributes={"a": deep()}, consents=[{"id": "a"}, 5])).order
     reply = change(before, attrs.evolve(before, country="SE"))
     assert json.loads(reply.body) == [{"op": "add", "path": "/country", "value": "SE"}]
     with pytest.raises(InvalidRequestError, match=r"consents.* place is lost"):

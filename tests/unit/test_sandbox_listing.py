@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sandbox_requests import HEADERS, ORDERS
+from sandbox_requests import HEADERS, ORDERS, stored
 
 from norce_order_async import ConfigurationError
 from norce_order_async.models import Order
@@ -174,8 +174,7 @@ class TestSeeds:
         shape = resource.operations["POST"].body
         assert shape is not None
         for order_id in sandbox.seed_orders(200, merchant="other", channel="se"):
-            order = sandbox.order(order_id, merchant="other", channel="se")
-            assert order is not None
+            order = stored(sandbox, order_id, merchant="other", channel="se")
             assert shape.normalised(order, strict=True).keys() < order.keys()
             assert shape.violation(order) is None
             answer = sandbox.handle("GET", f"{ORDERS}/{order_id}", HEADERS | {"x-merchant": "other", "x-channel": "se"})

@@ -31,6 +31,7 @@ from norce_order_async import (
     delete_consent,
 )
 from norce_order_async.testing import FakeClock
+from norce_order_async.testing.conformance.base import settle
 from norce_order_async.transport import Request, Response, Transport
 
 URL = "https://acme.api-se.stage.norce.tech/identity/1.0/connect/token"
@@ -54,12 +55,6 @@ def credentials(*script: Answer, **settings: Any) -> tuple[ClientCredentials, Sc
     default: dict[str, Any] = {"token_url": URL, "client_id": "id", "client_secret": SECRET, "transport": transport}
     default |= {"clock": clock} | settings
     return ClientCredentials(**default), transport, clock
-
-
-async def others() -> None:
-    """Let all other tasks run until they wait for something."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 def accepting(*tokens: str) -> Callable[[Request], Response]:
@@ -225,7 +220,7 @@ async def test_callers_do_not_wait_for_an_early_refresh() -> None:
         while len(transport.requests) == 1:
             clock.now += 1
             assert await source.get() == f"{CANARY}-1"
-            await others()
+            await settle(20)
         begins.append(int(clock.now))
         assert await source.get() == f"{CANARY}-2"
         assert len(transport.requests) == 2
@@ -239,7 +234,7 @@ async def test_while_an_early_refresh_fails_the_old_token_serves() -> None:
     for now in range(1, 100):
         clock.now = max(clock.now, now)
         assert await source.get() == f"{CANARY}-1"
-        await others()
+        await settle(20)
         if clock.now >= 99:
             break
     assert 2 <= len(transport.requests) <= 8
@@ -360,11 +355,11 @@ async def test_how_long_a_token_serves(members: str, lifetime: float, head: str)
     await source.get()
     clock.now = lifetime * 0.79
     await source.get()
-    await others()
+    await settle(20)
     assert len(transport.requests) == 1
     clock.now = lifetime * 0.999
     await source.get()
-    await others()
+    await settle(20)
     assert len(transport.requests) == 2
 
 
@@ -695,7 +690,7 @@ def held() -> tuple[ClientCredentials, Held]:
 async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
     source, transport = held()
     first, *rest = [asyncio.create_task(source.get()) for _ in range(10)]
-    await others()
+    await settle(20)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -707,7 +702,7 @@ async def test_cancelling_the_first_caller_leaves_the_others_alone() -> None:
 async def test_closing_ends_those_who_wait_and_leaves_no_task() -> None:
     source, transport = held()
     waiting = [asyncio.create_task(source.get()) for _ in range(10)]
-    await others()
+    await settle(20)
     await source.aclose()
     ends = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(end) for end in ends} == {ClientStateError}
@@ -755,7 +750,7 @@ def test_a_loop_that_ends_during_its_refresh_leaves_it_to_the_others() -> None:
 
     async def waiting() -> None:
         task = asyncio.create_task(source.get())
-        await others()
+        await settle(20)
         waits.set()
         tokens.append(await task)
 
@@ -777,7 +772,7 @@ def test_a_loop_closed_without_cancelling_its_refresh_blocks_nobody() -> None:
     source, transport = held()
     loop = asyncio.new_event_loop()
     waiting = loop.create_task(source.get())
-    loop.run_until_complete(others())
+    loop.run_until_complete(settle(20))
     loop.close()
     transport.go.set()
     assert asyncio.run(source.get()) == f"{CANARY}-1"
@@ -789,11 +784,11 @@ def test_a_loop_closed_without_cancelling_its_refresh_blocks_nobody() -> None:
 async def test_a_forked_child_does_not_wait_for_its_parent_s_request(monkeypatch: pytest.MonkeyPatch) -> None:
     source, transport = held()
     parent = asyncio.create_task(source.get())
-    await others()
+    await settle(20)
     with monkeypatch.context() as forked:
         forked.setattr(os, "getpid", lambda: -1)
         child = asyncio.create_task(source.get())
-        await others()
+        await settle(20)
         assert transport.requests == 2
         transport.go.set()
         assert await child in (f"{CANARY}-1", f"{CANARY}-2")

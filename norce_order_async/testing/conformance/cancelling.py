@@ -19,10 +19,7 @@ from norce_order_async.testing.conformance.base import (
     sockets,
     together,
 )
-from norce_order_async.testing.conformance.lines import (
-    LARGE,
-    SHORT,
-)
+from norce_order_async.testing.conformance.lines import LARGE, SHORT
 from norce_order_async.testing.conformance.origin import OK, Hole, Peer, RawOrigin
 
 MOST_TURNS = 20

@@ -21,10 +21,7 @@ from norce_order_async.testing.conformance.base import (
     sockets,
     together,
 )
-from norce_order_async.testing.conformance.lines import (
-    LARGE,
-    of,
-)
+from norce_order_async.testing.conformance.lines import LARGE, of
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin
 
 _UNSENT = ("name", "connect", "handshake")

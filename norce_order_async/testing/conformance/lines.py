@@ -12,7 +12,7 @@ from norce_order_async.testing.conformance.base import (
     send_to,
     settle,
 )
-from norce_order_async.testing.conformance.origin import OK, Hole, Line, Peer, RawOrigin, responding
+from norce_order_async.testing.conformance.origin import OK, Hole, Line, Peer, RawOrigin, responding, response_bytes
 
 METHODS = ["GET", "PUT", "DELETE", "POST", "PATCH"]
 BODIES = {method: f'{{"{method}":"{BODY_CANARY}"}}'.encode() for method in ("PUT", "POST", "PATCH")}
@@ -26,6 +26,13 @@ async def forever(peer: Peer) -> bool:
     """Say nothing."""
     await peer.end()
     return False
+
+
+async def no_tls(peer: Peer) -> None:
+    """Answer a TLS handshake as a server does that speaks HTTP only."""
+    await peer.more()
+    peer.write(response_bytes(400, b"plain HTTP only"))
+    await peer.end()
 
 
 async def echo(peer: Peer) -> bool:

@@ -33,6 +33,9 @@ class Peer(asyncio.Protocol):
         gone: Set when the client has ended the connection, or it is over.
     """
 
+    _transport: asyncio.Transport
+    _handler: asyncio.Task[None]
+
     def __init__(self, origin: "RawOrigin") -> None:
         self.received = bytearray()
         self.gone = asyncio.Event()
@@ -40,8 +43,6 @@ class Peer(asyncio.Protocol):
         self._read = 0
         self._news = asyncio.Event()
         self._lost = asyncio.Event()
-        self._transport: asyncio.Transport | None = None
-        self._handler: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the handler."""
@@ -113,31 +114,28 @@ class Peer(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Write bytes, at once as far as the socket takes them."""
-        if self._transport is not None:
-            self._transport.write(data)
+        self._transport.write(data)
 
     def pause(self) -> None:
         """Read no further bytes, so that the client's writes pile up."""
-        if self._transport is not None:
-            if not self._origin.plain:  # else TLS itself would read on, 256 KiB
-                cast("Any", self._transport).set_read_buffer_limits(4096)
-            self._transport.pause_reading()
+        if not self._origin.plain:  # else TLS itself would read on, 256 KiB
+            cast("Any", self._transport).set_read_buffer_limits(4096)
+        self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on, in larger pieces than a narrow origin takes: what was held back would come in thousands of them."""
-        if self._transport is not None and not self._transport.is_closing():
+        if not self._transport.is_closing():
             plain: socket.socket = self._transport.get_extra_info("socket")
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WIDE)
             self._transport.resume_reading()
 
     def close(self) -> None:
         """End the connection in good order."""
-        if self._transport is not None:
-            self._transport.close()
+        self._transport.close()
 
     def half_close(self) -> None:
         """End this side of the connection; over TLS, which has no such end, all of it."""
-        if self._transport is not None and self._transport.can_write_eof():
+        if self._transport.can_write_eof():
             with suppress(OSError):  # the client has reset it meanwhile
                 self._transport.write_eof()
         else:
@@ -145,28 +143,24 @@ class Peer(asyncio.Protocol):
 
     def half_close_below_tls(self) -> None:
         """End this side of the connection, without the end that TLS has."""
-        if self._transport is not None:
-            descriptor: int = self._transport.get_extra_info("socket").fileno()
-            with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as plain:
-                plain.shutdown(socket.SHUT_WR)
+        descriptor: int = self._transport.get_extra_info("socket").fileno()
+        with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as plain:
+            plain.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Cut the connection with a TCP reset."""
-        if self._transport is not None:
-            plain: socket.socket | None = self._transport.get_extra_info("socket")
-            with suppress(OSError):  # the client was faster
-                if plain is not None:
-                    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._transport.abort()
+        plain: socket.socket | None = self._transport.get_extra_info("socket")
+        with suppress(OSError):  # the client was faster
+            if plain is not None:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
 
     async def stop(self) -> None:
         """End the handler and the connection."""
-        if self._handler is not None:
-            self._handler.cancel()
-            await asyncio.wait([self._handler])
-        if self._transport is not None:
-            self._transport.abort()
-            await self._lost.wait()
+        self._handler.cancel()
+        await asyncio.wait([self._handler])
+        self._transport.abort()
+        await self._lost.wait()
 
     async def _serve(self) -> None:
         with suppress(EOFError):
@@ -192,6 +186,8 @@ class RawOrigin:
         window: The size of the socket's receive buffer, for bodies that must not fit into it.
     """
 
+    _server: asyncio.Server
+
     def __init__(self, serve: Serve | None = None, *, tls: ssl.SSLContext | None = None, window: int = 0) -> None:
         self.serve = serve or responding(OK)
         self.peers: list[Peer] = []
@@ -199,7 +195,6 @@ class RawOrigin:
         self.port = 0
         self._tls = tls
         self._window = window
-        self._server: asyncio.Server | None = None
         self._arrival = asyncio.Event()
 
     @property
@@ -247,8 +242,7 @@ class RawOrigin:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None:
-        if self._server is not None:
-            await stop_listening(self._server)
+        await stop_listening(self._server)
         for peer in self.peers:
             await peer.stop()
 

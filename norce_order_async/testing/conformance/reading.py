@@ -6,17 +6,8 @@ import zlib
 
 import pytest
 
-from norce_order_async.testing.conformance.base import (
-    Promises,
-    in_a_loop,
-    send_to,
-)
-from norce_order_async.testing.conformance.lines import (
-    expect_no_answer,
-    in_pieces,
-    of,
-    then_close,
-)
+from norce_order_async.testing.conformance.base import Promises, in_a_loop, send_to
+from norce_order_async.testing.conformance.lines import expect_no_answer, in_pieces, of, then_close
 from norce_order_async.testing.conformance.origin import OK, Peer, responding, response_bytes
 from norce_order_async.transport.messages import MAX_BODY
 

@@ -10,6 +10,7 @@ from norce_order_async.core.errors import ConnectionLost, ConnectTimeout, ProxyE
 from norce_order_async.testing.conformance.base import (
     CANARY,
     PROXY_CANARY,
+    Ending,
     Promises,
     in_a_loop,
     make_request,
@@ -24,6 +25,7 @@ from norce_order_async.testing.conformance.lines import (
     SHORT,
     forever,
     in_pieces,
+    no_tls,
     of,
     then_close,
 )
@@ -109,26 +111,23 @@ class Tls(Promises):
     @in_a_loop
     async def test_a_server_without_tls_was_not_sent(self) -> None:
         """It answers the handshake with something else."""
-
-        async def serve(peer: Peer) -> None:
-            await peer.more()
-            peer.write(response_bytes(400, b"plain HTTP only"))
-            await peer.end()
-
-        async with RawOrigin(serve) as origin:
+        async with RawOrigin(no_tls) as origin:
             ending = await send_to(origin, self.open(), make_request("DELETE", origin.url.replace("http:", "https:")))
             assert ending.failure.sent is False
 
     # A proxy
+
+    async def _through(self, proxy: RawOrigin, connect: float = 5.0) -> Ending:
+        """How a request through a proxy ends."""
+        request = make_request("DELETE", "https://norce.invalid/a", connect=connect)
+        return await send_to(proxy, self.open(proxy=with_password(proxy)), request)
 
     @pytest.mark.parametrize("status", [403, 407, 502])
     @in_a_loop
     async def test_a_proxy_that_refuses_was_not_sent(self, status: int) -> None:
         """Its response is not the API's; the proxy does not see the request."""
         async with RawOrigin(responding(response_bytes(status, b"no", Proxy_Authenticate="Basic"))) as proxy:
-            ending = await send_to(
-                proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
-            )
+            ending = await self._through(proxy)
             assert (type(ending.failure), ending.sent) == (ProxyError, False)
             assert [request.split(b"\r\n")[0] for request in proxy.requests] == [b"CONNECT norce.invalid:443 HTTP/1.1"]
 
@@ -160,9 +159,7 @@ class Tls(Promises):
         """It did so before there was a way to the server, or it is no proxy."""
         line = then_close(GARBAGE[way]) if way in GARBAGE else FAILURES[way]
         async with RawOrigin(responding(line)) as proxy:
-            ending = await send_to(
-                proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
-            )
+            ending = await self._through(proxy)
             assert (type(ending.failure), ending.failure.sent) == (ProxyError, False)
 
     @pytest.mark.parametrize("garbage", ["ssh", "a TLS alert"])
@@ -171,9 +168,7 @@ class Tls(Promises):
         """It keeps the connection open, as if there were more to come."""
         line = in_pieces(GARBAGE[garbage])
         async with RawOrigin(responding(line)) as proxy:
-            ending = await send_to(
-                proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
-            )
+            ending = await self._through(proxy)
             assert (type(ending.failure), ending.sent) == (ProxyError, False)
 
     @pytest.mark.parametrize("answer", ["101 Switch", "201 Created", "204 None", "099 None", "200 OK\r\nno colon here"])
@@ -182,17 +177,14 @@ class Tls(Promises):
         """And with a head that is one. What else it says is not shown: it may be the password."""
         head = f"HTTP/1.1 {answer} {PROXY_CANARY}\r\n\r\n".encode()
         async with RawOrigin(responding(head)) as proxy:
-            ending = await send_to(
-                proxy, self.open(proxy=with_password(proxy)), make_request("DELETE", "https://norce.invalid/a")
-            )
+            ending = await self._through(proxy)
             assert (type(ending.failure), ending.sent) == (ProxyError, False)
 
     @in_a_loop
     async def test_a_proxy_that_says_nothing_is_a_connect_timeout(self) -> None:
         """There is no connection before it has answered."""
         async with RawOrigin(responding(forever)) as proxy:
-            request = make_request("DELETE", "https://norce.invalid/a", connect=SHORT)
-            ending = await send_to(proxy, self.open(proxy=with_password(proxy)), request)
+            ending = await self._through(proxy, connect=SHORT)
             assert (type(ending.failure), ending.sent) == (ConnectTimeout, False)
             await proxy.peers[0].gone.wait()
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from answering import answering
 from shell import Shell
 from support import ScriptedTransport
 
 from norce_order_async import AiohttpTransport
 from norce_order_async.cli.profile import profile_file
 from norce_order_async.testing import SANDBOX_TOKEN
+from norce_order_async.testing.conformance.lines import no_tls
+from norce_order_async.testing.conformance.origin import RawOrigin
+from norce_order_async.testing.listening import in_a_thread
 
 HTML = (200, {"content-type": "text/html"}, b"<html>Sign in</html>")
 JSON = {"content-type": "application/json"}
@@ -221,8 +223,8 @@ def test_check_says_that_the_proxy_has_no_such_name(shell: Shell, monkeypatch: p
 
 def test_check_takes_no_address_for_right_that_speaks_no_tls(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("norce_order_async.client.default_transport", AiohttpTransport)
-    with answering(lambda asked: 200) as (env, _):
-        address = env["NORCE_BASE_URL"].replace("http:", "https:")
+    with in_a_thread(RawOrigin(no_tls)) as origin:
+        address = origin.url.replace("http:", "https:")
         code, out = shell("check", "--base-url", address, "--output", "json")
         checks = {check["aspect"]: (check["ok"], check["text"]) for check in json.loads(out)["checks"]}
         assert shell("order", "get", "o_123", "--base-url", address)[0] == code == 3
