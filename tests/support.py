@@ -61,6 +61,7 @@ class Hanging(ScriptedTransport):
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         request.call.mark_sent()
+        self.requests.append(request)
         self.sent.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -164,6 +165,12 @@ class RawServer:
         finally:
             self._writers.discard(writer)
             writer.close()
+
+
+async def turns(number: int = 50) -> None:
+    """Let other tasks come to where they wait."""
+    for _ in range(number):
+        await asyncio.sleep(0)
 
 
 async def in_clean_up(work: Callable[[], Awaitable[T]]) -> T:

@@ -19,8 +19,8 @@ from command import clean
 from defective import Defective
 from distributed import Client, Event, LocalCluster
 from staging import sandbox_of
-from support import RawServer
-from timeline import Answer, deletes, on_a_timeline, turns, until
+from support import RawServer, turns
+from timeline import Answer, deletes, on_a_timeline, until
 
 from norce_order_async import ConfigurationError, OutcomeKind, Timeout
 from norce_order_async.batch import (

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 from journals import mark, write
-from support import BASE_URL, TOKEN, scripted
+from support import BASE_URL, TOKEN, scripted, turns
 from tenacity import wait_fixed
 from timeline import (
     Answer,
@@ -26,9 +26,9 @@ from timeline import (
     journal_at,
     lost,
     on_a_timeline,
+    outcomes_at,
     outcomes_of,
     refused,
-    turns,
     until,
     until_it_fails,
 )
@@ -598,8 +598,7 @@ async def test_a_404_of_what_may_have_been_applied(change: Change, outcome: Outc
                 batch.abort("killed")
                 assert [one.outcome for one in await reading] == [OutcomeKind.UNKNOWN]
         assert account(path) == {1: (1, None)}
-        with journal_at(path) as journal:
-            outcomes = await outcomes_of(Batch(client, [change], journal=journal))
+        outcomes = await outcomes_at(path, client, [change])
     else:
         outcomes = await outcomes_of(Batch(client, [InputLine(1, change, redelivered=by == "entry")]))
     assert [one.outcome for one in outcomes] == [outcome]
@@ -717,8 +716,7 @@ async def test_a_client_that_is_closed_ends_no_change(
     cut = {one.number for one in told if one.outcome is OutcomeKind.UNKNOWN}
     assert bool(cut) == (when == "under way")
     assert {one.error for one in told if not one.outcome.done} <= {"ClientStateError", "ClientClosedError", "NotTried"}
-    with journal_at(path) as journal:
-        await outcomes_of(Batch(again, changes(90), concurrency=4, journal=journal, once=True))
+    await outcomes_at(path, again, changes(90), concurrency=4, once=True)
     for_good = cut if changes is creations else set[int]()
     expected = {number: (0, "unknown" if number in for_good else "applied") for number in range(1, 91)}
     assert account(path) == expected
@@ -753,8 +751,7 @@ async def test_what_raises_an_error_of_its_own_is_continued_once_that_is_mended(
         journal.end()
         assert journal.summary().problems["LookupError"].count == 1
     has_defect = False
-    with journal_at(path) as journal:
-        await outcomes_of(Batch(client, changes, journal=journal))
+    await outcomes_at(path, client, changes)
     assert Counter(account(path).values()) == {(0, "applied"): 60}
     assert len(origin.sent) == 60
 
@@ -762,8 +759,7 @@ async def test_what_raises_an_error_of_its_own_is_continued_once_that_is_mended(
 async def test_only_makes_those_again_that_ended_so(path: Path) -> None:
     client, origin, _ = on_a_timeline(lambda sent: 404 if sent.order in ("o_3", "o_5") else 200)
     lines: list[Change | InputLine] = [*deletes(8), InputLine(9, problem="not JSON", source="{")]
-    with journal_at(path) as journal:
-        await outcomes_of(Batch(client, lines, journal=journal))
+    await outcomes_at(path, client, lines)
     origin.answer = always
     origin.sent.clear()
     with journal_at(path) as journal:
@@ -772,8 +768,7 @@ async def test_only_makes_those_again_that_ended_so(path: Path) -> None:
     assert sorted(outcome.number for outcome in outcomes) == [4, 6]
     assert (batch.progress.passed, batch.progress.ended) == (7, 2)
     assert Counter(account(path).values()) == {(0, "applied"): 8, (0, "not_sent"): 1}
-    with journal_at(path) as journal:
-        outcomes = await outcomes_of(Batch(client, lines, journal=journal, only=[OutcomeKind.NOT_SENT]))
+    outcomes = await outcomes_at(path, client, lines, only=[OutcomeKind.NOT_SENT])
     assert [outcome.number for outcome in outcomes] == [9]
 
 
@@ -793,8 +788,7 @@ async def failed_once(path: Path) -> tuple[OrderClient, Origin]:
     """A batch whose second change was refused, while later ones of the same resource were made."""
     answers = iter([200, 404])
     client, origin, _ = on_a_timeline(lambda sent: next(answers, 200))
-    with journal_at(path) as journal:
-        await outcomes_of(Batch(client, about_one_order(), concurrency=1, journal=journal))
+    await outcomes_at(path, client, about_one_order(), concurrency=1)
     assert [number for number, (_, outcome) in account(path).items() if outcome != "applied"] == [2]
     origin.sent.clear()
     return client, origin
@@ -831,8 +825,7 @@ async def test_what_was_done_after_it_is_made_once_more_also_when_that_run_was_s
         await outcomes_of(batch)
     assert [number for number, (is_open, _) in account(path).items() if is_open] == [6, 7]
     origin.answer = always
-    with journal_at(path) as journal:
-        outcomes = await outcomes_of(Batch(client, about_one_order(), journal=journal))
+    outcomes = await outcomes_at(path, client, about_one_order())
     assert [outcome.number for outcome in outcomes] == [6, 7]
     assert {account(path)[number] for number in range(1, 8)} == {(0, "applied")}
 
@@ -852,8 +845,7 @@ async def test_a_stopped_rerun_leaves_what_it_did_not_make_as_it_was(path: Path)
 async def test_another_input_from_a_stream_is_refused(path: Path) -> None:
     client, transport, _ = scripted()
     entries = [InputLine(n, DeleteConsent(f"o_{n}", "c"), digest=n) for n in range(1, 51)]
-    with journal_at(path) as journal:
-        await outcomes_of(Batch(client, entries[:20], concurrency=4, journal=journal))
+    await outcomes_at(path, client, entries[:20], concurrency=4)
     others = [attrs.evolve(entry, digest=entry.digest and entry.digest + 7) for entry in entries]
     with journal_at(path) as journal:
         outcomes, error = await until_it_fails(Batch(client, others, concurrency=4, journal=journal))
@@ -893,16 +885,14 @@ async def test_a_journal_that_cannot_be_written_ends_the_batch(
     assert len(told) == len(set(told))
     known = {*told, *(int(sent.order[2:]) + 1 for sent in origin.sent)}
     assert known == set(range(1, len(known) + 1))  # all that was read
-    with journal_at(path) as journal:
-        await outcomes_of(Batch(on_a_timeline()[0], deletes(150), concurrency=8, journal=journal))
+    await outcomes_at(path, on_a_timeline()[0], deletes(150), concurrency=8)
     assert Counter(account(path).values()) == {(0, "applied"): 150}
 
 
 async def test_what_json_cannot_hold_is_written_down_too(path: Path) -> None:
     client, _, _ = scripted()
     changes = [PatchAttributes("o_1", {"a": float("nan")}), PatchAttributes("o_2", {"a": "\ud800"}), *deletes(3, 5)]
-    with journal_at(path) as journal:
-        await outcomes_of(Batch(client, changes, journal=journal))
+    await outcomes_at(path, client, changes)
     assert Counter(outcome for _, outcome in account(path).values())["applied"] >= 3
     assert all(not is_open for is_open, _ in account(path).values())
     assert len(account(path)) == 5
@@ -966,8 +956,7 @@ async def test_what_was_refused_and_is_to_be_continued_is_told_as_the_journal_ha
     assert (left.outcome, left.error, left.attempts, requests) == (OutcomeKind.NOT_SENT, "NotTried", 1, 4)
     assert (left.message or "").startswith("to be continued: HTTP 429")
     origin.answer = always
-    with journal_at(path) as journal:
-        (outcome,) = await outcomes_of(Batch(client, deletes(4), journal=journal))
+    (outcome,) = await outcomes_at(path, client, deletes(4))
     assert (outcome.number, outcome.outcome) == (4, OutcomeKind.APPLIED)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from soak_batch.servers import Latency, Limiter, Penal, Server
-from timeline import Answer, Origin, Sent, deletes, on_a_timeline, outcomes_of, refused, turns
+from support import turns
+from timeline import Answer, Origin, Sent, deletes, on_a_timeline, outcomes_of, refused
 
 from norce_order_async import OutcomeKind, RetryPolicy
 from norce_order_async.batch import CreateOrder, DeleteConsent, Journal

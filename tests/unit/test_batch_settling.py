@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import pytest
 from journals import mark, write
-from timeline import Answer, Origin, Sent, Timeline, always, journal_at, lost, on_a_timeline, outcomes_of, turns, until
+from support import turns
+from timeline import Answer, Origin, Sent, Timeline, always, journal_at, lost, on_a_timeline, outcomes_of, until
 
 from norce_order_async import (
     CallOptions,

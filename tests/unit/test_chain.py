@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 import pytest
-from support import TOKEN, ScriptedTransport, scripted
+from support import TOKEN, ScriptedTransport, scripted, turns
 
 from norce_order_async import (
     Attempt,
@@ -101,7 +101,7 @@ async def test_two_attempts_at_once_are_refused() -> None:
 
     async def hedge(request: Request, call_next: Handler) -> Response:
         first = asyncio.ensure_future(call_next(request))
-        await settle()
+        await turns()
         try:
             return await call_next(request)
         finally:
@@ -127,11 +127,11 @@ async def test_a_call_that_has_ended_sends_nothing_more() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate, limit=1, attempt_middlewares=[shielding])
     first = asyncio.create_task(patch_consent(client, "o_1", "ci", checked=True))
-    await settle()
+    await turns()
     second = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle()
+    await turns()
     second.cancel()
-    await settle()
+    await turns()
     gate.open.set()
     await first
     with pytest.raises(DeadlineExceeded):
@@ -139,20 +139,15 @@ async def test_a_call_that_has_ended_sends_nothing_more() -> None:
     assert [request.method for request in gate.requests] == ["PATCH"]
 
 
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 async def test_no_more_than_the_limit_are_under_way() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate, limit=3)
     calls = [asyncio.create_task(delete_consent(client, f"o_{n}", "ci")) for n in range(10)]
-    await settle()
+    await turns()
     assert gate.waiting == client.stats().slots_used == 3
     calls[0].cancel()
     calls[9].cancel()
-    await settle()
+    await turns()
     assert gate.waiting == 3
     gate.open.set()
     results = await asyncio.gather(*calls, return_exceptions=True)
@@ -165,7 +160,7 @@ async def test_a_call_whose_turn_never_comes_was_not_sent() -> None:
     client, _, _ = scripted(transport=gate, limit=1, timeout=Timeout(total=0.02))
     # The first has longer: at its end it would give its turn to the second, in whose last moments that would be sent.
     first = asyncio.create_task(delete_consent(client, "o_1", "ci", options=CallOptions(timeout=0.1)))
-    await settle()
+    await turns()
     with pytest.raises(DeadlineExceeded) as caught:
         await delete_consent(client, "o_2", "ci")
     assert caught.value.outcome is OutcomeKind.NOT_SENT
@@ -182,7 +177,7 @@ async def test_closing_wakes_who_waits_between_attempts() -> None:
 
     client, transport, _ = scripted((503, {"retry-after": "20"}, b""), clock=SystemClock())
     calls = [asyncio.create_task(delete_consent(client, f"o_{n}", "ci")) for n in range(5)]
-    await settle()
+    await turns()
     await client.aclose(grace=10)
     for call in calls:
         with pytest.raises(ClientClosedError) as caught:
@@ -197,9 +192,9 @@ async def test_closing_lets_what_is_under_way_end() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle()
+    await turns()
     closing = asyncio.create_task(client.aclose(grace=10))
-    await settle()
+    await turns()
     assert not closing.done()
     with pytest.raises(ClientStateError):
         await delete_consent(client, "o_2", "ci")
@@ -213,7 +208,7 @@ async def test_closing_does_not_wait_longer_than_its_grace() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle()
+    await turns()
     await client.aclose(grace=0.01)
     assert gate.closed == 1
     with pytest.raises(ClientClosedError, match="the client was closed") as caught:
@@ -230,9 +225,9 @@ async def test_nothing_is_tried_again_once_the_client_is_closed() -> None:
     cut = Cut()
     client, _, _ = scripted(transport=cut)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle()
+    await turns()
     closing = asyncio.create_task(client.aclose(grace=10))
-    await settle()
+    await turns()
     cut.open.set()
     with pytest.raises(ConnectionLost) as caught:
         await call
@@ -270,7 +265,7 @@ async def test_a_cancelled_call_counts_with_what_is_known_of_it() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle()
+    await turns()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call

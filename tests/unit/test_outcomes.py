@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support import Hanging, ScriptedTransport, in_clean_up, scripted
+from support import Hanging, in_clean_up, scripted, turns
 
 from norce_order_async import (
     Attempt,
@@ -314,22 +314,6 @@ async def test_whatever_ends_done_or_accepted_pays_its_retry_back(last: Any) -> 
 # Calls that are cut
 
 
-class Silent(ScriptedTransport):
-    """Says that the request went out, and answers nothing."""
-
-    async def send(self, request: Request, /, *, timeout: float | None) -> Response:
-        request.call.mark_sent()
-        self.requests.append(request)
-        await asyncio.Event().wait()
-        raise AssertionError
-
-
-async def turns() -> None:
-    """Let every call come to where it waits."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 async def cut(call: Any, *, cancel: bool) -> BaseException:
     task = asyncio.create_task(call)
     await turns()
@@ -358,7 +342,7 @@ async def test_a_call_that_is_cut_after_its_request_went_out_leaves_a_trace(
     def see(_: Call, attempt: Attempt) -> None:
         seen.append(attempt.error)
 
-    transport = Silent()
+    transport = Hanging()
     client, _, _ = scripted(
         transport=transport,
         timeout=Timeout(total=5 if cancel else 0.02),
@@ -382,7 +366,7 @@ async def test_a_call_that_is_cut_after_its_request_went_out_leaves_a_trace(
 
 
 async def test_it_is_told_at_debug_where_its_caller_tells_of_it(caplog: pytest.LogCaptureFixture) -> None:
-    client, _, _ = scripted(transport=Silent())
+    client, _, _ = scripted(transport=Hanging())
     call = delete_consent(client, "o_1", "ci", options=CallOptions(log_cut=False))
     await cut(call, cancel=True)
     assert not caplog.records
@@ -637,7 +621,7 @@ async def test_closing_ends_at_once_what_waits_for_a_slot_or_a_token() -> None:
                 await asyncio.Event().wait()
             return "token"
 
-    transport = Silent()
+    transport = Hanging()
     client, _, _ = scripted(transport=transport, limit=2, auth=Source())
     calls = [asyncio.create_task(delete_consent(client, f"o_{n}", "ci")) for n in range(6)]
     await turns()
@@ -658,7 +642,7 @@ async def test_closing_ends_at_once_what_waits_for_a_slot_or_a_token() -> None:
 
 
 async def test_who_closes_meanwhile_joins_and_the_shortest_grace_counts() -> None:
-    transport = Silent()
+    transport = Hanging()
     client, _, _ = scripted(transport=transport)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
     await turns()
@@ -670,7 +654,7 @@ async def test_who_closes_meanwhile_joins_and_the_shortest_grace_counts() -> Non
 
 
 async def test_a_closing_that_is_cancelled_has_no_patience_left() -> None:
-    transport = Silent()
+    transport = Hanging()
     client, _, _ = scripted(transport=transport)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
     await turns()
