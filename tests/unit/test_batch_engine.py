@@ -54,7 +54,6 @@ from norce_order_async.batch import (
     Outcome,
     PatchAttributes,
     PatchConsent,
-    run_batch,
 )
 from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.engine.accounting import GROUP
@@ -88,7 +87,7 @@ CONSENT = Consent(id="c", checked=True)
 
 async def test_a_hot_order_does_not_stall_the_rest() -> None:
     client, origin, _ = on_a_timeline()
-    hot: list[Change] = [PatchAttributes("hot", {"n": n}) for n in range(1_000)]
+    hot: list[Change] = [PatchAttributes("hot", {"n": n}, merchant="norce" if n % 2 else None) for n in range(1_000)]
     changes = [*deletes(50), *hot, *deletes(500, 50)]
     ends: list[str] = []
     async with Batch(client, changes, concurrency=10) as batch:
@@ -122,47 +121,31 @@ async def test_a_hot_order_without_end_is_held_up_to_a_limit(monkeypatch: pytest
                 break
 
 
-@pytest.mark.parametrize("is_async", [False, True])
-async def test_large_lines_are_held_up_to_a_size(monkeypatch: pytest.MonkeyPatch, is_async: bool) -> None:
+@pytest.mark.parametrize(
+    ("orders", "is_async", "number", "most"), [(300, False, 300, 30), (300, True, 300, 30), (1, False, 60, 10)]
+)
+async def test_large_lines_are_held_up_to_a_size(
+    monkeypatch: pytest.MonkeyPatch, orders: int, is_async: bool, number: int, most: int
+) -> None:
     monkeypatch.setattr(feeding, "LOOKAHEAD_SIZE", 8 * 1024 * 1024)
     client, _, _ = on_a_timeline(limit=100)
     pulled = ended = 0
 
     def entries() -> Iterator[InputLine]:
         nonlocal pulled
-        for n in range(300):
+        for n in range(number):
             pulled += 1
-            yield InputLine(n + 1, PatchAttributes(f"o_{n}", {"n": 1}), size=1024 * 1024)
+            yield InputLine(n + 1, PatchAttributes(f"o_{n % orders}", {"n": n}), size=1024 * 1024)
 
     async def followed() -> AsyncIterator[InputLine]:
         for entry in entries():
             yield entry
 
-    most = 0
     async with Batch(client, followed() if is_async else entries(), concurrency=100) as batch:
         async for _ in batch:
             ended += 1
-            most = max(most, pulled - ended)
-    assert ended == 300
-    assert most <= 30
-
-
-async def test_large_lines_of_one_order_are_held_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeding, "LOOKAHEAD_SIZE", 8 * 1024 * 1024)
-    client, _, _ = on_a_timeline()
-    pulled = ended = 0
-
-    def entries() -> Iterator[InputLine]:
-        nonlocal pulled
-        for n in range(60):
-            pulled += 1
-            yield InputLine(n + 1, PatchAttributes("hot", {"n": n}), size=1024 * 1024)
-
-    async with Batch(client, entries()) as batch:
-        async for _ in batch:
-            ended += 1
-            assert pulled - ended <= 10
-    assert ended == 60
+            assert pulled - ended <= most
+    assert ended == number
 
 
 async def test_an_input_without_end_needs_no_memory_and_leaves_turns_to_others(path: Path) -> None:
@@ -222,14 +205,15 @@ async def test_what_was_done_before_is_passed_over_without_holding_up_others(pat
     assert max(later - earlier for earlier, later in pairwise(passed)) <= 1_000
 
 
-async def test_a_slow_reader_holds_no_more_than_some_outcomes(path: Path) -> None:
+@pytest.mark.parametrize(("is_written", "most"), [(False, 3 * 4), (True, 2 * 4 + 3 * GROUP)])
+async def test_a_slow_reader_holds_no_more_than_some_outcomes(path: Path, is_written: bool, most: int) -> None:
     client, transport, _ = scripted()
     with journal_at(path) as journal:
-        async with Batch(client, deletes(2_000), concurrency=4, journal=journal) as batch:
+        async with Batch(client, deletes(2_000), concurrency=4, journal=journal if is_written else None) as batch:
             outcomes = aiter(batch)
             await anext(outcomes)
             await turns(1_000)
-            assert len(transport.requests) <= 2 * 4 + 3 * GROUP
+            assert len(transport.requests) <= most
 
 
 @pytest.mark.parametrize(
@@ -715,6 +699,7 @@ async def test_a_client_that_is_closed_ends_no_change(
         assert {outcome for is_open, outcome in account(path).values() if not is_open} <= {"applied"}
     cut = {one.number for one in told if one.outcome is OutcomeKind.UNKNOWN}
     assert bool(cut) == (when == "under way")
+    assert {one.outcome for one in told if one.error} <= {OutcomeKind.NOT_SENT, OutcomeKind.UNKNOWN}
     assert {one.error for one in told if not one.outcome.done} <= {"ClientStateError", "ClientClosedError", "NotTried"}
     await outcomes_at(path, again, changes(90), concurrency=4, once=True)
     for_good = cut if changes is creations else set[int]()
@@ -1070,7 +1055,7 @@ async def test_all_that_was_taken_from_an_asynchronous_input_has_an_outcome(
     assert sorted(outcome.number for outcome in outcomes) == list(range(1, pulled + 1))
 
 
-@pytest.mark.parametrize("way", ["aclose", "break", "break without a context", "cancelled reader"])
+@pytest.mark.parametrize("way", ["aclose", "closed reader", "break", "break without a context", "cancelled reader"])
 async def test_nothing_is_left_behind(way: str) -> None:
     client, _, _ = scripted()
     batch = Batch(client, iter(deletes(10_000)), concurrency=4)
@@ -1087,6 +1072,9 @@ async def test_nothing_is_left_behind(way: str) -> None:
         await batch.aclose()
         async with aclosing(outcomes):
             pass
+    elif way == "closed reader":
+        async with aclosing(aiter(batch)) as outcomes:
+            await anext(outcomes)
     elif way == "break":
         async with batch:
             await read(10)
@@ -1252,9 +1240,10 @@ async def test_whatever_a_change_raises_ends_the_batch_and_loses_no_outcome(erro
     assert sorted(outcome.number for outcome in outcomes) == list(range(1, len(outcomes) + 1))
 
 
-async def test_a_change_that_cancels_itself_has_an_outcome() -> None:
+@pytest.mark.parametrize("cancel", [_cancel_oneself, lambda: _raise(asyncio.CancelledError())], ids=["task", "raised"])
+async def test_a_change_that_cancels_itself_has_an_outcome(cancel: Callable[[], Any]) -> None:
     client, _, _ = scripted()
-    changes = [*deletes(5), Doing("o_x", what=lambda client, options: _cancel_oneself()), *deletes(5, 10)]
+    changes = [*deletes(5), Doing("o_x", what=lambda client, options: cancel()), *deletes(5, 10)]
     async with asyncio.timeout(5):
         outcomes = await outcomes_of(Batch(client, changes, concurrency=3))
     kinds = {outcome.number: outcome.outcome for outcome in outcomes}
@@ -1274,6 +1263,7 @@ async def test_a_request_id_that_cannot_be_sent_is_an_outcome() -> None:
 @pytest.mark.parametrize(
     ("error", "says"),
     [
+        (LookupError("the database is gone"), "the database is gone"),
         (asyncio.CancelledError(), "the input was cancelled"),
         (Odd(), "the input raised Odd"),
         (GeneratorExit(), "the input raised GeneratorExit"),
@@ -1281,9 +1271,7 @@ async def test_a_request_id_that_cannot_be_sent_is_an_outcome() -> None:
     ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_an_input_that_ends_with_no_exception_is_not_one_that_ended(
-    is_async: bool, error: BaseException, says: str
-) -> None:
+async def test_an_input_that_fails_is_not_one_that_ended(is_async: bool, error: BaseException, says: str) -> None:
     def changes() -> Iterator[Change]:
         yield from deletes(5)
         raise error
@@ -1475,8 +1463,3 @@ async def test_the_journal_is_the_truth_after_any_number_of_runs(block: int, tmp
         assert sorted(rows) == list(range(1, 101))
         assert {is_open for is_open, _ in rows.values()} == {0}
         _check(world, rows, {number: str(outcome) for number, (_, outcome) in rows.items()})
-
-
-async def test_run_batch_is_a_batch() -> None:
-    client, _, _ = scripted()
-    assert [outcome.number async for outcome in run_batch(client, deletes(3), concurrency=1)] == [1, 2, 3]
