@@ -2,12 +2,12 @@
 
 import asyncio
 import heapq
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
+from journals import execute
 from support import BASE_URL, TOKEN
 
 from norce_order_async import CallOptions, OrderClient, Receipt
@@ -165,9 +165,7 @@ async def outcomes_at(path: Path, client: OrderClient, changes: Changes, **setti
 
 
 def account(path: Path) -> dict[int, tuple[int, str | None]]:
-    with sqlite3.connect(path) as db:
-        rows = db.execute("SELECT number, open, outcome FROM changes").fetchall()
-    db.close()
+    rows = execute(path, "SELECT number, open, outcome FROM changes")
     return {number: (is_open, outcome) for number, is_open, outcome in rows}
 
 

@@ -3,19 +3,17 @@
 import math
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from journals import mark, write
+from journals import execute, mark, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import CreateHook, DeleteConsent, PatchAttributes, PatchConsent
@@ -230,8 +228,7 @@ def test_what_was_looked_at_in_vain_is_left_to_the_reader(path: Path) -> None:
 
 def test_a_journal_without_a_run(path: Path) -> None:
     begin(path).close()
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("DELETE FROM runs")
+    execute(path, "DELETE FROM runs")
     with JournalReader.open(path) as reader, pytest.raises(ConfigurationError, match="knows of no run"):
         html_report(reader)
 
