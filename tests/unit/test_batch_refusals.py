@@ -29,9 +29,7 @@ async def run(
     changes = [DeleteConsent(f"o_{n % orders}", f"c_{n}", **members) for n in range(count)]
     with Journal.open(path, inputs=[], target="here") as journal:
         batch = Batch(client, changes, concurrency=4, journal=journal)
-        async with aclosing(aiter(batch)) as outcomes:
-            async for _ in outcomes:
-                pass
+        await outcomes_of(batch)
         journal.end()
         return {str(kind): n for kind, n in journal.summary().outcomes.items()}, batch.stopped, origin
 
