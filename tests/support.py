@@ -60,6 +60,7 @@ class Hanging(ScriptedTransport):
 
     async def send(self, request: Request, /, *, timeout: float | None) -> Response:
         request.call.mark_sent()
+        self.requests.append(request)
         self.sent.set()
         await asyncio.Event().wait()
         raise AssertionError

@@ -2,16 +2,17 @@
 
 import asyncio
 import heapq
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
+from journals import execute
 from support import BASE_URL, TOKEN
 
 from norce_order_async import CallOptions, OrderClient, Receipt
 from norce_order_async.batch import Change, DeleteConsent, Outcome
+from norce_order_async.batch.engine.feeding import Changes
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ConnectError, ReadTimeout
@@ -145,11 +146,6 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never happens")
 
 
-async def turns(number: int = 50) -> None:
-    for _ in range(number):
-        await asyncio.sleep(0)
-
-
 def refused() -> ConnectError:
     return ConnectError("refused", sent=False)
 
@@ -162,10 +158,14 @@ def journal_at(path: Path, *, undo: bool = False) -> Journal:
     return Journal.open(path, inputs=[], target="t", undo=undo)
 
 
+async def outcomes_at(path: Path, client: OrderClient, changes: Changes, **settings: Any) -> list[Outcome]:
+    """The outcomes of a run whose journal is there."""
+    with journal_at(path) as journal:
+        return await outcomes_of(Batch(client, changes, journal=journal, **settings))
+
+
 def account(path: Path) -> dict[int, tuple[int, str | None]]:
-    with sqlite3.connect(path) as db:
-        rows = db.execute("SELECT number, open, outcome FROM changes").fetchall()
-    db.close()
+    rows = execute(path, "SELECT number, open, outcome FROM changes")
     return {number: (is_open, outcome) for number, is_open, outcome in rows}
 
 

@@ -2,9 +2,7 @@
 
 import copy
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,12 +87,6 @@ def saved(journal: Journal, folder: Path) -> tuple[list[dict[str, Any]], list[di
     )
     assert (summary.changes, summary.left) == (len(back), len(left))
     return back, left
-
-
-def execute(path: Path, statement: str) -> list[Any]:
-    """Run SQL from outside."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        return db.execute(statement).fetchall()
 
 
 def reads(sandbox: Sandbox) -> int:

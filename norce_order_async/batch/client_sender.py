@@ -119,7 +119,7 @@ class ClientSender:
         return item.made(outcome, status, request_id, attempts, elapsed)
 
     async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
-        """Read the order of a change; see :class:`OrderSender`."""
+        """Read the order of a change, as the change itself is made; ``on_attempt`` is called after each attempt."""
         options = self.read_options(item, on_attempt, probe=probe)
         client = scoped_to(self._client, item.change)
         return await client.execute(operation, options=options, order_id=item.change.order_id)

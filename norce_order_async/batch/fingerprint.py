@@ -5,23 +5,17 @@ from pathlib import Path
 
 from norce_order_async.core.errors import ConfigurationError
 
-Status = tuple[int, int, int, int]
-"""What tells one state of a file from another without reading it."""
-
 
 class Fingerprint:
     """A file as it was read the first time: its identity, size and time, and the checksum of its content.
-
-    Attributes:
-        digest: The SHA-256 of what was noted, in hexadecimal.
 
     Raises:
         OSError: The file cannot be looked at.
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._status = _status(path)
+        self.path = path
+        self.status = _status(path)
         self._content = hashlib.sha256()
 
     @property
@@ -33,18 +27,16 @@ class Fingerprint:
         """Take in the next bytes of it."""
         self._content.update(chunk)
 
-    def again(self) -> "Rereading":
-        """Read it once more, and compare."""
-        return Rereading(self._path, self._status, self.digest)
-
 
 class Rereading:
-    """A file as it is read once more."""
+    """A file as it is read once more.
 
-    def __init__(self, path: str, status: Status, digest: str) -> None:
-        self._path = path
-        self._status = status
-        self._digest = digest
+    Args:
+        first: As it was read the first time.
+    """
+
+    def __init__(self, first: Fingerprint) -> None:
+        self._first = first
         self._content = hashlib.sha256()
 
     def note(self, chunk: bytes) -> None:
@@ -54,7 +46,12 @@ class Rereading:
             ConfigurationError: The file is not the one that was read first.
         """
         self._content.update(chunk)
-        self._check_status()
+        try:
+            same = _status(self._first.path) == self._first.status
+        except OSError:
+            same = False
+        if not same:
+            raise self._changed()
 
     def end(self) -> None:
         """See that it was the same from its beginning to its end.
@@ -62,26 +59,19 @@ class Rereading:
         Raises:
             ConfigurationError: It was not.
         """
-        self._check_status()
-        if self._content.hexdigest() != self._digest:
-            raise self._changed()
-
-    def _check_status(self) -> None:
-        try:
-            same = _status(self._path) == self._status
-        except OSError:
-            same = False
-        if not same:
+        self.note(b"")
+        if self._content.hexdigest() != self._first.digest:
             raise self._changed()
 
     def _changed(self) -> ConfigurationError:
         return ConfigurationError(
-            f"{self._path} was changed while the batch read it: nothing more is sent. What was sent is in the journal; "
-            "the lines may be those of the one content or of the other. To go on, put back the content that it had at "
-            "first; for the new content, choose another journal"
+            f"{self._first.path} was changed while the batch read it: nothing more is sent. What was sent is in the "
+            "journal; the lines may be those of the one content or of the other. To go on, put back the content that "
+            "it had at first; for the new content, choose another journal"
         )
 
 
-def _status(path: str) -> Status:
+def _status(path: str) -> tuple[int, int, int, int]:
+    """What tells one state of a file from another without reading it."""
     status = Path(path).stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -26,7 +26,7 @@ from norce_order_async.batch.files import (
     shown_name,
     unreadable,
 )
-from norce_order_async.batch.fingerprint import Fingerprint
+from norce_order_async.batch.fingerprint import Fingerprint, Rereading
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.shapes import Shape, check_each, described
 
@@ -147,7 +147,7 @@ class Input:
         self._begun = True
         for path in self._paths:
             file = shown_name(path) if len(self._paths) > 1 else None
-            again = self._seen[path].again() if path in self._seen else None
+            again = Rereading(self._seen[path]) if path in self._seen else None
             yield read_file(
                 path, self._format, self._layout, file=file, note=None if again is None else again.note, unread=unread
             )

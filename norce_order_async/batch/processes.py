@@ -138,10 +138,6 @@ class ProcessBatch(RunsOnce):
         for link in self._links:
             link.tell_to_end(how, reason)
 
-    def _fail(self, error: Exception) -> None:
-        self.state.fail(error)
-        self.stop(text_of(error))
-
     async def __aiter__(self) -> AsyncGenerator[Progress]:
         running = self._begin(self._run)
         try:
@@ -334,7 +330,8 @@ class ProcessBatch(RunsOnce):
         if isinstance(error, CallError) and (self.error is None or stopped is not None or closed):
             self.state.error = error
         if failure is not None:
-            self._fail(failure)
+            self.state.fail(failure)
+            self.stop(text_of(failure))
         elif stopped is not None:
             self._stops.append(stopped)
             if self._has_streams:  # what is read of them and not made would be gone

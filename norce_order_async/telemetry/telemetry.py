@@ -30,8 +30,7 @@ class _Open:
     labels: Labels
     span: "CurrentSpan"
     ended: bool = False
-    attempt: "CurrentSpan | None" = None
-    attempt_labels: Labels | None = None
+    attempt: "tuple[CurrentSpan, Labels] | None" = None
 
 
 class Telemetry:
@@ -102,16 +101,16 @@ class Telemetry:
             return {}  # the call's start failed, or it has ended
         labels = self._labels.of(request)
         again = {"http.request.resend_count": attempt.number - 1} if attempt.number > 1 else {}
-        open_call.attempt_labels = labels
-        open_call.attempt = span = self._attempt_span(self._tracer, labels.request, {**labels.spans, **again})
+        span = self._attempt_span(self._tracer, labels.request, {**labels.spans, **again})
+        open_call.attempt = span, labels
         return span.headers()
 
     def attempt_ended(self, call: Call, attempt: Attempt, /) -> None:
         """End the span of an attempt, and count its duration."""
         open_call = self._open.get(call)
-        if open_call is None or (span := open_call.attempt) is None or (labels := open_call.attempt_labels) is None:
+        if open_call is None or open_call.attempt is None:
             return  # its start failed
-        open_call.attempt = None
+        (span, labels), open_call.attempt = open_call.attempt, None
         if open_call.ended:
             del self._open[call]
         error_type = self._labels.error_of(attempt)

@@ -20,7 +20,7 @@ from defective import Defective
 from distributed import Client, Event, LocalCluster
 from staging import sandbox_of
 from support import RawServer
-from timeline import Answer, deletes, on_a_timeline, turns, until
+from timeline import Answer, deletes, on_a_timeline, until
 
 from norce_order_async import ConfigurationError, OutcomeKind, Timeout
 from norce_order_async.batch import (
@@ -38,6 +38,7 @@ from norce_order_async.batch.kinds import CreateHook
 from norce_order_async.batch.worker import WorkerBatch
 from norce_order_async.core.errors import NotTheApiError
 from norce_order_async.testing import SANDBOX_TOKEN, Fault
+from norce_order_async.testing.conformance.base import settle
 from norce_order_async.testing.conformance.origin import Peer, RawOrigin, response_bytes
 from norce_order_async.wire.models import Hook
 
@@ -477,7 +478,7 @@ async def test_what_a_worker_leaves_is_to_be_continued_and_has_not_ended() -> No
     lines = [InputLine(number, change) for number, change in enumerate(deletes(4), 1)]
     making = asyncio.create_task(batch.make(lines))
     await until(lambda: len(origin.sent) == 4 and not origin.now)
-    await turns(10)
+    await settle(10)
     batch.stop("enough")
     async with asyncio.timeout(20):
         endings = await making

@@ -1,10 +1,9 @@
 """Running a batch: every change has one outcome, in turn where it matters, and nothing is held that need not be."""
 
-import asyncio
 import gc
 import math
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from unittest.mock import AsyncMock
 import attrs
 import pytest
 from support import BASE_URL, ScriptedTransport, scripted
+from timeline import until_it_fails
 
 from norce_order_async import (
     CallOptions,
@@ -26,6 +26,7 @@ from norce_order_async import (
     patch_attributes,
 )
 from norce_order_async.batch import (
+    Batch,
     Change,
     CreateHook,
     DeleteConsent,
@@ -40,6 +41,7 @@ from norce_order_async.batch.lines import parse_change
 from norce_order_async.core.call import Call
 from norce_order_async.core.errors import ConnectionLost
 from norce_order_async.core.outcome import Attempt
+from norce_order_async.testing.conformance.base import settle
 from norce_order_async.transport import Request, Response
 from norce_order_async.wire.models import Hook
 
@@ -84,28 +86,6 @@ async def test_what_cannot_be_sent_is_an_outcome_too() -> None:
     assert transport.requests == []
 
 
-async def test_changes_of_one_resource_are_made_in_the_order_they_came() -> None:
-    under_way: set[str] = set()
-    bodies: list[bytes | None] = []
-
-    async def one_at_a_time(request: Request, call_next: Any, /) -> Response:
-        assert request.url not in under_way
-        under_way.add(request.url)
-        for _ in range(3):
-            await asyncio.sleep(0)
-        response: Response = await call_next(request)
-        under_way.remove(request.url)
-        bodies.append(request.body)
-        return response
-
-    client, _, _ = scripted(call_middlewares=[one_at_a_time])
-    changes = [PatchAttributes(f"o_{n % 3}", {"n": n}, merchant="norce" if n % 2 else None) for n in range(60)]
-    await outcomes_of(client, changes, concurrency=8)
-    for order in range(3):
-        mine = [f'{{"n":{n}}}'.encode() for n in range(60) if n % 3 == order]
-        assert [body for body in bodies if body in mine] == mine
-
-
 async def test_the_input_is_pulled_only_as_there_is_room() -> None:
     pulled = 0
 
@@ -122,52 +102,8 @@ async def test_the_input_is_pulled_only_as_there_is_room() -> None:
                 break
             assert pulled <= outcome.line + 20
     sent = len(transport.requests)
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await settle(50)
     assert len(transport.requests) == sent
-
-
-async def test_a_slow_reader_of_outcomes_slows_the_batch_down() -> None:
-    client, transport, _ = scripted()
-    async with aclosing(
-        run_batch(client, (DeleteConsent(f"o_{n}", "ci") for n in range(1000)), concurrency=4)
-    ) as outcomes:
-        await anext(outcomes)
-        for _ in range(500):
-            await asyncio.sleep(0)
-        assert len(transport.requests) <= 12
-
-
-async def test_the_input_may_be_asynchronous() -> None:
-    async def changes() -> AsyncIterator[Change]:
-        for n in range(20):
-            await asyncio.sleep(0)
-            yield DeleteConsent(f"o_{n}", "ci")
-
-    client, _, _ = scripted()
-    assert len(await outcomes_of(client, changes(), concurrency=3)) == 20
-
-
-async def until_it_fails(client: OrderClient, changes: Any, **settings: Any) -> tuple[list[Outcome], BaseException]:
-    outcomes: list[Outcome] = []
-    try:
-        async for outcome in run_batch(client, changes, **settings):
-            outcomes.append(outcome)
-    except Exception as error:
-        return outcomes, error
-    pytest.fail("the batch did not fail")
-
-
-async def test_an_input_that_fails_ends_the_batch_after_the_outcomes_of_what_was_taken() -> None:
-    def changes() -> Iterator[Change]:
-        for n in range(20):
-            yield DeleteConsent(f"o_{n}", "ci")
-        raise LookupError("the database is gone")
-
-    client, transport, _ = scripted()
-    outcomes, error = await until_it_fails(client, changes(), concurrency=4)
-    assert str(error) == "the database is gone"
-    assert len(outcomes) == len(transport.requests) == 20
 
 
 async def test_a_defect_of_a_change_ends_the_batch_and_loses_no_outcome() -> None:
@@ -182,7 +118,7 @@ async def test_a_defect_of_a_change_ends_the_batch_and_loses_no_outcome() -> Non
             yield (Broken if n == 50 else DeleteConsent)(f"o_{n}", "ci")
 
     client, transport, _ = scripted()
-    outcomes, error = await until_it_fails(client, changes(), concurrency=4)
+    outcomes, error = await until_it_fails(Batch(client, changes(), concurrency=4))
     assert str(error) == "a defect"
     assert len(outcomes) < 100
     assert [outcome.attempts for outcome in outcomes].count(0) == len(outcomes) - len(transport.requests)
@@ -190,37 +126,10 @@ async def test_a_defect_of_a_change_ends_the_batch_and_loses_no_outcome() -> Non
     assert (broken.line, broken.outcome, broken.error) == (51, OutcomeKind.UNKNOWN, "LookupError")
 
 
-async def test_a_cancellation_that_nobody_asked_for_is_an_outcome() -> None:
-    @attrs.frozen
-    class Cancelled(DeleteConsent):
-        async def apply(self, client: OrderClient, options: CallOptions | None = None) -> Receipt:
-            raise asyncio.CancelledError
-
-    client, _, _ = scripted()
-    changes = [(Cancelled if n % 7 == 0 else DeleteConsent)(f"o_{n}", "ci") for n in range(50)]
-    outcomes = await outcomes_of(client, changes, concurrency=2)
-    assert len(outcomes) == 50
-    assert {outcome.outcome for outcome in outcomes if outcome.error} == {OutcomeKind.UNKNOWN}
-
-
-async def test_a_closed_client_ends_the_batch() -> None:
-    client, _, _ = scripted()
-    await client.aclose()
-    outcomes, error = await until_it_fails(client, [DeleteConsent("o_1", "ci")])
-    assert isinstance(error, ClientStateError)
-    assert [outcome.outcome for outcome in outcomes] == [OutcomeKind.NOT_SENT]
-
-
-@pytest.mark.parametrize("concurrency", [0, -1, True, 1.5, "8"])
-async def test_concurrency_is_checked(concurrency: Any) -> None:
-    client, _, _ = scripted()
-    with pytest.raises(ConfigurationError, match="concurrency"):
-        await outcomes_of(client, [], concurrency=concurrency)
-
-
 @pytest.mark.parametrize(
     ("name", "bad"),
     [
+        *(("concurrency", bad) for bad in (0, -1, True, 1.5)),
         *(("rate", bad) for bad in (0, -1, math.nan, math.inf, 10**400, True, "5")),
         *(("max_failures", bad) for bad in (0, 1.5, True, "5")),
         *(("patience", bad) for bad in (0, -1, math.nan, True, "x", None)),
@@ -232,14 +141,6 @@ async def test_the_settings_are_checked_before_anything_is_sent(name: str, bad: 
     with pytest.raises(ConfigurationError, match=f"{name} must be a"):
         await outcomes_of(client, [CreateHook("o_1", hook=Hook(invoke="https://a.test/h"))], **{name: bad})
     assert transport.requests == []
-
-
-async def test_no_task_is_left_behind() -> None:
-    client, _, _ = scripted()
-    async with aclosing(run_batch(client, (DeleteConsent(f"o_{n}", "ci") for n in range(100)))) as outcomes:
-        await anext(outcomes)
-    gc.collect()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_batch_takes_changes_of_one_s_own() -> None:

@@ -11,7 +11,7 @@ from soak_batch.servers import Workers
 from timeline import Answer, Sent, account, deletes, journal_at, on_a_timeline, outcomes_of, refused
 
 from norce_order_async import OutcomeKind, RetryPolicy, Timeout
-from norce_order_async.batch import Change, Journal, JournalReader, PatchAttributes, PatchConsent
+from norce_order_async.batch import Change, JournalReader, PatchAttributes, PatchConsent
 from norce_order_async.batch.run import Batch
 
 COUNT = 400
@@ -237,6 +237,6 @@ async def test_a_journal_of_what_is_left_open_is_read_while_it_runs_on(path: Pat
         return 200
 
     origin.answer = look
-    with Journal.open(path, inputs=[], target="t") as journal:
+    with journal_at(path) as journal:
         await outcomes_of(Batch(client, deletes(10), concurrency=4, journal=journal))
         assert journal.summary().outcomes == {OutcomeKind.APPLIED: 10}

@@ -3,19 +3,17 @@
 import math
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from journals import mark, write
+from journals import execute, mark, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import CreateHook, DeleteConsent, PatchAttributes, PatchConsent
@@ -230,8 +228,7 @@ def test_what_was_looked_at_in_vain_is_left_to_the_reader(path: Path) -> None:
 
 def test_a_journal_without_a_run(path: Path) -> None:
     begin(path).close()
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("DELETE FROM runs")
+    execute(path, "DELETE FROM runs")
     with JournalReader.open(path) as reader, pytest.raises(ConfigurationError, match="knows of no run"):
         html_report(reader)
 
@@ -433,22 +430,13 @@ def test_a_change_that_took_no_time() -> None:
     assert latencies.quantile(0.5) == 1e-6
 
 
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [(0.0, "0.0 s"), (59.97, "1 min 0 s"), (63.2, "1 min 3 s"), (5_400, "1 h 30 min"), (90_000, "1 d 1 h")],
-)
-def test_durations(value: float, told: str) -> None:
-    assert duration(value) == told
+TOLD: dict[Callable[[float], str], dict[float, str]] = {
+    duration: {0.0: "0.0 s", 59.97: "1 min 0 s", 63.2: "1 min 3 s", 5_400: "1 h 30 min", 90_000: "1 d 1 h"},
+    seconds: {0.0005: "0.5 ms", 0.1234: "123 ms", 0.99996: "1 s", 12.34: "12.3 s", 75.0: "1 min 15 s"},
+    number: {0: "0", 0.25: "0.25", 79.13: "79.1", 1234.5: "1,234", 12: "12"},
+}
 
 
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [(0.0005, "0.5 ms"), (0.1234, "123 ms"), (0.99996, "1 s"), (12.34, "12.3 s"), (75.0, "1 min 15 s")],
-)
-def test_short_times(value: float, told: str) -> None:
-    assert seconds(value) == told
-
-
-@pytest.mark.parametrize(("value", "told"), [(0, "0"), (0.25, "0.25"), (79.13, "79.1"), (1234.5, "1,234"), (12, "12")])
-def test_numbers(value: float, told: str) -> None:
-    assert number(value) == told
+@pytest.mark.parametrize("tell", TOLD)
+def test_what_a_person_reads_of_a_number(tell: Callable[[float], str]) -> None:
+    assert {value: tell(value) for value in TOLD[tell]} == TOLD[tell]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from journals import connections_of
 from support import scripted
-from timeline import deletes, journal_at, lost, on_a_timeline, refused
+from timeline import deletes, journal_at, lost, on_a_timeline, outcomes_at, outcomes_of, refused
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, JournalRun, Outcome
@@ -77,9 +77,7 @@ async def test_what_is_yielded_is_written_also_when_the_journal_stays_locked(
     journal.close()
     done = {outcome.number for outcome in yielded if outcome.outcome is OutcomeKind.APPLIED}
     assert done <= written(path)
-    with journal_at(path) as journal:
-        async with aclosing(aiter(Batch(on_a_timeline()[0], deletes(1_000), journal=journal))) as outcomes:
-            again = {outcome.number async for outcome in outcomes}
+    again = {outcome.number for outcome in await outcomes_at(path, on_a_timeline()[0], deletes(1_000))}
     assert done.isdisjoint(again)
     assert written(path) == set(range(1, 1_001))
 
@@ -117,9 +115,7 @@ async def test_a_journal_that_is_deleted_stops_the_sending(
 async def test_a_hold_is_said_as_long_as_it_was(path: Path) -> None:
     client, _, clock = on_a_timeline(lambda sent: refused() if 5 < sent.at < 35 else 200, latency=0.2)
     with journal_at(path) as journal:
-        async with aclosing(aiter(Batch(client, deletes(1_000), concurrency=8, journal=journal))) as outcomes:
-            async for _ in outcomes:
-                pass
+        await outcomes_of(Batch(client, deletes(1_000), concurrency=8, journal=journal))
         run = JournalRun(clock.epoch, clock.wall(), None)
         held = slowed(journal.samples(), [run], None)
     (seconds,) = (length for reason, length in held.items() if reason.startswith("waiting for the server"))
@@ -130,8 +126,7 @@ async def test_what_slowed_a_batch_ends_with_it_though_its_run_goes_on(path: Pat
     """As it does while unknown changes are looked at."""
     client, _, clock = on_a_timeline()
     with journal_at(path) as journal:
-        async for _ in Batch(client, deletes(100), rate=10, journal=journal):
-            pass
+        await outcomes_of(Batch(client, deletes(100), rate=10, journal=journal))
         took = clock.now
         held = slowed(journal.samples(), [JournalRun(clock.epoch, clock.wall() + 600, None)], None)
     assert 0 < held.total() <= took + 1
@@ -143,9 +138,8 @@ async def test_requests_are_counted_also_of_what_is_left_at_the_end_of_the_patie
 ) -> None:
     client, origin, _ = on_a_timeline(lambda sent: failure() if sent.at > 5 else 200, latency=0.2)
     with journal_at(path) as journal:
-        async with Batch(client, deletes(1_000), concurrency=8, patience=60, journal=journal) as batch:
-            async for _ in batch:
-                pass
+        batch = Batch(client, deletes(1_000), concurrency=8, patience=60, journal=journal)
+        await outcomes_of(batch)
         assert "nothing went through for 60 s" in str(batch.stopped)
         assert journal.summary().requests == len(origin.sent)
         assert not journal.summary().outcomes.keys() - {OutcomeKind.APPLIED}

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 from support import BASE_URL, TOKEN
+from timeline import deletes
 
 from norce_order_async import OrderClient, OutcomeKind
-from norce_order_async.batch import DeleteConsent
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Feeder
 from norce_order_async.batch.engine.settings import BatchSettings
@@ -42,6 +42,15 @@ def made(item: WorkItem) -> Outcome:
     return item.made(OutcomeKind.APPLIED, 204, item.request_id, 1, 0.1)
 
 
+def engine_of(client: OrderClient, sender: Sender, changes: int) -> Engine:
+    """A batch of so many changes, whose pace the sender knows."""
+    sender.pace = pace = Pace(concurrency=LANES, clock=client.clock)
+    return Engine(
+        deletes(changes), sender, BatchSettings(concurrency=LANES),
+        clock=client.clock, pace=pace, scope=("m", "1"), settle=0.0, journal=None,
+    )  # fmt: skip
+
+
 def given_back(_: WorkItem) -> None:
     return None
 
@@ -64,13 +73,10 @@ async def test_a_lane_may_end_as_it_begins() -> None:
 
     asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 (not in 3.11)
     async with OrderClient(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN) as client:
-        pace = Pace(concurrency=LANES, clock=client.clock)
-        engine = Engine(
-            [DeleteConsent(f"o_{number}", "ci") for number in range(20)], AtOnce(made),
-            BatchSettings(concurrency=LANES), clock=client.clock, pace=pace, scope=("m", "1"), settle=0.0, journal=None,
-        )  # fmt: skip
-        assert [outcome.number async for outcome in engine] == list(range(1, 21))
-    assert pace.in_flight == 0
+        sender = AtOnce(made)
+        assert [outcome.number async for outcome in engine_of(client, sender, 20)] == list(range(1, 21))
+    assert sender.pace is not None
+    assert sender.pace.in_flight == 0
 
 
 async def test_what_fails_after_the_last_change_of_a_lane_ends_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,14 +91,8 @@ async def test_what_fails_after_the_last_change_of_a_lane_ends_the_batch(monkeyp
     monkeypatch.setattr(Feeder, "make_room", make_room)
     outcomes = list[int]()
     async with asyncio.timeout(5), OrderClient(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN) as client:
-        sender = Sender(made)
-        sender.pace = pace = Pace(concurrency=LANES, clock=client.clock)
-        engine = Engine(
-            [DeleteConsent("o", "ci")], sender, BatchSettings(concurrency=LANES),
-            clock=client.clock, pace=pace, scope=("m", "1"), settle=0.0, journal=None,
-        )  # fmt: skip
         with pytest.raises(MemoryError):  # noqa: PT012 (what came before it counts)
-            async for outcome in engine:
+            async for outcome in engine_of(client, Sender(made), 1):
                 outcomes.append(outcome.number)
     assert outcomes == [1]
 
@@ -101,17 +101,13 @@ async def test_what_fails_after_the_last_change_of_a_lane_ends_the_batch(monkeyp
 async def test_nothing_stays_in_flight(fifth: Callable[[WorkItem], Outcome | None]) -> None:
     sender = Sender(fifth)
     async with OrderClient(base_url=BASE_URL, merchant="m", channel="1", auth=TOKEN) as client:
-        sender.pace = pace = Pace(concurrency=LANES, clock=client.clock)
-        engine = Engine(
-            [DeleteConsent(f"o_{number}", "ci") for number in range(20)], sender, BatchSettings(concurrency=LANES),
-            clock=client.clock, pace=pace, scope=("m", "1"), settle=0.0, journal=None,
-        )  # fmt: skip
         outcomes = list[int]()
         ends = pytest.raises(RuntimeError, match="Failure") if fifth is failed else nullcontext()
         with ends:
-            async for outcome in engine:
+            async for outcome in engine_of(client, sender, 20):
                 outcomes.append(outcome.number)
     assert len(outcomes) == len(set(outcomes))
     assert 5 in outcomes
     assert max(sender.seen) == LANES
-    assert pace.in_flight == 0
+    assert sender.pace is not None
+    assert sender.pace.in_flight == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from timeline import Answer, Origin, Sent, account, deletes, journal_at, on_a_timeline, outcomes_of, until
+from timeline import Answer, Origin, Sent, account, deletes, journal_at, on_a_timeline, outcomes_at, outcomes_of, until
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import (
@@ -129,15 +129,13 @@ async def test_each_of_a_hot_order_is_marked_before_it_is_sent(path: Path) -> No
 
     client, _, _ = on_a_timeline(answer)
     changes: list[Change] = [PatchAttributes("o", {"n": n}) for n in range(60)]
-    with journal_at(path) as journal:
-        outcomes = await outcomes_of(Batch(client, changes, journal=journal))
+    outcomes = await outcomes_at(path, client, changes)
     assert [outcome.number for outcome in outcomes] == seen == list(range(1, 61))
 
 
 async def test_what_was_done_and_is_not_begun_again_stays_done(path: Path) -> None:
     client, _, _ = on_a_timeline()
-    with journal_at(path) as journal:
-        await outcomes_of(Batch(client, deletes(30), concurrency=2, journal=journal))
+    await outcomes_at(path, client, deletes(30), concurrency=2)
     before = account(path)
     with journal_at(path) as journal:
         async with Batch(client, deletes(30), concurrency=2, journal=journal, only=[OutcomeKind.APPLIED]) as batch:
@@ -166,8 +164,7 @@ async def test_few_transactions_are_made_whatever_else_is_in_the_input(
     if changes == "bad lines":
         lines = often(CreateConsent, orders=1_500, number=1_500)
     client, _, _ = on_a_timeline(lambda sent: 403 if sent.order == "o_0" else 200, latency=0.02)
-    with journal_at(path) as journal:
-        outcomes = await outcomes_of(Batch(client, lines, journal=journal, concurrency=50))
+    outcomes = await outcomes_at(path, client, lines, concurrency=50)
     assert len(outcomes) == len(lines)
     assert written < 100
 

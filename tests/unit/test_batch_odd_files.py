@@ -117,6 +117,13 @@ def test_a_table_that_changes_while_it_is_read_ends_the_batch(tmp_path: Path, na
         list(entries)
 
 
+@pytest.mark.parametrize("cell", [0, False, "x"])
+def test_a_cell_beyond_the_header_is_told_whatever_stands_in_it(tmp_path: Path, cell: object) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(workbook(("op", "order_id"), ("delete_order", "o_1"), ("delete_order", "o_2", "", cell)))
+    assert [entry.problem for entry in Input(path)] == [None, "a cell stands beyond the named columns"]
+
+
 @pytest.mark.parametrize(("name", "extra"), [("a.xlsx", "excel"), ("a.parquet", "parquet")])
 def test_a_format_says_which_extra_it_needs(
     tmp_path: Path, name: str, extra: str, monkeypatch: pytest.MonkeyPatch

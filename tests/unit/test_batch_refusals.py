@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from soak_batch.servers import Latency, Limiter, Penal, Server
-from timeline import Answer, Origin, Sent, deletes, on_a_timeline, outcomes_of, refused, turns
+from timeline import Answer, Origin, Sent, deletes, on_a_timeline, outcomes_of, refused
 
 from norce_order_async import OutcomeKind, RetryPolicy
 from norce_order_async.batch import CreateOrder, DeleteConsent, Journal
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import TLSError
 from norce_order_async.models import Cart, Order
+from norce_order_async.testing.conformance.base import settle
 
 
 def number_of(sent: Sent) -> int:
@@ -28,9 +29,7 @@ async def run(
     changes = [DeleteConsent(f"o_{n % orders}", f"c_{n}", **members) for n in range(count)]
     with Journal.open(path, inputs=[], target="here") as journal:
         batch = Batch(client, changes, concurrency=4, journal=journal)
-        async with aclosing(aiter(batch)) as outcomes:
-            async for _ in outcomes:
-                pass
+        await outcomes_of(batch)
         journal.end()
         return {str(kind): n for kind, n in journal.summary().outcomes.items()}, batch.stopped, origin
 
@@ -346,6 +345,6 @@ async def test_no_more_than_else_is_marked_of_what_is_made_once_while_all_is_ref
         batch = Batch(client, changes, concurrency=10, journal=journal, once=True, patience=1e6)
         async with aclosing(aiter(batch)) as outcomes:
             assert [(await anext(outcomes)).outcome for _ in range(30)] == [OutcomeKind.APPLIED] * 30
-            await turns(2_000)
+            await settle(2_000)
             assert len(origin.sent) > 50
             assert len(journal.states(1, 3_000)) < 500

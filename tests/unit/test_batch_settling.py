@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 from journals import mark, write
-from timeline import Answer, Origin, Sent, Timeline, always, journal_at, lost, on_a_timeline, outcomes_of, turns, until
+from timeline import Answer, Origin, Sent, Timeline, always, journal_at, lost, on_a_timeline, outcomes_of, until
 
 from norce_order_async import (
     CallOptions,
@@ -25,6 +25,7 @@ from norce_order_async.batch.report import report_record
 from norce_order_async.batch.run import Batch
 from norce_order_async.models import Consent
 from norce_order_async.testing import Sandbox
+from norce_order_async.testing.conformance.base import settle
 
 
 def lines(orders: int, values: int = 2) -> list[Change]:
@@ -176,7 +177,7 @@ async def test_a_new_run_lets_what_the_run_before_had_under_way_settle(path: Pat
         batch = Batch(client, changes, concurrency=2, journal=journal)
         reading = asyncio.create_task(outcomes_of(batch))
         await until(lambda: len(origin.sent) == 2)
-        await turns(10)
+        await settle(10)
         batch.abort("killed")
         await reading
     times = await continued(path, clock, changes)

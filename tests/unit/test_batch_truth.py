@@ -19,6 +19,7 @@ from timeline import (
     journal_at,
     lost,
     on_a_timeline,
+    outcomes_at,
     outcomes_of,
     refused,
     until,
@@ -166,8 +167,7 @@ async def test_what_is_accepted_has_not_failed_and_is_not_sent_again(path: Path)
     assert account(path) == {1: (0, "applied"), 2: (0, "accepted"), 3: (0, "rejected")}
     origin.sent.clear()
     for only in (None, [kind for kind in OutcomeKind if kind.failed]):
-        with journal_at(path) as journal:
-            await outcomes_of(Batch(client, changes, journal=journal, only=only))
+        await outcomes_at(path, client, changes, only=only)
     assert [sent.order for sent in origin.sent] == ["o_2"]
 
 
@@ -179,12 +179,10 @@ def conflict(sent: Sent) -> Answer:
 async def test_what_is_made_again_may_have_been_applied_before(path: Path, first: OutcomeKind) -> None:
     client, origin, _ = on_a_timeline()
     changes = [Doing("o_1", what=_take_in)] if first is OutcomeKind.ACCEPTED else deletes(1)
-    with journal_at(path) as journal:
-        outcomes = await outcomes_of(Batch(client, changes, journal=journal))
+    outcomes = await outcomes_at(path, client, changes)
     assert [outcome.outcome for outcome in outcomes] == [first]
     origin.answer = conflict
-    with journal_at(path) as journal:
-        outcomes = await outcomes_of(Batch(client, changes, journal=journal, only=[first]))
+    outcomes = await outcomes_at(path, client, changes, only=[first])
     assert [outcome.outcome for outcome in outcomes] == [OutcomeKind.UNKNOWN]
 
 
@@ -289,8 +287,7 @@ async def test_a_missing_order_tells_nothing_of_a_consent_that_may_have_been_del
         changes = deletes(20)
         write(journal, [mark(n, change) for n, change in enumerate(changes, 1)], [])
     async with sandbox.client(retry=RetryPolicy.batch()) as client:
-        with journal_at(path) as journal:
-            outcomes = await outcomes_of(Batch(client, changes, journal=journal))
+        outcomes = await outcomes_at(path, client, changes)
     by_order = {outcome.change.order_id: outcome for outcome in outcomes if outcome.change}
     assert {by_order[f"o_{n}"].outcome for n in range(0, 20, 2)} == {OutcomeKind.APPLIED_INFERRED}
     missing = [by_order[f"o_{n}"] for n in range(1, 20, 2)]

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import begin, mark, write
+from journals import begin, execute, mark, write
 from timeline import Answer, Sent, Timeline, on_a_timeline, outcomes_of, until_it_fails
-from undoing import execute, journal_at, order_with, reads, run, saved, told
+from undoing import journal_at, order_with, reads, run, saved, told
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import (

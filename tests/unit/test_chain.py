@@ -102,7 +102,7 @@ async def test_two_attempts_at_once_are_refused() -> None:
 
     async def hedge(request: Request, call_next: Handler) -> Response:
         first = asyncio.ensure_future(call_next(request))
-        await settle(20)
+        await settle(50)
         try:
             return await call_next(request)
         finally:
@@ -128,11 +128,11 @@ async def test_a_call_that_has_ended_sends_nothing_more() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate, limit=1, attempt_middlewares=[shielding])
     first = asyncio.create_task(patch_consent(client, "o_1", "ci", checked=True))
-    await settle(20)
+    await settle(50)
     second = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle(20)
+    await settle(50)
     second.cancel()
-    await settle(20)
+    await settle(50)
     gate.open.set()
     await first
     with pytest.raises(DeadlineExceeded):
@@ -144,11 +144,11 @@ async def test_no_more_than_the_limit_are_under_way() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate, limit=3)
     calls = [asyncio.create_task(delete_consent(client, f"o_{n}", "ci")) for n in range(10)]
-    await settle(20)
+    await settle(50)
     assert gate.waiting == client.stats().slots_used == 3
     calls[0].cancel()
     calls[9].cancel()
-    await settle(20)
+    await settle(50)
     assert gate.waiting == 3
     gate.open.set()
     results = await asyncio.gather(*calls, return_exceptions=True)
@@ -161,7 +161,7 @@ async def test_a_call_whose_turn_never_comes_was_not_sent() -> None:
     client, _, _ = scripted(transport=gate, limit=1, timeout=Timeout(total=0.02))
     # The first has longer: at its end it would give its turn to the second, in whose last moments that would be sent.
     first = asyncio.create_task(delete_consent(client, "o_1", "ci", options=CallOptions(timeout=0.1)))
-    await settle(20)
+    await settle(50)
     with pytest.raises(DeadlineExceeded) as caught:
         await delete_consent(client, "o_2", "ci")
     assert caught.value.outcome is OutcomeKind.NOT_SENT
@@ -178,7 +178,7 @@ async def test_closing_wakes_who_waits_between_attempts() -> None:
 
     client, transport, _ = scripted((503, {"retry-after": "20"}, b""), clock=SystemClock())
     calls = [asyncio.create_task(delete_consent(client, f"o_{n}", "ci")) for n in range(5)]
-    await settle(20)
+    await settle(50)
     await client.aclose(grace=10)
     for call in calls:
         with pytest.raises(ClientClosedError) as caught:
@@ -193,9 +193,9 @@ async def test_closing_lets_what_is_under_way_end() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle(20)
+    await settle(50)
     closing = asyncio.create_task(client.aclose(grace=10))
-    await settle(20)
+    await settle(50)
     assert not closing.done()
     with pytest.raises(ClientStateError):
         await delete_consent(client, "o_2", "ci")
@@ -209,7 +209,7 @@ async def test_closing_does_not_wait_longer_than_its_grace() -> None:
     gate = Gate()
     client, _, _ = scripted(transport=gate)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle(20)
+    await settle(50)
     await client.aclose(grace=0.01)
     assert gate.closed == 1
     with pytest.raises(ClientClosedError, match="the client was closed") as caught:
@@ -226,9 +226,9 @@ async def test_nothing_is_tried_again_once_the_client_is_closed() -> None:
     cut = Cut()
     client, _, _ = scripted(transport=cut)
     call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle(20)
+    await settle(50)
     closing = asyncio.create_task(client.aclose(grace=10))
-    await settle(20)
+    await settle(50)
     cut.open.set()
     with pytest.raises(ConnectionLost) as caught:
         await call
@@ -262,17 +262,6 @@ async def test_the_statistics_add_up_over_all_views() -> None:
     assert (stats.slots, stats.slots_used) == (100, 0)
 
 
-async def test_a_cancelled_call_counts_with_what_is_known_of_it() -> None:
-    gate = Gate()
-    client, _, _ = scripted(transport=gate)
-    call = asyncio.create_task(delete_consent(client, "o_1", "ci"))
-    await settle(20)
-    call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await call
-    assert client.stats().outcomes == {OutcomeKind.UNKNOWN: 1}
-
-
 async def test_each_attempt_is_told_to_the_hooks_and_a_hook_that_fails_does_no_harm(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -304,6 +293,7 @@ async def test_the_log_tells_attempts_retries_and_giving_up(caplog: pytest.LogCa
     assert "giving up: the limit is 3 attempts" in last.getMessage()
     fields = [vars(record) for record in caplog.records]
     assert {field["request_id"] for field in fields} == {caught.value.request_id}
+    assert all(caught.value.request_id in record.getMessage() for record in caplog.records)
     assert [field["attempt"] for field in fields] == [1, 1, 2, 2, 3, 3]
     assert fields[0]["status"] == 503
     # Each tells of the deadline.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, mark, run, write
+from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, execute, mark, run, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
@@ -205,20 +205,11 @@ def make(path: Path, kind: str) -> None:
             path.write_text("x")
         case "folder":
             path.mkdir()
-        case "unversioned":
+        case "unversioned" | "newer":
             begin(path).close()
-            with sqlite3.connect(path) as db:
-                db.execute("PRAGMA user_version = 0")
-            db.close()
-        case "newer":
-            begin(path).close()
-            with sqlite3.connect(path) as db:
-                db.execute("PRAGMA user_version = 99")
-            db.close()
+            execute(path, f"PRAGMA user_version = {99 if kind == 'newer' else 0}")
         case _:
-            with sqlite3.connect(path) as db:
-                db.execute("CREATE TABLE theirs (a)")
-            db.close()
+            execute(path, "CREATE TABLE theirs (a)")
 
 
 @pytest.mark.parametrize(
@@ -261,10 +252,7 @@ def test_a_damaged_journal_says_so(path: Path, damage: str) -> None:
     with begin(path) as journal:
         write(journal, [mark(1)], [end(1)])
         journal.sample(JournalSample(at=1e9, concurrency=10, rate=None, in_flight=5, reason=None))
-    db = sqlite3.connect(path)
-    with db:
-        db.execute(damage)
-    db.close()
+    execute(path, damage)
     with JournalReader.open(path) as reader, pytest.raises(ConfigurationError, match="is damaged"):
         html_report(reader)
 
@@ -421,20 +409,20 @@ def test_a_run_takes_as_long_as_it_does_though_the_clock_is_set_back(
 def test_the_sums_are_those_of_the_outcomes(path: Path) -> None:
     outcomes = [
         end(1, attempts=2),
-        end(2, OutcomeKind.REJECTED, PERSONAL),
+        end(2, OutcomeKind.REJECTED, PERSONAL, file="a.jsonl"),
         end(3, OutcomeKind.REJECTED, message="another"),
         end(4, OutcomeKind.APPLIED_INFERRED),
         end(5, change=PatchConsent("o", "c", checked=True)),
         bad_line(6, None),
     ]
     with begin(path) as journal:
-        write(journal, [mark(outcome.number, outcome.change) for outcome in outcomes[:5]], outcomes)
+        write(journal, [mark(each.number, each.change, file=each.file) for each in outcomes[:5]], outcomes)
         summary = journal.summary()
     assert summary.outcomes == {"applied": 2, "applied_inferred": 1, "rejected": 2, "not_sent": 1}
     assert (summary.total, summary.done, summary.failed, summary.requests, summary.retried) == (6, 3, 3, 6, 1)
     assert summary.operations == {"delete_consent": 3, "patch_attributes": 1, "patch_consent": 1}
     problem = summary.problems["NotFoundError"]
-    assert (problem.count, problem.line, problem.message) == (2, 2, "HTTP 404")
+    assert (problem.count, problem.line, problem.file, problem.message) == (2, 2, "a.jsonl", "HTTP 404")
     assert list(summary.problems) == ["NotFoundError", "InvalidRequestError"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from journals import INPUTS, TARGET, begin, connections_of, end, mark, run, write
+from journals import INPUTS, TARGET, begin, connections_of, end, execute, mark, run, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, PatchAttributes
@@ -50,8 +50,7 @@ def copy(path: Path, *suffixes: str) -> Path:
 
 def merge_by_others(path: Path) -> None:
     """What any program that opens a database does after a kill."""
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    execute(path, "SELECT count(*) FROM sqlite_master")
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
@@ -330,8 +329,7 @@ def test_a_journal_killed_before_its_first_commit_says_that_nothing_was_sent(pat
     path.touch()
     with pytest.raises(EmptyJournal, match="is empty: its run ended before anything was sent"):
         JournalReader.open(path)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
+    execute(path, "PRAGMA journal_mode = WAL")
     with pytest.raises(EmptyJournal):
         JournalReader.open(path)
     begin(path).close()
@@ -465,11 +463,10 @@ def test_a_damaged_journal_is_found_before_a_run_goes_on_with_it(path: Path) -> 
     sound, found = path.read_bytes(), 0
     for place in range(4_096 + 3, len(sound), 4_096 * 3):
         path.write_bytes(sound[:place] + bytes([sound[place] ^ 0x40]) + sound[place + 1 :])
-        with closing(sqlite3.connect(path)) as db:
-            try:
-                is_sound = db.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-            except sqlite3.DatabaseError:
-                is_sound = False
+        try:
+            is_sound = execute(path, "PRAGMA quick_check") == [("ok",)]
+        except sqlite3.DatabaseError:
+            is_sound = False
         if not is_sound:
             found += 1
             damaged = path.read_bytes()
@@ -525,15 +522,13 @@ def test_a_journal_of_version_1_goes_on(path: Path) -> None:
     with JournalReader.open(path) as reader:
         assert [row.outcome for row in reader.rows()] == ["applied", "applied", "accepted"]
         assert (reader.summary().requests, reader.summary().accepted, len(reader.runs)) == (6, 1, 2)
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert execute(path, "PRAGMA user_version") == [(2,)]
 
 
 def test_an_error_with_a_name_of_before_is_shown_as_it_was_written(path: Path) -> None:
     write_version_1(path, "UPDATE changes SET outcome = 'not_sent', error = 'AuthError', message = 'no token'")
     for version in (1, 2):
-        with closing(sqlite3.connect(path)) as db:
-            assert db.execute("PRAGMA user_version").fetchone() == (version,)
+        assert execute(path, "PRAGMA user_version") == [(version,)]
         with JournalReader.open(path) as reader:
             assert [(row.error, row.message) for row in reader.rows()] == [("AuthError", "no token")]
             assert reader.summary().problems.keys() == {"AuthError"}

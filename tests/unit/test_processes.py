@@ -4,7 +4,7 @@ import asyncio
 import os
 import pickle
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,14 @@ from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.run import Batch
 from norce_order_async.batch.travel import HEAD, Dealt, order_of_entry, worker_of
 from norce_order_async.core.clock import SystemClock
+from norce_order_async.testing.conformance.base import settle
 from norce_order_async.wire.models import Cart, Hook, Order
 
 SCOPE = "norce", "1"
 HERE: dict[str, Any] = {"base_url": "https://x.example", "merchant": "norce", "channel": "1", "auth": "t"}
 HOOK = CreateHook("o_1", hook=Hook(adapter_id="a", invoke="https://h.example"))
+END: tuple[Any, ...] = ("end", None, {}, None, None, True)
+"""What a process says that has made all there was."""
 
 
 def opened(path: Path) -> Journal:
@@ -84,6 +87,26 @@ def test_what_a_lost_process_had_is_made_again_but_for_what_is_sent_at_most_once
     assert hook.message == "the process that made it was lost"
 
 
+async def start_nothing(link: ProcessLink) -> None:
+    """Starts no process."""
+
+
+def pretend(
+    monkeypatch: pytest.MonkeyPatch,
+    hear: Callable[[ProcessLink], Awaitable[tuple[Any, ...]]],
+    start: Callable[[ProcessLink], Awaitable[None]] = start_nothing,
+) -> None:
+    """Have what is heard of processes made up, and none started."""
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+
+
+async def until_it_ends(batch: ProcessBatch) -> None:
+    async with asyncio.timeout(20), batch:
+        async for _ in batch:
+            pass
+
+
 class Later(SystemClock):
     """The time, or some seconds later."""
 
@@ -108,28 +131,22 @@ async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carrie
         clock.offset = 30.0
         yield DeleteConsent("o_1", "later")
 
-    async def start(link: ProcessLink) -> None:
-        """Starts nothing."""
-
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
         for last in (6, 7):
             while last not in link.dealt:  # noqa: ASYNC110 (what is dealt)
                 await asyncio.sleep(0)
             kept.append((set(link.dealt), set(link.passed)))
-        return "end", None, {}, None, None, True
+        return END
 
     monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear)
     with opened(tmp_path) as journal:
         mark_all(journal, changes)
         end(journal, 1, changes[0], OutcomeKind.APPLIED, 0.0)
         end(journal, 2, changes[1], OutcomeKind.UNKNOWN, 50.0)
         end(journal, 3, changes[2], OutcomeKind.UNKNOWN, 1.0)
         batch = ProcessBatch(source(), processes=1, settings=HERE, journal=journal, settle=20.0)
-        async with asyncio.timeout(20):
-            async for _ in batch:
-                pass
+        await until_it_ends(batch)
     assert kept == [({4, 5, 6}, {3}), ({4, 5, 6, 7}, set())]
     assert batch.progress.passed == 3
 
@@ -171,15 +188,12 @@ async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_othe
             for each in list(link.dealt):
                 link.close(each)
             return "want", number
-        return ("end", None, {}, None, None, True) if taken == mine else ("want", 0)
+        return END if taken == mine else ("want", 0)
 
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear, start)
     with opened(tmp_path) as journal:
         batch = ProcessBatch(changes, processes=2, settings=HERE, journal=journal)
-        async with asyncio.timeout(20):
-            async for _ in batch:
-                pass
+        await until_it_ends(batch)
     assert taken == mine
     assert batch.stopped == "a worker process stopped: nothing went through"
 
@@ -222,8 +236,7 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
     async def start(link: ProcessLink) -> None:
         monkeypatch.setattr(link, "_process", Gone())
         starts.append(clock.offset)
-        for _ in range(100):  # the input goes on meanwhile
-            await asyncio.sleep(0)
+        await settle(100)  # the input goes on meanwhile
         assert not link.dealt
         link.credit = 256
 
@@ -238,16 +251,13 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
             return "journal", "write", rows_of([begun], [made])
         if len(lives) == 2:
             raise ConnectionError
-        return "end", None, {}, None, None, True
+        return END
 
     monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear, start)
     with opened(tmp_path) as journal:
         batch = ProcessBatch(source(), processes=1, settings=HERE, journal=journal, settle=20.0)
-        async with asyncio.timeout(20):
-            async for _ in batch:
-                pass
+        await until_it_ends(batch)
     assert lives == [{1, 2, 3}, {2, 3}, {2, 3, 4, 5}]
     assert starts == [0.0, pytest.approx(20.0, abs=1.0) if outcome is OutcomeKind.UNKNOWN else 0.0]
 
@@ -263,7 +273,7 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
         while link not in told:  # noqa: ASYNC110 (what is told)
             await asyncio.sleep(0)
-        return "end", None, {}, None, None, True
+        return END
 
     def tell(link: ProcessLink, kind: str, *rest: object) -> None:
         if kind == "over":
@@ -272,16 +282,9 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     def tell_to_end(link: ProcessLink, how: str, reason: str) -> None:
         told.add(link)
 
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear, start)
     monkeypatch.setattr(ProcessLink, "tell", tell)
     monkeypatch.setattr(ProcessLink, "tell_to_end", tell_to_end)
-
-
-async def until_it_ends(batch: ProcessBatch) -> None:
-    async with asyncio.timeout(20), batch:
-        async for _ in batch:
-            pass
 
 
 async def endless() -> AsyncGenerator[Change]:
@@ -386,19 +389,15 @@ async def test_a_journal_that_takes_no_sample_ends_the_batch(tmp_path: Path, mon
 async def test_the_last_sample_says_how_many_changes_were_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str | None
 ) -> None:
-    async def start(link: ProcessLink) -> None:
-        """Starts nothing."""
-
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
         if not link.sample.concurrency:
             return "sample", JournalSample(at=0.0, concurrency=20, rate=None, in_flight=5, reason=reason)
         while not any(sample.concurrency == 20 for sample in journal.samples()):  # noqa: ASYNC110 (what is in a file)
             await asyncio.sleep(0.01)
-        return "end", None, {}, None, None, True
+        return END
 
     monkeypatch.setattr("norce_order_async.batch.processes.SAMPLE_EVERY", 0.02)
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear)
     with opened(tmp_path) as journal:
         batch = ProcessBatch([DeleteConsent("o_1", "c")], processes=1, settings=HERE, journal=journal)
         await until_it_ends(batch)
@@ -419,25 +418,19 @@ async def test_what_processes_have_made_is_counted_as_in_the_journal(
         ("journal", "write", rows_of([mark(n, change) for n, change in enumerate(changes, 1)], [])),
         ("journal", "write", rows_of([], ended)),
         ("journal", "leave_open", [stands(interrupted)]),
-        ("end", None, {}, None, None, True),
+        END,
     ]
-
-    async def start(link: ProcessLink) -> None:
-        """Starts nothing."""
 
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
         while len(link.dealt) < 4 and len(says) == 4:  # noqa: ASYNC110 (what is dealt)
             await asyncio.sleep(0)
         return says.pop(0)
 
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear)
     collected = Collected()
     with opened(tmp_path) as journal:
         batch = ProcessBatch(changes, processes=1, settings=HERE, journal=journal, telemetry=collected.telemetry())
-        async with asyncio.timeout(20):
-            async for _ in batch:
-                pass
+        await until_it_ends(batch)
     with JournalReader.open(tmp_path / "journal") as reader:
         in_journal = reader.summary().outcomes
     counted = {attributes["norce.outcome"]: count for attributes, count in collected.metrics["norce.batch.changes"]}
@@ -459,21 +452,15 @@ async def test_the_merchant_and_channel_of_the_environment_count_where_lines_nam
         changes += [DeleteConsent(f"o_{n}", "c", merchant="norce", channel="1"), DeleteConsent(f"o_{n}", "c")]
     links: list[set[int]] = []
 
-    async def start(link: ProcessLink) -> None:
-        """Starts nothing."""
-
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
         await asyncio.sleep(0.05)
         links.append(set(link.dealt))
-        return "end", None, {}, None, None, True
+        return END
 
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear)
     with opened(tmp_path) as journal:
         settings = {"base_url": "https://x.example", "auth": "t"}
-        async with asyncio.timeout(20):
-            async for _ in ProcessBatch(changes, processes=2, settings=settings, journal=journal):
-                pass
+        await until_it_ends(ProcessBatch(changes, processes=2, settings=settings, journal=journal))
     first, second = links
     assert len(first) + len(second) == len(changes)
     assert all((number + 1 in dealt) for dealt in (first, second) for number in dealt if number % 2)
@@ -543,17 +530,15 @@ async def test_a_process_is_told_whether_an_earlier_run_was_answered(
             told.append(pickle.loads(setup.read(HEAD.unpack(head)[0])))
 
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
-        return "end", None, {}, None, None, True
+        return END
 
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear, start)
     changes = [DeleteConsent("o_1", "c")]
     with opened(tmp_path) as journal:
         mark_all(journal, changes)
         end(journal, 1, changes[0], outcome, 1.0)
     with opened(tmp_path) as journal:
-        async for _ in ProcessBatch(changes, processes=1, settings=HERE, journal=journal):
-            pass
+        await until_it_ends(ProcessBatch(changes, processes=1, settings=HERE, journal=journal))
     assert told[1][2] is (outcome is OutcomeKind.APPLIED)
 
 
@@ -612,13 +597,10 @@ async def test_a_batch_that_is_stopped_while_its_processes_start_starts_no_more(
         assert not link.dealt
         return "end", "interrupted", {}, None, None, False
 
-    monkeypatch.setattr(ProcessLink, "start", start)
-    monkeypatch.setattr(ProcessLink, "hear", hear)
+    pretend(monkeypatch, hear, start)
     with opened(tmp_path) as journal:
         batch = ProcessBatch([DeleteConsent("o_1", "c")], processes=100, settings=HERE, journal=journal)
-        async with asyncio.timeout(20):
-            async for _ in batch:
-                pass
+        await until_it_ends(batch)
         assert journal.summary().total == 0
     assert len(started) == 2
     assert batch.stopped == "interrupted"

@@ -11,13 +11,13 @@ from typing import Any
 
 import attrs
 import pytest
-from journals import mark, write
+from journals import bad_line, mark, write
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.files import read_changes
-from norce_order_async.batch.journal import Journal, JournalReader
+from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.kinds import UpdateReference
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.replacing import replacing
@@ -49,13 +49,6 @@ def refused(number: int, change: Change | None = None, message: str = "HTTP 404"
     return Outcome(
         number=number, line=number, file="a.jsonl", change=change or CHANGES[3], outcome=OutcomeKind.REJECTED,
         attempts=1, started=1e9, elapsed=0.1, status=404, request_id="r", error="NotFoundError", message=message,
-    )  # fmt: skip
-
-
-def bad_line(number: int, source: Any) -> Outcome:
-    return Outcome(
-        number=number, line=number, change=None, outcome=OutcomeKind.NOT_SENT, error="InvalidRequestError",
-        message="not JSON", source=source,
     )  # fmt: skip
 
 
@@ -210,16 +203,6 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
     with pytest.raises(ConfigurationError, match="No space left"):
         save_report([done(1)], device)
     assert device.is_char_device()
-
-
-def test_the_summary_adds_up(tmp_path: Path) -> None:
-    from_journal(tmp_path, [done(1), refused(2), refused(3), bad_line(4, None)])
-    with JournalReader.open(tmp_path / "batch.journal") as journal:
-        summary = journal.summary()
-    assert (summary.total, summary.done, summary.failed, summary.requests, summary.retried) == (4, 1, 3, 4, 1)
-    assert summary.operations == {"delete_consent": 1, "patch_attributes": 2}
-    problem = summary.problems["NotFoundError"]
-    assert (problem.count, problem.line, problem.file, problem.message) == (2, 2, "a.jsonl", "HTTP 404")
 
 
 FORMULAS = [

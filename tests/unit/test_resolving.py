@@ -20,7 +20,6 @@ from norce_order_async.batch import (
     PatchAttributes,
     PatchConsent,
 )
-from norce_order_async.batch.engine.settings import PaceArguments
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.kinds import CreatePayment, PatchConsents, UpdatePayment
 from norce_order_async.batch.overlaps import Line, Overlaps
@@ -73,23 +72,14 @@ class Scene:
         lost = [end(item.number, UNKNOWN, item.change, started=started, error="ReadTimeout") for item in marks]
         write(self.journal, marks, lost, once=[item.number for item in marks if item.change.not_twice])
 
-    def resolver(
-        self,
-        *,
-        settle: float = 0.0,
-        pace: PaceArguments | None = None,
-        max_failures: int | None = None,
-        worked: bool = False,
-    ) -> JournalResolver:
-        return JournalResolver(
-            self.client,
-            self.journal,
-            lambda: self.changes,
-            settle=settle,
-            pace=pace,
-            max_failures=max_failures,
-            worked=worked,
-        )
+    def resolver(self, *, settle: float = 0.0, **arguments: Any) -> JournalResolver:
+        return JournalResolver(self.client, self.journal, lambda: self.changes, settle=settle, **arguments)
+
+    async def resolved(self, **arguments: Any) -> JournalResolver:
+        """A resolver that has run."""
+        resolver = self.resolver(**arguments)
+        await resolver.run()
+        return resolver
 
     def outcomes(self) -> list[OutcomeKind | None]:
         return [row.outcome for row in self.journal.rows()]
@@ -131,8 +121,7 @@ async def test_a_server_that_is_gone_or_refuses_everything_is_waited_for_once(
 ) -> None:
     answers = [failure]
     scene = Scene(tmp_path / "j", patches(400), lambda sent: answers[0])
-    resolver = scene.resolver(pace={"patience": 10.0})
-    await resolver.run()
+    resolver = await scene.resolved(pace={"patience": 10.0})
     assert (resolver.stopped, resolver.made_again, scene.clock.now < 15) == (says, 0, True)
     assert isinstance(resolver.error, CallError)
     scene.check_left()
@@ -140,8 +129,7 @@ async def test_a_server_that_is_gone_or_refuses_everything_is_waited_for_once(
     assert requests == 400 + len(scene.written())
     answers[0] = 200
     reads = len(scene.reads())
-    again = scene.resolver()
-    await again.run()
+    again = await scene.resolved()
     assert (again.stopped, again.made_again, again.worked, len(scene.reads())) == (None, 400, True, reads)
     assert {*scene.outcomes()} == {APPLIED}
 
@@ -169,8 +157,7 @@ async def test_a_merchant_that_is_refused_is_left_and_the_others_go_on(
 ) -> None:
     scene = Scene(tmp_path / "j", two_merchants(60), write_answer, read_answer)
     for again in (30, 0):
-        resolver = scene.resolver(settle=settle, pace={"concurrency": 4})
-        await resolver.run()
+        resolver = await scene.resolved(settle=settle, pace={"concurrency": 4})
         assert (resolver.stopped or "").startswith("what is left of refused/1 was not made, because 10 orders in a row")
         assert (isinstance(resolver.error, PermissionDeniedError), resolver.made_again) == (True, again)
         assert scene.outcomes() == [APPLIED, left] * 30
@@ -182,15 +169,13 @@ async def test_a_merchant_that_is_refused_is_left_and_the_others_go_on(
         return seen(sent) if sent.method == "GET" else 200
 
     scene.origin.answer = let_in
-    resolver = scene.resolver()
-    await resolver.run()
+    resolver = await scene.resolved()
     assert (resolver.stopped, resolver.made_again, {*scene.outcomes()}) == (None, 30, {APPLIED})
 
 
 async def test_it_stops_after_so_many_failures(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "j", patches(20), lambda sent: 404)
-    resolver = scene.resolver(max_failures=3, pace={"concurrency": 1})
-    await resolver.run()
+    resolver = await scene.resolved(max_failures=3, pace={"concurrency": 1})
     assert (resolver.stopped, resolver.made_again) == ("3 changes failed", 3)
     assert scene.outcomes() == [OutcomeKind.REJECTED] * 3 + [NOT_SENT] * 17
 
@@ -241,8 +226,7 @@ async def test_a_stop_ends_the_wait_for_what_may_be_under_way(tmp_path: Path) ->
 )
 async def test_looks_keep_to_the_rate_and_to_what_may_be_under_way(tmp_path: Path, changes: list[Change]) -> None:
     scene = Scene(tmp_path / "j", changes)
-    resolver = scene.resolver(pace={"rate": 10.0, "concurrency": 2})
-    await resolver.run()
+    resolver = await scene.resolved(pace={"rate": 10.0, "concurrency": 2})
     reads = scene.reads()
     assert (len(reads), scene.origin.most <= 2, resolver.verdicts.total()) == (40, True, len(changes))
     assert max(sum(at <= other < at + 1 for other in reads) for at in reads) <= 12
@@ -252,8 +236,7 @@ async def test_looks_hold_for_an_outage(tmp_path: Path) -> None:
     scene = Scene(
         tmp_path / "j", patches(100), read_answer=lambda sent: refused() if sent.at < 5 else seen(sent), elapsed=60.0
     )
-    resolver = scene.resolver(pace={"patience": 30.0}, worked=True)
-    await resolver.run()
+    resolver = await scene.resolved(pace={"patience": 30.0}, worked=True)
     assert (resolver.stopped, dict(resolver.verdicts), resolver.made_again) == (
         None, {Verdict.NOT_APPLIED: 100}, 100,
     )  # fmt: skip
@@ -263,21 +246,18 @@ async def test_looks_hold_for_an_outage(tmp_path: Path) -> None:
 async def test_looks_are_given_up_with_the_patience(tmp_path: Path) -> None:
     gone = [True]
     scene = Scene(tmp_path / "j", patches(100), read_answer=lambda sent: 503 if gone[0] else seen(sent))
-    resolver = scene.resolver(pace={"patience": 10.0})
-    await resolver.run()
+    resolver = await scene.resolved(pace={"patience": 10.0})
     assert (resolver.stopped, resolver.verdicts.total()) == ("nothing went through for 10 s: HTTP 503", 0)
     assert scene.outcomes() == [UNKNOWN] * 100
     assert all(row.evidence is None for row in scene.journal.rows())
     gone[0] = False
-    again = scene.resolver()
-    await again.run()
+    again = await scene.resolved()
     assert again.made_again == 100
 
 
 async def test_an_order_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "j", patches(20), read_answer=lambda sent: 500 if sent.order == "o_3" else seen(sent))
-    resolver = scene.resolver()
-    await resolver.run()
+    resolver = await scene.resolved()
     assert (resolver.stopped, resolver.made_again) == (None, 19)
     (row,) = scene.journal.rows([UNKNOWN])
     assert (row.number, row.evidence) == (4, "cannot_tell: it could not be read: ServerError")
@@ -299,8 +279,7 @@ async def test_what_a_later_change_has_overtaken_is_not_made_again(tmp_path: Pat
     assert (scene.outcomes(), scene.written()) == ([NOT_SENT, OutcomeKind.REJECTED, NOT_SENT], [])
     scene.origin.answer = always
     await outcomes_of(Batch(scene.client, changes, journal=scene.journal, only=[OutcomeKind.REJECTED]))
-    resolver = scene.resolver()
-    await resolver.run()
+    resolver = await scene.resolved()
     assert (scene.outcomes(), resolver.made_again) == ([NOT_SENT, APPLIED, APPLIED], 1)
 
 

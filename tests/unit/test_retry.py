@@ -53,7 +53,10 @@ async def failing(*script: Any, **settings: Any) -> tuple[CallError, ScriptedTra
     return caught.value, transport, clock.slept
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 400, 402, 405, 406, 407, 409, 410, 412, 413, 422, 501])
+@pytest.mark.parametrize(
+    "status",
+    [301, 302, 307, 400, 402, 405, 406, 407, 409, 410, 412, 413, 422, 423, 501, 505, 506, 508, 510, 511],
+)
 async def test_a_final_status_is_not(status: int) -> None:
     error, transport, slept = await failing(status)
     assert isinstance(error, StatusError)

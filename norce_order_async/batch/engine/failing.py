@@ -3,14 +3,20 @@
 import math
 from collections.abc import Callable
 
-from norce_order_async.batch.engine.breaker import ABOUT_US, CircuitBreaker
+from norce_order_async.batch.engine.breaker import ABOUT_US, CircuitBreaker, is_throttled
 from norce_order_async.batch.engine.refusals import ItemOutcomes, Refusals
-from norce_order_async.batch.engine.rounds import until_next
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.outcomes import Outcome
+from norce_order_async.core.back_off import not_before
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
 from norce_order_async.core.outcome import OutcomeKind
+
+_REQUEUED = 2
+"""So often a change that failed in a way that passes is made again later, when there is no outage. One that was only
+refused because of too many requests comes back as often as it takes."""
+_LONGEST_WAIT = 20.0
+"""Seconds, the longest random wait of one that was refused because of too many requests."""
 
 
 class Failures:
@@ -95,12 +101,26 @@ class Failures:
             not self._breaker.is_transient(error)
             or not item.repeatable(outcome.outcome)
             or (error.retry_after or 0.0) > self._breaker.patience
-            or (wait := until_next(item, error, self._random, counts=counts)) is None
+            or (wait := self._until_next(item, error, counts=counts)) is None
         ):
             return False
         item.last = outcome
         self._schedule.requeue_at(item, self._clock.monotonic() + wait)
         return True
+
+    def _until_next(self, item: WorkItem, error: CallError, *, counts: bool) -> float | None:
+        """Seconds until its next round; None when it has failed too often, as far as these failures are its own."""
+        if is_throttled(error):
+            item.refusals += 1
+            wait = self._random.random() * min(_LONGEST_WAIT, 2.0**item.refusals)
+        else:
+            item.rounds += counts
+            if item.rounds > _REQUEUED:
+                for follower in item.followers or ():
+                    follower.rounds = _REQUEUED  # it fails of the same, as far as can be told: it gets one try
+                return None
+            wait = 2.0**item.rounds
+        return not_before(error.retry_after or None, wait, self._random)
 
     def _is_withheld(self, item: WorkItem, outcome: Outcome, error: CallError) -> bool:
         """Whether it was refused for what we are, perhaps, so that it does not end yet."""

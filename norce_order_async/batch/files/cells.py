@@ -51,17 +51,12 @@ def _is_taken_for_spoilt(name: str, text: str) -> bool:
     return name in _NAMES and bare != "" and _spoilt(name, bare) is not None
 
 
-def marked(text: str) -> str:
-    """A text that a spreadsheet shows and does not compute, with an apostrophe before it where needed.
+def marked_note(text: str) -> str:
+    """A text that is not read again, with apostrophes where a spreadsheet, whatever its delimiter, would compute it.
 
     Source: OWASP, CSV Injection.
     """
-    return f"'{text}" if _needs_mark(text) else text
-
-
-def marked_note(text: str) -> str:
-    """:func:`marked` for what is not read again: safe also where a spreadsheet takes another delimiter."""
-    return _AFTER_A_DELIMITER.sub(r"\1'", marked(text))
+    return _AFTER_A_DELIMITER.sub(r"\1'", f"'{text}" if _needs_mark(text) else text)
 
 
 def marked_json(text: str) -> str:

@@ -34,7 +34,7 @@ class TypedTable:
         for number, row in _filled(rows):
             texts = [None if cell is None else str(cell) for cell in row]
             size = sum(len(text) for text in texts if text is not None)
-            extra = any(row[len(columns) :])
+            extra = any(cell not in (None, "") for cell in row[len(columns) :])
             fitted = [*row[: len(columns)], *[None] * (len(columns) - len(row))]
             if extra:
                 yield InputLine(number, None, "a cell stands beyond the named columns", {"_raw": [*texts]}, file, size)

@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Protocol
 
 import attrs
 
+from norce_order_async.batch.client_sender import ClientSender
 from norce_order_async.batch.engine.accounting import GROUP, patiently
-from norce_order_async.batch.engine.work_item import Sender, WorkItem
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal.old_values import Kept, OldValues, place_of
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.undo.parts import part_at
 from norce_order_async.batch.undo.ways import Back, part_of, undo_of
-from norce_order_async.core.call import AttemptHook, Call
+from norce_order_async.core.call import Call
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError, DecodeError, InvalidRequestError
 from norce_order_async.core.http import Response
@@ -53,14 +53,6 @@ def _order_of(response: Response) -> Mapping[str, JSON]:
 GET_ORDER: Operation[Mapping[str, JSON]] = attrs.evolve(OPERATIONS["GetCheckoutOrder"], decode=_order_of)
 
 
-class OrderSender(Sender, Protocol):
-    """A sender that can also read the order of a change."""
-
-    async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
-        """Read it, as the change itself is made; ``on_attempt`` is called after each attempt."""
-        ...
-
-
 class KeepingSender:
     """Reads what is there, and writes that down with what takes the change back, before the change goes out.
 
@@ -76,7 +68,7 @@ class KeepingSender:
 
     def __init__(
         self,
-        sender: OrderSender,
+        sender: ClientSender,
         values: OldValues,
         *,
         pace: Pace,
@@ -133,23 +125,19 @@ class KeepingSender:
             self._pace.observe(call, attempt)
 
         item.started, begin = self._clock.wall(), self._clock.monotonic()
-        is_read = False
         try:
             order: Mapping[str, JSON] = await self._sender.read(item, GET_ORDER, count, probe=probe)
             check_answer(order, item.change.order_id)
             value = part_at(order, part)
             text = encode_shown(value).decode()
-            is_read = True
-        except Exception as error:
-            item.error = error
-            return _not_read(item, error, requests, self._clock.monotonic() - begin)
-        except asyncio.CancelledError as error:
-            if is_cancelled():
+        except BaseException as error:
+            item.attempts += requests
+            if isinstance(error, Exception):
+                item.error = error
+            elif is_cancelled() or not isinstance(error, asyncio.CancelledError):
                 raise
-            return _not_read(item, error, requests, self._clock.monotonic() - begin)
-        finally:
-            if not is_read:
-                item.attempts += requests
+            outcome = item.failed(OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
+            return attrs.evolve(outcome, message=f"what was there before could not be read: {outcome.message}")
         back = undo_of(item.change, item.order, value)
         await self._write(_kept(item, back, old=(place, text), requests=requests))
         if (delay := self._pace.reserve()) > 0:
@@ -192,18 +180,6 @@ class KeepingSender:
                     written.set_result(None)
                 else:
                     written.set_exception(error)
-
-
-def _not_read(item: WorkItem, error: BaseException, requests: int, elapsed: float) -> Outcome:
-    """How a change ends that is not sent, because it could not be read what was there."""
-    outcome = item.failed(OutcomeKind.NOT_SENT, error, elapsed)
-    attempts = item.attempts + requests
-    return attrs.evolve(
-        outcome,
-        attempts=attempts,
-        request_id=item.request_id if attempts else None,
-        message=f"what was there before could not be read: {outcome.message}",
-    )
 
 
 def _kept(item: WorkItem, back: Back, *, old: tuple[str, str | None] | None = None, requests: int = 0) -> Kept:

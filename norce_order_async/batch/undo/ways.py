@@ -99,61 +99,56 @@ def _replaced(member: str, change: Any, old: JSON) -> Back:
     return Back(record={member: old}, is_whole=True)
 
 
-def _part_replaced(name: str, noun: str, change: Any, old: JSON) -> Back:
+def _part_replaced(noun: str, change: Any, old: JSON) -> Back:
     part_id = getattr(change, f"{noun}_id")
-    if (part := find(old, name, part_id)) is None:
+    if (part := find(old, f"{noun}s", part_id)) is None:
         raise CannotUndo(f"the order had no {noun} {part_id}")
     remark = "its actions may get other ids" if part.get("actions") else None
     record = {f"{noun}_id": part_id, BODIES[f"create_{noun}"]: part}
     return Back(record=record, remark=remark, is_whole=True)
 
 
-def _deleted(name: str, noun: str, change: Any, old: JSON) -> Back:
+def _deleted(noun: str, change: Any, old: JSON) -> Back:
     part_id = getattr(change, f"{noun}_id")
-    if (part := find(old, name, part_id)) is None:
+    if (part := find(old, f"{noun}s", part_id)) is None:
         return Back(is_whole=True)  # it is as it was: not there
     return Back(record={"op": f"create_{noun}", BODIES[f"create_{noun}"]: part}, is_whole=True)
 
 
-def _created(name: str, noun: str, change: Any, old: JSON) -> Back:
+def _created(noun: str, change: Any, old: JSON) -> Back:
     part_id = getattr(change, noun).id
     record = {"op": f"delete_{noun}", f"{noun}_id": part_id}
-    if find(old, name, part_id) is None:
+    if find(old, f"{noun}s", part_id) is None:
         return Back(record=record, is_whole=True)
     # Whether the batch had deleted that one is known when the record is used.
     return Back(record=record, remark=f"the order had a {noun} {part_id} before: to delete it could take that off")
 
 
-_CREATED_CONSENT = Way(part="consents", back=partial(_created, "consents", "consent"), given_id="consent")
 _NO_REMOVAL = "no operation takes it off again"
 
 WAYS: Mapping[str, Way] = {
     "patch_consent": Way(part="consents", back=_consent),
     "patch_consents": Way(part="consents", back=_consents),
-    "delete_consent": Way(part="consents", back=partial(_deleted, "consents", "consent"), remark=_AGAIN),
-    "create_consent": _CREATED_CONSENT,
+    "delete_consent": Way(part="consents", back=partial(_deleted, "consent"), remark=_AGAIN),
+    "create_consent": Way(part="consents", back=partial(_created, "consent"), given_id="consent"),
     "patch_attributes": Way(part="attributes", back=_attributes),
     "update_cart": Way(part="cart", back=partial(_replaced, "cart")),
     "update_billing_address": Way(part="customer.billing", back=partial(_replaced, "address")),
     "update_shipping_address": Way(part="customer.shipping", back=partial(_replaced, "address")),
     "update_reference": Way(part="reference", back=partial(_replaced, "reference")),
-    "update_validation": Way(part="validations", back=partial(_part_replaced, "validations", "validation")),
-    "delete_validation": Way(part="validations", back=partial(_deleted, "validations", "validation"), remark=_NEW_ID),
+    "update_validation": Way(part="validations", back=partial(_part_replaced, "validation")),
+    "delete_validation": Way(part="validations", back=partial(_deleted, "validation"), remark=_NEW_ID),
     "create_validation": Way(never=_NO_ID),
-    "delete_hook": Way(part="hooks", back=partial(_deleted, "hooks", "hook"), remark=_NEW_ID),
+    "delete_hook": Way(part="hooks", back=partial(_deleted, "hook"), remark=_NEW_ID),
     "create_hook": Way(never=_NO_ID),
-    "delete_notification": Way(
-        part="notifications", back=partial(_deleted, "notifications", "notification"), remark=_AGAIN
-    ),
-    "create_notification": Way(
-        part="notifications", back=partial(_created, "notifications", "notification"), given_id="notification"
-    ),
-    "update_payment": Way(part="payments", back=partial(_part_replaced, "payments", "payment")),
+    "delete_notification": Way(part="notifications", back=partial(_deleted, "notification"), remark=_AGAIN),
+    "create_notification": Way(part="notifications", back=partial(_created, "notification"), given_id="notification"),
+    "update_payment": Way(part="payments", back=partial(_part_replaced, "payment")),
     "create_payment": Way(never=_NO_REMOVAL),
     "add_payment_actions": Way(never=_NO_REMOVAL),
     "execute_payment_action": Way(never="it moves money"),
     "add_transaction": Way(never="nothing is removed from that ledger"),
-    "update_shipping": Way(part="shippings", back=partial(_part_replaced, "shippings", "shipping")),
+    "update_shipping": Way(part="shippings", back=partial(_part_replaced, "shipping")),
     "create_shipping": Way(never=_NO_REMOVAL),
     "update_state": Way(never="it sets off other things, and which moves back there are is not published"),
     "create_order": Way(never=_NO_ID),
