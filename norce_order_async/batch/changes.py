@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import attrs
 
 from norce_order_async.client import OrderClient
-from norce_order_async.core.checks import check_header_value, check_members
+from norce_order_async.core.checks import check_header_value, check_id, check_members
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.kinds import own
 from norce_order_async.core.options import CallOptions
@@ -24,7 +24,7 @@ from norce_order_async.endpoints.consents import (
 )
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON
-from norce_order_async.wire.operation import Operation, is_plain_id, segment
+from norce_order_async.wire.operation import Operation, is_plain_id
 
 OneCall = tuple[Operation[Receipt], Mapping[str, str], object]
 """An operation, the ids in its path, and its body."""
@@ -38,17 +38,18 @@ Calls = Mapping[object, Callable[[Any], OneCall]]
 
 def _check_id(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
     if type(value) is not str or not is_plain_id(value):
-        segment(attribute.name, value)
+        object.__setattr__(instance, attribute.name, check_id(attribute.name, value))
 
 
 def _check_order(instance: "Change", attribute: "attrs.Attribute[str]", value: str) -> None:
     """Check all that a change has of its order at once, as a validator of each costs a call."""
     if type(value) is not str or not is_plain_id(value):
-        segment(attribute.name, value)
-    if instance.merchant is not None:
-        check_header_value("merchant", instance.merchant)
-    if instance.channel is not None:
-        check_header_value("channel", instance.channel)
+        object.__setattr__(instance, attribute.name, check_id(attribute.name, value))
+    merchant, channel = instance.merchant, instance.channel
+    if merchant is not None and (text := check_header_value("merchant", merchant)) is not merchant:
+        object.__setattr__(instance, "merchant", text)
+    if channel is not None and (text := check_header_value("channel", channel)) is not channel:
+        object.__setattr__(instance, "channel", text)
 
 
 def _own_bool(value: object) -> bool:

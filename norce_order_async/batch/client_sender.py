@@ -75,7 +75,7 @@ class ClientSender:
         item.started, begin = self._clock.wall(), self._clock.monotonic()
         try:
             if item.entry.request_id is not None:  # otherwise it is one of ours
-                check_header_value("request_id", item.request_id)
+                item.request_id = check_header_value("request_id", item.request_id)
             if calls is None:
                 calls = self._calls = client.for_batch()
             if change.merchant is not None or change.channel is not None:

@@ -10,6 +10,7 @@ import attrs
 from norce_order_async.batch.changes import Change, members_of, some_members
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, CallHook, Repeat
+from norce_order_async.core.checks import check_id
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.options import CallOptions, options_of
 from norce_order_async.endpoints.functions import function_of
@@ -31,7 +32,6 @@ from norce_order_async.wire.models import (
     PaymentTransaction,
     Shipping,
 )
-from norce_order_async.wire.operation import segment
 from norce_order_async.wire.table import ROWS, Row
 
 _SCOPE = frozenset({"merchant", "channel"})
@@ -59,7 +59,7 @@ class TableChange(Change):
 
     def __attrs_post_init__(self) -> None:
         for name in self.row.ids[1:]:
-            segment(name, getattr(self, name))
+            object.__setattr__(self, name, check_id(name, getattr(self, name)))
         for name, (model, is_list) in models_of(type(self)).items():
             (check_models if is_list else check_model)(name, getattr(self, name), model)
 

@@ -9,7 +9,7 @@ from norce_order_async.wire.codec import encode_shown
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_dict
 from norce_order_async.wire.models import Model
-from norce_order_async.wire.secrets import hide_headers, holds_headers, names_a_secret, names_an_address
+from norce_order_async.wire.secrets import hide_headers, holds_headers, is_secret, names_an_address
 
 NOT_SHOWN: Final = "(not shown; --output json has it)"
 
@@ -24,13 +24,15 @@ def masked(value: object, name: str = "") -> JSON:
     Raises:
         InvalidRequestError: It is nested deeper than 64 levels.
     """
-    return NOT_SHOWN if names_a_secret(name) else _masked(to_dict(value), name)
+    return _masked(to_dict(value), name)
 
 
 def _masked(value: JSON, name: str) -> JSON:
+    if is_secret(name, value):
+        return NOT_SHOWN
     if isinstance(value, Mapping):
         members = (hide_headers(value, NOT_SHOWN) if holds_headers(name) else value).items()
-        return {each: NOT_SHOWN if names_a_secret(each) else _masked(member, each) for each, member in members}
+        return {each: _masked(member, each) for each, member in members}
     if isinstance(value, list | tuple):
         return [_masked(element, name) for element in value]
     return without_secrets(value) if isinstance(value, str) and names_an_address(name) else value

@@ -36,7 +36,12 @@ def add_plan(group: Any) -> None:
     )
     which = parser.add_argument_group("which orders")
     which.add_argument(
-        "--status", action="append", default=[], choices=STATUSES, help="one of their states; may be repeated"
+        "--status",
+        action="append",
+        default=[],
+        type=str.lower,
+        choices=STATUSES,
+        help="one of their states; may be repeated",
     )
     which.add_argument(
         "--created-from", metavar="TIME", type=date_time, help="created then or later, such as 2026-01-31T12:00:00Z"

@@ -1,4 +1,7 @@
-"""Checks of single arguments and settings; each raises before anything is sent."""
+"""Checks of single arguments and settings; each raises before anything is sent.
+
+What a check returns is to be used in place of what it was given: it is of Python's own type.
+"""
 
 import math
 import re
@@ -9,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import attrs
 
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.core.kinds import kind_of, own
+from norce_order_async.core.kinds import exact, kind_of, own
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -85,7 +88,7 @@ def check_id(name: str, value: object) -> str:
     for character in value:
         if character in "/%\\" or not character.isprintable() or _INVISIBLE.match(character):
             raise InvalidRequestError(f"{name} {value!r} holds {character!r}, which an id cannot hold")
-    return value
+    return exact(value)
 
 
 def check_header_value(name: str, value: object) -> str:
@@ -104,7 +107,7 @@ def check_header_value(name: str, value: object) -> str:
         raise InvalidRequestError(_too_long(name, value))
     if not value.isascii() or not value.isprintable():
         raise InvalidRequestError(f"{name} holds a character that is not printable ASCII, which a header cannot carry")
-    return value
+    return exact(value)
 
 
 def check_header_name(name: object) -> str:
@@ -120,11 +123,11 @@ def check_header_name(name: object) -> str:
         raise InvalidRequestError(f"a header's name has {len(name)} characters, more than {_MAX_NAME}")
     if not _TOKEN.fullmatch(name):
         raise InvalidRequestError(f"{name!r} is not a header name")
-    return name
+    return exact(name)
 
 
-def check_header(name: object, value: object) -> None:
-    """Check one header that the caller wants to send.
+def check_header(name: object, value: object) -> tuple[str, str]:
+    """Return the name and the value of a header that the caller wants to send.
 
     Raises:
         TypeError: Name or value is not a str.
@@ -134,7 +137,7 @@ def check_header(name: object, value: object) -> None:
     name = check_header_name(name)
     if (hint := _RESERVED_HEADERS.get(name.lower())) is not None:
         raise InvalidRequestError(f"the header {name!r} cannot be set by hand: {hint}")
-    check_header_value(f"header {name}", value)
+    return name, check_header_value(f"header {name}", value)
 
 
 def flaw_of_headers(headers: object, before: Mapping[str, str]) -> str | None:
@@ -172,17 +175,14 @@ def check_named(headers: object) -> Mapping[str, str]:
     return cast("Mapping[str, str]", headers)
 
 
-def check_headers(headers: object) -> Mapping[str, str]:
-    """Return headers that the caller wants to send, checked.
+def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return a copy of headers that the caller wants to send, checked.
 
     Raises:
         TypeError: It is no mapping, or a name or a value is not a str.
         InvalidRequestError: One of them cannot be sent, or is one that the client sets itself.
     """
-    named = check_named(headers)
-    for name, value in named.items():
-        check_header(name, value)
-    return named
+    return dict(check_header(name, value) for name, value in check_named(headers).items())
 
 
 def check_token(value: object) -> str:
@@ -202,7 +202,7 @@ def check_token(value: object) -> str:
     elif not value.isascii() or not value.isprintable() or " " in value:
         problem = "the token holds a space, a line break or another character that is not ASCII text"
     else:
-        return value
+        return exact(value)
     del value  # so that the traceback cannot show it
     raise ConfigurationError(problem)
 

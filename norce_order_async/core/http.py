@@ -6,6 +6,7 @@ import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.frozen import frozen
+from norce_order_async.core.kinds import exact
 from norce_order_async.core.secretive import Secretive
 
 _SHOWN_HEADERS = frozenset(
@@ -55,7 +56,9 @@ class Request(Secretive):
 
     def with_headers(self, **headers: str) -> "Request":
         """A copy with these headers set; an underscore in a name stands for a hyphen."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {
+            name.replace("_", "-"): exact(value) if isinstance(value, str) else value for name, value in headers.items()
+        }
         return replace_headers(self, merge_headers(self.headers, named))
 
 

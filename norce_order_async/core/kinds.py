@@ -17,6 +17,11 @@ def own(value: object) -> object:
     return index(value) if isinstance(value, Integral) else value
 
 
+def exact(text: str) -> str:
+    """The text that a str holds: as a member of ``class X(str, Enum)``, which would be written as ``X.MEMBER``, has."""
+    return text if type(text) is str else str.__str__(text)
+
+
 def kind_of(value: object) -> str:
     """What to call the type of a value, with its module where Python has a type of that name."""
     kind = type(value)

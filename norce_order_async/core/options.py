@@ -34,17 +34,9 @@ def _check_optional_retry(instance: object, attribute: object, value: object) ->
         check_retry(value)
 
 
-def _copy(headers: Mapping[str, str]) -> Mapping[str, str]:
-    return dict(headers) if isinstance(headers, Mapping) else headers  # what is none is told of by the check
-
-
-def _check_headers(instance: object, attribute: object, headers: Mapping[str, str]) -> None:
-    check_headers(headers)
-
-
 def _check_optional_value(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     if value is not None and not isinstance(value, Unset):
-        check_header_value(attribute.name, value)
+        object.__setattr__(instance, attribute.name, check_header_value(attribute.name, value))
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -75,9 +67,7 @@ class CallOptions:
 
     timeout: Timeout | Unset = attrs.field(default=UNSET, converter=_optional_timeout)
     retry: RetryRules | Unset | None = attrs.field(default=UNSET, validator=_check_optional_retry)
-    headers: Mapping[str, str] = attrs.field(
-        factory=dict[str, str], converter=_copy, validator=_check_headers, repr=show_headers
-    )
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=check_headers, repr=show_headers)
     adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
     request_id: str | None = attrs.field(default=None, validator=_check_optional_value)
     on_attempt: AttemptHook | None = attrs.field(default=None, validator=an_optional_hook)

@@ -11,7 +11,7 @@ import attrs
 
 from norce_order_async.core.checks import positive_seconds
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
-from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.kinds import exact, kind_of
 from norce_order_async.core.urls import without_secrets
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Environment(StrEnum):
         if not isinstance(slug, str) or not _DNS_LABEL.fullmatch(slug):
             raise ConfigurationError(f"slug {slug!r} is not a DNS label (letters, digits and hyphens)")
         part = "" if self is Environment.PRODUCTION else f"{self.value}."
-        return f"https://{slug}.api-se.{part}norce.tech/checkout/order"
+        return f"https://{exact(slug)}.api-se.{part}norce.tech/checkout/order"
 
 
 def is_loopback(host: str) -> bool:
@@ -202,7 +202,7 @@ class Address:
         except ValueError:
             known = ", ".join(Environment)
             raise ConfigurationError(f"environment {environment!r} is none of {known}") from None
-        return cls(environment.base_url(slug), environment, slug, allow_http)
+        return cls(environment.base_url(slug), environment, exact(slug), allow_http)
 
     def scoped(self, environment: Environment | Unset, slug: str | Unset, base_url: str | Unset) -> "Address":
         """The address of a scoped view; what is left out is as here.

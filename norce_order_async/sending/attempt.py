@@ -144,13 +144,9 @@ def _observed(observer: CallObserver, request: Request, attempt: Attempt) -> Req
         return request
     check_not_async(headers)
     named = check_named(headers)
-    fit = {name: value for name, value in named.items() if value != "" and run_hook(request.call, _is_fit, name, value)}
+    given = (run_hook(request.call, check_header, name, value) for name, value in named.items() if value != "")
+    fit = dict(header for header in given if header is not None)
     return replace_headers(request, merge_headers(request.headers, fit))
-
-
-def _is_fit(name: str, value: str) -> bool:
-    check_header(name, value)
-    return True
 
 
 async def _wait_for_slot(call: Call, clock: Clock, now: float) -> tuple[Any, float]:

@@ -9,6 +9,7 @@ import attrs
 from norce_order_async.core.checks import check_header_value, check_token, client_header, client_headers
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import merge_headers
+from norce_order_async.core.kinds import exact
 from norce_order_async.core.settings import Address, Unset
 from norce_order_async.core.shapes import described, has_method
 from norce_order_async.core.shop import Shop
@@ -77,9 +78,7 @@ class Caller:
             own["x-adapterid"] = client_header("adapter_id", adapter_id)
         if user_agent is not None:
             own["User-Agent"] += " " + client_header("user_agent", user_agent)
-        return cls(
-            address, shops.own, _source(credential), _authorized(own, credential), dict(client_headers(headers or {}))
-        )
+        return cls(address, shops.own, _source(credential), _authorized(own, credential), client_headers(headers or {}))
 
     def scoped(
         self,
@@ -100,12 +99,14 @@ class Caller:
         """
         if address.url != self.address.url:
             self._check_move(address, credential, headers)
-        changed = {} if isinstance(merchant, Unset) else {"x-merchant": check_header_value("merchant", merchant)}
+        changed: dict[str, str] = {}
+        if not isinstance(merchant, Unset):
+            changed["x-merchant"] = merchant = check_header_value("merchant", merchant)
         if not isinstance(channel, Unset):
             changed["x-channel"] = check_header_value("channel", channel)
         if not isinstance(adapter_id, Unset | None):
-            check_header_value("adapter_id", adapter_id)
-        extra = self.extra if isinstance(headers, Unset) else dict(client_headers(headers))
+            adapter_id = check_header_value("adapter_id", adapter_id)
+        extra = self.extra if isinstance(headers, Unset) else client_headers(headers)
         tokens = self.tokens if credential is None else _source(credential)
         shop = self.shop
         merchant = shop.merchant if isinstance(merchant, Unset) else merchant
@@ -154,7 +155,7 @@ def _authorized(headers: Mapping[str, str], credential: Credential) -> dict[str,
     """These headers with that token and no other."""
     others = {name: value for name, value in headers.items() if name != "Authorization"}
     if isinstance(credential.value, str):
-        return {"Authorization": f"Bearer {credential.value}", **others}
+        return {"Authorization": f"Bearer {exact(credential.value)}", **others}
     return others
 
 

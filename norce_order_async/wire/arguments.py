@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeVar, cast
 
 from norce_order_async.core.errors import InvalidRequestError
-from norce_order_async.core.kinds import kind_of, own
+from norce_order_async.core.kinds import exact, kind_of, own
 from norce_order_async.wire.json import WireError, decode_json
 from norce_order_async.wire.times import time_text
 
@@ -28,7 +28,7 @@ def text(name: str, value: object) -> str:
         raise TypeError(f"{name} must be a str, got {kind_of(value)}")
     if surrogate_in(value):
         raise InvalidRequestError(f"{name} holds a lone surrogate, which cannot be sent")
-    return value
+    return exact(value)
 
 
 def texts(name: str, value: object) -> Sequence[str]:

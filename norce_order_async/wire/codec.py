@@ -16,6 +16,7 @@ import attrs
 from cattrs import Converter
 
 from norce_order_async.core.errors import InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.wire.json import JSON, WireError, decimal_text, encode_json, refuse
 from norce_order_async.wire.member_checks import check_of, is_sequence
 from norce_order_async.wire.models import NOT_SET, Model
@@ -118,7 +119,7 @@ def wire_members(cls: object) -> frozenset[str]:
 def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
     """One level deep: the JSON writer comes back for the models inside, so that it knows the path to them."""
     names = [
-        (field.name, wire_name(field.name), usual, check)
+        (field.name, wire_name(field.name), usual, check, int in usual and float not in usual)
         for field in attrs.fields(attrs.resolve_types(cls))
         if field.name not in NOT_MEMBERS
         for usual, check in [check_of(field.type)]
@@ -128,7 +129,7 @@ def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
         members: dict[str, object] = {}
         member = ""
         try:
-            for name, member, usual, check in names:
+            for name, member, usual, check, is_whole in names:
                 value: object = getattr(model, name)
                 if value is None:
                     continue
@@ -138,6 +139,8 @@ def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
                     check(value)
                     if isinstance(value, datetime):
                         value = _written_time(value)
+                    elif is_whole:
+                        value = _written_whole(value)
                 members[member] = value
         except WireError as error:
             error.inside(member)
@@ -149,6 +152,14 @@ def _model_writer(cls: type[Model]) -> Callable[[Model], dict[str, object]]:
         return members
 
     return write
+
+
+def _written_whole(value: object) -> object:
+    """A float or Decimal without its decimal point; one that no integer member can hold as it is."""
+    if not isinstance(value, (float, Decimal)):
+        return value
+    number = Decimal(value)
+    return int(number) if number.is_finite() and number.adjusted() < _MAX_DIGITS else value
 
 
 def _written_time(value: datetime) -> str:
@@ -311,8 +322,10 @@ def _unfit(wanted: str, value: object) -> WireError:
             got = "a string"
         case Mapping():
             got = "an object"
-        case _:
+        case list() | tuple():
             got = "an array"
+        case _:
+            got = kind_of(value)
     return WireError(f"expected {wanted}, got {got}")
 
 

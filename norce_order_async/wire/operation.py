@@ -11,7 +11,7 @@ from norce_order_async.core.call import Repeat
 from norce_order_async.core.checks import check_id
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.http import Response
-from norce_order_async.core.kinds import own
+from norce_order_async.core.kinds import exact, own
 from norce_order_async.core.outcome import ACCEPTED, APPLIED, OutcomeKind
 from norce_order_async.wire.arguments import surrogate_in
 from norce_order_async.wire.decoders import decode_receipt
@@ -132,7 +132,7 @@ def segment(name: str, value: str) -> str:
         InvalidRequestError: It would name another resource.
     """
     if isinstance(value, str) and is_plain_id(value):
-        return value
+        return exact(value)
     return quote(check_id(name, value), safe="")
 
 
@@ -146,7 +146,7 @@ def _query_value(name: str, value: QueryValue) -> str | list[str]:
     if not isinstance(texts, Sequence) or isinstance(plain, bytes) or not all(map(_is_sendable, texts)):
         wanted = "text, a whole number, True, False or a sequence of texts"
         raise InvalidRequestError(f"the query parameter {name} must be {wanted}, got {value!r}")
-    return list(texts)
+    return [exact(text) for text in texts]
 
 
 def _is_sendable(text: object) -> bool:

@@ -17,6 +17,11 @@ def names_a_secret(name: str) -> bool:
     return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS)
 
 
+def is_secret(name: str, value: object) -> bool:
+    """Whether a member is a secret: it has the name of one, and is no null, true or false."""
+    return not (value is None or isinstance(value, bool)) and names_a_secret(name)
+
+
 def holds_headers(name: str) -> bool:
     """Whether an object of this name has headers for a call as its members: any of their texts may be a secret."""
     return plain_name(name) == "headers"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, cast
+from uuid import UUID
 
 import attrs
 import pytest
@@ -160,7 +161,17 @@ def test_only_what_was_given_is_written() -> None:
         (Order(created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)), '{"created":"2026-01-02T03:04:05+00:00"}'),
         (Notification(schema={"const": "completed"}), '{"schema":{"const":"completed"}}'),
         (Cart(items=[Item(items=[Item(sku="A")])]), '{"items":[{"items":[{"sku":"A"}]}]}'),
-        (Item(quantity=cast("int", Decimal(2))), '{"quantity":2}'),
+        *[
+            (Item(quantity=cast("int", whole)), f'{{"quantity":{text}}}')
+            for whole, text in [
+                (Decimal(2), "2"),
+                (Decimal("2.00"), "2"),
+                (2.0, "2"),
+                (-0.0, "0"),
+                (Decimal("1E2"), "100"),
+                (Decimal("1E+999999999"), "1E+999999999"),
+            ]
+        ],
         (Order(created=cast("datetime", "2026-01-02T03:04:05Z")), '{"created":"2026-01-02T03:04:05Z"}'),
     ],
 )
@@ -423,6 +434,8 @@ def test_other_things_than_models_are_read() -> None:
     [
         ([], Order, "expected an object, got an array"),
         (None, Order, "expected an object, got null"),
+        (Cart(), Cart, "expected an object, got Cart"),
+        (UUID(int=1), str, "expected a string, got UUID"),
         (None, str, "expected a string, got null"),
         ([{"amount": 1}, None, 5], list[Payment], "[1]: expected an object, got null"),
         ({}, list[Payment], "expected an array, got an object"),

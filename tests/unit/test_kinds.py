@@ -1,5 +1,6 @@
 """Values of other libraries, other things than changes, other event loops: taken, or refused in clear words."""
 
+import enum
 import numbers
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,17 +10,24 @@ import pytest
 from support import BASE_URL, TOKEN, scripted
 
 from norce_order_async import (
+    CallOptions,
     ClientStateError,
     ConfigurationError,
+    Environment,
     InvalidRequestError,
     OrderClient,
     create_consent,
     delete_consent,
+    list_orders,
     patch_attributes,
     patch_consent,
 )
-from norce_order_async.batch import DeleteConsent, PatchConsent, run_batch
+from norce_order_async.batch import DeleteConsent, DeleteHook, InputLine, PatchConsent, run_batch
+from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent
+from norce_order_async.operations import Operation, Repeat, decode_receipt
+from norce_order_async.testing import Sandbox
+from norce_order_async.transport import Request, Response
 
 
 def of_numpy(name: str, **members: Any) -> Any:
@@ -47,6 +55,87 @@ numbers.Integral.register(Int64)
 def client_with(**settings: Any) -> OrderClient:
     given: dict[str, Any] = {"base_url": BASE_URL, "merchant": "m", "channel": "1", "auth": TOKEN}
     return OrderClient(**given | settings)
+
+
+class Name(str, enum.Enum):  # noqa: UP042 (a StrEnum is written as its text, and this is not)
+    """As many programs have their constants: f"{Name.M}" and str(Name.M) are "Name.M"."""
+
+    M, C, A, R, H, V = "acme", "se", "adapter", "request-1", "x-own", "a value"
+    TOKEN = TOKEN
+    SLUG = "slug"
+    ID = "ci a"
+
+
+class Naming:
+    """An observer that adds a header."""
+
+    def attempt_started(self, request: Request, attempt: object) -> Any:
+        return {Name.H: Name.V}
+
+    def call_started(self, *of_call: object) -> None:
+        pass
+
+    attempt_ended = call_ended = call_started
+
+
+async def name_in_middleware(request: Request, call_next: Handler) -> Response:
+    return await call_next(request.with_headers(x_trace=Name.V))
+
+
+def texts_of(request: Request) -> dict[str, str]:
+    """The headers as a library that writes ``str(value)`` sends them."""
+    return {str(name): str(value) for name, value in request.headers.items()}
+
+
+async def test_a_member_of_an_enumeration_is_sent_as_the_text_that_it_holds() -> None:
+    named: dict[str, Any] = {"merchant": Name.M, "channel": Name.C, "adapter_id": Name.A, "auth": Name.TOKEN}
+    expected = {"x-merchant": "acme", "x-channel": "se", "x-adapterid": "adapter", "Authorization": f"Bearer {TOKEN}"}
+    client, transport, _ = scripted(**named, headers={Name.H: Name.V}, call_middlewares=[name_in_middleware])
+    options = CallOptions(headers={"x-more": Name.V}, request_id=Name.R, adapter_id=Name.A)
+    assert f"{client.merchant} {client.channel} {client.adapter_id}" == "acme se adapter"
+    await delete_consent(client, Name.M, Name.ID, options=options)
+    request = transport.requests[0]
+    assert request.url == f"{BASE_URL}/api/v0/checkout/orders/acme/consents/ci%20a"
+    more = {"x-own": "a value", "x-more": "a value", "x-trace": "a value", "x-request-id": "request-1"}
+    assert texts_of(request).items() >= {**expected, **more}.items()
+
+    plain, transport, _ = scripted(observers=[Naming()])
+    await delete_consent(plain.scoped(**named, headers={"x-view": Name.V}), "o_1", "c")
+    assert texts_of(transport.requests[0]).items() >= {**expected, "x-own": "a value", "x-view": "a value"}.items()
+
+
+def test_a_member_of_an_enumeration_names_the_host() -> None:
+    where = "https://slug.api-se.stage.norce.tech/checkout/order"
+    assert client_with(base_url=None, environment=Environment.STAGE, slug=Name.SLUG).base_url == where
+    assert client_with().scoped(environment=Environment.STAGE, slug=Name.SLUG, auth=TOKEN).base_url == where
+
+
+async def test_a_member_of_an_enumeration_finds_what_its_text_finds() -> None:
+    client, transport, _ = scripted((200, {"content-type": "application/json"}, b'{"data":[]}'))
+    await list_orders(client, reference=Name.M, countries=[Name.C], search=Name.V)
+    own = Operation("Own", "GET", "/own", Repeat.SAFE, decode_receipt)
+    await client.execute(own, query={"one": Name.M, "several": [Name.C, "no"]})
+    assert [request.url.partition("?")[2] for request in transport.requests] == [
+        "reference=acme&countries=se&search=a%20value",
+        "one=acme&several=se&several=no",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "members"), [(PatchConsent, {"checked": True}), (DeleteConsent, {}), (DeleteHook, {})]
+)
+def test_a_change_is_the_same_however_its_ids_are_named(kind: Any, members: dict[str, Any]) -> None:
+    change = kind(Name.M, Name.ID, merchant=Name.M, channel=Name.C, **members)
+    same = kind("acme", "ci a", merchant="acme", channel="se", **members)
+    assert (change, change.resource, repr(change)) == (same, same.resource, repr(same))
+
+
+async def test_the_request_id_of_a_line_is_the_text_that_it_holds() -> None:
+    sandbox = Sandbox()
+    async with sandbox.client() as client:
+        line = InputLine(1, DeleteConsent("o_1", "c"), request_id=Name.R)
+        (outcome,) = [outcome async for outcome in run_batch(client, [line])]
+    assert f"{outcome.request_id}" == "request-1"
 
 
 @pytest.mark.parametrize("name", ["bool", "bool_"])

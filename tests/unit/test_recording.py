@@ -263,6 +263,7 @@ async def test_no_secret_of_an_address_is_kept_under_another_spelling_or_in_plac
         {"headers": [{"name": "x-site", "value": "canary-5"}]},
         {"headers": {"more": [{"x-api-key": "canary-9", "n": 1}]}, "seen": "canary-9"},
         {"api_token": "canary-6", "sharedSecret": "canary-7", "user-password": "canary-8", "seen": "canary-6"},
+        {"apiKey": {"value": ["canary-9"], "n": 1}, "seen": "canary-9"},
     ],
 )
 async def test_no_secret_of_a_registration_is_kept(cassette: Path, sandbox: Sandbox, member: dict[str, JSON]) -> None:
@@ -273,6 +274,13 @@ async def test_no_secret_of_a_registration_is_kept(cassette: Path, sandbox: Sand
     text = cassette.read_text(encoding="utf-8")
     assert "canary" not in text
     assert all(f'"{name}"' in text for name in member)
+
+
+async def test_a_secret_may_be_a_number_but_no_truth_value(cassette: Path, sandbox: Sandbox) -> None:
+    sandbox.add_order("o_2", attributes={"password": 12345678, "seen": "12345678", "token": None, "hasToken": False})
+    for inner in (SandboxTransport(sandbox), None):
+        order = await once(RecordingTransport(cassette, inner), "o_2")
+    assert order.attributes == {"password": "***", "seen": "***", "token": None, "hasToken": False}
 
 
 async def test_what_is_no_text_in_headers_is_kept(cassette: Path, sandbox: Sandbox) -> None:

@@ -15,7 +15,8 @@ import pytest
 from command import run_code
 from sandbox_requests import HEADERS, ORDERS, stored
 
-from norce_order_async import ConfigurationError, get_order, testing
+from norce_order_async import ConfigurationError, InvalidRequestError, get_order, testing
+from norce_order_async.models import Cart
 from norce_order_async.receiving import Receiver, allow, web_app
 from norce_order_async.testing import (
     SANDBOX_TOKEN,
@@ -117,6 +118,13 @@ class TestOrders:
         given["nested"].append(2)
         stored(sandbox, "o_2")["attributes"]["nested"].append(3)
         assert stored(sandbox, "o_2")["attributes"] == {"nested": [1]}
+
+    def test_a_model_has_to_be_made_json(self, sandbox: Sandbox) -> None:
+        model: Any = Cart(reference="c")
+        with pytest.raises(InvalidRequestError, match=r"^cart: Cart is not a JSON value \(to_dict makes JSON of it\)$"):
+            sandbox.add_order("o_1", cart=model)
+        with pytest.raises(InvalidRequestError, match=r"^created: object is not a JSON value$"):
+            sandbox.add_order("o_1", created=object())  # type: ignore[arg-type]
 
     def test_a_test_may_set_any_member(self, sandbox: Sandbox) -> None:
         sandbox.add_order("o_2", state={"currentStatus": "completed"}, total={"includingVat": 1.5})

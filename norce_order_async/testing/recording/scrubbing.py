@@ -13,7 +13,14 @@ from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.urls import HIDDEN, user_of, without_secrets
 from norce_order_async.testing.recording.layout import compact
 from norce_order_async.wire.json import WireError, decode_json
-from norce_order_async.wire.secrets import hide_headers, holds_headers, names_a_secret, names_an_address, plain_name
+from norce_order_async.wire.secrets import (
+    hide_headers,
+    holds_headers,
+    is_secret,
+    names_a_secret,
+    names_an_address,
+    plain_name,
+)
 
 Scrub: TypeAlias = Callable[[str, Any], Any]
 """Called with the name and the value of each member of a body and each parameter of a query; returns what is kept.
@@ -90,8 +97,8 @@ class Scrubber:
 
     def value(self, name: str, value: Any) -> Any:
         """What is kept of a JSON value that has this name."""
-        if names_a_secret(name) and isinstance(value, str):
-            self._note(self._of_bodies, value)
+        if is_secret(name, value):
+            self._note_all(value)
             return HIDDEN
         if isinstance(value, str) and names_an_address(name):
             value = self._address(value)
@@ -105,6 +112,16 @@ class Scrubber:
         if isinstance(value, list | tuple):
             return [self.value(name, one) for one in cast("Sequence[Any]", value)]
         return self._inside(value) if isinstance(value, str) else value
+
+    def _note_all(self, value: Any) -> None:
+        """Note a secret of JSON; of a list or an object, each text and number in it."""
+        if isinstance(value, Mapping):
+            value = list(cast("Mapping[str, Any]", value).values())
+        if isinstance(value, list | tuple):
+            for one in cast("Sequence[Any]", value):
+                self._note_all(one)
+        elif not (value is None or isinstance(value, bool)):
+            self._note(self._of_bodies, str(value))
 
     def _note_headers(self, name: str, value: Any) -> None:
         """Note the secrets of headers in JSON, whose values may be lists or objects."""

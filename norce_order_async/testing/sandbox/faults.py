@@ -114,7 +114,7 @@ class Fault:
         if not is_status and (self.code, self.retry_after, self.body) != (0, None, None):
             raise ConfigurationError(f"{self.kind} takes no code, retry-after or body")
         if self.retry_after is not None:
-            client_header("retry-after", self.retry_after)
+            object.__setattr__(self, "retry_after", client_header("retry-after", self.retry_after))
 
     def __str__(self) -> str:
         """The form that :meth:`parse` reads; it has no ``body``."""

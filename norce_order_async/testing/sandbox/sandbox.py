@@ -1,16 +1,18 @@
 """The sandbox as tests use it: what to put in, what to look at, and a client that talks to it."""
 
 import copy
+import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from norce_order_async.core.checks import one_or_several
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.errors import ConfigurationError, InvalidRequestError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.testing.sandbox.seed import plausible_orders
 from norce_order_async.testing.sandbox.service import OrderService
 from norce_order_async.testing.sandbox.store import WireOrder
-from norce_order_async.testing.sandbox.writing import write
-from norce_order_async.wire.json import JSON, decode_json
+from norce_order_async.wire.json import JSON, WireError, decode_json, encode_json
+from norce_order_async.wire.models import Model
 
 if TYPE_CHECKING:
     from norce_order_async.client import OrderClient
@@ -74,6 +76,7 @@ class Sandbox(OrderService):
 
         Raises:
             ConfigurationError: The id is no text, or empty, or ``consents`` is no sequence.
+            InvalidRequestError: A member is not JSON, such as a model: :func:`to_dict` makes JSON of one.
         """
         if not isinstance(order_id, str) or not order_id:
             raise ConfigurationError(f"order_id must be text and not empty, got {order_id!r}")
@@ -129,5 +132,18 @@ class Sandbox(OrderService):
 
 
 def _as_read(members: JSON) -> JSON:
-    """A copy of JSON as it would be after it was sent."""
-    return decode_json(write(members))
+    """A copy of JSON as it would be after it was sent.
+
+    Raises:
+        InvalidRequestError: It is not JSON.
+    """
+    try:
+        return decode_json(encode_json(members, limit=sys.maxsize, default=_refuse))
+    except WireError as error:
+        problem = str(error)
+    raise InvalidRequestError(problem)
+
+
+def _refuse(value: object) -> object:
+    hint = " (to_dict makes JSON of it)" if isinstance(value, Model) else ""
+    raise WireError(f"{kind_of(value)} is not a JSON value{hint}")

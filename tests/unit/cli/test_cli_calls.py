@@ -42,9 +42,9 @@ def words_for(shell: Shell, name: str) -> list[str]:
 HOOK = '{"subscribeTo": "/consents", "invoke": "https://shop.example/hook"}'
 NOTIFICATION = '{"scope": "/state", "invoke": "https://shop.example/told"}'
 BODIES: dict[str, list[str]] = {
-    "order list": ["--status", "checkout", "--limit", "50"],
+    "order list": ["--status", "Checkout", "--limit", "50"],
     "order create": ["--json", ORDER],
-    "state update": ["removed"],
+    "state update": ["Removed"],
     "cart update": ["--json", '{"items": [{"id": "row", "quantity": 2}]}'],
     "reference update": ["web-17"],
     "billing-address update": ["--json", ADDRESS],

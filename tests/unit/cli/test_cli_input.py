@@ -261,6 +261,7 @@ class TestOutputs:
     @pytest.mark.parametrize("form", ["text", "table", "tree"])
     def test_no_form_of_an_order_shows_a_secret(self, shell: Shell, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
         shell("attributes", "patch", "o_123", "token=canary", "apiKey=canary", 'n:={"secret": {"a": "canary"}}')
+        shell("attributes", "patch", "o_123", "hasToken:=false")
         shell("hook", "create", "o_123", "--json", '{"subscribeTo": "/state", "invoke": "https://h/x?secret=canary"}')
         shell("attributes", "patch", "o_123", "URL=https://u:canary@h/y?code=canary")
         monkeypatch.setattr("norce_order_async.cli.rendering.is_terminal", Mock(return_value=form == "tree"))
@@ -268,6 +269,7 @@ class TestOutputs:
         assert text.count("(not shown; --output json has it)") == 3
         assert ("https://h/x?secret=***" in text) == (form != "text")
         assert "https://***@h/y?code=***" in text
+        assert "false" in text.partition("hasToken")[2].partition("\n")[0]
         assert "canary" not in text
 
 

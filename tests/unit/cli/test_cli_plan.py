@@ -11,7 +11,7 @@ from norce_order_async.batch import read_changes
 from norce_order_async.testing import Sandbox, SandboxTransport
 
 WITHDRAW = ("--set", "op=delete_consent", "--set", "consent_id=ci_newsletter")
-PLAN = ("batch", "plan", "--status", "checkout", *WITHDRAW)
+PLAN = ("batch", "plan", "--status", "Checkout", *WITHDRAW)
 CUT = '{"_plan": "not whole'
 
 

@@ -10,7 +10,7 @@ from norce_order_async.testing.sandbox.exchange import AdapterExchange, Received
 from norce_order_async.testing.sandbox.outline import body_outline, target_outline
 from norce_order_async.testing.sandbox.store import WireOrder
 from norce_order_async.wire.json_text import to_json
-from norce_order_async.wire.secrets import hide_headers, holds_headers, names_a_secret
+from norce_order_async.wire.secrets import hide_headers, holds_headers, is_secret
 
 View: TypeAlias = dict[str, Any]
 
@@ -71,7 +71,7 @@ def tree(order: WireOrder, mask: Mask, *, whole: bool) -> View:
 
 def _part(name: str, value: Any, mask: Mask, scrubber: Scrubber, most: int | None, left: Iterator[int]) -> View:
     shown = {"name": mask(name)[:_LINE]}
-    if names_a_secret(name):
+    if is_secret(name, value):
         return shown | {"text": HIDDEN}
     if isinstance(value, dict):
         own = cast("dict[str, Any]", value)
