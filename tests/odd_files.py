@@ -38,11 +38,15 @@ def records(**more: Any) -> list[dict[str, Any]]:
     return [dict(zip(HEAD, values, strict=True)) | more for values in ROWS]
 
 
-def workbook(*rows: Sequence[Any]) -> bytes:
-    """An Excel workbook with these rows in its first sheet."""
+def workbook(*rows: Sequence[Any], format: str = "General") -> bytes:
+    """An Excel workbook with these rows in its first sheet, all of them with a format of numbers."""
     book = import_module("openpyxl").Workbook(write_only=True)
     sheet = book.create_sheet()
-    for cells in rows:
+    for values in rows:
+        cells = [import_module("openpyxl.cell").WriteOnlyCell(sheet, value) for value in values]
+        for cell in cells:
+            if isinstance(cell.value, int):
+                cell.number_format = format
         sheet.append(cells)
     book.create_sheet("notes").append(["not read"])
     stream = io.BytesIO()
@@ -250,6 +254,27 @@ ODD_FILES = [
         SET,
     ),
     OddFile(
+        "a workbook with numbers of more than 15 digits",
+        "a.xlsx",
+        workbook(("Order ID",), (1234567890123456,)),
+        "order_id '1234567890123456' is no text, but of type int: write it as text",
+        SET,
+    ),
+    OddFile(
+        "a workbook that shows the number 123 as 00123",
+        "a.xlsx",
+        workbook(("Order ID",), (123,), format="00000"),
+        "order_id '123' is shown as another text, by the format '00000': write it as text",
+        SET,
+    ),
+    OddFile(
+        "a workbook that shows its numbers with a separator",
+        "a.xlsx",
+        workbook(("Order ID",), (1001,), (1002,), (1003,), format="#,##0"),
+        None,
+        SET,
+    ),
+    OddFile(
         "a workbook with a date as id",
         "a.xlsx",
         workbook(("Order ID",), (date(2026, 1, 2),)),
@@ -287,6 +312,13 @@ ODD_FILES = [
         "Parquet with numbers as ids",
         "a.parquet",
         parquet({"OrderNo": [1, 2, 3], "at": [date(2026, 1, 1)] * 3}),
+        None,
+        FROM_NO,
+    ),
+    OddFile(
+        "Parquet with numbers of 19 digits as ids",
+        "a.parquet",
+        parquet({"OrderNo": [1234567890123456789, 2, 3]}),
         None,
         FROM_NO,
     ),

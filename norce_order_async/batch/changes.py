@@ -59,11 +59,12 @@ def _own_bool(value: object) -> bool:
     return value
 
 
-def some_members(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    """An attrs validator: an object that is not empty."""
+def _own_attributes(value: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """An attrs converter: a copy, as whoever makes changes may use the same dict for the next one."""
     kind = type(value)
     if kind is not dict or not value:  # nearly never: there is one of these for every line
-        check_members(attribute.name, value)
+        check_members("attributes", value)
+    return dict(value)
 
 
 class _Required:
@@ -177,7 +178,7 @@ class PatchAttributes(Change):
 
     op = "patch_attributes"
     operation = "PatchCheckoutOrderAttributes"
-    attributes: Mapping[str, JSON] = attrs.field(validator=some_members, repr=shown_names)
+    attributes: Mapping[str, JSON] = attrs.field(converter=_own_attributes, repr=shown_names)
 
     @property
     def resource(self) -> str:

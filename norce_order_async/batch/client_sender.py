@@ -83,6 +83,10 @@ class ClientSender:
                 calls = client.for_batch()
                 if sees_all and calls is not None:
                     raise ClientStateError(_PASSED_BY)
+        except Exception as error:  # nothing can have been sent
+            item.error = error
+            return item.failed(OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
+        try:
             if calls is None or (call_of := CALLS.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
                 receipt = await change.apply(client, options)

@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import ClassVar, get_args, get_origin
+from typing import Any, ClassVar, get_args, get_origin
 
 import attrs
 
-from norce_order_async.batch.changes import Change, members_of, some_members
+from norce_order_async.batch.changes import Change, members_of
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import Call, CallHook, Repeat
 from norce_order_async.core.checks import check_id
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.core.options import CallOptions, options_of
+from norce_order_async.endpoints.consents import check_consents
 from norce_order_async.endpoints.functions import function_of
+from norce_order_async.wire import arguments
 from norce_order_async.wire.bodies import check_model, check_models
 from norce_order_async.wire.decoders import Receipt, receipt_of
 from norce_order_async.wire.json import JSON
@@ -35,6 +37,21 @@ from norce_order_async.wire.models import (
 from norce_order_async.wire.table import ROWS, Row
 
 _SCOPE = frozenset({"merchant", "channel"})
+
+
+def _a_text(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """An attrs validator: text that can be sent."""
+    arguments.text(attribute.name, value)
+
+
+def _own_checked(value: Mapping[str, bool]) -> Mapping[str, bool]:
+    """An attrs converter: a copy, as of attributes."""
+    return check_consents(value)
+
+
+def _own_actions(value: Sequence[PaymentAction]) -> Sequence[PaymentAction]:
+    """An attrs converter: a list as a tuple, as a model keeps it."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 @attrs.frozen
@@ -125,8 +142,9 @@ class CreateOrder(TableChange):
     @property
     def resource(self) -> str:
         """The cart's reference, the only mark of an order that has no id yet."""
-        reference = self.order.cart.reference if self.order.cart is not None else None
-        return "" if reference is None else f"orders/{reference.replace('/', '_')}"
+        cart: object = self.order.cart
+        reference: object = cart.reference if isinstance(cart, Cart) else None
+        return f"orders/{reference.replace('/', '_')}" if isinstance(reference, str) else ""
 
 
 @attrs.frozen
@@ -145,7 +163,7 @@ class UpdateState(TableChange):
 
     operation = "UpdateCheckoutOrderState"
     area = ""
-    status: OrderStatus | str
+    status: OrderStatus | str = attrs.field(validator=_a_text)
 
 
 @attrs.frozen
@@ -177,7 +195,7 @@ class UpdateReference(TableChange):
     """Set the id that an order has elsewhere; see :func:`update_reference`."""
 
     operation = "UpdateCheckoutOrderReference"
-    reference: str
+    reference: str = attrs.field(validator=_a_text)
 
 
 @attrs.frozen
@@ -193,7 +211,7 @@ class PatchConsents(TableChange):
     """Set whether several consents are given; see :func:`patch_consents`."""
 
     operation = "PatchCheckoutOrderConsents"
-    checked: Mapping[str, bool] = attrs.field(validator=some_members)
+    checked: Mapping[str, bool] = attrs.field(converter=_own_checked)
 
 
 @attrs.frozen
@@ -276,7 +294,7 @@ class AddPaymentActions(TableChange):
 
     operation = "AddPaymentAction"
     payment_id: str
-    actions: Sequence[PaymentAction]
+    actions: Sequence[PaymentAction] = attrs.field(converter=_own_actions)
 
 
 @attrs.frozen

@@ -10,13 +10,12 @@ from typing import Any, Final, cast
 from norce_order_async.core.kinds import own
 from norce_order_async.endpoints.pairing import pairing
 from norce_order_async.wire.json import members_of
-from norce_order_async.wire.times import read_time
+from norce_order_async.wire.times import ZONED, read_time
 
 NOTHING: Final[Sequence[object]] = (None, "", [], {})
 """What a service may leave out."""
 
 _DATE_LENGTH = len("2026-01-02T03:04")
-_ZONED = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)")
 _FRACTION = re.compile(r"(?<=[Tt]\d\d:\d\d:\d\d)\.\d+(?=([Zz]|[+-]\d\d:\d\d)$)")
 _NAMES = ("id", "reference", "sku")
 _LEAST_DECIMALS = 2
@@ -72,7 +71,7 @@ def _is_same_text(wanted: str, stored: str, loosely: bool) -> bool:
     if wanted == stored:
         return True
     # A free text may look like a time: without a zone it is none.
-    if not (_ZONED.fullmatch(wanted) and _ZONED.fullmatch(stored)):
+    if not (ZONED.fullmatch(wanted) and ZONED.fullmatch(stored)):
         return False
     if loosely:
         wanted, stored = _FRACTION.sub("", wanted), _FRACTION.sub("", stored)
@@ -138,7 +137,7 @@ def _named_alike(wanted: Sequence[Any], stored: Sequence[Any]) -> Sequence[Any] 
 
 def _is_name(value: object) -> bool:
     """Whether it is stored as it was sent: what is empty may be left out, and a time may have another spelling."""
-    return isinstance(value, str) and value != "" and not _ZONED.fullmatch(value)
+    return isinstance(value, str) and value != "" and not ZONED.fullmatch(value)
 
 
 def has_more(wanted: object, stored: object, beside: Set[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from json.encoder import encode_basestring
+from typing import cast
 
 from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_bool, check_id, check_members
@@ -65,12 +66,22 @@ async def patch_consents(
     Source: PatchCheckoutOrderConsents,
     https://docs.norce.io/api-reference/nco/openapi/order/checkout/patchcheckoutorderconsents
     """
-    check_members("checked", checked)
-    for consent_id, value in checked.items():
-        check_id("an id in checked", consent_id)
-        check_bool(f"checked[{consent_id!r}]", value)
-    body = [{"id": consent_id, "checked": value} for consent_id, value in checked.items()]
+    body = [{"id": consent_id, "checked": value} for consent_id, value in check_consents(checked).items()]
     return await check_client(client).execute(PATCH_CONSENTS, body=body, options=options, order_id=order_id)
+
+
+def check_consents(checked: object) -> dict[str, bool]:
+    """The new values of :func:`patch_consents`, in a dict of their own.
+
+    Raises:
+        TypeError: As there.
+        InvalidRequestError: As there.
+    """
+    check_members("checked", checked)
+    return {
+        check_id("an id in checked", consent_id): check_bool(f"checked[{consent_id!r}]", value)
+        for consent_id, value in cast("Mapping[object, object]", checked).items()
+    }
 
 
 async def patch_consent(

@@ -1,6 +1,7 @@
 """Read, change, write: for what the API only replaces as a whole."""
 
 from collections.abc import Callable, Iterator, Sequence, Set
+from copy import deepcopy
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
@@ -122,7 +123,8 @@ async def edit_cart(
     Args:
         client: What to call with.
         order_id: Which order.
-        change: Makes the new one of the present one: a plain function.
+        change: Makes the new one of the present one: a plain function. It may also change dicts in place, such as
+            ``attributes``.
         options: What each of the three calls has otherwise than the client.
 
     Raises:
@@ -185,7 +187,7 @@ async def _edit(
     check_plain_function("change", change)
     with reading_for(outcome_before(options)):
         before = await check_client(client).execute(resource.read, options=options, **ids)
-    wanted = change(before)
+    wanted = change(deepcopy(before))  # what it changes in place is a change too
     check_not_awaitable("change", wanted)
     body = body_of("the result of change", wanted, resource.model)
     if lost := _lost(before, wanted):

@@ -85,8 +85,11 @@ def change(before: Order, after: Order) -> Reply:
 
         return change(call.order, attrs.evolve(call.order, consents=()))
 
-    A member that becomes None is removed. The parts that a hook may change are named by the ``target`` of its
-    registration; what happens to others is not published.
+    A member that becomes None is removed. A dict of what was read, such as ``attributes``, is to be copied and not
+    changed in place: ``before`` has it too, so nothing would differ.
+
+    The parts that a hook may change are named by the ``target`` of its registration; what happens to others is not
+    published.
 
     Raises:
         InvalidRequestError: The two differ in what only the service writes, such as ``id``, a payment's ``id`` or the

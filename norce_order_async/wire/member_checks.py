@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Union, cast, get_args, get_origin
 from norce_order_async.core.kinds import kind_of, own
 from norce_order_async.wire.json import WireError
 from norce_order_async.wire.models import Model
-from norce_order_async.wire.times import read_time
+from norce_order_async.wire.times import ZONED, read_time
 
 
 class MemberCheck(NamedTuple):
@@ -110,8 +110,11 @@ def _is_whole(value: object) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    if isinstance(value, str) and read_time(value) is None:
-        raise WireError("text that is no date-time")
+    if isinstance(value, str):
+        if read_time(value) is None:
+            raise WireError("text that is no date-time")
+        if not ZONED.fullmatch(value):
+            raise WireError("text that is no date-time with a time zone, as RFC 3339 has it")
     return isinstance(value, (datetime, str))
 
 

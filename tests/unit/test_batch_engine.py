@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import attrs
 import pytest
@@ -1261,6 +1261,15 @@ async def test_a_request_id_that_cannot_be_sent_is_an_outcome() -> None:
         outcomes = await outcomes_of(Batch(client, entries))
     assert {outcome.number: outcome.outcome for outcome in outcomes} == {1: "not_sent", 2: "applied"}
     assert len(transport.requests) == 1
+
+
+async def test_what_fails_before_a_change_is_begun_was_not_sent() -> None:
+    client, transport, _ = scripted()
+    entry = InputLine(1, DeleteConsent("o_1", "c"), request_id=cast("str", 17))
+    outcomes, error = await until_it_fails(Batch(client, [entry]))
+    assert [(outcome.outcome, outcome.error) for outcome in outcomes] == [("not_sent", "TypeError")]
+    assert isinstance(error, TypeError)
+    assert transport.requests == []
 
 
 @pytest.mark.parametrize(

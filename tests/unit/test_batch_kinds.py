@@ -3,12 +3,13 @@
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from endpoint_calls import CALLS, Given
 from journals import end, mark, write
 from support import scripted
+from timeline import on_a_timeline, outcomes_of
 from unknowns import CHANGES, ORDER
 
 import norce_order_async
@@ -19,12 +20,14 @@ from norce_order_async.batch import (
     Change,
     CreateHook,
     CreateOrder,
+    DeleteConsent,
     Input,
     InputLine,
     Journal,
     Outcome,
     PatchAttributes,
     PatchConsent,
+    PatchConsents,
     UpdateCart,
     UpdateReference,
     UpdateState,
@@ -35,7 +38,7 @@ from norce_order_async.batch.lines import KINDS, parse_change
 from norce_order_async.batch.resolving import JournalResolver
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.requested import requested
-from norce_order_async.models import Cart, Hook, Order
+from norce_order_async.models import Cart, Hook, Order, PaymentAction
 from norce_order_async.testing import FakeClock, Sandbox
 from norce_order_async.wire.table import ROWS
 
@@ -123,11 +126,44 @@ def test_what_is_wrong_with_a_line_is_said(line: dict[str, Any], says: str) -> N
         (lambda: UpdateCart("o", {"items": []}), "cart must be a Cart, got dict"),  # type: ignore[arg-type]
         (lambda: AddPaymentActions("o", "p", [HOOK]), r"actions\[0\] must be a PaymentAction, got Hook"),  # type: ignore[list-item]
         (lambda: CreateHook("o/p", HOOK), "order_id"),
+        (lambda: UpdateReference("o", 1001), "reference must be a str, got int"),  # type: ignore[arg-type]
+        (lambda: UpdateReference("o", "\ud800"), "reference holds a lone surrogate"),
+        (lambda: UpdateState("o", 5), "status must be a str, got int"),  # type: ignore[arg-type]
+        (lambda: PatchConsents("o", {"a": 1}), r"checked\['a'\] must be a bool, got int"),  # type: ignore[dict-item]
+        (lambda: PatchConsents("o", {5: True}), "an id in checked must be a str, got int"),  # type: ignore[dict-item]
+        (lambda: PatchConsents("o", {"a/b": True}), "an id in checked"),
+        (lambda: PatchConsents("o", {}), "checked must be an object with at least one member"),
+        (lambda: PatchAttributes("o", []), "attributes must be an object with at least one member"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_wrong_with_a_value_is_said(make: Any, says: str) -> None:
     with pytest.raises((TypeError, InvalidRequestError), match=says):
         make()
+
+
+@pytest.mark.parametrize("cart", [Cart(reference=cast("str", 123)), cast("Cart", {"reference": "x"})])
+async def test_an_order_that_cannot_be_sent_ends_its_own_line_alone(cart: Cart) -> None:
+    client, origin, _ = on_a_timeline()
+    changes = [CreateOrder(Order(culture="sv-SE", currency="SEK", cart=cart)), DeleteConsent("o_1", "c")]
+    outcomes = {outcome.line: outcome for outcome in await outcomes_of(Batch(client, changes, once=True))}
+    assert (outcomes[1].outcome, outcomes[1].error) == ("not_sent", "InvalidRequestError")
+    assert outcomes[2].outcome == "applied"
+    assert len(origin.sent) == 1
+
+
+async def test_what_is_used_again_for_the_next_change_is_kept_as_it_was() -> None:
+    attributes: dict[str, Any] = {}
+    checked: dict[str, bool] = {}
+    actions: list[PaymentAction] = []
+    changes: list[Change] = []
+    for number in (1, 2):
+        attributes["n"], checked[f"ci_{number}"] = number, True
+        actions.append(PaymentAction(id=f"a_{number}"))
+        changes += PatchAttributes("o", attributes), PatchConsents("o", checked), AddPaymentActions("o", "p", actions)
+    records = [change.record() for change in changes]
+    assert [record["attributes"] for record in records[::3]] == [{"n": 1}, {"n": 2}]
+    assert [record["checked"] for record in records[1::3]] == [{"ci_1": True}, {"ci_1": True, "ci_2": True}]
+    assert [len(record["actions"]) for record in records[2::3]] == [1, 2]
 
 
 def test_changes_nest_in_the_order_as_their_paths_do() -> None:

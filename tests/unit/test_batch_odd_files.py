@@ -1,6 +1,7 @@
 """Files as people have them, through the command: what is read, what is refused, and the sentence."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -10,12 +11,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import cast
 from unittest.mock import Mock
+from zipfile import ZipFile
 
 import pytest
 from odd_files import ODD_FILES, OddFile, docs_table, lines, parquet, table, workbook
+from workbooks import write_workbook
 
 from norce_order_async import ConfigurationError
-from norce_order_async.batch import Input, InputLayout, InputLine, read_changes
+from norce_order_async.batch import Change, DeleteConsent, DeleteOrder, Input, InputLayout, InputLine, read_changes
 from norce_order_async.batch.columns import COLUMNS
 from norce_order_async.batch.files import Format
 from norce_order_async.batch.files.entry import MAX_LINE
@@ -166,6 +169,33 @@ def test_an_object_that_never_ends_is_not_held_in_memory(tmp_path: Path) -> None
     path.write_bytes(b'[{"a": "' + b"x" * (3 * MAX_LINE) + b'"}]')
     with pytest.raises(ConfigurationError, match="object 1 of the array is longer than"):
         list(read_changes(path))
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ("a_x005F_x0041_b", DeleteConsent("a_x0041_b", "c")),
+        ("a_x0041_b", DeleteConsent("a_x0041_b", "c")),  # Excel escapes no such letter, others write an id as it is
+        ("a_x005f_b", DeleteConsent("a_b", "c")),
+        ("a_x000D_", r"order_id 'a\r' holds '\r', which an id cannot hold"),
+    ],
+)
+def test_a_text_of_a_workbook_is_what_excel_shows(tmp_path: Path, stored: str, read: Change | str) -> None:
+    path = tmp_path / "a.xlsx"
+    write_workbook(path, [("op", "order_id", "consent_id"), ("delete_consent", stored, "c")])
+    [entry] = Input(path)
+    assert (entry.change or entry.problem) == read
+
+
+def test_a_number_of_a_workbook_may_have_a_style_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    content = io.BytesIO(workbook(("op", "order_id"), ("delete_order", 123), format="00000"))
+    with ZipFile(content) as given, ZipFile(path, "w") as made:
+        for name in given.namelist():
+            part = given.read(name)
+            made.writestr(name, part.replace(b's="1"', b's="77"') if "sheet1" in name else part)
+    [entry] = Input(path)
+    assert (entry.change or entry.problem) == DeleteOrder("123")
 
 
 def test_names_of_columns_are_told_apart() -> None:

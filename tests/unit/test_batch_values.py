@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -139,6 +140,17 @@ async def test_an_entry_that_is_made_wrong_ends_no_change(path: Path, members: d
     assert "o_b" in await made(path, [DeleteConsent("o_a", "c"), DeleteConsent("o_b", "c")])
 
 
+@pytest.mark.parametrize("with_journal", [False, True])
+async def test_an_entry_with_a_problem_is_not_made(path: Path, with_journal: bool) -> None:
+    client, origin, _ = on_a_timeline()
+    given = [InputLine(1, DeleteConsent("o_a", "c"), problem="not wanted"), InputLine(2, DeleteConsent("o_b", "c"))]
+    with journal_at(path) if with_journal else nullcontext() as journal:
+        outcomes = {outcome.line: outcome for outcome in await outcomes_of(Batch(client, given, journal=journal))}
+    assert (outcomes[1].outcome, outcomes[1].message) == ("not_sent", "not wanted")
+    assert outcomes[1].source == DeleteConsent("o_a", "c").record()
+    assert [sent.order for sent in origin.sent] == ["o_b"]
+
+
 async def test_lines_of_files_have_no_digest_of_their_own(path: Path) -> None:
     """The journal has the digest of the file, so nothing is computed for each line."""
     client, _, _ = on_a_timeline()
@@ -195,6 +207,10 @@ class Mine(DeleteConsent):
     note: object = None
 
 
+def value(number: str) -> PatchAttributes:
+    return PatchAttributes("o", {"a": Decimal(number)})
+
+
 def cart_of(total: int) -> UpdateCart:
     return UpdateCart("o", Cart(total=Price(including_vat=Decimal(total))))
 
@@ -207,6 +223,11 @@ def cart_of(total: int) -> UpdateCart:
         (DeleteConsent("o", "c"), PatchAttributes("o", {"c": 1}), False),
         (PatchAttributes("o", {"a": 1}), PatchAttributes("o", {"a": 2}), False),
         (cart_of(1), cart_of(2), False),
+        (value("12345678901234567890.10"), value("12345678901234567890.11"), False),
+        (value("0.1"), value("0.10000000000000000001"), False),
+        (value("1e400"), value("2e400"), False),
+        (value("0.10"), value("0.1"), True),
+        (value("1e400"), PatchAttributes("o", {"a": "1E+400"}), False),
         (Mine("o", "c", note=object()), Mine("o", "d", note=object()), True),
         (Mine("o", "c", note=float("nan")), Mine("o", "d", note=float("nan")), True),
         (Mine("o", "c", note=Decimal("1" * 9_999)), Mine("o", "d", note=Decimal("1" * 9_999)), True),
@@ -219,6 +240,10 @@ def test_what_tells_changes_apart(one: Change, other: Change, same: bool) -> Non
 def test_a_digest_stays_what_it_is() -> None:
     """Another version of the package goes on with the journal."""
     assert digest_of(PatchConsents("o_1", {"ä": True, "b": False})) == 2_392_710_027
+    numbers = {
+        "a": Decimal("0.10"), "b": 1.5, "c": Decimal("1E+2"), "d": -0.0, "e": 2**70, "f": 1e22, "g": Decimal("19.90"),
+    }  # fmt: skip
+    assert digest_of(PatchAttributes("o_1", numbers)) == 1_512_896_879
 
 
 @pytest.mark.parametrize(

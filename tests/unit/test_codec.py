@@ -52,6 +52,7 @@ from norce_order_async.wire.models import (
 )
 
 CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
+IN_FULL = "with a time zone, as RFC 3339 has it"
 SCHEMAS: dict[str, dict[str, Any]] = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))["schemas"]
 OBJECTS = sorted(name for name, schema in SCHEMAS.items() if "properties" in schema)
 
@@ -204,6 +205,13 @@ def anything(value: object) -> Any:
     return value
 
 
+class NotATime(datetime):
+    """As NaT of pandas."""
+
+    def utcoffset(self) -> timedelta | None:
+        raise ValueError("NaTType does not support utcoffset")
+
+
 def cyclic_cart() -> Cart:
     attributes: dict[str, Any] = {}
     attributes["carts"] = [Cart(attributes=attributes)]
@@ -245,6 +253,11 @@ def cyclic_cart() -> Cart:
         (Item(quantity=anything(math.inf)), "body.quantity: Infinity is not a JSON number"),
         (Order(created=anything("today")), "body.created: text that is no date-time"),
         (Order(created=anything("2016-12-31T23:59:60Z")), "body.created: text that is no date-time"),
+        *(
+            (Order(created=anything(text)), f"body.created: text that is no date-time {IN_FULL}")
+            for text in ("2026-W01-1", "20260101", "2026-01-01", "2026-01-01T10:00:00", "2026-01-01 10:00:00Z")
+        ),
+        (Order(created=NotATime(1, 1, 1)), "body.created: a date-time needs a time zone"),
         (Order(created=anything(5)), "body.created: expected a date-time, got int"),
         (note(list[str] | None, "a"), "body.note: expected a list, got str"),
         (note(tuple[str, ...], ["a", 5]), "body.note[1]: expected a string, got int"),

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -23,6 +23,7 @@ from norce_order_async import (
     edit_payment,
     edit_shipping,
     edit_shipping_address,
+    get_order,
 )
 from norce_order_async.models import NOT_SET, Address, Cart, Item, Payment, Shipping
 from norce_order_async.testing import Sandbox
@@ -149,6 +150,33 @@ async def test_what_is_nested_too_deep_to_be_written_can_be_taken_out() -> None:
     client, transport, _ = scripted(order(cart={"attributes": {"a": deep}}), 200, order())
     await edit_cart(client, "o_1", lambda cart: attrs.evolve(cart, attributes={}))
     assert json.loads(transport.requests[1].body or b"") == {"attributes": {}}
+
+
+def marked(cart: Cart) -> Cart:
+    cast("dict[str, Any]", cart.attributes)["gift"] = True
+    return cart
+
+
+def marked_in_a_copy(cart: Cart) -> Cart:
+    return attrs.evolve(cart, attributes=marked(cart).attributes)
+
+
+def marked_row(cart: Cart) -> Cart:
+    cast("dict[str, Any]", cart.items[0].attributes)["gift"] = True
+    return attrs.evolve(cart, items=[*cart.items])
+
+
+@pytest.mark.parametrize("change", [marked, marked_in_a_copy, marked_row])
+async def test_what_a_change_does_to_a_dict_in_place_is_written(change: Callable[[Cart], Cart]) -> None:
+    sandbox = Sandbox()
+    sandbox.add_order("o_1", cart={"attributes": {"x": 1}, "items": [{"sku": "A", "attributes": {"y": 1}}]})
+    async with sandbox.client() as client:
+        edited = await edit_cart(client, "o_1", change)
+        stored = (await get_order(client, "o_1")).cart
+    assert edited.receipt is not None
+    assert stored == edited.after != edited.before
+    assert stored is not None
+    assert "gift" in {**(stored.attributes or {}), **(stored.items[0].attributes or {})}
 
 
 @every_edit

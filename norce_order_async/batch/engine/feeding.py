@@ -137,6 +137,7 @@ class Feeder:
         """Take in what comes next; whether any of it ended at once."""
         first, self._next = self._next, self._next + len(entries)
         accountant, schedule, now = self._accountant, self._schedule, self._clock.monotonic()
+        scope, random, only = self._scope, self._random, self._only
         self._passes, ended = False, accountant.ended
         known: dict[int, State] = {}
         if (journal := accountant.journal) is not None:
@@ -144,12 +145,12 @@ class Feeder:
         started, closed = self._clock.wall(), self._state.closed
         for number, entry in enumerate(entries, first):
             state = known.get(number)
-            if (state is not None or self._only is not None) and not self._is_wanted(number, entry, state):
+            if (state is not None or only is not None) and not self._is_wanted(number, entry, state):
                 continue
-            if (change := entry.change) is None:
+            if (change := entry.change) is None or entry.problem is not None:
                 self._end(bad_line(number, entry))
                 continue
-            item = WorkItem(number, entry, change, self._scope, self._random)
+            item = WorkItem(number, entry, change, scope, random)
             if change.not_twice is not None and (outcome := self._not_made(item)) is not None:
                 self._end(outcome)
                 continue
@@ -177,8 +178,7 @@ class Feeder:
     def _not_made(self, item: WorkItem) -> Outcome | None:
         """How a change that must not be made twice ends without being made; None where it is made."""
         if not self._once:
-            problem, source = must_be_once(item.change), item.change.record()
-            return bad_line(item.number, attrs.evolve(item.entry, problem=problem, source=source))
+            return bad_line(item.number, attrs.evolve(item.entry, problem=must_be_once(item.change)))
         return item.left(INTERRUPTED, "the worker that made it was lost") if item.entry.redelivered else None
 
     def _is_wanted(self, number: int, entry: InputLine, state: State | None) -> bool:

@@ -220,7 +220,8 @@ class Sender(Protocol):
 
 
 def bad_line(number: int, entry: InputLine) -> Outcome:
-    """The outcome of a line that could not be read."""
+    """The outcome of a line that could not be read, or whose change is not made."""
+    source = entry.source if entry.source is not None or entry.change is None else entry.change.record()
     return Outcome(
         number=number,
         line=entry.line,
@@ -229,7 +230,7 @@ def bad_line(number: int, entry: InputLine) -> Outcome:
         outcome=OutcomeKind.NOT_SENT,
         error=InvalidRequestError.__name__,
         message=entry.problem,
-        source=entry.source,
+        source=source,
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 from norce_order_async.batch.columns import IDS, JSON_CELLS
 from norce_order_async.batch.files.entry import Meaning, record_meaning
@@ -15,7 +16,6 @@ TEXTS = frozenset({"op", *IDS, "status", "reference", "merchant", "channel"})
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _IDS = frozenset(IDS)
 _NAMES = frozenset({*IDS, "merchant", "channel"})
-_MOST_DIGITS = 15  # a spreadsheet keeps no more of a number
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # the last four are = + - @ in full width
 _AFTER_A_DELIMITER = re.compile(rf"([;,\t|]\s*)(?=[{re.escape(_FORMULA)}])")
 _IN_JSON = re.compile(rf"[;|](?=\s*[{re.escape(_FORMULA)}])")
@@ -27,6 +27,22 @@ _SPOILT = (
 )
 
 _SPOILT_BEGINNINGS = frozenset("-0123456789=nN\\#")
+
+
+class DoubtfulInt(int):
+    """A whole number that need not be what is meant.
+
+    Attributes:
+        reason: Why.
+    """
+
+    reason: str
+
+    def __new__(cls, number: int, reason: str) -> Self:
+        """The number with the reason."""
+        made = super().__new__(cls, number)
+        made.reason = reason
+        return made
 
 
 def _spoilt(name: str, text: str) -> str | None:
@@ -133,9 +149,9 @@ def _typed(name: str, cell: object) -> JSON:
             return cell
         return _BOOLEANS.get(str(cell), str(cell))
     if name in JSON_CELLS:
-        raise InvalidRequestError(f"{name} must be JSON as text, and not of type {type(cell).__name__}")
-    if isinstance(cell, int) and not isinstance(cell, bool) and len(str(abs(cell))) <= _MOST_DIGITS:
+        kind = int if isinstance(cell, DoubtfulInt) else type(cell)
+        raise InvalidRequestError(f"{name} must be JSON as text, and not of type {kind.__name__}")
+    if type(cell) is int:
         return str(cell)
-    raise InvalidRequestError(
-        f"{name} {str(cell)[:64]!r} is no text, but of type {type(cell).__name__}: write it as text"
-    )
+    reason = cell.reason if isinstance(cell, DoubtfulInt) else f"is no text, but of type {type(cell).__name__}"
+    raise InvalidRequestError(f"{name} {str(cell)[:64]!r} {reason}: write it as text")

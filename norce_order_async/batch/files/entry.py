@@ -30,7 +30,7 @@ class InputLine:
     Attributes:
         line: Its number in the file, from 1.
         change: What it means; None for a bad line.
-        problem: What is wrong with a bad line.
+        problem: What is wrong with a bad line. A change beside it is not made.
         source: The line as it was read, for a bad one.
         file: The name of the file, when there are several.
         size: How long the line is, in bytes; in CSV, in characters.

@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Collection
+from decimal import Decimal
 
 import attrs
 
@@ -66,10 +67,16 @@ def digest_of(change: Change) -> int | None:
     It is the same in every process, and for members in any order.
     """
     try:
-        members = json.loads(encode_shown(change.record()))
+        members = json.loads(encode_shown(change.record()), parse_float=_number)
     except (InvalidRequestError, ValueError):  # a whole number with too many digits is one for JSON, not for Python
         return None
     return zlib.crc32(_SORTED.encode(members).encode())
+
+
+def _number(text: str) -> float | str:
+    """A number with a fraction or an exponent; one of more digits than a double holds is told by its text."""
+    number = float(text)
+    return number if Decimal(repr(number)) == Decimal(text) else f"number {text}"
 
 
 def check_same(entry: InputLine, state: State) -> None:
