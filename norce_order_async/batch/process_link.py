@@ -40,7 +40,7 @@ class ProcessLink:
         passed: Lines that it has and does not make: their resources have to settle.
         sample: How fast it goes.
         losses: How many processes were lost since a line was dealt with.
-        settles_at: Until when a request of what has ended may still be carried out, in seconds since 1970-01-01 UTC.
+        settles_at: The monotonic time until which a request of what has ended may still be carried out.
         has_ended: Whether it has said that it is done.
         has_said: Whether the process has said anything.
     """

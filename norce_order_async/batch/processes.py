@@ -157,7 +157,8 @@ class ProcessBatch(RunsOnce):
                 if self.stopped is not None:
                     del self._links[count:]
                     break
-            self._began = self._clock.wall()
+            self._began, self._began_wall = self._clock.monotonic(), self._clock.wall()
+            self._settled_at = self._began + self._settle
             serving = [self._begin_part(self._serve(link), "a worker") for link in self._links]
             parts = [self._begin_feeding(self._feed()), self._begin_part(self._sample(), "the sampling"), *serving]
             await self._until_served(serving)
@@ -195,33 +196,34 @@ class ProcessBatch(RunsOnce):
             self._deal(link)
 
     async def _until_room(self) -> None:
-        """Wait until a worker has too little, unless another one has too much."""
-        links = self._links
-        while self.stopped is None and (
-            all(len(link.queue) >= CREDIT or link.has_ended for link in links)
-            or any(len(link.queue) >= LOOKAHEAD for link in links)
-            or sum(link.size for link in links) >= LOOKAHEAD_SIZE
-        ):
-            self.state.room.clear()
-            await self.state.room.wait()
+        """Wait until a worker has too little, unless another one has too much; let go of what has settled."""
+        links, room = self._links, self.state.room
+        while self.stopped is None:
+            if (left := self._settled_at - self._clock.monotonic()) <= 0:
+                for link in links:
+                    link.settle()
+            has_few = any(len(link.queue) < CREDIT and not link.has_ended for link in links)
+            most, size = max(len(link.queue) for link in links), sum(link.size for link in links)
+            if has_few and most < LOOKAHEAD and size < LOOKAHEAD_SIZE:
+                return
+            room.clear()
+            await (pause(self._clock, left, room) if left > 0 else room.wait())
 
     def _take(self, first: int, entries: list[InputLine]) -> None:
         known = self._journal.states(first, first + len(entries) - 1)
-        links, only, count, now = self._links, self._settings.only, len(self._links), self._clock.wall()
+        links, only, passed = self._links, self._settings.only, self._clock.monotonic() - self._began
         for number, entry in enumerate(entries, first):
             made, state = True, known.get(number)
             if (state is not None or only is not None) and not is_wanted(only, entry, state):
                 self._tally.passed += state is not None
-                if state is None or self._began + state.settles_after(self._began, self._settle) <= now:
+                if state is None or state.settles_after(self._began_wall, self._settle) <= passed:
                     continue  # nothing that comes after it has to wait
                 made = False
             order = order_of_entry(entry, self._scope, number)
-            link = links[number % count if order is None else worker_of(order, count)]
+            link = links[number % len(links) if order is None else worker_of(order, len(links))]
             if not link.has_ended:
                 link.add(number, entry, state, made=made)
         for link in links:
-            if now >= self._began + self._settle:
-                link.settle()
             self._deal(link)
 
     def _deal(self, link: ProcessLink) -> None:
@@ -254,7 +256,7 @@ class ProcessBatch(RunsOnce):
             if link.losses >= _LOST:
                 raise ConfigurationError(f"a worker process ended {_LOST} times, last {how}")
             await self._take_back(link)
-            await pause(self._clock, link.settles_at - self._clock.wall(), self.state.stopping)
+            await pause(self._clock, link.settles_at - self._clock.monotonic(), self.state.stopping)
             await link.start()
 
     async def _take_back(self, link: ProcessLink) -> None:
@@ -262,6 +264,7 @@ class ProcessBatch(RunsOnce):
         if given_up := link.take_back(self._journal.states(*link.span), only=self._settings.only is not None):
             await patiently(lambda: self._journal.give_up(given_up, "the process that made it was lost"))
             self._count({(OutcomeKind.UNKNOWN, 1): len(given_up)})
+            self._settled_at = self._clock.monotonic() + self._settle
 
     async def _talk(self, link: ProcessLink) -> None:
         self._deal(link)
@@ -300,10 +303,9 @@ class ProcessBatch(RunsOnce):
         for number in rows.ended:
             link.close(number)
         self.state.room.set()
-        ended = rows.outcomes
+        self._count(ended := rows.outcomes)
         if any(attempts > 1 or kind is OutcomeKind.UNKNOWN for kind, attempts in ended):
-            link.settles_at = self._clock.wall() + self._settle
-        self._count(ended)
+            link.settles_at = self._clock.monotonic() + self._settle
 
     def _count(self, ended: Mapping[tuple[OutcomeKind, int], int]) -> None:
         """Count changes that have ended with an outcome, in a number of requests."""

@@ -34,7 +34,7 @@ class Account:
         total: How many changes its input has; None when that is not known.
         state: Whether it goes on, was killed, or ended.
         ended: How many changes ended in this run; None for a batch that is only looked at.
-        elapsed: Seconds that this run took.
+        elapsed: Seconds that this run took; None for a batch that is only looked at.
         stopped: Why it ended before its input did.
         advice: What to do about that.
         journal: Where it is written down; None when that is gone.
@@ -51,7 +51,7 @@ class Account:
     total: int | None = None
     state: str | None = None
     ended: int | None = None
-    elapsed: float = 0.0
+    elapsed: float | None = None
     stopped: str | None = None
     advice: str | None = None
     journal: Path | None = None
@@ -81,7 +81,7 @@ def print_account(account: Account, *, as_json: bool) -> None:
 def _lines(account: Account) -> list[Line]:
     summary = account.summary
     lines: list[Line] = []
-    if account.ended is None:
+    if account.ended is None or account.elapsed is None:
         of = "" if account.total is None else f" of {account.total:,}"
         lines.append(("bold", f"{printable(account.title)}: {summary.total:,}{of} changes have an outcome"))
     else:
@@ -185,7 +185,7 @@ def account_record(account: Account) -> dict[str, JSON]:
             for name, problem in summary.problems.items()
         },
         "ended": account.ended,
-        "seconds": round(account.elapsed, 3),
+        "seconds": None if account.elapsed is None else round(account.elapsed, 3),
         "slowed": dict(account.slowed),
         "state": account.state,
         "stopped": account.stopped,

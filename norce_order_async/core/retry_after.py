@@ -15,25 +15,27 @@ _HTTP_DATE = re.compile(
     r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
 )
 """The three forms of a date in HTTP: the usual one, RFC 850's, and asctime's."""
+_LONGEST = 1e9 - 1
+"""Seconds; those of settings are below 1e9, too."""
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
     """The seconds that ``Retry-After`` asks to wait: digits, or one of the three HTTP dates.
 
     Digits may have a fraction, which is rounded up. A date is taken relative to the response's own ``Date`` header,
-    without which the clock's time stands in. Anything else counts as absent.
+    without which the clock's time stands in. More than 999,999,999 seconds count as so many, and anything else as
+    absent.
     """
     value = headers.get("retry-after")
     if value is None:
         return None
     if _DELAY_SECONDS.fullmatch(value.strip()):
-        seconds = float(value)
-        return float(math.ceil(seconds)) if math.isfinite(seconds) else seconds
+        return float(math.ceil(min(float(value), _LONGEST)))
     at = http_date(value)
     if at is None:
         return None
     now = http_date(headers.get("date", "")) or datetime.fromtimestamp(clock.wall(), UTC)
-    return max(0.0, (at - now).total_seconds())
+    return min(max(0.0, (at - now).total_seconds()), _LONGEST)
 
 
 def http_date(value: str) -> datetime | None:

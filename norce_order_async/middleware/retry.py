@@ -1,5 +1,6 @@
 """Trying again, with back-off, never past the call's deadline."""
 
+import math
 from typing import Any
 
 import attrs
@@ -89,7 +90,7 @@ class Retry:
             call.gave_up = "sending this operation again could do it twice"
             return None
         if attempt.retry_after is not None and attempt.retry_after > policy.max_retry_after:
-            call.gave_up = f"the server asks to wait {attempt.retry_after:g} s"
+            call.gave_up = f"the server asks to wait {math.ceil(attempt.retry_after)} s"
             return None
         if stop_after_attempt(policy.max_attempts)(state):
             call.gave_up = f"the limit is {counted(policy.max_attempts, 'attempt')}"

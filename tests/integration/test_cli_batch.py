@@ -249,6 +249,7 @@ def test_what_is_accepted_is_told_apart_and_no_failure(tmp_path: Path) -> None:
     assert "17 of 20 changes are done; 3 accepted." in (tmp_path / "page.html").read_text()
     told = status("j", cwd=tmp_path)
     assert (told["done"], told["accepted"], told["failed"], told["outcomes"]["accepted"]) == (17, 3, 0, 3)
+    assert (told["ended"], told["seconds"]) == (None, None)
     assert call("batch", "status", "j", cwd=tmp_path).returncode == 0
     assert {line["_outcome"] for line in report("j", "--only", "accepted", cwd=tmp_path)} == {"accepted"}
     assert report("j", "--only", "failed", cwd=tmp_path) == []

@@ -77,8 +77,25 @@ async def test_bad_orders_of_many_merchants_hold_up_no_others(layout: str, concu
 @pytest.mark.parametrize(("patience", "back"), [(20.0, 15.0), (60.0, 50.0), (300.0, 280.0)])
 async def test_a_server_that_is_back_within_the_patience_is_noticed(patience: float, back: float) -> None:
     client, _, _ = on_a_timeline(lambda sent: 502 if 0.5 <= sent.at < back else 200)
-    batch = Batch(client, deletes(200), concurrency=4, patience=patience)
-    assert Counter(one.outcome for one in await outcomes_of(batch)) == {OutcomeKind.APPLIED: 200}
+    batch = Batch(client, deletes(300), concurrency=4, patience=patience)
+    assert Counter(one.outcome for one in await outcomes_of(batch)) == {OutcomeKind.APPLIED: 300}
+
+
+async def test_time_for_which_a_batch_stood_still_is_none_that_it_waits_for_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, _, clock = on_a_timeline(lambda sent: 502 if 0.5 <= sent.at < 100 else 200)
+    sleep = clock.sleep
+
+    async def stopped(delay: float, /) -> None:
+        await sleep(delay)
+        if delay > 2 and clock.now < 100:
+            clock.now += 1_000
+
+    monkeypatch.setattr(clock, "sleep", stopped)
+    batch = Batch(client, deletes(600), concurrency=4, patience=20.0)
+    assert Counter(one.outcome for one in await outcomes_of(batch)) == {OutcomeKind.APPLIED: 600}
+    assert clock.now > 1_000
 
 
 @pytest.mark.parametrize("answer", [503, refused()], ids=["503", "refused"])

@@ -122,6 +122,18 @@ async def test_a_hold_is_said_as_long_as_it_was(path: Path) -> None:
     assert 28 <= seconds <= 50  # until a probe gets through; the last one may be 15 s late
 
 
+async def test_a_clock_that_is_set_changes_nothing_of_how_long_a_batch_was_slowed(path: Path) -> None:
+    client, _, clock = on_a_timeline()
+    began = clock.epoch
+    with journal_at(path) as journal:
+        async for outcome in Batch(client, deletes(100), rate=10, journal=journal):
+            if outcome.number == 50:
+                clock.epoch += 3_600
+        run = JournalRun(began, began + clock.now, None)
+        held = slowed(journal.samples(), [run], None)
+    assert 0.8 * clock.now <= held.total() <= clock.now + 1
+
+
 async def test_what_slowed_a_batch_ends_with_it_though_its_run_goes_on(path: Path) -> None:
     """As it does while unknown changes are looked at."""
     client, _, clock = on_a_timeline()

@@ -17,6 +17,7 @@ from timeline import Answer, Origin, Sent, on_a_timeline
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
+from norce_order_async.batch.engine.schedule import LOOKAHEAD_SIZE
 from norce_order_async.batch.journal import JournalReader, JournalSample, State
 from norce_order_async.batch.journal.rows import rows_of, stands
 from norce_order_async.batch.kinds import CreateHook, CreateOrder
@@ -108,16 +109,21 @@ async def until_it_ends(batch: ProcessBatch) -> None:
 
 
 class Later(SystemClock):
-    """The time, or some seconds later."""
+    """The time, or some seconds later; the wall clock can be set besides."""
 
     offset: float = 0.0
+    step: float = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.offset
 
     def wall(self) -> float:
-        return super().wall() + self.offset
+        return super().wall() + self.offset + self.step
 
 
+@pytest.mark.parametrize("step", [0.0, -3600.0, 3600.0])
 async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carried_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float
 ) -> None:
     changes = [DeleteConsent("o_1", f"c_{n}") for n in range(6)]
     clock = Later()
@@ -128,7 +134,7 @@ async def test_lines_that_are_passed_over_are_kept_only_while_they_may_be_carrie
             yield change
         while not kept:  # noqa: ASYNC110 (what the other end does)
             await asyncio.sleep(0)
-        clock.offset = 30.0
+        clock.offset, clock.step = 30.0, step
         yield DeleteConsent("o_1", "later")
 
     async def hear(link: ProcessLink) -> tuple[Any, ...]:
@@ -198,6 +204,44 @@ async def test_a_process_that_ends_early_leaves_what_is_its_own_and_ends_no_othe
     assert batch.stopped == "a worker process stopped: nothing went through"
 
 
+async def test_what_a_lost_process_may_have_sent_settles_though_the_next_one_is_lost_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Later()
+    links: list[ProcessLink] = []
+    lives: list[set[int]] = []
+
+    async def source() -> AsyncGenerator[Change]:
+        yield HOOK
+        while not links[0].passed:  # noqa: ASYNC110 (what is dealt)
+            await asyncio.sleep(0)
+        yield DeleteConsent("o_1", "c")
+
+    async def start(link: ProcessLink) -> None:
+        monkeypatch.setattr(link, "_process", Gone())
+        links.append(link)
+        link.credit = 256
+
+    async def hear(link: ProcessLink) -> tuple[Any, ...]:
+        while (2 if lives else 1) not in link.dealt:  # noqa: ASYNC110 (what is dealt)
+            await asyncio.sleep(0)
+        lives.append(set(link.passed))
+        if len(lives) == 1:
+            mark_all(journal, [HOOK], once=[1])
+            clock.offset = 30.0
+        if len(lives) < 3:
+            raise ConnectionError
+        return "end", None, {}, None, None, True
+
+    monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
+    monkeypatch.setattr(ProcessLink, "start", start)
+    monkeypatch.setattr(ProcessLink, "hear", hear)
+    with opened(tmp_path) as journal:
+        batch = ProcessBatch(source(), processes=1, settings=HERE, journal=journal, settle=20.0, once=True)
+        await until_it_ends(batch)
+    assert lives == [set(), {1}, {1}]
+
+
 class Gone:
     """A process that has ended."""
 
@@ -216,9 +260,10 @@ class Quick(Later):
         await asyncio.sleep(min(delay, 0.01))
 
 
+@pytest.mark.parametrize("step", [0.0, -3600.0, 3600.0])
 @pytest.mark.parametrize("outcome", [OutcomeKind.UNKNOWN, OutcomeKind.APPLIED])
 async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_dealt_nothing_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: OutcomeKind
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: OutcomeKind, step: float
 ) -> None:
     changes = [DeleteConsent(f"o_{n}", "c") for n in range(5)]
     clock = Quick()
@@ -250,6 +295,7 @@ async def test_a_process_is_replaced_when_what_ended_in_it_has_settled_and_is_de
             made = Outcome(1, 1, changes[0], outcome, attempts=1, started=clock.wall(), elapsed=0.0)
             return "journal", "write", rows_of([begun], [made])
         if len(lives) == 2:
+            clock.step = step
             raise ConnectionError
         return END
 
@@ -285,6 +331,24 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, hear, start)
     monkeypatch.setattr(ProcessLink, "tell", tell)
     monkeypatch.setattr(ProcessLink, "tell_to_end", tell_to_end)
+
+
+@pytest.mark.usefixtures("idle")
+async def test_lines_that_are_passed_over_hold_up_the_input_no_longer_than_they_settle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Quick()
+    monkeypatch.setattr("norce_order_async.batch.processes.SystemClock", lambda: clock)
+    changes = [DeleteConsent("o_1", f"c_{n}") for n in range(3)]
+    lines = [InputLine(n, change, size=LOOKAHEAD_SIZE) for n, change in enumerate(changes, 1)]
+    with opened(tmp_path) as journal:
+        mark_all(journal, changes)
+        for number, change in enumerate(changes, 1):
+            end(journal, number, change, OutcomeKind.UNKNOWN, 0.0)
+        batch = ProcessBatch(lines, processes=2, settings=HERE, journal=journal, settle=60.0, only=["rejected"])
+        await until_it_ends(batch)
+    assert batch.progress.passed == 3
+    assert clock.offset == pytest.approx(60.0, abs=5.0)
 
 
 async def endless() -> AsyncGenerator[Change]:

@@ -28,6 +28,8 @@ FIRST_PROBE = 0.5
 """Seconds."""
 LAST_PROBE = 30.0
 """Seconds, the longest wait between two probes."""
+_LATE = 1.0
+"""Seconds by which a probe is late only where this process stood still."""
 _UNTIL_OTHERS = 3
 """So many probes are sent before others have been read ahead."""
 FEW = 100
@@ -106,6 +108,11 @@ class CircuitBreaker:
     def rest(self) -> None:
         """There is nothing to send; time that passes so is none that the server is waited for."""
         self._failing_since = None
+
+    def woke_late(self, seconds: float) -> None:
+        """A probe is so late; time for which this process stood still is none that the server is waited for."""
+        if seconds > _LATE and self._failing_since is not None:
+            self._failing_since += seconds
 
     def failed(self, item: WorkItem, error: CallError) -> bool:
         """A change ended with this error; whether that counts among the times that it may fail."""

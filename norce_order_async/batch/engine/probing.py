@@ -48,6 +48,7 @@ class Probes:
         while self.may_go() and (left := due - self._clock.monotonic()) > 0:
             self._state.wake.clear()
             await pause(self._clock, left, self._state.wake)
+        self._breaker.woke_late(self._clock.monotonic() - due)
         return new
 
     def take(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:

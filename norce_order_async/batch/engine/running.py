@@ -80,7 +80,7 @@ class Sampler:
         """
         progress = self._progress()
         sample = JournalSample(
-            at=self._clock.wall(),
+            at=self._at(now),
             concurrency=progress.concurrency,
             rate=progress.rate,
             in_flight=progress.in_flight,
@@ -94,7 +94,12 @@ class Sampler:
         """Write down that nothing slows it down any more: its run may go on, as unknown changes are looked at."""
         if self._last is not None and self._last.reason is not None:
             with suppress(ConfigurationError):
-                self._journal.sample(attrs.evolve(self._last, at=self._clock.wall(), in_flight=0, reason=None))
+                at = self._at(self._clock.monotonic())
+                self._journal.sample(attrs.evolve(self._last, at=at, in_flight=0, reason=None))
+
+    def _at(self, now: float) -> float:
+        """The wall time at a monotonic time, as if that clock had not been set since the first sample."""
+        return self._clock.wall() if self._last is None else self._last.at + now - self._sampled
 
 
 class RunsOnce(ABC):
