@@ -69,6 +69,7 @@ class Sampler:
         self._journal = journal
         self._clock = clock
         self._progress = progress
+        self._offset = clock.wall() - clock.monotonic()  # kept where the wall clock is set meanwhile
         self.due = 0.0
         self._last: JournalSample | None = None
 
@@ -78,9 +79,9 @@ class Sampler:
         Raises:
             ConfigurationError: The journal cannot be written.
         """
-        progress = self._progress()
+        progress, now = self._progress(), self._clock.monotonic()
         sample = JournalSample(
-            at=self._at(now),
+            at=self._offset + now,
             concurrency=progress.concurrency,
             rate=progress.rate,
             in_flight=progress.in_flight,
@@ -88,18 +89,14 @@ class Sampler:
         )
         with suppress(JournalBusy):
             self._journal.sample(sample)
-            self.due, self._last = self._clock.monotonic() + SAMPLE_EVERY, sample
+            self.due, self._last = now + SAMPLE_EVERY, sample
 
     def end(self) -> None:
         """Write down that nothing slows it down any more: its run may go on, as unknown changes are looked at."""
         if self._last is not None and self._last.reason is not None:
             with suppress(ConfigurationError):
-                at = self._at(self._clock.monotonic())
+                at = self._offset + self._clock.monotonic()
                 self._journal.sample(attrs.evolve(self._last, at=at, in_flight=0, reason=None))
-
-    def _at(self, now: float) -> float:
-        """The wall time at a monotonic time, as if that clock had not been set since the first sample."""
-        return self._clock.wall() if self._last is None else self._last.at + now - self._sampled
 
 
 class RunsOnce(ABC):
