@@ -9,6 +9,7 @@
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,11 +127,12 @@ def npm_package(session: nox.Session, package: str) -> str:
     return folder
 
 
-def bounded() -> list[str]:
-    """List what the package and its extras require: each line is a name and the lowest version."""
+def bounded(bound: str) -> list[str]:
+    """List what the package and its extras require, with another bound of each, in which {} is the lowest version."""
     project = PYPROJECT["project"]
     lines = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
-    return [line for line in lines if ">=" in line]
+    # Only the first >= of a line: a marker behind it may have its own.
+    return [re.sub(r">=([\d.]+)", bound.format(r"\1"), line, count=1) for line in lines if ">=" in line]
 
 
 def run_tests(session: nox.Session, *versions: str) -> None:
@@ -150,13 +152,13 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=next(iter(FOUND), None))
 def floor(session: nox.Session) -> None:
     """Test with the lowest versions that pyproject.toml allows, of the dependencies and of what the extras bring."""
-    run_tests(session, *(line.replace(">=", "==") for line in bounded()))
+    run_tests(session, *bounded("=={}"))
 
 
 @nox.session(python=next((version for version in reversed(PYTHONS) if version in FOUND), None))
 def newest(session: nox.Session) -> None:
     """Test with the newest versions of the same, with those before a release: what the users get tomorrow."""
-    run_tests(session, *(f"{line}.dev0" for line in bounded()))
+    run_tests(session, *bounded(">={}.dev0"))
 
 
 @nox.session

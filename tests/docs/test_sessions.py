@@ -2,10 +2,14 @@
 
 import ast
 import os
+import re
+import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from command import run_code
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 NOXFILE = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
@@ -35,6 +39,21 @@ def test_a_function_that_takes_a_session_is_one_or_is_called_by_one() -> None:
     assert [node.name for node in taking if node.name not in sessions and not calls(NOXFILE, node.name)] == [
         "run_program"  # it is made a session for each of PROGRAMS
     ]
+
+
+def test_floor_and_newest_ask_for_other_bounds_of_the_same_requirements() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    names = {"PYPROJECT": pyproject, "chain": chain, "re": re}
+    function = {node.name: node for node in FUNCTIONS}
+    exec(ast.unparse(function["bounded"]), names)
+    for session, example in [("floor", "tenacity==9.0"), ("newest", "tenacity>=9.0.dev0")]:
+        [call] = calls(function[session], "bounded")
+        requirements = [Requirement(line) for line in eval(ast.unparse(call), names)]
+        assert example in map(str, requirements)
+        assert {str(one.marker) for one in requirements if one.name == "pyarrow"} == {
+            'python_version < "3.13"',
+            'python_version >= "3.13"',
+        }
 
 
 def without_pytest() -> Iterator[str]:

@@ -186,7 +186,7 @@ def attempt(rng: random.Random) -> Attempt:
             )
             target = f"/{kind}?{query}"
         case _:
-            parts_ = [b"{", rng.choice((0.1, None))]
+            parts_ = [b"{", rng.choice((60.0, None))]  # the deadline ends the wait
     return Attempt(kind, method, target, headers, parts_, False)
 
 

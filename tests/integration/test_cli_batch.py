@@ -421,7 +421,9 @@ def test_ctrl_c_ends_a_batch_whose_reader_stands_still(tmp_path: Path) -> None:
     is_ended = process.poll() is not None
     process.kill()
     out, _ = process.communicate()
-    assert (is_ended, process.returncode, len(out) > 10_000) == (True, 130, True)
+    assert (is_ended, len(out) > 10_000) == (True, True)
+    # The latter for a press that comes while Python ends; to a shell it is 130, too.
+    assert process.returncode in (130, -signal.SIGINT)
     told = batch("changes.jsonl", "--sandbox", "--journal", "j", cwd=tmp_path)
     assert (told["code"], told["done"], told["left"]) == (0, 3000, 0)
 

@@ -143,7 +143,8 @@ BOMB = gzip.compress(b" " * 10_000_000)
 HOSTILE: list[tuple[bytes, int | None]] = [
     (head("Content-Length: 10") + b'{"id":"o"}', 200),
     (head(CHUNKED) + b'A\r\n{"id":"o"}\r\n0\r\n\r\n', 200),
-    (head("Content-Length:  10\t ", "X-Merchant: \xe5 ") + b'{"id":"o"}', 200),
+    # A tab behind the length is not read by the llhttp of httptools 0.6, which uvicorn uses.
+    (head("Content-Length: \t10 ", "X-Merchant:  \xe5\t ") + b'{"id":"o"}', 200),
     (head(CHUNKED) + b"64\r\n" + b" " * 100 + b"\r\n64\r\n" + b" " * 100, 413),
     (head("Content-Length: 99999999") + b"{", 413),
     (head("Content-Length: 10") + b"{", 408),
