@@ -113,8 +113,8 @@ def _kill(after: int, env: Env, folder: Path) -> bytes:
     ) as process:
         assert process.stdout is not None
         read = b""
-        while len(read) < after:
-            read += process.stdout.read(after - len(read)) or b""
+        while len(read) < after and (piece := process.stdout.read(after - len(read))):
+            read += piece
         process.kill()
         return read + process.stdout.read()
 
