@@ -1,4 +1,4 @@
-"""Transports in processes that were forked, or started anew, from one that uses them."""
+"""The package in processes that were forked, or started anew, from one that uses it."""
 
 import os
 import subprocess
@@ -154,6 +154,24 @@ def test_processes_share_no_connection(program: str, transport: str, loops: str,
     # Newer Pythons warn of a fork beside other threads; uvloop may have some.
     command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", str(file), transport, loops, url]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+CHANCES = """
+import os
+from norce_order_async.core.random_source import SYSTEM_RANDOM
+
+reads, writes = os.pipe()
+if (child := os.fork()) == 0:
+    os.write(writes, SYSTEM_RANDOM.randbytes(16))
+    os._exit(0)
+os.waitpid(child, 0)
+assert os.read(reads, 16) != SYSTEM_RANDOM.randbytes(16)
+"""
+
+
+def test_a_forked_process_does_not_repeat_the_request_ids_of_its_parent() -> None:
+    ran = run_code(CHANCES)
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
