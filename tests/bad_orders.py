@@ -8,8 +8,8 @@ PYTHONPATH=tests python -m bad_orders --seeds 500         one layout so many tim
 import argparse
 import asyncio
 import math
-import random
 from collections.abc import Iterable
+from random import Random
 from typing import Any, Literal
 
 import attrs
@@ -25,14 +25,14 @@ from norce_order_async.transport import Request, Response
 COUNT = 1_000
 LAYOUTS = ("at the start", "in the middle", "at the end", "1 % spread", "5 % spread", "10 % spread", "30 % spread")
 Fails = Literal["500", "hangs"]
-AT_ONCE = Latency(0.01, random.Random())
+AT_ONCE = Latency(0.01, Random())
 
 
 def bad_ones(layout: str, count: int = COUNT) -> frozenset[int]:
     """The bad ones among so many orders: 6 % in a block, or a share spread at random."""
     block, share = count * 6 // 100, layout.partition(" %")[0]
     if share.isdecimal():
-        return frozenset(random.Random(layout).sample(range(count), count * int(share) // 100))
+        return frozenset(Random(layout).sample(range(count), count * int(share) // 100))
     first = {"at the start": 0, "in the middle": (count - block) // 2, "at the end": count - block}[layout]
     return frozenset(range(first, first + block))
 
@@ -89,14 +89,18 @@ async def run(
     *,
     retry: RetryPolicy | None = None,
     server: Server = AT_ONCE,
+    seed: int = 0,
     **arguments: Any,
 ) -> Ran:
-    """Run a batch against such orders; the time of those that do not hang is the server's."""
+    """Run a batch against such orders; the time of those that do not hang is the server's.
+
+    Waits are drawn at random, and so is the next fresh change while the batch holds: the same for the same seed.
+    """
     clock = Timeline()
     origin = Orders(clock, bad, fails, server)
     client = OrderClient(
         base_url=BASE_URL, merchant="norce", channel="1", auth=TOKEN, transport=origin, clock=clock, retry=retry,
-        timeout=Timeout.batch(),
+        timeout=Timeout.batch(), random=Random(seed),
     )  # fmt: skip
     async with Batch(client, changes, **arguments) as batch:
         outcomes = [outcome async for outcome in batch]
@@ -117,7 +121,6 @@ async def table(retry: RetryPolicy | None) -> bool:
         bad = bad_ones(name)
         for fails in ("500", "hangs"):
             for concurrency in (1, 4, "auto"):
-                random.seed(0)  # waits are drawn at random: the same table each time
                 ran = await run(one_each(), bad, fails, retry=retry, concurrency=concurrency)
                 good = ran.kinds(of_bad=False).get("applied", 0)
                 of_bad = ran.kinds(of_bad=True)
@@ -138,8 +141,7 @@ async def seeds(count: int) -> None:
     longest: tuple[float, int] = (0.0, 0)
     stopped: list[int] = []
     for seed in range(count):
-        random.seed(seed)
-        ran = await run(one_each(400), bad, "500", concurrency="auto")
+        ran = await run(one_each(400), bad, "500", seed=seed, concurrency="auto")
         longest = max(longest, (ran.clock.now, seed))
         if ran.batch.stopped is not None or ran.kinds(of_bad=False) != {"applied": 400 - len(bad)}:
             stopped.append(seed)

@@ -1,7 +1,8 @@
-"""For every test: no settings of the tester, how garbage is collected, how Hypothesis looks for examples."""
+"""For every test: no settings of the tester, Ctrl-C that ends commands, how garbage is collected, and Hypothesis."""
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import HealthCheck, settings
 
 for name in os.environ.keys() - clean():
     del os.environ[name]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; a command inherits that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same few in every run; many others with ``--hypothesis-profile long``. No limit on time: the machine may be busy.
 settings.register_profile("long", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

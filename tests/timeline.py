@@ -4,6 +4,7 @@ import asyncio
 import heapq
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any, ClassVar
 
 import attrs
@@ -108,7 +109,7 @@ def on_a_timeline(
     clock = Timeline()
     origin = Origin(clock, answer, latency)
     given: dict[str, Any] = {"base_url": BASE_URL, "merchant": "norce", "channel": "1", "auth": TOKEN}
-    given |= {"transport": origin, "clock": clock, "retry": None} | settings
+    given |= {"transport": origin, "clock": clock, "random": Random(0), "retry": None} | settings
     return OrderClient(**given), origin, clock
 
 

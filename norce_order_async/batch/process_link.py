@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -64,18 +65,17 @@ class ProcessLink:
         Raises:
             ConfigurationError: The system starts none, or no thread that waits for its end.
         """
-        # Where this package comes from may be known to this process alone, as in a zipapp.
-        places = os.pathsep.join(filter(None, sys.path))
         group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Ctrl-C of Windows ends at a group
         try:
             with interrupts_held():
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
+                    "-P",  # else a file of the working directory comes before all modules
                     "-m",
                     "norce_order_async.batch.process_worker",
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
-                    env=os.environ | {"PYTHONPATH": places},
+                    env=os.environ | {"PYTHONPATH": _places()},
                     creationflags=group,
                 )
         except (OSError, RuntimeError, MemoryError) as error:
@@ -204,3 +204,10 @@ class ProcessLink:
         except TimeoutError:
             self.kill()
             await process.wait()
+
+
+def _places() -> str:
+    """Where modules come from in this process, which may know that alone, as in a zipapp."""
+    with suppress(FileNotFoundError):  # the working directory is gone
+        return os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+    return os.pathsep.join(filter(None, sys.path))

@@ -30,7 +30,7 @@ from norce_order_async.cli.output_files import check_output_file, files_of_journ
 from norce_order_async.cli.summary import Account, account_record, print_account
 from norce_order_async.cli.writing import Writing
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
-from norce_order_async.core.wording import counted, printable
+from norce_order_async.core.wording import counted, printable, reason_of
 from norce_order_async.endpoints.resolution import shown_time
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.refusals import is_foreign
@@ -97,13 +97,27 @@ def _journal_path(options: argparse.Namespace, files: tuple[InputFile, ...]) -> 
         yield Path(options.journal)
     elif files[0].digest is None:
         tell("What is read only once cannot be continued, and nothing is kept of it but --report: see --journal.")
-        with TemporaryDirectory(prefix="norce-order-") as folder:
+        with _temporary_folder() as folder:
             yield Path(folder, "batch.journal")
     else:
         path = _beside(options)
         if options.sandbox and path.exists():
             discard(path)
         yield path
+
+
+def _temporary_folder() -> TemporaryDirectory[str]:
+    """A folder that is deleted at the end.
+
+    Raises:
+        ConfigurationError: The system has no place for it.
+    """
+    try:
+        return TemporaryDirectory(prefix="norce-order-")
+    except OSError as error:
+        raise ConfigurationError(
+            f"there is no place for a temporary journal: {reason_of(error)}: name one with --journal or TMPDIR"
+        ) from error
 
 
 def _beside(options: argparse.Namespace) -> Path:

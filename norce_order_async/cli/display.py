@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from norce_order_async.batch.engine.running import Progress, RunsOnce
-from norce_order_async.cli.output import has_rich, is_terminal, silence, tell
+from norce_order_async.cli.output import console, has_rich, is_terminal, silence, tell
 from norce_order_async.cli.summary import shown_rate
 from norce_order_async.cli.writing import Writing
 from norce_order_async.core.wording import printable
@@ -153,10 +153,9 @@ def _draw(draw: Callable[..., object], *arguments: object) -> None:
 def _live() -> Any:
     if not has_rich():
         return None
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True)
-    if console.is_dumb_terminal:
+    terminal = console(stderr=True)
+    if terminal.is_dumb_terminal:
         return None  # without a cursor that can go back, nothing would be shown before the end
-    return Live(console=console, auto_refresh=False, redirect_stdout=is_terminal(sys.stdout))
+    return Live(console=terminal, auto_refresh=False, redirect_stdout=is_terminal(sys.stdout))

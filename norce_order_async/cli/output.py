@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any, TextIO
 
 from norce_order_async.core.commands import command_line
 from norce_order_async.core.wording import reason_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -41,6 +45,16 @@ def has_rich() -> bool:
         import_module("rich")
         return True
     return False
+
+
+def console(**settings: Any) -> "Console":
+    """A console of rich. It takes ``COLUMNS=0`` for a width, and would print nothing."""
+    from rich.console import Console
+
+    made = Console(**settings)
+    if not made.width:
+        made.width = get_terminal_size().columns
+    return made
 
 
 def silence(stream: TextIO | None) -> None:

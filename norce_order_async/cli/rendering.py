@@ -9,7 +9,7 @@ import attrs
 from norce_order_async.cli.commands import Command
 from norce_order_async.cli.masking import masked
 from norce_order_async.cli.order_text import order_text
-from norce_order_async.cli.output import has_rich, is_terminal, tell
+from norce_order_async.cli.output import console, has_rich, is_terminal, tell
 from norce_order_async.core.errors import DecodeError
 from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.decoders import Receipt
@@ -138,17 +138,16 @@ def _print_table(names: Sequence[str], rows: Rows, below: str) -> None:
         _print_columns(names, rows, below)
         return
     from rich.box import ROUNDED, SIMPLE
-    from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
 
     # A file has no width to fit into; on a terminal, what is too wide goes on below, and no id is cut.
-    console = Console() if is_terminal(sys.stdout) else Console(width=_ANY_WIDTH)
-    if console.width <= _FRAME * len(names):  # some would be empty
+    printer = console() if is_terminal(sys.stdout) else console(width=_ANY_WIDTH)
+    if printer.width <= _FRAME * len(names):  # some would be empty
         _print_columns(names, rows, below)
         return
     columns = (Column(name, overflow="fold") for name in names)
-    table = Table(*columns, box=ROUNDED if console.is_terminal else SIMPLE, caption=below or None)
+    table = Table(*columns, box=ROUNDED if printer.is_terminal else SIMPLE, caption=below or None)
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    printer.print(table)

@@ -100,7 +100,7 @@ In another terminal:
 @asynccontextmanager
 async def _telling() -> AsyncGenerator[None]:
     """Have what the sandbox logs printed meanwhile. Where nobody reads it at the end, end the process."""
-    its_logger, writing = logger.getChild("testing.sandbox"), Writing()
+    its_logger, writing = logger.logger.getChild("testing.sandbox"), Writing()
     told = _Told(writing)
     its_logger.addHandler(told)
     try:

@@ -7,6 +7,8 @@ from threading import current_thread, main_thread
 
 
 def _interrupt(number: int, frame: object) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)
 
 
@@ -32,8 +34,8 @@ def end_at_interrupts() -> None:
 def on_ending(act: Callable[[], object]) -> None:
     """Have the running event loop call this at each signal that ends a command.
 
-    One that whoever started it has it ignore (nohup) stays ignored. SIGBREAK is what Windows makes of Ctrl-Break and of
-    a console that is closed.
+    One that whoever started it has it ignore (nohup, or a script that starts it with ``&``) stays ignored. SIGBREAK is
+    what Windows makes of Ctrl-Break and of a console that is closed.
     """
     from asyncio import get_running_loop
 
@@ -46,7 +48,7 @@ def on_ending(act: Callable[[], object]) -> None:
 
     known = signal.Signals.__members__
     for number in (known[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if name in known):
-        if number is not signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+        if signal.getsignal(number) is signal.SIG_IGN:
             continue
         try:
             loop.add_signal_handler(number, act)

@@ -11,7 +11,7 @@ from norce_order_async.batch.report import LEFT, Summary
 from norce_order_async.batch.samples import slowed
 from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import undo_lines, undo_record
-from norce_order_async.cli.output import has_rich, shown_command
+from norce_order_async.cli.output import console, has_rich, shown_command
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.wording import counted, printable
 from norce_order_async.wire.codec import encode_shown
@@ -157,12 +157,11 @@ def print_lines(lines: list[Line]) -> None:
     if not has_rich():
         print("\n".join(text for _, text in lines))
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    printer = console(highlight=False, soft_wrap=True)
     for style, text in lines:
-        console.print(Text(text, style=style))
+        printer.print(Text(text, style=style))
 
 
 def account_record(account: Account) -> dict[str, JSON]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from norce_order_async.cli.masking import as_text, masked, masked_unreadable
 from norce_order_async.cli.order_text import order_title
+from norce_order_async.cli.output import console
 from norce_order_async.core.wording import printable
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.json_text import to_json
@@ -23,7 +23,7 @@ def print_tree(order: Order) -> None:
     _grow(tree, masked(order))
     for path, raw in masked_unreadable(order).items():
         tree.add(Text.assemble((f"could not be read: {printable(path)}", "red"), "  ", as_text(raw)))
-    Console().print(tree)
+    console().print(tree)
 
 
 def _grow(tree: Tree, value: JSON) -> None:

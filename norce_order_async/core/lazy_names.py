@@ -1,5 +1,6 @@
 """Names that a module gives and another one has, each loaded when it is first used."""
 
+import os
 import sys
 from threading import RLock
 
@@ -7,6 +8,8 @@ _PACKAGE = "norce_order_async"
 _LOADING = RLock()
 """Held while a name is loaded, as modules that two threads load at once may be seen half made. No module of the package
 uses such a name while it is imported itself: it would wait here, with its own lock held, for who may wait for that."""
+if hasattr(os, "register_at_fork"):  # a forked process has no thread that would let go of it
+    os.register_at_fork(before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_LOADING.release)
 
 
 class LazyNames:

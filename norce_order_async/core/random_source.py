@@ -1,5 +1,6 @@
 """Random choices as the client makes them: one value that tests replace to get the same ones each time."""
 
+import os
 import random as _random
 from typing import Protocol
 
@@ -24,16 +25,21 @@ class RandomSource(Protocol):
         ...
 
 
-class SystemRandomSource:
-    """Python's own generator.
+_own = _random.Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_own.seed)
 
-    The module's functions and not an instance: a forked process would repeat its parent's choices with that.
+
+class SystemRandomSource:
+    """A generator of the package's own: it goes on where a program seeds Python's, and leaves that as it is.
+
+    All share one, which a forked process seeds anew: it would repeat its parent's choices.
     """
 
-    random = staticmethod(_random.random)
-    uniform = staticmethod(_random.uniform)
-    randrange = staticmethod(_random.randrange)
-    randbytes = staticmethod(_random.randbytes)
+    random = staticmethod(_own.random)
+    uniform = staticmethod(_own.uniform)
+    randrange = staticmethod(_own.randrange)
+    randbytes = staticmethod(_own.randbytes)
 
 
 SYSTEM_RANDOM: RandomSource = SystemRandomSource()

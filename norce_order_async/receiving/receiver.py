@@ -25,7 +25,7 @@ from norce_order_async.wire.json import MAX_BYTES
 from norce_order_async.wire.models import OrderVersion
 
 _FAILED = ("adapter-error", "The adapter failed.")
-_logger = logger.getChild("receiving")
+_logger = logger.child("receiving")
 
 
 class _Kind(NamedTuple):

@@ -12,7 +12,7 @@ from norce_order_async.core.checks import check_header, check_named
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, ClientStateError
 from norce_order_async.core.http import Request, Response, merge_headers, replace_headers
-from norce_order_async.core.logger import logger
+from norce_order_async.core.logger import is_enabled_for
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.outcome import Attempt
 from norce_order_async.core.retry_after import retry_after
@@ -103,7 +103,7 @@ class AttemptSender:
         """Note when an attempt ended, and tell the log, observers and hooks; the time."""
         ended = self.clock.monotonic()
         attempt.elapsed = ended - start
-        if logger.isEnabledFor(DEBUG):
+        if is_enabled_for(DEBUG):
             log_attempt(call, attempt)
         # Before the hooks, which make requests of their own, or start tasks: those are not part of the attempt.
         if self.observers:

@@ -5,7 +5,7 @@ import math
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.http import Response
-from norce_order_async.core.logger import lines_of, logger
+from norce_order_async.core.logger import is_enabled_for, lines_of, logger
 from norce_order_async.core.outcome import Attempt
 
 
@@ -25,7 +25,7 @@ def log_attempt(call: Call, attempt: Attempt) -> None:
 
 def log_retry(call: Call, delay: float) -> None:
     """One line at INFO for each retry, with its reason and the wait before it."""
-    if logger.isEnabledFor(logging.INFO):
+    if is_enabled_for(logging.INFO):
         attempt = call.attempts[-1]
         logger.info(
             "%s: %s; trying again in %.2f s%s [request id %s]",

@@ -1,4 +1,4 @@
-"""Transports in processes that were forked, or started anew, from one that uses them."""
+"""The package in processes that were forked, or started anew, from one that uses it."""
 
 import os
 import subprocess
@@ -153,6 +153,54 @@ def test_processes_share_no_connection(program: str, transport: str, loops: str,
     file.write_text(PRELUDE + program)
     # Newer Pythons warn of a fork beside other threads; uvloop may have some.
     command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", str(file), transport, loops, url]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+CHANCES = """
+import os
+from norce_order_async.core.random_source import SYSTEM_RANDOM
+
+reads, writes = os.pipe()
+if (child := os.fork()) == 0:
+    os.write(writes, SYSTEM_RANDOM.randbytes(16))
+    os._exit(0)
+os.waitpid(child, 0)
+assert os.read(reads, 16) != SYSTEM_RANDOM.randbytes(16)
+"""
+
+
+def test_a_forked_process_does_not_repeat_the_request_ids_of_its_parent() -> None:
+    ran = run_code(CHANCES)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+LOADING = """
+import logging, os, signal, sys, threading, time
+import norce_order_async as norce
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "norce_order_async.client":
+            begun.set()
+            time.sleep(0.5)
+
+begun = threading.Event()
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=lambda: norce.OrderClient)
+thread.start()
+begun.wait()
+if (child := os.fork()) == 0:
+    signal.alarm(20)
+    norce.Timeout
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+thread.join()
+"""
+
+
+def test_a_process_that_is_forked_while_a_thread_loads_the_package_can_load_it() -> None:
+    command = [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", LOADING]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -66,6 +67,43 @@ async def test_a_batch_is_made_in_order_and_written_down(path: Path) -> None:
     assert seen
     assert not any(SANDBOX_TOKEN in line for line in seen)
     assert not children()
+
+
+@pytest.mark.parametrize("places", [[], [""]], ids=["as a command", "as an interactive session"])
+async def test_modules_of_the_working_directory_are_found_where_they_are_here(
+    path: Path, monkeypatch: pytest.MonkeyPatch, places: list[str]
+) -> None:
+    path.with_name("attrs.py").write_text(
+        "import importlib, os, sys\n"
+        "open('found', 'w').close()\n"
+        "sys.path.remove(os.getcwd())\n"
+        "del sys.modules['attrs']\n"
+        "importlib.import_module('attrs')\n"
+    )
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(sys, "path", [*places, *filter(None, sys.path)])
+    async with sandbox_of(1) as (_, settings):
+        with opened(path) as journal:
+            progress = await ended(
+                ProcessBatch([DeleteConsent("o_0", "ci")], processes=1, settings=settings, journal=journal)
+            )
+    assert (progress.done, path.with_name("found").exists()) == (1, bool(places))
+
+
+async def test_processes_start_in_a_working_directory_that_is_gone(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setattr(sys, "path", ["", *filter(None, sys.path)])
+    async with sandbox_of(1) as (_, settings):
+        with opened(path) as journal:
+            progress = await ended(
+                ProcessBatch([DeleteConsent("o_0", "ci")], processes=1, settings=settings, journal=journal)
+            )
+    assert progress.done == 1
 
 
 async def test_a_batch_that_was_stopped_is_continued(path: Path) -> None:

@@ -1,9 +1,9 @@
 """Orders that always fail hold up nobody but themselves, however they lie in the input; an outage is something else."""
 
-import random
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 from bad_orders import LAYOUTS, Fails, bad_ones, one_each, run
@@ -17,11 +17,6 @@ from norce_order_async.batch.run import Batch
 COUNT = 400
 RETRIES = [None, RetryPolicy.batch()]
 ERRORS = {"500": "ServerError", "hangs": "ReadTimeout"}
-
-
-@pytest.fixture(autouse=True)
-def _the_same_chances_each_time() -> None:
-    random.seed(0)  # waits are drawn at random, and so is the next fresh change while the batch holds
 
 
 @pytest.mark.parametrize("retry", RETRIES, ids=["once", "retried"])
@@ -110,8 +105,7 @@ async def test_a_server_that_goes_away_before_the_last_changes_is_waited_for(ans
 async def test_the_last_place_of_bad_orders_is_left_to_no_chance() -> None:
     """A probe from anywhere leaves the other changes in their order: bad ones at the start do not become the last."""
     for seed in range(10):
-        random.seed(seed)
-        ran = await run(one_each(200), frozenset(range(12)), "500", concurrency=4)
+        ran = await run(one_each(200), frozenset(range(12)), "500", seed=seed, concurrency=4)
         tried = list(dict.fromkeys(sent.order for sent in ran.origin.sent))
         assert not {f"o_{number}" for number in range(12)} & set(tried[-12:])
 
@@ -172,14 +166,14 @@ async def test_a_server_that_refuses_what_is_too_much_is_not_taken_for_bad_order
 @pytest.mark.parametrize(("workers", "service"), [(1, 3.0), (2, 5.0), (4, 1.0)])
 async def test_a_slow_server_is_not_taken_for_bad_orders(workers: int, service: float) -> None:
     """What waits in its queue until it is given up leaves fewer in flight."""
-    server = Workers(workers, service, random.Random(1), spread=0.1)
+    server = Workers(workers, service, Random(1), spread=0.1)
     ran = await run(one_each(150), frozenset(), "hangs", server=server)
     assert ran.kinds(of_bad=False) == {"applied": 150}
     assert len(ran.origin.sent) < 200
 
 
 async def test_bad_orders_at_a_slow_server_leave_it_as_fast_as_it_is() -> None:
-    server = Workers(1, 0.5, random.Random(1), spread=0.1)
+    server = Workers(1, 0.5, Random(1), spread=0.1)
     ran = await run(one_each(), bad_ones("5 % spread"), "hangs", server=server)
     assert ran.kinds(of_bad=False) == {"applied": 950}
     assert ran.clock.now < 1.2 * 950 * 0.5

@@ -1,5 +1,6 @@
-"""Random waits and request ids: the same each time where the source is seeded."""
+"""Random waits and request ids: the same each time where the source is seeded, and only there."""
 
+import random
 from random import Random
 
 import pytest
@@ -66,3 +67,18 @@ async def test_of_a_token_source() -> None:
     first, second = await run(), await run()
     assert first == second
     assert len(first) == 2
+
+
+async def test_a_program_that_seeds_python_s_generator_repeats_no_request_ids_and_is_not_disturbed() -> None:
+    client, transport, _ = scripted(503, 200)
+    drawn: list[float] = []
+    state = random.getstate()
+    try:
+        for _ in range(2):
+            random.seed(42)
+            await delete_consent(client, "o_1", "ci")
+            drawn.append(random.random())
+    finally:
+        random.setstate(state)
+    assert len({request.headers["x-request-id"] for request in transport.requests}) == 2
+    assert drawn == [Random(42).random()] * 2

@@ -1,7 +1,7 @@
 """The sandbox's list of orders, and the orders that it makes up."""
 
 import json
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, localcontext
 from typing import Any
 from urllib.parse import urlencode
 
@@ -176,6 +176,14 @@ class TestSeeds:
             sandbox = Sandbox(seed=seed)
             made.append([sandbox.order(order_id) for order_id in sandbox.seed_orders(20) + sandbox.seed_orders(5)])
         assert made[0] == made[1] != made[2]
+
+    def test_they_do_not_depend_on_how_a_program_reckons(self) -> None:
+        made: list[object] = []
+        for context in (Context(), Context(prec=2, traps=[Inexact])):
+            with localcontext(context):
+                sandbox = Sandbox()
+                made.append([sandbox.order(order_id) for order_id in sandbox.seed_orders(20)])
+        assert made[0] == made[1]
 
     def test_they_keep_to_the_contract_and_can_be_read(self) -> None:
         sandbox = Sandbox()

@@ -26,7 +26,7 @@ from norce_order_async.batch.undo.files import UndoSummary
 from norce_order_async.cli.batch_undo import undo_lines
 from norce_order_async.cli.output import is_reader_gone, print_utf8
 from norce_order_async.cli.sandbox import exports
-from norce_order_async.cli.signals import on_ending
+from norce_order_async.cli.signals import on_ending, sigterm_as_sigint
 
 
 @pytest.mark.skipif(os.name == "nt", reason="these are names of files elsewhere")
@@ -86,6 +86,32 @@ def test_ctrl_c_calls_where_the_loop_takes_no_signals_and_ends_the_program_once_
         assert runner.run(wait()) == 2
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.usefixtures("signals")
+def test_a_signal_that_is_ignored_stays_ignored(name: str) -> None:
+    number = signal.Signals[name]
+    signal.signal(number, signal.SIG_IGN)
+
+    async def pressed() -> list[int]:
+        acts: list[int] = []
+        on_ending(lambda: acts.append(1))
+        signal.raise_signal(number)
+        await asyncio.sleep(0.01)
+        return acts
+
+    assert asyncio.run(pressed()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.usefixtures("signals")
+def test_sigterm_ends_a_command_also_where_ctrl_c_is_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with pytest.raises(KeyboardInterrupt), sigterm_as_sigint():
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_where_a_file_that_is_read_only_cannot_be_replaced_nothing_is_left(

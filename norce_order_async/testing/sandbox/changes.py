@@ -20,7 +20,7 @@ from norce_order_async.testing.sandbox.totals import complete_cart, update_total
 from norce_order_async.testing.sandbox.writing import check_can_be_stored
 from norce_order_async.wire.json import WireError
 
-_logger = logger.getChild("testing.sandbox.changes")
+_logger = logger.child("testing.sandbox.changes")
 
 Operations: TypeAlias = list[Mapping[str, Any]]
 _PARTS = ("state", "consents", "customer", "cart", "shippings", "payments")

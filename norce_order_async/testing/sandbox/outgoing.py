@@ -12,7 +12,7 @@ from norce_order_async.testing.sandbox.store import Part, WireOrder
 from norce_order_async.testing.sandbox.writing import write
 from norce_order_async.wire.json import JSON
 
-_logger = logger.getChild("testing.sandbox.outgoing")
+_logger = logger.child("testing.sandbox.outgoing")
 
 
 def call(kind: str, part: Part, url: str, ask: Ask, order: WireOrder, *, envelope: bool = False) -> AdapterCall:

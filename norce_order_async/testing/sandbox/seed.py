@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 
 from norce_order_async.testing.sandbox.store import Part, WireOrder, letters, new_id, time_text
-from norce_order_async.testing.sandbox.totals import total_of, update_total
+from norce_order_async.testing.sandbox.totals import EXACT, total_of, update_total
 
 _START = datetime(2025, 1, 1, 8, tzinfo=UTC)
 _VAT = Decimal("0.25")
@@ -152,4 +152,4 @@ def _address(random: Random, place: tuple[str, str, str, str, tuple[tuple[str, s
 
 
 def _price(including: Decimal) -> dict[str, Decimal]:
-    return {"includingVat": including, "excludingVat": including / (1 + _VAT)}
+    return {"includingVat": including, "excludingVat": EXACT.divide(including, EXACT.add(1, _VAT))}

@@ -31,7 +31,7 @@ _MAX_HEADERS = 10_000  # so is this
 _DRIPS = 10
 
 # Not below testing.sandbox, as norce-order sandbox prints what is logged there.
-_logger = logger.getChild("testing.aiohttp")
+_logger = logger.logger.getChild("testing.aiohttp")
 
 
 def _without_text(record: logging.LogRecord) -> bool:

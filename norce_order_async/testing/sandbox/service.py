@@ -51,7 +51,7 @@ from norce_order_async.wire.json import JSON
 
 _BEFORE_API: Final = re.compile(r".*(?=/api/v\d)|.*?(?=/api/)")
 """What a base URL puts in front of the API's own path; it may have ``/api/`` too."""
-_logger = logger.getChild("testing.sandbox.service")
+_logger = logger.child("testing.sandbox.service")
 Noted = TypeVar("Noted", ReceivedRequest, AdapterExchange)
 
 SANDBOX_TOKEN: Final = "sandbox-token"

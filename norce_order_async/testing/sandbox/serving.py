@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _MOST_PAUSE = 5.0
 _LOOK_AGAIN = 0.01
-_logger = logger.getChild("testing.sandbox.serving")
+_logger = logger.child("testing.sandbox.serving")
 
 
 @attrs.frozen

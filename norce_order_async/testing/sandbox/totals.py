@@ -9,7 +9,8 @@ from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
 Price = Mapping[str, Any]
 
 _MEMBERS = ("includingVat", "excludingVat")
-_EXACT = Context(prec=60)
+EXACT = Context(prec=60)
+"""What prices are computed in, whatever the context of the program is."""
 _WITHOUT_COST = frozenset({"removed", "failed"})
 
 
@@ -39,7 +40,7 @@ def total_of(prices: Iterable[Price], discounts: Iterable[Price] = (), *, times:
     for factor, summands in ((times, prices), (-1, discounts)):
         for price in summands:
             for member in _MEMBERS:
-                total[member] = _EXACT.fma(Decimal(price.get(member, 0)), factor, total[member])
+                total[member] = EXACT.fma(Decimal(price.get(member, 0)), factor, total[member])
     return total
 
 

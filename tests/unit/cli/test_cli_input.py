@@ -301,6 +301,18 @@ def test_a_terminal_that_is_too_narrow_for_a_table_gets_plain_columns(
     assert shell("order", "list", "--output", "table") == shell("order", "list")
 
 
+@pytest.mark.parametrize("form", ["table", "tree"])
+@pytest.mark.parametrize("columns", ["0", "00"])
+def test_a_width_of_no_columns_is_none(shell: Shell, monkeypatch: pytest.MonkeyPatch, form: str, columns: str) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setattr("norce_order_async.cli.rendering.is_terminal", Mock(return_value=True))
+    command = ("order", "get", "o_123") if form == "tree" else ("order", "list", "--output", "table")
+    monkeypatch.setenv("COLUMNS", "80")
+    expected = shell(*command)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert shell(*command) == expected
+
+
 @pytest.mark.parametrize(("terminal", "columns"), [(False, "30"), (True, "40")])
 def test_a_table_cuts_nothing(shell: Shell, monkeypatch: pytest.MonkeyPatch, terminal: bool, columns: str) -> None:
     pytest.importorskip("rich")

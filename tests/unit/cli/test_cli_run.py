@@ -56,6 +56,20 @@ def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
     assert shell.sandbox.count == requests + 5
 
 
+def test_without_a_place_for_a_temporary_journal_it_does_not_start(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    assert shell("batch", "run", "-")[0] == 3
+    assert (
+        "there is no place for a temporary journal: No usable temporary directory found in ['/tmp']: "
+        "name one with --journal or TMPDIR"
+    ) in shell.errors
+
+
 def test_an_empty_address_of_a_cluster_is_refused(shell: Shell) -> None:
     assert shell("batch", "run", "changes.jsonl", "--cluster", "")[0] == 2
     assert "argument --cluster: is empty" in shell.errors

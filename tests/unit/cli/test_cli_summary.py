@@ -69,6 +69,13 @@ def test_what_is_unknown_and_must_not_be_made_twice(
     assert expected + "\n" in told_of(tmp_path / "j", capsys)
 
 
+def test_an_account_is_printed_also_where_columns_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    assert told_of(tmp_path / "j", capsys, end(1, OutcomeKind.APPLIED)).startswith("t: 1 change in 0.0 s")
+
+
 @pytest.mark.parametrize(("rejected", "is_told"), [(0, False), (1, True)])
 def test_nothing_is_said_of_trying_again_where_that_would_send_nothing(
     rejected: int, is_told: bool, capsys: pytest.CaptureFixture[str]
