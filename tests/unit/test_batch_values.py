@@ -24,7 +24,6 @@ from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.processes import ProcessBatch
 from norce_order_async.batch.run import Batch
 from norce_order_async.models import Cart, Item, Logistics, Price
-from norce_order_async.wire.json import JSON
 
 ANOTHER = "is not the one that the journal knows: choose another journal for another input"
 FORMS: dict[str, Callable[[list[Change]], Any]] = {}
@@ -241,7 +240,7 @@ def test_what_tells_changes_apart(one: Change, other: Change, same: bool) -> Non
 def test_a_digest_stays_what_it_is() -> None:
     """Another version of the package goes on with the journal."""
     assert digest_of(PatchConsents("o_1", {"ä": True, "b": False})) == 2_392_710_027
-    numbers: dict[str, JSON] = {
+    numbers: dict[str, Any] = {
         "a": Decimal("0.10"), "b": 1.5, "c": Decimal("1E+2"), "d": -0.0, "e": 2**70, "f": 1e22, "g": Decimal("19.90"),
     }  # fmt: skip
     assert digest_of(PatchAttributes("o_1", numbers)) == 1_512_896_879
