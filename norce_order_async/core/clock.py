@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Any, Protocol
+
+_START = "_start"
 
 
 class Clock(Protocol):
@@ -27,3 +29,35 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
     sleep = staticmethod(asyncio.sleep)
+
+
+class _Start:
+    """When a call began, by the clock that timed it.
+
+    Another process has another clock, so it is None in a pickle, and an error says the same with it and without.
+    """
+
+    __slots__ = "clock", "started"
+
+    def __init__(self, clock: Clock, started: float) -> None:
+        self.clock, self.started = clock, started
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, _Start)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+
+def keep_start(error: BaseException, clock: Clock, started: float) -> None:
+    """Keep on an error when the call that it ends began, on the monotonic clock that timed it."""
+    vars(error)[_START] = _Start(clock, started)
+
+
+def seconds_since_start(error: BaseException) -> float | None:
+    """How long ago the call began that an error has ended, however the wall clock was set since.
+
+    None where that is not known: the error comes from a pickle, or was made by hand.
+    """
+    start: _Start | None = vars(error).get(_START)
+    return None if start is None else start.clock.monotonic() - start.started

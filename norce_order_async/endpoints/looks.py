@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -25,6 +25,9 @@ _MOST_PAGES = 50
 _PAGE = 100
 _SAME_CLOCK = 2.0
 """Seconds by which the ``Date`` of an answer may differ from a clock that agrees with the service's."""
+
+Begun: TypeAlias = tuple[float, float]
+"""When something began, in wall time: as our clock said then, and as it says now."""
 
 _FRACTION = re.compile(r"\.(\d+)")
 
@@ -68,8 +71,8 @@ class Look:
     ahead: float = 0.0
     is_gone: bool = False
 
-    def is_after(self, stamp: str | None, begun: float | None, apart: float = 0.0) -> bool | None:
-        """Whether a time of the service is not before a time of ours; None where one of them is not known.
+    def is_after(self, stamp: str | None, begun: Begun | None, apart: float = 0.0) -> bool | None:
+        """Whether a time of the service is not before a time of ours; None where that is not known.
 
         The clocks may be so many seconds ``apart``.
         """
@@ -77,7 +80,9 @@ class Look:
             return None
         digits = _FRACTION.search(stamp)
         cut_off = 10.0 ** -len(digits[1]) if digits else 1.0
-        return found.timestamp() + cut_off + apart >= begun + self.ahead
+        first, last = sorted(begun)
+        at = found.timestamp() + cut_off + apart - self.ahead
+        return None if first <= at < last else at >= last
 
 
 def can_look(operation: str | None) -> bool:
@@ -89,7 +94,7 @@ async def look_for(
     client: OrderClient,
     operation: str,
     sent: Requested,
-    begun: float | None,
+    begun: Begun | None,
     *,
     redelivered: bool,
     options: CallOptions | None,
@@ -100,7 +105,7 @@ async def look_for(
         client: What to read with.
         operation: Of the change.
         sent: What was sent.
-        begun: The wall time of the first attempt; None where that is not known.
+        begun: When the first attempt began; None where that is not known.
         redelivered: Whether an earlier call of the change may have carried it out.
         options: What each read has otherwise than the client.
 
@@ -158,7 +163,7 @@ def check_answer(order: Mapping[str, Any], order_id: str) -> None:
 
 
 async def _look_for_order(
-    client: OrderClient, sent: Requested, begun: float | None, redelivered: bool, options: CallOptions | None
+    client: OrderClient, sent: Requested, begun: Begun | None, redelivered: bool, options: CallOptions | None
 ) -> Look:
     """Look for an order by its cart's reference; a service may ignore the filter, so each order is checked."""
     reference = _cart_reference(sent.body)
@@ -188,7 +193,7 @@ def _cart_reference(order: JSON) -> Any:
     return normal({"reference": reference}, Cart).get("reference")
 
 
-def _of_orders(found: Mapping[str, str | None], look: Look, begun: float | None, redelivered: bool) -> Finding:
+def _of_orders(found: Mapping[str, str | None], look: Look, begun: Begun | None, redelivered: bool) -> Finding:
     """Of the orders that have the reference, one may be ours: one that was created after the first attempt.
 
     One of before may be that of an earlier call.

@@ -6,7 +6,7 @@ import attrs
 
 from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_bool, check_seconds
-from norce_order_async.core.clock import Clock
+from norce_order_async.core.clock import Clock, seconds_since_start
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, limits_of
@@ -14,7 +14,7 @@ from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.core.shapes import check_client, described, has_method
 from norce_order_async.endpoints.findings import Finding, Sight
-from norce_order_async.endpoints.looks import Look, can_look, look_for
+from norce_order_async.endpoints.looks import Begun, Look, can_look, look_for
 from norce_order_async.endpoints.requested import ApiChange, operation_of, requested, scoped_to
 from norce_order_async.endpoints.resolution import Resolution, Verdict, shown_time
 from norce_order_async.wire.decoders import Receipt
@@ -37,16 +37,24 @@ class Window:
     """When a change may have been carried out.
 
     Attributes:
-        begun: The wall time of its first attempt; None where that is not known.
+        begun: The wall time of its first attempt, as the clock said then; None where that is not known.
+        started: The monotonic time of it.
         due: The monotonic time from which on nothing of it can be under way.
         accepted: Whether the API has taken it in, and works on it for nobody knows how long.
         redelivered: Whether an earlier call of it, of which nobody knows when it began, may have carried it out.
     """
 
     begun: float | None
+    started: float
     due: float
     accepted: bool
     redelivered: bool = False
+
+    def begun_by(self, clock: Clock) -> Begun | None:
+        """When its first attempt began, as the clock said then and as it says now: it may have been set meanwhile."""
+        if self.begun is None:
+            return None
+        return self.begun, clock.wall() - (clock.monotonic() - self.started)
 
 
 async def resolve(
@@ -135,38 +143,39 @@ async def look_at(
         return _NO_MARK, True
     if (sent := requested(change)) is None:
         return _unclear("it is not a single call"), True
-    left, at = window.due - clock.monotonic(), clock.wall()
-    look = await look_for(client, operation, sent, window.begun, redelivered=window.redelivered, options=options)
-    told = attrs.evolve(_judged(look, window, left), looked_at=look.looked_at, at=at)
+    begun, left, at = window.begun_by(clock), window.due - clock.monotonic(), clock.wall()
+    look = await look_for(client, operation, sent, begun, redelivered=window.redelivered, options=options)
+    told = attrs.evolve(_judged(look, window, begun, left), looked_at=look.looked_at, at=at)
     return told, left <= 0 or window.accepted or look.finding.sight is not Sight.ABSENT
 
 
-def _judged(look: Look, window: Window, left: float) -> Resolution:
+def _judged(look: Look, window: Window, begun: Begun | None, left: float) -> Resolution:
     finding = look.finding
     if finding.sight is Sight.UNCLEAR:
         return _unclear(finding.what)
     if finding.sight is Sight.STANDS:
-        return _standing(finding, look, window)
+        return _standing(finding, look, begun)
     if window.accepted:
         return _unclear(f"{finding.what}; the API has taken it in, and may not have finished it")
     if left > 0:
         return _unclear(f"{finding.what}; a request of it may still be carried out for {left:.0f} s")
-    moved = look.is_after(look.modified, window.begun)
+    moved = look.is_after(look.modified, begun)
     is_seen = moved is False and not window.redelivered
     others = "" if is_seen else "; another writer may have changed that since"
     return Resolution(Verdict.NOT_APPLIED, f"{finding.what}, and no request of it can be under way any more{others}")
 
 
-def _standing(finding: Finding, look: Look, window: Window) -> Resolution:
+def _standing(finding: Finding, look: Look, begun: Begun | None) -> Resolution:
     if look.is_gone:
         return Resolution(Verdict.APPLIED, f"{finding.what}; whether it was there before cannot be seen")
-    if window.begun is None or (moved := look.is_after(finding.since or look.modified, window.begun)) is None:
+    since = finding.since or look.modified
+    if begun is None or since is None:
         return _unclear(f"{finding.what}; nothing says since when")
-    begun = shown_time(window.begun)
-    if moved:
+    first = f"the first attempt ({shown_time(begun[0])})"
+    if look.is_after(since, begun):
         what = "that came" if finding.since else "the order was changed"
-        return Resolution(Verdict.APPLIED, f"{finding.what}, and {what} after the first attempt ({begun})")
-    return _unclear(f"{finding.what}, but may have been before the first attempt ({begun})")
+        return Resolution(Verdict.APPLIED, f"{finding.what}, and {what} after {first}")
+    return _unclear(f"{finding.what}, but may have been before {first}")
 
 
 def not_read(error: BaseException) -> Resolution:
@@ -185,18 +194,30 @@ def window_of(ended: CallError | Receipt, settle: float, clock: Clock) -> Window
     """When a change whose call ended so may have been carried out."""
     now, wall = clock.monotonic(), clock.wall()
     if isinstance(ended, Receipt):
-        return Window(ended.at, now, ended.outcome is OutcomeKind.ACCEPTED)
+        age = 0.0 if ended.at is None else wall - ended.at
+        return Window(ended.at, now - age, now, ended.outcome is OutcomeKind.ACCEPTED)
     begun = ended.attempts[0].at if ended.attempts else None
     accepted = any(attempt.success is OutcomeKind.ACCEPTED for attempt in ended.attempts)
-    given_up = max((_given_up(attempt, wall) for attempt in ended.attempts), default=wall)
+    since_start = seconds_since_start(ended)
+    ages = [_age(attempt, since_start, wall) for attempt in ended.attempts]
+    given_up = min(map(_given_up, ended.attempts, ages), default=0.0)
     # A wall time of another machine, or of before the clock was set, must not make it longer.
-    return Window(begun, now + min(settle, given_up + settle - wall), accepted, ended.redelivered)
+    due = now + settle - max(0.0, given_up)
+    return Window(begun, now - (ages[0] or 0.0 if ages else 0.0), due, accepted, ended.redelivered)
 
 
-def _given_up(attempt: Attempt, now: float) -> float:
+def _age(attempt: Attempt, since_start: float | None, wall: float) -> float | None:
+    """How long ago an attempt began, in seconds: by the wall clock where it was not timed by one of this process."""
+    if since_start is not None:
+        return since_start - attempt.started
+    return None if attempt.at is None else wall - attempt.at
+
+
+def _given_up(attempt: Attempt, age: float | None) -> float:
+    """How long ago an attempt was given up, in seconds."""
     if not attempt.ambiguous:
-        return attempt.at or 0.0  # an earlier call, if any, had ended before it
-    return now if attempt.at is None else attempt.at + attempt.elapsed
+        return math.inf if age is None else age  # an earlier call, if any, had ended before it
+    return 0.0 if age is None else age - attempt.elapsed
 
 
 def _checked_operation(change: ApiChange, ended: CallError | Receipt) -> str | None:

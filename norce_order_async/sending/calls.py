@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules, own_copy
-from norce_order_async.core.clock import Clock
+from norce_order_async.core.clock import Clock, keep_start
 from norce_order_async.core.errors import (
     CallError,
     ClientClosedError,
@@ -302,6 +302,7 @@ class CallEnds:
             error = ClientClosedError(str(error))
         if isinstance(error, NorceOrderError):
             call.annotate(error)
+            keep_start(error, self.clock, call.started)
         late = isinstance(error, DeadlineExceeded)
         if late or (call.maybe_sent and isinstance(error, asyncio.CancelledError)):
             log_cut(call, WARNING if call.changes and options.log_cut else DEBUG, late=late)

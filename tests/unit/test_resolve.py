@@ -1,5 +1,6 @@
 """What became of a change whose answer was lost."""
 
+import copy
 import pickle
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from norce_order_async import (
     InvalidRequestError,
     OrderClient,
     OutcomeKind,
+    ReadTimeout,
     Receipt,
     Resolution,
     RetryPolicy,
@@ -189,6 +191,63 @@ async def test_it_waits_as_long_as_an_attempt_may_take_with_the_options_of_the_c
 async def test_it_waits_no_longer_where_the_clock_of_the_error_is_ahead() -> None:
     client, _, clock = scripted(answered(order("false")))
     assert (await resolve(client, CHANGE, lost(clock.wall() + 3600), settle=9.0)).verdict is Verdict.NOT_APPLIED
+    assert clock.now == 9.0
+
+
+async def set_between(change: Change, before: float, after: float, keep: Any, *, is_ours: bool) -> Resolution:
+    """What is told of a change that stands, by its lost call or since half an hour, where our clock was set meanwhile.
+
+    It was so many seconds ahead before, and is so many after; the error was kept in a way.
+    """
+    clock = FakeClock()
+    true = clock.epoch
+    sandbox = Sandbox(wall=lambda: true + clock.now)
+    sandbox.add_order("o_1", **ORDER)
+    async with sandbox.client(clock=clock, **ONE_ATTEMPT) as client:
+        if not is_ours:
+            await change.apply(client)
+        await clock.sleep(1800)
+        clock.epoch = true + before
+        sandbox.faults.add(Fault.drop_after(times=1) if is_ours else Fault.drop_before(times=1))
+        with pytest.raises(CallError) as raised:
+            await change.apply(client)
+        await clock.sleep(1)
+        clock.epoch = true + after
+        return await resolve(client, change, keep(raised.value))
+
+
+def in_a_queue(error: Any) -> Any:
+    return pickle.loads(pickle.dumps(error))
+
+
+@pytest.mark.parametrize("keep", [copy.copy, in_a_queue], ids=["here", "in a queue"])
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.0), (-3600.0, -3600.0), (3600.0, 0.0), (-3600.0, 0.0)])
+@pytest.mark.parametrize("change", [CHANGE, CreateOrder(Order(cart=Cart(reference="c")))], ids=["value", "order"])
+async def test_what_stood_before_is_not_taken_for_ours_when_our_clock_was_set(
+    change: Change, before: float, after: float, keep: Any
+) -> None:
+    told = await set_between(change, before, after, keep, is_ours=False)
+    if keep is in_a_queue and before < after:
+        assert told.verdict is Verdict.APPLIED  # of another process the time of day is all that is known
+    elif change is CHANGE or before < after:
+        assert told.verdict is Verdict.CANNOT_TELL
+    else:
+        assert told.verdict is Verdict.NOT_APPLIED
+
+
+async def test_an_order_of_ours_is_not_taken_for_one_of_before_when_our_clock_was_set_back() -> None:
+    change = CreateOrder(Order(cart=Cart(reference="c")))
+    told = await set_between(change, 3600.0, 0.0, copy.copy, is_ours=True)
+    assert told.verdict is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize("step", [0.0, 3600.0, -3600.0])
+async def test_it_waits_as_long_however_our_clock_is_set(step: float) -> None:
+    client, _, clock = scripted(ReadTimeout("lost", sent=True), answered(order("false")), retry=None)
+    with pytest.raises(CallError) as raised:
+        await CHANGE.apply(client)
+    clock.epoch += step
+    assert (await resolve(client, CHANGE, raised.value, settle=9.0)).verdict is Verdict.NOT_APPLIED
     assert clock.now == 9.0
 
 
