@@ -331,7 +331,7 @@ class OrderClient(Secretive):
         Who closes meanwhile joins the closing under way, and the shortest grace counts. Cancelling it ends the grace.
 
         Args:
-            grace: Seconds. What is no number is a :class:`ConfigurationError`, and the client stays open.
+            grace: Seconds below 1e9, or infinity. Anything else is a :class:`ConfigurationError`, and it stays open.
         """
         if not self._is_view:
             await self._core.aclose(grace)

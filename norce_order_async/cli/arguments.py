@@ -113,16 +113,21 @@ def output_name(text: str) -> str:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds above 0."""
-    if not (value := _float_of(text)) > 0:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text!r}")
-    return value
+    """A number of seconds above 0; infinity is one."""
+    return _seconds(text, endless=True)
 
 
 def seconds_or_0(text: str) -> float:
     """A number of seconds, 0 among them."""
-    if not (value := _float_of(text)) >= 0:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds, at least 0, not {text!r}")
+    return _seconds(text, zero=True)
+
+
+def _seconds(text: str, *, zero: bool = False, endless: bool = False) -> float:
+    from norce_order_async.core.checks import wanted_seconds
+
+    value = _float_of(text)
+    if (wanted := wanted_seconds(value, zero=zero, endless=endless)) is not None:
+        raise argparse.ArgumentTypeError(f"must be {wanted}, not {text!r}")
     return value
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from norce_order_async.cli.choices import OUTPUTS, TRANSPORTS
+from norce_order_async.core.checks import wanted_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.precedence import CLIENT_SETTINGS
 from norce_order_async.core.wording import reason_of
@@ -77,7 +78,8 @@ def _check(where: str, key: str, value: object) -> None:
         hint = f"did you mean {near[0]!r}?" if near else f"it may have {', '.join(_KEYS)}"
         raise ConfigurationError(f"{where} has {key!r}, which is no setting: {hint}")
     if key == "timeout":
-        fits, wanted = isinstance(value, int | float) and not isinstance(value, bool) and value > 0, "seconds above 0"
+        wanted = wanted_seconds(value, endless=True)
+        fits = wanted is None
     elif key == "token_variable":
         # In capitals, so that a token in its place is not shown.
         fits, wanted = isinstance(value, str) and _VARIABLE(value) is not None, "the name of a variable, in capitals"

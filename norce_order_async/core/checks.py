@@ -254,24 +254,35 @@ def a_mapping(instance: object, attribute: "attrs.Attribute[Any]", value: object
         raise ConfigurationError(f"{attribute.name} must be a mapping, got {kind_of(value)}")
 
 
-def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
-    """An attrs validator: a number of seconds above zero; infinity is allowed, and less than a thousand million."""
+def wanted_seconds(value: object, *, zero: bool = False, endless: bool = False) -> str | None:
+    """What a value has to be, where it is not a number of seconds; None where it is one.
+
+    Args:
+        value: The value.
+        zero: Whether 0 is one.
+        endless: Whether infinity is one.
+    """
     number = _number(value)
-    if not (0 < number < 1e9 or number == math.inf):
-        wanted = "a number of seconds above 0 and below 1e9, or math.inf"
-        raise ConfigurationError(f"{attribute.name} must be {wanted}, got {value!r}")
+    if 0 < number < 1e9 or (number == 0 and zero) or (number == math.inf and endless):
+        return None
+    least = ", at least 0" if zero else " above 0"
+    return f"a number of seconds{least} and below 1e9{', or infinity' if endless else ''}"
 
 
-def check_seconds(name: str, value: object) -> float:
-    """Return ``value`` if it is a number of seconds, 0 among them, and less than a thousand million.
+def check_seconds(name: str, value: object, *, zero: bool = True, endless: bool = False) -> float:
+    """Return ``value`` if it is a number of seconds, as :func:`wanted_seconds` says.
 
     Raises:
         ConfigurationError: It isn't.
     """
-    number = _number(value)
-    if not 0 <= number < 1e9:
-        raise ConfigurationError(f"{name} must be a number of seconds below 1e9, or 0, got {value!r}")
-    return number
+    if (wanted := wanted_seconds(value, zero=zero, endless=endless)) is not None:
+        raise ConfigurationError(f"{name} must be {wanted}, got {value!r}")
+    return _number(value)
+
+
+def positive_seconds(instance: object, attribute: "attrs.Attribute[float]", value: object) -> None:
+    """An attrs validator: a number of seconds above zero; infinity is one."""
+    check_seconds(attribute.name, value, zero=False, endless=True)
 
 
 def check_rate(name: str, value: object) -> float:

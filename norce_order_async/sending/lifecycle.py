@@ -6,15 +6,13 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from numbers import Real
 from typing import Any, Protocol
 from weakref import WeakSet
 
 import attrs
 
 from norce_order_async.core.call import Call
-from norce_order_async.core.checks import check_count
-from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.checks import check_count, check_seconds
 from norce_order_async.core.shop import Shop
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
@@ -78,11 +76,6 @@ LoopPlace = tuple[asyncio.AbstractEventLoop, LoopState]
 """An event loop, and what a client has there."""
 
 
-def _check_grace(value: object) -> None:
-    if not isinstance(value, Real) or math.isnan(value):
-        raise ConfigurationError(f"grace must be a number of seconds, got {value!r}")
-
-
 class Lifecycle:
     """A client is open, then closed for good.
 
@@ -124,7 +117,7 @@ class Lifecycle:
         process = os.getpid()
         return [there for _, there in self.loops.items() if there.process == process]
 
-    async def close(self, grace: float, *closers: Callable[[], Awaitable[object]]) -> None:
+    async def close(self, grace: object, *closers: Callable[[], Awaitable[object]]) -> None:
         """Take no more calls, end those that only wait, and give the others ``grace`` seconds; then close the rest.
 
         There is one closing in each event loop: whoever closes meanwhile joins it, and the shortest grace counts. Who
@@ -135,12 +128,13 @@ class Lifecycle:
             *closers: Run after the calls, each with the rest of the grace but for at least a second.
 
         Raises:
-            ConfigurationError: ``grace`` is no number.
+            ConfigurationError: ``grace`` is no number of seconds.
         """
-        _check_grace(grace)
+        is_over = isinstance(grace, int | float) and grace < 0  # what is left of a time that has passed
+        seconds = 0.0 if is_over else check_seconds("grace", grace, endless=True)
         loop = running_loop()
         self.closed = True
-        self._shorten(loop.time() + grace)
+        self._shorten(loop.time() + seconds)
         here = self.loops.of(loop)
         if here.closing is None or here.closing.done():
             here.closing = loop.create_task(self._close(closers))

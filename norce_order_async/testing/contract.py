@@ -14,6 +14,7 @@ import attrs
 
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.wire.json import JSON
+from norce_order_async.wire.times import read_time
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
@@ -194,7 +195,7 @@ def _normalised(value: Any, schema: Schema, schemas: Mapping[str, Schema], stric
             return [_normalised(item, schema.get("items", {}), schemas, strict) for item in items]
         case str() if "enum" in schema and not strict:
             return next((known for known in schema["enum"] if known.lower() == value.lower()), value)
-        case str() if schema.get("format") == "date-time":
+        case str() if schema.get("format") == "date-time" and read_time(value):
             return value.upper()
         case Decimal() if schema.get("type") == "integer" and value.adjusted() < _INTEGER_DIGITS:
             return int(value) if value == value.to_integral_value() else value

@@ -407,6 +407,19 @@ def test_runs_and_samples_are_told(path: Path) -> None:
 # Reading
 
 
+def test_a_journal_is_read_that_was_written_by_a_clock_before_1970(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = -3e7
+    monkeypatch.setattr(time, "time", lambda: at)
+    with begin(path) as journal:
+        write(journal, [mark(1, started=at)], [end(1, started=at)])
+        journal.sample(JournalSample(at=at, concurrency=10, rate=None, in_flight=5, reason=None))
+    with JournalReader.open(path) as reader:
+        assert [row.started for row in reader.rows()] == [at]
+        assert [sample.at for sample in reader.samples()] + [run.started for run in reader.runs] == [at, at]
+        assert "1969" in html_report(reader)
+    begin(path).close()
+
+
 def test_a_run_takes_as_long_as_it_does_though_the_clock_is_set_back(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

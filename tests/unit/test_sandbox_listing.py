@@ -118,6 +118,16 @@ def test_a_query(sandbox: Sandbox, query: dict[str, Any], numbers: list[int]) ->
     assert ids(sandbox, **query) == [f"o_{number}" for number in numbers]
 
 
+def test_an_order_may_be_created_at_a_time_in_small_letters(sandbox: Sandbox) -> None:
+    sandbox.add_order("o_3", created="2026-01-02t18:00:00z")
+    assert ids(sandbox) == ["o_0", "o_1", "o_3", "o_2"]
+    assert ids(sandbox, date_from="2026-01-02T13:00:00Z", date_to="2026-01-02t18:00:00z") == ["o_3"]
+
+
+def test_a_query_is_refused_in_its_own_letters(sandbox: Sandbox) -> None:
+    assert "$.date_from: 'x' is not a" in str(listed(sandbox, expect=400, date_from="x"))
+
+
 @pytest.mark.parametrize(
     ("query", "code", "part"),
     [

@@ -8,7 +8,9 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -505,6 +507,7 @@ class TestFaults:
             ("latency:soon", "seconds is a number, got 'soon'"),
             ("latency:-1", "seconds above 0"),
             ("slow:nan", "seconds above 0"),
+            ("latency:1e18", "a number of seconds above 0 and below 1e9, or infinity, got 1e"),
             ("status", "200 to 599"),
             ("status:99", "200 to 599"),
             ("status:5xx", "code is a number"),
@@ -558,6 +561,8 @@ def test_what_is_no_host_may_not_be_called(host: Any) -> None:
 FAULT: Any = Fault
 SANDBOX: Any = Sandbox
 CALLBACKS: Any = Callbacks
+NO_RETRY_AFTER: list[Any] = [[], 1j, True, timedelta(seconds=1)]
+NO_SECONDS: list[Any] = ["1", True, 10**400, []]
 
 
 @pytest.mark.parametrize(
@@ -570,7 +575,12 @@ CALLBACKS: Any = Callbacks
         (lambda: FAULT.status("503"), "code must be a number, got '503'"),
         (lambda: FAULT.status(503.5), "status takes an HTTP status of 200 to 599, got 503.5"),
         (lambda: FAULT.status(503, order=17), "order must be text and not empty, got 17"),
-        (lambda: FAULT.latency("1"), "seconds must be a number"),
+        *(
+            (partial(FAULT.status, 503, retry_after=bad), "retry-after must be whole seconds or text")
+            for bad in NO_RETRY_AFTER
+        ),
+        *((partial(FAULT.latency, bad), "seconds must be a number of seconds") for bad in NO_SECONDS),
+        (lambda: FAULT(kind=FaultKind.TRUNCATE, seconds=[]), "truncate takes no seconds"),
         (lambda: FAULT.drop_after(share="5%"), "share must be a number"),
         (lambda: SANDBOX().faults.add(None), "a fault must be a Fault or a str, got NoneType"),
         (lambda: SANDBOX().faults.remove(503), "a fault must be a Fault or a str, got int"),

@@ -4,6 +4,7 @@ import math
 import random
 import ssl
 import time
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -197,11 +198,11 @@ def test_a_view_takes_no_class_for_a_source_of_tokens() -> None:
         scripted()[0].scoped(auth=TokenFile)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("grace", [None, "5", math.nan])
+@pytest.mark.parametrize("grace", [None, "5", math.nan, True, Fraction(5), 10**400, 1e18])
 async def test_a_grace_that_is_no_number_leaves_the_client_open(grace: Any) -> None:
     client, transport, _ = scripted()
     with pytest.raises(ConfigurationError, match="grace must be a number of seconds"):
         await client.aclose(grace=grace)
     await delete_consent(client, "o_1", "ci")
-    await client.aclose(grace=0)
+    await client.aclose(grace=-1)  # what is left of a time that is over
     assert transport.closed == 1

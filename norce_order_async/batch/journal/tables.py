@@ -9,7 +9,7 @@ from norce_order_async.batch.report import JournalRow
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.wire.json import JSON, decode_json
 
-_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+_FIRST, _END = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1, 9999))
 
 
 def text_or_none(value: object) -> str | None:
@@ -23,12 +23,12 @@ def seconds(value: Any) -> float | None:
 
 
 def moment(value: Any) -> float:
-    """Seconds since 1970-01-01 UTC.
+    """Seconds since 1970-01-01 UTC, below 0 by a clock that was never set.
 
     Raises:
         ValueError: It is no such time.
     """
-    if not 0 <= (at := float(value)) < _END_OF_TIME:
+    if not _FIRST <= (at := float(value)) < _END:
         raise ValueError(f"{at} is not a time")
     return at
 

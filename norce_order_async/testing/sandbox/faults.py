@@ -7,9 +7,9 @@ from typing import Any, Final, TypedDict, Unpack
 
 import attrs
 
-from norce_order_async.core.checks import client_header, positive_count
+from norce_order_async.core.checks import check_seconds, client_header, positive_count
 from norce_order_async.core.errors import ConfigurationError
-from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.kinds import kind_of, own
 
 
 class FaultKind(StrEnum):
@@ -64,7 +64,7 @@ class Fault:
 
     Attributes:
         kind: What it does.
-        seconds: How late (latency, apply-late), or how long the body takes (slow); infinity is never.
+        seconds: How late (latency, apply-late), or how long the body takes (slow), below 1e9; infinity is never.
         code: The status to answer.
         retry_after: The text of its ``Retry-After`` header.
         body: The answer's body, which one of 204 and 304 cannot have; without one a status of 400 and above has the
@@ -91,7 +91,7 @@ class Fault:
     merchant: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        for name in ("seconds", "code", "share"):
+        for name in ("code", "share"):
             if not isinstance(getattr(self, name), int | float):
                 raise ConfigurationError(f"{name} must be a number, got {getattr(self, name)!r}")
         for name in ("operation", "order", "merchant"):
@@ -101,15 +101,15 @@ class Fault:
             raise ConfigurationError(f"body must be bytes, got {kind_of(self.body)}")
         timed = self.kind in _TIMED
         is_status = self.kind is FaultKind.STATUS
-        if timed and not self.seconds > 0:
-            raise ConfigurationError(f"{self.kind} takes seconds above 0, got {self.seconds}")
+        if timed:
+            check_seconds(f"{self.kind}: seconds", self.seconds, zero=False, endless=True)
         if is_status and not (isinstance(self.code, int) and 200 <= self.code <= 599):
             raise ConfigurationError(f"status takes an HTTP status of 200 to 599, got {self.code}")
         if self.code in _WITHOUT_BODY and self.body is not None:
             raise ConfigurationError(f"an answer with status {self.code} has no body")
         if not 0 < self.share <= 1:
             raise ConfigurationError(f"share is above 0 and at most 1 (100%), got {self.share}")
-        if self.seconds and not timed:
+        if self.seconds != 0 and not timed:
             raise ConfigurationError(f"{self.kind} takes no seconds")
         if not is_status and (self.code, self.retry_after, self.body) != (0, None, None):
             raise ConfigurationError(f"{self.kind} takes no code, retry-after or body")
@@ -146,8 +146,11 @@ class Fault:
         cls, code: int, *, retry_after: int | str | None = None, body: bytes | None = None, **when: Unpack[When]
     ) -> "Fault":
         """Answer a status without carrying anything out; ``retry_after`` is whole seconds or an HTTP date."""
-        asked = None if retry_after is None else str(retry_after)
-        return cls(kind=FaultKind.STATUS, code=code, retry_after=asked, body=body, **when)
+        if retry_after is not None and not isinstance(retry_after, str):
+            if type(seconds := own(retry_after)) is not int:
+                raise ConfigurationError(f"retry-after must be whole seconds or text, got {kind_of(retry_after)}")
+            retry_after = str(seconds)
+        return cls(kind=FaultKind.STATUS, code=code, retry_after=retry_after, body=body, **when)
 
     @classmethod
     def refuse(cls, **when: Unpack[When]) -> "Fault":

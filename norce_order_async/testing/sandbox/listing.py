@@ -1,13 +1,14 @@
 """The list of orders: what a query keeps, in which order, and which page of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from norce_order_async.testing.sandbox.store import WireOrder, not_taken
 from norce_order_async.testing.sandbox.totals import total_of
 from norce_order_async.wire.json import JSON
+from norce_order_async.wire.times import read_time
 
 DEFAULT_LIMIT: Final = 10
 """How many orders a page has at most unless a query says otherwise."""
@@ -73,8 +74,13 @@ def _of_names(role: str) -> Callable[[WireOrder, Any], bool]:
 
 
 def _created(order: WireOrder) -> datetime:
-    created = datetime.fromisoformat(order["created"])
-    return created if created.tzinfo else created.replace(tzinfo=UTC)
+    return _time(order["created"])
+
+
+def _time(text: str) -> datetime:
+    if (time := read_time(text)) is None:
+        raise ValueError(f"{text!r} is no date-time")
+    return time
 
 
 FILTERS: Mapping[str, Callable[[WireOrder, Any], bool]] = {
@@ -83,8 +89,8 @@ FILTERS: Mapping[str, Callable[[WireOrder, Any], bool]] = {
     "reference": lambda order, wanted: order.get("reference") == wanted,
     "cart_reference": lambda order, wanted: order.get("cart", {}).get("reference") == wanted,
     "status": lambda order, wanted: order["state"].get("currentStatus") in wanted,
-    "date_from": lambda order, text: _created(order) >= datetime.fromisoformat(text),
-    "date_to": lambda order, text: _created(order) <= datetime.fromisoformat(text),
+    "date_from": lambda order, text: _created(order) >= _time(text),
+    "date_to": lambda order, text: _created(order) <= _time(text),
     "countries": lambda order, wanted: _is_one_of([order.get("country", "")], wanted),
     **{f"{role}_countries": _of_address(role, "country") for role in ("billing", "shipping")},
     **{f"{role}_emails": _of_address(role, "email") for role in ("billing", "shipping")},

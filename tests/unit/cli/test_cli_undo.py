@@ -144,7 +144,11 @@ def test_programs_are_told_of_the_files(shell: Shell) -> None:
             for end in ("-wal", "-shm", "-journal", ".lock")
         ),
         (["changes.jsonl", "--journal", "j", "--report", "./j.lock"], 3, "j.lock is a file of the journal"),
-        (["changes.jsonl", "--settle", "-1"], 2, "must be a number of seconds, at least 0, not '-1'"),
+        *(
+            (["changes.jsonl", flag, "1e18"], 2, f"argument {flag}: must be a number of seconds{least} and below 1e9")
+            for flag, least in (("--timeout", " above 0"), ("--patience", " above 0"), ("--settle", ", at least 0"))
+        ),
+        (["changes.jsonl", "--settle", "-1"], 2, "must be a number of seconds, at least 0 and below 1e9, not '-1'"),
     ],
 )
 def test_what_does_not_go_is_refused_before_anything_is_sent(
