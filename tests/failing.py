@@ -8,7 +8,8 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from support import TOKEN, RawServer
+from raw_server import RawServer
+from support import TOKEN
 
 from norce_order_async import (
     AiohttpTransport,

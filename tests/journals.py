@@ -3,7 +3,6 @@
 import sqlite3
 import subprocess
 from collections.abc import Collection, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +75,6 @@ def write(journal: Journal, marks: Sequence[WorkItem], outcomes: Sequence[Outcom
     rows = rows_of(marks, outcomes)
     marked = [(*row[:5], row[0] in once, *row[6:]) for row in rows.marks]
     journal.write(attrs.evolve(rows, marks=marked) if once else rows)
-
-
-def execute(path: Path, statement: str) -> list[Any]:
-    """Run SQL from outside."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        return db.execute(statement).fetchall()
 
 
 def run(code: str, path: Path) -> subprocess.CompletedProcess[str]:

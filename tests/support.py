@@ -1,7 +1,9 @@
-"""What several tests need: a scripted transport, a raw server that can misbehave, a client for either."""
+"""What several tests need: a scripted transport, and a client for it."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +12,6 @@ from norce_order_async import OrderClient
 from norce_order_async.core.errors import TransportError
 from norce_order_async.middleware import Handler
 from norce_order_async.testing.clock import FakeClock
-from norce_order_async.testing.conformance.origin import Line, RawOrigin, responding, response_bytes
 from norce_order_async.transport import Request, Response, Transport
 
 T = TypeVar("T")
@@ -93,22 +94,10 @@ class Closing:
                 await asyncio.sleep(0)
 
 
-OK = response_bytes(200)
-
-
-class RawServer(RawOrigin):
-    """An origin that answers with the lines of a script, at the address of an API, and clients of it."""
-
-    def __init__(self, *script: Line) -> None:
-        super().__init__(responding(*(script or (OK,))))
-
-    @property
-    def url(self) -> str:
-        return f"{super().url}/checkout/order"
-
-    def client(self, **settings: Any) -> OrderClient:
-        given: dict[str, Any] = {"base_url": self.url, "merchant": "norce", "channel": "1", "auth": TOKEN}
-        return OrderClient(**(given | settings))
+def execute(path: Path, statement: str) -> list[Any]:
+    """Run SQL in a journal from outside."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        return db.execute(statement).fetchall()
 
 
 async def in_clean_up(work: Callable[[], Awaitable[T]]) -> T:

@@ -8,8 +8,7 @@ from random import Random
 from typing import Any, ClassVar
 
 import attrs
-from journals import execute
-from support import BASE_URL, TOKEN
+from support import BASE_URL, TOKEN, execute
 
 from norce_order_async import CallOptions, OrderClient, Receipt
 from norce_order_async.batch import Change, DeleteConsent, Outcome

@@ -8,7 +8,7 @@ from collected import Collected
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.trace import SpanKind
-from support import OK, RawServer
+from raw_server import OK, RawServer
 
 from norce_order_async import AiohttpTransport, Attempt, HttptoolsTransport, delete_consent
 from norce_order_async.middleware import Call

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, strategies as st
-from support import RawServer
+from raw_server import RawServer
 
 from norce_order_async import InvalidRequestError, patch_attributes, patch_consent
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from failing import TRANSPORTS
-from support import OK, RawServer
+from raw_server import OK, RawServer
 
 from norce_order_async import (
     CallOptions,

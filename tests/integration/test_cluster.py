@@ -18,8 +18,8 @@ import pytest
 from command import clean
 from defective import Defective
 from distributed import Client, Event, LocalCluster
+from raw_server import RawServer
 from staging import sandbox_of
-from support import RawServer
 from timeline import Answer, deletes, on_a_timeline, until
 
 from norce_order_async import ConfigurationError, OutcomeKind, Timeout

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 from failing import TRANSPORTS
-from support import TOKEN, RawServer
+from raw_server import RawServer
+from support import TOKEN
 
 from norce_order_async import ClientStateError, OrderClient, delete_consent
 from norce_order_async.transport import Transport

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from aiohttp import web
-from support import RawServer
+from raw_server import RawServer
 
 from norce_order_async import (
     AiohttpTransport,

@@ -16,11 +16,12 @@ import sentry_sdk
 import support
 from command import run_code
 from failing import CANARIES, CANCELLATIONS, FAILURES, TRANSPORTS
+from raw_server import RawServer
 from rich.traceback import Traceback
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.utils import event_from_exception
-from support import TOKEN, RawServer
+from support import TOKEN
 
 from norce_order_async import (
     CallError,

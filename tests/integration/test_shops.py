@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from support import OK, RawServer
+from raw_server import OK, RawServer
 
 from norce_order_async import (
     AiohttpTransport,

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 
 import aiohttp
 import pytest
-from support import OK, TOKEN, RawServer
+from raw_server import OK, RawServer
+from support import TOKEN
 
 import norce_order_async
 from norce_order_async import (

@@ -6,6 +6,7 @@ Every other change is made, every bad one ends with its own error, and the batch
 """
 
 import argparse
+import asyncio
 import re
 import sys
 from collections.abc import AsyncGenerator
@@ -17,8 +18,6 @@ from bad_orders import bad_ones
 from soak_batch.processes import INPUT, Ran, batch, write
 from soak_injectors.programs import main
 
-from norce_order_async.testing.conformance.origin import Peer, RawOrigin, response_bytes
-
 SHARES = (1, 5, 10, 30)
 _ORDER = re.compile(rb"/orders/o_(\d+)")
 
@@ -27,14 +26,21 @@ _ORDER = re.compile(rb"/orders/o_(\d+)")
 async def server(bad: frozenset[int]) -> AsyncGenerator[str]:
     """The address of a server that answers 500 for these orders, and 200 for all others."""
 
-    async def serve(peer: Peer) -> None:
-        while True:
-            order = _ORDER.search(await peer.request())
-            is_bad = order is not None and int(order[1]) in bad
-            peer.write(response_bytes(500 if is_bad else 200, b"{}", Content_Type="application/json"))
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                _, _, length = head.lower().partition(b"content-length:")
+                await reader.readexactly(int(length.partition(b"\r\n")[0] or 0))
+                order = _ORDER.search(head)
+                status = b"500 No" if order is not None and int(order[1]) in bad else b"200 OK"
+                writer.write(b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}" % status)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # it was closed
+        finally:
+            writer.close()
 
-    async with RawOrigin(serve) as origin:
-        yield origin.url
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
 async def run(share: int, count: int) -> tuple[Ran, int]:

@@ -13,7 +13,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from journals import execute, mark, write
+from journals import mark, write
+from support import execute
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import CreateHook, DeleteConsent, PatchAttributes, PatchConsent

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import begin, execute, mark, write
+from journals import begin, mark, write
+from support import execute
 from timeline import Answer, Sent, Timeline, on_a_timeline, outcomes_of, until_it_fails
 from undoing import journal_at, order_with, reads, run, saved, told
 

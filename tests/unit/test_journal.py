@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, execute, mark, run, write
+from journals import INPUTS, PERSONAL, TARGET, bad_line, begin, end, mark, run, write
+from support import execute
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent

@@ -12,7 +12,8 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from journals import INPUTS, TARGET, begin, connections_of, end, execute, mark, run, write
+from journals import INPUTS, TARGET, begin, connections_of, end, mark, run, write
+from support import execute
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import JournalReader, PatchAttributes
