@@ -32,18 +32,12 @@ class SystemClock:
 
 
 class _Start:
-    """When a call began, by the clock that timed it.
-
-    Another process has another clock, so it is None in a pickle, and an error says the same with it and without.
-    """
+    """When a call began, by the clock that timed it. It is None in a pickle: another process has another clock."""
 
     __slots__ = "clock", "started"
 
     def __init__(self, clock: Clock, started: float) -> None:
         self.clock, self.started = clock, started
-
-    def __eq__(self, other: object) -> bool:
-        return other is None or isinstance(other, _Start)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()

@@ -36,11 +36,11 @@ class LazyNames:
         Raises:
             AttributeError: The module has no such name.
         """
-        from importlib import import_module
-
         if name not in self._homes and name not in self._modules:
             raise AttributeError(f"module {self._module!r} has no attribute {name!r}")
         with _LOADING:
+            from importlib import import_module
+
             if name in self._modules:
                 return import_module(f"{_PACKAGE}.{name}")
             value = getattr(import_module(f"{_PACKAGE}.{self._homes[name]}"), name)

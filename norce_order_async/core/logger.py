@@ -20,7 +20,7 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
             self.logger.log(level, msg, *args, stacklevel=2, **kwargs)
         except Exception as error:
             if logging.raiseExceptions and sys.stderr is not None:
-                with suppress(OSError):
+                with suppress(Exception):  # it may be closed, or hold no such text
                     print(f"--- Logging error ---\nMessage: {msg!r}", file=sys.stderr)
                     print_exception(error, chain=False)  # what is being handled may have a text that is not for the log
 

@@ -13,6 +13,7 @@ import attrs
 
 from norce_order_async.core.call import Call
 from norce_order_async.core.checks import check_count, check_seconds
+from norce_order_async.core.kinds import own
 from norce_order_async.core.shop import Shop
 from norce_order_async.loops.elsewhere import run_elsewhere
 from norce_order_async.loops.per_loop import PerLoop, running_loop
@@ -130,7 +131,8 @@ class Lifecycle:
         Raises:
             ConfigurationError: ``grace`` is no number of seconds.
         """
-        is_over = isinstance(grace, int | float) and grace < 0  # what is left of a time that has passed
+        left = own(grace)
+        is_over = isinstance(left, int | float) and left < 0  # what is left of a time that has passed
         seconds = 0.0 if is_over else check_seconds("grace", grace, endless=True)
         loop = running_loop()
         self.closed = True

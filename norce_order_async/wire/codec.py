@@ -158,7 +158,7 @@ def _written_whole(value: object) -> object:
     """A float or Decimal without its decimal point; one that no integer member can hold as it is."""
     if not isinstance(value, (float, Decimal)):
         return value
-    number = Decimal(value)
+    number = value if isinstance(value, Decimal) else Decimal.from_float(value)  # which no context traps
     return int(number) if number.is_finite() and number.adjusted() < _MAX_DIGITS else value
 
 

@@ -203,7 +203,7 @@ def _integer(value: int) -> str:
 
 def _float(value: float) -> str:
     if not isfinite(value):
-        raise WireError(f"{Decimal(value)} is not a JSON number")
+        raise WireError(f"{Decimal.from_float(value)} is not a JSON number")
     return float.__repr__(value)
 
 

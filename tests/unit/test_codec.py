@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Context, Decimal, FloatOperation, Inexact, localcontext
 from pathlib import Path
 from typing import Any, Literal, cast
 from uuid import UUID
@@ -178,6 +178,8 @@ def test_only_what_was_given_is_written() -> None:
 )
 def test_what_a_model_is_written_as(model: Model, text: str) -> None:
     assert encode(model).decode() == text
+    with localcontext(Context(prec=2, traps=[FloatOperation, Inexact])):
+        assert encode(model).decode() == text
 
 
 def test_unknown_members_are_written_unless_the_model_has_its_own_value() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -30,17 +31,23 @@ class Failing(logging.Handler):
     emit = fail
 
 
-@pytest.fixture(params=["filter", "handler", "factory"])
-def failing(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+@pytest.fixture(params=["filter", "handler", "factory", "closed stderr"])
+def failing(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """A program whose logging raises, with lines of every level."""
     caplog.set_level(logging.DEBUG, "norce_order_async")
     logger, handler, factory = logging.getLogger("norce_order_async"), Failing(), logging.getLogRecordFactory()
     if request.param == "filter":
         logger.addFilter(fail)
-    elif request.param == "handler":
-        logger.addHandler(handler)
-    else:
+    elif request.param == "factory":
         logging.setLogRecordFactory(fail)
+    else:
+        logger.addHandler(handler)
+    if request.param == "closed stderr":
+        closed = StringIO()
+        closed.close()
+        monkeypatch.setattr("sys.stderr", closed)
     yield
     logger.removeFilter(fail)
     logger.removeHandler(handler)
