@@ -172,7 +172,10 @@ def _standing(finding: Finding, look: Look, begun: Begun | None) -> Resolution:
     if begun is None or since is None:
         return _unclear(f"{finding.what}; nothing says since when")
     first = f"the first attempt ({shown_time(begun[0])})"
-    if look.is_after(since, begun):
+    moved = look.is_after(since, begun)
+    if moved is None:
+        return _unclear(f"{finding.what}, and nothing certain says whether that came after {first}")
+    if moved:
         what = "that came" if finding.since else "the order was changed"
         return Resolution(Verdict.APPLIED, f"{finding.what}, and {what} after {first}")
     return _unclear(f"{finding.what}, but may have been before {first}")

@@ -244,6 +244,8 @@ def test_a_digest_stays_what_it_is() -> None:
         "a": Decimal("0.10"), "b": 1.5, "c": Decimal("1E+2"), "d": -0.0, "e": 2**70, "f": 1e22, "g": Decimal("19.90"),
     }  # fmt: skip
     assert digest_of(PatchAttributes("o_1", numbers)) == 1_512_896_879
+    item = Item(quantity=cast("int", 2.0), price=Price(including_vat=Decimal("10.10")))
+    assert digest_of(UpdateCart("o_1", Cart(items=[item]))) == 415_026_362
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,19 @@ async def test_an_order_of_ours_is_not_taken_for_one_of_before_when_our_clock_wa
     assert told.verdict is Verdict.CANNOT_TELL
 
 
+async def test_a_machine_that_slept_says_nothing_certain() -> None:
+    clock = FakeClock()
+    sandbox = Sandbox(wall=clock.wall)
+    sandbox.add_order("o_1", **ORDER)
+    async with sandbox.client(clock=clock, **ONE_ATTEMPT) as client:
+        sandbox.faults.add(Fault.drop_after(times=1))
+        with pytest.raises(CallError) as raised:
+            await CHANGE.apply(client)
+        clock.epoch += 3600  # the monotonic clock stands still meanwhile
+        told = await resolve(client, CHANGE, raised.value)
+    assert (told.verdict, "nothing certain" in told.evidence) == (Verdict.CANNOT_TELL, True)
+
+
 @pytest.mark.parametrize("step", [0.0, 3600.0, -3600.0])
 async def test_it_waits_as_long_however_our_clock_is_set(step: float) -> None:
     client, _, clock = scripted(ReadTimeout("lost", sent=True), answered(order("false")), retry=None)
