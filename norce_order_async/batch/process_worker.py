@@ -82,8 +82,12 @@ class Pipe:
             raise answer
         return answer
 
+    def serve(self, lines: "Lines") -> None:
+        """Hand what comes over to the running loop, from a thread."""
+        Thread(target=self.listen, args=(lines, asyncio.get_running_loop()), daemon=True).start()
+
     def listen(self, lines: "Lines", loop: asyncio.AbstractEventLoop) -> None:
-        """Hand what comes over to the loop until the other end is gone, and end the process then; runs in a thread."""
+        """Read until the other end is gone, and end the process then. In a thread of its own."""
         try:
             while True:
                 kind, *rest = self.read()
@@ -198,7 +202,7 @@ class Lines:
 async def work(pipe: Pipe, settings: Mapping[str, Any], arguments: BatchArguments, *, has_done: bool) -> None:
     """Make the changes whose lines come over a pipe, until there are no more."""
     lines = Lines(pipe, has_done=has_done)
-    Thread(target=pipe.listen, args=(lines, asyncio.get_running_loop()), daemon=True).start()
+    pipe.serve(lines)
     settings = client_defaults(arguments.get("concurrency", "auto")) | dict(settings)
     if (path := settings.pop("token_file", None)) is not None:
         settings["auth"] = TokenFile(path)

@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from typing import Any, Protocol
-
-_START = "_start"
+from typing import Protocol
 
 
 class Clock(Protocol):
@@ -29,29 +27,3 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
     sleep = staticmethod(asyncio.sleep)
-
-
-class _Start:
-    """When a call began, by the clock that timed it. It is None in a pickle: another process has another clock."""
-
-    __slots__ = "clock", "started"
-
-    def __init__(self, clock: Clock, started: float) -> None:
-        self.clock, self.started = clock, started
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(None), ()
-
-
-def keep_start(error: BaseException, clock: Clock, started: float) -> None:
-    """Keep on an error when the call that it ends began, on the monotonic clock that timed it."""
-    vars(error)[_START] = _Start(clock, started)
-
-
-def seconds_since_start(error: BaseException) -> float | None:
-    """How long ago the call began that an error has ended, however the wall clock was set since.
-
-    None where that is not known: the error comes from a pickle, or was made by hand.
-    """
-    start: _Start | None = vars(error).get(_START)
-    return None if start is None else start.clock.monotonic() - start.started

@@ -6,11 +6,11 @@ import attrs
 
 from norce_order_async.client import OrderClient
 from norce_order_async.core.checks import check_bool, check_seconds
-from norce_order_async.core.clock import Clock, seconds_since_start
+from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, limits_of
-from norce_order_async.core.outcome import Attempt, OutcomeKind
+from norce_order_async.core.outcome import Attempt, OutcomeKind, TimedAttempts
 from norce_order_async.core.settings import Timeout
 from norce_order_async.core.shapes import check_client, described, has_method
 from norce_order_async.endpoints.findings import Finding, Sight
@@ -201,7 +201,7 @@ def window_of(ended: CallError | Receipt, settle: float, clock: Clock) -> Window
         return Window(ended.at, now - age, now, ended.outcome is OutcomeKind.ACCEPTED)
     begun = ended.attempts[0].at if ended.attempts else None
     accepted = any(attempt.success is OutcomeKind.ACCEPTED for attempt in ended.attempts)
-    since_start = seconds_since_start(ended)
+    since_start = ended.attempts.age if isinstance(ended.attempts, TimedAttempts) else None
     ages = [_age(attempt, since_start, wall) for attempt in ended.attempts]
     given_up = min(map(_given_up, ended.attempts, ages), default=0.0)
     # A wall time of another machine, or of before the clock was set, must not make it longer.

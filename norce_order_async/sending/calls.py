@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules, own_copy
-from norce_order_async.core.clock import Clock, keep_start
+from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     CallError,
     ClientClosedError,
@@ -20,7 +20,7 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import RawResponse, Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.outcome import APPLIED
+from norce_order_async.core.outcome import APPLIED, TimedAttempts
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout
 from norce_order_async.loops.per_loop import running_loop
@@ -302,7 +302,8 @@ class CallEnds:
             error = ClientClosedError(str(error))
         if isinstance(error, NorceOrderError):
             call.annotate(error)
-            keep_start(error, self.clock, call.started)
+            if isinstance(error, CallError):
+                error.attempts = TimedAttempts(call.attempts, self.clock, call.started)
         late = isinstance(error, DeadlineExceeded)
         if late or (call.maybe_sent and isinstance(error, asyncio.CancelledError)):
             log_cut(call, WARNING if call.changes and options.log_cut else DEBUG, late=late)
