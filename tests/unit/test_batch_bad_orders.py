@@ -76,10 +76,11 @@ async def test_a_server_that_is_back_within_the_patience_is_noticed(patience: fl
     assert Counter(one.outcome for one in await outcomes_of(batch)) == {OutcomeKind.APPLIED: 300}
 
 
+@pytest.mark.parametrize("answer", [502, 429, (429, {"retry-after": "7"}), (503, {"retry-after": "7"})], ids=str)
 async def test_time_for_which_a_batch_stood_still_is_none_that_it_waits_for_the_server(
-    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, _, clock = on_a_timeline(lambda sent: 502 if 0.5 <= sent.at < 100 else 200)
+    client, _, clock = on_a_timeline(lambda sent: answer if 0.5 <= sent.at < 100 else 200)
     sleep = clock.sleep
 
     async def stopped(delay: float, /) -> None:
@@ -91,6 +92,24 @@ async def test_time_for_which_a_batch_stood_still_is_none_that_it_waits_for_the_
     batch = Batch(client, deletes(600), concurrency=4, patience=20.0)
     assert Counter(one.outcome for one in await outcomes_of(batch)) == {OutcomeKind.APPLIED: 600}
     assert clock.now > 1_000
+
+
+async def test_a_batch_that_stood_still_as_an_outage_began_waits_no_longer_than_its_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, _, clock = on_a_timeline(lambda sent: 429 if sent.at >= 2 else 200, latency=1.5)
+    sleep = clock.sleep
+
+    async def stopped(delay: float, /) -> None:
+        await sleep(delay)
+        if delay == 1.5 and 3 <= clock.now < 100:  # an answer came before the next change was due
+            clock.now += 1_000
+
+    monkeypatch.setattr(clock, "sleep", stopped)
+    batch = Batch(client, deletes(600), concurrency=4, rate=1.0, patience=20.0)
+    await outcomes_of(batch)
+    assert batch.stopped == "nothing went through for 20 s: HTTP 429"
+    assert 1_000 < clock.now < 1_100
 
 
 @pytest.mark.parametrize("answer", [503, refused()], ids=["503", "refused"])

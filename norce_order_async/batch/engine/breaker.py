@@ -1,5 +1,6 @@
 """The circuit breaker of a batch: noticing that the server is out of reach, and when to look again."""
 
+import asyncio
 import math
 
 from norce_order_async.batch.changes import Order
@@ -20,6 +21,7 @@ from norce_order_async.core.errors import (
 )
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
+from norce_order_async.loops.tasks import pause
 from norce_order_async.wire.refusals import is_foreign
 
 IN_A_ROW = 5
@@ -29,7 +31,7 @@ FIRST_PROBE = 0.5
 LAST_PROBE = 30.0
 """Seconds, the longest wait between two probes."""
 _LATE = 1.0
-"""Seconds by which a probe is late only where this process stood still."""
+"""Seconds by which a wait ends late only where this process stood still."""
 _UNTIL_OTHERS = 3
 """So many probes are sent before others have been read ahead."""
 FEW = 100
@@ -109,10 +111,14 @@ class CircuitBreaker:
         """There is nothing to send; time that passes so is none that the server is waited for."""
         self._failing_since = None
 
-    def woke_late(self, seconds: float) -> None:
-        """A probe is so late; time for which this process stood still is none that the server is waited for."""
-        if seconds > _LATE and self._failing_since is not None:
-            self._failing_since += seconds
+    async def pause(self, due: float, *until: asyncio.Event) -> None:
+        """Wait until this monotonic time, or one of the events is set.
+
+        Time for which this process stood still meanwhile is none that the server is waited for.
+        """
+        await pause(self._clock, due - self._clock.monotonic(), *until)
+        if self._failing_since is not None and (late := (now := self._clock.monotonic()) - due) > _LATE:
+            self._failing_since = min(self._failing_since + late, now)
 
     def failed(self, item: WorkItem, error: CallError) -> bool:
         """A change ended with this error; whether that counts among the times that it may fail."""

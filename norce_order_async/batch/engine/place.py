@@ -1,18 +1,23 @@
 """The place in the pace's schedule that is reserved for the next change, until it comes."""
 
+from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.settings import Shared
-from norce_order_async.loops.tasks import pause
 
 
 class Place:
     """Reserves places one at a time, and waits for them.
 
+    Args:
+        shared: The pace and its schedule, the state of the batch, and the clock.
+        breaker: What waits.
+
     Attributes:
         at: When the place comes that is reserved and not used; nobody takes another meanwhile.
     """
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, breaker: CircuitBreaker) -> None:
         self.at: float | None = None
+        self._breaker = breaker
         self._pace = shared.pace
         self._schedule = shared.schedule
         self._state = shared.state
@@ -36,8 +41,8 @@ class Place:
             pace.renewed.clear()
             others = not pace.is_closed or self._schedule.has_others(pace.holds.rows)
             self.at = at = self._clock.monotonic() + pace.reserve(others=others)
-        if (delay := at - self._clock.monotonic()) > 0:
-            await pause(self._clock, delay, self._state.stopping, pace.renewed, *(() if others else (wake,)))
+        if at > self._clock.monotonic():
+            await self._breaker.pause(at, self._state.stopping, pace.renewed, *(() if others else (wake,)))
         self.at = None
         if not others and wake.is_set() and self._clock.monotonic() < at:
             pace.give_back()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Sized
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
-from norce_order_async.loops.tasks import pause
 
 
 class Probes:
@@ -45,10 +44,9 @@ class Probes:
         self._make_room()
         delay, new = self._breaker.next_probe()
         due = self._clock.monotonic() + delay
-        while self.may_go() and (left := due - self._clock.monotonic()) > 0:
+        while self.may_go() and due > self._clock.monotonic():
             self._state.wake.clear()
-            await pause(self._clock, left, self._state.wake)
-        self._breaker.woke_late(self._clock.monotonic() - due)
+            await self._breaker.pause(due, self._state.wake)
         return new
 
     def take(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:

@@ -15,7 +15,6 @@ from norce_order_async.batch.engine.work_item import NOT_TRIED, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.outcome import OutcomeKind
-from norce_order_async.loops.tasks import pause
 
 
 class Dispatcher:
@@ -55,7 +54,7 @@ class Dispatcher:
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
         self._probes = Probes(shared, breaker, self.lanes, make_room=make_room)
-        self._place = Place(shared)
+        self._place = Place(shared, breaker)
         self._failures = Failures(shared, breaker, end=self._end, make_room=make_room)
         self._refusals = self._failures.refusals
 
@@ -89,7 +88,7 @@ class Dispatcher:
                 if usable and (item := self._take(self._take_next)) is not None:
                     self._open_lane(item)
             elif state.stopped is None and (due := self._schedule.next_due) is not None:
-                await pause(self._clock, due - self._clock.monotonic(), state.wake)
+                await self._breaker.pause(due, state.wake)
             elif self._refusals.withheld and not self.lanes and state.stopped is None:
                 self._failures.give_up()
             else:
